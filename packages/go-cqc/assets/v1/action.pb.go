@@ -96,7 +96,7 @@ func (AssetActionType) EnumDescriptor() ([]byte, []int) {
 // A change to an asset that changes what its holders own, comparable to a corporate action on a share.
 type AssetAction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id assigned by this system.
+	// Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
 	ActionId string `protobuf:"bytes,1,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
 	// Asset that the action changes.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
@@ -104,8 +104,9 @@ type AssetAction struct {
 	Type AssetActionType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.assets.v1.AssetActionType" json:"type,omitempty"`
 	// Asset that holders receive. Absent if they receive none, or the same asset.
 	NewAssetId *string `protobuf:"bytes,4,opt,name=new_asset_id,json=newAssetId,proto3,oneof" json:"new_asset_id,omitempty"`
-	// Units after the action per unit held before, such as 1000 for a split into thousandths. Absent if the action has no
-	// ratio.
+	// Units that a holder has after the action per unit held before, greater than zero: 1000 for a split into
+	// thousandths. Counted in units of `new_asset_id` if that is set: of the asset received, on top of any that the
+	// holder keeps. Absent if the action has no ratio, or if the ratio is unknown.
 	Ratio *string `protobuf:"bytes,5,opt,name=ratio,proto3,oneof" json:"ratio,omitempty"`
 	// Venue that announced the action, for an action that concerns only that venue, such as a delisting. Absent if the
 	// action concerns all venues.
@@ -115,13 +116,13 @@ type AssetAction struct {
 	// Time of the announcement. Absent if unknown.
 	AnnouncedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=announced_at,json=announcedAt,proto3" json:"announced_at,omitempty"`
 	// Time that decides who is affected: everyone who holds the asset then. Absent if unknown, or the same as
-	// `effective_time`.
-	RecordTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=record_time,json=recordTime,proto3" json:"record_time,omitempty"`
+	// `effective_at`.
+	RecordAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=record_at,json=recordAt,proto3" json:"record_at,omitempty"`
 	// When the action takes effect. Absent if not yet known.
-	EffectiveTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=effective_time,json=effectiveTime,proto3" json:"effective_time,omitempty"`
+	EffectiveAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
 	// Whether the action was called off.
 	Cancelled bool `protobuf:"varint,11,opt,name=cancelled,proto3" json:"cancelled,omitempty"`
-	// Version of this record, increased by one at each change.
+	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision      uint64 `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -213,16 +214,16 @@ func (x *AssetAction) GetAnnouncedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *AssetAction) GetRecordTime() *timestamppb.Timestamp {
+func (x *AssetAction) GetRecordAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.RecordTime
+		return x.RecordAt
 	}
 	return nil
 }
 
-func (x *AssetAction) GetEffectiveTime() *timestamppb.Timestamp {
+func (x *AssetAction) GetEffectiveAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.EffectiveTime
+		return x.EffectiveAt
 	}
 	return nil
 }
@@ -245,24 +246,23 @@ var File_cqc_assets_v1_action_proto protoreflect.FileDescriptor
 
 const file_cqc_assets_v1_action_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/assets/v1/action.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x04\n" +
-	"\vAssetAction\x12'\n" +
-	"\taction_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\bactionId\x12$\n" +
-	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x122\n" +
-	"\x04type\x18\x03 \x01(\x0e2\x1e.cqc.assets.v1.AssetActionTypeR\x04type\x120\n" +
+	"\x1acqc/assets/v1/action.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x05\n" +
+	"\vAssetAction\x12%\n" +
+	"\taction_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\bactionId\x12$\n" +
+	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12<\n" +
+	"\x04type\x18\x03 \x01(\x0e2\x1e.cqc.assets.v1.AssetActionTypeB\b\xbaH\x05\x82\x01\x02 \x00R\x04type\x120\n" +
 	"\fnew_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\n" +
 	"newAssetId\x88\x01\x01\x12$\n" +
 	"\x05ratio\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x01R\x05ratio\x88\x01\x01\x12)\n" +
 	"\bvenue_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x02R\avenueId\x88\x01\x01\x12*\n" +
 	"\vdescription\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vdescription\x12=\n" +
-	"\fannounced_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vannouncedAt\x12;\n" +
-	"\vrecord_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"recordTime\x12A\n" +
-	"\x0eeffective_time\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\reffectiveTime\x12\x1c\n" +
+	"\fannounced_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vannouncedAt\x127\n" +
+	"\trecord_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\brecordAt\x12=\n" +
+	"\feffective_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\x12\x1c\n" +
 	"\tcancelled\x18\v \x01(\bR\tcancelled\x12\x1a\n" +
-	"\brevision\x18\f \x01(\x04R\brevisionB\x0f\n" +
+	"\brevision\x18\f \x01(\x04R\brevision:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
+	"\x16asset_action.new_asset\x12&new_asset_id must differ from asset_id\x1a=!has(this.new_asset_id) || this.new_asset_id != this.asset_idB\x0f\n" +
 	"\r_new_asset_idB\b\n" +
 	"\x06_ratioB\v\n" +
 	"\t_venue_id*\xf5\x01\n" +
@@ -297,8 +297,8 @@ var file_cqc_assets_v1_action_proto_goTypes = []any{
 var file_cqc_assets_v1_action_proto_depIdxs = []int32{
 	0, // 0: cqc.assets.v1.AssetAction.type:type_name -> cqc.assets.v1.AssetActionType
 	2, // 1: cqc.assets.v1.AssetAction.announced_at:type_name -> google.protobuf.Timestamp
-	2, // 2: cqc.assets.v1.AssetAction.record_time:type_name -> google.protobuf.Timestamp
-	2, // 3: cqc.assets.v1.AssetAction.effective_time:type_name -> google.protobuf.Timestamp
+	2, // 2: cqc.assets.v1.AssetAction.record_at:type_name -> google.protobuf.Timestamp
+	2, // 3: cqc.assets.v1.AssetAction.effective_at:type_name -> google.protobuf.Timestamp
 	4, // [4:4] is the sub-list for method output_type
 	4, // [4:4] is the sub-list for method input_type
 	4, // [4:4] is the sub-list for extension type_name

@@ -46,12 +46,17 @@ const (
 	AssetType_ASSET_TYPE_RECEIPT AssetType = 7
 	// Money issued by a state, such as USD.
 	AssetType_ASSET_TYPE_FIAT AssetType = 8
-	// A number computed from prices, which can be quoted but not held.
+	// A number computed from prices, such as the value of a basket. Can be quoted and followed by derivatives, but not
+	// held.
 	AssetType_ASSET_TYPE_INDEX AssetType = 9
 	// A token that tracks the price of something without being redeemable for it.
 	AssetType_ASSET_TYPE_SYNTHETIC AssetType = 10
 	// A collection of tokens that differ from one another.
 	AssetType_ASSET_TYPE_NFT AssetType = 11
+	// A share of a company or a fund, such as AAPL. A token that represents the share is an asset of its own.
+	AssetType_ASSET_TYPE_EQUITY AssetType = 12
+	// A physical good, such as gold or crude oil. A token that represents the good is an asset of its own.
+	AssetType_ASSET_TYPE_COMMODITY AssetType = 13
 )
 
 // Enum value maps for AssetType.
@@ -69,6 +74,8 @@ var (
 		9:  "ASSET_TYPE_INDEX",
 		10: "ASSET_TYPE_SYNTHETIC",
 		11: "ASSET_TYPE_NFT",
+		12: "ASSET_TYPE_EQUITY",
+		13: "ASSET_TYPE_COMMODITY",
 	}
 	AssetType_value = map[string]int32{
 		"ASSET_TYPE_UNSPECIFIED": 0,
@@ -83,6 +90,8 @@ var (
 		"ASSET_TYPE_INDEX":       9,
 		"ASSET_TYPE_SYNTHETIC":   10,
 		"ASSET_TYPE_NFT":         11,
+		"ASSET_TYPE_EQUITY":      12,
+		"ASSET_TYPE_COMMODITY":   13,
 	}
 )
 
@@ -170,75 +179,14 @@ func (AssetStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_asset_proto_rawDescGZIP(), []int{1}
 }
 
-// Kinds of information provider.
-type DataSourceType int32
-
-const (
-	// Not known.
-	DataSourceType_DATA_SOURCE_TYPE_UNSPECIFIED DataSourceType = 0
-	// Collects prices and descriptions from many markets, such as CoinGecko.
-	DataSourceType_DATA_SOURCE_TYPE_AGGREGATOR DataSourceType = 1
-	// Publishes prices on a chain, such as Chainlink.
-	DataSourceType_DATA_SOURCE_TYPE_ORACLE DataSourceType = 2
-	// Assigns identifiers, such as the ISO 24165 registry of digital tokens.
-	DataSourceType_DATA_SOURCE_TYPE_REGISTRY DataSourceType = 3
-	// Reads chains and answers queries about what happened there.
-	DataSourceType_DATA_SOURCE_TYPE_CHAIN_INDEXER DataSourceType = 4
-)
-
-// Enum value maps for DataSourceType.
-var (
-	DataSourceType_name = map[int32]string{
-		0: "DATA_SOURCE_TYPE_UNSPECIFIED",
-		1: "DATA_SOURCE_TYPE_AGGREGATOR",
-		2: "DATA_SOURCE_TYPE_ORACLE",
-		3: "DATA_SOURCE_TYPE_REGISTRY",
-		4: "DATA_SOURCE_TYPE_CHAIN_INDEXER",
-	}
-	DataSourceType_value = map[string]int32{
-		"DATA_SOURCE_TYPE_UNSPECIFIED":   0,
-		"DATA_SOURCE_TYPE_AGGREGATOR":    1,
-		"DATA_SOURCE_TYPE_ORACLE":        2,
-		"DATA_SOURCE_TYPE_REGISTRY":      3,
-		"DATA_SOURCE_TYPE_CHAIN_INDEXER": 4,
-	}
-)
-
-func (x DataSourceType) Enum() *DataSourceType {
-	p := new(DataSourceType)
-	*p = x
-	return p
-}
-
-func (x DataSourceType) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (DataSourceType) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_assets_v1_asset_proto_enumTypes[2].Descriptor()
-}
-
-func (DataSourceType) Type() protoreflect.EnumType {
-	return &file_cqc_assets_v1_asset_proto_enumTypes[2]
-}
-
-func (x DataSourceType) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use DataSourceType.Descriptor instead.
-func (DataSourceType) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_assets_v1_asset_proto_rawDescGZIP(), []int{2}
-}
-
-// Something of value that can be held: a coin, a token, or money.
+// Something that has a price: a coin, a token, money, a share, a commodity, or an index of such things.
 //
 // An asset is the same on every chain: WETH on two chains is one asset with two deployments. A third party's bridged
 // claim is a separate asset.
 type Asset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused. The first
-	// asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
+	// Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Proposed by the caller that creates the asset, immutable, never
+	// reused. The first asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
 	// Ticker as traders write it, such as `USDC`. Not unique, and changes with a rebrand.
 	Symbol string `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
@@ -257,9 +205,9 @@ type Asset struct {
 	Aliases []string `protobuf:"bytes,8,rep,name=aliases,proto3" json:"aliases,omitempty"`
 	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was created.
+	// When the record was created. Absent only in a request to create the record.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the record last changed.
+	// When the record last changed. Absent only in a request to create the record.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -378,18 +326,24 @@ func (x *Asset) GetUpdatedAt() *timestamppb.Timestamp {
 // period.
 type AssetIdentifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
+	IdentifierId string `protobuf:"bytes,1,opt,name=identifier_id,json=identifierId,proto3" json:"identifier_id,omitempty"`
 	// Asset that the identifier names.
-	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Id of the DataSource that assigned the identifier.
-	DataSourceId string `protobuf:"bytes,2,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON.
-	ExternalId string `protobuf:"bytes,3,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// Provider that assigned the identifier; unspecified if `raw_data_source` names it.
+	DataSource DataSource `protobuf:"varint,3,opt,name=data_source,json=dataSource,proto3,enum=cqc.assets.v1.DataSource" json:"data_source,omitempty"`
+	// Name of a provider that DataSource lacks. Empty if `data_source` is set.
+	RawDataSource string `protobuf:"bytes,4,opt,name=raw_data_source,json=rawDataSource,proto3" json:"raw_data_source,omitempty"`
+	// The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON. At
+	// any one time the provider and this id name one asset: the validities of identifiers with the same provider and id
+	// do not overlap.
+	ExternalId string `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
 	// Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid.
-	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
+	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
 	// End of the period in which the identifier is valid, exclusive. Absent if it is still valid.
-	ValidTo *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	ValidTo *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
 	// Version of this record, increased by one at each change. Send this value back with an update.
-	Revision      uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision      uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +378,13 @@ func (*AssetIdentifier) Descriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_asset_proto_rawDescGZIP(), []int{1}
 }
 
+func (x *AssetIdentifier) GetIdentifierId() string {
+	if x != nil {
+		return x.IdentifierId
+	}
+	return ""
+}
+
 func (x *AssetIdentifier) GetAssetId() string {
 	if x != nil {
 		return x.AssetId
@@ -431,9 +392,16 @@ func (x *AssetIdentifier) GetAssetId() string {
 	return ""
 }
 
-func (x *AssetIdentifier) GetDataSourceId() string {
+func (x *AssetIdentifier) GetDataSource() DataSource {
 	if x != nil {
-		return x.DataSourceId
+		return x.DataSource
+	}
+	return DataSource_DATA_SOURCE_UNSPECIFIED
+}
+
+func (x *AssetIdentifier) GetRawDataSource() string {
+	if x != nil {
+		return x.RawDataSource
 	}
 	return ""
 }
@@ -466,90 +434,17 @@ func (x *AssetIdentifier) GetRevision() uint64 {
 	return 0
 }
 
-// An information provider, such as CoinGecko. Places to trade are Venues instead.
-type DataSource struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id such as `coingecko`.
-	DataSourceId string `protobuf:"bytes,1,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// Display name.
-	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Kind of provider.
-	Type DataSourceType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.assets.v1.DataSourceType" json:"type,omitempty"`
-	// Address of the provider's website. Empty if there is none.
-	Url           string `protobuf:"bytes,4,opt,name=url,proto3" json:"url,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DataSource) Reset() {
-	*x = DataSource{}
-	mi := &file_cqc_assets_v1_asset_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DataSource) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DataSource) ProtoMessage() {}
-
-func (x *DataSource) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_assets_v1_asset_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DataSource.ProtoReflect.Descriptor instead.
-func (*DataSource) Descriptor() ([]byte, []int) {
-	return file_cqc_assets_v1_asset_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *DataSource) GetDataSourceId() string {
-	if x != nil {
-		return x.DataSourceId
-	}
-	return ""
-}
-
-func (x *DataSource) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *DataSource) GetType() DataSourceType {
-	if x != nil {
-		return x.Type
-	}
-	return DataSourceType_DATA_SOURCE_TYPE_UNSPECIFIED
-}
-
-func (x *DataSource) GetUrl() string {
-	if x != nil {
-		return x.Url
-	}
-	return ""
-}
-
 var File_cqc_assets_v1_asset_proto protoreflect.FileDescriptor
 
 const file_cqc_assets_v1_asset_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/assets/v1/asset.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x04\n" +
+	"\x19cqc/assets/v1/asset.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/assets/v1/data_source.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x05\n" +
 	"\x05Asset\x12$\n" +
 	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
 	"\x06symbol\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x06symbol\x12\x1e\n" +
 	"\x04name\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x12,\n" +
-	"\x04type\x18\x04 \x01(\x0e2\x18.cqc.assets.v1.AssetTypeR\x04type\x127\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x126\n" +
+	"\x04type\x18\x04 \x01(\x0e2\x18.cqc.assets.v1.AssetTypeB\b\xbaH\x05\x82\x01\x02 \x00R\x04type\x127\n" +
 	"\x10display_decimals\x18\x05 \x01(\rB\a\xbaH\x04*\x02\x18&H\x00R\x0fdisplayDecimals\x88\x01\x01\x120\n" +
 	"\fpeg_asset_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\n" +
 	"pegAssetId\x88\x01\x01\x122\n" +
@@ -561,28 +456,25 @@ const file_cqc_assets_v1_asset_proto_rawDesc = "" +
 	"created_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\x13\n" +
+	"updated_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt:w\xbaHt\x1ar\n" +
+	"\tasset.peg\x12&peg_asset_id must differ from asset_id\x1a=!has(this.peg_asset_id) || this.peg_asset_id != this.asset_idB\x13\n" +
 	"\x11_display_decimalsB\x0f\n" +
-	"\r_peg_asset_id\"\xa4\x02\n" +
-	"\x0fAssetIdentifier\x12$\n" +
-	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x120\n" +
-	"\x0edata_source_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\fdataSourceId\x12+\n" +
-	"\vexternal_id\x18\x03 \x01(\tB\n" +
+	"\r_peg_asset_id\"\xad\x05\n" +
+	"\x0fAssetIdentifier\x12-\n" +
+	"\ridentifier_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\fidentifierId\x12$\n" +
+	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12:\n" +
+	"\vdata_source\x18\x03 \x01(\x0e2\x19.cqc.assets.v1.DataSourceR\n" +
+	"dataSource\x120\n" +
+	"\x0fraw_data_source\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawDataSource\x12+\n" +
+	"\vexternal_id\x18\x05 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\n" +
 	"externalId\x129\n" +
 	"\n" +
-	"valid_from\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
-	"\bvalid_to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
-	"\brevision\x18\x06 \x01(\x04R\brevision\"\xad\x01\n" +
-	"\n" +
-	"DataSource\x120\n" +
-	"\x0edata_source_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\fdataSourceId\x12\x1e\n" +
-	"\x04name\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x121\n" +
-	"\x04type\x18\x03 \x01(\x0e2\x1d.cqc.assets.v1.DataSourceTypeR\x04type\x12\x1a\n" +
-	"\x03url\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x03url*\x9f\x02\n" +
+	"valid_from\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
+	"\bvalid_to\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
+	"\brevision\x18\b \x01(\x04R\brevision:\x9b\x02\xbaH\x97\x02\x1a\x82\x01\n" +
+	"\x1casset_identifier.data_source\x12)set either data_source or raw_data_source\x1a7(this.data_source != 0) != (this.raw_data_source != '')\x1a\x8f\x01\n" +
+	"\x19asset_identifier.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to*\xd0\x02\n" +
 	"\tAssetType\x12\x1a\n" +
 	"\x16ASSET_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ASSET_TYPE_NATIVE\x10\x01\x12\x14\n" +
@@ -596,18 +488,14 @@ const file_cqc_assets_v1_asset_proto_rawDesc = "" +
 	"\x10ASSET_TYPE_INDEX\x10\t\x12\x18\n" +
 	"\x14ASSET_TYPE_SYNTHETIC\x10\n" +
 	"\x12\x12\n" +
-	"\x0eASSET_TYPE_NFT\x10\v*|\n" +
+	"\x0eASSET_TYPE_NFT\x10\v\x12\x15\n" +
+	"\x11ASSET_TYPE_EQUITY\x10\f\x12\x18\n" +
+	"\x14ASSET_TYPE_COMMODITY\x10\r*|\n" +
 	"\vAssetStatus\x12\x1c\n" +
 	"\x18ASSET_STATUS_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ASSET_STATUS_ACTIVE\x10\x01\x12\x1b\n" +
 	"\x17ASSET_STATUS_SUPERSEDED\x10\x02\x12\x19\n" +
-	"\x15ASSET_STATUS_INACTIVE\x10\x03*\xb3\x01\n" +
-	"\x0eDataSourceType\x12 \n" +
-	"\x1cDATA_SOURCE_TYPE_UNSPECIFIED\x10\x00\x12\x1f\n" +
-	"\x1bDATA_SOURCE_TYPE_AGGREGATOR\x10\x01\x12\x1b\n" +
-	"\x17DATA_SOURCE_TYPE_ORACLE\x10\x02\x12\x1d\n" +
-	"\x19DATA_SOURCE_TYPE_REGISTRY\x10\x03\x12\"\n" +
-	"\x1eDATA_SOURCE_TYPE_CHAIN_INDEXER\x10\x04BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3"
+	"\x15ASSET_STATUS_INACTIVE\x10\x03BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3"
 
 var (
 	file_cqc_assets_v1_asset_proto_rawDescOnce sync.Once
@@ -621,25 +509,24 @@ func file_cqc_assets_v1_asset_proto_rawDescGZIP() []byte {
 	return file_cqc_assets_v1_asset_proto_rawDescData
 }
 
-var file_cqc_assets_v1_asset_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cqc_assets_v1_asset_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_cqc_assets_v1_asset_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_cqc_assets_v1_asset_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cqc_assets_v1_asset_proto_goTypes = []any{
 	(AssetType)(0),                // 0: cqc.assets.v1.AssetType
 	(AssetStatus)(0),              // 1: cqc.assets.v1.AssetStatus
-	(DataSourceType)(0),           // 2: cqc.assets.v1.DataSourceType
-	(*Asset)(nil),                 // 3: cqc.assets.v1.Asset
-	(*AssetIdentifier)(nil),       // 4: cqc.assets.v1.AssetIdentifier
-	(*DataSource)(nil),            // 5: cqc.assets.v1.DataSource
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*Asset)(nil),                 // 2: cqc.assets.v1.Asset
+	(*AssetIdentifier)(nil),       // 3: cqc.assets.v1.AssetIdentifier
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
+	(DataSource)(0),               // 5: cqc.assets.v1.DataSource
 }
 var file_cqc_assets_v1_asset_proto_depIdxs = []int32{
 	0, // 0: cqc.assets.v1.Asset.type:type_name -> cqc.assets.v1.AssetType
 	1, // 1: cqc.assets.v1.Asset.status:type_name -> cqc.assets.v1.AssetStatus
-	6, // 2: cqc.assets.v1.Asset.created_at:type_name -> google.protobuf.Timestamp
-	6, // 3: cqc.assets.v1.Asset.updated_at:type_name -> google.protobuf.Timestamp
-	6, // 4: cqc.assets.v1.AssetIdentifier.valid_from:type_name -> google.protobuf.Timestamp
-	6, // 5: cqc.assets.v1.AssetIdentifier.valid_to:type_name -> google.protobuf.Timestamp
-	2, // 6: cqc.assets.v1.DataSource.type:type_name -> cqc.assets.v1.DataSourceType
+	4, // 2: cqc.assets.v1.Asset.created_at:type_name -> google.protobuf.Timestamp
+	4, // 3: cqc.assets.v1.Asset.updated_at:type_name -> google.protobuf.Timestamp
+	5, // 4: cqc.assets.v1.AssetIdentifier.data_source:type_name -> cqc.assets.v1.DataSource
+	4, // 5: cqc.assets.v1.AssetIdentifier.valid_from:type_name -> google.protobuf.Timestamp
+	4, // 6: cqc.assets.v1.AssetIdentifier.valid_to:type_name -> google.protobuf.Timestamp
 	7, // [7:7] is the sub-list for method output_type
 	7, // [7:7] is the sub-list for method input_type
 	7, // [7:7] is the sub-list for extension type_name
@@ -652,14 +539,15 @@ func file_cqc_assets_v1_asset_proto_init() {
 	if File_cqc_assets_v1_asset_proto != nil {
 		return
 	}
+	file_cqc_assets_v1_data_source_proto_init()
 	file_cqc_assets_v1_asset_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_assets_v1_asset_proto_rawDesc), len(file_cqc_assets_v1_asset_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   3,
+			NumEnums:      2,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

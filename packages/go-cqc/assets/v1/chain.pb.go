@@ -39,7 +39,7 @@ type Chain struct {
 	ParentChainId *string `protobuf:"bytes,4,opt,name=parent_chain_id,json=parentChainId,proto3,oneof" json:"parent_chain_id,omitempty"`
 	// Whether the chain is a test network, on which nothing has value.
 	Testnet bool `protobuf:"varint,5,opt,name=testnet,proto3" json:"testnet,omitempty"`
-	// Usual time between blocks. Absent if unknown.
+	// Usual time between blocks, greater than zero. Absent if unknown.
 	BlockTime *durationpb.Duration `protobuf:"bytes,6,opt,name=block_time,json=blockTime,proto3" json:"block_time,omitempty"`
 	// Number of blocks after which a reorganization is no longer expected. Absent if unknown.
 	SafeConfirmations *uint32 `protobuf:"varint,7,opt,name=safe_confirmations,json=safeConfirmations,proto3,oneof" json:"safe_confirmations,omitempty"`
@@ -157,21 +157,22 @@ var File_cqc_assets_v1_chain_proto protoreflect.FileDescriptor
 
 const file_cqc_assets_v1_chain_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/assets/v1/chain.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x03\n" +
+	"\x19cqc/assets/v1/chain.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfc\x04\n" +
 	"\x05Chain\x12$\n" +
 	"\bchain_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01R\achainId\x12\x1e\n" +
 	"\x04name\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x121\n" +
 	"\x0fnative_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\rnativeAssetId\x126\n" +
 	"\x0fparent_chain_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x00R\rparentChainId\x88\x01\x01\x12\x18\n" +
-	"\atestnet\x18\x05 \x01(\bR\atestnet\x128\n" +
+	"\atestnet\x18\x05 \x01(\bR\atestnet\x12B\n" +
 	"\n" +
-	"block_time\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\tblockTime\x122\n" +
+	"block_time\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\tblockTime\x122\n" +
 	"\x12safe_confirmations\x18\a \x01(\rH\x01R\x11safeConfirmations\x88\x01\x01\x12+\n" +
 	"\fexplorer_url\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\vexplorerUrl\x125\n" +
 	"\bvalid_to\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
 	"\brevision\x18\n" +
-	" \x01(\x04R\brevisionB\x12\n" +
+	" \x01(\x04R\brevision:\x84\x01\xbaH\x80\x01\x1a~\n" +
+	"\fchain.parent\x12)parent_chain_id must differ from chain_id\x1aC!has(this.parent_chain_id) || this.parent_chain_id != this.chain_idB\x12\n" +
 	"\x10_parent_chain_idB\x15\n" +
 	"\x13_safe_confirmationsBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3"
 

@@ -309,7 +309,7 @@ var File_cqc_assets_v1_deployment_proto protoreflect.FileDescriptor
 
 const file_cqc_assets_v1_deployment_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecqc/assets/v1/deployment.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x04\n" +
+	"\x1ecqc/assets/v1/deployment.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\b\n" +
 	"\x0fAssetDeployment\x12.\n" +
 	"\rdeployment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xb0\x89'\x01R\fdeploymentId\x12$\n" +
 	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12$\n" +
@@ -324,7 +324,10 @@ const file_cqc_assets_v1_deployment_proto_rawDesc = "" +
 	"valid_from\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
 	"\bvalid_to\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
-	"\brevision\x18\f \x01(\x04R\brevisionB\n" +
+	"\brevision\x18\f \x01(\x04R\brevision:\xb0\x03\xbaH\xac\x03\x1a\x88\x01\n" +
+	"\x1easset_deployment.deployment_id\x122deployment_id must start with chain_id and a slash\x1a2this.deployment_id.startsWith(this.chain_id + '/')\x1a\x8c\x01\n" +
+	"\x18asset_deployment.address\x12,address must start with chain_id and a colon\x1aB!has(this.address) || this.address.startsWith(this.chain_id + ':')\x1a\x8f\x01\n" +
+	"\x19asset_deployment.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\n" +
 	"\n" +
 	"\b_addressB\v\n" +
 	"\t_decimalsB\x13\n" +

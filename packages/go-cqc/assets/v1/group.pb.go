@@ -27,19 +27,20 @@ const (
 // Assets viewed together, such as an index, a sector, or everything pegged to the dollar.
 type AssetGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id assigned by this system.
+	// Readable id such as `defi`. Proposed by the caller that creates the group, immutable, never reused.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Purpose of the group. Empty if the name is self-explanatory.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// Current and former members of the group.
+	// Current and former members of the group, in no particular order. The validities of one asset's memberships do not
+	// overlap.
 	Members []*AssetGroupMember `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty"`
 	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was created.
+	// When the record was created. Absent only in a request to create the record.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the record last changed.
+	// When the record last changed. Absent only in a request to create the record.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -129,8 +130,8 @@ type AssetGroupMember struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset that belongs to the group.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Weight of the asset as a fraction of the group. The weights of all current members add up to 1. Absent in a group
-	// without weights.
+	// Weight of the asset as a fraction of the group, such as 0.25; negative for a short component. The weights of all
+	// current members add up to 1. Absent in a group without weights.
 	Weight *string `protobuf:"bytes,2,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	// Start of the membership, inclusive. Absent if the asset has always been a member.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
@@ -215,13 +216,14 @@ const file_cqc_assets_v1_group_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"\xdd\x01\n" +
+	"updated_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\"\xf8\x02\n" +
 	"\x10AssetGroupMember\x12$\n" +
 	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12&\n" +
 	"\x06weight\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x06weight\x88\x01\x01\x129\n" +
 	"\n" +
 	"valid_from\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
-	"\bvalid_to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\avalidToB\t\n" +
+	"\bvalid_to\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo:\x98\x01\xbaH\x94\x01\x1a\x91\x01\n" +
+	"\x1basset_group_member.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\t\n" +
 	"\a_weightBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3"
 
 var (

@@ -89,33 +89,41 @@ func (Finality) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_assets_v1_onchain_proto_rawDescGZIP(), []int{0}
 }
 
-// Where on a chain something happened: the transaction behind a swap, a fill or a transfer.
+// Where on a chain something happened: the transaction behind a swap, a fill or a transfer, or the block of a state.
+//
+// Every field is absent if the source does not report it: a fact may know a block without a transaction, or a
+// transaction on a network that is not mapped to a chain.
 type OnchainRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// CAIP-2 id of the chain, such as `eip155:1`.
-	ChainId string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	// Hash or id of the transaction as the chain spells it, in lower case on EVM chains.
-	TransactionId string `protobuf:"bytes,2,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
+	// CAIP-2 id of the chain, such as `eip155:1`. Absent if `network` is not mapped to a chain.
+	ChainId *string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
+	// The venue's own name of the chain or network, such as `ERC20` or `Arbitrum One`. Empty if it has none.
+	Network string `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	// Hash or id of the transaction as the chain spells it, in lower case on EVM chains. Absent if the record concerns a
+	// whole block.
+	TransactionId *string `protobuf:"bytes,3,opt,name=transaction_id,json=transactionId,proto3,oneof" json:"transaction_id,omitempty"`
 	// Number of the block (height or slot). Absent while the transaction is pending.
-	BlockNumber *uint64 `protobuf:"varint,3,opt,name=block_number,json=blockNumber,proto3,oneof" json:"block_number,omitempty"`
+	BlockNumber *uint64 `protobuf:"varint,4,opt,name=block_number,json=blockNumber,proto3,oneof" json:"block_number,omitempty"`
 	// Hash of the block. Absent while the transaction is pending, or if the chain has no block hashes.
-	BlockHash *string `protobuf:"bytes,4,opt,name=block_hash,json=blockHash,proto3,oneof" json:"block_hash,omitempty"`
-	// Position of the event among the logs of the block. Absent if the chain has no logs.
-	LogIndex *uint32 `protobuf:"varint,5,opt,name=log_index,json=logIndex,proto3,oneof" json:"log_index,omitempty"`
+	BlockHash *string `protobuf:"bytes,5,opt,name=block_hash,json=blockHash,proto3,oneof" json:"block_hash,omitempty"`
+	// Position of the event among the logs of the block, counted from 0. Absent if the chain has no logs.
+	LogIndex *uint32 `protobuf:"varint,6,opt,name=log_index,json=logIndex,proto3,oneof" json:"log_index,omitempty"`
 	// Sequence number of the transaction among those of its sender. Absent if the chain does not number them.
-	Nonce *uint64 `protobuf:"varint,6,opt,name=nonce,proto3,oneof" json:"nonce,omitempty"`
+	Nonce *uint64 `protobuf:"varint,7,opt,name=nonce,proto3,oneof" json:"nonce,omitempty"`
 	// Gas used, in the chain's gas units. Absent while the transaction is pending.
-	GasUsed *string `protobuf:"bytes,7,opt,name=gas_used,json=gasUsed,proto3,oneof" json:"gas_used,omitempty"`
+	GasUsed *string `protobuf:"bytes,8,opt,name=gas_used,json=gasUsed,proto3,oneof" json:"gas_used,omitempty"`
 	// Price paid per unit of gas, in the smallest unit of the chain's native asset. Absent while the transaction is
 	// pending.
-	GasPrice *string `protobuf:"bytes,8,opt,name=gas_price,json=gasPrice,proto3,oneof" json:"gas_price,omitempty"`
+	GasPrice *string `protobuf:"bytes,9,opt,name=gas_price,json=gasPrice,proto3,oneof" json:"gas_price,omitempty"`
 	// Hash or id of the transaction that replaced this one, such as one with the same nonce and a higher fee. Absent if
 	// it was not replaced.
-	ReplacedBy *string `protobuf:"bytes,9,opt,name=replaced_by,json=replacedBy,proto3,oneof" json:"replaced_by,omitempty"`
+	ReplacedBy *string `protobuf:"bytes,10,opt,name=replaced_by,json=replacedBy,proto3,oneof" json:"replaced_by,omitempty"`
 	// How certain it is that the transaction stays on the chain.
-	Finality Finality `protobuf:"varint,10,opt,name=finality,proto3,enum=cqc.assets.v1.Finality" json:"finality,omitempty"`
+	Finality Finality `protobuf:"varint,11,opt,name=finality,proto3,enum=cqc.assets.v1.Finality" json:"finality,omitempty"`
+	// The source's own value for `finality`, such as `confirmed`. Empty if the source has none.
+	RawFinality string `protobuf:"bytes,12,opt,name=raw_finality,json=rawFinality,proto3" json:"raw_finality,omitempty"`
 	// Timestamp of the block. Absent while the transaction is pending.
-	BlockTime     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=block_time,json=blockTime,proto3" json:"block_time,omitempty"`
+	BlockTime     *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=block_time,json=blockTime,proto3" json:"block_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -151,15 +159,22 @@ func (*OnchainRef) Descriptor() ([]byte, []int) {
 }
 
 func (x *OnchainRef) GetChainId() string {
+	if x != nil && x.ChainId != nil {
+		return *x.ChainId
+	}
+	return ""
+}
+
+func (x *OnchainRef) GetNetwork() string {
 	if x != nil {
-		return x.ChainId
+		return x.Network
 	}
 	return ""
 }
 
 func (x *OnchainRef) GetTransactionId() string {
-	if x != nil {
-		return x.TransactionId
+	if x != nil && x.TransactionId != nil {
+		return *x.TransactionId
 	}
 	return ""
 }
@@ -220,6 +235,13 @@ func (x *OnchainRef) GetFinality() Finality {
 	return Finality_FINALITY_UNSPECIFIED
 }
 
+func (x *OnchainRef) GetRawFinality() string {
+	if x != nil {
+		return x.RawFinality
+	}
+	return ""
+}
+
 func (x *OnchainRef) GetBlockTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.BlockTime
@@ -231,25 +253,28 @@ var File_cqc_assets_v1_onchain_proto protoreflect.FileDescriptor
 
 const file_cqc_assets_v1_onchain_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/assets/v1/onchain.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x04\n" +
+	"\x1bcqc/assets/v1/onchain.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcc\x05\n" +
 	"\n" +
-	"OnchainRef\x12$\n" +
-	"\bchain_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01R\achainId\x121\n" +
-	"\x0etransaction_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\rtransactionId\x12&\n" +
-	"\fblock_number\x18\x03 \x01(\x04H\x00R\vblockNumber\x88\x01\x01\x12,\n" +
+	"OnchainRef\x12)\n" +
+	"\bchain_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x00R\achainId\x88\x01\x01\x12\"\n" +
+	"\anetwork\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\anetwork\x124\n" +
+	"\x0etransaction_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x01R\rtransactionId\x88\x01\x01\x12&\n" +
+	"\fblock_number\x18\x04 \x01(\x04H\x02R\vblockNumber\x88\x01\x01\x12,\n" +
 	"\n" +
-	"block_hash\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01H\x01R\tblockHash\x88\x01\x01\x12 \n" +
-	"\tlog_index\x18\x05 \x01(\rH\x02R\blogIndex\x88\x01\x01\x12\x19\n" +
-	"\x05nonce\x18\x06 \x01(\x04H\x03R\x05nonce\x88\x01\x01\x12)\n" +
-	"\bgas_used\x18\a \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x04R\agasUsed\x88\x01\x01\x12+\n" +
-	"\tgas_price\x18\b \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x05R\bgasPrice\x88\x01\x01\x12.\n" +
-	"\vreplaced_by\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01H\x06R\n" +
+	"block_hash\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01H\x03R\tblockHash\x88\x01\x01\x12 \n" +
+	"\tlog_index\x18\x06 \x01(\rH\x04R\blogIndex\x88\x01\x01\x12\x19\n" +
+	"\x05nonce\x18\a \x01(\x04H\x05R\x05nonce\x88\x01\x01\x12)\n" +
+	"\bgas_used\x18\b \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x06R\agasUsed\x88\x01\x01\x12+\n" +
+	"\tgas_price\x18\t \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\aR\bgasPrice\x88\x01\x01\x12.\n" +
+	"\vreplaced_by\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\bR\n" +
 	"replacedBy\x88\x01\x01\x123\n" +
-	"\bfinality\x18\n" +
-	" \x01(\x0e2\x17.cqc.assets.v1.FinalityR\bfinality\x129\n" +
+	"\bfinality\x18\v \x01(\x0e2\x17.cqc.assets.v1.FinalityR\bfinality\x12+\n" +
+	"\fraw_finality\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\vrawFinality\x129\n" +
 	"\n" +
-	"block_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tblockTimeB\x0f\n" +
+	"block_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\tblockTimeB\v\n" +
+	"\t_chain_idB\x11\n" +
+	"\x0f_transaction_idB\x0f\n" +
 	"\r_block_numberB\r\n" +
 	"\v_block_hashB\f\n" +
 	"\n" +

@@ -177,7 +177,7 @@ func (FlagSeverity) EnumDescriptor() ([]byte, []int) {
 // A warning about an asset, raised by one source and valid for a period.
 type AssetQualityFlag struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id assigned by this system.
+	// Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
 	FlagId string `protobuf:"bytes,1,opt,name=flag_id,json=flagId,proto3" json:"flag_id,omitempty"`
 	// Asset that the warning is about.
 	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
@@ -187,18 +187,20 @@ type AssetQualityFlag struct {
 	Type FlagType `protobuf:"varint,4,opt,name=type,proto3,enum=cqc.assets.v1.FlagType" json:"type,omitempty"`
 	// How serious the problem is.
 	Severity FlagSeverity `protobuf:"varint,5,opt,name=severity,proto3,enum=cqc.assets.v1.FlagSeverity" json:"severity,omitempty"`
-	// Source of the warning: the id of a DataSource or of one of our services.
-	Source string `protobuf:"bytes,6,opt,name=source,proto3" json:"source,omitempty"`
+	// Provider that raised the warning; unspecified if `raw_data_source` names the source.
+	DataSource DataSource `protobuf:"varint,6,opt,name=data_source,json=dataSource,proto3,enum=cqc.assets.v1.DataSource" json:"data_source,omitempty"`
+	// Name of a source that DataSource lacks, such as one of our services. Empty if `data_source` is set.
+	RawDataSource string `protobuf:"bytes,7,opt,name=raw_data_source,json=rawDataSource,proto3" json:"raw_data_source,omitempty"`
 	// Human-readable account of what was observed. Empty if there is nothing to add.
-	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
 	// Address of a page with more information. Empty if there is none.
-	EvidenceUrl string `protobuf:"bytes,8,opt,name=evidence_url,json=evidenceUrl,proto3" json:"evidence_url,omitempty"`
+	EvidenceUrl string `protobuf:"bytes,9,opt,name=evidence_url,json=evidenceUrl,proto3" json:"evidence_url,omitempty"`
 	// When the warning was raised. Always set.
-	RaisedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=raised_at,json=raisedAt,proto3" json:"raised_at,omitempty"`
+	RaisedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=raised_at,json=raisedAt,proto3" json:"raised_at,omitempty"`
 	// When the warning was withdrawn. Absent if it is still in force.
-	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
-	// Version of this record, increased by one at each change.
-	Revision      uint64 `protobuf:"varint,11,opt,name=revision,proto3" json:"revision,omitempty"`
+	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
+	// Version of this record, increased by one at each change. Send this value back with an update.
+	Revision      uint64 `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -268,9 +270,16 @@ func (x *AssetQualityFlag) GetSeverity() FlagSeverity {
 	return FlagSeverity_FLAG_SEVERITY_UNSPECIFIED
 }
 
-func (x *AssetQualityFlag) GetSource() string {
+func (x *AssetQualityFlag) GetDataSource() DataSource {
 	if x != nil {
-		return x.Source
+		return x.DataSource
+	}
+	return DataSource_DATA_SOURCE_UNSPECIFIED
+}
+
+func (x *AssetQualityFlag) GetRawDataSource() string {
+	if x != nil {
+		return x.RawDataSource
 	}
 	return ""
 }
@@ -314,23 +323,25 @@ var File_cqc_assets_v1_quality_proto protoreflect.FileDescriptor
 
 const file_cqc_assets_v1_quality_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/assets/v1/quality.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x04\n" +
-	"\x10AssetQualityFlag\x12#\n" +
-	"\aflag_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06flagId\x12$\n" +
+	"\x1bcqc/assets/v1/quality.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/assets/v1/data_source.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9a\a\n" +
+	"\x10AssetQualityFlag\x12!\n" +
+	"\aflag_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06flagId\x12$\n" +
 	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x123\n" +
-	"\rdeployment_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xb0\x89'\x01H\x00R\fdeploymentId\x88\x01\x01\x12+\n" +
-	"\x04type\x18\x04 \x01(\x0e2\x17.cqc.assets.v1.FlagTypeR\x04type\x127\n" +
-	"\bseverity\x18\x05 \x01(\x0e2\x1b.cqc.assets.v1.FlagSeverityR\bseverity\x12\"\n" +
-	"\x06source\x18\x06 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06source\x12 \n" +
-	"\x06reason\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x12+\n" +
-	"\fevidence_url\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\vevidenceUrl\x12?\n" +
-	"\traised_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\braisedAt\x12;\n" +
-	"\vresolved_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"\rdeployment_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xb0\x89'\x01H\x00R\fdeploymentId\x88\x01\x01\x125\n" +
+	"\x04type\x18\x04 \x01(\x0e2\x17.cqc.assets.v1.FlagTypeB\b\xbaH\x05\x82\x01\x02 \x00R\x04type\x127\n" +
+	"\bseverity\x18\x05 \x01(\x0e2\x1b.cqc.assets.v1.FlagSeverityR\bseverity\x12:\n" +
+	"\vdata_source\x18\x06 \x01(\x0e2\x19.cqc.assets.v1.DataSourceR\n" +
+	"dataSource\x120\n" +
+	"\x0fraw_data_source\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawDataSource\x12 \n" +
+	"\x06reason\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x12+\n" +
+	"\fevidence_url\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\vevidenceUrl\x12?\n" +
+	"\traised_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\braisedAt\x12;\n" +
+	"\vresolved_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"resolvedAt\x12\x1a\n" +
-	"\brevision\x18\v \x01(\x04R\brevisionB\x10\n" +
+	"\brevision\x18\f \x01(\x04R\brevision:\xae\x02\xbaH\xaa\x02\x1a\x84\x01\n" +
+	"\x1easset_quality_flag.data_source\x12)set either data_source or raw_data_source\x1a7(this.data_source != 0) != (this.raw_data_source != '')\x1a\xa0\x01\n" +
+	"\x1easset_quality_flag.resolved_at\x12(resolved_at must not be before raised_at\x1aT!has(this.resolved_at) || !has(this.raised_at) || this.resolved_at >= this.raised_atB\x10\n" +
 	"\x0e_deployment_id*\x9e\x02\n" +
 	"\bFlagType\x12\x19\n" +
 	"\x15FLAG_TYPE_UNSPECIFIED\x10\x00\x12\x12\n" +
@@ -371,18 +382,20 @@ var file_cqc_assets_v1_quality_proto_goTypes = []any{
 	(FlagType)(0),                 // 0: cqc.assets.v1.FlagType
 	(FlagSeverity)(0),             // 1: cqc.assets.v1.FlagSeverity
 	(*AssetQualityFlag)(nil),      // 2: cqc.assets.v1.AssetQualityFlag
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(DataSource)(0),               // 3: cqc.assets.v1.DataSource
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_cqc_assets_v1_quality_proto_depIdxs = []int32{
 	0, // 0: cqc.assets.v1.AssetQualityFlag.type:type_name -> cqc.assets.v1.FlagType
 	1, // 1: cqc.assets.v1.AssetQualityFlag.severity:type_name -> cqc.assets.v1.FlagSeverity
-	3, // 2: cqc.assets.v1.AssetQualityFlag.raised_at:type_name -> google.protobuf.Timestamp
-	3, // 3: cqc.assets.v1.AssetQualityFlag.resolved_at:type_name -> google.protobuf.Timestamp
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 2: cqc.assets.v1.AssetQualityFlag.data_source:type_name -> cqc.assets.v1.DataSource
+	4, // 3: cqc.assets.v1.AssetQualityFlag.raised_at:type_name -> google.protobuf.Timestamp
+	4, // 4: cqc.assets.v1.AssetQualityFlag.resolved_at:type_name -> google.protobuf.Timestamp
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_cqc_assets_v1_quality_proto_init() }
@@ -390,6 +403,7 @@ func file_cqc_assets_v1_quality_proto_init() {
 	if File_cqc_assets_v1_quality_proto != nil {
 		return
 	}
+	file_cqc_assets_v1_data_source_proto_init()
 	file_cqc_assets_v1_quality_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

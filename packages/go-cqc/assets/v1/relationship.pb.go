@@ -109,7 +109,7 @@ func (RelationshipType) EnumDescriptor() ([]byte, []int) {
 // The dependence of one asset on another, and its terms.
 type AssetRelationship struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id assigned by this system.
+	// Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
 	RelationshipId string `protobuf:"bytes,1,opt,name=relationship_id,json=relationshipId,proto3" json:"relationship_id,omitempty"`
 	// Dependent asset, such as `WETH`.
 	FromAssetId string `protobuf:"bytes,2,opt,name=from_asset_id,json=fromAssetId,proto3" json:"from_asset_id,omitempty"`
@@ -117,13 +117,14 @@ type AssetRelationship struct {
 	ToAssetId string `protobuf:"bytes,3,opt,name=to_asset_id,json=toAssetId,proto3" json:"to_asset_id,omitempty"`
 	// Kind of dependence.
 	Type RelationshipType `protobuf:"varint,4,opt,name=type,proto3,enum=cqc.assets.v1.RelationshipType" json:"type,omitempty"`
-	// Units of `to_asset_id` per unit of `from_asset_id`. Absent if the rate varies or is unknown.
+	// Units of `to_asset_id` per unit of `from_asset_id`, greater than zero. Absent if the rate varies or is unknown.
 	Rate *string `protobuf:"bytes,5,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
 	// Whether a holder can exchange `from_asset_id` for `to_asset_id` with the issuer. Absent if unknown.
 	Redeemable *bool `protobuf:"varint,6,opt,name=redeemable,proto3,oneof" json:"redeemable,omitempty"`
-	// Time that a redemption takes. Absent if redemption is immediate or not possible.
+	// Time that a redemption takes, zero or greater. Absent if redemption is immediate or not possible.
 	UnbondingPeriod *durationpb.Duration `protobuf:"bytes,7,opt,name=unbonding_period,json=unbondingPeriod,proto3" json:"unbonding_period,omitempty"`
-	// Fraction of the value that risk systems deduct, 0 to 1. Absent if none was set.
+	// Fraction of the value of `from_asset_id` that risk systems deduct, 0 to 1: 0.1 counts 90 %. Absent if none was set,
+	// which differs from zero.
 	Haircut *string `protobuf:"bytes,8,opt,name=haircut,proto3,oneof" json:"haircut,omitempty"`
 	// Start of the period in which the relationship holds, inclusive. Absent if it has always held.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
@@ -246,24 +247,26 @@ var File_cqc_assets_v1_relationship_proto protoreflect.FileDescriptor
 
 const file_cqc_assets_v1_relationship_proto_rawDesc = "" +
 	"\n" +
-	" cqc/assets/v1/relationship.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x04\n" +
-	"\x11AssetRelationship\x123\n" +
-	"\x0frelationship_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0erelationshipId\x12-\n" +
+	" cqc/assets/v1/relationship.proto\x12\rcqc.assets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\a\n" +
+	"\x11AssetRelationship\x121\n" +
+	"\x0frelationship_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erelationshipId\x12-\n" +
 	"\rfrom_asset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\vfromAssetId\x12)\n" +
-	"\vto_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\ttoAssetId\x123\n" +
-	"\x04type\x18\x04 \x01(\x0e2\x1f.cqc.assets.v1.RelationshipTypeR\x04type\x12\"\n" +
+	"\vto_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\ttoAssetId\x12=\n" +
+	"\x04type\x18\x04 \x01(\x0e2\x1f.cqc.assets.v1.RelationshipTypeB\b\xbaH\x05\x82\x01\x02 \x00R\x04type\x12\"\n" +
 	"\x04rate\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x00R\x04rate\x88\x01\x01\x12#\n" +
 	"\n" +
 	"redeemable\x18\x06 \x01(\bH\x01R\n" +
-	"redeemable\x88\x01\x01\x12D\n" +
-	"\x10unbonding_period\x18\a \x01(\v2\x19.google.protobuf.DurationR\x0funbondingPeriod\x12(\n" +
+	"redeemable\x88\x01\x01\x12N\n" +
+	"\x10unbonding_period\x18\a \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x022\x00R\x0funbondingPeriod\x12(\n" +
 	"\ahaircut\x18\b \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x02R\ahaircut\x88\x01\x01\x129\n" +
 	"\n" +
 	"valid_from\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
 	"\bvalid_to\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
-	"\brevision\x18\v \x01(\x04R\brevisionB\a\n" +
+	"\brevision\x18\v \x01(\x04R\brevision:\x90\x03\xbaH\x8c\x03\x1ao\n" +
+	"\x19asset_relationship.assets\x12*to_asset_id must differ from from_asset_id\x1a&this.from_asset_id != this.to_asset_id\x1a\x84\x01\n" +
+	"\x1aasset_relationship.haircut\x12\x1bhaircut must be from 0 to 1\x1aI!has(this.haircut) || this.haircut.matches('^(0([.][0-9]+)?|1([.]0+)?)$')\x1a\x91\x01\n" +
+	"\x1basset_relationship.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\a\n" +
 	"\x05_rateB\r\n" +
 	"\v_redeemableB\n" +
 	"\n" +

@@ -9,6 +9,9 @@ package eventsv1
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
+	v12 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -23,13 +26,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// An asset was added to the registry.
+// An asset was added to the registry. The event's subject is the asset.
 type AssetCreated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The asset as it was added.
-	Asset         *v1.Asset `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	Asset         *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -64,13 +65,6 @@ func (*AssetCreated) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_asset_events_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *AssetCreated) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *AssetCreated) GetAsset() *v1.Asset {
 	if x != nil {
 		return x.Asset
@@ -78,13 +72,12 @@ func (x *AssetCreated) GetAsset() *v1.Asset {
 	return nil
 }
 
-// An asset's deployment on a chain was added to the registry.
+// An asset's deployment on a chain was added to the registry. Later changes are in RegistryRecordChanged. The event's
+// subject is the deployment.
 type AssetDeploymentCreated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The deployment as it was added.
-	Deployment    *v1.AssetDeployment `protobuf:"bytes,2,opt,name=deployment,proto3" json:"deployment,omitempty"`
+	Deployment    *v1.AssetDeployment `protobuf:"bytes,1,opt,name=deployment,proto3" json:"deployment,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -119,13 +112,6 @@ func (*AssetDeploymentCreated) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_asset_events_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *AssetDeploymentCreated) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *AssetDeploymentCreated) GetDeployment() *v1.AssetDeployment {
 	if x != nil {
 		return x.Deployment
@@ -133,13 +119,12 @@ func (x *AssetDeploymentCreated) GetDeployment() *v1.AssetDeployment {
 	return nil
 }
 
-// A relationship between two assets was added to the registry.
+// A relationship between two assets was added to the registry. Later changes are in RegistryRecordChanged. The event's
+// subject is the relationship.
 type RelationshipEstablished struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The relationship as it was added.
-	Relationship  *v1.AssetRelationship `protobuf:"bytes,2,opt,name=relationship,proto3" json:"relationship,omitempty"`
+	Relationship  *v1.AssetRelationship `protobuf:"bytes,1,opt,name=relationship,proto3" json:"relationship,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -174,13 +159,6 @@ func (*RelationshipEstablished) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_asset_events_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *RelationshipEstablished) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *RelationshipEstablished) GetRelationship() *v1.AssetRelationship {
 	if x != nil {
 		return x.Relationship
@@ -188,13 +166,11 @@ func (x *RelationshipEstablished) GetRelationship() *v1.AssetRelationship {
 	return nil
 }
 
-// An asset's record changed.
+// An asset's record changed. The event's subject is the asset.
 type AssetUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The asset after the change.
-	Asset         *v1.Asset `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
+	Asset         *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,13 +205,6 @@ func (*AssetUpdated) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_asset_events_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *AssetUpdated) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *AssetUpdated) GetAsset() *v1.Asset {
 	if x != nil {
 		return x.Asset
@@ -243,13 +212,12 @@ func (x *AssetUpdated) GetAsset() *v1.Asset {
 	return nil
 }
 
-// An action that changes the holdings of an asset was announced, changed or called off.
+// An action that changes the holdings of an asset was announced, changed or called off. The event's subject is the
+// action.
 type AssetActionAnnounced struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The action in its current state.
-	Action        *v1.AssetAction `protobuf:"bytes,2,opt,name=action,proto3" json:"action,omitempty"`
+	Action        *v1.AssetAction `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -284,13 +252,6 @@ func (*AssetActionAnnounced) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_asset_events_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *AssetActionAnnounced) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *AssetActionAnnounced) GetAction() *v1.AssetAction {
 	if x != nil {
 		return x.Action
@@ -298,28 +259,226 @@ func (x *AssetActionAnnounced) GetAction() *v1.AssetAction {
 	return nil
 }
 
+// A record of the registry was added or changed, for records without an event of their own. The event's subject is the
+// record's id.
+type RegistryRecordChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The record after the change. Unset means a kind of record that this version does not know.
+	//
+	// Types that are valid to be assigned to Record:
+	//
+	//	*RegistryRecordChanged_Chain
+	//	*RegistryRecordChanged_Deployment
+	//	*RegistryRecordChanged_AssetIdentifier
+	//	*RegistryRecordChanged_Relationship
+	//	*RegistryRecordChanged_Group
+	//	*RegistryRecordChanged_SymbolIdentifier
+	//	*RegistryRecordChanged_Venue
+	//	*RegistryRecordChanged_VenueAsset
+	Record        isRegistryRecordChanged_Record `protobuf_oneof:"record"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegistryRecordChanged) Reset() {
+	*x = RegistryRecordChanged{}
+	mi := &file_cqc_events_v1_asset_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegistryRecordChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegistryRecordChanged) ProtoMessage() {}
+
+func (x *RegistryRecordChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_asset_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegistryRecordChanged.ProtoReflect.Descriptor instead.
+func (*RegistryRecordChanged) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_asset_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RegistryRecordChanged) GetRecord() isRegistryRecordChanged_Record {
+	if x != nil {
+		return x.Record
+	}
+	return nil
+}
+
+func (x *RegistryRecordChanged) GetChain() *v1.Chain {
+	if x != nil {
+		if x, ok := x.Record.(*RegistryRecordChanged_Chain); ok {
+			return x.Chain
+		}
+	}
+	return nil
+}
+
+func (x *RegistryRecordChanged) GetDeployment() *v1.AssetDeployment {
+	if x != nil {
+		if x, ok := x.Record.(*RegistryRecordChanged_Deployment); ok {
+			return x.Deployment
+		}
+	}
+	return nil
+}
+
+func (x *RegistryRecordChanged) GetAssetIdentifier() *v1.AssetIdentifier {
+	if x != nil {
+		if x, ok := x.Record.(*RegistryRecordChanged_AssetIdentifier); ok {
+			return x.AssetIdentifier
+		}
+	}
+	return nil
+}
+
+func (x *RegistryRecordChanged) GetRelationship() *v1.AssetRelationship {
+	if x != nil {
+		if x, ok := x.Record.(*RegistryRecordChanged_Relationship); ok {
+			return x.Relationship
+		}
+	}
+	return nil
+}
+
+func (x *RegistryRecordChanged) GetGroup() *v1.AssetGroup {
+	if x != nil {
+		if x, ok := x.Record.(*RegistryRecordChanged_Group); ok {
+			return x.Group
+		}
+	}
+	return nil
+}
+
+func (x *RegistryRecordChanged) GetSymbolIdentifier() *v11.SymbolIdentifier {
+	if x != nil {
+		if x, ok := x.Record.(*RegistryRecordChanged_SymbolIdentifier); ok {
+			return x.SymbolIdentifier
+		}
+	}
+	return nil
+}
+
+func (x *RegistryRecordChanged) GetVenue() *v12.Venue {
+	if x != nil {
+		if x, ok := x.Record.(*RegistryRecordChanged_Venue); ok {
+			return x.Venue
+		}
+	}
+	return nil
+}
+
+func (x *RegistryRecordChanged) GetVenueAsset() *v12.VenueAsset {
+	if x != nil {
+		if x, ok := x.Record.(*RegistryRecordChanged_VenueAsset); ok {
+			return x.VenueAsset
+		}
+	}
+	return nil
+}
+
+type isRegistryRecordChanged_Record interface {
+	isRegistryRecordChanged_Record()
+}
+
+type RegistryRecordChanged_Chain struct {
+	// A chain, added or changed.
+	Chain *v1.Chain `protobuf:"bytes,1,opt,name=chain,proto3,oneof"`
+}
+
+type RegistryRecordChanged_Deployment struct {
+	// An asset's deployment, changed. AssetDeploymentCreated has those added.
+	Deployment *v1.AssetDeployment `protobuf:"bytes,2,opt,name=deployment,proto3,oneof"`
+}
+
+type RegistryRecordChanged_AssetIdentifier struct {
+	// An asset's name at a provider, added or changed.
+	AssetIdentifier *v1.AssetIdentifier `protobuf:"bytes,3,opt,name=asset_identifier,json=assetIdentifier,proto3,oneof"`
+}
+
+type RegistryRecordChanged_Relationship struct {
+	// A relationship between two assets, changed. RelationshipEstablished has those added.
+	Relationship *v1.AssetRelationship `protobuf:"bytes,4,opt,name=relationship,proto3,oneof"`
+}
+
+type RegistryRecordChanged_Group struct {
+	// A group of assets with its members, added or changed.
+	Group *v1.AssetGroup `protobuf:"bytes,5,opt,name=group,proto3,oneof"`
+}
+
+type RegistryRecordChanged_SymbolIdentifier struct {
+	// A product's name at a provider, added or changed.
+	SymbolIdentifier *v11.SymbolIdentifier `protobuf:"bytes,6,opt,name=symbol_identifier,json=symbolIdentifier,proto3,oneof"`
+}
+
+type RegistryRecordChanged_Venue struct {
+	// A venue, added or changed.
+	Venue *v12.Venue `protobuf:"bytes,7,opt,name=venue,proto3,oneof"`
+}
+
+type RegistryRecordChanged_VenueAsset struct {
+	// A venue's listing of an asset, changed. VenueAssetListed has those added.
+	VenueAsset *v12.VenueAsset `protobuf:"bytes,8,opt,name=venue_asset,json=venueAsset,proto3,oneof"`
+}
+
+func (*RegistryRecordChanged_Chain) isRegistryRecordChanged_Record() {}
+
+func (*RegistryRecordChanged_Deployment) isRegistryRecordChanged_Record() {}
+
+func (*RegistryRecordChanged_AssetIdentifier) isRegistryRecordChanged_Record() {}
+
+func (*RegistryRecordChanged_Relationship) isRegistryRecordChanged_Record() {}
+
+func (*RegistryRecordChanged_Group) isRegistryRecordChanged_Record() {}
+
+func (*RegistryRecordChanged_SymbolIdentifier) isRegistryRecordChanged_Record() {}
+
+func (*RegistryRecordChanged_Venue) isRegistryRecordChanged_Record() {}
+
+func (*RegistryRecordChanged_VenueAsset) isRegistryRecordChanged_Record() {}
+
 var File_cqc_events_v1_asset_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_asset_events_proto_rawDesc = "" +
 	"\n" +
-	" cqc/events/v1/asset_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acqc/assets/v1/action.proto\x1a\x19cqc/assets/v1/asset.proto\x1a\x1ecqc/assets/v1/deployment.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1ccqc/events/v1/metadata.proto\"\x84\x01\n" +
-	"\fAssetCreated\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x122\n" +
-	"\x05asset\x18\x02 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset\"\xa2\x01\n" +
-	"\x16AssetDeploymentCreated\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12F\n" +
+	" cqc/events/v1/asset_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acqc/assets/v1/action.proto\x1a\x19cqc/assets/v1/asset.proto\x1a\x19cqc/assets/v1/chain.proto\x1a\x1ecqc/assets/v1/deployment.proto\x1a\x19cqc/assets/v1/group.proto\x1a cqc/assets/v1/relationship.proto\x1a&cqc/markets/v1/symbol_identifier.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x19cqc/venues/v1/venue.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\"P\n" +
+	"\fAssetCreated\x122\n" +
+	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset:\f\xea\x9a'\bregistry\"n\n" +
+	"\x16AssetDeploymentCreated\x12F\n" +
 	"\n" +
-	"deployment\x18\x02 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"deployment\"\xa9\x01\n" +
-	"\x17RelationshipEstablished\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12L\n" +
-	"\frelationship\x18\x02 \x01(\v2 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01R\frelationship\"\x84\x01\n" +
-	"\fAssetUpdated\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x122\n" +
-	"\x05asset\x18\x02 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset\"\x94\x01\n" +
-	"\x14AssetActionAnnounced\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12:\n" +
-	"\x06action\x18\x02 \x01(\v2\x1a.cqc.assets.v1.AssetActionB\x06\xbaH\x03\xc8\x01\x01R\x06actionBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
+	"deployment\x18\x01 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"deployment:\f\xea\x9a'\bregistry\"u\n" +
+	"\x17RelationshipEstablished\x12L\n" +
+	"\frelationship\x18\x01 \x01(\v2 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01R\frelationship:\f\xea\x9a'\bregistry\"P\n" +
+	"\fAssetUpdated\x122\n" +
+	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset:\f\xea\x9a'\bregistry\"`\n" +
+	"\x14AssetActionAnnounced\x12:\n" +
+	"\x06action\x18\x01 \x01(\v2\x1a.cqc.assets.v1.AssetActionB\x06\xbaH\x03\xc8\x01\x01R\x06action:\f\xea\x9a'\bregistry\"\xa4\x04\n" +
+	"\x15RegistryRecordChanged\x12,\n" +
+	"\x05chain\x18\x01 \x01(\v2\x14.cqc.assets.v1.ChainH\x00R\x05chain\x12@\n" +
+	"\n" +
+	"deployment\x18\x02 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentH\x00R\n" +
+	"deployment\x12K\n" +
+	"\x10asset_identifier\x18\x03 \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierH\x00R\x0fassetIdentifier\x12F\n" +
+	"\frelationship\x18\x04 \x01(\v2 .cqc.assets.v1.AssetRelationshipH\x00R\frelationship\x121\n" +
+	"\x05group\x18\x05 \x01(\v2\x19.cqc.assets.v1.AssetGroupH\x00R\x05group\x12O\n" +
+	"\x11symbol_identifier\x18\x06 \x01(\v2 .cqc.markets.v1.SymbolIdentifierH\x00R\x10symbolIdentifier\x12,\n" +
+	"\x05venue\x18\a \x01(\v2\x14.cqc.venues.v1.VenueH\x00R\x05venue\x12<\n" +
+	"\vvenue_asset\x18\b \x01(\v2\x19.cqc.venues.v1.VenueAssetH\x00R\n" +
+	"venueAsset:\f\xea\x9a'\bregistryB\b\n" +
+	"\x06recordBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_cqc_events_v1_asset_events_proto_rawDescOnce sync.Once
@@ -333,35 +492,44 @@ func file_cqc_events_v1_asset_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_asset_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_asset_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_cqc_events_v1_asset_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_cqc_events_v1_asset_events_proto_goTypes = []any{
 	(*AssetCreated)(nil),            // 0: cqc.events.v1.AssetCreated
 	(*AssetDeploymentCreated)(nil),  // 1: cqc.events.v1.AssetDeploymentCreated
 	(*RelationshipEstablished)(nil), // 2: cqc.events.v1.RelationshipEstablished
 	(*AssetUpdated)(nil),            // 3: cqc.events.v1.AssetUpdated
 	(*AssetActionAnnounced)(nil),    // 4: cqc.events.v1.AssetActionAnnounced
-	(*EventMetadata)(nil),           // 5: cqc.events.v1.EventMetadata
+	(*RegistryRecordChanged)(nil),   // 5: cqc.events.v1.RegistryRecordChanged
 	(*v1.Asset)(nil),                // 6: cqc.assets.v1.Asset
 	(*v1.AssetDeployment)(nil),      // 7: cqc.assets.v1.AssetDeployment
 	(*v1.AssetRelationship)(nil),    // 8: cqc.assets.v1.AssetRelationship
 	(*v1.AssetAction)(nil),          // 9: cqc.assets.v1.AssetAction
+	(*v1.Chain)(nil),                // 10: cqc.assets.v1.Chain
+	(*v1.AssetIdentifier)(nil),      // 11: cqc.assets.v1.AssetIdentifier
+	(*v1.AssetGroup)(nil),           // 12: cqc.assets.v1.AssetGroup
+	(*v11.SymbolIdentifier)(nil),    // 13: cqc.markets.v1.SymbolIdentifier
+	(*v12.Venue)(nil),               // 14: cqc.venues.v1.Venue
+	(*v12.VenueAsset)(nil),          // 15: cqc.venues.v1.VenueAsset
 }
 var file_cqc_events_v1_asset_events_proto_depIdxs = []int32{
-	5,  // 0: cqc.events.v1.AssetCreated.metadata:type_name -> cqc.events.v1.EventMetadata
-	6,  // 1: cqc.events.v1.AssetCreated.asset:type_name -> cqc.assets.v1.Asset
-	5,  // 2: cqc.events.v1.AssetDeploymentCreated.metadata:type_name -> cqc.events.v1.EventMetadata
-	7,  // 3: cqc.events.v1.AssetDeploymentCreated.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	5,  // 4: cqc.events.v1.RelationshipEstablished.metadata:type_name -> cqc.events.v1.EventMetadata
-	8,  // 5: cqc.events.v1.RelationshipEstablished.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	5,  // 6: cqc.events.v1.AssetUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
-	6,  // 7: cqc.events.v1.AssetUpdated.asset:type_name -> cqc.assets.v1.Asset
-	5,  // 8: cqc.events.v1.AssetActionAnnounced.metadata:type_name -> cqc.events.v1.EventMetadata
-	9,  // 9: cqc.events.v1.AssetActionAnnounced.action:type_name -> cqc.assets.v1.AssetAction
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	6,  // 0: cqc.events.v1.AssetCreated.asset:type_name -> cqc.assets.v1.Asset
+	7,  // 1: cqc.events.v1.AssetDeploymentCreated.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	8,  // 2: cqc.events.v1.RelationshipEstablished.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	6,  // 3: cqc.events.v1.AssetUpdated.asset:type_name -> cqc.assets.v1.Asset
+	9,  // 4: cqc.events.v1.AssetActionAnnounced.action:type_name -> cqc.assets.v1.AssetAction
+	10, // 5: cqc.events.v1.RegistryRecordChanged.chain:type_name -> cqc.assets.v1.Chain
+	7,  // 6: cqc.events.v1.RegistryRecordChanged.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	11, // 7: cqc.events.v1.RegistryRecordChanged.asset_identifier:type_name -> cqc.assets.v1.AssetIdentifier
+	8,  // 8: cqc.events.v1.RegistryRecordChanged.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	12, // 9: cqc.events.v1.RegistryRecordChanged.group:type_name -> cqc.assets.v1.AssetGroup
+	13, // 10: cqc.events.v1.RegistryRecordChanged.symbol_identifier:type_name -> cqc.markets.v1.SymbolIdentifier
+	14, // 11: cqc.events.v1.RegistryRecordChanged.venue:type_name -> cqc.venues.v1.Venue
+	15, // 12: cqc.events.v1.RegistryRecordChanged.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_asset_events_proto_init() }
@@ -369,14 +537,23 @@ func file_cqc_events_v1_asset_events_proto_init() {
 	if File_cqc_events_v1_asset_events_proto != nil {
 		return
 	}
-	file_cqc_events_v1_metadata_proto_init()
+	file_cqc_events_v1_asset_events_proto_msgTypes[5].OneofWrappers = []any{
+		(*RegistryRecordChanged_Chain)(nil),
+		(*RegistryRecordChanged_Deployment)(nil),
+		(*RegistryRecordChanged_AssetIdentifier)(nil),
+		(*RegistryRecordChanged_Relationship)(nil),
+		(*RegistryRecordChanged_Group)(nil),
+		(*RegistryRecordChanged_SymbolIdentifier)(nil),
+		(*RegistryRecordChanged_Venue)(nil),
+		(*RegistryRecordChanged_VenueAsset)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_asset_events_proto_rawDesc), len(file_cqc_events_v1_asset_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

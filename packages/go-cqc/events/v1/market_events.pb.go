@@ -9,6 +9,7 @@ package eventsv1
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -25,13 +26,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A product was added to the registry.
+// A product was added to the registry. The event's subject is the product.
 type SymbolCreated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The product as it was added.
-	Symbol        *v1.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	Symbol        *v1.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -66,13 +65,6 @@ func (*SymbolCreated) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_market_events_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *SymbolCreated) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *SymbolCreated) GetSymbol() *v1.Symbol {
 	if x != nil {
 		return x.Symbol
@@ -80,13 +72,11 @@ func (x *SymbolCreated) GetSymbol() *v1.Symbol {
 	return nil
 }
 
-// A price changed. The event's subject is the asset reference of the price.
+// A price changed. The event's subject is the asset reference of the price, such as `BTC-EUR`.
 type PriceUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The new price.
-	Price         *v1.Price `protobuf:"bytes,2,opt,name=price,proto3" json:"price,omitempty"`
+	Price         *v1.Price `protobuf:"bytes,1,opt,name=price,proto3" json:"price,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -121,13 +111,6 @@ func (*PriceUpdated) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_market_events_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *PriceUpdated) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *PriceUpdated) GetPrice() *v1.Price {
 	if x != nil {
 		return x.Price
@@ -135,13 +118,11 @@ func (x *PriceUpdated) GetPrice() *v1.Price {
 	return nil
 }
 
-// A product's record changed.
+// A product's record changed. The event's subject is the product.
 type SymbolUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The product after the change.
-	Symbol        *v1.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	Symbol        *v1.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -176,13 +157,6 @@ func (*SymbolUpdated) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_market_events_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *SymbolUpdated) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *SymbolUpdated) GetSymbol() *v1.Symbol {
 	if x != nil {
 		return x.Symbol
@@ -190,13 +164,12 @@ func (x *SymbolUpdated) GetSymbol() *v1.Symbol {
 	return nil
 }
 
-// A product expired, or is no longer listed at any venue.
+// A product expired, or is no longer listed at any venue. Published instead of SymbolUpdated. The event's subject is
+// the product.
 type SymbolDelisted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The product in its current state.
-	Symbol        *v1.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	// The product after the change.
+	Symbol        *v1.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -231,13 +204,6 @@ func (*SymbolDelisted) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_market_events_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *SymbolDelisted) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *SymbolDelisted) GetSymbol() *v1.Symbol {
 	if x != nil {
 		return x.Symbol
@@ -245,24 +211,23 @@ func (x *SymbolDelisted) GetSymbol() *v1.Symbol {
 	return nil
 }
 
-// Updates of a listing's market data were lost, so anything computed from the data since then is invalid. The event's
-// subject is the listing.
+// Updates of a listing's market data were lost, so anything computed from the data since then is invalid. Published
+// when the gap is found and again, with `ended_at`, when the stream is complete again. The event's subject is the
+// listing.
 type StreamGap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// Listing whose updates were lost.
-	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Stream whose updates were lost, such as `order_book` or `trades`.
-	Stream string `protobuf:"bytes,3,opt,name=stream,proto3" json:"stream,omitempty"`
+	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Last sequence number received before the gap. Absent if the venue does not number updates.
-	LastSequence *uint64 `protobuf:"varint,4,opt,name=last_sequence,json=lastSequence,proto3,oneof" json:"last_sequence,omitempty"`
+	LastSequence *uint64 `protobuf:"varint,3,opt,name=last_sequence,json=lastSequence,proto3,oneof" json:"last_sequence,omitempty"`
 	// First sequence number received after the gap. Absent if the venue does not number updates.
-	NextSequence *uint64 `protobuf:"varint,5,opt,name=next_sequence,json=nextSequence,proto3,oneof" json:"next_sequence,omitempty"`
-	// When the gap began.
-	StartedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
+	NextSequence *uint64 `protobuf:"varint,4,opt,name=next_sequence,json=nextSequence,proto3,oneof" json:"next_sequence,omitempty"`
+	// When the gap began: `received_at` of the last update before it. With the listing and the stream the key of the gap.
+	StartedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	// When the stream was complete again. Absent while it is not.
-	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	EndedAt       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,13 +260,6 @@ func (x *StreamGap) ProtoReflect() protoreflect.Message {
 // Deprecated: Use StreamGap.ProtoReflect.Descriptor instead.
 func (*StreamGap) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_market_events_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *StreamGap) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
 }
 
 func (x *StreamGap) GetVenueSymbolId() string {
@@ -350,29 +308,26 @@ var File_cqc_events_v1_market_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_market_events_proto_rawDesc = "" +
 	"\n" +
-	"!cqc/events/v1/market_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/events/v1/metadata.proto\x1a\x1acqc/markets/v1/price.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\x01\n" +
-	"\rSymbolCreated\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x126\n" +
-	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol\"\x85\x01\n" +
-	"\fPriceUpdated\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x123\n" +
-	"\x05price\x18\x02 \x01(\v2\x15.cqc.markets.v1.PriceB\x06\xbaH\x03\xc8\x01\x01R\x05price\"\x89\x01\n" +
-	"\rSymbolUpdated\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x126\n" +
-	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol\"\x8a\x01\n" +
-	"\x0eSymbolDelisted\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x126\n" +
-	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol\"\x96\x03\n" +
-	"\tStreamGap\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x121\n" +
-	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\"\n" +
-	"\x06stream\x18\x03 \x01(\tB\n" +
+	"!cqc/events/v1/market_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acqc/markets/v1/price.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"U\n" +
+	"\rSymbolCreated\x126\n" +
+	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol:\f\xea\x9a'\bregistry\"O\n" +
+	"\fPriceUpdated\x123\n" +
+	"\x05price\x18\x01 \x01(\v2\x15.cqc.markets.v1.PriceB\x06\xbaH\x03\xc8\x01\x01R\x05price:\n" +
+	"\xea\x9a'\x06prices\"U\n" +
+	"\rSymbolUpdated\x126\n" +
+	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol:\f\xea\x9a'\bregistry\"V\n" +
+	"\x0eSymbolDelisted\x126\n" +
+	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol:\f\xea\x9a'\bregistry\"\xe0\x02\n" +
+	"\tStreamGap\x121\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\"\n" +
+	"\x06stream\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06stream\x12(\n" +
-	"\rlast_sequence\x18\x04 \x01(\x04H\x00R\flastSequence\x88\x01\x01\x12(\n" +
-	"\rnext_sequence\x18\x05 \x01(\x04H\x01R\fnextSequence\x88\x01\x01\x12A\n" +
+	"\rlast_sequence\x18\x03 \x01(\x04H\x00R\flastSequence\x88\x01\x01\x12(\n" +
+	"\rnext_sequence\x18\x04 \x01(\x04H\x01R\fnextSequence\x88\x01\x01\x12A\n" +
 	"\n" +
-	"started_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartedAt\x125\n" +
-	"\bended_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendedAtB\x10\n" +
+	"started_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartedAt\x125\n" +
+	"\bended_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt:\n" +
+	"\xea\x9a'\x06pricesB\x10\n" +
 	"\x0e_last_sequenceB\x10\n" +
 	"\x0e_next_sequenceBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
@@ -395,28 +350,22 @@ var file_cqc_events_v1_market_events_proto_goTypes = []any{
 	(*SymbolUpdated)(nil),         // 2: cqc.events.v1.SymbolUpdated
 	(*SymbolDelisted)(nil),        // 3: cqc.events.v1.SymbolDelisted
 	(*StreamGap)(nil),             // 4: cqc.events.v1.StreamGap
-	(*EventMetadata)(nil),         // 5: cqc.events.v1.EventMetadata
-	(*v1.Symbol)(nil),             // 6: cqc.markets.v1.Symbol
-	(*v1.Price)(nil),              // 7: cqc.markets.v1.Price
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*v1.Symbol)(nil),             // 5: cqc.markets.v1.Symbol
+	(*v1.Price)(nil),              // 6: cqc.markets.v1.Price
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
 }
 var file_cqc_events_v1_market_events_proto_depIdxs = []int32{
-	5,  // 0: cqc.events.v1.SymbolCreated.metadata:type_name -> cqc.events.v1.EventMetadata
-	6,  // 1: cqc.events.v1.SymbolCreated.symbol:type_name -> cqc.markets.v1.Symbol
-	5,  // 2: cqc.events.v1.PriceUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
-	7,  // 3: cqc.events.v1.PriceUpdated.price:type_name -> cqc.markets.v1.Price
-	5,  // 4: cqc.events.v1.SymbolUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
-	6,  // 5: cqc.events.v1.SymbolUpdated.symbol:type_name -> cqc.markets.v1.Symbol
-	5,  // 6: cqc.events.v1.SymbolDelisted.metadata:type_name -> cqc.events.v1.EventMetadata
-	6,  // 7: cqc.events.v1.SymbolDelisted.symbol:type_name -> cqc.markets.v1.Symbol
-	5,  // 8: cqc.events.v1.StreamGap.metadata:type_name -> cqc.events.v1.EventMetadata
-	8,  // 9: cqc.events.v1.StreamGap.started_at:type_name -> google.protobuf.Timestamp
-	8,  // 10: cqc.events.v1.StreamGap.ended_at:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	5, // 0: cqc.events.v1.SymbolCreated.symbol:type_name -> cqc.markets.v1.Symbol
+	6, // 1: cqc.events.v1.PriceUpdated.price:type_name -> cqc.markets.v1.Price
+	5, // 2: cqc.events.v1.SymbolUpdated.symbol:type_name -> cqc.markets.v1.Symbol
+	5, // 3: cqc.events.v1.SymbolDelisted.symbol:type_name -> cqc.markets.v1.Symbol
+	7, // 4: cqc.events.v1.StreamGap.started_at:type_name -> google.protobuf.Timestamp
+	7, // 5: cqc.events.v1.StreamGap.ended_at:type_name -> google.protobuf.Timestamp
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_market_events_proto_init() }
@@ -424,7 +373,6 @@ func file_cqc_events_v1_market_events_proto_init() {
 	if File_cqc_events_v1_market_events_proto != nil {
 		return
 	}
-	file_cqc_events_v1_metadata_proto_init()
 	file_cqc_events_v1_market_events_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

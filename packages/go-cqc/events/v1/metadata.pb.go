@@ -23,30 +23,39 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Id, order and origin of an event.
+// Id, order and origin of an event. "Events" in SPEC states how CloudEvents, NATS and Kafka carry them.
 //
-// Delivery is at least once: a consumer drops events whose `event_id` it has seen, and detects gaps by `sequence`.
+// Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`, of
+// events that it does not know too.
 type EventMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the event, a UUID. Every redelivery of the event has the same id.
 	EventId string `protobuf:"bytes,1,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
-	// Partition key: the id of the entity that changed. Events about orders use the id of the account, which keeps an
-	// account's orders in order.
-	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
-	// Number of the event among those of the same source and subject, one more than the previous event's.
-	Sequence uint64 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	// Revision of the entity after the event. Absent for entities without a revision.
-	Revision *uint64 `protobuf:"varint,4,opt,name=revision,proto3,oneof" json:"revision,omitempty"`
-	// When the event happened, by the clock of the party that it happened to.
-	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
-	// When the source recorded the event.
-	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
-	// Service that published the event.
-	Source string `protobuf:"bytes,7,opt,name=source,proto3" json:"source,omitempty"`
+	// Topic to which the event is published: the `topic` option of the event's message, such as `orders`. Names the topic
+	// of an event that the reader does not know.
+	Topic string `protobuf:"bytes,2,opt,name=topic,proto3" json:"topic,omitempty"`
+	// Partition key: the id of what the event is about, as the event's message states it. Any characters.
+	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
+	// Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
+	// before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
+	// EventLog.
+	Sequence uint64 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Revision of the record after the event. Of two events with the same record the one with the higher revision holds.
+	// Absent for records without a revision.
+	Revision *uint64 `protobuf:"varint,5,opt,name=revision,proto3,oneof" json:"revision,omitempty"`
+	// When the event happened, by the clock of the party that it happened to: for a venue's report its `timestamp`, or
+	// `received_at` if the venue states none.
+	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
+	// When the source recorded the event, by its clock. Never earlier than that of the event before with the same source,
+	// topic and subject.
+	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	// Service that published the event, such as `venue-gateway`: the same for all its instances, unique among all
+	// services that publish.
+	Source string `protobuf:"bytes,8,opt,name=source,proto3" json:"source,omitempty"`
 	// Id shared by everything that one request or signal led to. Absent if no request or signal led to the event.
-	CorrelationId *string `protobuf:"bytes,8,opt,name=correlation_id,json=correlationId,proto3,oneof" json:"correlation_id,omitempty"`
+	CorrelationId *string `protobuf:"bytes,9,opt,name=correlation_id,json=correlationId,proto3,oneof" json:"correlation_id,omitempty"`
 	// `event_id` of the event that caused this one. Absent if no event did.
-	CausationId   *string `protobuf:"bytes,9,opt,name=causation_id,json=causationId,proto3,oneof" json:"causation_id,omitempty"`
+	CausationId   *string `protobuf:"bytes,10,opt,name=causation_id,json=causationId,proto3,oneof" json:"causation_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -84,6 +93,13 @@ func (*EventMetadata) Descriptor() ([]byte, []int) {
 func (x *EventMetadata) GetEventId() string {
 	if x != nil {
 		return x.EventId
+	}
+	return ""
+}
+
+func (x *EventMetadata) GetTopic() string {
+	if x != nil {
+		return x.Topic
 	}
 	return ""
 }
@@ -148,22 +164,24 @@ var File_cqc_events_v1_metadata_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_metadata_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccqc/events/v1/metadata.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe9\x03\n" +
+	"\x1ccqc/events/v1/metadata.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x04\n" +
 	"\rEventMetadata\x12#\n" +
-	"\bevent_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\aeventId\x12$\n" +
-	"\asubject\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\asubject\x12#\n" +
-	"\bsequence\x18\x03 \x01(\x04B\a\xbaH\x042\x02(\x01R\bsequence\x12\x1f\n" +
-	"\brevision\x18\x04 \x01(\x04H\x00R\brevision\x88\x01\x01\x12C\n" +
-	"\voccurred_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"\bevent_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\aeventId\x123\n" +
+	"\x05topic\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9_]{0,63}$R\x05topic\x12$\n" +
+	"\asubject\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x04R\asubject\x12#\n" +
+	"\bsequence\x18\x04 \x01(\x04B\a\xbaH\x042\x02(\x01R\bsequence\x12\x1f\n" +
+	"\brevision\x18\x05 \x01(\x04H\x00R\brevision\x88\x01\x01\x12C\n" +
+	"\voccurred_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"occurredAt\x12C\n" +
-	"\vrecorded_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"\vrecorded_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"recordedAt\x12\"\n" +
-	"\x06source\x18\a \x01(\tB\n" +
+	"\x06source\x18\b \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06source\x126\n" +
-	"\x0ecorrelation_id\x18\b \x01(\tB\n" +
+	"\x0ecorrelation_id\x18\t \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\rcorrelationId\x88\x01\x01\x120\n" +
-	"\fcausation_id\x18\t \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01H\x02R\vcausationId\x88\x01\x01B\v\n" +
+	"\fcausation_id\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01H\x02R\vcausationId\x88\x01\x01B\v\n" +
 	"\t_revisionB\x11\n" +
 	"\x0f_correlation_idB\x0f\n" +
 	"\r_causation_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"

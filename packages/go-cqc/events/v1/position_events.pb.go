@@ -8,10 +8,13 @@ package eventsv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -24,15 +27,14 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A position's quantity, price or margin changed.
+// A position's quantity, price, margin or setting changed. A change of prices and values derived from them alone need
+// not be published. The event's subject is the account.
 type PositionChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The position after the change.
-	Position *v1.Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	Position *v1.Position `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
 	// Quantity before the change, signed, in the position's quantity unit. Absent if not known.
-	PreviousQuantity *string `protobuf:"bytes,3,opt,name=previous_quantity,json=previousQuantity,proto3,oneof" json:"previous_quantity,omitempty"`
+	PreviousQuantity *string `protobuf:"bytes,2,opt,name=previous_quantity,json=previousQuantity,proto3,oneof" json:"previous_quantity,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -67,13 +69,6 @@ func (*PositionChanged) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_position_events_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *PositionChanged) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *PositionChanged) GetPosition() *v1.Position {
 	if x != nil {
 		return x.Position
@@ -88,13 +83,11 @@ func (x *PositionChanged) GetPreviousQuantity() string {
 	return ""
 }
 
-// A position was opened where none existed.
+// A position was opened where none existed. The event's subject is the account.
 type PositionOpened struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The position as it was opened.
-	Position      *v1.Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	Position      *v1.Position `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,13 +122,6 @@ func (*PositionOpened) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_position_events_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *PositionOpened) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *PositionOpened) GetPosition() *v1.Position {
 	if x != nil {
 		return x.Position
@@ -143,13 +129,11 @@ func (x *PositionOpened) GetPosition() *v1.Position {
 	return nil
 }
 
-// A position was closed.
+// A position was closed. The event's subject is the account.
 type PositionClosed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The position at its close, with its realized profit or loss.
-	Position      *v1.Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	// The position after its close, with quantity 0 and its realized profit or loss.
+	Position      *v1.Position `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -184,13 +168,6 @@ func (*PositionClosed) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_position_events_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *PositionClosed) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *PositionClosed) GetPosition() *v1.Position {
 	if x != nil {
 		return x.Position
@@ -198,30 +175,47 @@ func (x *PositionClosed) GetPosition() *v1.Position {
 	return nil
 }
 
-// Funding of a perpetual was paid or received. The event's subject is the account.
+// Funding of a perpetual was paid or received. Leads to one Transaction of type FUNDING. The event's subject is the
+// account.
 type FundingPaid struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// Account that paid or received the funding.
-	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing of the perpetual.
-	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Listing of the perpetual. Absent if the venue's listing is not in the registry.
+	VenueSymbolId *string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v11.NativeListing `protobuf:"bytes,3,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
 	// Position that the funding was for. Absent if not known.
 	PositionId *string `protobuf:"bytes,4,opt,name=position_id,json=positionId,proto3,oneof" json:"position_id,omitempty"`
-	// Asset in which the funding was paid.
-	AssetId string `protobuf:"bytes,5,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Amount of the funding, in units of the asset. Positive was received, negative was paid.
-	Amount string `protobuf:"bytes,6,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Fraction of the notional that was paid, defined as in `FundingRate.rate`. Absent if the venue does not report it.
-	Rate *string `protobuf:"bytes,7,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
+	// Asset in which the funding was paid. Absent if the venue does not report it, or if its code is not mapped to an
+	// asset.
+	AssetId *string `protobuf:"bytes,5,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// The venue's own code of the asset. Empty if it has none.
+	AssetCode string `protobuf:"bytes,6,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
+	// Amount of the funding, in units of `asset_id`, or of `asset_code` where `asset_id` is absent. Positive was
+	// received, negative was paid.
+	Amount string `protobuf:"bytes,7,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Fraction of the notional that was paid, defined as in `FundingRate.rate`: positive if longs paid. Absent if the
+	// venue does not report it.
+	Rate *string `protobuf:"bytes,8,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
 	// Quantity of the position at the funding time, positive for long and negative for short. Absent if the venue does
 	// not report it.
-	PositionQuantity *string `protobuf:"bytes,8,opt,name=position_quantity,json=positionQuantity,proto3,oneof" json:"position_quantity,omitempty"`
-	// The venue's id of the payment. Absent if it has none.
-	VenuePaymentId *string `protobuf:"bytes,9,opt,name=venue_payment_id,json=venuePaymentId,proto3,oneof" json:"venue_payment_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	PositionQuantity *string `protobuf:"bytes,9,opt,name=position_quantity,json=positionQuantity,proto3,oneof" json:"position_quantity,omitempty"`
+	// Unit of `position_quantity`.
+	QuantityUnit v11.QuantityUnit `protobuf:"varint,10,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Mark price from which the funding was computed, in quote units. Absent if the venue does not report it.
+	MarkPrice *string `protobuf:"bytes,11,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
+	// The venue's id of the payment, by which it counts once beside a ledger entry. Absent if the venue has none.
+	VenuePaymentId *string `protobuf:"bytes,12,opt,name=venue_payment_id,json=venuePaymentId,proto3,oneof" json:"venue_payment_id,omitempty"`
+	// Time for which the funding was paid, at the venue. Absent if the venue does not report it.
+	FundingTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=funding_time,json=fundingTime,proto3" json:"funding_time,omitempty"`
+	// When this system received the payment. Always set.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,15,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FundingPaid) Reset() {
@@ -254,13 +248,6 @@ func (*FundingPaid) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_position_events_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *FundingPaid) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *FundingPaid) GetAccountId() string {
 	if x != nil {
 		return x.AccountId
@@ -269,10 +256,17 @@ func (x *FundingPaid) GetAccountId() string {
 }
 
 func (x *FundingPaid) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *FundingPaid) GetNativeListing() *v11.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *FundingPaid) GetPositionId() string {
@@ -283,8 +277,15 @@ func (x *FundingPaid) GetPositionId() string {
 }
 
 func (x *FundingPaid) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *FundingPaid) GetAssetCode() string {
 	if x != nil {
-		return x.AssetId
+		return x.AssetCode
 	}
 	return ""
 }
@@ -310,6 +311,20 @@ func (x *FundingPaid) GetPositionQuantity() string {
 	return ""
 }
 
+func (x *FundingPaid) GetQuantityUnit() v11.QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return v11.QuantityUnit(0)
+}
+
+func (x *FundingPaid) GetMarkPrice() string {
+	if x != nil && x.MarkPrice != nil {
+		return *x.MarkPrice
+	}
+	return ""
+}
+
 func (x *FundingPaid) GetVenuePaymentId() string {
 	if x != nil && x.VenuePaymentId != nil {
 		return *x.VenuePaymentId
@@ -317,39 +332,73 @@ func (x *FundingPaid) GetVenuePaymentId() string {
 	return ""
 }
 
+func (x *FundingPaid) GetFundingTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FundingTime
+	}
+	return nil
+}
+
+func (x *FundingPaid) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *FundingPaid) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
 var File_cqc_events_v1_position_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_position_events_proto_rawDesc = "" +
 	"\n" +
-	"#cqc/events/v1/position_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/events/v1/metadata.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\x18cqc/rules/v1/rules.proto\"\xe6\x01\n" +
-	"\x0fPositionChanged\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12>\n" +
-	"\bposition\x18\x02 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition\x12;\n" +
-	"\x11previous_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x10previousQuantity\x88\x01\x01B\x14\n" +
-	"\x12_previous_quantity\"\x92\x01\n" +
-	"\x0ePositionOpened\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12>\n" +
-	"\bposition\x18\x02 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition\"\x92\x01\n" +
-	"\x0ePositionClosed\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12>\n" +
-	"\bposition\x18\x02 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition\"\x86\x04\n" +
-	"\vFundingPaid\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12)\n" +
+	"#cqc/events/v1/position_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x01\n" +
+	"\x0fPositionChanged\x12>\n" +
+	"\bposition\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition\x12;\n" +
+	"\x11previous_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x10previousQuantity\x88\x01\x01:\r\xea\x9a'\tpositionsB\x14\n" +
+	"\x12_previous_quantity\"_\n" +
+	"\x0ePositionOpened\x12>\n" +
+	"\bposition\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition:\r\xea\x9a'\tpositions\"_\n" +
+	"\x0ePositionClosed\x12>\n" +
+	"\bposition\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition:\r\xea\x9a'\tpositions\"\x81\b\n" +
+	"\vFundingPaid\x12)\n" +
 	"\n" +
-	"account_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x121\n" +
-	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x120\n" +
+	"account_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x126\n" +
+	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x03 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x120\n" +
 	"\vposition_id\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\n" +
-	"positionId\x88\x01\x01\x12$\n" +
-	"\basset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
-	"\x06amount\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x12\"\n" +
-	"\x04rate\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x04rate\x88\x01\x01\x12;\n" +
-	"\x11position_quantity\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x10positionQuantity\x88\x01\x01\x127\n" +
-	"\x10venue_payment_id\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\x0evenuePaymentId\x88\x01\x01B\x0e\n" +
-	"\f_position_idB\a\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\n" +
+	"positionId\x88\x01\x01\x12)\n" +
+	"\basset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x02R\aassetId\x88\x01\x01\x12'\n" +
+	"\n" +
+	"asset_code\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tassetCode\x12!\n" +
+	"\x06amount\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x12\"\n" +
+	"\x04rate\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x04rate\x88\x01\x01\x12;\n" +
+	"\x11position_quantity\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x10positionQuantity\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\n" +
+	" \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12-\n" +
+	"\n" +
+	"mark_price\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\tmarkPrice\x88\x01\x01\x127\n" +
+	"\x10venue_payment_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x06R\x0evenuePaymentId\x88\x01\x01\x12=\n" +
+	"\ffunding_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\vfundingTime\x12C\n" +
+	"\vreceived_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x12N\n" +
+	"\fvenue_fields\x18\x0f \x03(\v2+.cqc.events.v1.FundingPaid.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\f\xea\x9a'\bbalancesB\x12\n" +
+	"\x10_venue_symbol_idB\x0e\n" +
+	"\f_position_idB\v\n" +
+	"\t_asset_idB\a\n" +
 	"\x05_rateB\x14\n" +
-	"\x12_position_quantityB\x13\n" +
+	"\x12_position_quantityB\r\n" +
+	"\v_mark_priceB\x13\n" +
 	"\x11_venue_payment_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
@@ -364,28 +413,32 @@ func file_cqc_events_v1_position_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_position_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_position_events_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_cqc_events_v1_position_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cqc_events_v1_position_events_proto_goTypes = []any{
-	(*PositionChanged)(nil), // 0: cqc.events.v1.PositionChanged
-	(*PositionOpened)(nil),  // 1: cqc.events.v1.PositionOpened
-	(*PositionClosed)(nil),  // 2: cqc.events.v1.PositionClosed
-	(*FundingPaid)(nil),     // 3: cqc.events.v1.FundingPaid
-	(*EventMetadata)(nil),   // 4: cqc.events.v1.EventMetadata
-	(*v1.Position)(nil),     // 5: cqc.portfolio.v1.Position
+	(*PositionChanged)(nil),       // 0: cqc.events.v1.PositionChanged
+	(*PositionOpened)(nil),        // 1: cqc.events.v1.PositionOpened
+	(*PositionClosed)(nil),        // 2: cqc.events.v1.PositionClosed
+	(*FundingPaid)(nil),           // 3: cqc.events.v1.FundingPaid
+	nil,                           // 4: cqc.events.v1.FundingPaid.VenueFieldsEntry
+	(*v1.Position)(nil),           // 5: cqc.portfolio.v1.Position
+	(*v11.NativeListing)(nil),     // 6: cqc.markets.v1.NativeListing
+	(v11.QuantityUnit)(0),         // 7: cqc.markets.v1.QuantityUnit
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_cqc_events_v1_position_events_proto_depIdxs = []int32{
-	4, // 0: cqc.events.v1.PositionChanged.metadata:type_name -> cqc.events.v1.EventMetadata
-	5, // 1: cqc.events.v1.PositionChanged.position:type_name -> cqc.portfolio.v1.Position
-	4, // 2: cqc.events.v1.PositionOpened.metadata:type_name -> cqc.events.v1.EventMetadata
-	5, // 3: cqc.events.v1.PositionOpened.position:type_name -> cqc.portfolio.v1.Position
-	4, // 4: cqc.events.v1.PositionClosed.metadata:type_name -> cqc.events.v1.EventMetadata
-	5, // 5: cqc.events.v1.PositionClosed.position:type_name -> cqc.portfolio.v1.Position
-	4, // 6: cqc.events.v1.FundingPaid.metadata:type_name -> cqc.events.v1.EventMetadata
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	5, // 0: cqc.events.v1.PositionChanged.position:type_name -> cqc.portfolio.v1.Position
+	5, // 1: cqc.events.v1.PositionOpened.position:type_name -> cqc.portfolio.v1.Position
+	5, // 2: cqc.events.v1.PositionClosed.position:type_name -> cqc.portfolio.v1.Position
+	6, // 3: cqc.events.v1.FundingPaid.native_listing:type_name -> cqc.markets.v1.NativeListing
+	7, // 4: cqc.events.v1.FundingPaid.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	8, // 5: cqc.events.v1.FundingPaid.funding_time:type_name -> google.protobuf.Timestamp
+	8, // 6: cqc.events.v1.FundingPaid.received_at:type_name -> google.protobuf.Timestamp
+	4, // 7: cqc.events.v1.FundingPaid.venue_fields:type_name -> cqc.events.v1.FundingPaid.VenueFieldsEntry
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_position_events_proto_init() }
@@ -393,7 +446,6 @@ func file_cqc_events_v1_position_events_proto_init() {
 	if File_cqc_events_v1_position_events_proto != nil {
 		return
 	}
-	file_cqc_events_v1_metadata_proto_init()
 	file_cqc_events_v1_position_events_proto_msgTypes[0].OneofWrappers = []any{}
 	file_cqc_events_v1_position_events_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
@@ -402,7 +454,7 @@ func file_cqc_events_v1_position_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_position_events_proto_rawDesc), len(file_cqc_events_v1_position_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

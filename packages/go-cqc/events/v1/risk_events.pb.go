@@ -8,7 +8,9 @@ package eventsv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
-	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
+	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -25,13 +27,13 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Subject of a risk alert.
+// What a risk alert is about.
 type RiskAlertType int32
 
 const (
 	// Not known.
 	RiskAlertType_RISK_ALERT_TYPE_UNSPECIFIED RiskAlertType = 0
-	// A limit is nearly reached.
+	// A limit's warning threshold is reached.
 	RiskAlertType_RISK_ALERT_TYPE_LIMIT_WARNING RiskAlertType = 1
 	// A limit is exceeded.
 	RiskAlertType_RISK_ALERT_TYPE_LIMIT_BREACHED RiskAlertType = 2
@@ -155,7 +157,7 @@ func (RiskAlertSeverity) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{1}
 }
 
-// Whether trading is allowed: the kill switch.
+// Whether trading is allowed: the kill switch. Cancellations are allowed in every state.
 type TradingState int32
 
 const (
@@ -163,7 +165,8 @@ const (
 	TradingState_TRADING_STATE_UNSPECIFIED TradingState = 0
 	// Trading is allowed.
 	TradingState_TRADING_STATE_ACTIVE TradingState = 1
-	// Only orders that reduce positions are allowed.
+	// Only orders that reduce are allowed: `reduce_only` and `close_position` orders on derivatives, and spot sales of no
+	// more than the account's free amount of the base asset.
 	TradingState_TRADING_STATE_REDUCING TradingState = 2
 	// No order is allowed.
 	TradingState_TRADING_STATE_HALTED TradingState = 3
@@ -212,37 +215,49 @@ func (TradingState) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{2}
 }
 
-// A danger to a portfolio or an account, reported by the risk engine.
+// A danger to a portfolio or an account, reported by the risk engine when raised and at every change: also the record
+// that RiskEngine lists.
+//
+// The event's subject is the first of `account_id`, `portfolio_id` and `venue_id` that is set, or else `everywhere`,
+// which no id may be.
 type RiskAlert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event. The event's subject is the portfolio or the account concerned.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Id of the alert, opaque. The id stays the same while the cause lasts.
-	AlertId string `protobuf:"bytes,2,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
-	// Subject of the alert.
-	Type RiskAlertType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.events.v1.RiskAlertType" json:"type,omitempty"`
+	// Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts; when the cause
+	// returns after `resolved_at`, it is another alert.
+	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
+	// What the alert is about.
+	Type RiskAlertType `protobuf:"varint,2,opt,name=type,proto3,enum=cqc.events.v1.RiskAlertType" json:"type,omitempty"`
 	// How soon someone must act.
-	Severity RiskAlertSeverity `protobuf:"varint,4,opt,name=severity,proto3,enum=cqc.events.v1.RiskAlertSeverity" json:"severity,omitempty"`
+	Severity RiskAlertSeverity `protobuf:"varint,3,opt,name=severity,proto3,enum=cqc.events.v1.RiskAlertSeverity" json:"severity,omitempty"`
 	// Limit concerned. Absent if there is none.
-	LimitId *string `protobuf:"bytes,5,opt,name=limit_id,json=limitId,proto3,oneof" json:"limit_id,omitempty"`
+	LimitId *string `protobuf:"bytes,4,opt,name=limit_id,json=limitId,proto3,oneof" json:"limit_id,omitempty"`
 	// Portfolio concerned. Absent if not exactly one portfolio is concerned.
-	PortfolioId *string `protobuf:"bytes,6,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
+	PortfolioId *string `protobuf:"bytes,5,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
 	// Account concerned. Absent if not exactly one account is concerned.
-	AccountId *string `protobuf:"bytes,7,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	AccountId *string `protobuf:"bytes,6,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
 	// Venue concerned. Absent if not exactly one venue is concerned.
-	VenueId *string `protobuf:"bytes,8,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
+	VenueId *string `protobuf:"bytes,7,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
 	// Listing concerned. Absent if not exactly one listing is concerned.
-	VenueSymbolId *string `protobuf:"bytes,9,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Measured value, in the unit of the limit. Absent if nothing is measured.
-	Observed *string `protobuf:"bytes,10,opt,name=observed,proto3,oneof" json:"observed,omitempty"`
-	// Value that must not be exceeded, in the unit of the limit. Absent if there is none.
-	Threshold *string `protobuf:"bytes,11,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
+	VenueSymbolId *string `protobuf:"bytes,8,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// Newest measured value, in the unit of the limit's metric, or for LIQUIDATION_NEAR the fraction of the mark price
+	// that is left until liquidation. Absent if nothing is measured.
+	Observed *string `protobuf:"bytes,9,opt,name=observed,proto3,oneof" json:"observed,omitempty"`
+	// Value with which `observed` is compared, in the same unit. Absent if there is none.
+	Threshold *string `protobuf:"bytes,10,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	// What happened and what to do, in human-readable form.
-	Message string `protobuf:"bytes,12,opt,name=message,proto3" json:"message,omitempty"`
-	// When someone acknowledged the alert. Absent until then.
+	Message string `protobuf:"bytes,11,opt,name=message,proto3" json:"message,omitempty"`
+	// When the cause was found.
+	RaisedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=raised_at,json=raisedAt,proto3" json:"raised_at,omitempty"`
+	// When someone first acknowledged the alert. Absent until then.
 	AcknowledgedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=acknowledged_at,json=acknowledgedAt,proto3" json:"acknowledged_at,omitempty"`
+	// Principal that first acknowledged the alert. Absent until then.
+	AcknowledgedBy *string `protobuf:"bytes,14,opt,name=acknowledged_by,json=acknowledgedBy,proto3,oneof" json:"acknowledged_by,omitempty"`
+	// What is being done about the alert, from whoever acknowledged it. Empty if there is nothing to add.
+	Note string `protobuf:"bytes,15,opt,name=note,proto3" json:"note,omitempty"`
 	// When the cause was gone. Absent until then.
-	ResolvedAt    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
+	ResolvedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=resolved_at,json=resolvedAt,proto3" json:"resolved_at,omitempty"`
+	// Version of this record, increased by one at each change.
+	Revision      uint64 `protobuf:"varint,17,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -275,13 +290,6 @@ func (x *RiskAlert) ProtoReflect() protoreflect.Message {
 // Deprecated: Use RiskAlert.ProtoReflect.Descriptor instead.
 func (*RiskAlert) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *RiskAlert) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
 }
 
 func (x *RiskAlert) GetAlertId() string {
@@ -361,11 +369,32 @@ func (x *RiskAlert) GetMessage() string {
 	return ""
 }
 
+func (x *RiskAlert) GetRaisedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RaisedAt
+	}
+	return nil
+}
+
 func (x *RiskAlert) GetAcknowledgedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.AcknowledgedAt
 	}
 	return nil
+}
+
+func (x *RiskAlert) GetAcknowledgedBy() string {
+	if x != nil && x.AcknowledgedBy != nil {
+		return *x.AcknowledgedBy
+	}
+	return ""
+}
+
+func (x *RiskAlert) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
 }
 
 func (x *RiskAlert) GetResolvedAt() *timestamppb.Timestamp {
@@ -375,20 +404,71 @@ func (x *RiskAlert) GetResolvedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// A warning about an asset was raised, changed or withdrawn.
+func (x *RiskAlert) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+// A limit on risk was added, changed or ended. The event's subject is the limit.
+type RiskLimitChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The limit after the change.
+	Limit         *v1.RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RiskLimitChanged) Reset() {
+	*x = RiskLimitChanged{}
+	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RiskLimitChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RiskLimitChanged) ProtoMessage() {}
+
+func (x *RiskLimitChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RiskLimitChanged.ProtoReflect.Descriptor instead.
+func (*RiskLimitChanged) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RiskLimitChanged) GetLimit() *v1.RiskLimit {
+	if x != nil {
+		return x.Limit
+	}
+	return nil
+}
+
+// A warning about an asset was raised, changed or withdrawn. The event's subject is the warning, `flag_id`.
 type QualityFlagRaised struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The warning in its current state.
-	Flag          *v1.AssetQualityFlag `protobuf:"bytes,2,opt,name=flag,proto3" json:"flag,omitempty"`
+	Flag          *v11.AssetQualityFlag `protobuf:"bytes,1,opt,name=flag,proto3" json:"flag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *QualityFlagRaised) Reset() {
 	*x = QualityFlagRaised{}
-	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[1]
+	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -400,7 +480,7 @@ func (x *QualityFlagRaised) String() string {
 func (*QualityFlagRaised) ProtoMessage() {}
 
 func (x *QualityFlagRaised) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[1]
+	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -413,49 +493,46 @@ func (x *QualityFlagRaised) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QualityFlagRaised.ProtoReflect.Descriptor instead.
 func (*QualityFlagRaised) Descriptor() ([]byte, []int) {
-	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{1}
+	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *QualityFlagRaised) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
-func (x *QualityFlagRaised) GetFlag() *v1.AssetQualityFlag {
+func (x *QualityFlagRaised) GetFlag() *v11.AssetQualityFlag {
 	if x != nil {
 		return x.Flag
 	}
 	return nil
 }
 
-// Trading was allowed, restricted or stopped. The event's subject is the scope: a portfolio, an account or a venue.
+// Trading was allowed, restricted or stopped in a scope. With `revision` and `occurred_at` of the metadata the whole
+// state of the scope; before the first such event, a scope is ACTIVE.
+//
+// The event's subject is the first of `account_id`, `portfolio_id` and `venue_id` that is set, or else `everywhere`,
+// which no id may be. The scope is all three: scopes with the same subject are distinct.
 type TradingStateChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// State after the change.
-	State TradingState `protobuf:"varint,2,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
+	State TradingState `protobuf:"varint,1,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
 	// State before the change.
-	PreviousState TradingState `protobuf:"varint,3,opt,name=previous_state,json=previousState,proto3,enum=cqc.events.v1.TradingState" json:"previous_state,omitempty"`
-	// Portfolio concerned. Absent if not exactly one portfolio is concerned.
-	PortfolioId *string `protobuf:"bytes,4,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// Account concerned. Absent if not exactly one account is concerned.
-	AccountId *string `protobuf:"bytes,5,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Venue concerned. Absent if not exactly one venue is concerned.
-	VenueId *string `protobuf:"bytes,6,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
+	PreviousState TradingState `protobuf:"varint,2,opt,name=previous_state,json=previousState,proto3,enum=cqc.events.v1.TradingState" json:"previous_state,omitempty"`
+	// Portfolio in the scope. Absent means all.
+	PortfolioId *string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
+	// Account in the scope. Absent means all.
+	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	// Venue in the scope. Absent means all.
+	VenueId *string `protobuf:"bytes,5,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
 	// Why the state changed, in human-readable form.
-	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Who or what changed the state: the id of a service or a role, never a person's name.
-	ChangedBy     string `protobuf:"bytes,8,opt,name=changed_by,json=changedBy,proto3" json:"changed_by,omitempty"`
+	Reason string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Principal that changed the state, or the service itself where a limit did.
+	ChangedBy string `protobuf:"bytes,7,opt,name=changed_by,json=changedBy,proto3" json:"changed_by,omitempty"`
+	// Limit whose action changed the state. Absent if a principal did.
+	LimitId       *string `protobuf:"bytes,8,opt,name=limit_id,json=limitId,proto3,oneof" json:"limit_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TradingStateChanged) Reset() {
 	*x = TradingStateChanged{}
-	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[2]
+	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -467,7 +544,7 @@ func (x *TradingStateChanged) String() string {
 func (*TradingStateChanged) ProtoMessage() {}
 
 func (x *TradingStateChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[2]
+	mi := &file_cqc_events_v1_risk_events_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -480,14 +557,7 @@ func (x *TradingStateChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradingStateChanged.ProtoReflect.Descriptor instead.
 func (*TradingStateChanged) Descriptor() ([]byte, []int) {
-	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *TradingStateChanged) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
+	return file_cqc_events_v1_risk_events_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *TradingStateChanged) GetState() TradingState {
@@ -539,34 +609,45 @@ func (x *TradingStateChanged) GetChangedBy() string {
 	return ""
 }
 
+func (x *TradingStateChanged) GetLimitId() string {
+	if x != nil && x.LimitId != nil {
+		return *x.LimitId
+	}
+	return ""
+}
+
 var File_cqc_events_v1_risk_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_risk_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/events/v1/risk_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/quality.proto\x1a\x1ccqc/events/v1/metadata.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x06\n" +
-	"\tRiskAlert\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12%\n" +
-	"\balert_id\x18\x02 \x01(\tB\n" +
+	"\x1fcqc/events/v1/risk_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/quality.proto\x1a\x1ccqc/options/v1/options.proto\x1a!cqc/portfolio/v1/risk_limit.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\a\n" +
+	"\tRiskAlert\x12%\n" +
+	"\balert_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aalertId\x120\n" +
-	"\x04type\x18\x03 \x01(\x0e2\x1c.cqc.events.v1.RiskAlertTypeR\x04type\x12<\n" +
-	"\bseverity\x18\x04 \x01(\x0e2 .cqc.events.v1.RiskAlertSeverityR\bseverity\x12*\n" +
-	"\blimit_id\x18\x05 \x01(\tB\n" +
+	"\x04type\x18\x02 \x01(\x0e2\x1c.cqc.events.v1.RiskAlertTypeR\x04type\x12<\n" +
+	"\bseverity\x18\x03 \x01(\x0e2 .cqc.events.v1.RiskAlertSeverityR\bseverity\x12*\n" +
+	"\blimit_id\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\alimitId\x88\x01\x01\x122\n" +
-	"\fportfolio_id\x18\x06 \x01(\tB\n" +
+	"\fportfolio_id\x18\x05 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\vportfolioId\x88\x01\x01\x12.\n" +
 	"\n" +
-	"account_id\x18\a \x01(\tB\n" +
+	"account_id\x18\x06 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x02R\taccountId\x88\x01\x01\x12)\n" +
-	"\bvenue_id\x18\b \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x03R\avenueId\x88\x01\x01\x126\n" +
-	"\x0fvenue_symbol_id\x18\t \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x04R\rvenueSymbolId\x88\x01\x01\x12*\n" +
-	"\bobserved\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\bobserved\x88\x01\x01\x12,\n" +
-	"\tthreshold\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\tthreshold\x88\x01\x01\x12$\n" +
-	"\amessage\x18\f \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80 R\amessage\x12C\n" +
-	"\x0facknowledged_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0eacknowledgedAt\x12;\n" +
-	"\vresolved_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"resolvedAtB\v\n" +
+	"\bvenue_id\x18\a \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x03R\avenueId\x88\x01\x01\x126\n" +
+	"\x0fvenue_symbol_id\x18\b \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x04R\rvenueSymbolId\x88\x01\x01\x12*\n" +
+	"\bobserved\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\bobserved\x88\x01\x01\x12,\n" +
+	"\tthreshold\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\tthreshold\x88\x01\x01\x12$\n" +
+	"\amessage\x18\v \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80 R\amessage\x12?\n" +
+	"\traised_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\braisedAt\x12C\n" +
+	"\x0facknowledged_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\x0eacknowledgedAt\x128\n" +
+	"\x0facknowledged_by\x18\x0e \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\aR\x0eacknowledgedBy\x88\x01\x01\x12\x1c\n" +
+	"\x04note\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x04note\x12;\n" +
+	"\vresolved_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"resolvedAt\x12\x1a\n" +
+	"\brevision\x18\x11 \x01(\x04R\brevision:\b\xea\x9a'\x04riskB\v\n" +
 	"\t_limit_idB\x0f\n" +
 	"\r_portfolio_idB\r\n" +
 	"\v_account_idB\v\n" +
@@ -574,27 +655,31 @@ const file_cqc_events_v1_risk_events_proto_rawDesc = "" +
 	"\x10_venue_symbol_idB\v\n" +
 	"\t_observedB\f\n" +
 	"\n" +
-	"_threshold\"\x92\x01\n" +
-	"\x11QualityFlagRaised\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12;\n" +
-	"\x04flag\x18\x02 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagB\x06\xbaH\x03\xc8\x01\x01R\x04flag\"\xd7\x03\n" +
-	"\x13TradingStateChanged\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x121\n" +
-	"\x05state\x18\x02 \x01(\x0e2\x1b.cqc.events.v1.TradingStateR\x05state\x12B\n" +
-	"\x0eprevious_state\x18\x03 \x01(\x0e2\x1b.cqc.events.v1.TradingStateR\rpreviousState\x122\n" +
-	"\fportfolio_id\x18\x04 \x01(\tB\n" +
+	"_thresholdB\x12\n" +
+	"\x10_acknowledged_by\"W\n" +
+	"\x10RiskLimitChanged\x129\n" +
+	"\x05limit\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit:\b\xea\x9a'\x04risk\"^\n" +
+	"\x11QualityFlagRaised\x12;\n" +
+	"\x04flag\x18\x01 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagB\x06\xbaH\x03\xc8\x01\x01R\x04flag:\f\xea\x9a'\bregistry\"\xd8\x03\n" +
+	"\x13TradingStateChanged\x121\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x1b.cqc.events.v1.TradingStateR\x05state\x12B\n" +
+	"\x0eprevious_state\x18\x02 \x01(\x0e2\x1b.cqc.events.v1.TradingStateR\rpreviousState\x122\n" +
+	"\fportfolio_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
 	"\n" +
-	"account_id\x18\x05 \x01(\tB\n" +
+	"account_id\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01\x12)\n" +
-	"\bvenue_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x02R\avenueId\x88\x01\x01\x12 \n" +
-	"\x06reason\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x12)\n" +
+	"\bvenue_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x02R\avenueId\x88\x01\x01\x12 \n" +
+	"\x06reason\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x12)\n" +
 	"\n" +
-	"changed_by\x18\b \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\tchangedByB\x0f\n" +
+	"changed_by\x18\a \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\tchangedBy\x12*\n" +
+	"\blimit_id\x18\b \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x03R\alimitId\x88\x01\x01:\b\xea\x9a'\x04riskB\x0f\n" +
 	"\r_portfolio_idB\r\n" +
 	"\v_account_idB\v\n" +
-	"\t_venue_id*\xa5\x02\n" +
+	"\t_venue_idB\v\n" +
+	"\t_limit_id*\xa5\x02\n" +
 	"\rRiskAlertType\x12\x1f\n" +
 	"\x1bRISK_ALERT_TYPE_UNSPECIFIED\x10\x00\x12!\n" +
 	"\x1dRISK_ALERT_TYPE_LIMIT_WARNING\x10\x01\x12\"\n" +
@@ -628,34 +713,34 @@ func file_cqc_events_v1_risk_events_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_events_v1_risk_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cqc_events_v1_risk_events_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_cqc_events_v1_risk_events_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_cqc_events_v1_risk_events_proto_goTypes = []any{
 	(RiskAlertType)(0),            // 0: cqc.events.v1.RiskAlertType
 	(RiskAlertSeverity)(0),        // 1: cqc.events.v1.RiskAlertSeverity
 	(TradingState)(0),             // 2: cqc.events.v1.TradingState
 	(*RiskAlert)(nil),             // 3: cqc.events.v1.RiskAlert
-	(*QualityFlagRaised)(nil),     // 4: cqc.events.v1.QualityFlagRaised
-	(*TradingStateChanged)(nil),   // 5: cqc.events.v1.TradingStateChanged
-	(*EventMetadata)(nil),         // 6: cqc.events.v1.EventMetadata
+	(*RiskLimitChanged)(nil),      // 4: cqc.events.v1.RiskLimitChanged
+	(*QualityFlagRaised)(nil),     // 5: cqc.events.v1.QualityFlagRaised
+	(*TradingStateChanged)(nil),   // 6: cqc.events.v1.TradingStateChanged
 	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(*v1.AssetQualityFlag)(nil),   // 8: cqc.assets.v1.AssetQualityFlag
+	(*v1.RiskLimit)(nil),          // 8: cqc.portfolio.v1.RiskLimit
+	(*v11.AssetQualityFlag)(nil),  // 9: cqc.assets.v1.AssetQualityFlag
 }
 var file_cqc_events_v1_risk_events_proto_depIdxs = []int32{
-	6,  // 0: cqc.events.v1.RiskAlert.metadata:type_name -> cqc.events.v1.EventMetadata
-	0,  // 1: cqc.events.v1.RiskAlert.type:type_name -> cqc.events.v1.RiskAlertType
-	1,  // 2: cqc.events.v1.RiskAlert.severity:type_name -> cqc.events.v1.RiskAlertSeverity
-	7,  // 3: cqc.events.v1.RiskAlert.acknowledged_at:type_name -> google.protobuf.Timestamp
-	7,  // 4: cqc.events.v1.RiskAlert.resolved_at:type_name -> google.protobuf.Timestamp
-	6,  // 5: cqc.events.v1.QualityFlagRaised.metadata:type_name -> cqc.events.v1.EventMetadata
-	8,  // 6: cqc.events.v1.QualityFlagRaised.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	6,  // 7: cqc.events.v1.TradingStateChanged.metadata:type_name -> cqc.events.v1.EventMetadata
-	2,  // 8: cqc.events.v1.TradingStateChanged.state:type_name -> cqc.events.v1.TradingState
-	2,  // 9: cqc.events.v1.TradingStateChanged.previous_state:type_name -> cqc.events.v1.TradingState
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	0, // 0: cqc.events.v1.RiskAlert.type:type_name -> cqc.events.v1.RiskAlertType
+	1, // 1: cqc.events.v1.RiskAlert.severity:type_name -> cqc.events.v1.RiskAlertSeverity
+	7, // 2: cqc.events.v1.RiskAlert.raised_at:type_name -> google.protobuf.Timestamp
+	7, // 3: cqc.events.v1.RiskAlert.acknowledged_at:type_name -> google.protobuf.Timestamp
+	7, // 4: cqc.events.v1.RiskAlert.resolved_at:type_name -> google.protobuf.Timestamp
+	8, // 5: cqc.events.v1.RiskLimitChanged.limit:type_name -> cqc.portfolio.v1.RiskLimit
+	9, // 6: cqc.events.v1.QualityFlagRaised.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	2, // 7: cqc.events.v1.TradingStateChanged.state:type_name -> cqc.events.v1.TradingState
+	2, // 8: cqc.events.v1.TradingStateChanged.previous_state:type_name -> cqc.events.v1.TradingState
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_risk_events_proto_init() }
@@ -663,16 +748,15 @@ func file_cqc_events_v1_risk_events_proto_init() {
 	if File_cqc_events_v1_risk_events_proto != nil {
 		return
 	}
-	file_cqc_events_v1_metadata_proto_init()
 	file_cqc_events_v1_risk_events_proto_msgTypes[0].OneofWrappers = []any{}
-	file_cqc_events_v1_risk_events_proto_msgTypes[2].OneofWrappers = []any{}
+	file_cqc_events_v1_risk_events_proto_msgTypes[3].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_risk_events_proto_rawDesc), len(file_cqc_events_v1_risk_events_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

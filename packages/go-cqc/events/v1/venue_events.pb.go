@@ -8,6 +8,7 @@ package eventsv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -23,13 +24,12 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A venue listed an asset.
+// A venue listed an asset: the record was added to the registry. Later changes are in RegistryRecordChanged. The
+// event's subject is the listing of the asset, `venue_asset_id`.
 type VenueAssetListed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The listing as it was added.
-	VenueAsset    *v1.VenueAsset `protobuf:"bytes,2,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
+	VenueAsset    *v1.VenueAsset `protobuf:"bytes,1,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -64,13 +64,6 @@ func (*VenueAssetListed) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{0}
 }
 
-func (x *VenueAssetListed) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *VenueAssetListed) GetVenueAsset() *v1.VenueAsset {
 	if x != nil {
 		return x.VenueAsset
@@ -78,13 +71,11 @@ func (x *VenueAssetListed) GetVenueAsset() *v1.VenueAsset {
 	return nil
 }
 
-// A venue listed a product.
+// A venue listed a product: the record was added to the registry. The event's subject is the listing.
 type VenueSymbolListed struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The listing as it was added.
-	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
+	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -119,13 +110,6 @@ func (*VenueSymbolListed) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *VenueSymbolListed) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *VenueSymbolListed) GetVenueSymbol() *v1.VenueSymbol {
 	if x != nil {
 		return x.VenueSymbol
@@ -133,13 +117,11 @@ func (x *VenueSymbolListed) GetVenueSymbol() *v1.VenueSymbol {
 	return nil
 }
 
-// A venue changed a listing: its rules, its fees or the operations allowed on it.
+// A listing's record changed: its rules, its fees or the operations allowed on it. The event's subject is the listing.
 type VenueSymbolUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The listing after the change.
-	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
+	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -174,13 +156,6 @@ func (*VenueSymbolUpdated) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *VenueSymbolUpdated) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *VenueSymbolUpdated) GetVenueSymbol() *v1.VenueSymbol {
 	if x != nil {
 		return x.VenueSymbol
@@ -188,13 +163,11 @@ func (x *VenueSymbolUpdated) GetVenueSymbol() *v1.VenueSymbol {
 	return nil
 }
 
-// A venue delisted a product.
+// A venue delisted a product. Published instead of VenueSymbolUpdated. The event's subject is the listing.
 type VenueSymbolDelisted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The listing in its current state.
-	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
+	// The listing after the change.
+	VenueSymbol   *v1.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -229,13 +202,6 @@ func (*VenueSymbolDelisted) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *VenueSymbolDelisted) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *VenueSymbolDelisted) GetVenueSymbol() *v1.VenueSymbol {
 	if x != nil {
 		return x.VenueSymbol
@@ -243,13 +209,11 @@ func (x *VenueSymbolDelisted) GetVenueSymbol() *v1.VenueSymbol {
 	return nil
 }
 
-// A balance of one of our accounts changed. The event's subject is the account.
+// A balance of one of our accounts changed. Books nothing by itself. The event's subject is the account.
 type BalanceChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// The balance after the change.
-	Balance       *v1.Balance `protobuf:"bytes,2,opt,name=balance,proto3" json:"balance,omitempty"`
+	Balance       *v1.Balance `protobuf:"bytes,1,opt,name=balance,proto3" json:"balance,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -284,13 +248,6 @@ func (*BalanceChanged) Descriptor() ([]byte, []int) {
 	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *BalanceChanged) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
-}
-
 func (x *BalanceChanged) GetBalance() *v1.Balance {
 	if x != nil {
 		return x.Balance
@@ -298,20 +255,167 @@ func (x *BalanceChanged) GetBalance() *v1.Balance {
 	return nil
 }
 
-// A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account.
+// The margin of one of our accounts changed. A change of values derived from prices alone need not be published. The
+// event's subject is the account.
+type AccountMarginChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The margin after the change.
+	Margin        *v1.AccountMargin `protobuf:"bytes,1,opt,name=margin,proto3" json:"margin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountMarginChanged) Reset() {
+	*x = AccountMarginChanged{}
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountMarginChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountMarginChanged) ProtoMessage() {}
+
+func (x *AccountMarginChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountMarginChanged.ProtoReflect.Descriptor instead.
+func (*AccountMarginChanged) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AccountMarginChanged) GetMargin() *v1.AccountMargin {
+	if x != nil {
+		return x.Margin
+	}
+	return nil
+}
+
+// One of our accounts was added, or its record or settings changed. The event's subject is the account.
+type AccountChanged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account after the change, without `credentials_ref`.
+	Account *v1.VenueAccount `protobuf:"bytes,1,opt,name=account,proto3" json:"account,omitempty"`
+	// All settings of the account at the venue after the change. Absent if they have not been read from the venue yet.
+	Settings      *v1.AccountSettings `protobuf:"bytes,2,opt,name=settings,proto3" json:"settings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountChanged) Reset() {
+	*x = AccountChanged{}
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountChanged) ProtoMessage() {}
+
+func (x *AccountChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountChanged.ProtoReflect.Descriptor instead.
+func (*AccountChanged) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *AccountChanged) GetAccount() *v1.VenueAccount {
+	if x != nil {
+		return x.Account
+	}
+	return nil
+}
+
+func (x *AccountChanged) GetSettings() *v1.AccountSettings {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
+// A venue reported an entry of its ledger. The event's subject is the account.
+type LedgerEntryRecorded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The entry as the venue reports it.
+	LedgerEntry   *v1.LedgerEntry `protobuf:"bytes,1,opt,name=ledger_entry,json=ledgerEntry,proto3" json:"ledger_entry,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LedgerEntryRecorded) Reset() {
+	*x = LedgerEntryRecorded{}
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LedgerEntryRecorded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LedgerEntryRecorded) ProtoMessage() {}
+
+func (x *LedgerEntryRecorded) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LedgerEntryRecorded.ProtoReflect.Descriptor instead.
+func (*LedgerEntryRecorded) Descriptor() ([]byte, []int) {
+	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *LedgerEntryRecorded) GetLedgerEntry() *v1.LedgerEntry {
+	if x != nil {
+		return x.LedgerEntry
+	}
+	return nil
+}
+
+// A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account: of
+// an internal transfer the one that sends.
 type TransferUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, order and origin of the event.
-	Metadata *EventMetadata `protobuf:"bytes,1,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// The transfer in its current state.
-	Transfer      *v1.Transfer `protobuf:"bytes,2,opt,name=transfer,proto3" json:"transfer,omitempty"`
+	// The transfer after the change.
+	Transfer      *v1.Transfer `protobuf:"bytes,1,opt,name=transfer,proto3" json:"transfer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TransferUpdated) Reset() {
 	*x = TransferUpdated{}
-	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[5]
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -323,7 +427,7 @@ func (x *TransferUpdated) String() string {
 func (*TransferUpdated) ProtoMessage() {}
 
 func (x *TransferUpdated) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[5]
+	mi := &file_cqc_events_v1_venue_events_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -336,14 +440,7 @@ func (x *TransferUpdated) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferUpdated.ProtoReflect.Descriptor instead.
 func (*TransferUpdated) Descriptor() ([]byte, []int) {
-	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *TransferUpdated) GetMetadata() *EventMetadata {
-	if x != nil {
-		return x.Metadata
-	}
-	return nil
+	return file_cqc_events_v1_venue_events_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TransferUpdated) GetTransfer() *v1.Transfer {
@@ -357,26 +454,27 @@ var File_cqc_events_v1_venue_events_proto protoreflect.FileDescriptor
 
 const file_cqc_events_v1_venue_events_proto_rawDesc = "" +
 	"\n" +
-	" cqc/events/v1/venue_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/events/v1/metadata.proto\x1a\x1dcqc/venues/v1/execution.proto\x1a\x1ccqc/venues/v1/transfer.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\"\x98\x01\n" +
-	"\x10VenueAssetListed\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12B\n" +
-	"\vvenue_asset\x18\x02 \x01(\v2\x19.cqc.venues.v1.VenueAssetB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"venueAsset\"\x9c\x01\n" +
-	"\x11VenueSymbolListed\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12E\n" +
-	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\"\x9d\x01\n" +
-	"\x12VenueSymbolUpdated\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12E\n" +
-	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\"\x9e\x01\n" +
-	"\x13VenueSymbolDelisted\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12E\n" +
-	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\"\x8c\x01\n" +
-	"\x0eBalanceChanged\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x128\n" +
-	"\abalance\x18\x02 \x01(\v2\x16.cqc.venues.v1.BalanceB\x06\xbaH\x03\xc8\x01\x01R\abalance\"\x90\x01\n" +
-	"\x0fTransferUpdated\x12@\n" +
-	"\bmetadata\x18\x01 \x01(\v2\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01R\bmetadata\x12;\n" +
-	"\btransfer\x18\x02 \x01(\v2\x17.cqc.venues.v1.TransferB\x06\xbaH\x03\xc8\x01\x01R\btransferBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
+	" cqc/events/v1/venue_events.proto\x12\rcqc.events.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x1bcqc/venues/v1/account.proto\x1a\x1bcqc/venues/v1/balance.proto\x1a\x1acqc/venues/v1/ledger.proto\x1a\x1acqc/venues/v1/margin.proto\x1a\x1ccqc/venues/v1/transfer.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\"d\n" +
+	"\x10VenueAssetListed\x12B\n" +
+	"\vvenue_asset\x18\x01 \x01(\v2\x19.cqc.venues.v1.VenueAssetB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"venueAsset:\f\xea\x9a'\bregistry\"h\n" +
+	"\x11VenueSymbolListed\x12E\n" +
+	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol:\f\xea\x9a'\bregistry\"i\n" +
+	"\x12VenueSymbolUpdated\x12E\n" +
+	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol:\f\xea\x9a'\bregistry\"j\n" +
+	"\x13VenueSymbolDelisted\x12E\n" +
+	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol:\f\xea\x9a'\bregistry\"X\n" +
+	"\x0eBalanceChanged\x128\n" +
+	"\abalance\x18\x01 \x01(\v2\x16.cqc.venues.v1.BalanceB\x06\xbaH\x03\xc8\x01\x01R\abalance:\f\xea\x9a'\bbalances\"b\n" +
+	"\x14AccountMarginChanged\x12<\n" +
+	"\x06margin\x18\x01 \x01(\v2\x1c.cqc.venues.v1.AccountMarginB\x06\xbaH\x03\xc8\x01\x01R\x06margin:\f\xea\x9a'\bbalances\"\x99\x01\n" +
+	"\x0eAccountChanged\x12=\n" +
+	"\aaccount\x18\x01 \x01(\v2\x1b.cqc.venues.v1.VenueAccountB\x06\xbaH\x03\xc8\x01\x01R\aaccount\x12:\n" +
+	"\bsettings\x18\x02 \x01(\v2\x1e.cqc.venues.v1.AccountSettingsR\bsettings:\f\xea\x9a'\bbalances\"j\n" +
+	"\x13LedgerEntryRecorded\x12E\n" +
+	"\fledger_entry\x18\x01 \x01(\v2\x1a.cqc.venues.v1.LedgerEntryB\x06\xbaH\x03\xc8\x01\x01R\vledgerEntry:\f\xea\x9a'\bbalances\"]\n" +
+	"\x0fTransferUpdated\x12;\n" +
+	"\btransfer\x18\x01 \x01(\v2\x17.cqc.venues.v1.TransferB\x06\xbaH\x03\xc8\x01\x01R\btransfer:\r\xea\x9a'\ttransfersBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3"
 
 var (
 	file_cqc_events_v1_venue_events_proto_rawDescOnce sync.Once
@@ -390,38 +488,42 @@ func file_cqc_events_v1_venue_events_proto_rawDescGZIP() []byte {
 	return file_cqc_events_v1_venue_events_proto_rawDescData
 }
 
-var file_cqc_events_v1_venue_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_cqc_events_v1_venue_events_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_cqc_events_v1_venue_events_proto_goTypes = []any{
-	(*VenueAssetListed)(nil),    // 0: cqc.events.v1.VenueAssetListed
-	(*VenueSymbolListed)(nil),   // 1: cqc.events.v1.VenueSymbolListed
-	(*VenueSymbolUpdated)(nil),  // 2: cqc.events.v1.VenueSymbolUpdated
-	(*VenueSymbolDelisted)(nil), // 3: cqc.events.v1.VenueSymbolDelisted
-	(*BalanceChanged)(nil),      // 4: cqc.events.v1.BalanceChanged
-	(*TransferUpdated)(nil),     // 5: cqc.events.v1.TransferUpdated
-	(*EventMetadata)(nil),       // 6: cqc.events.v1.EventMetadata
-	(*v1.VenueAsset)(nil),       // 7: cqc.venues.v1.VenueAsset
-	(*v1.VenueSymbol)(nil),      // 8: cqc.venues.v1.VenueSymbol
-	(*v1.Balance)(nil),          // 9: cqc.venues.v1.Balance
-	(*v1.Transfer)(nil),         // 10: cqc.venues.v1.Transfer
+	(*VenueAssetListed)(nil),     // 0: cqc.events.v1.VenueAssetListed
+	(*VenueSymbolListed)(nil),    // 1: cqc.events.v1.VenueSymbolListed
+	(*VenueSymbolUpdated)(nil),   // 2: cqc.events.v1.VenueSymbolUpdated
+	(*VenueSymbolDelisted)(nil),  // 3: cqc.events.v1.VenueSymbolDelisted
+	(*BalanceChanged)(nil),       // 4: cqc.events.v1.BalanceChanged
+	(*AccountMarginChanged)(nil), // 5: cqc.events.v1.AccountMarginChanged
+	(*AccountChanged)(nil),       // 6: cqc.events.v1.AccountChanged
+	(*LedgerEntryRecorded)(nil),  // 7: cqc.events.v1.LedgerEntryRecorded
+	(*TransferUpdated)(nil),      // 8: cqc.events.v1.TransferUpdated
+	(*v1.VenueAsset)(nil),        // 9: cqc.venues.v1.VenueAsset
+	(*v1.VenueSymbol)(nil),       // 10: cqc.venues.v1.VenueSymbol
+	(*v1.Balance)(nil),           // 11: cqc.venues.v1.Balance
+	(*v1.AccountMargin)(nil),     // 12: cqc.venues.v1.AccountMargin
+	(*v1.VenueAccount)(nil),      // 13: cqc.venues.v1.VenueAccount
+	(*v1.AccountSettings)(nil),   // 14: cqc.venues.v1.AccountSettings
+	(*v1.LedgerEntry)(nil),       // 15: cqc.venues.v1.LedgerEntry
+	(*v1.Transfer)(nil),          // 16: cqc.venues.v1.Transfer
 }
 var file_cqc_events_v1_venue_events_proto_depIdxs = []int32{
-	6,  // 0: cqc.events.v1.VenueAssetListed.metadata:type_name -> cqc.events.v1.EventMetadata
-	7,  // 1: cqc.events.v1.VenueAssetListed.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	6,  // 2: cqc.events.v1.VenueSymbolListed.metadata:type_name -> cqc.events.v1.EventMetadata
-	8,  // 3: cqc.events.v1.VenueSymbolListed.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	6,  // 4: cqc.events.v1.VenueSymbolUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
-	8,  // 5: cqc.events.v1.VenueSymbolUpdated.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	6,  // 6: cqc.events.v1.VenueSymbolDelisted.metadata:type_name -> cqc.events.v1.EventMetadata
-	8,  // 7: cqc.events.v1.VenueSymbolDelisted.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	6,  // 8: cqc.events.v1.BalanceChanged.metadata:type_name -> cqc.events.v1.EventMetadata
-	9,  // 9: cqc.events.v1.BalanceChanged.balance:type_name -> cqc.venues.v1.Balance
-	6,  // 10: cqc.events.v1.TransferUpdated.metadata:type_name -> cqc.events.v1.EventMetadata
-	10, // 11: cqc.events.v1.TransferUpdated.transfer:type_name -> cqc.venues.v1.Transfer
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	9,  // 0: cqc.events.v1.VenueAssetListed.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	10, // 1: cqc.events.v1.VenueSymbolListed.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	10, // 2: cqc.events.v1.VenueSymbolUpdated.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	10, // 3: cqc.events.v1.VenueSymbolDelisted.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	11, // 4: cqc.events.v1.BalanceChanged.balance:type_name -> cqc.venues.v1.Balance
+	12, // 5: cqc.events.v1.AccountMarginChanged.margin:type_name -> cqc.venues.v1.AccountMargin
+	13, // 6: cqc.events.v1.AccountChanged.account:type_name -> cqc.venues.v1.VenueAccount
+	14, // 7: cqc.events.v1.AccountChanged.settings:type_name -> cqc.venues.v1.AccountSettings
+	15, // 8: cqc.events.v1.LedgerEntryRecorded.ledger_entry:type_name -> cqc.venues.v1.LedgerEntry
+	16, // 9: cqc.events.v1.TransferUpdated.transfer:type_name -> cqc.venues.v1.Transfer
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_cqc_events_v1_venue_events_proto_init() }
@@ -429,14 +531,13 @@ func file_cqc_events_v1_venue_events_proto_init() {
 	if File_cqc_events_v1_venue_events_proto != nil {
 		return
 	}
-	file_cqc_events_v1_metadata_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_events_v1_venue_events_proto_rawDesc), len(file_cqc_events_v1_venue_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -12,6 +12,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -26,41 +27,65 @@ const (
 )
 
 // Funding that the holders of a perpetual pay each other.
+//
+// A positive rate means that longs pay shorts. The key of a payment is the listing and `funding_time`. A field that the
+// venue does not report is absent.
 type FundingRate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that pays the funding.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Fraction of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative if shorts pay
-	// longs.
-	Rate string `protobuf:"bytes,2,opt,name=rate,proto3" json:"rate,omitempty"`
-	// Whether `rate` is the rate that was paid, as opposed to an estimate of one still to be paid. Absent if the venue
-	// does not report it.
-	Settled *bool `protobuf:"varint,3,opt,name=settled,proto3,oneof" json:"settled,omitempty"`
-	// Time the funding is or was paid. Absent if the venue does not report it.
-	FundingTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=funding_time,json=fundingTime,proto3" json:"funding_time,omitempty"`
-	// Time from one payment to the next. Absent if the venue does not report it, or if funding is paid continuously.
-	Interval *durationpb.Duration `protobuf:"bytes,5,opt,name=interval,proto3" json:"interval,omitempty"`
-	// Estimated rate of the payment after this one, with the same sign convention as `rate`. Absent if the venue gives no
-	// estimate.
-	NextRate *string `protobuf:"bytes,6,opt,name=next_rate,json=nextRate,proto3,oneof" json:"next_rate,omitempty"`
-	// Part of `rate` that is interest rather than premium. Absent if the venue does not report it.
-	InterestRate *string `protobuf:"bytes,7,opt,name=interest_rate,json=interestRate,proto3,oneof" json:"interest_rate,omitempty"`
-	// Mark price from which the payment is computed, in quote units. Absent if the venue does not report it.
-	MarkPrice *string `protobuf:"bytes,8,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// Index price, in quote units. Absent if the venue does not report it.
-	IndexPrice *string `protobuf:"bytes,9,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
-	// Time at which the venue had this rate. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// Listing that pays the funding. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+	// only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
+	Stated *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=stated,proto3" json:"stated,omitempty"`
+	// Fraction of the notional that longs pay to shorts at `funding_time`, such as 0.0001; negative if shorts pay longs.
+	// The rate as announced: an estimate until the payment. Also the rate that was paid, unless `realized_rate` states
+	// another.
+	Rate *string `protobuf:"bytes,4,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
+	// Rate that was paid, with the sign of `rate`, from venues that state it beside the announced rate.
+	RealizedRate *string `protobuf:"bytes,5,opt,name=realized_rate,json=realizedRate,proto3,oneof" json:"realized_rate,omitempty"`
+	// Whether the payment at `funding_time` was made, as opposed to one that is still to come.
+	Settled *bool `protobuf:"varint,6,opt,name=settled,proto3,oneof" json:"settled,omitempty"`
+	// Time at which the funding is or was paid.
+	FundingTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=funding_time,json=fundingTime,proto3" json:"funding_time,omitempty"`
+	// Time from one payment to the next, which `rate` covers. Also absent if funding is paid continuously and the venue
+	// states no period for its rate.
+	Interval *durationpb.Duration `protobuf:"bytes,8,opt,name=interval,proto3" json:"interval,omitempty"`
+	// Estimated rate of the payment after this one, with the sign of `rate`.
+	NextRate *string `protobuf:"bytes,9,opt,name=next_rate,json=nextRate,proto3,oneof" json:"next_rate,omitempty"`
+	// Time of the payment after this one.
+	NextFundingTime *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=next_funding_time,json=nextFundingTime,proto3" json:"next_funding_time,omitempty"`
+	// Part of `rate` that is interest rather than premium, with the sign of `rate`.
+	InterestRate *string `protobuf:"bytes,11,opt,name=interest_rate,json=interestRate,proto3,oneof" json:"interest_rate,omitempty"`
+	// Premium of the perpetual over its index from which `rate` is computed, as a fraction of the index; positive if the
+	// perpetual is above.
+	PremiumRate *string `protobuf:"bytes,12,opt,name=premium_rate,json=premiumRate,proto3,oneof" json:"premium_rate,omitempty"`
+	// Lowest value that `rate` can have, with the sign of `rate`, so usually negative.
+	MinRate *string `protobuf:"bytes,13,opt,name=min_rate,json=minRate,proto3,oneof" json:"min_rate,omitempty"`
+	// Highest value that `rate` can have, with the sign of `rate`.
+	MaxRate *string `protobuf:"bytes,14,opt,name=max_rate,json=maxRate,proto3,oneof" json:"max_rate,omitempty"`
+	// Payment of a long position per unit of its quantity, in units of the settlement asset, with the sign of `rate`,
+	// from venues that report it in addition to the rate.
+	AbsoluteRate *string `protobuf:"bytes,15,opt,name=absolute_rate,json=absoluteRate,proto3,oneof" json:"absolute_rate,omitempty"`
+	// Sum of all funding so far per unit of the quantity, in units of the settlement asset, with the sign of `rate`, from
+	// which venues such as Deribit compute each payment.
+	AccumulatedInterest *string `protobuf:"bytes,16,opt,name=accumulated_interest,json=accumulatedInterest,proto3,oneof" json:"accumulated_interest,omitempty"`
+	// Mark price from which the payment is computed, in quote units.
+	MarkPrice *string `protobuf:"bytes,17,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
+	// Index price, in quote units.
+	IndexPrice *string `protobuf:"bytes,18,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,19,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time at which the venue had this rate.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the rate. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received the rate. Always set.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Payment per unit of the position, in units of the settlement asset, from venues that report it in addition to the
-	// rate. Absent elsewhere.
-	AbsoluteRate *string `protobuf:"bytes,12,opt,name=absolute_rate,json=absoluteRate,proto3,oneof" json:"absolute_rate,omitempty"`
-	// Sum of all funding so far, in units of the settlement asset, from which venues such as Deribit compute each
-	// payment. Absent elsewhere.
-	AccumulatedInterest *string `protobuf:"bytes,13,opt,name=accumulated_interest,json=accumulatedInterest,proto3,oneof" json:"accumulated_interest,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FundingRate) Reset() {
@@ -94,15 +119,36 @@ func (*FundingRate) Descriptor() ([]byte, []int) {
 }
 
 func (x *FundingRate) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
 }
 
-func (x *FundingRate) GetRate() string {
+func (x *FundingRate) GetNativeListing() *NativeListing {
 	if x != nil {
-		return x.Rate
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *FundingRate) GetStated() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+func (x *FundingRate) GetRate() string {
+	if x != nil && x.Rate != nil {
+		return *x.Rate
+	}
+	return ""
+}
+
+func (x *FundingRate) GetRealizedRate() string {
+	if x != nil && x.RealizedRate != nil {
+		return *x.RealizedRate
 	}
 	return ""
 }
@@ -135,9 +181,51 @@ func (x *FundingRate) GetNextRate() string {
 	return ""
 }
 
+func (x *FundingRate) GetNextFundingTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NextFundingTime
+	}
+	return nil
+}
+
 func (x *FundingRate) GetInterestRate() string {
 	if x != nil && x.InterestRate != nil {
 		return *x.InterestRate
+	}
+	return ""
+}
+
+func (x *FundingRate) GetPremiumRate() string {
+	if x != nil && x.PremiumRate != nil {
+		return *x.PremiumRate
+	}
+	return ""
+}
+
+func (x *FundingRate) GetMinRate() string {
+	if x != nil && x.MinRate != nil {
+		return *x.MinRate
+	}
+	return ""
+}
+
+func (x *FundingRate) GetMaxRate() string {
+	if x != nil && x.MaxRate != nil {
+		return *x.MaxRate
+	}
+	return ""
+}
+
+func (x *FundingRate) GetAbsoluteRate() string {
+	if x != nil && x.AbsoluteRate != nil {
+		return *x.AbsoluteRate
+	}
+	return ""
+}
+
+func (x *FundingRate) GetAccumulatedInterest() string {
+	if x != nil && x.AccumulatedInterest != nil {
+		return *x.AccumulatedInterest
 	}
 	return ""
 }
@@ -156,9 +244,23 @@ func (x *FundingRate) GetIndexPrice() string {
 	return ""
 }
 
+func (x *FundingRate) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
 func (x *FundingRate) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *FundingRate) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
 	}
 	return nil
 }
@@ -170,35 +272,38 @@ func (x *FundingRate) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *FundingRate) GetAbsoluteRate() string {
-	if x != nil && x.AbsoluteRate != nil {
-		return *x.AbsoluteRate
-	}
-	return ""
-}
-
-func (x *FundingRate) GetAccumulatedInterest() string {
-	if x != nil && x.AccumulatedInterest != nil {
-		return *x.AccumulatedInterest
-	}
-	return ""
-}
-
-// Quantity of a derivative that is held, counting each contract once.
+// Quantity of a derivative that is held, counting each contract once and not once per side.
+//
+// A venue may state several of the quantities; none is computed from another. Each is absent if the venue does not
+// report it.
 type OpenInterest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing whose open interest this is.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Listing whose open interest this is. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+	// only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
+	Stated *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=stated,proto3" json:"stated,omitempty"`
 	// Quantity held, in `quantity_unit`.
-	Quantity string `protobuf:"bytes,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	Quantity *string `protobuf:"bytes,4,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
 	// Unit of `quantity`.
-	QuantityUnit QuantityUnit `protobuf:"varint,3,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Quantity held, in quote units. Absent if the venue does not report it.
-	Notional *string `protobuf:"bytes,4,opt,name=notional,proto3,oneof" json:"notional,omitempty"`
+	QuantityUnit QuantityUnit `protobuf:"varint,5,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Quantity held in contracts, from venues that report it beside `quantity`.
+	Contracts *string `protobuf:"bytes,6,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
+	// Quantity held in base units, from venues that report it beside `quantity`.
+	BaseQuantity *string `protobuf:"bytes,7,opt,name=base_quantity,json=baseQuantity,proto3,oneof" json:"base_quantity,omitempty"`
+	// Quantity held, in quote units, at the venue's price.
+	Notional *string `protobuf:"bytes,8,opt,name=notional,proto3,oneof" json:"notional,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,9,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Time at which the venue had this open interest. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the open interest. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received the open interest. Always set.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,15 +339,29 @@ func (*OpenInterest) Descriptor() ([]byte, []int) {
 }
 
 func (x *OpenInterest) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
 }
 
-func (x *OpenInterest) GetQuantity() string {
+func (x *OpenInterest) GetNativeListing() *NativeListing {
 	if x != nil {
-		return x.Quantity
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *OpenInterest) GetStated() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+func (x *OpenInterest) GetQuantity() string {
+	if x != nil && x.Quantity != nil {
+		return *x.Quantity
 	}
 	return ""
 }
@@ -254,6 +373,20 @@ func (x *OpenInterest) GetQuantityUnit() QuantityUnit {
 	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
 }
 
+func (x *OpenInterest) GetContracts() string {
+	if x != nil && x.Contracts != nil {
+		return *x.Contracts
+	}
+	return ""
+}
+
+func (x *OpenInterest) GetBaseQuantity() string {
+	if x != nil && x.BaseQuantity != nil {
+		return *x.BaseQuantity
+	}
+	return ""
+}
+
 func (x *OpenInterest) GetNotional() string {
 	if x != nil && x.Notional != nil {
 		return *x.Notional
@@ -261,9 +394,23 @@ func (x *OpenInterest) GetNotional() string {
 	return ""
 }
 
+func (x *OpenInterest) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
 func (x *OpenInterest) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *OpenInterest) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
 	}
 	return nil
 }
@@ -278,41 +425,52 @@ func (x *OpenInterest) GetReceivedAt() *timestamppb.Timestamp {
 // A forced closing of a position by a venue, as the venue publishes it.
 type Liquidation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing on which the position is closed.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Side of the closing order: a long position is closed by a seller.
-	Side AggressorSide `protobuf:"varint,2,opt,name=side,proto3,enum=cqc.markets.v1.AggressorSide" json:"side,omitempty"`
+	// The venue's id of the liquidation or its order. Absent if the venue has none.
+	LiquidationId *string `protobuf:"bytes,1,opt,name=liquidation_id,json=liquidationId,proto3,oneof" json:"liquidation_id,omitempty"`
+	// Listing on which the position is closed. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,3,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Side of the closing order: a long position is closed by a seller, whether or not the order crosses the spread.
+	Side AggressorSide `protobuf:"varint,4,opt,name=side,proto3,enum=cqc.markets.v1.AggressorSide" json:"side,omitempty"`
 	// The venue's own value for `side`. Empty if the venue has none.
-	RawSide string `protobuf:"bytes,3,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
-	// Quantity to be closed, in `quantity_unit`.
-	Quantity string `protobuf:"bytes,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// Unit of all quantities in this message.
-	QuantityUnit QuantityUnit `protobuf:"varint,5,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Price of the closing order, in quote units. Absent if the venue does not report it.
-	Price *string `protobuf:"bytes,6,opt,name=price,proto3,oneof" json:"price,omitempty"`
-	// Average price of the closing order's fills, in quote units. Absent if nothing is filled, or if the venue does not
-	// report it.
-	AveragePrice *string `protobuf:"bytes,7,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
+	RawSide string `protobuf:"bytes,5,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	// Quantity to be closed, in `quantity_unit`. Absent if the venue does not report it.
+	Quantity *string `protobuf:"bytes,6,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
+	// Quantity still to be closed, in `quantity_unit`. Absent if the venue does not report it.
+	LeavesQuantity *string `protobuf:"bytes,7,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
 	// Quantity closed so far, in `quantity_unit`. Absent if the venue does not report it.
 	FilledQuantity *string `protobuf:"bytes,8,opt,name=filled_quantity,json=filledQuantity,proto3,oneof" json:"filled_quantity,omitempty"`
-	// The venue's own value for the status of the closing order. Empty if the venue has none.
-	RawStatus string `protobuf:"bytes,9,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// The venue's id of the liquidation or its order. Absent if the venue has none.
-	LiquidationId *string `protobuf:"bytes,10,opt,name=liquidation_id,json=liquidationId,proto3,oneof" json:"liquidation_id,omitempty"`
-	// Time of the liquidation. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent the liquidation. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received the liquidation. Always set.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	// Quantity of the last fill, in `quantity_unit`. Absent if the venue does not report it.
-	LastQuantity *string `protobuf:"bytes,14,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
+	LastQuantity *string `protobuf:"bytes,9,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
+	// Unit of all quantities in this message.
+	QuantityUnit QuantityUnit `protobuf:"varint,10,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Price of the closing order, in quote units. Absent if the venue does not report it.
+	Price *string `protobuf:"bytes,11,opt,name=price,proto3,oneof" json:"price,omitempty"`
+	// Average price of the closing order's fills, in quote units. Absent if nothing is filled, or if the venue does not
+	// report it.
+	AveragePrice *string `protobuf:"bytes,12,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
+	// Price at which the position has lost its whole margin, in quote units. Absent if the venue does not report it.
+	BankruptcyPrice *string `protobuf:"bytes,13,opt,name=bankruptcy_price,json=bankruptcyPrice,proto3,oneof" json:"bankruptcy_price,omitempty"`
+	// Prices that the venue states with the liquidation, such as the mark price. Absent if the venue states none.
+	MarketContext *MarketContext `protobuf:"bytes,14,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`
+	// The venue's own value for the status of the closing order. Empty if the venue has none.
+	RawStatus string `protobuf:"bytes,15,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
 	// The venue's own value for the type of the closing order. Empty if the venue has none.
-	RawOrderType string `protobuf:"bytes,15,opt,name=raw_order_type,json=rawOrderType,proto3" json:"raw_order_type,omitempty"`
+	RawOrderType string `protobuf:"bytes,16,opt,name=raw_order_type,json=rawOrderType,proto3" json:"raw_order_type,omitempty"`
 	// The venue's own value for the time in force of the closing order. Empty if the venue has none.
-	RawTimeInForce string `protobuf:"bytes,16,opt,name=raw_time_in_force,json=rawTimeInForce,proto3" json:"raw_time_in_force,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	RawTimeInForce string `protobuf:"bytes,17,opt,name=raw_time_in_force,json=rawTimeInForce,proto3" json:"raw_time_in_force,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,18,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time of the liquidation. Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the liquidation. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received the liquidation. Always set.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Liquidation) Reset() {
@@ -345,11 +503,25 @@ func (*Liquidation) Descriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_derivatives_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *Liquidation) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+func (x *Liquidation) GetLiquidationId() string {
+	if x != nil && x.LiquidationId != nil {
+		return *x.LiquidationId
 	}
 	return ""
+}
+
+func (x *Liquidation) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *Liquidation) GetNativeListing() *NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *Liquidation) GetSide() AggressorSide {
@@ -367,8 +539,29 @@ func (x *Liquidation) GetRawSide() string {
 }
 
 func (x *Liquidation) GetQuantity() string {
-	if x != nil {
-		return x.Quantity
+	if x != nil && x.Quantity != nil {
+		return *x.Quantity
+	}
+	return ""
+}
+
+func (x *Liquidation) GetLeavesQuantity() string {
+	if x != nil && x.LeavesQuantity != nil {
+		return *x.LeavesQuantity
+	}
+	return ""
+}
+
+func (x *Liquidation) GetFilledQuantity() string {
+	if x != nil && x.FilledQuantity != nil {
+		return *x.FilledQuantity
+	}
+	return ""
+}
+
+func (x *Liquidation) GetLastQuantity() string {
+	if x != nil && x.LastQuantity != nil {
+		return *x.LastQuantity
 	}
 	return ""
 }
@@ -394,11 +587,18 @@ func (x *Liquidation) GetAveragePrice() string {
 	return ""
 }
 
-func (x *Liquidation) GetFilledQuantity() string {
-	if x != nil && x.FilledQuantity != nil {
-		return *x.FilledQuantity
+func (x *Liquidation) GetBankruptcyPrice() string {
+	if x != nil && x.BankruptcyPrice != nil {
+		return *x.BankruptcyPrice
 	}
 	return ""
+}
+
+func (x *Liquidation) GetMarketContext() *MarketContext {
+	if x != nil {
+		return x.MarketContext
+	}
+	return nil
 }
 
 func (x *Liquidation) GetRawStatus() string {
@@ -408,11 +608,25 @@ func (x *Liquidation) GetRawStatus() string {
 	return ""
 }
 
-func (x *Liquidation) GetLiquidationId() string {
-	if x != nil && x.LiquidationId != nil {
-		return *x.LiquidationId
+func (x *Liquidation) GetRawOrderType() string {
+	if x != nil {
+		return x.RawOrderType
 	}
 	return ""
+}
+
+func (x *Liquidation) GetRawTimeInForce() string {
+	if x != nil {
+		return x.RawTimeInForce
+	}
+	return ""
+}
+
+func (x *Liquidation) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
 }
 
 func (x *Liquidation) GetTimestamp() *timestamppb.Timestamp {
@@ -436,61 +650,50 @@ func (x *Liquidation) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Liquidation) GetLastQuantity() string {
-	if x != nil && x.LastQuantity != nil {
-		return *x.LastQuantity
-	}
-	return ""
-}
-
-func (x *Liquidation) GetRawOrderType() string {
-	if x != nil {
-		return x.RawOrderType
-	}
-	return ""
-}
-
-func (x *Liquidation) GetRawTimeInForce() string {
-	if x != nil {
-		return x.RawTimeInForce
-	}
-	return ""
-}
-
 // How an option's price responds to its inputs, as estimated by the venue. Estimates are doubles.
+//
+// Values are those of the Black-Scholes model for an option on one unit of the underlying, held long, with prices in
+// units of the strike asset; a mapping puts premium-adjusted values, which count in the underlying, into
+// `venue_fields`. A field that the venue does not report is absent.
 type OptionGreeks struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing of the option.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Change in the option's price per unit change in the underlying's price. Absent if the venue does not report it.
-	Delta *float64 `protobuf:"fixed64,2,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Change in delta per unit change in the underlying's price. Absent if the venue does not report it.
-	Gamma *float64 `protobuf:"fixed64,3,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
-	// Change in the option's price per percentage point of volatility. Absent if the venue does not report it.
-	Vega *float64 `protobuf:"fixed64,4,opt,name=vega,proto3,oneof" json:"vega,omitempty"`
-	// Change in the option's price per day that passes. Absent if the venue does not report it.
-	Theta *float64 `protobuf:"fixed64,5,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
-	// Change in the option's price per percentage point of interest. Absent if the venue does not report it.
-	Rho *float64 `protobuf:"fixed64,6,opt,name=rho,proto3,oneof" json:"rho,omitempty"`
-	// Annualized volatility implied by the bid, as a fraction such as 0.65. Absent if there is no bid.
-	BidImpliedVolatility *float64 `protobuf:"fixed64,7,opt,name=bid_implied_volatility,json=bidImpliedVolatility,proto3,oneof" json:"bid_implied_volatility,omitempty"`
-	// Annualized volatility implied by the ask, as a fraction such as 0.65. Absent if there is no ask.
-	AskImpliedVolatility *float64 `protobuf:"fixed64,8,opt,name=ask_implied_volatility,json=askImpliedVolatility,proto3,oneof" json:"ask_implied_volatility,omitempty"`
-	// Annualized volatility implied by the mark price, as a fraction such as 0.65. Absent if the venue does not report
+	// Listing of the option. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
 	// it.
-	MarkImpliedVolatility *float64 `protobuf:"fixed64,9,opt,name=mark_implied_volatility,json=markImpliedVolatility,proto3,oneof" json:"mark_implied_volatility,omitempty"`
-	// Price of the underlying used in the computation, in units of the strike asset. Absent if the venue does not report
-	// it.
-	UnderlyingPrice *string `protobuf:"bytes,10,opt,name=underlying_price,json=underlyingPrice,proto3,oneof" json:"underlying_price,omitempty"`
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Change in the option's price per unit change in the underlying's price: 0 to 1 for a call, -1 to 0 for a put.
+	Delta *float64 `protobuf:"fixed64,3,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	// Change in delta per unit change in the underlying's price.
+	Gamma *float64 `protobuf:"fixed64,4,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
+	// Change in the option's price per percentage point of volatility, in units of the strike asset.
+	Vega *float64 `protobuf:"fixed64,5,opt,name=vega,proto3,oneof" json:"vega,omitempty"`
+	// Change in the option's price per calendar day that passes, in units of the strike asset; usually negative.
+	Theta *float64 `protobuf:"fixed64,6,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
+	// Change in the option's price per percentage point of interest, in units of the strike asset.
+	Rho *float64 `protobuf:"fixed64,7,opt,name=rho,proto3,oneof" json:"rho,omitempty"`
+	// Annualized volatility implied by the bid, as a fraction such as 0.65. Also absent if there is no bid.
+	BidImpliedVolatility *float64 `protobuf:"fixed64,8,opt,name=bid_implied_volatility,json=bidImpliedVolatility,proto3,oneof" json:"bid_implied_volatility,omitempty"`
+	// Annualized volatility implied by the ask, as a fraction such as 0.65. Also absent if there is no ask.
+	AskImpliedVolatility *float64 `protobuf:"fixed64,9,opt,name=ask_implied_volatility,json=askImpliedVolatility,proto3,oneof" json:"ask_implied_volatility,omitempty"`
+	// Annualized volatility implied by the mark price, as a fraction such as 0.65.
+	MarkImpliedVolatility *float64 `protobuf:"fixed64,10,opt,name=mark_implied_volatility,json=markImpliedVolatility,proto3,oneof" json:"mark_implied_volatility,omitempty"`
+	// Price of the underlying used in the computation, such as that of the future of the same expiry or the forward
+	// price, in units of the strike asset per unit of the underlying.
+	UnderlyingPrice *string `protobuf:"bytes,11,opt,name=underlying_price,json=underlyingPrice,proto3,oneof" json:"underlying_price,omitempty"`
 	// The venue's name of the underlying used in the computation, such as that of a future. Empty if the venue does not
 	// report it.
-	UnderlyingName string `protobuf:"bytes,11,opt,name=underlying_name,json=underlyingName,proto3" json:"underlying_name,omitempty"`
-	// Annual interest rate used in the computation, as a fraction such as 0.05. Absent if the venue does not report it.
-	InterestRate *float64 `protobuf:"fixed64,12,opt,name=interest_rate,json=interestRate,proto3,oneof" json:"interest_rate,omitempty"`
-	// Time at which the venue had these values. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	UnderlyingName string `protobuf:"bytes,12,opt,name=underlying_name,json=underlyingName,proto3" json:"underlying_name,omitempty"`
+	// Annual interest rate used in the computation, as a fraction such as 0.05.
+	InterestRate *float64 `protobuf:"fixed64,13,opt,name=interest_rate,json=interestRate,proto3,oneof" json:"interest_rate,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,14,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time at which the venue had these values.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the values. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received the values. Always set.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -526,10 +729,17 @@ func (*OptionGreeks) Descriptor() ([]byte, []int) {
 }
 
 func (x *OptionGreeks) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *OptionGreeks) GetNativeListing() *NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *OptionGreeks) GetDelta() float64 {
@@ -609,9 +819,23 @@ func (x *OptionGreeks) GetInterestRate() float64 {
 	return 0
 }
 
+func (x *OptionGreeks) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
 func (x *OptionGreeks) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *OptionGreeks) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
 	}
 	return nil
 }
@@ -627,85 +851,139 @@ var File_cqc_markets_v1_derivatives_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_derivatives_proto_rawDesc = "" +
 	"\n" +
-	" cqc/markets/v1/derivatives.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x06\n" +
-	"\vFundingRate\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1d\n" +
-	"\x04rate\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x04rate\x12\x1d\n" +
-	"\asettled\x18\x03 \x01(\bH\x00R\asettled\x88\x01\x01\x12=\n" +
-	"\ffunding_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\vfundingTime\x125\n" +
-	"\binterval\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\binterval\x12+\n" +
-	"\tnext_rate\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\bnextRate\x88\x01\x01\x123\n" +
-	"\rinterest_rate\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\finterestRate\x88\x01\x01\x12-\n" +
+	" cqc/markets/v1/derivatives.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\v\n" +
+	"\vFundingRate\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x122\n" +
+	"\x06stated\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\x06stated\x12\"\n" +
+	"\x04rate\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x04rate\x88\x01\x01\x123\n" +
+	"\rrealized_rate\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\frealizedRate\x88\x01\x01\x12\x1d\n" +
+	"\asettled\x18\x06 \x01(\bH\x03R\asettled\x88\x01\x01\x12=\n" +
+	"\ffunding_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\vfundingTime\x125\n" +
+	"\binterval\x18\b \x01(\v2\x19.google.protobuf.DurationR\binterval\x12+\n" +
+	"\tnext_rate\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\bnextRate\x88\x01\x01\x12F\n" +
+	"\x11next_funding_time\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x0fnextFundingTime\x123\n" +
+	"\rinterest_rate\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\finterestRate\x88\x01\x01\x121\n" +
+	"\fpremium_rate\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\vpremiumRate\x88\x01\x01\x12)\n" +
+	"\bmin_rate\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\aminRate\x88\x01\x01\x12)\n" +
+	"\bmax_rate\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\amaxRate\x88\x01\x01\x123\n" +
+	"\rabsolute_rate\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\fabsoluteRate\x88\x01\x01\x12A\n" +
+	"\x14accumulated_interest\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\x13accumulatedInterest\x88\x01\x01\x12-\n" +
 	"\n" +
-	"mark_price\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\tmarkPrice\x88\x01\x01\x12/\n" +
-	"\vindex_price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\n" +
-	"indexPrice\x88\x01\x01\x128\n" +
-	"\ttimestamp\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x123\n" +
-	"\rabsolute_rate\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\fabsoluteRate\x88\x01\x01\x12A\n" +
-	"\x14accumulated_interest\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x13accumulatedInterest\x88\x01\x01B\n" +
+	"mark_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\tmarkPrice\x88\x01\x01\x12/\n" +
+	"\vindex_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\n" +
+	"indexPrice\x88\x01\x01\x12O\n" +
+	"\fvenue_fields\x18\x13 \x03(\v2,.cqc.markets.v1.FundingRate.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\a\n" +
+	"\x05_rateB\x10\n" +
+	"\x0e_realized_rateB\n" +
 	"\n" +
 	"\b_settledB\f\n" +
 	"\n" +
 	"_next_rateB\x10\n" +
-	"\x0e_interest_rateB\r\n" +
-	"\v_mark_priceB\x0e\n" +
-	"\f_index_priceB\x10\n" +
+	"\x0e_interest_rateB\x0f\n" +
+	"\r_premium_rateB\v\n" +
+	"\t_min_rateB\v\n" +
+	"\t_max_rateB\x10\n" +
 	"\x0e_absolute_rateB\x17\n" +
-	"\x15_accumulated_interest\"\xe3\x02\n" +
-	"\fOpenInterest\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12%\n" +
-	"\bquantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x12A\n" +
-	"\rquantity_unit\x18\x03 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12*\n" +
-	"\bnotional\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\bnotional\x88\x01\x01\x128\n" +
-	"\ttimestamp\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\v\n" +
-	"\t_notional\"\xa2\a\n" +
-	"\vLiquidation\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x121\n" +
-	"\x04side\x18\x02 \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\x04side\x12#\n" +
-	"\braw_side\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12%\n" +
-	"\bquantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x12A\n" +
-	"\rquantity_unit\x18\x05 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12$\n" +
-	"\x05price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x05price\x88\x01\x01\x123\n" +
-	"\raverage_price\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\faveragePrice\x88\x01\x01\x127\n" +
-	"\x0ffilled_quantity\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x0efilledQuantity\x88\x01\x01\x12'\n" +
+	"\x15_accumulated_interestB\r\n" +
+	"\v_mark_priceB\x0e\n" +
+	"\f_index_price\"\xdc\x06\n" +
+	"\fOpenInterest\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x122\n" +
+	"\x06stated\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\x06stated\x12*\n" +
+	"\bquantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\bquantity\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\x05 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12,\n" +
+	"\tcontracts\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\tcontracts\x88\x01\x01\x123\n" +
+	"\rbase_quantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\fbaseQuantity\x88\x01\x01\x12*\n" +
+	"\bnotional\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\bnotional\x88\x01\x01\x12P\n" +
+	"\fvenue_fields\x18\t \x03(\v2-.cqc.markets.v1.OpenInterest.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\v\n" +
+	"\t_quantityB\f\n" +
 	"\n" +
-	"raw_status\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x124\n" +
-	"\x0eliquidation_id\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\rliquidationId\x88\x01\x01\x128\n" +
-	"\ttimestamp\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
-	"\fpublished_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x123\n" +
-	"\rlast_quantity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\flastQuantity\x88\x01\x01\x12.\n" +
-	"\x0eraw_order_type\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawOrderType\x123\n" +
-	"\x11raw_time_in_force\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTimeInForceB\b\n" +
+	"_contractsB\x10\n" +
+	"\x0e_base_quantityB\v\n" +
+	"\t_notional\"\x87\v\n" +
+	"\vLiquidation\x124\n" +
+	"\x0eliquidation_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\rliquidationId\x88\x01\x01\x126\n" +
+	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x03 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x121\n" +
+	"\x04side\x18\x04 \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\x04side\x12#\n" +
+	"\braw_side\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12*\n" +
+	"\bquantity\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\bquantity\x88\x01\x01\x127\n" +
+	"\x0fleaves_quantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x0eleavesQuantity\x88\x01\x01\x127\n" +
+	"\x0ffilled_quantity\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x0efilledQuantity\x88\x01\x01\x123\n" +
+	"\rlast_quantity\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\flastQuantity\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\n" +
+	" \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12$\n" +
+	"\x05price\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x05price\x88\x01\x01\x123\n" +
+	"\raverage_price\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\faveragePrice\x88\x01\x01\x129\n" +
+	"\x10bankruptcy_price\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x0fbankruptcyPrice\x88\x01\x01\x12D\n" +
+	"\x0emarket_context\x18\x0e \x01(\v2\x1d.cqc.markets.v1.MarketContextR\rmarketContext\x12'\n" +
+	"\n" +
+	"raw_status\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12.\n" +
+	"\x0eraw_order_type\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawOrderType\x123\n" +
+	"\x11raw_time_in_force\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTimeInForce\x12O\n" +
+	"\fvenue_fields\x18\x12 \x03(\v2,.cqc.markets.v1.Liquidation.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x11\n" +
+	"\x0f_liquidation_idB\x12\n" +
+	"\x10_venue_symbol_idB\v\n" +
+	"\t_quantityB\x12\n" +
+	"\x10_leaves_quantityB\x12\n" +
+	"\x10_filled_quantityB\x10\n" +
+	"\x0e_last_quantityB\b\n" +
 	"\x06_priceB\x10\n" +
-	"\x0e_average_priceB\x12\n" +
-	"\x10_filled_quantityB\x11\n" +
-	"\x0f_liquidation_idB\x10\n" +
-	"\x0e_last_quantity\"\x85\a\n" +
-	"\fOptionGreeks\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\"\n" +
-	"\x05delta\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x12\"\n" +
-	"\x05gamma\x18\x03 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\x05gamma\x88\x01\x01\x12 \n" +
-	"\x04vega\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x02R\x04vega\x88\x01\x01\x12\"\n" +
-	"\x05theta\x18\x05 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x03R\x05theta\x88\x01\x01\x12\x1e\n" +
-	"\x03rho\x18\x06 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x04R\x03rho\x88\x01\x01\x12B\n" +
-	"\x16bid_implied_volatility\x18\a \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x05R\x14bidImpliedVolatility\x88\x01\x01\x12B\n" +
-	"\x16ask_implied_volatility\x18\b \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x06R\x14askImpliedVolatility\x88\x01\x01\x12D\n" +
-	"\x17mark_implied_volatility\x18\t \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\aR\x15markImpliedVolatility\x88\x01\x01\x129\n" +
-	"\x10underlying_price\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x0funderlyingPrice\x88\x01\x01\x121\n" +
-	"\x0funderlying_name\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eunderlyingName\x121\n" +
-	"\rinterest_rate\x18\f \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\tR\finterestRate\x88\x01\x01\x128\n" +
-	"\ttimestamp\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\b\n" +
+	"\x0e_average_priceB\x13\n" +
+	"\x11_bankruptcy_price\"\xb5\t\n" +
+	"\fOptionGreeks\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12\"\n" +
+	"\x05delta\x18\x03 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\x05delta\x88\x01\x01\x12\"\n" +
+	"\x05gamma\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x02R\x05gamma\x88\x01\x01\x12 \n" +
+	"\x04vega\x18\x05 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x03R\x04vega\x88\x01\x01\x12\"\n" +
+	"\x05theta\x18\x06 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x04R\x05theta\x88\x01\x01\x12\x1e\n" +
+	"\x03rho\x18\a \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x05R\x03rho\x88\x01\x01\x12B\n" +
+	"\x16bid_implied_volatility\x18\b \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x06R\x14bidImpliedVolatility\x88\x01\x01\x12B\n" +
+	"\x16ask_implied_volatility\x18\t \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\aR\x14askImpliedVolatility\x88\x01\x01\x12D\n" +
+	"\x17mark_implied_volatility\x18\n" +
+	" \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\bR\x15markImpliedVolatility\x88\x01\x01\x129\n" +
+	"\x10underlying_price\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x0funderlyingPrice\x88\x01\x01\x121\n" +
+	"\x0funderlying_name\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eunderlyingName\x121\n" +
+	"\rinterest_rate\x18\r \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\n" +
+	"R\finterestRate\x88\x01\x01\x12P\n" +
+	"\fvenue_fields\x18\x0e \x03(\v2-.cqc.markets.v1.OptionGreeks.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\b\n" +
 	"\x06_deltaB\b\n" +
 	"\x06_gammaB\a\n" +
 	"\x05_vegaB\b\n" +
@@ -729,37 +1007,59 @@ func file_cqc_markets_v1_derivatives_proto_rawDescGZIP() []byte {
 	return file_cqc_markets_v1_derivatives_proto_rawDescData
 }
 
-var file_cqc_markets_v1_derivatives_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_cqc_markets_v1_derivatives_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_cqc_markets_v1_derivatives_proto_goTypes = []any{
 	(*FundingRate)(nil),           // 0: cqc.markets.v1.FundingRate
 	(*OpenInterest)(nil),          // 1: cqc.markets.v1.OpenInterest
 	(*Liquidation)(nil),           // 2: cqc.markets.v1.Liquidation
 	(*OptionGreeks)(nil),          // 3: cqc.markets.v1.OptionGreeks
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
-	(QuantityUnit)(0),             // 6: cqc.markets.v1.QuantityUnit
-	(AggressorSide)(0),            // 7: cqc.markets.v1.AggressorSide
+	nil,                           // 4: cqc.markets.v1.FundingRate.VenueFieldsEntry
+	nil,                           // 5: cqc.markets.v1.OpenInterest.VenueFieldsEntry
+	nil,                           // 6: cqc.markets.v1.Liquidation.VenueFieldsEntry
+	nil,                           // 7: cqc.markets.v1.OptionGreeks.VenueFieldsEntry
+	(*NativeListing)(nil),         // 8: cqc.markets.v1.NativeListing
+	(*fieldmaskpb.FieldMask)(nil), // 9: google.protobuf.FieldMask
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
+	(QuantityUnit)(0),             // 12: cqc.markets.v1.QuantityUnit
+	(AggressorSide)(0),            // 13: cqc.markets.v1.AggressorSide
+	(*MarketContext)(nil),         // 14: cqc.markets.v1.MarketContext
 }
 var file_cqc_markets_v1_derivatives_proto_depIdxs = []int32{
-	4,  // 0: cqc.markets.v1.FundingRate.funding_time:type_name -> google.protobuf.Timestamp
-	5,  // 1: cqc.markets.v1.FundingRate.interval:type_name -> google.protobuf.Duration
-	4,  // 2: cqc.markets.v1.FundingRate.timestamp:type_name -> google.protobuf.Timestamp
-	4,  // 3: cqc.markets.v1.FundingRate.received_at:type_name -> google.protobuf.Timestamp
-	6,  // 4: cqc.markets.v1.OpenInterest.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	4,  // 5: cqc.markets.v1.OpenInterest.timestamp:type_name -> google.protobuf.Timestamp
-	4,  // 6: cqc.markets.v1.OpenInterest.received_at:type_name -> google.protobuf.Timestamp
-	7,  // 7: cqc.markets.v1.Liquidation.side:type_name -> cqc.markets.v1.AggressorSide
-	6,  // 8: cqc.markets.v1.Liquidation.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	4,  // 9: cqc.markets.v1.Liquidation.timestamp:type_name -> google.protobuf.Timestamp
-	4,  // 10: cqc.markets.v1.Liquidation.published_at:type_name -> google.protobuf.Timestamp
-	4,  // 11: cqc.markets.v1.Liquidation.received_at:type_name -> google.protobuf.Timestamp
-	4,  // 12: cqc.markets.v1.OptionGreeks.timestamp:type_name -> google.protobuf.Timestamp
-	4,  // 13: cqc.markets.v1.OptionGreeks.received_at:type_name -> google.protobuf.Timestamp
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	8,  // 0: cqc.markets.v1.FundingRate.native_listing:type_name -> cqc.markets.v1.NativeListing
+	9,  // 1: cqc.markets.v1.FundingRate.stated:type_name -> google.protobuf.FieldMask
+	10, // 2: cqc.markets.v1.FundingRate.funding_time:type_name -> google.protobuf.Timestamp
+	11, // 3: cqc.markets.v1.FundingRate.interval:type_name -> google.protobuf.Duration
+	10, // 4: cqc.markets.v1.FundingRate.next_funding_time:type_name -> google.protobuf.Timestamp
+	4,  // 5: cqc.markets.v1.FundingRate.venue_fields:type_name -> cqc.markets.v1.FundingRate.VenueFieldsEntry
+	10, // 6: cqc.markets.v1.FundingRate.timestamp:type_name -> google.protobuf.Timestamp
+	10, // 7: cqc.markets.v1.FundingRate.published_at:type_name -> google.protobuf.Timestamp
+	10, // 8: cqc.markets.v1.FundingRate.received_at:type_name -> google.protobuf.Timestamp
+	8,  // 9: cqc.markets.v1.OpenInterest.native_listing:type_name -> cqc.markets.v1.NativeListing
+	9,  // 10: cqc.markets.v1.OpenInterest.stated:type_name -> google.protobuf.FieldMask
+	12, // 11: cqc.markets.v1.OpenInterest.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	5,  // 12: cqc.markets.v1.OpenInterest.venue_fields:type_name -> cqc.markets.v1.OpenInterest.VenueFieldsEntry
+	10, // 13: cqc.markets.v1.OpenInterest.timestamp:type_name -> google.protobuf.Timestamp
+	10, // 14: cqc.markets.v1.OpenInterest.published_at:type_name -> google.protobuf.Timestamp
+	10, // 15: cqc.markets.v1.OpenInterest.received_at:type_name -> google.protobuf.Timestamp
+	8,  // 16: cqc.markets.v1.Liquidation.native_listing:type_name -> cqc.markets.v1.NativeListing
+	13, // 17: cqc.markets.v1.Liquidation.side:type_name -> cqc.markets.v1.AggressorSide
+	12, // 18: cqc.markets.v1.Liquidation.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	14, // 19: cqc.markets.v1.Liquidation.market_context:type_name -> cqc.markets.v1.MarketContext
+	6,  // 20: cqc.markets.v1.Liquidation.venue_fields:type_name -> cqc.markets.v1.Liquidation.VenueFieldsEntry
+	10, // 21: cqc.markets.v1.Liquidation.timestamp:type_name -> google.protobuf.Timestamp
+	10, // 22: cqc.markets.v1.Liquidation.published_at:type_name -> google.protobuf.Timestamp
+	10, // 23: cqc.markets.v1.Liquidation.received_at:type_name -> google.protobuf.Timestamp
+	8,  // 24: cqc.markets.v1.OptionGreeks.native_listing:type_name -> cqc.markets.v1.NativeListing
+	7,  // 25: cqc.markets.v1.OptionGreeks.venue_fields:type_name -> cqc.markets.v1.OptionGreeks.VenueFieldsEntry
+	10, // 26: cqc.markets.v1.OptionGreeks.timestamp:type_name -> google.protobuf.Timestamp
+	10, // 27: cqc.markets.v1.OptionGreeks.published_at:type_name -> google.protobuf.Timestamp
+	10, // 28: cqc.markets.v1.OptionGreeks.received_at:type_name -> google.protobuf.Timestamp
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_derivatives_proto_init() }
@@ -767,6 +1067,8 @@ func file_cqc_markets_v1_derivatives_proto_init() {
 	if File_cqc_markets_v1_derivatives_proto != nil {
 		return
 	}
+	file_cqc_markets_v1_market_context_proto_init()
+	file_cqc_markets_v1_native_listing_proto_init()
 	file_cqc_markets_v1_quantity_proto_init()
 	file_cqc_markets_v1_trade_proto_init()
 	file_cqc_markets_v1_derivatives_proto_msgTypes[0].OneofWrappers = []any{}
@@ -779,7 +1081,7 @@ func file_cqc_markets_v1_derivatives_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_markets_v1_derivatives_proto_rawDesc), len(file_cqc_markets_v1_derivatives_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

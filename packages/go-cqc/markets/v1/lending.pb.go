@@ -25,30 +25,58 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Cost of borrowing an asset at a venue or lending market.
+// Cost and terms of borrowing an asset at a venue or lending market.
+//
+// Every field other than `venue_id` and `received_at` is absent or empty if the venue does not report it.
 type BorrowRate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Venue that lends the asset.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// Asset that is borrowed.
-	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Listing for which the asset is borrowed, if the rate applies to one market only. Absent otherwise.
-	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Interest per `interval`, as a fraction of the borrowed amount, such as 0.00002.
-	Rate string `protobuf:"bytes,4,opt,name=rate,proto3" json:"rate,omitempty"`
-	// Period to which the rates apply, such as one hour or 365 days. Always set.
-	Interval *durationpb.Duration `protobuf:"bytes,5,opt,name=interval,proto3" json:"interval,omitempty"`
-	// Interest that lenders receive per `interval`, as a fraction of the lent amount. Absent if the venue does not report
-	// it.
-	SupplyRate *string `protobuf:"bytes,6,opt,name=supply_rate,json=supplyRate,proto3,oneof" json:"supply_rate,omitempty"`
-	// Fraction of the lent amount that is borrowed, 0 to 1. Absent if the venue does not report it.
-	Utilization *string `protobuf:"bytes,7,opt,name=utilization,proto3,oneof" json:"utilization,omitempty"`
-	// Amount that can still be borrowed, in units of the asset. Absent if the venue does not report it.
-	Available *string `protobuf:"bytes,8,opt,name=available,proto3,oneof" json:"available,omitempty"`
-	// Time at which the venue had this rate. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received the rate. Always set.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Asset that is borrowed. Absent if the venue's code is not mapped to an asset.
+	AssetId *string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// The venue's own code of the asset. Empty if it has none. Amounts are in units of `asset_id`, or in units of this
+	// code where `asset_id` is absent.
+	AssetCode string `protobuf:"bytes,3,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
+	// Listing for which the asset is borrowed, if the terms apply to one market only. Absent otherwise, or if the
+	// registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,4,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it, if the terms apply to one market only. Set where `venue_symbol_id` is absent for
+	// such terms; may be left out where the listing states it.
+	NativeListing *NativeListing `protobuf:"bytes,5,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// The venue's own name of the account tier to which the terms apply, such as `VIP 1`. Empty if the terms apply to all
+	// accounts.
+	Tier string `protobuf:"bytes,6,opt,name=tier,proto3" json:"tier,omitempty"`
+	// Interest per `interval` that borrowers pay, as a fraction of the borrowed amount, such as 0.00002.
+	Rate *string `protobuf:"bytes,7,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
+	// Period to which `rate` and `supply_rate` apply, such as one hour or 365 days; greater than zero. Rates are simple:
+	// nothing is compounded within the period.
+	Interval *durationpb.Duration `protobuf:"bytes,8,opt,name=interval,proto3" json:"interval,omitempty"`
+	// Interest that lenders receive per `interval`, as a fraction of the lent amount.
+	SupplyRate *string `protobuf:"bytes,9,opt,name=supply_rate,json=supplyRate,proto3,oneof" json:"supply_rate,omitempty"`
+	// Fraction of the lent amount that is borrowed, 0 to 1.
+	Utilization *string `protobuf:"bytes,10,opt,name=utilization,proto3,oneof" json:"utilization,omitempty"`
+	// Amount that can still be borrowed from the venue.
+	Available *string `protobuf:"bytes,11,opt,name=available,proto3,oneof" json:"available,omitempty"`
+	// Amount that all borrowers together owe.
+	TotalBorrowed *string `protobuf:"bytes,12,opt,name=total_borrowed,json=totalBorrowed,proto3,oneof" json:"total_borrowed,omitempty"`
+	// Smallest amount of one loan.
+	MinBorrow *string `protobuf:"bytes,13,opt,name=min_borrow,json=minBorrow,proto3,oneof" json:"min_borrow,omitempty"`
+	// Largest amount that one account may owe.
+	MaxBorrow *string `protobuf:"bytes,14,opt,name=max_borrow,json=maxBorrow,proto3,oneof" json:"max_borrow,omitempty"`
+	// Whether the asset can currently be borrowed.
+	Borrowable *bool `protobuf:"varint,15,opt,name=borrowable,proto3,oneof" json:"borrowable,omitempty"`
+	// Whether the asset counts as collateral.
+	Collateral *bool `protobuf:"varint,16,opt,name=collateral,proto3,oneof" json:"collateral,omitempty"`
+	// Fraction of the asset's value that counts as collateral, 0 to 1: 0.98 counts 98 %.
+	CollateralRatio *string `protobuf:"bytes,17,opt,name=collateral_ratio,json=collateralRatio,proto3,oneof" json:"collateral_ratio,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,18,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time at which the venue had these terms.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the terms. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received the terms. Always set.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -91,8 +119,15 @@ func (x *BorrowRate) GetVenueId() string {
 }
 
 func (x *BorrowRate) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *BorrowRate) GetAssetCode() string {
 	if x != nil {
-		return x.AssetId
+		return x.AssetCode
 	}
 	return ""
 }
@@ -104,9 +139,23 @@ func (x *BorrowRate) GetVenueSymbolId() string {
 	return ""
 }
 
-func (x *BorrowRate) GetRate() string {
+func (x *BorrowRate) GetNativeListing() *NativeListing {
 	if x != nil {
-		return x.Rate
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *BorrowRate) GetTier() string {
+	if x != nil {
+		return x.Tier
+	}
+	return ""
+}
+
+func (x *BorrowRate) GetRate() string {
+	if x != nil && x.Rate != nil {
+		return *x.Rate
 	}
 	return ""
 }
@@ -139,9 +188,65 @@ func (x *BorrowRate) GetAvailable() string {
 	return ""
 }
 
+func (x *BorrowRate) GetTotalBorrowed() string {
+	if x != nil && x.TotalBorrowed != nil {
+		return *x.TotalBorrowed
+	}
+	return ""
+}
+
+func (x *BorrowRate) GetMinBorrow() string {
+	if x != nil && x.MinBorrow != nil {
+		return *x.MinBorrow
+	}
+	return ""
+}
+
+func (x *BorrowRate) GetMaxBorrow() string {
+	if x != nil && x.MaxBorrow != nil {
+		return *x.MaxBorrow
+	}
+	return ""
+}
+
+func (x *BorrowRate) GetBorrowable() bool {
+	if x != nil && x.Borrowable != nil {
+		return *x.Borrowable
+	}
+	return false
+}
+
+func (x *BorrowRate) GetCollateral() bool {
+	if x != nil && x.Collateral != nil {
+		return *x.Collateral
+	}
+	return false
+}
+
+func (x *BorrowRate) GetCollateralRatio() string {
+	if x != nil && x.CollateralRatio != nil {
+		return *x.CollateralRatio
+	}
+	return ""
+}
+
+func (x *BorrowRate) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
 func (x *BorrowRate) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *BorrowRate) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
 	}
 	return nil
 }
@@ -157,27 +262,58 @@ var File_cqc_markets_v1_lending_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_lending_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccqc/markets/v1/lending.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x04\n" +
+	"\x1ccqc/markets/v1/lending.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\n" +
+	"\n" +
 	"\n" +
 	"BorrowRate\x12$\n" +
-	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12$\n" +
-	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x126\n" +
-	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12\x1d\n" +
-	"\x04rate\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x04rate\x12=\n" +
-	"\binterval\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01R\binterval\x12/\n" +
-	"\vsupply_rate\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\n" +
+	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12)\n" +
+	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x12'\n" +
+	"\n" +
+	"asset_code\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tassetCode\x126\n" +
+	"\x0fvenue_symbol_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x05 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12\x1c\n" +
+	"\x04tier\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04tier\x12\"\n" +
+	"\x04rate\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x04rate\x88\x01\x01\x12?\n" +
+	"\binterval\x18\b \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\binterval\x12/\n" +
+	"\vsupply_rate\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\n" +
 	"supplyRate\x88\x01\x01\x120\n" +
-	"\vutilization\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\vutilization\x88\x01\x01\x12,\n" +
-	"\tavailable\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\tavailable\x88\x01\x01\x128\n" +
-	"\ttimestamp\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\x12\n" +
-	"\x10_venue_symbol_idB\x0e\n" +
+	"\vutilization\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\vutilization\x88\x01\x01\x12,\n" +
+	"\tavailable\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\tavailable\x88\x01\x01\x125\n" +
+	"\x0etotal_borrowed\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\rtotalBorrowed\x88\x01\x01\x12-\n" +
+	"\n" +
+	"min_borrow\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\tminBorrow\x88\x01\x01\x12-\n" +
+	"\n" +
+	"max_borrow\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\tmaxBorrow\x88\x01\x01\x12#\n" +
+	"\n" +
+	"borrowable\x18\x0f \x01(\bH\tR\n" +
+	"borrowable\x88\x01\x01\x12#\n" +
+	"\n" +
+	"collateral\x18\x10 \x01(\bH\n" +
+	"R\n" +
+	"collateral\x88\x01\x01\x129\n" +
+	"\x10collateral_ratio\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x0fcollateralRatio\x88\x01\x01\x12N\n" +
+	"\fvenue_fields\x18\x12 \x03(\v2+.cqc.markets.v1.BorrowRate.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
+	"\t_asset_idB\x12\n" +
+	"\x10_venue_symbol_idB\a\n" +
+	"\x05_rateB\x0e\n" +
 	"\f_supply_rateB\x0e\n" +
 	"\f_utilizationB\f\n" +
 	"\n" +
-	"_availableBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3"
+	"_availableB\x11\n" +
+	"\x0f_total_borrowedB\r\n" +
+	"\v_min_borrowB\r\n" +
+	"\v_max_borrowB\r\n" +
+	"\v_borrowableB\r\n" +
+	"\v_collateralB\x13\n" +
+	"\x11_collateral_ratioBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3"
 
 var (
 	file_cqc_markets_v1_lending_proto_rawDescOnce sync.Once
@@ -191,21 +327,26 @@ func file_cqc_markets_v1_lending_proto_rawDescGZIP() []byte {
 	return file_cqc_markets_v1_lending_proto_rawDescData
 }
 
-var file_cqc_markets_v1_lending_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_markets_v1_lending_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cqc_markets_v1_lending_proto_goTypes = []any{
 	(*BorrowRate)(nil),            // 0: cqc.markets.v1.BorrowRate
-	(*durationpb.Duration)(nil),   // 1: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	nil,                           // 1: cqc.markets.v1.BorrowRate.VenueFieldsEntry
+	(*NativeListing)(nil),         // 2: cqc.markets.v1.NativeListing
+	(*durationpb.Duration)(nil),   // 3: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_cqc_markets_v1_lending_proto_depIdxs = []int32{
-	1, // 0: cqc.markets.v1.BorrowRate.interval:type_name -> google.protobuf.Duration
-	2, // 1: cqc.markets.v1.BorrowRate.timestamp:type_name -> google.protobuf.Timestamp
-	2, // 2: cqc.markets.v1.BorrowRate.received_at:type_name -> google.protobuf.Timestamp
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2, // 0: cqc.markets.v1.BorrowRate.native_listing:type_name -> cqc.markets.v1.NativeListing
+	3, // 1: cqc.markets.v1.BorrowRate.interval:type_name -> google.protobuf.Duration
+	1, // 2: cqc.markets.v1.BorrowRate.venue_fields:type_name -> cqc.markets.v1.BorrowRate.VenueFieldsEntry
+	4, // 3: cqc.markets.v1.BorrowRate.timestamp:type_name -> google.protobuf.Timestamp
+	4, // 4: cqc.markets.v1.BorrowRate.published_at:type_name -> google.protobuf.Timestamp
+	4, // 5: cqc.markets.v1.BorrowRate.received_at:type_name -> google.protobuf.Timestamp
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_lending_proto_init() }
@@ -213,6 +354,7 @@ func file_cqc_markets_v1_lending_proto_init() {
 	if File_cqc_markets_v1_lending_proto != nil {
 		return
 	}
+	file_cqc_markets_v1_native_listing_proto_init()
 	file_cqc_markets_v1_lending_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -220,7 +362,7 @@ func file_cqc_markets_v1_lending_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_markets_v1_lending_proto_rawDesc), len(file_cqc_markets_v1_lending_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,23 +32,27 @@ type LiquidityMetrics struct {
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// End of the measured interval, exclusive. Always set.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Length of the measured interval. Always set.
+	// Length of the measured interval, greater than zero. Always set.
 	Window *durationpb.Duration `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
-	// Mean of (ask - bid) / mid price, in basis points. Absent if there was no two-sided book.
+	// Mean over time of (best ask - best bid) / mid price, in basis points; negative while the book is crossed. Absent if
+	// there was no two-sided book.
 	SpreadBps *float64 `protobuf:"fixed64,4,opt,name=spread_bps,json=spreadBps,proto3,oneof" json:"spread_bps,omitempty"`
-	// Mean bid quantity within one percent below the mid price, in quote units, zero or greater. Absent if not measured.
+	// Mean over time of the bids' notional within one percent below the mid price, inclusive, in quote units, zero or
+	// greater. Absent if not measured.
 	BidDepth *float64 `protobuf:"fixed64,5,opt,name=bid_depth,json=bidDepth,proto3,oneof" json:"bid_depth,omitempty"`
-	// Mean ask quantity within one percent above the mid price, in quote units, zero or greater. Absent if not measured.
+	// Mean over time of the asks' notional within one percent above the mid price, inclusive, in quote units, zero or
+	// greater. Absent if not measured.
 	AskDepth *float64 `protobuf:"fixed64,6,opt,name=ask_depth,json=askDepth,proto3,oneof" json:"ask_depth,omitempty"`
-	// Quantity traded in the interval, in quote units, zero or greater. Absent if unknown.
+	// Notional traded in the interval, in quote units, zero or greater. Absent if unknown.
 	Volume *float64 `protobuf:"fixed64,7,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
-	// Quantity traded divided by mean depth, zero or greater. Absent if either is missing.
+	// `volume` divided by the sum of `bid_depth` and `ask_depth`, zero or greater. Absent if one of them is missing or
+	// the sum is zero.
 	TurnoverRatio *float64 `protobuf:"fixed64,8,opt,name=turnover_ratio,json=turnoverRatio,proto3,oneof" json:"turnover_ratio,omitempty"`
-	// Expected cost of buying `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
-	// too thin.
+	// Expected cost of buying `slippage_notional` immediately, in basis points of the mid price, positive for a cost.
+	// Absent if the book is too thin.
 	BuySlippageBps *float64 `protobuf:"fixed64,9,opt,name=buy_slippage_bps,json=buySlippageBps,proto3,oneof" json:"buy_slippage_bps,omitempty"`
-	// Expected cost of selling `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
-	// too thin.
+	// Expected cost of selling `slippage_notional` immediately, in basis points of the mid price, positive for a cost.
+	// Absent if the book is too thin.
 	SellSlippageBps *float64 `protobuf:"fixed64,10,opt,name=sell_slippage_bps,json=sellSlippageBps,proto3,oneof" json:"sell_slippage_bps,omitempty"`
 	// Size for which the slippage is stated, in quote units, greater than zero. Absent if no slippage is stated.
 	SlippageNotional *float64 `protobuf:"fixed64,11,opt,name=slippage_notional,json=slippageNotional,proto3,oneof" json:"slippage_notional,omitempty"`
@@ -176,11 +180,11 @@ var File_cqc_markets_v1_liquidity_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_liquidity_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecqc/markets/v1/liquidity.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x06\n" +
+	"\x1ecqc/markets/v1/liquidity.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x06\n" +
 	"\x10LiquidityMetrics\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12@\n" +
-	"\ttimestamp\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\ttimestamp\x129\n" +
-	"\x06window\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01R\x06window\x12+\n" +
+	"\ttimestamp\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\ttimestamp\x12>\n" +
+	"\x06window\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\v\xbaH\b\xc8\x01\x01\xaa\x01\x02*\x00R\x06window\x12+\n" +
 	"\n" +
 	"spread_bps\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\tspreadBps\x88\x01\x01\x122\n" +
 	"\tbid_depth\x18\x05 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\bbidDepth\x88\x01\x01\x122\n" +

@@ -24,16 +24,31 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Algorithm of an order book's checksum.
+// Algorithm of an order book's checksum. "CRC-32" is the common one (IEEE 802.3, polynomial 0xEDB88320 reflected) over
+// the ASCII bytes of a text.
+//
+// A checksum that the venue states as a signed number is converted to the unsigned number with the same 32 bits.
 type ChecksumKind int32
 
 const (
-	// No checksum.
+	// No checksum, or one that the values below do not describe; `checksum` then cannot be checked.
 	ChecksumKind_CHECKSUM_KIND_UNSPECIFIED ChecksumKind = 0
-	// CRC-32 as Kraken defines it, over the ten best levels of each side.
+	// Kraken's books of price levels, in both websocket versions and FIX: CRC-32 over the ten best asks, lowest price
+	// first, followed by the ten best bids, highest price first, or fewer if a side has fewer. Each level contributes its
+	// price and its quantity without the decimal point and without leading zeros, with nothing in between: 0.05005 and
+	// 0.00000500 become `5005500`. Trailing zeros count, so the numbers are those that the venue wrote; where a feed
+	// sends binary numbers, they are written with the listing's price and quantity precision.
 	ChecksumKind_CHECKSUM_KIND_CRC32_KRAKEN ChecksumKind = 1
-	// CRC-32 as OKX defines it, over the 25 best levels of each side.
+	// OKX: CRC-32 over the 25 best levels of each side. The text is bid price, bid quantity, ask price, ask quantity of
+	// the best level, then those of the second level, and so on, joined by colons: `3366.1:7:3366.8:9:3366:6:3368:8`.
+	// Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote.
 	ChecksumKind_CHECKSUM_KIND_CRC32_OKX ChecksumKind = 2
+	// Bitget: computed as CHECKSUM_KIND_CRC32_OKX, over the 25 best levels of each side.
+	ChecksumKind_CHECKSUM_KIND_CRC32_BITGET ChecksumKind = 3
+	// Kraken's books of individual orders (`level3`): as CHECKSUM_KIND_CRC32_KRAKEN, over the ten best price levels of
+	// each side, where each level contributes the price and the quantity of every one of its orders, in the order of
+	// their priority.
+	ChecksumKind_CHECKSUM_KIND_CRC32_KRAKEN_ORDERS ChecksumKind = 4
 )
 
 // Enum value maps for ChecksumKind.
@@ -42,11 +57,15 @@ var (
 		0: "CHECKSUM_KIND_UNSPECIFIED",
 		1: "CHECKSUM_KIND_CRC32_KRAKEN",
 		2: "CHECKSUM_KIND_CRC32_OKX",
+		3: "CHECKSUM_KIND_CRC32_BITGET",
+		4: "CHECKSUM_KIND_CRC32_KRAKEN_ORDERS",
 	}
 	ChecksumKind_value = map[string]int32{
-		"CHECKSUM_KIND_UNSPECIFIED":  0,
-		"CHECKSUM_KIND_CRC32_KRAKEN": 1,
-		"CHECKSUM_KIND_CRC32_OKX":    2,
+		"CHECKSUM_KIND_UNSPECIFIED":         0,
+		"CHECKSUM_KIND_CRC32_KRAKEN":        1,
+		"CHECKSUM_KIND_CRC32_OKX":           2,
+		"CHECKSUM_KIND_CRC32_BITGET":        3,
+		"CHECKSUM_KIND_CRC32_KRAKEN_ORDERS": 4,
 	}
 )
 
@@ -83,9 +102,9 @@ type BookAction int32
 const (
 	// Not stated: the quantity decides. Zero removes the level, and any other quantity sets it.
 	BookAction_BOOK_ACTION_UNSPECIFIED BookAction = 0
-	// The level is new.
+	// The level is new. Handled like a change if the level exists.
 	BookAction_BOOK_ACTION_NEW BookAction = 1
-	// The level's quantity changed.
+	// The level's quantity changed. Handled like a new level if it does not exist and its price is stated.
 	BookAction_BOOK_ACTION_CHANGE BookAction = 2
 	// The level is removed, whatever its quantity.
 	BookAction_BOOK_ACTION_DELETE BookAction = 3
@@ -135,18 +154,23 @@ func (BookAction) EnumDescriptor() ([]byte, []int) {
 }
 
 // One price level of an order book, or one order if the venue publishes individual orders.
+//
+// The key is `order_id` where it is set, and the numeric value of `price` elsewhere: 1.0 and 1.00 are the same level.
 type BookLevel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Price in quote units, exactly as the venue wrote it. Negative prices exist for spreads.
+	// Price in quote units per unit of the listing's base, exactly as the venue wrote it. Negative prices exist for
+	// spreads. Empty if the venue identifies the order by `order_id` only: the order keeps its price.
 	Price string `protobuf:"bytes,1,opt,name=price,proto3" json:"price,omitempty"`
 	// Quantity resting at the price, in the book's quantity unit. An absolute quantity, never a difference; zero removes
-	// the level.
+	// the level. Empty only with an `order_id`, if the venue does not state it: a removed order, or one that keeps its
+	// quantity.
 	Quantity string `protobuf:"bytes,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// When the level last changed. Absent if the venue does not report times for levels.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// Number of orders at the price. Absent if the venue does not count them.
 	OrderCount *uint32 `protobuf:"varint,4,opt,name=order_count,json=orderCount,proto3,oneof" json:"order_count,omitempty"`
-	// The venue's id of the individual order. Absent in a book of price levels.
+	// The venue's id of the individual order, or of the level on venues that number their levels. Unique within the
+	// listing. Absent in a book whose levels have no ids.
 	OrderId *string `protobuf:"bytes,5,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
 	// Effect of the update. Always unspecified in a snapshot.
 	Action BookAction `protobuf:"varint,6,opt,name=action,proto3,enum=cqc.markets.v1.BookAction" json:"action,omitempty"`
@@ -240,37 +264,44 @@ func (x *BookLevel) GetRawAction() string {
 // A fact: a crossed or empty book is reported exactly as the venue stated it.
 type OrderBook struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing whose book this is.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Bids, best (highest) price first.
-	Bids []*BookLevel `protobuf:"bytes,2,rep,name=bids,proto3" json:"bids,omitempty"`
-	// Asks, best (lowest) price first.
-	Asks []*BookLevel `protobuf:"bytes,3,rep,name=asks,proto3" json:"asks,omitempty"`
-	// Time at which the matching engine was in this state. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent the snapshot. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received the snapshot. Always set.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Listing whose book this is. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Bids, best (highest) price first. Orders at the same price are in the order of their priority, first to be filled
+	// first.
+	Bids []*BookLevel `protobuf:"bytes,3,rep,name=bids,proto3" json:"bids,omitempty"`
+	// Asks, best (lowest) price first. Orders at the same price are in the order of their priority, first to be filled
+	// first.
+	Asks []*BookLevel `protobuf:"bytes,4,rep,name=asks,proto3" json:"asks,omitempty"`
+	// Unit of all quantities in this message.
+	QuantityUnit QuantityUnit `protobuf:"varint,5,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Maximum number of price levels per side that the book has, at least 1: the depth that was requested, or the venue's
+	// own limit. Absent if the book is whole.
+	Depth *uint32 `protobuf:"varint,6,opt,name=depth,proto3,oneof" json:"depth,omitempty"`
 	// The venue's number of the last change included in the snapshot. Absent if the venue does not number changes.
 	Sequence *uint64 `protobuf:"varint,7,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
-	// The venue's checksum of the book. Absent if the venue provides none.
-	Checksum *uint32 `protobuf:"varint,8,opt,name=checksum,proto3,oneof" json:"checksum,omitempty"`
-	// Algorithm of `checksum`; unspecified if there is no checksum.
-	ChecksumKind ChecksumKind `protobuf:"varint,9,opt,name=checksum_kind,json=checksumKind,proto3,enum=cqc.markets.v1.ChecksumKind" json:"checksum_kind,omitempty"`
-	// Maximum number of levels per side that was requested from the source, at least 1. Absent if all levels were
-	// requested.
-	Depth *uint32 `protobuf:"varint,10,opt,name=depth,proto3,oneof" json:"depth,omitempty"`
-	// Unit of all quantities in this message.
-	QuantityUnit QuantityUnit `protobuf:"varint,11,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	// The venue's number of the first change since the previous snapshot, in streams that send the best levels as
 	// complete snapshots. Absent elsewhere.
-	FirstSequence *uint64 `protobuf:"varint,12,opt,name=first_sequence,json=firstSequence,proto3,oneof" json:"first_sequence,omitempty"`
+	FirstSequence *uint64 `protobuf:"varint,8,opt,name=first_sequence,json=firstSequence,proto3,oneof" json:"first_sequence,omitempty"`
 	// `sequence` of the previous snapshot, in streams that send the best levels as complete snapshots. Absent if the
 	// venue does not report it.
-	PreviousSequence *uint64 `protobuf:"varint,13,opt,name=previous_sequence,json=previousSequence,proto3,oneof" json:"previous_sequence,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	PreviousSequence *uint64 `protobuf:"varint,9,opt,name=previous_sequence,json=previousSequence,proto3,oneof" json:"previous_sequence,omitempty"`
+	// The venue's checksum of the book. Absent if the venue provides none.
+	Checksum *uint32 `protobuf:"varint,10,opt,name=checksum,proto3,oneof" json:"checksum,omitempty"`
+	// Algorithm of `checksum`; unspecified if there is no checksum.
+	ChecksumKind ChecksumKind `protobuf:"varint,11,opt,name=checksum_kind,json=checksumKind,proto3,enum=cqc.markets.v1.ChecksumKind" json:"checksum_kind,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,12,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time at which the matching engine was in this state. Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the snapshot. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received the snapshot. Always set.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *OrderBook) Reset() {
@@ -304,10 +335,17 @@ func (*OrderBook) Descriptor() ([]byte, []int) {
 }
 
 func (x *OrderBook) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *OrderBook) GetNativeListing() *NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *OrderBook) GetBids() []*BookLevel {
@@ -320,6 +358,62 @@ func (x *OrderBook) GetBids() []*BookLevel {
 func (x *OrderBook) GetAsks() []*BookLevel {
 	if x != nil {
 		return x.Asks
+	}
+	return nil
+}
+
+func (x *OrderBook) GetQuantityUnit() QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
+}
+
+func (x *OrderBook) GetDepth() uint32 {
+	if x != nil && x.Depth != nil {
+		return *x.Depth
+	}
+	return 0
+}
+
+func (x *OrderBook) GetSequence() uint64 {
+	if x != nil && x.Sequence != nil {
+		return *x.Sequence
+	}
+	return 0
+}
+
+func (x *OrderBook) GetFirstSequence() uint64 {
+	if x != nil && x.FirstSequence != nil {
+		return *x.FirstSequence
+	}
+	return 0
+}
+
+func (x *OrderBook) GetPreviousSequence() uint64 {
+	if x != nil && x.PreviousSequence != nil {
+		return *x.PreviousSequence
+	}
+	return 0
+}
+
+func (x *OrderBook) GetChecksum() uint32 {
+	if x != nil && x.Checksum != nil {
+		return *x.Checksum
+	}
+	return 0
+}
+
+func (x *OrderBook) GetChecksumKind() ChecksumKind {
+	if x != nil {
+		return x.ChecksumKind
+	}
+	return ChecksumKind_CHECKSUM_KIND_UNSPECIFIED
+}
+
+func (x *OrderBook) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
 	}
 	return nil
 }
@@ -345,84 +439,54 @@ func (x *OrderBook) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *OrderBook) GetSequence() uint64 {
-	if x != nil && x.Sequence != nil {
-		return *x.Sequence
-	}
-	return 0
-}
-
-func (x *OrderBook) GetChecksum() uint32 {
-	if x != nil && x.Checksum != nil {
-		return *x.Checksum
-	}
-	return 0
-}
-
-func (x *OrderBook) GetChecksumKind() ChecksumKind {
-	if x != nil {
-		return x.ChecksumKind
-	}
-	return ChecksumKind_CHECKSUM_KIND_UNSPECIFIED
-}
-
-func (x *OrderBook) GetDepth() uint32 {
-	if x != nil && x.Depth != nil {
-		return *x.Depth
-	}
-	return 0
-}
-
-func (x *OrderBook) GetQuantityUnit() QuantityUnit {
-	if x != nil {
-		return x.QuantityUnit
-	}
-	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
-}
-
-func (x *OrderBook) GetFirstSequence() uint64 {
-	if x != nil && x.FirstSequence != nil {
-		return *x.FirstSequence
-	}
-	return 0
-}
-
-func (x *OrderBook) GetPreviousSequence() uint64 {
-	if x != nil && x.PreviousSequence != nil {
-		return *x.PreviousSequence
-	}
-	return 0
-}
-
 // Changes to an order book, to be applied in the order in which they arrive.
+//
+// A delta follows the number `previous_sequence`; without it, `first_sequence` minus one; without both, `sequence`
+// minus one. The last number of a book is the `sequence` of the snapshot or delta applied last. Then:
+//
+//  1. If the delta or the book has no `sequence`, apply the delta: gaps cannot be detected.
+//  2. If `previous_sequence` is set and equal to the last number, apply the delta, even if its own `sequence` is lower
+//     because the venue restarted its numbers.
+//  3. If `sequence` is not above the last number, drop the delta: the book includes it.
+//  4. If the number that the delta follows is above the last number, there is a gap: fetch a new snapshot.
+//  5. Otherwise apply the delta. Changes that the book already includes do no harm, because quantities are absolute.
+//
+// A book of limited depth holds the best N price levels of each side. The server then sends a BOOK_ACTION_DELETE or a
+// zero quantity for each level that leaves the best N, and sends each level that enters with its quantity, so that
+// applying every delta yields exactly the best N. An adapter adds these changes for a venue that leaves them to the
+// client.
 type OrderBookDelta struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing whose book changes.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Changed bids, in the venue's order.
-	Bids []*BookLevel `protobuf:"bytes,2,rep,name=bids,proto3" json:"bids,omitempty"`
-	// Changed asks, in the venue's order.
-	Asks []*BookLevel `protobuf:"bytes,3,rep,name=asks,proto3" json:"asks,omitempty"`
-	// Time at which the matching engine made the changes. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent the changes. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received the changes. Always set.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// The venue's number of the first change in this delta. Not always one more than the previous delta's `sequence`:
-	// Binance futures skips numbers. Absent if the venue does not number changes.
-	FirstSequence *uint64 `protobuf:"varint,7,opt,name=first_sequence,json=firstSequence,proto3,oneof" json:"first_sequence,omitempty"`
-	// The venue's number of the last change in this delta. Absent if the venue does not number changes.
-	Sequence *uint64 `protobuf:"varint,8,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
-	// `sequence` of the previous delta, from venues that report it. If it differs from the last `sequence` received,
-	// there is a gap. Absent elsewhere.
-	PreviousSequence *uint64 `protobuf:"varint,9,opt,name=previous_sequence,json=previousSequence,proto3,oneof" json:"previous_sequence,omitempty"`
-	// The venue's checksum of the book after these changes. Absent if the venue provides none.
-	Checksum *uint32 `protobuf:"varint,10,opt,name=checksum,proto3,oneof" json:"checksum,omitempty"`
-	// Algorithm of `checksum`; unspecified if there is no checksum.
-	ChecksumKind ChecksumKind `protobuf:"varint,11,opt,name=checksum_kind,json=checksumKind,proto3,enum=cqc.markets.v1.ChecksumKind" json:"checksum_kind,omitempty"`
+	// Listing whose book changes. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Changed bids, in the venue's order. A later entry of the same level replaces an earlier one.
+	Bids []*BookLevel `protobuf:"bytes,3,rep,name=bids,proto3" json:"bids,omitempty"`
+	// Changed asks, in the venue's order. A later entry of the same level replaces an earlier one.
+	Asks []*BookLevel `protobuf:"bytes,4,rep,name=asks,proto3" json:"asks,omitempty"`
 	// Unit of all quantities in this message.
-	QuantityUnit  QuantityUnit `protobuf:"varint,12,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	QuantityUnit QuantityUnit `protobuf:"varint,5,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// The venue's number of the first change in this delta. Not always one more than the previous delta's `sequence`:
+	// Binance futures skips numbers, and overlapping deltas exist. Absent if the venue does not report it.
+	FirstSequence *uint64 `protobuf:"varint,6,opt,name=first_sequence,json=firstSequence,proto3,oneof" json:"first_sequence,omitempty"`
+	// The venue's number of the last change in this delta. Absent if the venue does not number changes. A mapping leaves
+	// out numbers that do not count the changes of this listing, such as those of a connection, and numbers with gaps of
+	// which the venue reports neither the first nor the previous one.
+	Sequence *uint64 `protobuf:"varint,7,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
+	// `sequence` of the previous delta, from venues that report it. Absent elsewhere.
+	PreviousSequence *uint64 `protobuf:"varint,8,opt,name=previous_sequence,json=previousSequence,proto3,oneof" json:"previous_sequence,omitempty"`
+	// The venue's checksum of the book after these changes. Absent if the venue provides none.
+	Checksum *uint32 `protobuf:"varint,9,opt,name=checksum,proto3,oneof" json:"checksum,omitempty"`
+	// Algorithm of `checksum`; unspecified if there is no checksum.
+	ChecksumKind ChecksumKind `protobuf:"varint,10,opt,name=checksum_kind,json=checksumKind,proto3,enum=cqc.markets.v1.ChecksumKind" json:"checksum_kind,omitempty"`
+	// Time at which the matching engine made the changes. Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the changes. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received the changes. Always set.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -458,10 +522,17 @@ func (*OrderBookDelta) Descriptor() ([]byte, []int) {
 }
 
 func (x *OrderBookDelta) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *OrderBookDelta) GetNativeListing() *NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *OrderBookDelta) GetBids() []*BookLevel {
@@ -478,25 +549,11 @@ func (x *OrderBookDelta) GetAsks() []*BookLevel {
 	return nil
 }
 
-func (x *OrderBookDelta) GetTimestamp() *timestamppb.Timestamp {
+func (x *OrderBookDelta) GetQuantityUnit() QuantityUnit {
 	if x != nil {
-		return x.Timestamp
+		return x.QuantityUnit
 	}
-	return nil
-}
-
-func (x *OrderBookDelta) GetPublishedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.PublishedAt
-	}
-	return nil
-}
-
-func (x *OrderBookDelta) GetReceivedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ReceivedAt
-	}
-	return nil
+	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
 }
 
 func (x *OrderBookDelta) GetFirstSequence() uint64 {
@@ -534,11 +591,25 @@ func (x *OrderBookDelta) GetChecksumKind() ChecksumKind {
 	return ChecksumKind_CHECKSUM_KIND_UNSPECIFIED
 }
 
-func (x *OrderBookDelta) GetQuantityUnit() QuantityUnit {
+func (x *OrderBookDelta) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
-		return x.QuantityUnit
+		return x.Timestamp
 	}
-	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
+	return nil
+}
+
+func (x *OrderBookDelta) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
+func (x *OrderBookDelta) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
 }
 
 // Quantities available near the best prices of a book, computed from one snapshot.
@@ -546,14 +617,14 @@ type MarketDepth struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book was measured.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Totals within increasing distances from the mid price, nearest first.
+	// Totals within increasing distances from the mid price, nearest first. Each band includes those before it.
 	Bands []*DepthBand `protobuf:"bytes,2,rep,name=bands,proto3" json:"bands,omitempty"`
-	// Time at which the book was in this state. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received the book. Always set.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	// Unit of all quantities in this message.
-	QuantityUnit  QuantityUnit `protobuf:"varint,5,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	QuantityUnit QuantityUnit `protobuf:"varint,3,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Time at which the book was in this state. Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When this system received the book. Always set.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -602,6 +673,13 @@ func (x *MarketDepth) GetBands() []*DepthBand {
 	return nil
 }
 
+func (x *MarketDepth) GetQuantityUnit() QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
+}
+
 func (x *MarketDepth) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
@@ -616,27 +694,21 @@ func (x *MarketDepth) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *MarketDepth) GetQuantityUnit() QuantityUnit {
-	if x != nil {
-		return x.QuantityUnit
-	}
-	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
-}
-
 // Totals of an order book within a distance from its mid price.
 type DepthBand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Distance from the mean of best bid and ask, in basis points (hundredths of a percent), greater than zero.
+	// Distance from the mean of best bid and ask, in basis points (hundredths of a percent) of that mean, greater than
+	// zero. Prices at exactly this distance are included.
 	DistanceBps float64 `protobuf:"fixed64,1,opt,name=distance_bps,json=distanceBps,proto3" json:"distance_bps,omitempty"`
 	// Sum of the bid quantities within the distance, in the quantity unit of the MarketDepth.
 	BidQuantity string `protobuf:"bytes,2,opt,name=bid_quantity,json=bidQuantity,proto3" json:"bid_quantity,omitempty"`
 	// Sum of the ask quantities within the distance, in the quantity unit of the MarketDepth.
 	AskQuantity string `protobuf:"bytes,3,opt,name=ask_quantity,json=askQuantity,proto3" json:"ask_quantity,omitempty"`
-	// Sum of price times quantity of the bids within the distance, in quote units. Absent if the quantity unit does not
-	// allow computing it.
+	// Notional of the bids within the distance, in quote units: the sum of price times quantity in base units. Absent if
+	// the quantity unit does not allow computing it.
 	BidNotional *string `protobuf:"bytes,4,opt,name=bid_notional,json=bidNotional,proto3,oneof" json:"bid_notional,omitempty"`
-	// Sum of price times quantity of the asks within the distance, in quote units. Absent if the quantity unit does not
-	// allow computing it.
+	// Notional of the asks within the distance, in quote units: the sum of price times quantity in base units. Absent if
+	// the quantity unit does not allow computing it.
 	AskNotional   *string `protobuf:"bytes,5,opt,name=ask_notional,json=askNotional,proto3,oneof" json:"ask_notional,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -711,66 +783,75 @@ var File_cqc_markets_v1_orderbook_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_orderbook_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecqc/markets/v1/orderbook.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x02\n" +
-	"\tBookLevel\x12\x1f\n" +
-	"\x05price\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05price\x12%\n" +
-	"\bquantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x128\n" +
+	"\x1ecqc/markets/v1/orderbook.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf4\x03\n" +
+	"\tBookLevel\x12\"\n" +
+	"\x05price\x18\x01 \x01(\tB\f\xbaH\t\xd8\x01\x01r\x04\x88\x88'\x01R\x05price\x12(\n" +
+	"\bquantity\x18\x02 \x01(\tB\f\xbaH\t\xd8\x01\x01r\x04\x88\x88'\x01R\bquantity\x128\n" +
 	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12$\n" +
 	"\vorder_count\x18\x04 \x01(\rH\x00R\n" +
 	"orderCount\x88\x01\x01\x12(\n" +
 	"\border_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x01R\aorderId\x88\x01\x01\x122\n" +
-	"\x06action\x18\x06 \x01(\x0e2\x1a.cqc.markets.v1.BookActionR\x06action\x12&\n" +
+	"\x06action\x18\x06 \x01(\x0e2\x1a.cqc.markets.v1.BookActionR\x06action\x12'\n" +
 	"\n" +
-	"raw_action\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\trawActionB\x0e\n" +
+	"raw_action\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawAction:\x94\x01\xbaH\x90\x01\x1a\x8d\x01\n" +
+	"\x0ebook_level.key\x12:price and quantity may be left out only if order_id is set\x1a?has(this.order_id) || (this.price != '' && this.quantity != '')B\x0e\n" +
 	"\f_order_countB\v\n" +
-	"\t_order_id\"\xf1\x05\n" +
-	"\tOrderBook\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12-\n" +
-	"\x04bids\x18\x02 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04bids\x12-\n" +
-	"\x04asks\x18\x03 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04asks\x128\n" +
-	"\ttimestamp\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
-	"\fpublished_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x12\x1f\n" +
-	"\bsequence\x18\a \x01(\x04H\x00R\bsequence\x88\x01\x01\x12\x1f\n" +
-	"\bchecksum\x18\b \x01(\rH\x01R\bchecksum\x88\x01\x01\x12A\n" +
-	"\rchecksum_kind\x18\t \x01(\x0e2\x1c.cqc.markets.v1.ChecksumKindR\fchecksumKind\x12\"\n" +
-	"\x05depth\x18\n" +
-	" \x01(\rB\a\xbaH\x04*\x02(\x01H\x02R\x05depth\x88\x01\x01\x12A\n" +
-	"\rquantity_unit\x18\v \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12*\n" +
-	"\x0efirst_sequence\x18\f \x01(\x04H\x03R\rfirstSequence\x88\x01\x01\x120\n" +
-	"\x11previous_sequence\x18\r \x01(\x04H\x04R\x10previousSequence\x88\x01\x01B\v\n" +
-	"\t_sequenceB\v\n" +
-	"\t_checksumB\b\n" +
-	"\x06_depthB\x11\n" +
-	"\x0f_first_sequenceB\x14\n" +
-	"\x12_previous_sequence\"\xc8\x05\n" +
-	"\x0eOrderBookDelta\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12-\n" +
-	"\x04bids\x18\x02 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04bids\x12-\n" +
-	"\x04asks\x18\x03 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04asks\x128\n" +
-	"\ttimestamp\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
-	"\fpublished_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x12*\n" +
-	"\x0efirst_sequence\x18\a \x01(\x04H\x00R\rfirstSequence\x88\x01\x01\x12\x1f\n" +
-	"\bsequence\x18\b \x01(\x04H\x01R\bsequence\x88\x01\x01\x120\n" +
-	"\x11previous_sequence\x18\t \x01(\x04H\x02R\x10previousSequence\x88\x01\x01\x12\x1f\n" +
+	"\t_order_id\"\xdf\a\n" +
+	"\tOrderBook\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12-\n" +
+	"\x04bids\x18\x03 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04bids\x12-\n" +
+	"\x04asks\x18\x04 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04asks\x12A\n" +
+	"\rquantity_unit\x18\x05 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12\"\n" +
+	"\x05depth\x18\x06 \x01(\rB\a\xbaH\x04*\x02(\x01H\x01R\x05depth\x88\x01\x01\x12\x1f\n" +
+	"\bsequence\x18\a \x01(\x04H\x02R\bsequence\x88\x01\x01\x12*\n" +
+	"\x0efirst_sequence\x18\b \x01(\x04H\x03R\rfirstSequence\x88\x01\x01\x120\n" +
+	"\x11previous_sequence\x18\t \x01(\x04H\x04R\x10previousSequence\x88\x01\x01\x12\x1f\n" +
 	"\bchecksum\x18\n" +
-	" \x01(\rH\x03R\bchecksum\x88\x01\x01\x12A\n" +
-	"\rchecksum_kind\x18\v \x01(\x0e2\x1c.cqc.markets.v1.ChecksumKindR\fchecksumKind\x12A\n" +
-	"\rquantity_unit\x18\f \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnitB\x11\n" +
+	" \x01(\rH\x05R\bchecksum\x88\x01\x01\x12A\n" +
+	"\rchecksum_kind\x18\v \x01(\x0e2\x1c.cqc.markets.v1.ChecksumKindR\fchecksumKind\x12M\n" +
+	"\fvenue_fields\x18\f \x03(\v2*.cqc.markets.v1.OrderBook.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\b\n" +
+	"\x06_depthB\v\n" +
+	"\t_sequenceB\x11\n" +
+	"\x0f_first_sequenceB\x14\n" +
+	"\x12_previous_sequenceB\v\n" +
+	"\t_checksum\"\xa7\x06\n" +
+	"\x0eOrderBookDelta\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12-\n" +
+	"\x04bids\x18\x03 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04bids\x12-\n" +
+	"\x04asks\x18\x04 \x03(\v2\x19.cqc.markets.v1.BookLevelR\x04asks\x12A\n" +
+	"\rquantity_unit\x18\x05 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12*\n" +
+	"\x0efirst_sequence\x18\x06 \x01(\x04H\x01R\rfirstSequence\x88\x01\x01\x12\x1f\n" +
+	"\bsequence\x18\a \x01(\x04H\x02R\bsequence\x88\x01\x01\x120\n" +
+	"\x11previous_sequence\x18\b \x01(\x04H\x03R\x10previousSequence\x88\x01\x01\x12\x1f\n" +
+	"\bchecksum\x18\t \x01(\rH\x04R\bchecksum\x88\x01\x01\x12A\n" +
+	"\rchecksum_kind\x18\n" +
+	" \x01(\x0e2\x1c.cqc.markets.v1.ChecksumKindR\fchecksumKind\x128\n" +
+	"\ttimestamp\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAtB\x12\n" +
+	"\x10_venue_symbol_idB\x11\n" +
 	"\x0f_first_sequenceB\v\n" +
 	"\t_sequenceB\x14\n" +
 	"\x12_previous_sequenceB\v\n" +
 	"\t_checksum\"\xb3\x02\n" +
 	"\vMarketDepth\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12/\n" +
-	"\x05bands\x18\x02 \x03(\v2\x19.cqc.markets.v1.DepthBandR\x05bands\x128\n" +
-	"\ttimestamp\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x12A\n" +
-	"\rquantity_unit\x18\x05 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\"\xa4\x02\n" +
+	"\x05bands\x18\x02 \x03(\v2\x19.cqc.markets.v1.DepthBandR\x05bands\x12A\n" +
+	"\rquantity_unit\x18\x03 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x128\n" +
+	"\ttimestamp\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
+	"\vreceived_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\"\xa4\x02\n" +
 	"\tDepthBand\x123\n" +
 	"\fdistance_bps\x18\x01 \x01(\x01B\x10\xbaH\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\vdistanceBps\x12,\n" +
 	"\fbid_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\vbidQuantity\x12,\n" +
@@ -778,11 +859,13 @@ const file_cqc_markets_v1_orderbook_proto_rawDesc = "" +
 	"\fbid_notional\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\vbidNotional\x88\x01\x01\x121\n" +
 	"\fask_notional\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\vaskNotional\x88\x01\x01B\x0f\n" +
 	"\r_bid_notionalB\x0f\n" +
-	"\r_ask_notional*j\n" +
+	"\r_ask_notional*\xb1\x01\n" +
 	"\fChecksumKind\x12\x1d\n" +
 	"\x19CHECKSUM_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aCHECKSUM_KIND_CRC32_KRAKEN\x10\x01\x12\x1b\n" +
-	"\x17CHECKSUM_KIND_CRC32_OKX\x10\x02*n\n" +
+	"\x17CHECKSUM_KIND_CRC32_OKX\x10\x02\x12\x1e\n" +
+	"\x1aCHECKSUM_KIND_CRC32_BITGET\x10\x03\x12%\n" +
+	"!CHECKSUM_KIND_CRC32_KRAKEN_ORDERS\x10\x04*n\n" +
 	"\n" +
 	"BookAction\x12\x1b\n" +
 	"\x17BOOK_ACTION_UNSPECIFIED\x10\x00\x12\x13\n" +
@@ -803,7 +886,7 @@ func file_cqc_markets_v1_orderbook_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_markets_v1_orderbook_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_markets_v1_orderbook_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_cqc_markets_v1_orderbook_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_cqc_markets_v1_orderbook_proto_goTypes = []any{
 	(ChecksumKind)(0),             // 0: cqc.markets.v1.ChecksumKind
 	(BookAction)(0),               // 1: cqc.markets.v1.BookAction
@@ -812,35 +895,40 @@ var file_cqc_markets_v1_orderbook_proto_goTypes = []any{
 	(*OrderBookDelta)(nil),        // 4: cqc.markets.v1.OrderBookDelta
 	(*MarketDepth)(nil),           // 5: cqc.markets.v1.MarketDepth
 	(*DepthBand)(nil),             // 6: cqc.markets.v1.DepthBand
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(QuantityUnit)(0),             // 8: cqc.markets.v1.QuantityUnit
+	nil,                           // 7: cqc.markets.v1.OrderBook.VenueFieldsEntry
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*NativeListing)(nil),         // 9: cqc.markets.v1.NativeListing
+	(QuantityUnit)(0),             // 10: cqc.markets.v1.QuantityUnit
 }
 var file_cqc_markets_v1_orderbook_proto_depIdxs = []int32{
-	7,  // 0: cqc.markets.v1.BookLevel.timestamp:type_name -> google.protobuf.Timestamp
+	8,  // 0: cqc.markets.v1.BookLevel.timestamp:type_name -> google.protobuf.Timestamp
 	1,  // 1: cqc.markets.v1.BookLevel.action:type_name -> cqc.markets.v1.BookAction
-	2,  // 2: cqc.markets.v1.OrderBook.bids:type_name -> cqc.markets.v1.BookLevel
-	2,  // 3: cqc.markets.v1.OrderBook.asks:type_name -> cqc.markets.v1.BookLevel
-	7,  // 4: cqc.markets.v1.OrderBook.timestamp:type_name -> google.protobuf.Timestamp
-	7,  // 5: cqc.markets.v1.OrderBook.published_at:type_name -> google.protobuf.Timestamp
-	7,  // 6: cqc.markets.v1.OrderBook.received_at:type_name -> google.protobuf.Timestamp
-	0,  // 7: cqc.markets.v1.OrderBook.checksum_kind:type_name -> cqc.markets.v1.ChecksumKind
-	8,  // 8: cqc.markets.v1.OrderBook.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	2,  // 9: cqc.markets.v1.OrderBookDelta.bids:type_name -> cqc.markets.v1.BookLevel
-	2,  // 10: cqc.markets.v1.OrderBookDelta.asks:type_name -> cqc.markets.v1.BookLevel
-	7,  // 11: cqc.markets.v1.OrderBookDelta.timestamp:type_name -> google.protobuf.Timestamp
-	7,  // 12: cqc.markets.v1.OrderBookDelta.published_at:type_name -> google.protobuf.Timestamp
-	7,  // 13: cqc.markets.v1.OrderBookDelta.received_at:type_name -> google.protobuf.Timestamp
-	0,  // 14: cqc.markets.v1.OrderBookDelta.checksum_kind:type_name -> cqc.markets.v1.ChecksumKind
-	8,  // 15: cqc.markets.v1.OrderBookDelta.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	6,  // 16: cqc.markets.v1.MarketDepth.bands:type_name -> cqc.markets.v1.DepthBand
-	7,  // 17: cqc.markets.v1.MarketDepth.timestamp:type_name -> google.protobuf.Timestamp
-	7,  // 18: cqc.markets.v1.MarketDepth.received_at:type_name -> google.protobuf.Timestamp
-	8,  // 19: cqc.markets.v1.MarketDepth.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	9,  // 2: cqc.markets.v1.OrderBook.native_listing:type_name -> cqc.markets.v1.NativeListing
+	2,  // 3: cqc.markets.v1.OrderBook.bids:type_name -> cqc.markets.v1.BookLevel
+	2,  // 4: cqc.markets.v1.OrderBook.asks:type_name -> cqc.markets.v1.BookLevel
+	10, // 5: cqc.markets.v1.OrderBook.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	0,  // 6: cqc.markets.v1.OrderBook.checksum_kind:type_name -> cqc.markets.v1.ChecksumKind
+	7,  // 7: cqc.markets.v1.OrderBook.venue_fields:type_name -> cqc.markets.v1.OrderBook.VenueFieldsEntry
+	8,  // 8: cqc.markets.v1.OrderBook.timestamp:type_name -> google.protobuf.Timestamp
+	8,  // 9: cqc.markets.v1.OrderBook.published_at:type_name -> google.protobuf.Timestamp
+	8,  // 10: cqc.markets.v1.OrderBook.received_at:type_name -> google.protobuf.Timestamp
+	9,  // 11: cqc.markets.v1.OrderBookDelta.native_listing:type_name -> cqc.markets.v1.NativeListing
+	2,  // 12: cqc.markets.v1.OrderBookDelta.bids:type_name -> cqc.markets.v1.BookLevel
+	2,  // 13: cqc.markets.v1.OrderBookDelta.asks:type_name -> cqc.markets.v1.BookLevel
+	10, // 14: cqc.markets.v1.OrderBookDelta.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	0,  // 15: cqc.markets.v1.OrderBookDelta.checksum_kind:type_name -> cqc.markets.v1.ChecksumKind
+	8,  // 16: cqc.markets.v1.OrderBookDelta.timestamp:type_name -> google.protobuf.Timestamp
+	8,  // 17: cqc.markets.v1.OrderBookDelta.published_at:type_name -> google.protobuf.Timestamp
+	8,  // 18: cqc.markets.v1.OrderBookDelta.received_at:type_name -> google.protobuf.Timestamp
+	6,  // 19: cqc.markets.v1.MarketDepth.bands:type_name -> cqc.markets.v1.DepthBand
+	10, // 20: cqc.markets.v1.MarketDepth.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	8,  // 21: cqc.markets.v1.MarketDepth.timestamp:type_name -> google.protobuf.Timestamp
+	8,  // 22: cqc.markets.v1.MarketDepth.received_at:type_name -> google.protobuf.Timestamp
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_orderbook_proto_init() }
@@ -848,6 +936,7 @@ func file_cqc_markets_v1_orderbook_proto_init() {
 	if File_cqc_markets_v1_orderbook_proto != nil {
 		return
 	}
+	file_cqc_markets_v1_native_listing_proto_init()
 	file_cqc_markets_v1_quantity_proto_init()
 	file_cqc_markets_v1_orderbook_proto_msgTypes[0].OneofWrappers = []any{}
 	file_cqc_markets_v1_orderbook_proto_msgTypes[1].OneofWrappers = []any{}
@@ -859,7 +948,7 @@ func file_cqc_markets_v1_orderbook_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_markets_v1_orderbook_proto_rawDesc), len(file_cqc_markets_v1_orderbook_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -89,27 +89,44 @@ func (PoolType) EnumDescriptor() ([]byte, []int) {
 // The state of a liquidity pool after a block.
 type Pool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing of the pool.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// CAIP-10 id of the pool's contract.
-	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Listing of the pool. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// CAIP-10 id of the pool's contract. Absent if the pool has no contract of its own.
+	Address *string `protobuf:"bytes,3,opt,name=address,proto3,oneof" json:"address,omitempty"`
+	// The protocol's own id of a pool, from protocols whose pools share a contract, such as the 32 bytes in hex of
+	// Uniswap v4. Absent elsewhere.
+	NativeId *string `protobuf:"bytes,4,opt,name=native_id,json=nativeId,proto3,oneof" json:"native_id,omitempty"`
 	// Curve on which the pool trades.
-	Type PoolType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.markets.v1.PoolType" json:"type,omitempty"`
+	Type PoolType `protobuf:"varint,5,opt,name=type,proto3,enum=cqc.markets.v1.PoolType" json:"type,omitempty"`
+	// The protocol's own value for `type`. Empty if the protocol has none.
+	RawType string `protobuf:"bytes,6,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
 	// Assets that the pool holds, in the order of its contract.
-	Reserves []*PoolReserve `protobuf:"bytes,4,rep,name=reserves,proto3" json:"reserves,omitempty"`
-	// Fee that the pool keeps from each trade, in basis points, such as 30; zero or greater. Absent if the fee varies and
-	// its current value is unknown.
-	FeeBps *string `protobuf:"bytes,5,opt,name=fee_bps,json=feeBps,proto3,oneof" json:"fee_bps,omitempty"`
-	// Square root of the price, as a fixed-point number with 96 fraction bits. Absent unless the pool is concentrated.
-	SqrtPriceX96 *string `protobuf:"bytes,6,opt,name=sqrt_price_x96,json=sqrtPriceX96,proto3,oneof" json:"sqrt_price_x96,omitempty"`
+	Reserves []*PoolReserve `protobuf:"bytes,7,rep,name=reserves,proto3" json:"reserves,omitempty"`
+	// Fee that the pool keeps from each trade, in basis points of the amount that goes in, such as 30; zero or greater.
+	// Absent if the fee varies and its current value is unknown.
+	FeeBps *string `protobuf:"bytes,8,opt,name=fee_bps,json=feeBps,proto3,oneof" json:"fee_bps,omitempty"`
+	// Square root of the price, as a fixed-point number with 96 fraction bits. The price is the raw amount of the second
+	// reserve per raw amount of the first. Absent unless the pool is concentrated.
+	SqrtPriceX96 *string `protobuf:"bytes,9,opt,name=sqrt_price_x96,json=sqrtPriceX96,proto3,oneof" json:"sqrt_price_x96,omitempty"`
 	// Liquidity within the current range. Absent unless the pool is concentrated.
-	Liquidity *string `protobuf:"bytes,7,opt,name=liquidity,proto3,oneof" json:"liquidity,omitempty"`
-	// Current tick: the price in raw units is 1.0001 to the power of the tick. Absent unless the pool is concentrated.
-	Tick *int32 `protobuf:"zigzag32,8,opt,name=tick,proto3,oneof" json:"tick,omitempty"`
-	// Block after which the pool was in this state.
-	Onchain *v1.OnchainRef `protobuf:"bytes,9,opt,name=onchain,proto3" json:"onchain,omitempty"`
+	Liquidity *string `protobuf:"bytes,10,opt,name=liquidity,proto3,oneof" json:"liquidity,omitempty"`
+	// Current tick: the price that `sqrt_price_x96` states is 1.0001 to the power of the tick, rounded down to a tick.
+	// Absent unless the pool is concentrated.
+	Tick *int32 `protobuf:"varint,11,opt,name=tick,proto3,oneof" json:"tick,omitempty"`
+	// Number of ticks between two prices at which a range can begin or end, greater than zero. Absent unless the pool is
+	// concentrated.
+	TickSpacing *int32 `protobuf:"varint,12,opt,name=tick_spacing,json=tickSpacing,proto3,oneof" json:"tick_spacing,omitempty"`
+	// Block after which the pool was in this state. Absent if unknown; the transaction is absent.
+	Onchain *v1.OnchainRef `protobuf:"bytes,13,opt,name=onchain,proto3" json:"onchain,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,14,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time for which the state holds: that of the block. Absent if unknown.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When this system received the state. Always set.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -145,15 +162,29 @@ func (*Pool) Descriptor() ([]byte, []int) {
 }
 
 func (x *Pool) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
 }
 
-func (x *Pool) GetAddress() string {
+func (x *Pool) GetNativeListing() *NativeListing {
 	if x != nil {
-		return x.Address
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *Pool) GetAddress() string {
+	if x != nil && x.Address != nil {
+		return *x.Address
+	}
+	return ""
+}
+
+func (x *Pool) GetNativeId() string {
+	if x != nil && x.NativeId != nil {
+		return *x.NativeId
 	}
 	return ""
 }
@@ -163,6 +194,13 @@ func (x *Pool) GetType() PoolType {
 		return x.Type
 	}
 	return PoolType_POOL_TYPE_UNSPECIFIED
+}
+
+func (x *Pool) GetRawType() string {
+	if x != nil {
+		return x.RawType
+	}
+	return ""
 }
 
 func (x *Pool) GetReserves() []*PoolReserve {
@@ -200,9 +238,30 @@ func (x *Pool) GetTick() int32 {
 	return 0
 }
 
+func (x *Pool) GetTickSpacing() int32 {
+	if x != nil && x.TickSpacing != nil {
+		return *x.TickSpacing
+	}
+	return 0
+}
+
 func (x *Pool) GetOnchain() *v1.OnchainRef {
 	if x != nil {
 		return x.Onchain
+	}
+	return nil
+}
+
+func (x *Pool) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
+func (x *Pool) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
 	}
 	return nil
 }
@@ -217,13 +276,15 @@ func (x *Pool) GetReceivedAt() *timestamppb.Timestamp {
 // Amount of one asset that a pool holds.
 type PoolReserve struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Asset that is held.
-	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// Asset that is held. Absent if its contract is not mapped to an asset.
+	AssetId *string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// The chain's own code of the asset: the address of its contract or mint. Empty if it has none.
+	AssetCode string `protobuf:"bytes,2,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
 	// Amount in the contract's integer units. Divide by 10 to the power of the deployment's `decimals` to get units of
 	// the asset.
-	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Weight of the asset. The weights in a pool add up to 1. Absent unless the pool is weighted.
-	Weight        *string `protobuf:"bytes,3,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
+	Amount string `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Weight of the asset, 0 to 1. The weights in a pool add up to 1. Absent unless the pool is weighted.
+	Weight        *string `protobuf:"bytes,4,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -259,8 +320,15 @@ func (*PoolReserve) Descriptor() ([]byte, []int) {
 }
 
 func (x *PoolReserve) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *PoolReserve) GetAssetCode() string {
 	if x != nil {
-		return x.AssetId
+		return x.AssetCode
 	}
 	return ""
 }
@@ -279,29 +347,46 @@ func (x *PoolReserve) GetWeight() string {
 	return ""
 }
 
-// One exchange of assets in a pool.
+// One exchange of assets in a pool. The key is the chain, the transaction and `log_index` of `onchain`.
 type Swap struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing of the pool.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Asset that went into the pool.
-	AssetInId string `protobuf:"bytes,2,opt,name=asset_in_id,json=assetInId,proto3" json:"asset_in_id,omitempty"`
-	// Amount that went into the pool, in the contract's integer units.
-	AmountIn string `protobuf:"bytes,3,opt,name=amount_in,json=amountIn,proto3" json:"amount_in,omitempty"`
-	// Asset that came out of the pool.
-	AssetOutId string `protobuf:"bytes,4,opt,name=asset_out_id,json=assetOutId,proto3" json:"asset_out_id,omitempty"`
+	// Listing of the pool. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Asset that went into the pool. Absent if its contract is not mapped to an asset.
+	InAssetId *string `protobuf:"bytes,3,opt,name=in_asset_id,json=inAssetId,proto3,oneof" json:"in_asset_id,omitempty"`
+	// The chain's own code of the asset that went in: the address of its contract or mint. Empty if it has none.
+	InAssetCode string `protobuf:"bytes,4,opt,name=in_asset_code,json=inAssetCode,proto3" json:"in_asset_code,omitempty"`
+	// Amount that went into the pool, in the contract's integer units, the fee included.
+	InAmount string `protobuf:"bytes,5,opt,name=in_amount,json=inAmount,proto3" json:"in_amount,omitempty"`
+	// Asset that came out of the pool. Absent if its contract is not mapped to an asset.
+	OutAssetId *string `protobuf:"bytes,6,opt,name=out_asset_id,json=outAssetId,proto3,oneof" json:"out_asset_id,omitempty"`
+	// The chain's own code of the asset that came out: the address of its contract or mint. Empty if it has none.
+	OutAssetCode string `protobuf:"bytes,7,opt,name=out_asset_code,json=outAssetCode,proto3" json:"out_asset_code,omitempty"`
 	// Amount that came out of the pool, in the contract's integer units.
-	AmountOut string `protobuf:"bytes,5,opt,name=amount_out,json=amountOut,proto3" json:"amount_out,omitempty"`
+	OutAmount string `protobuf:"bytes,8,opt,name=out_amount,json=outAmount,proto3" json:"out_amount,omitempty"`
 	// Fee that the pool kept, in integer units of the asset that went in. Absent if unknown.
-	FeeAmount *string `protobuf:"bytes,6,opt,name=fee_amount,json=feeAmount,proto3,oneof" json:"fee_amount,omitempty"`
+	FeeAmount *string `protobuf:"bytes,9,opt,name=fee_amount,json=feeAmount,proto3,oneof" json:"fee_amount,omitempty"`
+	// The pool's `sqrt_price_x96` after the swap. Absent unless the pool is concentrated.
+	SqrtPriceX96 *string `protobuf:"bytes,10,opt,name=sqrt_price_x96,json=sqrtPriceX96,proto3,oneof" json:"sqrt_price_x96,omitempty"`
+	// The pool's `liquidity` after the swap. Absent unless the pool is concentrated.
+	Liquidity *string `protobuf:"bytes,11,opt,name=liquidity,proto3,oneof" json:"liquidity,omitempty"`
+	// The pool's `tick` after the swap. Absent unless the pool is concentrated.
+	Tick *int32 `protobuf:"varint,12,opt,name=tick,proto3,oneof" json:"tick,omitempty"`
 	// CAIP-10 id of the account that called the pool. Absent if unknown.
-	Sender *string `protobuf:"bytes,7,opt,name=sender,proto3,oneof" json:"sender,omitempty"`
+	Sender *string `protobuf:"bytes,13,opt,name=sender,proto3,oneof" json:"sender,omitempty"`
 	// CAIP-10 id of the account that received the assets that came out. Absent if unknown.
-	Recipient *string `protobuf:"bytes,8,opt,name=recipient,proto3,oneof" json:"recipient,omitempty"`
+	Recipient *string `protobuf:"bytes,14,opt,name=recipient,proto3,oneof" json:"recipient,omitempty"`
 	// Transaction of the swap. `log_index` distinguishes several swaps in one transaction. Always set.
-	Onchain *v1.OnchainRef `protobuf:"bytes,9,opt,name=onchain,proto3" json:"onchain,omitempty"`
+	Onchain *v1.OnchainRef `protobuf:"bytes,15,opt,name=onchain,proto3" json:"onchain,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,16,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time of the swap: that of its block. Absent while the transaction is pending, or if unknown.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When this system received the swap. Always set.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -337,36 +422,57 @@ func (*Swap) Descriptor() ([]byte, []int) {
 }
 
 func (x *Swap) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
 }
 
-func (x *Swap) GetAssetInId() string {
+func (x *Swap) GetNativeListing() *NativeListing {
 	if x != nil {
-		return x.AssetInId
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *Swap) GetInAssetId() string {
+	if x != nil && x.InAssetId != nil {
+		return *x.InAssetId
 	}
 	return ""
 }
 
-func (x *Swap) GetAmountIn() string {
+func (x *Swap) GetInAssetCode() string {
 	if x != nil {
-		return x.AmountIn
+		return x.InAssetCode
 	}
 	return ""
 }
 
-func (x *Swap) GetAssetOutId() string {
+func (x *Swap) GetInAmount() string {
 	if x != nil {
-		return x.AssetOutId
+		return x.InAmount
 	}
 	return ""
 }
 
-func (x *Swap) GetAmountOut() string {
+func (x *Swap) GetOutAssetId() string {
+	if x != nil && x.OutAssetId != nil {
+		return *x.OutAssetId
+	}
+	return ""
+}
+
+func (x *Swap) GetOutAssetCode() string {
 	if x != nil {
-		return x.AmountOut
+		return x.OutAssetCode
+	}
+	return ""
+}
+
+func (x *Swap) GetOutAmount() string {
+	if x != nil {
+		return x.OutAmount
 	}
 	return ""
 }
@@ -376,6 +482,27 @@ func (x *Swap) GetFeeAmount() string {
 		return *x.FeeAmount
 	}
 	return ""
+}
+
+func (x *Swap) GetSqrtPriceX96() string {
+	if x != nil && x.SqrtPriceX96 != nil {
+		return *x.SqrtPriceX96
+	}
+	return ""
+}
+
+func (x *Swap) GetLiquidity() string {
+	if x != nil && x.Liquidity != nil {
+		return *x.Liquidity
+	}
+	return ""
+}
+
+func (x *Swap) GetTick() int32 {
+	if x != nil && x.Tick != nil {
+		return *x.Tick
+	}
+	return 0
 }
 
 func (x *Swap) GetSender() string {
@@ -399,6 +526,20 @@ func (x *Swap) GetOnchain() *v1.OnchainRef {
 	return nil
 }
 
+func (x *Swap) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
+func (x *Swap) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
+	}
+	return nil
+}
+
 func (x *Swap) GetReceivedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ReceivedAt
@@ -410,48 +551,84 @@ var File_cqc_markets_v1_pool_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_pool_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/markets/v1/pool.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x04\n" +
-	"\x04Pool\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12#\n" +
-	"\aaddress\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa8\x89'\x01R\aaddress\x12,\n" +
-	"\x04type\x18\x03 \x01(\x0e2\x18.cqc.markets.v1.PoolTypeR\x04type\x127\n" +
-	"\breserves\x18\x04 \x03(\v2\x1b.cqc.markets.v1.PoolReserveR\breserves\x12'\n" +
-	"\afee_bps\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x00R\x06feeBps\x88\x01\x01\x124\n" +
-	"\x0esqrt_price_x96\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x01R\fsqrtPriceX96\x88\x01\x01\x12,\n" +
-	"\tliquidity\x18\a \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x02R\tliquidity\x88\x01\x01\x12\x17\n" +
-	"\x04tick\x18\b \x01(\x11H\x03R\x04tick\x88\x01\x01\x123\n" +
-	"\aonchain\x18\t \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12C\n" +
-	"\vreceived_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\n" +
+	"\x19cqc/markets/v1/pool.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\a\n" +
+	"\x04Pool\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12(\n" +
+	"\aaddress\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xa8\x89'\x01H\x01R\aaddress\x88\x01\x01\x12*\n" +
+	"\tnative_id\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\bnativeId\x88\x01\x01\x12,\n" +
+	"\x04type\x18\x05 \x01(\x0e2\x18.cqc.markets.v1.PoolTypeR\x04type\x12#\n" +
+	"\braw_type\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x127\n" +
+	"\breserves\x18\a \x03(\v2\x1b.cqc.markets.v1.PoolReserveR\breserves\x12'\n" +
+	"\afee_bps\x18\b \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x03R\x06feeBps\x88\x01\x01\x124\n" +
+	"\x0esqrt_price_x96\x18\t \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x04R\fsqrtPriceX96\x88\x01\x01\x12,\n" +
+	"\tliquidity\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x05R\tliquidity\x88\x01\x01\x12\x17\n" +
+	"\x04tick\x18\v \x01(\x05H\x06R\x04tick\x88\x01\x01\x12&\n" +
+	"\ftick_spacing\x18\f \x01(\x05H\aR\vtickSpacing\x88\x01\x01\x123\n" +
+	"\aonchain\x18\r \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12H\n" +
+	"\fvenue_fields\x18\x0e \x03(\v2%.cqc.markets.v1.Pool.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
+	"\vreceived_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\n" +
+	"\n" +
+	"\b_addressB\f\n" +
+	"\n" +
+	"_native_idB\n" +
 	"\n" +
 	"\b_fee_bpsB\x11\n" +
 	"\x0f_sqrt_price_x96B\f\n" +
 	"\n" +
 	"_liquidityB\a\n" +
-	"\x05_tick\"\x89\x01\n" +
-	"\vPoolReserve\x12$\n" +
-	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
-	"\x06amount\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01R\x06amount\x12&\n" +
-	"\x06weight\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x06weight\x88\x01\x01B\t\n" +
-	"\a_weight\"\x92\x04\n" +
-	"\x04Swap\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12)\n" +
-	"\vasset_in_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\tassetInId\x12&\n" +
-	"\tamount_in\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01R\bamountIn\x12+\n" +
-	"\fasset_out_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\n" +
-	"assetOutId\x12(\n" +
+	"\x05_tickB\x0f\n" +
+	"\r_tick_spacing\"\xc4\x01\n" +
+	"\vPoolReserve\x12)\n" +
+	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x12'\n" +
 	"\n" +
-	"amount_out\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01R\tamountOut\x12-\n" +
+	"asset_code\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tassetCode\x12!\n" +
+	"\x06amount\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01R\x06amount\x12&\n" +
+	"\x06weight\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x06weight\x88\x01\x01B\v\n" +
+	"\t_asset_idB\t\n" +
+	"\a_weight\"\xe5\b\n" +
+	"\x04Swap\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12.\n" +
+	"\vin_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\tinAssetId\x88\x01\x01\x12,\n" +
+	"\rin_asset_code\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\vinAssetCode\x12&\n" +
+	"\tin_amount\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01R\binAmount\x120\n" +
+	"\fout_asset_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x02R\n" +
+	"outAssetId\x88\x01\x01\x12.\n" +
+	"\x0eout_asset_code\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\foutAssetCode\x12(\n" +
 	"\n" +
-	"fee_amount\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x00R\tfeeAmount\x88\x01\x01\x12&\n" +
-	"\x06sender\x18\a \x01(\tB\t\xbaH\x06r\x04\xa8\x89'\x01H\x01R\x06sender\x88\x01\x01\x12,\n" +
-	"\trecipient\x18\b \x01(\tB\t\xbaH\x06r\x04\xa8\x89'\x01H\x02R\trecipient\x88\x01\x01\x12;\n" +
-	"\aonchain\x18\t \x01(\v2\x19.cqc.assets.v1.OnchainRefB\x06\xbaH\x03\xc8\x01\x01R\aonchain\x12C\n" +
-	"\vreceived_at\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\r\n" +
-	"\v_fee_amountB\t\n" +
+	"out_amount\x18\b \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01R\toutAmount\x12-\n" +
+	"\n" +
+	"fee_amount\x18\t \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x03R\tfeeAmount\x88\x01\x01\x124\n" +
+	"\x0esqrt_price_x96\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x04R\fsqrtPriceX96\x88\x01\x01\x12,\n" +
+	"\tliquidity\x18\v \x01(\tB\t\xbaH\x06r\x04\xa0\x88'\x01H\x05R\tliquidity\x88\x01\x01\x12\x17\n" +
+	"\x04tick\x18\f \x01(\x05H\x06R\x04tick\x88\x01\x01\x12&\n" +
+	"\x06sender\x18\r \x01(\tB\t\xbaH\x06r\x04\xa8\x89'\x01H\aR\x06sender\x88\x01\x01\x12,\n" +
+	"\trecipient\x18\x0e \x01(\tB\t\xbaH\x06r\x04\xa8\x89'\x01H\bR\trecipient\x88\x01\x01\x12;\n" +
+	"\aonchain\x18\x0f \x01(\v2\x19.cqc.assets.v1.OnchainRefB\x06\xbaH\x03\xc8\x01\x01R\aonchain\x12H\n" +
+	"\fvenue_fields\x18\x10 \x03(\v2%.cqc.markets.v1.Swap.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
+	"\vreceived_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\x0e\n" +
+	"\f_in_asset_idB\x0f\n" +
+	"\r_out_asset_idB\r\n" +
+	"\v_fee_amountB\x11\n" +
+	"\x0f_sqrt_price_x96B\f\n" +
+	"\n" +
+	"_liquidityB\a\n" +
+	"\x05_tickB\t\n" +
 	"\a_senderB\f\n" +
 	"\n" +
 	"_recipient*\x8f\x01\n" +
@@ -475,27 +652,36 @@ func file_cqc_markets_v1_pool_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_markets_v1_pool_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cqc_markets_v1_pool_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_cqc_markets_v1_pool_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cqc_markets_v1_pool_proto_goTypes = []any{
 	(PoolType)(0),                 // 0: cqc.markets.v1.PoolType
 	(*Pool)(nil),                  // 1: cqc.markets.v1.Pool
 	(*PoolReserve)(nil),           // 2: cqc.markets.v1.PoolReserve
 	(*Swap)(nil),                  // 3: cqc.markets.v1.Swap
-	(*v1.OnchainRef)(nil),         // 4: cqc.assets.v1.OnchainRef
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	nil,                           // 4: cqc.markets.v1.Pool.VenueFieldsEntry
+	nil,                           // 5: cqc.markets.v1.Swap.VenueFieldsEntry
+	(*NativeListing)(nil),         // 6: cqc.markets.v1.NativeListing
+	(*v1.OnchainRef)(nil),         // 7: cqc.assets.v1.OnchainRef
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
 }
 var file_cqc_markets_v1_pool_proto_depIdxs = []int32{
-	0, // 0: cqc.markets.v1.Pool.type:type_name -> cqc.markets.v1.PoolType
-	2, // 1: cqc.markets.v1.Pool.reserves:type_name -> cqc.markets.v1.PoolReserve
-	4, // 2: cqc.markets.v1.Pool.onchain:type_name -> cqc.assets.v1.OnchainRef
-	5, // 3: cqc.markets.v1.Pool.received_at:type_name -> google.protobuf.Timestamp
-	4, // 4: cqc.markets.v1.Swap.onchain:type_name -> cqc.assets.v1.OnchainRef
-	5, // 5: cqc.markets.v1.Swap.received_at:type_name -> google.protobuf.Timestamp
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	6,  // 0: cqc.markets.v1.Pool.native_listing:type_name -> cqc.markets.v1.NativeListing
+	0,  // 1: cqc.markets.v1.Pool.type:type_name -> cqc.markets.v1.PoolType
+	2,  // 2: cqc.markets.v1.Pool.reserves:type_name -> cqc.markets.v1.PoolReserve
+	7,  // 3: cqc.markets.v1.Pool.onchain:type_name -> cqc.assets.v1.OnchainRef
+	4,  // 4: cqc.markets.v1.Pool.venue_fields:type_name -> cqc.markets.v1.Pool.VenueFieldsEntry
+	8,  // 5: cqc.markets.v1.Pool.timestamp:type_name -> google.protobuf.Timestamp
+	8,  // 6: cqc.markets.v1.Pool.received_at:type_name -> google.protobuf.Timestamp
+	6,  // 7: cqc.markets.v1.Swap.native_listing:type_name -> cqc.markets.v1.NativeListing
+	7,  // 8: cqc.markets.v1.Swap.onchain:type_name -> cqc.assets.v1.OnchainRef
+	5,  // 9: cqc.markets.v1.Swap.venue_fields:type_name -> cqc.markets.v1.Swap.VenueFieldsEntry
+	8,  // 10: cqc.markets.v1.Swap.timestamp:type_name -> google.protobuf.Timestamp
+	8,  // 11: cqc.markets.v1.Swap.received_at:type_name -> google.protobuf.Timestamp
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_pool_proto_init() }
@@ -503,6 +689,7 @@ func file_cqc_markets_v1_pool_proto_init() {
 	if File_cqc_markets_v1_pool_proto != nil {
 		return
 	}
+	file_cqc_markets_v1_native_listing_proto_init()
 	file_cqc_markets_v1_pool_proto_msgTypes[0].OneofWrappers = []any{}
 	file_cqc_markets_v1_pool_proto_msgTypes[1].OneofWrappers = []any{}
 	file_cqc_markets_v1_pool_proto_msgTypes[2].OneofWrappers = []any{}
@@ -512,7 +699,7 @@ func file_cqc_markets_v1_pool_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_markets_v1_pool_proto_rawDesc), len(file_cqc_markets_v1_pool_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

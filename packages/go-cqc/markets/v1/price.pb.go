@@ -163,15 +163,18 @@ func (PriceSource) EnumDescriptor() ([]byte, []int) {
 // The value is a double. Books, trades and tickers carry the exact decimals that can be traded on or billed.
 type Price struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`.
+	// Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`. The same text as
+	// in the request.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Units of the quote asset per unit of the asset. Can be negative, but never NaN or infinite.
+	// Units of the quote asset per unit of the asset, not of a listing's multiple. Can be negative, but never NaN or
+	// infinite.
 	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
-	// Time for which the price holds.
+	// Time for which the price holds. Set by every server.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Asset in which `value` is expressed. A server always sets it in its answer, even if the request left it out.
+	// Asset in which `value` is expressed: the second part of `asset_id`, or `USD`. Set by every server; absent only in a
+	// price that a caller makes for its own use.
 	QuoteAssetId *string `protobuf:"bytes,4,opt,name=quote_asset_id,json=quoteAssetId,proto3,oneof" json:"quote_asset_id,omitempty"`
-	// Listing that the price was read from. Absent if the price comes from more than one.
+	// Listing that the price was read from. Absent if the price comes from more than one, or from none.
 	VenueSymbolId *string `protobuf:"bytes,5,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// Kind of price.
 	Kind PriceKind `protobuf:"varint,6,opt,name=kind,proto3,enum=cqc.markets.v1.PriceKind" json:"kind,omitempty"`
@@ -180,9 +183,10 @@ type Price struct {
 	// Half the width of the interval expected to contain the true price, in quote units, zero or greater. Absent if not
 	// estimated.
 	Confidence *float64 `protobuf:"fixed64,8,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
-	// How old the newest input was when the price was made, in seconds. Absent when not known.
+	// How old the newest input was when the price was made, in seconds, zero or greater. Absent when not known.
 	StalenessSeconds *float64 `protobuf:"fixed64,9,opt,name=staleness_seconds,json=stalenessSeconds,proto3,oneof" json:"staleness_seconds,omitempty"`
-	// When this system received or computed the price.
+	// When this system received or computed the price. Set by every server; absent only in a price that a caller makes
+	// for its own use.
 	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -295,9 +299,9 @@ type VWAP struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose trades were averaged.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Average price, in quote units per base unit.
+	// Average price, in quote units per unit of the listing's base.
 	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
-	// Quantity traded in the interval, in base units, zero or greater.
+	// Quantity traded in the interval, in units of the listing's base, zero or greater.
 	Volume float64 `protobuf:"fixed64,3,opt,name=volume,proto3" json:"volume,omitempty"`
 	// Start of the interval, inclusive. Always set.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -404,7 +408,7 @@ const file_cqc_markets_v1_price_proto_rawDesc = "" +
 	"\x0f_quote_asset_idB\x12\n" +
 	"\x10_venue_symbol_idB\r\n" +
 	"\v_confidenceB\x14\n" +
-	"\x12_staleness_seconds\"\xba\x02\n" +
+	"\x12_staleness_seconds\"\xc7\x03\n" +
 	"\x04VWAP\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1d\n" +
 	"\x05value\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\x05value\x12(\n" +
@@ -413,7 +417,8 @@ const file_cqc_markets_v1_price_proto_rawDesc = "" +
 	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartTime\x12=\n" +
 	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\aendTime\x12$\n" +
 	"\vtrade_count\x18\x06 \x01(\x04H\x00R\n" +
-	"tradeCount\x88\x01\x01B\x0e\n" +
+	"tradeCount\x88\x01\x01:\x8a\x01\xbaH\x86\x01\x1a\x83\x01\n" +
+	"\rvwap.interval\x12!end_time must be after start_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_timeB\x0e\n" +
 	"\f_trade_count*\xbd\x01\n" +
 	"\tPriceKind\x12\x1a\n" +
 	"\x16PRICE_KIND_UNSPECIFIED\x10\x00\x12\x12\n" +

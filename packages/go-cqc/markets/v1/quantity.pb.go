@@ -28,11 +28,12 @@ type QuantityUnit int32
 const (
 	// Not stated by the source; a consumer must not assume the base asset.
 	QuantityUnit_QUANTITY_UNIT_UNSPECIFIED QuantityUnit = 0
-	// Units of the base asset, such as bitcoins in BTC/USDT.
+	// Units of the listing's base, each of which is `base_multiplier` units of the base asset: bitcoins in BTC/USDT,
+	// thousands of SHIB in 1000SHIBUSDT.
 	QuantityUnit_QUANTITY_UNIT_BASE QuantityUnit = 1
 	// Units of the quote asset, such as dollars for an inverse contract of one dollar each.
 	QuantityUnit_QUANTITY_UNIT_QUOTE QuantityUnit = 2
-	// Contracts, each representing the contract size of the listing.
+	// Contracts, each representing the contract size of the listing, or the `quanto_multiplier` of a quanto listing.
 	QuantityUnit_QUANTITY_UNIT_CONTRACTS QuantityUnit = 3
 )
 

@@ -43,6 +43,10 @@ const (
 	SymbolType_SYMBOL_TYPE_MARGIN SymbolType = 5
 	// Several legs traded as one product, such as a calendar spread.
 	SymbolType_SYMBOL_TYPE_COMBO SymbolType = 6
+	// A number that venues publish and derivatives follow, such as a price index or a volatility index. Not traded.
+	SymbolType_SYMBOL_TYPE_INDEX SymbolType = 7
+	// A contract that pays according to the outcome of an event. One product per outcome.
+	SymbolType_SYMBOL_TYPE_EVENT SymbolType = 8
 )
 
 // Enum value maps for SymbolType.
@@ -55,6 +59,8 @@ var (
 		4: "SYMBOL_TYPE_OPTION",
 		5: "SYMBOL_TYPE_MARGIN",
 		6: "SYMBOL_TYPE_COMBO",
+		7: "SYMBOL_TYPE_INDEX",
+		8: "SYMBOL_TYPE_EVENT",
 	}
 	SymbolType_value = map[string]int32{
 		"SYMBOL_TYPE_UNSPECIFIED": 0,
@@ -64,6 +70,8 @@ var (
 		"SYMBOL_TYPE_OPTION":      4,
 		"SYMBOL_TYPE_MARGIN":      5,
 		"SYMBOL_TYPE_COMBO":       6,
+		"SYMBOL_TYPE_INDEX":       7,
+		"SYMBOL_TYPE_EVENT":       8,
 	}
 )
 
@@ -206,11 +214,13 @@ type PayoffType int32
 const (
 	// The product is not a derivative, or the payoff is unknown.
 	PayoffType_PAYOFF_TYPE_UNSPECIFIED PayoffType = 0
-	// Profit, in the quote asset, is the quantity times the change in price.
+	// The profit of a long position, in the quote asset, is the quantity in base units times the change in price.
 	PayoffType_PAYOFF_TYPE_LINEAR PayoffType = 1
-	// Profit, in the base asset, is the quantity in quote units times the change in 1 / price.
+	// The profit of a long position, in the base asset, is the quantity in quote units times (1 / price before - 1 /
+	// price after): positive if the price rises.
 	PayoffType_PAYOFF_TYPE_INVERSE PayoffType = 2
-	// Profit is paid in a third asset at a fixed rate.
+	// The profit of a long position is paid in a third asset, the settlement asset: the number of contracts times the
+	// listing's `quanto_multiplier` times the change in price.
 	PayoffType_PAYOFF_TYPE_QUANTO PayoffType = 3
 )
 
@@ -318,27 +328,32 @@ func (LegSide) EnumDescriptor() ([]byte, []int) {
 // Everything a venue decides (native name, trading rules, fees, status) is on VenueSymbol, one per listing.
 type Symbol struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
-	// AssetRegistry, immutable, never reused.
+	// Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Proposed by the
+	// caller that creates the product, immutable, never reused. AssetRegistry refuses an id that contradicts the record
+	// with ID_CONTRADICTS_RECORD.
 	SymbolId string `protobuf:"bytes,1,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
 	// Short display name, such as `BTC/USDT`. Not unique.
 	Symbol string `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
 	// Kind of product.
 	Type SymbolType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.markets.v1.SymbolType" json:"type,omitempty"`
-	// Asset that is bought or sold.
-	BaseAssetId string `protobuf:"bytes,4,opt,name=base_asset_id,json=baseAssetId,proto3" json:"base_asset_id,omitempty"`
+	// Asset that is bought or sold, or that an index measures. Absent for a combination and for an event contract.
+	BaseAssetId *string `protobuf:"bytes,4,opt,name=base_asset_id,json=baseAssetId,proto3,oneof" json:"base_asset_id,omitempty"`
 	// Asset in which the price is quoted. A Deribit option is quoted in its base asset.
 	QuoteAssetId string `protobuf:"bytes,5,opt,name=quote_asset_id,json=quoteAssetId,proto3" json:"quote_asset_id,omitempty"`
-	// Asset in which profit, loss and margin are settled. Absent for spot, which settles in its two assets.
+	// Asset in which profit, loss and margin are settled. Absent for spot and margin markets, which settle in their two
+	// assets, and for an index; may be absent for a combination or an event contract, which then settle as their legs do
+	// or in the quote asset.
 	SettlementAssetId *string `protobuf:"bytes,6,opt,name=settlement_asset_id,json=settlementAssetId,proto3,oneof" json:"settlement_asset_id,omitempty"`
 	// Asset in which the strike is stated, such as `USD` for an option quoted in BTC. Absent unless the product is an
 	// option.
 	StrikeAssetId *string `protobuf:"bytes,7,opt,name=strike_asset_id,json=strikeAssetId,proto3,oneof" json:"strike_asset_id,omitempty"`
-	// Asset whose price the derivative follows, such as an index, if it is not the base asset. Absent otherwise.
+	// Asset whose price the derivative or event contract follows, such as an index, if it is not the base asset. Absent
+	// otherwise.
 	UnderlyingAssetId *string `protobuf:"bytes,8,opt,name=underlying_asset_id,json=underlyingAssetId,proto3,oneof" json:"underlying_asset_id,omitempty"`
 	// How the value of the derivative depends on the price; unspecified unless the product is a derivative.
 	Payoff PayoffType `protobuf:"varint,9,opt,name=payoff,proto3,enum=cqc.markets.v1.PayoffType" json:"payoff,omitempty"`
-	// Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual.
+	// Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual, or if the
+	// time is not known, as with some event contracts.
 	Expiry *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=expiry,proto3" json:"expiry,omitempty"`
 	// Strike price, in units of the strike asset per unit of the underlying, greater than zero. Absent unless the product
 	// is an option.
@@ -350,21 +365,22 @@ type Symbol struct {
 	// Legs of a combination, in the combination's own order. Empty for every other kind of product.
 	Legs []*SymbolLeg `protobuf:"bytes,14,rep,name=legs,proto3" json:"legs,omitempty"`
 	// Usual smallest price step, in quote units, greater than zero. A default for display only: an order is checked
-	// against its listing.
+	// against its listing. Absent if there is no convention.
 	TickSize *string `protobuf:"bytes,15,opt,name=tick_size,json=tickSize,proto3,oneof" json:"tick_size,omitempty"`
 	// Usual smallest quantity step, in base units or contracts, greater than zero. A default for display only: an order
-	// is checked against its listing.
+	// is checked against its listing. Absent if there is no convention.
 	LotSize *string `protobuf:"bytes,16,opt,name=lot_size,json=lotSize,proto3,oneof" json:"lot_size,omitempty"`
-	// Usual smallest quantity of an order. A default for display only: an order is checked against its listing.
+	// Usual smallest quantity of an order, in the units of `lot_size`. A default for display only: an order is checked
+	// against its listing. Absent if none is known.
 	MinOrderQuantity *string `protobuf:"bytes,17,opt,name=min_order_quantity,json=minOrderQuantity,proto3,oneof" json:"min_order_quantity,omitempty"`
-	// Usual largest quantity of an order. A default for display only: an order is checked against its listing. Absent if
-	// none is known.
+	// Usual largest quantity of an order, in the units of `lot_size`. A default for display only: an order is checked
+	// against its listing. Absent if none is known.
 	MaxOrderQuantity *string `protobuf:"bytes,18,opt,name=max_order_quantity,json=maxOrderQuantity,proto3,oneof" json:"max_order_quantity,omitempty"`
 	// Version of this record, increased by one at each change. Send this value back with an update.
 	Revision uint64 `protobuf:"varint,19,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was created.
+	// When the record was created. Absent only in a request to create the record.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the record last changed.
+	// When the record last changed. Absent only in a request to create the record.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -422,8 +438,8 @@ func (x *Symbol) GetType() SymbolType {
 }
 
 func (x *Symbol) GetBaseAssetId() string {
-	if x != nil {
-		return x.BaseAssetId
+	if x != nil && x.BaseAssetId != nil {
+		return *x.BaseAssetId
 	}
 	return ""
 }
@@ -615,34 +631,46 @@ var File_cqc_markets_v1_symbol_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_symbol_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/markets/v1/symbol.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe6\t\n" +
+	"\x1bcqc/markets/v1/symbol.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x1e\n" +
 	"\x06Symbol\x12&\n" +
 	"\tsymbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01R\bsymbolId\x12\"\n" +
 	"\x06symbol\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06symbol\x12.\n" +
-	"\x04type\x18\x03 \x01(\x0e2\x1a.cqc.markets.v1.SymbolTypeR\x04type\x12-\n" +
-	"\rbase_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\vbaseAssetId\x12/\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06symbol\x128\n" +
+	"\x04type\x18\x03 \x01(\x0e2\x1a.cqc.markets.v1.SymbolTypeB\b\xbaH\x05\x82\x01\x02 \x00R\x04type\x122\n" +
+	"\rbase_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\vbaseAssetId\x88\x01\x01\x12/\n" +
 	"\x0equote_asset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\fquoteAssetId\x12>\n" +
-	"\x13settlement_asset_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\x11settlementAssetId\x88\x01\x01\x126\n" +
-	"\x0fstrike_asset_id\x18\a \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\rstrikeAssetId\x88\x01\x01\x12>\n" +
-	"\x13underlying_asset_id\x18\b \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x02R\x11underlyingAssetId\x88\x01\x01\x122\n" +
+	"\x13settlement_asset_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\x11settlementAssetId\x88\x01\x01\x126\n" +
+	"\x0fstrike_asset_id\x18\a \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x02R\rstrikeAssetId\x88\x01\x01\x12>\n" +
+	"\x13underlying_asset_id\x18\b \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x03R\x11underlyingAssetId\x88\x01\x01\x122\n" +
 	"\x06payoff\x18\t \x01(\x0e2\x1a.cqc.markets.v1.PayoffTypeR\x06payoff\x122\n" +
 	"\x06expiry\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x06expiry\x12&\n" +
-	"\x06strike\x18\v \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x03R\x06strike\x88\x01\x01\x12;\n" +
+	"\x06strike\x18\v \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x04R\x06strike\x88\x01\x01\x12;\n" +
 	"\voption_type\x18\f \x01(\x0e2\x1a.cqc.markets.v1.OptionTypeR\n" +
 	"optionType\x12D\n" +
 	"\x0eexercise_style\x18\r \x01(\x0e2\x1d.cqc.markets.v1.ExerciseStyleR\rexerciseStyle\x127\n" +
 	"\x04legs\x18\x0e \x03(\v2\x19.cqc.markets.v1.SymbolLegB\b\xbaH\x05\x92\x01\x02\x10 R\x04legs\x12+\n" +
-	"\ttick_size\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x04R\btickSize\x88\x01\x01\x12)\n" +
-	"\blot_size\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x05R\alotSize\x88\x01\x01\x12<\n" +
-	"\x12min_order_quantity\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x06R\x10minOrderQuantity\x88\x01\x01\x12<\n" +
-	"\x12max_order_quantity\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\aR\x10maxOrderQuantity\x88\x01\x01\x12\x1a\n" +
+	"\ttick_size\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x05R\btickSize\x88\x01\x01\x12)\n" +
+	"\blot_size\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x06R\alotSize\x88\x01\x01\x12<\n" +
+	"\x12min_order_quantity\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\aR\x10minOrderQuantity\x88\x01\x01\x12<\n" +
+	"\x12max_order_quantity\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\bR\x10maxOrderQuantity\x88\x01\x01\x12\x1a\n" +
 	"\brevision\x18\x13 \x01(\x04R\brevision\x129\n" +
 	"\n" +
 	"created_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\x16\n" +
+	"updated_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt:\x87\x14\xbaH\x83\x14\x1a\xad\x01\n" +
+	"\x11symbol.base_asset\x12Ybase_asset_id must be set, except for a combination or an event contract, which have none\x1a=has(this.base_asset_id) != (this.type == 6 || this.type == 8)\x1a\xb1\x01\n" +
+	"\x17symbol.settlement_asset\x12>a perpetual, a future or an option needs a settlement_asset_id\x1aV!(this.type == 2 || this.type == 3 || this.type == 4) || has(this.settlement_asset_id)\x1a\xa5\x02\n" +
+	"\x15symbol.not_derivative\x12ea spot or margin market or an index has no settlement_asset_id, underlying_asset_id, payoff or expiry\x1a\xa4\x01!(this.type == 1 || this.type == 5 || this.type == 7) || (!has(this.settlement_asset_id) && !has(this.underlying_asset_id) && this.payoff == 0 && !has(this.expiry))\x1ac\n" +
+	"\x17symbol.perpetual_expiry\x12#a perpetual must not have an expiry\x1a#this.type != 2 || !has(this.expiry)\x1aT\n" +
+	"\x14symbol.future_expiry\x12\x18a future needs an expiry\x1a\"this.type != 3 || has(this.expiry)\x1a\xd0\x01\n" +
+	"\x13symbol.option_terms\x12Ian option needs a strike, a strike_asset_id, an option_type and an expiry\x1anthis.type != 4 || (has(this.strike) && has(this.strike_asset_id) && this.option_type != 0 && has(this.expiry))\x1a\xe2\x01\n" +
+	"\x11symbol.not_option\x12Sonly an option has a strike, a strike_asset_id, an option_type or an exercise_style\x1axthis.type == 4 || (!has(this.strike) && !has(this.strike_asset_id) && this.option_type == 0 && this.exercise_style == 0)\x1a\x91\x01\n" +
+	"\vsymbol.legs\x12Da combination needs at least two legs, and no other product has legs\x1a<this.type == 6 ? size(this.legs) >= 2 : size(this.legs) == 0\x1a\x89\x05\n" +
+	"\x10symbol.symbol_id\x12[symbol_id must start with base_asset_id, quote_asset_id and the type, such as BTC-USDT-SPOT\x1a\x97\x04(this.type != 1 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-SPOT')) && (this.type != 2 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-PERP-')) && (this.type != 3 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-FUT-')) && (this.type != 5 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-MARGIN')) && (this.type != 7 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-INDEX'))\x1a\xe9\x01\n" +
+	"\x17symbol.symbol_id_option\x12fsymbol_id of an option must start with base_asset_id, strike_asset_id and OPT, such as BTC-USD-OPT-...\x1afthis.type != 4 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.strike_asset_id + '-OPT-')\x1a\xf5\x01\n" +
+	"\x16symbol.symbol_id_keyed\x12gsymbol_id must start with COMBO- for a combination and with EVENT- for an event contract, and only then\x1ar(this.type == 6) == this.symbol_id.startsWith('COMBO-') && (this.type == 8) == this.symbol_id.startsWith('EVENT-')B\x10\n" +
+	"\x0e_base_asset_idB\x16\n" +
 	"\x14_settlement_asset_idB\x12\n" +
 	"\x10_strike_asset_idB\x16\n" +
 	"\x14_underlying_asset_idB\t\n" +
@@ -651,11 +679,11 @@ const file_cqc_markets_v1_symbol_proto_rawDesc = "" +
 	"_tick_sizeB\v\n" +
 	"\t_lot_sizeB\x15\n" +
 	"\x13_min_order_quantityB\x15\n" +
-	"\x13_max_order_quantity\"\x81\x01\n" +
+	"\x13_max_order_quantity\"\x8b\x01\n" +
 	"\tSymbolLeg\x12&\n" +
-	"\tsymbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01R\bsymbolId\x12+\n" +
-	"\x04side\x18\x02 \x01(\x0e2\x17.cqc.markets.v1.LegSideR\x04side\x12\x1f\n" +
-	"\x05ratio\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\x05ratio*\xb9\x01\n" +
+	"\tsymbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01R\bsymbolId\x125\n" +
+	"\x04side\x18\x02 \x01(\x0e2\x17.cqc.markets.v1.LegSideB\b\xbaH\x05\x82\x01\x02 \x00R\x04side\x12\x1f\n" +
+	"\x05ratio\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\x05ratio*\xe7\x01\n" +
 	"\n" +
 	"SymbolType\x12\x1b\n" +
 	"\x17SYMBOL_TYPE_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -664,7 +692,9 @@ const file_cqc_markets_v1_symbol_proto_rawDesc = "" +
 	"\x12SYMBOL_TYPE_FUTURE\x10\x03\x12\x16\n" +
 	"\x12SYMBOL_TYPE_OPTION\x10\x04\x12\x16\n" +
 	"\x12SYMBOL_TYPE_MARGIN\x10\x05\x12\x15\n" +
-	"\x11SYMBOL_TYPE_COMBO\x10\x06*T\n" +
+	"\x11SYMBOL_TYPE_COMBO\x10\x06\x12\x15\n" +
+	"\x11SYMBOL_TYPE_INDEX\x10\a\x12\x15\n" +
+	"\x11SYMBOL_TYPE_EVENT\x10\b*T\n" +
 	"\n" +
 	"OptionType\x12\x1b\n" +
 	"\x17OPTION_TYPE_UNSPECIFIED\x10\x00\x12\x14\n" +

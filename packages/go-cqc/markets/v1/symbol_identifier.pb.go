@@ -8,6 +8,7 @@ package marketsv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -30,18 +31,24 @@ const (
 // period.
 type SymbolIdentifier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
+	IdentifierId string `protobuf:"bytes,1,opt,name=identifier_id,json=identifierId,proto3" json:"identifier_id,omitempty"`
 	// Product that the identifier names.
-	SymbolId string `protobuf:"bytes,1,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
-	// Id of the DataSource that assigned the identifier.
-	DataSourceId string `protobuf:"bytes,2,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON.
-	ExternalId string `protobuf:"bytes,3,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	SymbolId string `protobuf:"bytes,2,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
+	// Provider that assigned the identifier; unspecified if `raw_data_source` names it.
+	DataSource v1.DataSource `protobuf:"varint,3,opt,name=data_source,json=dataSource,proto3,enum=cqc.assets.v1.DataSource" json:"data_source,omitempty"`
+	// Name of a provider that DataSource lacks. Empty if `data_source` is set.
+	RawDataSource string `protobuf:"bytes,4,opt,name=raw_data_source,json=rawDataSource,proto3" json:"raw_data_source,omitempty"`
+	// The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON. At
+	// any one time the provider and this id name one product: the validities of identifiers with the same provider and id
+	// do not overlap.
+	ExternalId string `protobuf:"bytes,5,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
 	// Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid.
-	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
+	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
 	// End of the period in which the identifier is valid, exclusive. Absent if it is still valid.
-	ValidTo *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	ValidTo *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
 	// Version of this record, increased by one at each change. Send this value back with an update.
-	Revision      uint64 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision      uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -76,6 +83,13 @@ func (*SymbolIdentifier) Descriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_symbol_identifier_proto_rawDescGZIP(), []int{0}
 }
 
+func (x *SymbolIdentifier) GetIdentifierId() string {
+	if x != nil {
+		return x.IdentifierId
+	}
+	return ""
+}
+
 func (x *SymbolIdentifier) GetSymbolId() string {
 	if x != nil {
 		return x.SymbolId
@@ -83,9 +97,16 @@ func (x *SymbolIdentifier) GetSymbolId() string {
 	return ""
 }
 
-func (x *SymbolIdentifier) GetDataSourceId() string {
+func (x *SymbolIdentifier) GetDataSource() v1.DataSource {
 	if x != nil {
-		return x.DataSourceId
+		return x.DataSource
+	}
+	return v1.DataSource(0)
+}
+
+func (x *SymbolIdentifier) GetRawDataSource() string {
+	if x != nil {
+		return x.RawDataSource
 	}
 	return ""
 }
@@ -122,18 +143,22 @@ var File_cqc_markets_v1_symbol_identifier_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_symbol_identifier_proto_rawDesc = "" +
 	"\n" +
-	"&cqc/markets/v1/symbol_identifier.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa7\x02\n" +
-	"\x10SymbolIdentifier\x12&\n" +
-	"\tsymbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01R\bsymbolId\x120\n" +
-	"\x0edata_source_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\fdataSourceId\x12+\n" +
-	"\vexternal_id\x18\x03 \x01(\tB\n" +
+	"&cqc/markets/v1/symbol_identifier.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/assets/v1/data_source.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x05\n" +
+	"\x10SymbolIdentifier\x12-\n" +
+	"\ridentifier_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\fidentifierId\x12&\n" +
+	"\tsymbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01R\bsymbolId\x12:\n" +
+	"\vdata_source\x18\x03 \x01(\x0e2\x19.cqc.assets.v1.DataSourceR\n" +
+	"dataSource\x120\n" +
+	"\x0fraw_data_source\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawDataSource\x12+\n" +
+	"\vexternal_id\x18\x05 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\n" +
 	"externalId\x129\n" +
 	"\n" +
-	"valid_from\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
-	"\bvalid_to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
-	"\brevision\x18\x06 \x01(\x04R\brevisionBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3"
+	"valid_from\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
+	"\bvalid_to\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
+	"\brevision\x18\b \x01(\x04R\brevision:\x9d\x02\xbaH\x99\x02\x1a\x83\x01\n" +
+	"\x1dsymbol_identifier.data_source\x12)set either data_source or raw_data_source\x1a7(this.data_source != 0) != (this.raw_data_source != '')\x1a\x90\x01\n" +
+	"\x1asymbol_identifier.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3"
 
 var (
 	file_cqc_markets_v1_symbol_identifier_proto_rawDescOnce sync.Once
@@ -150,16 +175,18 @@ func file_cqc_markets_v1_symbol_identifier_proto_rawDescGZIP() []byte {
 var file_cqc_markets_v1_symbol_identifier_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_cqc_markets_v1_symbol_identifier_proto_goTypes = []any{
 	(*SymbolIdentifier)(nil),      // 0: cqc.markets.v1.SymbolIdentifier
-	(*timestamppb.Timestamp)(nil), // 1: google.protobuf.Timestamp
+	(v1.DataSource)(0),            // 1: cqc.assets.v1.DataSource
+	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
 }
 var file_cqc_markets_v1_symbol_identifier_proto_depIdxs = []int32{
-	1, // 0: cqc.markets.v1.SymbolIdentifier.valid_from:type_name -> google.protobuf.Timestamp
-	1, // 1: cqc.markets.v1.SymbolIdentifier.valid_to:type_name -> google.protobuf.Timestamp
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	1, // 0: cqc.markets.v1.SymbolIdentifier.data_source:type_name -> cqc.assets.v1.DataSource
+	2, // 1: cqc.markets.v1.SymbolIdentifier.valid_from:type_name -> google.protobuf.Timestamp
+	2, // 2: cqc.markets.v1.SymbolIdentifier.valid_to:type_name -> google.protobuf.Timestamp
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_symbol_identifier_proto_init() }

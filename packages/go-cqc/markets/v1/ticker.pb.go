@@ -12,6 +12,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -26,53 +27,87 @@ const (
 )
 
 // Best prices and rolling statistics of a listing, as the venue reports them.
+//
+// Open interest, funding and greeks that a venue sends together with a ticker are facts of their own: OpenInterest,
+// FundingRate and OptionGreeks. The ticker of an index names the listing of the index itself, such as
+// `deribit:BTC-USD-INDEX`, and has the exact value of the index in `index_price`.
 type Ticker struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that the ticker describes.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Listing that the ticker describes. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+	// only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
+	Stated *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=stated,proto3" json:"stated,omitempty"`
 	// Best bid price, in quote units. Absent if there is no bid, or if the venue does not report it.
-	BidPrice *string `protobuf:"bytes,2,opt,name=bid_price,json=bidPrice,proto3,oneof" json:"bid_price,omitempty"`
+	BidPrice *string `protobuf:"bytes,4,opt,name=bid_price,json=bidPrice,proto3,oneof" json:"bid_price,omitempty"`
 	// Quantity at the best bid, in `quantity_unit`. Absent if there is no bid, or if the venue does not report it.
-	BidQuantity *string `protobuf:"bytes,3,opt,name=bid_quantity,json=bidQuantity,proto3,oneof" json:"bid_quantity,omitempty"`
+	BidQuantity *string `protobuf:"bytes,5,opt,name=bid_quantity,json=bidQuantity,proto3,oneof" json:"bid_quantity,omitempty"`
 	// Best ask price, in quote units. Absent if there is no ask, or if the venue does not report it.
-	AskPrice *string `protobuf:"bytes,4,opt,name=ask_price,json=askPrice,proto3,oneof" json:"ask_price,omitempty"`
+	AskPrice *string `protobuf:"bytes,6,opt,name=ask_price,json=askPrice,proto3,oneof" json:"ask_price,omitempty"`
 	// Quantity at the best ask, in `quantity_unit`. Absent if there is no ask, or if the venue does not report it.
-	AskQuantity *string `protobuf:"bytes,5,opt,name=ask_quantity,json=askQuantity,proto3,oneof" json:"ask_quantity,omitempty"`
+	AskQuantity *string `protobuf:"bytes,7,opt,name=ask_quantity,json=askQuantity,proto3,oneof" json:"ask_quantity,omitempty"`
+	// Mid price as the venue states it, in quote units. Absent if the venue does not report it; never computed.
+	MidPrice *string `protobuf:"bytes,8,opt,name=mid_price,json=midPrice,proto3,oneof" json:"mid_price,omitempty"`
 	// Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it.
-	LastPrice *string `protobuf:"bytes,6,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
+	LastPrice *string `protobuf:"bytes,9,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
 	// Quantity of the last trade, in `quantity_unit`. Absent if there was no trade, or if the venue does not report it.
-	LastQuantity *string `protobuf:"bytes,7,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
+	LastQuantity *string `protobuf:"bytes,10,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
 	// The venue's id of the last trade. Absent if there was no trade, or if the venue does not report it.
-	LastTradeId *string `protobuf:"bytes,8,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
-	// Price at which positions are valued, in quote units. Absent unless the listing is a derivative.
-	MarkPrice *string `protobuf:"bytes,9,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// Price of the index, in quote units. Absent unless the listing is a derivative.
-	IndexPrice *string `protobuf:"bytes,10,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
-	// Statistics over spans that end at `timestamp`, one entry per span.
-	Windows []*TickerWindow `protobuf:"bytes,11,rep,name=windows,proto3" json:"windows,omitempty"`
-	// Unit of all quantities in this message.
-	QuantityUnit QuantityUnit `protobuf:"varint,12,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// The venue's number of the update. Absent if the venue does not number updates.
-	Sequence *uint64 `protobuf:"varint,13,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
-	// Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent the ticker. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received the ticker. Always set.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	LastTradeId *string `protobuf:"bytes,11,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
 	// Side that crossed the spread in the last trade. Coinbase reports the taker's side here, but the maker's side in its
 	// matches.
-	LastAggressor AggressorSide `protobuf:"varint,17,opt,name=last_aggressor,json=lastAggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"last_aggressor,omitempty"`
+	LastAggressor AggressorSide `protobuf:"varint,12,opt,name=last_aggressor,json=lastAggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"last_aggressor,omitempty"`
 	// The venue's own value for `last_aggressor`. Empty if the venue has none.
-	RawLastSide string `protobuf:"bytes,18,opt,name=raw_last_side,json=rawLastSide,proto3" json:"raw_last_side,omitempty"`
-	// Price at which positions were last settled, in quote units. Absent unless the listing is a derivative.
-	SettlementPrice *string `protobuf:"bytes,19,opt,name=settlement_price,json=settlementPrice,proto3,oneof" json:"settlement_price,omitempty"`
-	// Price at which the contract would be delivered now, in quote units. Absent unless the listing is a derivative.
-	EstimatedDeliveryPrice *string `protobuf:"bytes,20,opt,name=estimated_delivery_price,json=estimatedDeliveryPrice,proto3,oneof" json:"estimated_delivery_price,omitempty"`
-	// Lowest price that an order may currently have, in quote units. Absent if the venue does not report it.
+	RawLastAggressor string `protobuf:"bytes,13,opt,name=raw_last_aggressor,json=rawLastAggressor,proto3" json:"raw_last_aggressor,omitempty"`
+	// Direction of the last trade's price against the trades before.
+	LastTickDirection TickDirection `protobuf:"varint,14,opt,name=last_tick_direction,json=lastTickDirection,proto3,enum=cqc.markets.v1.TickDirection" json:"last_tick_direction,omitempty"`
+	// The venue's own value for `last_tick_direction`. Empty if the venue has none.
+	RawLastTickDirection string `protobuf:"bytes,15,opt,name=raw_last_tick_direction,json=rawLastTickDirection,proto3" json:"raw_last_tick_direction,omitempty"`
+	// Price at which positions are valued, in quote units. Absent unless the listing is a derivative, or if the venue
+	// does not report it.
+	MarkPrice *string `protobuf:"bytes,16,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
+	// Price of the index that a derivative follows, in quote units; for an option, in units of the strike asset per unit
+	// of the underlying. For the listing of an index, its value: in quote units, or in the units of an index that is no
+	// price, such as percent per year for a volatility index. Absent elsewhere, or if the venue does not report it.
+	IndexPrice *string `protobuf:"bytes,17,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
+	// Price at which positions were last settled while the contract goes on, in quote units. Absent unless the listing is
+	// a derivative, or if the venue does not report it.
+	SettlementPrice *string `protobuf:"bytes,18,opt,name=settlement_price,json=settlementPrice,proto3,oneof" json:"settlement_price,omitempty"`
+	// Price at which the contract would be delivered now, in quote units; for an option, in units of the strike asset per
+	// unit of the underlying. Absent unless the listing is a derivative, or if the venue does not report it.
+	EstimatedDeliveryPrice *string `protobuf:"bytes,19,opt,name=estimated_delivery_price,json=estimatedDeliveryPrice,proto3,oneof" json:"estimated_delivery_price,omitempty"`
+	// Price at which the expired contract was delivered, in the units of `estimated_delivery_price`. Absent before the
+	// delivery, or if the venue does not report it.
+	DeliveryPrice *string `protobuf:"bytes,20,opt,name=delivery_price,json=deliveryPrice,proto3,oneof" json:"delivery_price,omitempty"`
+	// Lowest price that a sell order may currently have, in quote units. Absent if there is no such limit, or if the
+	// venue does not report it.
 	MinPrice *string `protobuf:"bytes,21,opt,name=min_price,json=minPrice,proto3,oneof" json:"min_price,omitempty"`
-	// Highest price that an order may currently have, in quote units. Absent if the venue does not report it.
-	MaxPrice      *string `protobuf:"bytes,22,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
+	// Highest price that a buy order may currently have, in quote units. Absent if there is no such limit, or if the
+	// venue does not report it.
+	MaxPrice *string `protobuf:"bytes,22,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
+	// Price at which an auction in progress would match now, in quote units. Absent outside an auction, or if the venue
+	// does not report it.
+	IndicativePrice *string `protobuf:"bytes,23,opt,name=indicative_price,json=indicativePrice,proto3,oneof" json:"indicative_price,omitempty"`
+	// Quantity that an auction in progress would match now, in `quantity_unit`. Absent outside an auction, or if the
+	// venue does not report it.
+	IndicativeQuantity *string `protobuf:"bytes,24,opt,name=indicative_quantity,json=indicativeQuantity,proto3,oneof" json:"indicative_quantity,omitempty"`
+	// Statistics over spans of time, one entry per span, in the venue's order.
+	Windows []*TickerWindow `protobuf:"bytes,25,rep,name=windows,proto3" json:"windows,omitempty"`
+	// Unit of all quantities in this message.
+	QuantityUnit QuantityUnit `protobuf:"varint,26,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// The venue's number of the update. Absent if the venue does not number updates.
+	Sequence *uint64 `protobuf:"varint,27,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,28,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the ticker. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received the ticker. Always set.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -108,10 +143,24 @@ func (*Ticker) Descriptor() ([]byte, []int) {
 }
 
 func (x *Ticker) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *Ticker) GetNativeListing() *NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *Ticker) GetStated() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
 }
 
 func (x *Ticker) GetBidPrice() string {
@@ -142,6 +191,13 @@ func (x *Ticker) GetAskQuantity() string {
 	return ""
 }
 
+func (x *Ticker) GetMidPrice() string {
+	if x != nil && x.MidPrice != nil {
+		return *x.MidPrice
+	}
+	return ""
+}
+
 func (x *Ticker) GetLastPrice() string {
 	if x != nil && x.LastPrice != nil {
 		return *x.LastPrice
@@ -163,6 +219,34 @@ func (x *Ticker) GetLastTradeId() string {
 	return ""
 }
 
+func (x *Ticker) GetLastAggressor() AggressorSide {
+	if x != nil {
+		return x.LastAggressor
+	}
+	return AggressorSide_AGGRESSOR_SIDE_UNSPECIFIED
+}
+
+func (x *Ticker) GetRawLastAggressor() string {
+	if x != nil {
+		return x.RawLastAggressor
+	}
+	return ""
+}
+
+func (x *Ticker) GetLastTickDirection() TickDirection {
+	if x != nil {
+		return x.LastTickDirection
+	}
+	return TickDirection_TICK_DIRECTION_UNSPECIFIED
+}
+
+func (x *Ticker) GetRawLastTickDirection() string {
+	if x != nil {
+		return x.RawLastTickDirection
+	}
+	return ""
+}
+
 func (x *Ticker) GetMarkPrice() string {
 	if x != nil && x.MarkPrice != nil {
 		return *x.MarkPrice
@@ -173,6 +257,55 @@ func (x *Ticker) GetMarkPrice() string {
 func (x *Ticker) GetIndexPrice() string {
 	if x != nil && x.IndexPrice != nil {
 		return *x.IndexPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetSettlementPrice() string {
+	if x != nil && x.SettlementPrice != nil {
+		return *x.SettlementPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetEstimatedDeliveryPrice() string {
+	if x != nil && x.EstimatedDeliveryPrice != nil {
+		return *x.EstimatedDeliveryPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetDeliveryPrice() string {
+	if x != nil && x.DeliveryPrice != nil {
+		return *x.DeliveryPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetMinPrice() string {
+	if x != nil && x.MinPrice != nil {
+		return *x.MinPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetMaxPrice() string {
+	if x != nil && x.MaxPrice != nil {
+		return *x.MaxPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetIndicativePrice() string {
+	if x != nil && x.IndicativePrice != nil {
+		return *x.IndicativePrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetIndicativeQuantity() string {
+	if x != nil && x.IndicativeQuantity != nil {
+		return *x.IndicativeQuantity
 	}
 	return ""
 }
@@ -198,6 +331,13 @@ func (x *Ticker) GetSequence() uint64 {
 	return 0
 }
 
+func (x *Ticker) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
 func (x *Ticker) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
@@ -219,78 +359,44 @@ func (x *Ticker) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Ticker) GetLastAggressor() AggressorSide {
-	if x != nil {
-		return x.LastAggressor
-	}
-	return AggressorSide_AGGRESSOR_SIDE_UNSPECIFIED
-}
-
-func (x *Ticker) GetRawLastSide() string {
-	if x != nil {
-		return x.RawLastSide
-	}
-	return ""
-}
-
-func (x *Ticker) GetSettlementPrice() string {
-	if x != nil && x.SettlementPrice != nil {
-		return *x.SettlementPrice
-	}
-	return ""
-}
-
-func (x *Ticker) GetEstimatedDeliveryPrice() string {
-	if x != nil && x.EstimatedDeliveryPrice != nil {
-		return *x.EstimatedDeliveryPrice
-	}
-	return ""
-}
-
-func (x *Ticker) GetMinPrice() string {
-	if x != nil && x.MinPrice != nil {
-		return *x.MinPrice
-	}
-	return ""
-}
-
-func (x *Ticker) GetMaxPrice() string {
-	if x != nil && x.MaxPrice != nil {
-		return *x.MaxPrice
-	}
-	return ""
-}
-
-// Statistics of a listing over one span of time.
+// Statistics of a listing over one span of time that ends at the ticker's `timestamp`.
+//
+// A span has a length or a start; without both, it covers all time since the listing began.
 type TickerWindow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Length of the span, such as 24 hours. Absent if the span begins at a fixed time instead, like Kraken's "today".
 	Duration *durationpb.Duration `protobuf:"bytes,1,opt,name=duration,proto3" json:"duration,omitempty"`
-	// Price at the start of the span, in quote units. Absent if the venue does not report it.
-	Open *string `protobuf:"bytes,2,opt,name=open,proto3,oneof" json:"open,omitempty"`
-	// Highest price, in quote units. Absent if the venue does not report it.
-	High *string `protobuf:"bytes,3,opt,name=high,proto3,oneof" json:"high,omitempty"`
-	// Lowest price, in quote units. Absent if the venue does not report it.
-	Low *string `protobuf:"bytes,4,opt,name=low,proto3,oneof" json:"low,omitempty"`
-	// Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it.
-	Volume *string `protobuf:"bytes,5,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
-	// Quantity traded, in quote units. Absent if the venue does not report it.
-	QuoteVolume *string `protobuf:"bytes,6,opt,name=quote_volume,json=quoteVolume,proto3,oneof" json:"quote_volume,omitempty"`
-	// Last price minus first price of the span, in quote units. Absent if the venue does not report it.
-	PriceChange *string `protobuf:"bytes,7,opt,name=price_change,json=priceChange,proto3,oneof" json:"price_change,omitempty"`
-	// Price change as a percentage of the first price. Absent if the venue does not report it.
-	PriceChangePercent *string `protobuf:"bytes,8,opt,name=price_change_percent,json=priceChangePercent,proto3,oneof" json:"price_change_percent,omitempty"`
-	// Volume-weighted average price, in quote units. Absent if the venue does not report it.
-	Vwap *string `protobuf:"bytes,9,opt,name=vwap,proto3,oneof" json:"vwap,omitempty"`
-	// Number of trades. Absent if the venue does not count them.
-	TradeCount *uint64 `protobuf:"varint,10,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
 	// Start of the span, inclusive, if the span begins at a fixed time such as midnight UTC. Absent for a rolling span.
-	StartTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume. Absent
-	// elsewhere.
-	NotionalVolume *string `protobuf:"bytes,12,opt,name=notional_volume,json=notionalVolume,proto3,oneof" json:"notional_volume,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Price at the start of the span, in quote units. Absent if the venue does not report it.
+	Open *string `protobuf:"bytes,3,opt,name=open,proto3,oneof" json:"open,omitempty"`
+	// Highest price, in quote units. Absent if the venue does not report it.
+	High *string `protobuf:"bytes,4,opt,name=high,proto3,oneof" json:"high,omitempty"`
+	// Lowest price, in quote units. Absent if the venue does not report it.
+	Low *string `protobuf:"bytes,5,opt,name=low,proto3,oneof" json:"low,omitempty"`
+	// Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it.
+	Volume *string `protobuf:"bytes,6,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
+	// Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed.
+	BaseVolume *string `protobuf:"bytes,7,opt,name=base_volume,json=baseVolume,proto3,oneof" json:"base_volume,omitempty"`
+	// Quantity traded, in quote units. Absent if the venue does not report it.
+	QuoteVolume *string `protobuf:"bytes,8,opt,name=quote_volume,json=quoteVolume,proto3,oneof" json:"quote_volume,omitempty"`
+	// Value traded, in units of the settlement asset, from venues that report it beside `volume`. Absent elsewhere; never
+	// computed.
+	SettlementVolume *string `protobuf:"bytes,9,opt,name=settlement_volume,json=settlementVolume,proto3,oneof" json:"settlement_volume,omitempty"`
+	// Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume; in quote units
+	// unless the venue states otherwise. Absent elsewhere.
+	NotionalVolume *string `protobuf:"bytes,10,opt,name=notional_volume,json=notionalVolume,proto3,oneof" json:"notional_volume,omitempty"`
+	// Last price minus first price of the span, in quote units. Absent if the venue does not report it.
+	PriceChange *string `protobuf:"bytes,11,opt,name=price_change,json=priceChange,proto3,oneof" json:"price_change,omitempty"`
+	// Price change as a percentage of the first price: 1.5 is 1.5 %, positive for a rise. A fraction is converted
+	// exactly. Absent if the venue does not report it.
+	PriceChangePercent *string `protobuf:"bytes,12,opt,name=price_change_percent,json=priceChangePercent,proto3,oneof" json:"price_change_percent,omitempty"`
+	// Volume-weighted average price, in quote units. Absent if the venue does not report it.
+	Vwap *string `protobuf:"bytes,13,opt,name=vwap,proto3,oneof" json:"vwap,omitempty"`
+	// Number of trades. Absent if the venue does not count them.
+	TradeCount    *uint64 `protobuf:"varint,14,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TickerWindow) Reset() {
@@ -330,6 +436,13 @@ func (x *TickerWindow) GetDuration() *durationpb.Duration {
 	return nil
 }
 
+func (x *TickerWindow) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
 func (x *TickerWindow) GetOpen() string {
 	if x != nil && x.Open != nil {
 		return *x.Open
@@ -358,9 +471,30 @@ func (x *TickerWindow) GetVolume() string {
 	return ""
 }
 
+func (x *TickerWindow) GetBaseVolume() string {
+	if x != nil && x.BaseVolume != nil {
+		return *x.BaseVolume
+	}
+	return ""
+}
+
 func (x *TickerWindow) GetQuoteVolume() string {
 	if x != nil && x.QuoteVolume != nil {
 		return *x.QuoteVolume
+	}
+	return ""
+}
+
+func (x *TickerWindow) GetSettlementVolume() string {
+	if x != nil && x.SettlementVolume != nil {
+		return *x.SettlementVolume
+	}
+	return ""
+}
+
+func (x *TickerWindow) GetNotionalVolume() string {
+	if x != nil && x.NotionalVolume != nil {
+		return *x.NotionalVolume
 	}
 	return ""
 }
@@ -393,98 +527,108 @@ func (x *TickerWindow) GetTradeCount() uint64 {
 	return 0
 }
 
-func (x *TickerWindow) GetStartTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.StartTime
-	}
-	return nil
-}
-
-func (x *TickerWindow) GetNotionalVolume() string {
-	if x != nil && x.NotionalVolume != nil {
-		return *x.NotionalVolume
-	}
-	return ""
-}
-
 var File_cqc_markets_v1_ticker_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/markets/v1/ticker.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\v\n" +
-	"\x06Ticker\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12+\n" +
-	"\tbid_price\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\bbidPrice\x88\x01\x01\x121\n" +
-	"\fbid_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\vbidQuantity\x88\x01\x01\x12+\n" +
-	"\task_price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\baskPrice\x88\x01\x01\x121\n" +
-	"\fask_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\vaskQuantity\x88\x01\x01\x12-\n" +
+	"\x1bcqc/markets/v1/ticker.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x10\n" +
+	"\x06Ticker\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x122\n" +
+	"\x06stated\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskR\x06stated\x12+\n" +
+	"\tbid_price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\bbidPrice\x88\x01\x01\x121\n" +
+	"\fbid_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\vbidQuantity\x88\x01\x01\x12+\n" +
+	"\task_price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\baskPrice\x88\x01\x01\x121\n" +
+	"\fask_quantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\vaskQuantity\x88\x01\x01\x12+\n" +
+	"\tmid_price\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\bmidPrice\x88\x01\x01\x12-\n" +
 	"\n" +
-	"last_price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\tlastPrice\x88\x01\x01\x123\n" +
-	"\rlast_quantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\flastQuantity\x88\x01\x01\x121\n" +
-	"\rlast_trade_id\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x06R\vlastTradeId\x88\x01\x01\x12-\n" +
+	"last_price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\tlastPrice\x88\x01\x01\x123\n" +
+	"\rlast_quantity\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\flastQuantity\x88\x01\x01\x121\n" +
+	"\rlast_trade_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\bR\vlastTradeId\x88\x01\x01\x12D\n" +
+	"\x0elast_aggressor\x18\f \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\rlastAggressor\x126\n" +
+	"\x12raw_last_aggressor\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawLastAggressor\x12M\n" +
+	"\x13last_tick_direction\x18\x0e \x01(\x0e2\x1d.cqc.markets.v1.TickDirectionR\x11lastTickDirection\x12?\n" +
+	"\x17raw_last_tick_direction\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x14rawLastTickDirection\x12-\n" +
 	"\n" +
-	"mark_price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\tmarkPrice\x88\x01\x01\x12/\n" +
-	"\vindex_price\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\n" +
-	"indexPrice\x88\x01\x01\x126\n" +
-	"\awindows\x18\v \x03(\v2\x1c.cqc.markets.v1.TickerWindowR\awindows\x12A\n" +
-	"\rquantity_unit\x18\f \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12\x1f\n" +
-	"\bsequence\x18\r \x01(\x04H\tR\bsequence\x88\x01\x01\x128\n" +
-	"\ttimestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
-	"\fpublished_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x12D\n" +
-	"\x0elast_aggressor\x18\x11 \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\rlastAggressor\x12+\n" +
-	"\rraw_last_side\x18\x12 \x01(\tB\a\xbaH\x04r\x02\x18@R\vrawLastSide\x129\n" +
-	"\x10settlement_price\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
-	"R\x0fsettlementPrice\x88\x01\x01\x12H\n" +
-	"\x18estimated_delivery_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x16estimatedDeliveryPrice\x88\x01\x01\x12+\n" +
-	"\tmin_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\bminPrice\x88\x01\x01\x12+\n" +
-	"\tmax_price\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\bmaxPrice\x88\x01\x01B\f\n" +
+	"mark_price\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\tmarkPrice\x88\x01\x01\x12/\n" +
+	"\vindex_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\n" +
+	"indexPrice\x88\x01\x01\x129\n" +
+	"\x10settlement_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x0fsettlementPrice\x88\x01\x01\x12H\n" +
+	"\x18estimated_delivery_price\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\x16estimatedDeliveryPrice\x88\x01\x01\x125\n" +
+	"\x0edelivery_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\rdeliveryPrice\x88\x01\x01\x12+\n" +
+	"\tmin_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\bminPrice\x88\x01\x01\x12+\n" +
+	"\tmax_price\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\bmaxPrice\x88\x01\x01\x129\n" +
+	"\x10indicative_price\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x0findicativePrice\x88\x01\x01\x12?\n" +
+	"\x13indicative_quantity\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x11R\x12indicativeQuantity\x88\x01\x01\x126\n" +
+	"\awindows\x18\x19 \x03(\v2\x1c.cqc.markets.v1.TickerWindowR\awindows\x12A\n" +
+	"\rquantity_unit\x18\x1a \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12\x1f\n" +
+	"\bsequence\x18\x1b \x01(\x04H\x12R\bsequence\x88\x01\x01\x12J\n" +
+	"\fvenue_fields\x18\x1c \x03(\v2'.cqc.markets.v1.Ticker.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\f\n" +
 	"\n" +
 	"_bid_priceB\x0f\n" +
 	"\r_bid_quantityB\f\n" +
 	"\n" +
 	"_ask_priceB\x0f\n" +
-	"\r_ask_quantityB\r\n" +
+	"\r_ask_quantityB\f\n" +
+	"\n" +
+	"_mid_priceB\r\n" +
 	"\v_last_priceB\x10\n" +
 	"\x0e_last_quantityB\x10\n" +
 	"\x0e_last_trade_idB\r\n" +
 	"\v_mark_priceB\x0e\n" +
-	"\f_index_priceB\v\n" +
-	"\t_sequenceB\x13\n" +
+	"\f_index_priceB\x13\n" +
 	"\x11_settlement_priceB\x1b\n" +
-	"\x19_estimated_delivery_priceB\f\n" +
+	"\x19_estimated_delivery_priceB\x11\n" +
+	"\x0f_delivery_priceB\f\n" +
 	"\n" +
 	"_min_priceB\f\n" +
 	"\n" +
-	"_max_price\"\xca\x05\n" +
+	"_max_priceB\x13\n" +
+	"\x11_indicative_priceB\x16\n" +
+	"\x14_indicative_quantityB\v\n" +
+	"\t_sequence\"\xde\x06\n" +
 	"\fTickerWindow\x125\n" +
-	"\bduration\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\"\n" +
-	"\x04open\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x04open\x88\x01\x01\x12\"\n" +
-	"\x04high\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x04high\x88\x01\x01\x12 \n" +
-	"\x03low\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x03low\x88\x01\x01\x12&\n" +
-	"\x06volume\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x06volume\x88\x01\x01\x121\n" +
-	"\fquote_volume\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\vquoteVolume\x88\x01\x01\x121\n" +
-	"\fprice_change\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\vpriceChange\x88\x01\x01\x12@\n" +
-	"\x14price_change_percent\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x12priceChangePercent\x88\x01\x01\x12\"\n" +
-	"\x04vwap\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x04vwap\x88\x01\x01\x12$\n" +
-	"\vtrade_count\x18\n" +
-	" \x01(\x04H\bR\n" +
-	"tradeCount\x88\x01\x01\x129\n" +
+	"\bduration\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\bduration\x129\n" +
 	"\n" +
-	"start_time\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x127\n" +
-	"\x0fnotional_volume\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x0enotionalVolume\x88\x01\x01B\a\n" +
+	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12\"\n" +
+	"\x04open\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x04open\x88\x01\x01\x12\"\n" +
+	"\x04high\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x04high\x88\x01\x01\x12 \n" +
+	"\x03low\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x03low\x88\x01\x01\x12&\n" +
+	"\x06volume\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x06volume\x88\x01\x01\x12/\n" +
+	"\vbase_volume\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\n" +
+	"baseVolume\x88\x01\x01\x121\n" +
+	"\fquote_volume\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\vquoteVolume\x88\x01\x01\x12;\n" +
+	"\x11settlement_volume\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x10settlementVolume\x88\x01\x01\x127\n" +
+	"\x0fnotional_volume\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x0enotionalVolume\x88\x01\x01\x121\n" +
+	"\fprice_change\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\vpriceChange\x88\x01\x01\x12@\n" +
+	"\x14price_change_percent\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x12priceChangePercent\x88\x01\x01\x12\"\n" +
+	"\x04vwap\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\x04vwap\x88\x01\x01\x12$\n" +
+	"\vtrade_count\x18\x0e \x01(\x04H\vR\n" +
+	"tradeCount\x88\x01\x01B\a\n" +
 	"\x05_openB\a\n" +
 	"\x05_highB\x06\n" +
 	"\x04_lowB\t\n" +
-	"\a_volumeB\x0f\n" +
-	"\r_quote_volumeB\x0f\n" +
+	"\a_volumeB\x0e\n" +
+	"\f_base_volumeB\x0f\n" +
+	"\r_quote_volumeB\x14\n" +
+	"\x12_settlement_volumeB\x12\n" +
+	"\x10_notional_volumeB\x0f\n" +
 	"\r_price_changeB\x17\n" +
 	"\x15_price_change_percentB\a\n" +
 	"\x05_vwapB\x0e\n" +
-	"\f_trade_countB\x12\n" +
-	"\x10_notional_volumeBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3"
+	"\f_trade_countBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3"
 
 var (
 	file_cqc_markets_v1_ticker_proto_rawDescOnce sync.Once
@@ -498,29 +642,37 @@ func file_cqc_markets_v1_ticker_proto_rawDescGZIP() []byte {
 	return file_cqc_markets_v1_ticker_proto_rawDescData
 }
 
-var file_cqc_markets_v1_ticker_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_markets_v1_ticker_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_cqc_markets_v1_ticker_proto_goTypes = []any{
 	(*Ticker)(nil),                // 0: cqc.markets.v1.Ticker
 	(*TickerWindow)(nil),          // 1: cqc.markets.v1.TickerWindow
-	(QuantityUnit)(0),             // 2: cqc.markets.v1.QuantityUnit
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
-	(AggressorSide)(0),            // 4: cqc.markets.v1.AggressorSide
-	(*durationpb.Duration)(nil),   // 5: google.protobuf.Duration
+	nil,                           // 2: cqc.markets.v1.Ticker.VenueFieldsEntry
+	(*NativeListing)(nil),         // 3: cqc.markets.v1.NativeListing
+	(*fieldmaskpb.FieldMask)(nil), // 4: google.protobuf.FieldMask
+	(AggressorSide)(0),            // 5: cqc.markets.v1.AggressorSide
+	(TickDirection)(0),            // 6: cqc.markets.v1.TickDirection
+	(QuantityUnit)(0),             // 7: cqc.markets.v1.QuantityUnit
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
 }
 var file_cqc_markets_v1_ticker_proto_depIdxs = []int32{
-	1, // 0: cqc.markets.v1.Ticker.windows:type_name -> cqc.markets.v1.TickerWindow
-	2, // 1: cqc.markets.v1.Ticker.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	3, // 2: cqc.markets.v1.Ticker.timestamp:type_name -> google.protobuf.Timestamp
-	3, // 3: cqc.markets.v1.Ticker.published_at:type_name -> google.protobuf.Timestamp
-	3, // 4: cqc.markets.v1.Ticker.received_at:type_name -> google.protobuf.Timestamp
-	4, // 5: cqc.markets.v1.Ticker.last_aggressor:type_name -> cqc.markets.v1.AggressorSide
-	5, // 6: cqc.markets.v1.TickerWindow.duration:type_name -> google.protobuf.Duration
-	3, // 7: cqc.markets.v1.TickerWindow.start_time:type_name -> google.protobuf.Timestamp
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	3,  // 0: cqc.markets.v1.Ticker.native_listing:type_name -> cqc.markets.v1.NativeListing
+	4,  // 1: cqc.markets.v1.Ticker.stated:type_name -> google.protobuf.FieldMask
+	5,  // 2: cqc.markets.v1.Ticker.last_aggressor:type_name -> cqc.markets.v1.AggressorSide
+	6,  // 3: cqc.markets.v1.Ticker.last_tick_direction:type_name -> cqc.markets.v1.TickDirection
+	1,  // 4: cqc.markets.v1.Ticker.windows:type_name -> cqc.markets.v1.TickerWindow
+	7,  // 5: cqc.markets.v1.Ticker.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	2,  // 6: cqc.markets.v1.Ticker.venue_fields:type_name -> cqc.markets.v1.Ticker.VenueFieldsEntry
+	8,  // 7: cqc.markets.v1.Ticker.timestamp:type_name -> google.protobuf.Timestamp
+	8,  // 8: cqc.markets.v1.Ticker.published_at:type_name -> google.protobuf.Timestamp
+	8,  // 9: cqc.markets.v1.Ticker.received_at:type_name -> google.protobuf.Timestamp
+	9,  // 10: cqc.markets.v1.TickerWindow.duration:type_name -> google.protobuf.Duration
+	8,  // 11: cqc.markets.v1.TickerWindow.start_time:type_name -> google.protobuf.Timestamp
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_ticker_proto_init() }
@@ -528,6 +680,7 @@ func file_cqc_markets_v1_ticker_proto_init() {
 	if File_cqc_markets_v1_ticker_proto != nil {
 		return
 	}
+	file_cqc_markets_v1_native_listing_proto_init()
 	file_cqc_markets_v1_quantity_proto_init()
 	file_cqc_markets_v1_trade_proto_init()
 	file_cqc_markets_v1_ticker_proto_msgTypes[0].OneofWrappers = []any{}
@@ -538,7 +691,7 @@ func file_cqc_markets_v1_ticker_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_markets_v1_ticker_proto_rawDesc), len(file_cqc_markets_v1_ticker_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -30,7 +30,7 @@ const (
 type AggressorSide int32
 
 const (
-	// Not determined by the mapping; a consumer must not guess.
+	// Reported by the venue in words that the mapping cannot interpret; a consumer must not guess.
 	AggressorSide_AGGRESSOR_SIDE_UNSPECIFIED AggressorSide = 0
 	// The buyer took a resting ask.
 	AggressorSide_AGGRESSOR_SIDE_BUYER AggressorSide = 1
@@ -197,6 +197,67 @@ func (CalendarInterval) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{2}
 }
 
+// Direction of a trade's price against the trades before it on the same listing.
+type TickDirection int32
+
+const (
+	// Not reported by the venue.
+	TickDirection_TICK_DIRECTION_UNSPECIFIED TickDirection = 0
+	// Above the previous price.
+	TickDirection_TICK_DIRECTION_PLUS TickDirection = 1
+	// Equal to the previous price, and above the last price that differed.
+	TickDirection_TICK_DIRECTION_ZERO_PLUS TickDirection = 2
+	// Below the previous price.
+	TickDirection_TICK_DIRECTION_MINUS TickDirection = 3
+	// Equal to the previous price, and below the last price that differed.
+	TickDirection_TICK_DIRECTION_ZERO_MINUS TickDirection = 4
+)
+
+// Enum value maps for TickDirection.
+var (
+	TickDirection_name = map[int32]string{
+		0: "TICK_DIRECTION_UNSPECIFIED",
+		1: "TICK_DIRECTION_PLUS",
+		2: "TICK_DIRECTION_ZERO_PLUS",
+		3: "TICK_DIRECTION_MINUS",
+		4: "TICK_DIRECTION_ZERO_MINUS",
+	}
+	TickDirection_value = map[string]int32{
+		"TICK_DIRECTION_UNSPECIFIED": 0,
+		"TICK_DIRECTION_PLUS":        1,
+		"TICK_DIRECTION_ZERO_PLUS":   2,
+		"TICK_DIRECTION_MINUS":       3,
+		"TICK_DIRECTION_ZERO_MINUS":  4,
+	}
+)
+
+func (x TickDirection) Enum() *TickDirection {
+	p := new(TickDirection)
+	*p = x
+	return p
+}
+
+func (x TickDirection) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TickDirection) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_markets_v1_trade_proto_enumTypes[3].Descriptor()
+}
+
+func (TickDirection) Type() protoreflect.EnumType {
+	return &file_cqc_markets_v1_trade_proto_enumTypes[3]
+}
+
+func (x TickDirection) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TickDirection.Descriptor instead.
+func (TickDirection) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{3}
+}
+
 // Kinds of price that a candle follows.
 type CandlePriceKind int32
 
@@ -211,7 +272,7 @@ const (
 	CandlePriceKind_CANDLE_PRICE_KIND_INDEX CandlePriceKind = 3
 	// The mean of best bid and ask.
 	CandlePriceKind_CANDLE_PRICE_KIND_MID CandlePriceKind = 4
-	// The premium of the perpetual over its index.
+	// The premium of the perpetual over its index, as a fraction of the index.
 	CandlePriceKind_CANDLE_PRICE_KIND_PREMIUM CandlePriceKind = 5
 )
 
@@ -246,11 +307,11 @@ func (x CandlePriceKind) String() string {
 }
 
 func (CandlePriceKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_markets_v1_trade_proto_enumTypes[3].Descriptor()
+	return file_cqc_markets_v1_trade_proto_enumTypes[4].Descriptor()
 }
 
 func (CandlePriceKind) Type() protoreflect.EnumType {
-	return &file_cqc_markets_v1_trade_proto_enumTypes[3]
+	return &file_cqc_markets_v1_trade_proto_enumTypes[4]
 }
 
 func (x CandlePriceKind) Number() protoreflect.EnumNumber {
@@ -259,7 +320,7 @@ func (x CandlePriceKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CandlePriceKind.Descriptor instead.
 func (CandlePriceKind) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{3}
+	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{4}
 }
 
 // A public trade as the venue reported it.
@@ -268,58 +329,79 @@ type Trade struct {
 	// The venue's id of the trade, unique within the listing. Absent if the venue provides none, as in the trades of
 	// Kraken's first websocket version; a mapping must not make one up.
 	TradeId *string `protobuf:"bytes,1,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
-	// Listing on which the trade took place.
-	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Price in quote units, exactly as the venue wrote it.
-	Price string `protobuf:"bytes,3,opt,name=price,proto3" json:"price,omitempty"`
+	// Listing on which the trade took place. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,3,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Price in quote units per unit of the listing's base, exactly as the venue wrote it. Negative prices exist for
+	// spreads.
+	Price string `protobuf:"bytes,4,opt,name=price,proto3" json:"price,omitempty"`
 	// Quantity traded, in `quantity_unit`.
-	Quantity string `protobuf:"bytes,4,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
-	// because the venue's figure may be rounded.
-	QuoteQuantity *string `protobuf:"bytes,5,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof" json:"quote_quantity,omitempty"`
+	Quantity string `protobuf:"bytes,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// Unit of `quantity`.
 	QuantityUnit QuantityUnit `protobuf:"varint,6,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Quantity traded in contracts, from venues that report it beside `quantity`. Absent elsewhere; never computed.
+	Contracts *string `protobuf:"bytes,7,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
+	// Quantity traded in base units, from venues that report it beside `quantity`. Absent elsewhere; never computed.
+	BaseQuantity *string `protobuf:"bytes,8,opt,name=base_quantity,json=baseQuantity,proto3,oneof" json:"base_quantity,omitempty"`
+	// Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
+	// because the venue's figure may be rounded.
+	QuoteQuantity *string `protobuf:"bytes,9,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof" json:"quote_quantity,omitempty"`
 	// Side that crossed the spread. Coinbase reports the maker's side in its matches, and Binance whether the buyer was
 	// the maker; a mapping converts both.
-	Aggressor AggressorSide `protobuf:"varint,7,opt,name=aggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"aggressor,omitempty"`
-	// The venue's own value for the side. Empty if the venue has none.
-	RawSide string `protobuf:"bytes,8,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	Aggressor AggressorSide `protobuf:"varint,10,opt,name=aggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"aggressor,omitempty"`
+	// The venue's own value for `aggressor`. Empty if the venue has none.
+	RawAggressor string `protobuf:"bytes,11,opt,name=raw_aggressor,json=rawAggressor,proto3" json:"raw_aggressor,omitempty"`
+	// Direction of the price against the trades before.
+	TickDirection TickDirection `protobuf:"varint,12,opt,name=tick_direction,json=tickDirection,proto3,enum=cqc.markets.v1.TickDirection" json:"tick_direction,omitempty"`
+	// The venue's own value for `tick_direction`. Empty if the venue has none.
+	RawTickDirection string `protobuf:"bytes,13,opt,name=raw_tick_direction,json=rawTickDirection,proto3" json:"raw_tick_direction,omitempty"`
 	// Id of the first individual trade in an aggregated one. Absent if the trade is not aggregated.
-	FirstTradeId *string `protobuf:"bytes,9,opt,name=first_trade_id,json=firstTradeId,proto3,oneof" json:"first_trade_id,omitempty"`
+	FirstTradeId *string `protobuf:"bytes,14,opt,name=first_trade_id,json=firstTradeId,proto3,oneof" json:"first_trade_id,omitempty"`
 	// Id of the last individual trade in an aggregated one. Absent if the trade is not aggregated.
-	LastTradeId *string `protobuf:"bytes,10,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
+	LastTradeId *string `protobuf:"bytes,15,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
 	// The venue's id of the maker order. Absent if the id is not public.
-	MakerOrderId *string `protobuf:"bytes,11,opt,name=maker_order_id,json=makerOrderId,proto3,oneof" json:"maker_order_id,omitempty"`
+	MakerOrderId *string `protobuf:"bytes,16,opt,name=maker_order_id,json=makerOrderId,proto3,oneof" json:"maker_order_id,omitempty"`
 	// The venue's id of the taker order. Absent if the id is not public.
-	TakerOrderId *string `protobuf:"bytes,12,opt,name=taker_order_id,json=takerOrderId,proto3,oneof" json:"taker_order_id,omitempty"`
+	TakerOrderId *string `protobuf:"bytes,17,opt,name=taker_order_id,json=takerOrderId,proto3,oneof" json:"taker_order_id,omitempty"`
 	// Type of the taker order.
-	TakerOrderType TakerOrderType `protobuf:"varint,13,opt,name=taker_order_type,json=takerOrderType,proto3,enum=cqc.markets.v1.TakerOrderType" json:"taker_order_type,omitempty"`
+	TakerOrderType TakerOrderType `protobuf:"varint,18,opt,name=taker_order_type,json=takerOrderType,proto3,enum=cqc.markets.v1.TakerOrderType" json:"taker_order_type,omitempty"`
 	// The venue's own value for `taker_order_type`. Empty if the venue has none.
-	RawTakerOrderType string `protobuf:"bytes,14,opt,name=raw_taker_order_type,json=rawTakerOrderType,proto3" json:"raw_taker_order_type,omitempty"`
-	// Whether the trade closed a position by force. Absent if the venue does not report it.
-	Liquidation *bool `protobuf:"varint,15,opt,name=liquidation,proto3,oneof" json:"liquidation,omitempty"`
-	// Whether the trade was negotiated away from the book. Absent if the venue does not report it.
-	Block *bool `protobuf:"varint,16,opt,name=block,proto3,oneof" json:"block,omitempty"`
-	// Mark price at the time of the trade, in quote units. Absent if the venue does not report it.
-	MarkPrice *string `protobuf:"bytes,17,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// Index price at the time of the trade, in quote units. Absent if the venue does not report it.
-	IndexPrice *string `protobuf:"bytes,18,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
-	// The venue's number of the trade in its stream. Absent if the venue does not number trades.
-	Sequence *uint64 `protobuf:"varint,19,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
-	// Transaction of a trade on a chain. Absent for other trades.
-	Onchain *v1.OnchainRef `protobuf:"bytes,20,opt,name=onchain,proto3" json:"onchain,omitempty"`
-	// Time at which the trade was matched. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the venue sent the trade. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// When this system received the trade. Always set.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// The venue's remarks on the trade. Empty if the venue has none.
-	RawConditions string `protobuf:"bytes,24,opt,name=raw_conditions,json=rawConditions,proto3" json:"raw_conditions,omitempty"`
+	RawTakerOrderType string `protobuf:"bytes,19,opt,name=raw_taker_order_type,json=rawTakerOrderType,proto3" json:"raw_taker_order_type,omitempty"`
 	// Maker order, from venues that publish it. Absent elsewhere.
-	MakerOrder *MatchedOrder `protobuf:"bytes,25,opt,name=maker_order,json=makerOrder,proto3" json:"maker_order,omitempty"`
+	MakerOrder *MatchedOrder `protobuf:"bytes,20,opt,name=maker_order,json=makerOrder,proto3" json:"maker_order,omitempty"`
 	// Taker order, from venues that publish it. Absent elsewhere.
-	TakerOrder    *MatchedOrder `protobuf:"bytes,26,opt,name=taker_order,json=takerOrder,proto3" json:"taker_order,omitempty"`
+	TakerOrder *MatchedOrder `protobuf:"bytes,21,opt,name=taker_order,json=takerOrder,proto3" json:"taker_order,omitempty"`
+	// Whether the trade closed a position by force. Absent if the venue does not report it.
+	Liquidation *bool `protobuf:"varint,22,opt,name=liquidation,proto3,oneof" json:"liquidation,omitempty"`
+	// Whether the trade was negotiated away from the book. Absent if the venue does not report it.
+	Block *bool `protobuf:"varint,23,opt,name=block,proto3,oneof" json:"block,omitempty"`
+	// The venue's id of the block, which may consist of several trades. Absent if the trade is not part of one, or if the
+	// venue does not report it.
+	BlockTradeId *string `protobuf:"bytes,24,opt,name=block_trade_id,json=blockTradeId,proto3,oneof" json:"block_trade_id,omitempty"`
+	// Legs of the trade of a combination, in the venue's order. Empty if the listing is not a combination, or if the
+	// venue does not report them.
+	Legs []*TradeLeg `protobuf:"bytes,25,rep,name=legs,proto3" json:"legs,omitempty"`
+	// The venue's id of the combination's trade to which this trade of a leg belongs. Absent if there is none, or if the
+	// venue does not report it.
+	ComboTradeId *string `protobuf:"bytes,26,opt,name=combo_trade_id,json=comboTradeId,proto3,oneof" json:"combo_trade_id,omitempty"`
+	// Prices and volatilities that the venue states with the trade. Absent if the venue states none.
+	MarketContext *MarketContext `protobuf:"bytes,27,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`
+	// The venue's remarks on the trade. Empty if the venue has none.
+	RawConditions string `protobuf:"bytes,28,opt,name=raw_conditions,json=rawConditions,proto3" json:"raw_conditions,omitempty"`
+	// The venue's number of the trade in its stream. Absent if the venue does not number trades.
+	Sequence *uint64 `protobuf:"varint,29,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
+	// Transaction or block of a trade on a chain. Absent for other trades.
+	Onchain *v1.OnchainRef `protobuf:"bytes,30,opt,name=onchain,proto3" json:"onchain,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,31,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Time at which the trade was matched. Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,32,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the trade. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,33,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received the trade. Always set.
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -362,10 +444,17 @@ func (x *Trade) GetTradeId() string {
 }
 
 func (x *Trade) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *Trade) GetNativeListing() *NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *Trade) GetPrice() string {
@@ -382,18 +471,32 @@ func (x *Trade) GetQuantity() string {
 	return ""
 }
 
-func (x *Trade) GetQuoteQuantity() string {
-	if x != nil && x.QuoteQuantity != nil {
-		return *x.QuoteQuantity
-	}
-	return ""
-}
-
 func (x *Trade) GetQuantityUnit() QuantityUnit {
 	if x != nil {
 		return x.QuantityUnit
 	}
 	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
+}
+
+func (x *Trade) GetContracts() string {
+	if x != nil && x.Contracts != nil {
+		return *x.Contracts
+	}
+	return ""
+}
+
+func (x *Trade) GetBaseQuantity() string {
+	if x != nil && x.BaseQuantity != nil {
+		return *x.BaseQuantity
+	}
+	return ""
+}
+
+func (x *Trade) GetQuoteQuantity() string {
+	if x != nil && x.QuoteQuantity != nil {
+		return *x.QuoteQuantity
+	}
+	return ""
 }
 
 func (x *Trade) GetAggressor() AggressorSide {
@@ -403,9 +506,23 @@ func (x *Trade) GetAggressor() AggressorSide {
 	return AggressorSide_AGGRESSOR_SIDE_UNSPECIFIED
 }
 
-func (x *Trade) GetRawSide() string {
+func (x *Trade) GetRawAggressor() string {
 	if x != nil {
-		return x.RawSide
+		return x.RawAggressor
+	}
+	return ""
+}
+
+func (x *Trade) GetTickDirection() TickDirection {
+	if x != nil {
+		return x.TickDirection
+	}
+	return TickDirection_TICK_DIRECTION_UNSPECIFIED
+}
+
+func (x *Trade) GetRawTickDirection() string {
+	if x != nil {
+		return x.RawTickDirection
 	}
 	return ""
 }
@@ -452,6 +569,20 @@ func (x *Trade) GetRawTakerOrderType() string {
 	return ""
 }
 
+func (x *Trade) GetMakerOrder() *MatchedOrder {
+	if x != nil {
+		return x.MakerOrder
+	}
+	return nil
+}
+
+func (x *Trade) GetTakerOrder() *MatchedOrder {
+	if x != nil {
+		return x.TakerOrder
+	}
+	return nil
+}
+
 func (x *Trade) GetLiquidation() bool {
 	if x != nil && x.Liquidation != nil {
 		return *x.Liquidation
@@ -466,16 +597,37 @@ func (x *Trade) GetBlock() bool {
 	return false
 }
 
-func (x *Trade) GetMarkPrice() string {
-	if x != nil && x.MarkPrice != nil {
-		return *x.MarkPrice
+func (x *Trade) GetBlockTradeId() string {
+	if x != nil && x.BlockTradeId != nil {
+		return *x.BlockTradeId
 	}
 	return ""
 }
 
-func (x *Trade) GetIndexPrice() string {
-	if x != nil && x.IndexPrice != nil {
-		return *x.IndexPrice
+func (x *Trade) GetLegs() []*TradeLeg {
+	if x != nil {
+		return x.Legs
+	}
+	return nil
+}
+
+func (x *Trade) GetComboTradeId() string {
+	if x != nil && x.ComboTradeId != nil {
+		return *x.ComboTradeId
+	}
+	return ""
+}
+
+func (x *Trade) GetMarketContext() *MarketContext {
+	if x != nil {
+		return x.MarketContext
+	}
+	return nil
+}
+
+func (x *Trade) GetRawConditions() string {
+	if x != nil {
+		return x.RawConditions
 	}
 	return ""
 }
@@ -490,6 +642,13 @@ func (x *Trade) GetSequence() uint64 {
 func (x *Trade) GetOnchain() *v1.OnchainRef {
 	if x != nil {
 		return x.Onchain
+	}
+	return nil
+}
+
+func (x *Trade) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
 	}
 	return nil
 }
@@ -515,23 +674,131 @@ func (x *Trade) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *Trade) GetRawConditions() string {
+// One leg of the trade of a combination.
+type TradeLeg struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The venue's id of the leg's own trade. Absent if the venue does not report it.
+	TradeId *string `protobuf:"bytes,1,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
+	// Listing of the leg. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,3,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Side on which the aggressor of the combination traded the leg.
+	Side LegSide `protobuf:"varint,4,opt,name=side,proto3,enum=cqc.markets.v1.LegSide" json:"side,omitempty"`
+	// The venue's own value for `side`. Empty if the venue has none.
+	RawSide string `protobuf:"bytes,5,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	// Price of the leg, in quote units of the leg's listing. Absent if the venue does not report it.
+	Price *string `protobuf:"bytes,6,opt,name=price,proto3,oneof" json:"price,omitempty"`
+	// Quantity of the leg, in `quantity_unit`, zero or greater: `side` has the direction. Absent if the venue does not
+	// report it.
+	Quantity *string `protobuf:"bytes,7,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
+	// Unit of `quantity`.
+	QuantityUnit QuantityUnit `protobuf:"varint,8,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Quantity of the leg in contracts, from venues that report it beside `quantity`. Absent elsewhere; never computed.
+	Contracts *string `protobuf:"bytes,9,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
+	// Prices and volatilities of the leg. Absent if the venue states none.
+	MarketContext *MarketContext `protobuf:"bytes,10,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TradeLeg) Reset() {
+	*x = TradeLeg{}
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TradeLeg) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TradeLeg) ProtoMessage() {}
+
+func (x *TradeLeg) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[1]
 	if x != nil {
-		return x.RawConditions
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TradeLeg.ProtoReflect.Descriptor instead.
+func (*TradeLeg) Descriptor() ([]byte, []int) {
+	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TradeLeg) GetTradeId() string {
+	if x != nil && x.TradeId != nil {
+		return *x.TradeId
 	}
 	return ""
 }
 
-func (x *Trade) GetMakerOrder() *MatchedOrder {
+func (x *TradeLeg) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *TradeLeg) GetNativeListing() *NativeListing {
 	if x != nil {
-		return x.MakerOrder
+		return x.NativeListing
 	}
 	return nil
 }
 
-func (x *Trade) GetTakerOrder() *MatchedOrder {
+func (x *TradeLeg) GetSide() LegSide {
 	if x != nil {
-		return x.TakerOrder
+		return x.Side
+	}
+	return LegSide_LEG_SIDE_UNSPECIFIED
+}
+
+func (x *TradeLeg) GetRawSide() string {
+	if x != nil {
+		return x.RawSide
+	}
+	return ""
+}
+
+func (x *TradeLeg) GetPrice() string {
+	if x != nil && x.Price != nil {
+		return *x.Price
+	}
+	return ""
+}
+
+func (x *TradeLeg) GetQuantity() string {
+	if x != nil && x.Quantity != nil {
+		return *x.Quantity
+	}
+	return ""
+}
+
+func (x *TradeLeg) GetQuantityUnit() QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
+}
+
+func (x *TradeLeg) GetContracts() string {
+	if x != nil && x.Contracts != nil {
+		return *x.Contracts
+	}
+	return ""
+}
+
+func (x *TradeLeg) GetMarketContext() *MarketContext {
+	if x != nil {
+		return x.MarketContext
 	}
 	return nil
 }
@@ -553,7 +820,8 @@ type MatchedOrder struct {
 	ReduceOnly *bool `protobuf:"varint,6,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
 	// Whether the trade filled the order completely. Absent if the venue does not report it.
 	Filled *bool `protobuf:"varint,7,opt,name=filled,proto3,oneof" json:"filled,omitempty"`
-	// Quantity by which the venue reduced the order. Absent if the venue did not reduce it, or does not report it.
+	// Quantity by which the venue reduced the order, in the trade's quantity unit. Absent if the venue did not reduce it,
+	// or does not report it.
 	ReducedQuantity *string `protobuf:"bytes,8,opt,name=reduced_quantity,json=reducedQuantity,proto3,oneof" json:"reduced_quantity,omitempty"`
 	// When the order was placed. Absent if the venue does not report it.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -565,7 +833,7 @@ type MatchedOrder struct {
 
 func (x *MatchedOrder) Reset() {
 	*x = MatchedOrder{}
-	mi := &file_cqc_markets_v1_trade_proto_msgTypes[1]
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +845,7 @@ func (x *MatchedOrder) String() string {
 func (*MatchedOrder) ProtoMessage() {}
 
 func (x *MatchedOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_markets_v1_trade_proto_msgTypes[1]
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +858,7 @@ func (x *MatchedOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MatchedOrder.ProtoReflect.Descriptor instead.
 func (*MatchedOrder) Descriptor() ([]byte, []int) {
-	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{1}
+	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *MatchedOrder) GetVenueOrderId() string {
@@ -666,11 +934,15 @@ func (x *MatchedOrder) GetUpdatedAt() *timestamppb.Timestamp {
 // Open, high, low, close and volume of an interval.
 //
 // An interval without trades has a candle only if the venue produces one; its prices are then those that the venue
-// states.
+// states. The key is the listing, the length, `price_kind` and `open_time`: a candle with the same key replaces an
+// earlier one. The candle of an index names the listing of the index itself, such as `deribit:BTC-USD-INDEX`.
 type Candle struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing whose trades or prices the candle summarizes.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Listing whose trades or prices the candle summarizes. Absent if the registry does not know the listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
 	// Length of the candle.
 	//
 	// Types that are valid to be assigned to Length:
@@ -678,53 +950,58 @@ type Candle struct {
 	//	*Candle_Interval
 	//	*Candle_CalendarInterval
 	Length isCandle_Length `protobuf_oneof:"length"`
+	// Kind of price that the candle follows.
+	PriceKind CandlePriceKind `protobuf:"varint,5,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
+	// The venue's own value for `price_kind`. Empty if the venue has none.
+	RawPriceKind string `protobuf:"bytes,6,opt,name=raw_price_kind,json=rawPriceKind,proto3" json:"raw_price_kind,omitempty"`
 	// Start of the interval, inclusive. Always set.
-	OpenTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=open_time,json=openTime,proto3" json:"open_time,omitempty"`
+	OpenTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=open_time,json=openTime,proto3" json:"open_time,omitempty"`
 	// End of the interval, exclusive. If a venue reports the last millisecond instead, the mapping adds one millisecond.
 	// Always set.
-	CloseTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=close_time,json=closeTime,proto3" json:"close_time,omitempty"`
-	// First price, in quote units.
-	Open string `protobuf:"bytes,6,opt,name=open,proto3" json:"open,omitempty"`
-	// Highest price, in quote units.
-	High string `protobuf:"bytes,7,opt,name=high,proto3" json:"high,omitempty"`
-	// Lowest price, in quote units.
-	Low string `protobuf:"bytes,8,opt,name=low,proto3" json:"low,omitempty"`
-	// Last price, in quote units. While the candle is open, the latest price.
-	Close string `protobuf:"bytes,9,opt,name=close,proto3" json:"close,omitempty"`
+	CloseTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=close_time,json=closeTime,proto3" json:"close_time,omitempty"`
+	// First price, in quote units per unit of the listing's base; for an index that is no price, in the units of the
+	// index; for a premium, a fraction.
+	Open string `protobuf:"bytes,9,opt,name=open,proto3" json:"open,omitempty"`
+	// Highest price, in the units of `open`.
+	High string `protobuf:"bytes,10,opt,name=high,proto3" json:"high,omitempty"`
+	// Lowest price, in the units of `open`.
+	Low string `protobuf:"bytes,11,opt,name=low,proto3" json:"low,omitempty"`
+	// Last price, in the units of `open`. While the candle is open, the latest price.
+	Close string `protobuf:"bytes,12,opt,name=close,proto3" json:"close,omitempty"`
 	// Quantity traded, in `volume_unit`. Absent for prices that are not traded, such as an index.
-	Volume *string `protobuf:"bytes,10,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
+	Volume *string `protobuf:"bytes,13,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
 	// Unit of `volume`.
-	VolumeUnit QuantityUnit `protobuf:"varint,11,opt,name=volume_unit,json=volumeUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"volume_unit,omitempty"`
+	VolumeUnit QuantityUnit `protobuf:"varint,14,opt,name=volume_unit,json=volumeUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"volume_unit,omitempty"`
+	// Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed.
+	BaseVolume *string `protobuf:"bytes,15,opt,name=base_volume,json=baseVolume,proto3,oneof" json:"base_volume,omitempty"`
 	// Quantity traded, in quote units. Absent if the venue does not report it.
-	QuoteVolume *string `protobuf:"bytes,12,opt,name=quote_volume,json=quoteVolume,proto3,oneof" json:"quote_volume,omitempty"`
-	// Part of `volume` in which the buyer was the aggressor. Absent if the venue does not report it.
-	TakerBuyBaseVolume *string `protobuf:"bytes,13,opt,name=taker_buy_base_volume,json=takerBuyBaseVolume,proto3,oneof" json:"taker_buy_base_volume,omitempty"`
-	// Part of the quote volume in which the buyer was the aggressor, in quote units. Absent if the venue does not report
+	QuoteVolume *string `protobuf:"bytes,16,opt,name=quote_volume,json=quoteVolume,proto3,oneof" json:"quote_volume,omitempty"`
+	// Part of `volume` in which the buyer was the aggressor, in `volume_unit`. Absent if the venue does not report it.
+	TakerBuyVolume *string `protobuf:"bytes,17,opt,name=taker_buy_volume,json=takerBuyVolume,proto3,oneof" json:"taker_buy_volume,omitempty"`
+	// Part of `quote_volume` in which the buyer was the aggressor, in quote units. Absent if the venue does not report
 	// it.
-	TakerBuyQuoteVolume *string `protobuf:"bytes,14,opt,name=taker_buy_quote_volume,json=takerBuyQuoteVolume,proto3,oneof" json:"taker_buy_quote_volume,omitempty"`
+	TakerBuyQuoteVolume *string `protobuf:"bytes,18,opt,name=taker_buy_quote_volume,json=takerBuyQuoteVolume,proto3,oneof" json:"taker_buy_quote_volume,omitempty"`
 	// Number of trades. Absent if the venue does not count them, which differs from zero.
-	TradeCount *uint64 `protobuf:"varint,15,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
+	TradeCount *uint64 `protobuf:"varint,19,opt,name=trade_count,json=tradeCount,proto3,oneof" json:"trade_count,omitempty"`
 	// Id of the first trade. Absent if the venue does not report it.
-	FirstTradeId *string `protobuf:"bytes,16,opt,name=first_trade_id,json=firstTradeId,proto3,oneof" json:"first_trade_id,omitempty"`
+	FirstTradeId *string `protobuf:"bytes,20,opt,name=first_trade_id,json=firstTradeId,proto3,oneof" json:"first_trade_id,omitempty"`
 	// Id of the last trade. Absent if the venue does not report it.
-	LastTradeId *string `protobuf:"bytes,17,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
+	LastTradeId *string `protobuf:"bytes,21,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
 	// Volume-weighted average price as the venue reports it, in quote units. Absent if the venue does not report it.
-	Vwap *string `protobuf:"bytes,18,opt,name=vwap,proto3,oneof" json:"vwap,omitempty"`
+	Vwap *string `protobuf:"bytes,22,opt,name=vwap,proto3,oneof" json:"vwap,omitempty"`
 	// Whether the candle is final. Absent if the venue does not report it.
-	Closed *bool `protobuf:"varint,19,opt,name=closed,proto3,oneof" json:"closed,omitempty"`
-	// Kind of price that the candle follows.
-	PriceKind CandlePriceKind `protobuf:"varint,20,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
+	Closed *bool `protobuf:"varint,23,opt,name=closed,proto3,oneof" json:"closed,omitempty"`
 	// When the venue sent the candle. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received the candle. Always set.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Candle) Reset() {
 	*x = Candle{}
-	mi := &file_cqc_markets_v1_trade_proto_msgTypes[2]
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +1013,7 @@ func (x *Candle) String() string {
 func (*Candle) ProtoMessage() {}
 
 func (x *Candle) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_markets_v1_trade_proto_msgTypes[2]
+	mi := &file_cqc_markets_v1_trade_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,14 +1026,21 @@ func (x *Candle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candle.ProtoReflect.Descriptor instead.
 func (*Candle) Descriptor() ([]byte, []int) {
-	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{2}
+	return file_cqc_markets_v1_trade_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Candle) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *Candle) GetNativeListing() *NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *Candle) GetLength() isCandle_Length {
@@ -782,6 +1066,20 @@ func (x *Candle) GetCalendarInterval() CalendarInterval {
 		}
 	}
 	return CalendarInterval_CALENDAR_INTERVAL_UNSPECIFIED
+}
+
+func (x *Candle) GetPriceKind() CandlePriceKind {
+	if x != nil {
+		return x.PriceKind
+	}
+	return CandlePriceKind_CANDLE_PRICE_KIND_UNSPECIFIED
+}
+
+func (x *Candle) GetRawPriceKind() string {
+	if x != nil {
+		return x.RawPriceKind
+	}
+	return ""
 }
 
 func (x *Candle) GetOpenTime() *timestamppb.Timestamp {
@@ -840,6 +1138,13 @@ func (x *Candle) GetVolumeUnit() QuantityUnit {
 	return QuantityUnit_QUANTITY_UNIT_UNSPECIFIED
 }
 
+func (x *Candle) GetBaseVolume() string {
+	if x != nil && x.BaseVolume != nil {
+		return *x.BaseVolume
+	}
+	return ""
+}
+
 func (x *Candle) GetQuoteVolume() string {
 	if x != nil && x.QuoteVolume != nil {
 		return *x.QuoteVolume
@@ -847,9 +1152,9 @@ func (x *Candle) GetQuoteVolume() string {
 	return ""
 }
 
-func (x *Candle) GetTakerBuyBaseVolume() string {
-	if x != nil && x.TakerBuyBaseVolume != nil {
-		return *x.TakerBuyBaseVolume
+func (x *Candle) GetTakerBuyVolume() string {
+	if x != nil && x.TakerBuyVolume != nil {
+		return *x.TakerBuyVolume
 	}
 	return ""
 }
@@ -896,13 +1201,6 @@ func (x *Candle) GetClosed() bool {
 	return false
 }
 
-func (x *Candle) GetPriceKind() CandlePriceKind {
-	if x != nil {
-		return x.PriceKind
-	}
-	return CandlePriceKind_CANDLE_PRICE_KIND_UNSPECIFIED
-}
-
 func (x *Candle) GetPublishedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.PublishedAt
@@ -923,12 +1221,12 @@ type isCandle_Length interface {
 
 type Candle_Interval struct {
 	// Fixed span, such as 60 seconds; greater than zero.
-	Interval *durationpb.Duration `protobuf:"bytes,2,opt,name=interval,proto3,oneof"`
+	Interval *durationpb.Duration `protobuf:"bytes,3,opt,name=interval,proto3,oneof"`
 }
 
 type Candle_CalendarInterval struct {
 	// Span of the calendar, such as a month.
-	CalendarInterval CalendarInterval `protobuf:"varint,3,opt,name=calendar_interval,json=calendarInterval,proto3,enum=cqc.markets.v1.CalendarInterval,oneof"`
+	CalendarInterval CalendarInterval `protobuf:"varint,4,opt,name=calendar_interval,json=calendarInterval,proto3,enum=cqc.markets.v1.CalendarInterval,oneof"`
 }
 
 func (*Candle_Interval) isCandle_Length() {}
@@ -939,57 +1237,88 @@ var File_cqc_markets_v1_trade_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_trade_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/markets/v1/trade.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\v\n" +
+	"\x1acqc/markets/v1/trade.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x10\n" +
 	"\x05Trade\x12*\n" +
 	"\btrade_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\x00R\atradeId\x88\x01\x01\x121\n" +
-	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1f\n" +
-	"\x05price\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05price\x12%\n" +
-	"\bquantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x125\n" +
-	"\x0equote_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\rquoteQuantity\x88\x01\x01\x12A\n" +
-	"\rquantity_unit\x18\x06 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12;\n" +
-	"\taggressor\x18\a \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\taggressor\x12\"\n" +
-	"\braw_side\x18\b \x01(\tB\a\xbaH\x04r\x02\x18@R\arawSide\x123\n" +
-	"\x0efirst_trade_id\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\ffirstTradeId\x88\x01\x01\x121\n" +
-	"\rlast_trade_id\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\vlastTradeId\x88\x01\x01\x123\n" +
-	"\x0emaker_order_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\fmakerOrderId\x88\x01\x01\x123\n" +
-	"\x0etaker_order_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\ftakerOrderId\x88\x01\x01\x12H\n" +
-	"\x10taker_order_type\x18\r \x01(\x0e2\x1e.cqc.markets.v1.TakerOrderTypeR\x0etakerOrderType\x128\n" +
-	"\x14raw_taker_order_type\x18\x0e \x01(\tB\a\xbaH\x04r\x02\x18@R\x11rawTakerOrderType\x12%\n" +
-	"\vliquidation\x18\x0f \x01(\bH\x06R\vliquidation\x88\x01\x01\x12\x19\n" +
-	"\x05block\x18\x10 \x01(\bH\aR\x05block\x88\x01\x01\x12-\n" +
-	"\n" +
-	"mark_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\tmarkPrice\x88\x01\x01\x12/\n" +
-	"\vindex_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\n" +
-	"indexPrice\x88\x01\x01\x12\x1f\n" +
-	"\bsequence\x18\x13 \x01(\x04H\n" +
-	"R\bsequence\x88\x01\x01\x123\n" +
-	"\aonchain\x18\x14 \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x128\n" +
-	"\ttimestamp\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
-	"\fpublished_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x12/\n" +
-	"\x0eraw_conditions\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\rrawConditions\x12=\n" +
-	"\vmaker_order\x18\x19 \x01(\v2\x1c.cqc.markets.v1.MatchedOrderR\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02H\x00R\atradeId\x88\x01\x01\x126\n" +
+	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x03 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12\x1f\n" +
+	"\x05price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05price\x12%\n" +
+	"\bquantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x12A\n" +
+	"\rquantity_unit\x18\x06 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12,\n" +
+	"\tcontracts\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\tcontracts\x88\x01\x01\x123\n" +
+	"\rbase_quantity\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\fbaseQuantity\x88\x01\x01\x125\n" +
+	"\x0equote_quantity\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\rquoteQuantity\x88\x01\x01\x12;\n" +
+	"\taggressor\x18\n" +
+	" \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\taggressor\x12-\n" +
+	"\rraw_aggressor\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawAggressor\x12D\n" +
+	"\x0etick_direction\x18\f \x01(\x0e2\x1d.cqc.markets.v1.TickDirectionR\rtickDirection\x126\n" +
+	"\x12raw_tick_direction\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawTickDirection\x123\n" +
+	"\x0efirst_trade_id\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\ffirstTradeId\x88\x01\x01\x121\n" +
+	"\rlast_trade_id\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x06R\vlastTradeId\x88\x01\x01\x123\n" +
+	"\x0emaker_order_id\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\aR\fmakerOrderId\x88\x01\x01\x123\n" +
+	"\x0etaker_order_id\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\bR\ftakerOrderId\x88\x01\x01\x12H\n" +
+	"\x10taker_order_type\x18\x12 \x01(\x0e2\x1e.cqc.markets.v1.TakerOrderTypeR\x0etakerOrderType\x129\n" +
+	"\x14raw_taker_order_type\x18\x13 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11rawTakerOrderType\x12=\n" +
+	"\vmaker_order\x18\x14 \x01(\v2\x1c.cqc.markets.v1.MatchedOrderR\n" +
 	"makerOrder\x12=\n" +
-	"\vtaker_order\x18\x1a \x01(\v2\x1c.cqc.markets.v1.MatchedOrderR\n" +
-	"takerOrderB\v\n" +
-	"\t_trade_idB\x11\n" +
+	"\vtaker_order\x18\x15 \x01(\v2\x1c.cqc.markets.v1.MatchedOrderR\n" +
+	"takerOrder\x12%\n" +
+	"\vliquidation\x18\x16 \x01(\bH\tR\vliquidation\x88\x01\x01\x12\x19\n" +
+	"\x05block\x18\x17 \x01(\bH\n" +
+	"R\x05block\x88\x01\x01\x123\n" +
+	"\x0eblock_trade_id\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\vR\fblockTradeId\x88\x01\x01\x12,\n" +
+	"\x04legs\x18\x19 \x03(\v2\x18.cqc.markets.v1.TradeLegR\x04legs\x123\n" +
+	"\x0ecombo_trade_id\x18\x1a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\fR\fcomboTradeId\x88\x01\x01\x12D\n" +
+	"\x0emarket_context\x18\x1b \x01(\v2\x1d.cqc.markets.v1.MarketContextR\rmarketContext\x12/\n" +
+	"\x0eraw_conditions\x18\x1c \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\rrawConditions\x12\x1f\n" +
+	"\bsequence\x18\x1d \x01(\x04H\rR\bsequence\x88\x01\x01\x123\n" +
+	"\aonchain\x18\x1e \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12I\n" +
+	"\fvenue_fields\x18\x1f \x03(\v2&.cqc.markets.v1.Trade.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18  \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18! \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
+	"\t_trade_idB\x12\n" +
+	"\x10_venue_symbol_idB\f\n" +
+	"\n" +
+	"_contractsB\x10\n" +
+	"\x0e_base_quantityB\x11\n" +
 	"\x0f_quote_quantityB\x11\n" +
 	"\x0f_first_trade_idB\x10\n" +
 	"\x0e_last_trade_idB\x11\n" +
 	"\x0f_maker_order_idB\x11\n" +
 	"\x0f_taker_order_idB\x0e\n" +
 	"\f_liquidationB\b\n" +
-	"\x06_blockB\r\n" +
-	"\v_mark_priceB\x0e\n" +
-	"\f_index_priceB\v\n" +
-	"\t_sequence\"\xab\x04\n" +
+	"\x06_blockB\x11\n" +
+	"\x0f_block_trade_idB\x11\n" +
+	"\x0f_combo_trade_idB\v\n" +
+	"\t_sequence\"\xd3\x04\n" +
+	"\bTradeLeg\x12(\n" +
+	"\btrade_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\atradeId\x88\x01\x01\x126\n" +
+	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x03 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12+\n" +
+	"\x04side\x18\x04 \x01(\x0e2\x17.cqc.markets.v1.LegSideR\x04side\x12#\n" +
+	"\braw_side\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12$\n" +
+	"\x05price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05price\x88\x01\x01\x12*\n" +
+	"\bquantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\bquantity\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\b \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12,\n" +
+	"\tcontracts\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\tcontracts\x88\x01\x01\x12D\n" +
+	"\x0emarket_context\x18\n" +
+	" \x01(\v2\x1d.cqc.markets.v1.MarketContextR\rmarketContextB\v\n" +
+	"\t_trade_idB\x12\n" +
+	"\x10_venue_symbol_idB\b\n" +
+	"\x06_priceB\v\n" +
+	"\t_quantityB\f\n" +
+	"\n" +
+	"_contracts\"\xad\x04\n" +
 	"\fMatchedOrder\x123\n" +
-	"\x0evenue_order_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\fvenueOrderId\x88\x01\x01\x12\"\n" +
-	"\braw_side\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\arawSide\x12\"\n" +
-	"\braw_type\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\arawType\x12*\n" +
+	"\x0evenue_order_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\fvenueOrderId\x88\x01\x01\x12#\n" +
+	"\braw_side\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12#\n" +
+	"\braw_type\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x12*\n" +
 	"\bquantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\bquantity\x88\x01\x01\x12$\n" +
 	"\x05price\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05price\x88\x01\x01\x12$\n" +
 	"\vreduce_only\x18\x06 \x01(\bH\x03R\n" +
@@ -1006,41 +1335,47 @@ const file_cqc_markets_v1_trade_proto_rawDesc = "" +
 	"\x06_priceB\x0e\n" +
 	"\f_reduce_onlyB\t\n" +
 	"\a_filledB\x13\n" +
-	"\x11_reduced_quantity\"\xaf\n" +
+	"\x11_reduced_quantity\"\xf1\v\n" +
+	"\x06Candle\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12A\n" +
+	"\binterval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00H\x00R\binterval\x12O\n" +
+	"\x11calendar_interval\x18\x04 \x01(\x0e2 .cqc.markets.v1.CalendarIntervalH\x00R\x10calendarInterval\x12>\n" +
 	"\n" +
-	"\x06Candle\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12A\n" +
-	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00H\x00R\binterval\x12O\n" +
-	"\x11calendar_interval\x18\x03 \x01(\x0e2 .cqc.markets.v1.CalendarIntervalH\x00R\x10calendarInterval\x12?\n" +
-	"\topen_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\bopenTime\x12A\n" +
+	"price_kind\x18\x05 \x01(\x0e2\x1f.cqc.markets.v1.CandlePriceKindR\tpriceKind\x12.\n" +
+	"\x0eraw_price_kind\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawPriceKind\x12?\n" +
+	"\topen_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\bopenTime\x12A\n" +
 	"\n" +
-	"close_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tcloseTime\x12\x1d\n" +
-	"\x04open\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x04open\x12\x1d\n" +
-	"\x04high\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x04high\x12\x1b\n" +
-	"\x03low\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x03low\x12\x1f\n" +
-	"\x05close\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05close\x12&\n" +
-	"\x06volume\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x06volume\x88\x01\x01\x12=\n" +
-	"\vvolume_unit\x18\v \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\n" +
-	"volumeUnit\x121\n" +
-	"\fquote_volume\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\vquoteVolume\x88\x01\x01\x12A\n" +
-	"\x15taker_buy_base_volume\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x12takerBuyBaseVolume\x88\x01\x01\x12C\n" +
-	"\x16taker_buy_quote_volume\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x13takerBuyQuoteVolume\x88\x01\x01\x12$\n" +
-	"\vtrade_count\x18\x0f \x01(\x04H\x05R\n" +
+	"close_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tcloseTime\x12\x1d\n" +
+	"\x04open\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x04open\x12\x1d\n" +
+	"\x04high\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x04high\x12\x1b\n" +
+	"\x03low\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x03low\x12\x1f\n" +
+	"\x05close\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05close\x12&\n" +
+	"\x06volume\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x06volume\x88\x01\x01\x12=\n" +
+	"\vvolume_unit\x18\x0e \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\n" +
+	"volumeUnit\x12/\n" +
+	"\vbase_volume\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\n" +
+	"baseVolume\x88\x01\x01\x121\n" +
+	"\fquote_volume\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\vquoteVolume\x88\x01\x01\x128\n" +
+	"\x10taker_buy_volume\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\x0etakerBuyVolume\x88\x01\x01\x12C\n" +
+	"\x16taker_buy_quote_volume\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x13takerBuyQuoteVolume\x88\x01\x01\x12$\n" +
+	"\vtrade_count\x18\x13 \x01(\x04H\aR\n" +
 	"tradeCount\x88\x01\x01\x123\n" +
-	"\x0efirst_trade_id\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x06R\ffirstTradeId\x88\x01\x01\x121\n" +
-	"\rlast_trade_id\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\aR\vlastTradeId\x88\x01\x01\x12\"\n" +
-	"\x04vwap\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x04vwap\x88\x01\x01\x12\x1b\n" +
-	"\x06closed\x18\x13 \x01(\bH\tR\x06closed\x88\x01\x01\x12>\n" +
-	"\n" +
-	"price_kind\x18\x14 \x01(\x0e2\x1f.cqc.markets.v1.CandlePriceKindR\tpriceKind\x12=\n" +
-	"\fpublished_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"\x0efirst_trade_id\x18\x14 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\bR\ffirstTradeId\x88\x01\x01\x121\n" +
+	"\rlast_trade_id\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\tR\vlastTradeId\x88\x01\x01\x12\"\n" +
+	"\x04vwap\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\x04vwap\x88\x01\x01\x12\x1b\n" +
+	"\x06closed\x18\x17 \x01(\bH\vR\x06closed\x88\x01\x01\x12=\n" +
+	"\fpublished_at\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\x19 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAtB\x0f\n" +
-	"\x06length\x12\x05\xbaH\x02\b\x01B\t\n" +
-	"\a_volumeB\x0f\n" +
-	"\r_quote_volumeB\x18\n" +
-	"\x16_taker_buy_base_volumeB\x19\n" +
+	"\x06length\x12\x05\xbaH\x02\b\x01B\x12\n" +
+	"\x10_venue_symbol_idB\t\n" +
+	"\a_volumeB\x0e\n" +
+	"\f_base_volumeB\x0f\n" +
+	"\r_quote_volumeB\x13\n" +
+	"\x11_taker_buy_volumeB\x19\n" +
 	"\x17_taker_buy_quote_volumeB\x0e\n" +
 	"\f_trade_countB\x11\n" +
 	"\x0f_first_trade_idB\x10\n" +
@@ -1061,7 +1396,13 @@ const file_cqc_markets_v1_trade_proto_rawDesc = "" +
 	"\x1dCALENDAR_INTERVAL_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17CALENDAR_INTERVAL_MONTH\x10\x01\x12\x1d\n" +
 	"\x19CALENDAR_INTERVAL_QUARTER\x10\x02\x12\x1a\n" +
-	"\x16CALENDAR_INTERVAL_YEAR\x10\x03*\xc4\x01\n" +
+	"\x16CALENDAR_INTERVAL_YEAR\x10\x03*\x9f\x01\n" +
+	"\rTickDirection\x12\x1e\n" +
+	"\x1aTICK_DIRECTION_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13TICK_DIRECTION_PLUS\x10\x01\x12\x1c\n" +
+	"\x18TICK_DIRECTION_ZERO_PLUS\x10\x02\x12\x18\n" +
+	"\x14TICK_DIRECTION_MINUS\x10\x03\x12\x1d\n" +
+	"\x19TICK_DIRECTION_ZERO_MINUS\x10\x04*\xc4\x01\n" +
 	"\x0fCandlePriceKind\x12!\n" +
 	"\x1dCANDLE_PRICE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17CANDLE_PRICE_KIND_TRADE\x10\x01\x12\x1a\n" +
@@ -1082,46 +1423,62 @@ func file_cqc_markets_v1_trade_proto_rawDescGZIP() []byte {
 	return file_cqc_markets_v1_trade_proto_rawDescData
 }
 
-var file_cqc_markets_v1_trade_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_cqc_markets_v1_trade_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_cqc_markets_v1_trade_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_cqc_markets_v1_trade_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cqc_markets_v1_trade_proto_goTypes = []any{
 	(AggressorSide)(0),            // 0: cqc.markets.v1.AggressorSide
 	(TakerOrderType)(0),           // 1: cqc.markets.v1.TakerOrderType
 	(CalendarInterval)(0),         // 2: cqc.markets.v1.CalendarInterval
-	(CandlePriceKind)(0),          // 3: cqc.markets.v1.CandlePriceKind
-	(*Trade)(nil),                 // 4: cqc.markets.v1.Trade
-	(*MatchedOrder)(nil),          // 5: cqc.markets.v1.MatchedOrder
-	(*Candle)(nil),                // 6: cqc.markets.v1.Candle
-	(QuantityUnit)(0),             // 7: cqc.markets.v1.QuantityUnit
-	(*v1.OnchainRef)(nil),         // 8: cqc.assets.v1.OnchainRef
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(TickDirection)(0),            // 3: cqc.markets.v1.TickDirection
+	(CandlePriceKind)(0),          // 4: cqc.markets.v1.CandlePriceKind
+	(*Trade)(nil),                 // 5: cqc.markets.v1.Trade
+	(*TradeLeg)(nil),              // 6: cqc.markets.v1.TradeLeg
+	(*MatchedOrder)(nil),          // 7: cqc.markets.v1.MatchedOrder
+	(*Candle)(nil),                // 8: cqc.markets.v1.Candle
+	nil,                           // 9: cqc.markets.v1.Trade.VenueFieldsEntry
+	(*NativeListing)(nil),         // 10: cqc.markets.v1.NativeListing
+	(QuantityUnit)(0),             // 11: cqc.markets.v1.QuantityUnit
+	(*MarketContext)(nil),         // 12: cqc.markets.v1.MarketContext
+	(*v1.OnchainRef)(nil),         // 13: cqc.assets.v1.OnchainRef
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(LegSide)(0),                  // 15: cqc.markets.v1.LegSide
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
 }
 var file_cqc_markets_v1_trade_proto_depIdxs = []int32{
-	7,  // 0: cqc.markets.v1.Trade.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	0,  // 1: cqc.markets.v1.Trade.aggressor:type_name -> cqc.markets.v1.AggressorSide
-	1,  // 2: cqc.markets.v1.Trade.taker_order_type:type_name -> cqc.markets.v1.TakerOrderType
-	8,  // 3: cqc.markets.v1.Trade.onchain:type_name -> cqc.assets.v1.OnchainRef
-	9,  // 4: cqc.markets.v1.Trade.timestamp:type_name -> google.protobuf.Timestamp
-	9,  // 5: cqc.markets.v1.Trade.published_at:type_name -> google.protobuf.Timestamp
-	9,  // 6: cqc.markets.v1.Trade.received_at:type_name -> google.protobuf.Timestamp
-	5,  // 7: cqc.markets.v1.Trade.maker_order:type_name -> cqc.markets.v1.MatchedOrder
-	5,  // 8: cqc.markets.v1.Trade.taker_order:type_name -> cqc.markets.v1.MatchedOrder
-	9,  // 9: cqc.markets.v1.MatchedOrder.created_at:type_name -> google.protobuf.Timestamp
-	9,  // 10: cqc.markets.v1.MatchedOrder.updated_at:type_name -> google.protobuf.Timestamp
-	10, // 11: cqc.markets.v1.Candle.interval:type_name -> google.protobuf.Duration
-	2,  // 12: cqc.markets.v1.Candle.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
-	9,  // 13: cqc.markets.v1.Candle.open_time:type_name -> google.protobuf.Timestamp
-	9,  // 14: cqc.markets.v1.Candle.close_time:type_name -> google.protobuf.Timestamp
-	7,  // 15: cqc.markets.v1.Candle.volume_unit:type_name -> cqc.markets.v1.QuantityUnit
-	3,  // 16: cqc.markets.v1.Candle.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
-	9,  // 17: cqc.markets.v1.Candle.published_at:type_name -> google.protobuf.Timestamp
-	9,  // 18: cqc.markets.v1.Candle.received_at:type_name -> google.protobuf.Timestamp
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	10, // 0: cqc.markets.v1.Trade.native_listing:type_name -> cqc.markets.v1.NativeListing
+	11, // 1: cqc.markets.v1.Trade.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	0,  // 2: cqc.markets.v1.Trade.aggressor:type_name -> cqc.markets.v1.AggressorSide
+	3,  // 3: cqc.markets.v1.Trade.tick_direction:type_name -> cqc.markets.v1.TickDirection
+	1,  // 4: cqc.markets.v1.Trade.taker_order_type:type_name -> cqc.markets.v1.TakerOrderType
+	7,  // 5: cqc.markets.v1.Trade.maker_order:type_name -> cqc.markets.v1.MatchedOrder
+	7,  // 6: cqc.markets.v1.Trade.taker_order:type_name -> cqc.markets.v1.MatchedOrder
+	6,  // 7: cqc.markets.v1.Trade.legs:type_name -> cqc.markets.v1.TradeLeg
+	12, // 8: cqc.markets.v1.Trade.market_context:type_name -> cqc.markets.v1.MarketContext
+	13, // 9: cqc.markets.v1.Trade.onchain:type_name -> cqc.assets.v1.OnchainRef
+	9,  // 10: cqc.markets.v1.Trade.venue_fields:type_name -> cqc.markets.v1.Trade.VenueFieldsEntry
+	14, // 11: cqc.markets.v1.Trade.timestamp:type_name -> google.protobuf.Timestamp
+	14, // 12: cqc.markets.v1.Trade.published_at:type_name -> google.protobuf.Timestamp
+	14, // 13: cqc.markets.v1.Trade.received_at:type_name -> google.protobuf.Timestamp
+	10, // 14: cqc.markets.v1.TradeLeg.native_listing:type_name -> cqc.markets.v1.NativeListing
+	15, // 15: cqc.markets.v1.TradeLeg.side:type_name -> cqc.markets.v1.LegSide
+	11, // 16: cqc.markets.v1.TradeLeg.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	12, // 17: cqc.markets.v1.TradeLeg.market_context:type_name -> cqc.markets.v1.MarketContext
+	14, // 18: cqc.markets.v1.MatchedOrder.created_at:type_name -> google.protobuf.Timestamp
+	14, // 19: cqc.markets.v1.MatchedOrder.updated_at:type_name -> google.protobuf.Timestamp
+	10, // 20: cqc.markets.v1.Candle.native_listing:type_name -> cqc.markets.v1.NativeListing
+	16, // 21: cqc.markets.v1.Candle.interval:type_name -> google.protobuf.Duration
+	2,  // 22: cqc.markets.v1.Candle.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
+	4,  // 23: cqc.markets.v1.Candle.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
+	14, // 24: cqc.markets.v1.Candle.open_time:type_name -> google.protobuf.Timestamp
+	14, // 25: cqc.markets.v1.Candle.close_time:type_name -> google.protobuf.Timestamp
+	11, // 26: cqc.markets.v1.Candle.volume_unit:type_name -> cqc.markets.v1.QuantityUnit
+	14, // 27: cqc.markets.v1.Candle.published_at:type_name -> google.protobuf.Timestamp
+	14, // 28: cqc.markets.v1.Candle.received_at:type_name -> google.protobuf.Timestamp
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_cqc_markets_v1_trade_proto_init() }
@@ -1129,10 +1486,14 @@ func file_cqc_markets_v1_trade_proto_init() {
 	if File_cqc_markets_v1_trade_proto != nil {
 		return
 	}
+	file_cqc_markets_v1_market_context_proto_init()
+	file_cqc_markets_v1_native_listing_proto_init()
 	file_cqc_markets_v1_quantity_proto_init()
+	file_cqc_markets_v1_symbol_proto_init()
 	file_cqc_markets_v1_trade_proto_msgTypes[0].OneofWrappers = []any{}
 	file_cqc_markets_v1_trade_proto_msgTypes[1].OneofWrappers = []any{}
-	file_cqc_markets_v1_trade_proto_msgTypes[2].OneofWrappers = []any{
+	file_cqc_markets_v1_trade_proto_msgTypes[2].OneofWrappers = []any{}
+	file_cqc_markets_v1_trade_proto_msgTypes[3].OneofWrappers = []any{
 		(*Candle_Interval)(nil),
 		(*Candle_CalendarInterval)(nil),
 	}
@@ -1141,8 +1502,8 @@ func file_cqc_markets_v1_trade_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_markets_v1_trade_proto_rawDesc), len(file_cqc_markets_v1_trade_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   3,
+			NumEnums:      5,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,7 +32,7 @@ const (
 	PortfolioStatus_PORTFOLIO_STATUS_UNSPECIFIED PortfolioStatus = 0
 	// In use.
 	PortfolioStatus_PORTFOLIO_STATUS_ACTIVE PortfolioStatus = 1
-	// Kept for its history.
+	// Kept for its history. Nothing more is recorded in it.
 	PortfolioStatus_PORTFOLIO_STATUS_ARCHIVED PortfolioStatus = 2
 )
 
@@ -78,9 +78,13 @@ func (PortfolioStatus) EnumDescriptor() ([]byte, []int) {
 }
 
 // Accounts and strategies viewed as one.
+//
+// A portfolio consists of its own accounts and those of the portfolios below it, and so do its positions, books and
+// profit and loss. An account may belong to several portfolios, but not to one and another above or below it: the
+// service refuses that with INVALID_FIELD.
 type Portfolio struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id assigned by this system, immutable.
+	// Id of the portfolio, proposed by whoever creates it, immutable and never reused.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
 	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
@@ -88,19 +92,20 @@ type Portfolio struct {
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
 	// Asset in which the portfolio's value is stated.
 	ReportingAssetId string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3" json:"reporting_asset_id,omitempty"`
-	// Accounts that belong to the portfolio.
+	// Accounts that belong to the portfolio, in no particular order. Empty for one that only groups others.
 	AccountIds []string `protobuf:"bytes,5,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// Portfolio that this one is part of. Absent if it is not part of another.
+	// Portfolio that this one is part of. Must exist and must not be below this one. Absent if it is not part of another.
 	ParentPortfolioId *string `protobuf:"bytes,6,opt,name=parent_portfolio_id,json=parentPortfolioId,proto3,oneof" json:"parent_portfolio_id,omitempty"`
 	// Whether the portfolio is in use.
 	Status PortfolioStatus `protobuf:"varint,7,opt,name=status,proto3,enum=cqc.portfolio.v1.PortfolioStatus" json:"status,omitempty"`
-	// Target allocations of the portfolio. Empty if none have been decided.
+	// Target allocations of the portfolio, no target twice. Empty if none have been decided.
 	Allocations []*Allocation `protobuf:"bytes,8,rep,name=allocations,proto3" json:"allocations,omitempty"`
-	// Version of this record, increased by one at each change. Send this value back with an update.
+	// Version of this record, increased by one at each change. Set by the service; an update carries the value that was
+	// read.
 	Revision uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was created.
+	// When the record was created. Set by the service.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the record last changed.
+	// When the record last changed. Set by the service.
 	UpdatedAt     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -216,7 +221,7 @@ func (x *Portfolio) GetUpdatedAt() *timestamppb.Timestamp {
 // Target share of a portfolio in one asset, product, group or strategy.
 type Allocation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Target of the allocation.
+	// Target of the allocation. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Target:
 	//
@@ -225,12 +230,12 @@ type Allocation struct {
 	//	*Allocation_GroupId
 	//	*Allocation_StrategyId
 	Target isAllocation_Target `protobuf_oneof:"target"`
-	// Target fraction of the portfolio's value, such as 0.25. A negative weight is short. The weights need not add up to
+	// Target fraction of the portfolio's equity, such as 0.25. A negative weight is short. The weights need not add up to
 	// 1.
 	Weight string `protobuf:"bytes,5,opt,name=weight,proto3" json:"weight,omitempty"`
-	// Fraction of the portfolio's value below which someone acts. Absent if there is no lower bound.
+	// Fraction of the portfolio's equity below which someone acts, not above `weight`. Absent if there is no lower bound.
 	MinWeight *string `protobuf:"bytes,6,opt,name=min_weight,json=minWeight,proto3,oneof" json:"min_weight,omitempty"`
-	// Fraction of the portfolio's value above which someone acts. Absent if there is no upper bound.
+	// Fraction of the portfolio's equity above which someone acts, not below `weight`. Absent if there is no upper bound.
 	MaxWeight     *string `protobuf:"bytes,7,opt,name=max_weight,json=maxWeight,proto3,oneof" json:"max_weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -366,10 +371,10 @@ var File_cqc_portfolio_v1_portfolio_proto protoreflect.FileDescriptor
 
 const file_cqc_portfolio_v1_portfolio_proto_rawDesc = "" +
 	"\n" +
-	" cqc/portfolio/v1/portfolio.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd9\x04\n" +
-	"\tPortfolio\x12-\n" +
-	"\fportfolio_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12\x1e\n" +
+	" cqc/portfolio/v1/portfolio.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x06\n" +
+	"\tPortfolio\x129\n" +
+	"\fportfolio_id\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\x80\x01Z\n" +
+	"everywhereR\vportfolioId\x12\x1e\n" +
 	"\x04name\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x12*\n" +
 	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vdescription\x127\n" +
@@ -377,15 +382,17 @@ const file_cqc_portfolio_v1_portfolio_proto_rawDesc = "" +
 	"\vaccount_ids\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"accountIds\x12?\n" +
 	"\x13parent_portfolio_id\x18\x06 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\x11parentPortfolioId\x88\x01\x01\x129\n" +
-	"\x06status\x18\a \x01(\x0e2!.cqc.portfolio.v1.PortfolioStatusR\x06status\x12>\n" +
-	"\vallocations\x18\b \x03(\v2\x1c.cqc.portfolio.v1.AllocationR\vallocations\x12\x1a\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\x11parentPortfolioId\x88\x01\x01\x12E\n" +
+	"\x06status\x18\a \x01(\x0e2!.cqc.portfolio.v1.PortfolioStatusB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x06status\x12I\n" +
+	"\vallocations\x18\b \x03(\v2\x1c.cqc.portfolio.v1.AllocationB\t\xbaH\x06\x92\x01\x03\x10\x90NR\vallocations\x12\x1a\n" +
 	"\brevision\x18\t \x01(\x04R\brevision\x129\n" +
 	"\n" +
 	"created_at\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAtB\x16\n" +
+	"updated_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n" +
+	"\x10portfolio.parent\x12&a portfolio must not be its own parent\x1aO!has(this.parent_portfolio_id) || this.parent_portfolio_id != this.portfolio_idB\x16\n" +
 	"\x14_parent_portfolio_id\"\xe6\x02\n" +
 	"\n" +
 	"Allocation\x12&\n" +

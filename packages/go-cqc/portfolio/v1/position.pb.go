@@ -8,11 +8,13 @@ package portfoliov1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
-	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	v12 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
+	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
-	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -32,7 +34,7 @@ type ExposureDimension int32
 const (
 	// Not known.
 	ExposureDimension_EXPOSURE_DIMENSION_UNSPECIFIED ExposureDimension = 0
-	// The asset whose price matters.
+	// The asset whose price matters: the asset held, or the base asset of a derivative.
 	ExposureDimension_EXPOSURE_DIMENSION_ASSET ExposureDimension = 1
 	// The venue that could fail.
 	ExposureDimension_EXPOSURE_DIMENSION_VENUE ExposureDimension = 2
@@ -40,7 +42,7 @@ const (
 	ExposureDimension_EXPOSURE_DIMENSION_ACCOUNT ExposureDimension = 3
 	// The product.
 	ExposureDimension_EXPOSURE_DIMENSION_SYMBOL ExposureDimension = 4
-	// The chain that could fail.
+	// The chain that could fail: the one on which the asset is held.
 	ExposureDimension_EXPOSURE_DIMENSION_CHAIN ExposureDimension = 5
 	// The issuer or protocol that could fail.
 	ExposureDimension_EXPOSURE_DIMENSION_ISSUER ExposureDimension = 6
@@ -95,113 +97,299 @@ func (ExposureDimension) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_position_proto_rawDescGZIP(), []int{0}
 }
 
+// State of a position.
+type PositionStatus int32
+
+const (
+	// The venue states none. The position is open unless its quantity is zero.
+	PositionStatus_POSITION_STATUS_UNSPECIFIED PositionStatus = 0
+	// Open.
+	PositionStatus_POSITION_STATUS_OPEN PositionStatus = 1
+	// Closed by trades, a delivery or an expiry.
+	PositionStatus_POSITION_STATUS_CLOSED PositionStatus = 2
+	// The venue is closing the position because its margin is too low.
+	PositionStatus_POSITION_STATUS_LIQUIDATING PositionStatus = 3
+	// Closed by a liquidation.
+	PositionStatus_POSITION_STATUS_LIQUIDATED PositionStatus = 4
+	// The venue is reducing the position, or has closed it, against a liquidated one (auto-deleveraging).
+	PositionStatus_POSITION_STATUS_DELEVERAGED PositionStatus = 5
+)
+
+// Enum value maps for PositionStatus.
+var (
+	PositionStatus_name = map[int32]string{
+		0: "POSITION_STATUS_UNSPECIFIED",
+		1: "POSITION_STATUS_OPEN",
+		2: "POSITION_STATUS_CLOSED",
+		3: "POSITION_STATUS_LIQUIDATING",
+		4: "POSITION_STATUS_LIQUIDATED",
+		5: "POSITION_STATUS_DELEVERAGED",
+	}
+	PositionStatus_value = map[string]int32{
+		"POSITION_STATUS_UNSPECIFIED": 0,
+		"POSITION_STATUS_OPEN":        1,
+		"POSITION_STATUS_CLOSED":      2,
+		"POSITION_STATUS_LIQUIDATING": 3,
+		"POSITION_STATUS_LIQUIDATED":  4,
+		"POSITION_STATUS_DELEVERAGED": 5,
+	}
+)
+
+func (x PositionStatus) Enum() *PositionStatus {
+	p := new(PositionStatus)
+	*p = x
+	return p
+}
+
+func (x PositionStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PositionStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_portfolio_v1_position_proto_enumTypes[1].Descriptor()
+}
+
+func (PositionStatus) Type() protoreflect.EnumType {
+	return &file_cqc_portfolio_v1_position_proto_enumTypes[1]
+}
+
+func (x PositionStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PositionStatus.Descriptor instead.
+func (PositionStatus) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_portfolio_v1_position_proto_rawDescGZIP(), []int{1}
+}
+
 // An account's holding on a listing, as the venue reports it or as derived from fills.
 //
-// A fact: no field is checked against any other.
+// A fact: no field is checked against any other. An absent field is one that the venue does not report, unless the
+// field's comment says otherwise. Prices are in quote units. A position that is closed is sent once more, with quantity
+// 0. Negative profit and loss is a loss.
 type Position struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id assigned by this system. Stays the same for as long as the position is open.
+	// Opaque id assigned by this system, the key of the position. Stays the same until the position is closed; one that
+	// is opened later on the same listing has another id.
 	PositionId string `protobuf:"bytes,1,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
 	// Account that holds the position.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing on which the position is held.
-	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Which of the listing's positions this is: the net one, the long one or the short one.
-	Side v1.PositionSide `protobuf:"varint,4,opt,name=side,proto3,enum=cqc.venues.v1.PositionSide" json:"side,omitempty"`
+	// Listing on which the position is held. Absent if the venue's listing is not in the registry.
+	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v1.NativeListing `protobuf:"bytes,4,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// The venue's id of the position; some venues hold several lots of one listing.
+	VenuePositionId *string `protobuf:"bytes,5,opt,name=venue_position_id,json=venuePositionId,proto3,oneof" json:"venue_position_id,omitempty"`
+	// Which of the listing's positions this is: the net one, the long one or the short one. The sign of `quantity`, not
+	// this field, states whether the position is long.
+	Side v11.PositionSide `protobuf:"varint,6,opt,name=side,proto3,enum=cqc.venues.v1.PositionSide" json:"side,omitempty"`
 	// The venue's own value for `side`. Empty if the venue has none.
-	RawSide string `protobuf:"bytes,5,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	RawSide string `protobuf:"bytes,7,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	// State of the position.
+	Status PositionStatus `protobuf:"varint,8,opt,name=status,proto3,enum=cqc.portfolio.v1.PositionStatus" json:"status,omitempty"`
+	// The venue's own value for `status`, such as `Normal`. Empty if the venue has none.
+	RawStatus string `protobuf:"bytes,9,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
 	// Collateral that backs the position.
-	MarginMode v1.MarginMode `protobuf:"varint,6,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	MarginMode v11.MarginMode `protobuf:"varint,10,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
 	// The venue's own value for `margin_mode`. Empty if the venue has none.
-	RawMarginMode string `protobuf:"bytes,33,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
-	// Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed.
-	Quantity string `protobuf:"bytes,7,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// Unit of `quantity`.
-	QuantityUnit v11.QuantityUnit `protobuf:"varint,8,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Size of one contract. Absent if the venue trades in units instead of contracts.
-	ContractSize *string `protobuf:"bytes,9,opt,name=contract_size,json=contractSize,proto3,oneof" json:"contract_size,omitempty"`
-	// Average price at which the position was opened, in quote units. Absent if the venue does not report it.
-	EntryPrice *string `protobuf:"bytes,10,opt,name=entry_price,json=entryPrice,proto3,oneof" json:"entry_price,omitempty"`
-	// Price at which the venue values the position, in quote units. Absent if the venue does not report it.
-	MarkPrice *string `protobuf:"bytes,11,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// Price at which closing the position would give no profit or loss, fees included, in quote units. Absent if the
-	// venue does not report it.
-	BreakEvenPrice *string `protobuf:"bytes,12,opt,name=break_even_price,json=breakEvenPrice,proto3,oneof" json:"break_even_price,omitempty"`
-	// Price at which the position would be liquidated, in quote units. Absent if there is none (0 at some venues), or if
-	// the venue does not report it.
-	LiquidationPrice *string `protobuf:"bytes,13,opt,name=liquidation_price,json=liquidationPrice,proto3,oneof" json:"liquidation_price,omitempty"`
-	// Value of the position at the mark price, in quote units. Absent if the venue does not report it.
-	Notional *string `protobuf:"bytes,14,opt,name=notional,proto3,oneof" json:"notional,omitempty"`
-	// Collateral that backs the position, in the settlement asset. Absent if the venue does not report it.
-	Collateral *string `protobuf:"bytes,15,opt,name=collateral,proto3,oneof" json:"collateral,omitempty"`
-	// Balance set aside for the position, in the settlement asset. Absent unless the margin mode is isolated.
-	IsolatedWallet *string `protobuf:"bytes,16,opt,name=isolated_wallet,json=isolatedWallet,proto3,oneof" json:"isolated_wallet,omitempty"`
-	// Margin required to open the position, in the settlement asset. Absent if the venue does not report it.
-	InitialMargin *string `protobuf:"bytes,17,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
-	// Margin required to keep the position open, in the settlement asset. Absent if the venue does not report it.
-	MaintenanceMargin *string `protobuf:"bytes,18,opt,name=maintenance_margin,json=maintenanceMargin,proto3,oneof" json:"maintenance_margin,omitempty"`
-	// Leverage set for the position, such as 10 for tenfold. Absent if the venue does not report it.
-	Leverage *string `protobuf:"bytes,19,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
-	// Profit or loss at the mark price, in the settlement asset. Negative is a loss. Absent if the venue does not report
-	// it.
-	UnrealizedPnl *string `protobuf:"bytes,20,opt,name=unrealized_pnl,json=unrealizedPnl,proto3,oneof" json:"unrealized_pnl,omitempty"`
-	// Profit or loss realized since the position was opened, in the settlement asset. Negative is a loss. Absent if the
-	// venue does not report it.
-	RealizedPnl *string `protobuf:"bytes,21,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
-	// Profit or loss realized since the venue's last settlement, in the settlement asset. Negative is a loss. Absent if
-	// the venue does not report it.
-	SessionRealizedPnl *string `protobuf:"bytes,22,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
-	// Funding owed but not yet paid, in the settlement asset. Positive is to be received. Absent if the venue does not
-	// report it.
-	AccruedFunding *string `protobuf:"bytes,23,opt,name=accrued_funding,json=accruedFunding,proto3,oneof" json:"accrued_funding,omitempty"`
-	// Fees charged so far, one entry per asset.
-	Fees []*v1.Fee `protobuf:"bytes,24,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Largest position value that the venue allows at this leverage, in quote units. Absent if the venue does not report
-	// it.
-	MaxNotional *string `protobuf:"bytes,25,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
-	// Whether collateral is added automatically. Absent if the venue does not report it.
-	AutoAddMargin *bool `protobuf:"varint,26,opt,name=auto_add_margin,json=autoAddMargin,proto3,oneof" json:"auto_add_margin,omitempty"`
-	// The venue's id of the position; some venues hold several lots of one listing. Absent if the venue has none.
-	VenuePositionId *string `protobuf:"bytes,27,opt,name=venue_position_id,json=venuePositionId,proto3,oneof" json:"venue_position_id,omitempty"`
-	// Asset in which margin, profit and loss are stated. Absent if the venue does not report it.
-	SettlementAssetId *string `protobuf:"bytes,28,opt,name=settlement_asset_id,json=settlementAssetId,proto3,oneof" json:"settlement_asset_id,omitempty"`
-	// When the position was opened. Absent if the venue does not report it.
-	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
-	// When the venue last changed the position. Absent if the venue does not report it.
-	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// When this system received this state. Always set.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Version of this record, increased by one at each change.
-	Revision uint64 `protobuf:"varint,32,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the venue sent this state. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	// Part of `initial_margin` for the position itself, in the settlement asset. Absent if the venue does not report it.
-	PositionInitialMargin *string `protobuf:"bytes,35,opt,name=position_initial_margin,json=positionInitialMargin,proto3,oneof" json:"position_initial_margin,omitempty"`
-	// Part of `initial_margin` for open orders, in the settlement asset. Absent if the venue does not report it.
-	OrderInitialMargin *string `protobuf:"bytes,36,opt,name=order_initial_margin,json=orderInitialMargin,proto3,oneof" json:"order_initial_margin,omitempty"`
-	// Notional of the open buy orders on the listing, in quote units. Absent if the venue does not report it.
-	OpenBidNotional *string `protobuf:"bytes,37,opt,name=open_bid_notional,json=openBidNotional,proto3,oneof" json:"open_bid_notional,omitempty"`
-	// Notional of the open sell orders on the listing, in quote units. Absent if the venue does not report it.
-	OpenAskNotional *string `protobuf:"bytes,38,opt,name=open_ask_notional,json=openAskNotional,proto3,oneof" json:"open_ask_notional,omitempty"`
-	// Volume-weighted average price of the entries, in quote units, from venues that distinguish it from the entry price.
-	// Absent elsewhere.
-	EntryVwap *string `protobuf:"bytes,39,opt,name=entry_vwap,json=entryVwap,proto3,oneof" json:"entry_vwap,omitempty"`
-	// Cost of the entries, in quote units. Absent if the venue does not report it.
-	EntryCost *string `protobuf:"bytes,40,opt,name=entry_cost,json=entryCost,proto3,oneof" json:"entry_cost,omitempty"`
-	// Quantity that was already closed, in `quantity_unit`. Absent if the venue does not report it.
-	ClosedQuantity *string `protobuf:"bytes,41,opt,name=closed_quantity,json=closedQuantity,proto3,oneof" json:"closed_quantity,omitempty"`
-	// The venue's id of the order that opened the position. Absent if the venue does not report it.
-	OpeningVenueOrderId *string `protobuf:"bytes,42,opt,name=opening_venue_order_id,json=openingVenueOrderId,proto3,oneof" json:"opening_venue_order_id,omitempty"`
+	RawMarginMode string `protobuf:"bytes,11,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
+	// Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed. A venue's unsigned
+	// size has the sign of its direction.
+	Quantity *string `protobuf:"bytes,12,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
+	// Unit of every quantity of this message that names no other.
+	QuantityUnit v1.QuantityUnit `protobuf:"varint,13,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Size of one contract, as `VenueSymbol.contract_size`. Absent if the venue trades in units instead of contracts.
+	ContractSize *string `protobuf:"bytes,14,opt,name=contract_size,json=contractSize,proto3,oneof" json:"contract_size,omitempty"`
+	// Size of the position in units of the listing's base, signed as `quantity`, from venues that report it beside
+	// `quantity`.
+	BaseQuantity *string `protobuf:"bytes,15,opt,name=base_quantity,json=baseQuantity,proto3,oneof" json:"base_quantity,omitempty"`
+	// Part of the position that can still be closed, without what open closing orders hold, in `quantity_unit`, zero or
+	// greater.
+	AvailableQuantity *string `protobuf:"bytes,16,opt,name=available_quantity,json=availableQuantity,proto3,oneof" json:"available_quantity,omitempty"`
+	// Largest size that the position has had, in `quantity_unit`, signed as the position was.
+	LargestQuantity *string `protobuf:"bytes,17,opt,name=largest_quantity,json=largestQuantity,proto3,oneof" json:"largest_quantity,omitempty"`
+	// Largest size that the venue allows, in `quantity_unit`, zero or greater.
+	MaxQuantity *string `protobuf:"bytes,18,opt,name=max_quantity,json=maxQuantity,proto3,oneof" json:"max_quantity,omitempty"`
+	// Sum of all entries, in `quantity_unit`, zero or greater.
+	OpenedQuantity *string `protobuf:"bytes,19,opt,name=opened_quantity,json=openedQuantity,proto3,oneof" json:"opened_quantity,omitempty"`
+	// Sum of all exits so far, in `quantity_unit`, zero or greater.
+	ClosedQuantity *string `protobuf:"bytes,20,opt,name=closed_quantity,json=closedQuantity,proto3,oneof" json:"closed_quantity,omitempty"`
+	// Mean price of the entries of what is still open: harmonic, weighted by quantity in quote units, for an inverse
+	// listing, and arithmetic, weighted by quantity, for every other. 100 contracts of 100 USD at 50,000 and 100 at
+	// 40,000 are 44,444.44. Fees are not part of it.
+	EntryPrice *string `protobuf:"bytes,21,opt,name=entry_price,json=entryPrice,proto3,oneof" json:"entry_price,omitempty"`
+	// Mean price of all entries, what was closed since included, from venues that distinguish it from `entry_price`. The
+	// mean is of the same kind.
+	EntryVwap *string `protobuf:"bytes,22,opt,name=entry_vwap,json=entryVwap,proto3,oneof" json:"entry_vwap,omitempty"`
+	// Entry price since the venue's last settlement, from venues that settle open positions.
+	SessionEntryPrice *string `protobuf:"bytes,23,opt,name=session_entry_price,json=sessionEntryPrice,proto3,oneof" json:"session_entry_price,omitempty"`
+	// Mean price of the exits, of the same kind as `entry_price`. Absent if nothing was closed.
+	ExitPrice *string `protobuf:"bytes,24,opt,name=exit_price,json=exitPrice,proto3,oneof" json:"exit_price,omitempty"`
+	// Cost of the entries of what is still open, in quote units, zero or greater.
+	EntryCost *string `protobuf:"bytes,25,opt,name=entry_cost,json=entryCost,proto3,oneof" json:"entry_cost,omitempty"`
+	// Mark, index and other prices at the time of this state. Absent if the venue states none of them.
+	MarketContext *v1.MarketContext `protobuf:"bytes,26,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`
+	// Price of the listing's last trade.
+	LastPrice *string `protobuf:"bytes,27,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
+	// Price of the venue's last settlement of open positions.
+	SettlementPrice *string `protobuf:"bytes,28,opt,name=settlement_price,json=settlementPrice,proto3,oneof" json:"settlement_price,omitempty"`
+	// Price at which closing the position would give no profit or loss, fees included.
+	BreakEvenPrice *string `protobuf:"bytes,29,opt,name=break_even_price,json=breakEvenPrice,proto3,oneof" json:"break_even_price,omitempty"`
+	// Price at which the position would be liquidated. Absent also if there is none (0 at some venues).
+	LiquidationPrice *string `protobuf:"bytes,30,opt,name=liquidation_price,json=liquidationPrice,proto3,oneof" json:"liquidation_price,omitempty"`
+	// Price at which the position's collateral would be used up. Absent also if there is none.
+	BankruptcyPrice *string `protobuf:"bytes,31,opt,name=bankruptcy_price,json=bankruptcyPrice,proto3,oneof" json:"bankruptcy_price,omitempty"`
+	// Price at which the venue demands more margin. Absent also if there is none.
+	MarginCallPrice *string `protobuf:"bytes,32,opt,name=margin_call_price,json=marginCallPrice,proto3,oneof" json:"margin_call_price,omitempty"`
+	// Value of the position at the mark price, in quote units, signed as `quantity`: negative for a short position even
+	// where the venue reports it without a sign.
+	Notional *string `protobuf:"bytes,33,opt,name=notional,proto3,oneof" json:"notional,omitempty"`
+	// Value of the position at the mark price, in the settlement asset, signed as `quantity`. For an option, the value of
+	// its premium.
+	SettlementValue *string `protobuf:"bytes,34,opt,name=settlement_value,json=settlementValue,proto3,oneof" json:"settlement_value,omitempty"`
+	// Value of the position in other assets, such as US dollars, one entry per asset, signed as `quantity`.
+	Valuations []*v12.Valuation `protobuf:"bytes,35,rep,name=valuations,proto3" json:"valuations,omitempty"`
+	// Asset in which margin, profit and loss are stated. Absent if the venue does not report it, or if its code is not
+	// mapped to an asset.
+	SettlementAssetId *string `protobuf:"bytes,36,opt,name=settlement_asset_id,json=settlementAssetId,proto3,oneof" json:"settlement_asset_id,omitempty"`
+	// The venue's own code of the settlement asset. Empty if it has none.
+	SettlementAssetCode string `protobuf:"bytes,37,opt,name=settlement_asset_code,json=settlementAssetCode,proto3" json:"settlement_asset_code,omitempty"`
+	// Profit or loss at the mark price against the entry price, in the settlement asset.
+	UnrealizedPnl *string `protobuf:"bytes,38,opt,name=unrealized_pnl,json=unrealizedPnl,proto3,oneof" json:"unrealized_pnl,omitempty"`
+	// Profit or loss at the last price against the entry price, in the settlement asset.
+	UnrealizedPnlAtLast *string `protobuf:"bytes,39,opt,name=unrealized_pnl_at_last,json=unrealizedPnlAtLast,proto3,oneof" json:"unrealized_pnl_at_last,omitempty"`
+	// Profit or loss realized since the position was opened, in the settlement asset. Excludes fees and funding.
+	RealizedPnl *string `protobuf:"bytes,40,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
+	// `realized_pnl` less `fees`, plus `funding`, since the position was opened, in the settlement asset. Fees in other
+	// assets are left out.
+	RealizedPnlNet *string `protobuf:"bytes,41,opt,name=realized_pnl_net,json=realizedPnlNet,proto3,oneof" json:"realized_pnl_net,omitempty"`
+	// Realized and unrealized profit or loss since the position was opened, in the settlement asset, as the venue
+	// computes it.
+	TotalPnl *string `protobuf:"bytes,42,opt,name=total_pnl,json=totalPnl,proto3,oneof" json:"total_pnl,omitempty"`
+	// Profit or loss realized on the listing by this position and all earlier ones, in the settlement asset, as the venue
+	// computes it.
+	CumulativeRealizedPnl *string `protobuf:"bytes,43,opt,name=cumulative_realized_pnl,json=cumulativeRealizedPnl,proto3,oneof" json:"cumulative_realized_pnl,omitempty"`
+	// Profit or loss realized since the venue's last settlement, in the settlement asset.
+	SessionRealizedPnl *string `protobuf:"bytes,44,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
+	// Unrealized profit or loss since the venue's last settlement, in the settlement asset.
+	SessionUnrealizedPnl *string `protobuf:"bytes,45,opt,name=session_unrealized_pnl,json=sessionUnrealizedPnl,proto3,oneof" json:"session_unrealized_pnl,omitempty"`
+	// Unrealized profit or loss as a fraction of the position's value, such as 0.05.
+	UnrealizedPnlRatio *string `protobuf:"bytes,46,opt,name=unrealized_pnl_ratio,json=unrealizedPnlRatio,proto3,oneof" json:"unrealized_pnl_ratio,omitempty"`
+	// Unrealized profit or loss as a fraction of the position's margin, such as 0.5.
+	ReturnOnMargin *string `protobuf:"bytes,47,opt,name=return_on_margin,json=returnOnMargin,proto3,oneof" json:"return_on_margin,omitempty"`
+	// Profit or loss of a closed position as a fraction of its margin, such as -0.09.
+	RealizedReturnOnMargin *string `protobuf:"bytes,48,opt,name=realized_return_on_margin,json=realizedReturnOnMargin,proto3,oneof" json:"realized_return_on_margin,omitempty"`
+	// Funding since the position was opened, in the settlement asset. Positive was received, negative was paid.
+	Funding *string `protobuf:"bytes,49,opt,name=funding,proto3,oneof" json:"funding,omitempty"`
+	// Funding on the listing for this position and all earlier ones, in the settlement asset. Positive was received.
+	CumulativeFunding *string `protobuf:"bytes,50,opt,name=cumulative_funding,json=cumulativeFunding,proto3,oneof" json:"cumulative_funding,omitempty"`
+	// Funding owed but not yet paid, in the settlement asset. Positive is to be received.
+	AccruedFunding *string `protobuf:"bytes,51,opt,name=accrued_funding,json=accruedFunding,proto3,oneof" json:"accrued_funding,omitempty"`
+	// Fees charged since the position was opened, one entry per asset. Positive is a cost.
+	Fees []*v11.Fee `protobuf:"bytes,52,rep,name=fees,proto3" json:"fees,omitempty"`
+	// Fee that the venue holds back for closing the position, in the settlement asset, zero or greater.
+	ClosingFeeReserve *string `protobuf:"bytes,53,opt,name=closing_fee_reserve,json=closingFeeReserve,proto3,oneof" json:"closing_fee_reserve,omitempty"`
+	// Fee charged for liquidating the position, in the settlement asset, zero or greater.
+	LiquidationFee *string `protobuf:"bytes,54,opt,name=liquidation_fee,json=liquidationFee,proto3,oneof" json:"liquidation_fee,omitempty"`
+	// Amount borrowed for the position, in units of the debt asset, zero or greater.
+	Debt *string `protobuf:"bytes,55,opt,name=debt,proto3,oneof" json:"debt,omitempty"`
+	// Interest owed on `debt`, in units of the debt asset, zero or greater.
+	Interest *string `protobuf:"bytes,56,opt,name=interest,proto3,oneof" json:"interest,omitempty"`
+	// Asset of `debt` and `interest`. Absent if the venue does not report it, or if its code is not mapped to an asset.
+	DebtAssetId *string `protobuf:"bytes,57,opt,name=debt_asset_id,json=debtAssetId,proto3,oneof" json:"debt_asset_id,omitempty"`
+	// The venue's own code of the debt asset. Empty if it has none.
+	DebtAssetCode string `protobuf:"bytes,58,opt,name=debt_asset_code,json=debtAssetCode,proto3" json:"debt_asset_code,omitempty"`
+	// Collateral that backs the position, unrealized profit and loss included if the venue includes it, in the settlement
+	// asset.
+	Collateral *string `protobuf:"bytes,59,opt,name=collateral,proto3,oneof" json:"collateral,omitempty"`
+	// Balance set aside for the position, without unrealized profit and loss, in the settlement asset. Absent unless the
+	// margin mode is isolated.
+	IsolatedWallet *string `protobuf:"bytes,60,opt,name=isolated_wallet,json=isolatedWallet,proto3,oneof" json:"isolated_wallet,omitempty"`
+	// Margin required to open the position and its orders, in the settlement asset, zero or greater.
+	InitialMargin *string `protobuf:"bytes,61,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
+	// Part of `initial_margin` for the position itself, in the settlement asset, zero or greater.
+	PositionInitialMargin *string `protobuf:"bytes,62,opt,name=position_initial_margin,json=positionInitialMargin,proto3,oneof" json:"position_initial_margin,omitempty"`
+	// Part of `initial_margin` for open orders, in the settlement asset, zero or greater.
+	OrderInitialMargin *string `protobuf:"bytes,63,opt,name=order_initial_margin,json=orderInitialMargin,proto3,oneof" json:"order_initial_margin,omitempty"`
+	// Margin required to keep the position open, in the settlement asset, zero or greater.
+	MaintenanceMargin *string `protobuf:"bytes,64,opt,name=maintenance_margin,json=maintenanceMargin,proto3,oneof" json:"maintenance_margin,omitempty"`
+	// Initial margin required, as a fraction of the notional, such as 0.01.
+	InitialMarginRate *string `protobuf:"bytes,65,opt,name=initial_margin_rate,json=initialMarginRate,proto3,oneof" json:"initial_margin_rate,omitempty"`
+	// Maintenance margin required, as a fraction of the notional, such as 0.005.
+	MaintenanceMarginRate *string `protobuf:"bytes,66,opt,name=maintenance_margin_rate,json=maintenanceMarginRate,proto3,oneof" json:"maintenance_margin_rate,omitempty"`
+	// Margin that the position has, divided by the maintenance margin that it requires: at 1 the position is liquidated.
+	// Absent also for a venue whose ratio is defined otherwise.
+	MarginRatio *string `protobuf:"bytes,67,opt,name=margin_ratio,json=marginRatio,proto3,oneof" json:"margin_ratio,omitempty"`
+	// Leverage set for the position, such as 10 for tenfold.
+	Leverage *string `protobuf:"bytes,68,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
+	// Notional divided by the margin that the position has, such as 7.5.
+	EffectiveLeverage *string `protobuf:"bytes,69,opt,name=effective_leverage,json=effectiveLeverage,proto3,oneof" json:"effective_leverage,omitempty"`
+	// Highest leverage that the venue allows for the position.
+	MaxLeverage *string `protobuf:"bytes,70,opt,name=max_leverage,json=maxLeverage,proto3,oneof" json:"max_leverage,omitempty"`
+	// Largest position value that the venue allows at this leverage, in quote units, zero or greater.
+	MaxNotional *string `protobuf:"bytes,71,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
+	// The venue's id of the margin tier that applies. Absent if it has none.
+	VenueMarginTierId *string `protobuf:"bytes,72,opt,name=venue_margin_tier_id,json=venueMarginTierId,proto3,oneof" json:"venue_margin_tier_id,omitempty"`
+	// Whether collateral is added automatically.
+	AutoAddMargin *bool `protobuf:"varint,73,opt,name=auto_add_margin,json=autoAddMargin,proto3,oneof" json:"auto_add_margin,omitempty"`
+	// Whether the venue allows only orders that reduce the position.
+	ReduceOnly *bool `protobuf:"varint,74,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
+	// Place in the queue for auto-deleveraging, from 0 (last) to 1 (first). A rank on a scale is the rank as a fraction
+	// of the scale's width: rank 1 of 1 to 5 is 0, rank 5 is 1. Absent also if the position is not in the queue.
+	AdlQuantile *string `protobuf:"bytes,75,opt,name=adl_quantile,json=adlQuantile,proto3,oneof" json:"adl_quantile,omitempty"`
+	// The venue's own value for the place in the queue for auto-deleveraging. Empty if it has none.
+	RawAdlRank string `protobuf:"bytes,76,opt,name=raw_adl_rank,json=rawAdlRank,proto3" json:"raw_adl_rank,omitempty"`
+	// Greeks of the whole position. Absent if the venue states none of them.
+	Greeks *PositionGreeks `protobuf:"bytes,77,opt,name=greeks,proto3" json:"greeks,omitempty"`
+	// Greeks of the whole position in units of the settlement asset, with the effect of a premium paid in it, from venues
+	// that report them beside `greeks`.
+	PremiumAdjustedGreeks *PositionGreeks `protobuf:"bytes,78,opt,name=premium_adjusted_greeks,json=premiumAdjustedGreeks,proto3" json:"premium_adjusted_greeks,omitempty"`
+	// Quantity of the open buy orders on the listing, in `quantity_unit`, zero or greater.
+	OpenBuyQuantity *string `protobuf:"bytes,79,opt,name=open_buy_quantity,json=openBuyQuantity,proto3,oneof" json:"open_buy_quantity,omitempty"`
+	// Quantity of the open sell orders on the listing, in `quantity_unit`, zero or greater.
+	OpenSellQuantity *string `protobuf:"bytes,80,opt,name=open_sell_quantity,json=openSellQuantity,proto3,oneof" json:"open_sell_quantity,omitempty"`
+	// Notional of the open buy orders on the listing, in quote units, zero or greater.
+	OpenBuyNotional *string `protobuf:"bytes,81,opt,name=open_buy_notional,json=openBuyNotional,proto3,oneof" json:"open_buy_notional,omitempty"`
+	// Notional of the open sell orders on the listing, in quote units, zero or greater.
+	OpenSellNotional *string `protobuf:"bytes,82,opt,name=open_sell_notional,json=openSellNotional,proto3,oneof" json:"open_sell_notional,omitempty"`
+	// Number of open orders on the listing.
+	OpenOrderCount *uint32 `protobuf:"varint,83,opt,name=open_order_count,json=openOrderCount,proto3,oneof" json:"open_order_count,omitempty"`
+	// Take-profit, stop-loss and other orders attached to the position. Empty if there are none.
+	AttachedOrders []*v11.AttachedOrder `protobuf:"bytes,84,rep,name=attached_orders,json=attachedOrders,proto3" json:"attached_orders,omitempty"`
+	// The venue's id of the order that opened the position.
+	OpeningVenueOrderId *string `protobuf:"bytes,85,opt,name=opening_venue_order_id,json=openingVenueOrderId,proto3,oneof" json:"opening_venue_order_id,omitempty"`
 	// The venue's own value for the type of the order that opened the position. Empty if the venue has none.
-	RawOpeningOrderType string `protobuf:"bytes,43,opt,name=raw_opening_order_type,json=rawOpeningOrderType,proto3" json:"raw_opening_order_type,omitempty"`
-	// The venue's own value for the state of the position, such as `open`. Empty if the venue has none.
-	RawStatus string `protobuf:"bytes,44,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
+	RawOpeningOrderType string `protobuf:"bytes,86,opt,name=raw_opening_order_type,json=rawOpeningOrderType,proto3" json:"raw_opening_order_type,omitempty"`
+	// The venue's id of the last trade that changed the position.
+	LastVenueTradeId *string `protobuf:"bytes,87,opt,name=last_venue_trade_id,json=lastVenueTradeId,proto3,oneof" json:"last_venue_trade_id,omitempty"`
 	// Cost of holding the position in the venue's own words, such as `0.0200% per 4 hours`. Empty if the venue has none.
-	RawTerms string `protobuf:"bytes,45,opt,name=raw_terms,json=rawTerms,proto3" json:"raw_terms,omitempty"`
-	// Time of the next charge for holding the position. Absent if the venue does not report it.
-	NextRolloverAt *timestamppb.Timestamp `protobuf:"bytes,46,opt,name=next_rollover_at,json=nextRolloverAt,proto3" json:"next_rollover_at,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	RawTerms string `protobuf:"bytes,88,opt,name=raw_terms,json=rawTerms,proto3" json:"raw_terms,omitempty"`
+	// Time of the next charge for holding the position.
+	NextRolloverAt *timestamppb.Timestamp `protobuf:"bytes,89,opt,name=next_rollover_at,json=nextRolloverAt,proto3" json:"next_rollover_at,omitempty"`
+	// On-chain transaction or block in which the position was opened. Absent if there is none.
+	OpenedOnchain *v12.OnchainRef `protobuf:"bytes,90,opt,name=opened_onchain,json=openedOnchain,proto3" json:"opened_onchain,omitempty"`
+	// When the position was opened.
+	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,91,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
+	// When the position was closed. Absent while it is open.
+	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,92,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
+	// When the venue last changed the position.
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,93,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// When the venue sent this state.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,94,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received this state. Always set.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,95,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// The venue's own number of this state; a lower number is older. Absent if the venue does not number them.
+	Sequence *uint64 `protobuf:"varint,96,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
+	// Version of this record, increased by one at each change. Zero between an adapter and its gateway.
+	Revision uint64 `protobuf:"varint,97,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Fields that a partial message states. Absent: this is the whole record. Set: only these fields were stated; one
+	// that is stated and absent is cleared. Absent in everything that a service answers, streams or publishes.
+	Stated *fieldmaskpb.FieldMask `protobuf:"bytes,98,opt,name=stated,proto3" json:"stated,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,99,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Position) Reset() {
@@ -249,17 +437,31 @@ func (x *Position) GetAccountId() string {
 }
 
 func (x *Position) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
 }
 
-func (x *Position) GetSide() v1.PositionSide {
+func (x *Position) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *Position) GetVenuePositionId() string {
+	if x != nil && x.VenuePositionId != nil {
+		return *x.VenuePositionId
+	}
+	return ""
+}
+
+func (x *Position) GetSide() v11.PositionSide {
 	if x != nil {
 		return x.Side
 	}
-	return v1.PositionSide(0)
+	return v11.PositionSide(0)
 }
 
 func (x *Position) GetRawSide() string {
@@ -269,11 +471,25 @@ func (x *Position) GetRawSide() string {
 	return ""
 }
 
-func (x *Position) GetMarginMode() v1.MarginMode {
+func (x *Position) GetStatus() PositionStatus {
+	if x != nil {
+		return x.Status
+	}
+	return PositionStatus_POSITION_STATUS_UNSPECIFIED
+}
+
+func (x *Position) GetRawStatus() string {
+	if x != nil {
+		return x.RawStatus
+	}
+	return ""
+}
+
+func (x *Position) GetMarginMode() v11.MarginMode {
 	if x != nil {
 		return x.MarginMode
 	}
-	return v1.MarginMode(0)
+	return v11.MarginMode(0)
 }
 
 func (x *Position) GetRawMarginMode() string {
@@ -284,22 +500,64 @@ func (x *Position) GetRawMarginMode() string {
 }
 
 func (x *Position) GetQuantity() string {
-	if x != nil {
-		return x.Quantity
+	if x != nil && x.Quantity != nil {
+		return *x.Quantity
 	}
 	return ""
 }
 
-func (x *Position) GetQuantityUnit() v11.QuantityUnit {
+func (x *Position) GetQuantityUnit() v1.QuantityUnit {
 	if x != nil {
 		return x.QuantityUnit
 	}
-	return v11.QuantityUnit(0)
+	return v1.QuantityUnit(0)
 }
 
 func (x *Position) GetContractSize() string {
 	if x != nil && x.ContractSize != nil {
 		return *x.ContractSize
+	}
+	return ""
+}
+
+func (x *Position) GetBaseQuantity() string {
+	if x != nil && x.BaseQuantity != nil {
+		return *x.BaseQuantity
+	}
+	return ""
+}
+
+func (x *Position) GetAvailableQuantity() string {
+	if x != nil && x.AvailableQuantity != nil {
+		return *x.AvailableQuantity
+	}
+	return ""
+}
+
+func (x *Position) GetLargestQuantity() string {
+	if x != nil && x.LargestQuantity != nil {
+		return *x.LargestQuantity
+	}
+	return ""
+}
+
+func (x *Position) GetMaxQuantity() string {
+	if x != nil && x.MaxQuantity != nil {
+		return *x.MaxQuantity
+	}
+	return ""
+}
+
+func (x *Position) GetOpenedQuantity() string {
+	if x != nil && x.OpenedQuantity != nil {
+		return *x.OpenedQuantity
+	}
+	return ""
+}
+
+func (x *Position) GetClosedQuantity() string {
+	if x != nil && x.ClosedQuantity != nil {
+		return *x.ClosedQuantity
 	}
 	return ""
 }
@@ -311,9 +569,51 @@ func (x *Position) GetEntryPrice() string {
 	return ""
 }
 
-func (x *Position) GetMarkPrice() string {
-	if x != nil && x.MarkPrice != nil {
-		return *x.MarkPrice
+func (x *Position) GetEntryVwap() string {
+	if x != nil && x.EntryVwap != nil {
+		return *x.EntryVwap
+	}
+	return ""
+}
+
+func (x *Position) GetSessionEntryPrice() string {
+	if x != nil && x.SessionEntryPrice != nil {
+		return *x.SessionEntryPrice
+	}
+	return ""
+}
+
+func (x *Position) GetExitPrice() string {
+	if x != nil && x.ExitPrice != nil {
+		return *x.ExitPrice
+	}
+	return ""
+}
+
+func (x *Position) GetEntryCost() string {
+	if x != nil && x.EntryCost != nil {
+		return *x.EntryCost
+	}
+	return ""
+}
+
+func (x *Position) GetMarketContext() *v1.MarketContext {
+	if x != nil {
+		return x.MarketContext
+	}
+	return nil
+}
+
+func (x *Position) GetLastPrice() string {
+	if x != nil && x.LastPrice != nil {
+		return *x.LastPrice
+	}
+	return ""
+}
+
+func (x *Position) GetSettlementPrice() string {
+	if x != nil && x.SettlementPrice != nil {
+		return *x.SettlementPrice
 	}
 	return ""
 }
@@ -332,9 +632,198 @@ func (x *Position) GetLiquidationPrice() string {
 	return ""
 }
 
+func (x *Position) GetBankruptcyPrice() string {
+	if x != nil && x.BankruptcyPrice != nil {
+		return *x.BankruptcyPrice
+	}
+	return ""
+}
+
+func (x *Position) GetMarginCallPrice() string {
+	if x != nil && x.MarginCallPrice != nil {
+		return *x.MarginCallPrice
+	}
+	return ""
+}
+
 func (x *Position) GetNotional() string {
 	if x != nil && x.Notional != nil {
 		return *x.Notional
+	}
+	return ""
+}
+
+func (x *Position) GetSettlementValue() string {
+	if x != nil && x.SettlementValue != nil {
+		return *x.SettlementValue
+	}
+	return ""
+}
+
+func (x *Position) GetValuations() []*v12.Valuation {
+	if x != nil {
+		return x.Valuations
+	}
+	return nil
+}
+
+func (x *Position) GetSettlementAssetId() string {
+	if x != nil && x.SettlementAssetId != nil {
+		return *x.SettlementAssetId
+	}
+	return ""
+}
+
+func (x *Position) GetSettlementAssetCode() string {
+	if x != nil {
+		return x.SettlementAssetCode
+	}
+	return ""
+}
+
+func (x *Position) GetUnrealizedPnl() string {
+	if x != nil && x.UnrealizedPnl != nil {
+		return *x.UnrealizedPnl
+	}
+	return ""
+}
+
+func (x *Position) GetUnrealizedPnlAtLast() string {
+	if x != nil && x.UnrealizedPnlAtLast != nil {
+		return *x.UnrealizedPnlAtLast
+	}
+	return ""
+}
+
+func (x *Position) GetRealizedPnl() string {
+	if x != nil && x.RealizedPnl != nil {
+		return *x.RealizedPnl
+	}
+	return ""
+}
+
+func (x *Position) GetRealizedPnlNet() string {
+	if x != nil && x.RealizedPnlNet != nil {
+		return *x.RealizedPnlNet
+	}
+	return ""
+}
+
+func (x *Position) GetTotalPnl() string {
+	if x != nil && x.TotalPnl != nil {
+		return *x.TotalPnl
+	}
+	return ""
+}
+
+func (x *Position) GetCumulativeRealizedPnl() string {
+	if x != nil && x.CumulativeRealizedPnl != nil {
+		return *x.CumulativeRealizedPnl
+	}
+	return ""
+}
+
+func (x *Position) GetSessionRealizedPnl() string {
+	if x != nil && x.SessionRealizedPnl != nil {
+		return *x.SessionRealizedPnl
+	}
+	return ""
+}
+
+func (x *Position) GetSessionUnrealizedPnl() string {
+	if x != nil && x.SessionUnrealizedPnl != nil {
+		return *x.SessionUnrealizedPnl
+	}
+	return ""
+}
+
+func (x *Position) GetUnrealizedPnlRatio() string {
+	if x != nil && x.UnrealizedPnlRatio != nil {
+		return *x.UnrealizedPnlRatio
+	}
+	return ""
+}
+
+func (x *Position) GetReturnOnMargin() string {
+	if x != nil && x.ReturnOnMargin != nil {
+		return *x.ReturnOnMargin
+	}
+	return ""
+}
+
+func (x *Position) GetRealizedReturnOnMargin() string {
+	if x != nil && x.RealizedReturnOnMargin != nil {
+		return *x.RealizedReturnOnMargin
+	}
+	return ""
+}
+
+func (x *Position) GetFunding() string {
+	if x != nil && x.Funding != nil {
+		return *x.Funding
+	}
+	return ""
+}
+
+func (x *Position) GetCumulativeFunding() string {
+	if x != nil && x.CumulativeFunding != nil {
+		return *x.CumulativeFunding
+	}
+	return ""
+}
+
+func (x *Position) GetAccruedFunding() string {
+	if x != nil && x.AccruedFunding != nil {
+		return *x.AccruedFunding
+	}
+	return ""
+}
+
+func (x *Position) GetFees() []*v11.Fee {
+	if x != nil {
+		return x.Fees
+	}
+	return nil
+}
+
+func (x *Position) GetClosingFeeReserve() string {
+	if x != nil && x.ClosingFeeReserve != nil {
+		return *x.ClosingFeeReserve
+	}
+	return ""
+}
+
+func (x *Position) GetLiquidationFee() string {
+	if x != nil && x.LiquidationFee != nil {
+		return *x.LiquidationFee
+	}
+	return ""
+}
+
+func (x *Position) GetDebt() string {
+	if x != nil && x.Debt != nil {
+		return *x.Debt
+	}
+	return ""
+}
+
+func (x *Position) GetInterest() string {
+	if x != nil && x.Interest != nil {
+		return *x.Interest
+	}
+	return ""
+}
+
+func (x *Position) GetDebtAssetId() string {
+	if x != nil && x.DebtAssetId != nil {
+		return *x.DebtAssetId
+	}
+	return ""
+}
+
+func (x *Position) GetDebtAssetCode() string {
+	if x != nil {
+		return x.DebtAssetCode
 	}
 	return ""
 }
@@ -360,118 +849,6 @@ func (x *Position) GetInitialMargin() string {
 	return ""
 }
 
-func (x *Position) GetMaintenanceMargin() string {
-	if x != nil && x.MaintenanceMargin != nil {
-		return *x.MaintenanceMargin
-	}
-	return ""
-}
-
-func (x *Position) GetLeverage() string {
-	if x != nil && x.Leverage != nil {
-		return *x.Leverage
-	}
-	return ""
-}
-
-func (x *Position) GetUnrealizedPnl() string {
-	if x != nil && x.UnrealizedPnl != nil {
-		return *x.UnrealizedPnl
-	}
-	return ""
-}
-
-func (x *Position) GetRealizedPnl() string {
-	if x != nil && x.RealizedPnl != nil {
-		return *x.RealizedPnl
-	}
-	return ""
-}
-
-func (x *Position) GetSessionRealizedPnl() string {
-	if x != nil && x.SessionRealizedPnl != nil {
-		return *x.SessionRealizedPnl
-	}
-	return ""
-}
-
-func (x *Position) GetAccruedFunding() string {
-	if x != nil && x.AccruedFunding != nil {
-		return *x.AccruedFunding
-	}
-	return ""
-}
-
-func (x *Position) GetFees() []*v1.Fee {
-	if x != nil {
-		return x.Fees
-	}
-	return nil
-}
-
-func (x *Position) GetMaxNotional() string {
-	if x != nil && x.MaxNotional != nil {
-		return *x.MaxNotional
-	}
-	return ""
-}
-
-func (x *Position) GetAutoAddMargin() bool {
-	if x != nil && x.AutoAddMargin != nil {
-		return *x.AutoAddMargin
-	}
-	return false
-}
-
-func (x *Position) GetVenuePositionId() string {
-	if x != nil && x.VenuePositionId != nil {
-		return *x.VenuePositionId
-	}
-	return ""
-}
-
-func (x *Position) GetSettlementAssetId() string {
-	if x != nil && x.SettlementAssetId != nil {
-		return *x.SettlementAssetId
-	}
-	return ""
-}
-
-func (x *Position) GetOpenedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.OpenedAt
-	}
-	return nil
-}
-
-func (x *Position) GetUpdatedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.UpdatedAt
-	}
-	return nil
-}
-
-func (x *Position) GetReceivedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ReceivedAt
-	}
-	return nil
-}
-
-func (x *Position) GetRevision() uint64 {
-	if x != nil {
-		return x.Revision
-	}
-	return 0
-}
-
-func (x *Position) GetPublishedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.PublishedAt
-	}
-	return nil
-}
-
 func (x *Position) GetPositionInitialMargin() string {
 	if x != nil && x.PositionInitialMargin != nil {
 		return *x.PositionInitialMargin
@@ -486,39 +863,151 @@ func (x *Position) GetOrderInitialMargin() string {
 	return ""
 }
 
-func (x *Position) GetOpenBidNotional() string {
-	if x != nil && x.OpenBidNotional != nil {
-		return *x.OpenBidNotional
+func (x *Position) GetMaintenanceMargin() string {
+	if x != nil && x.MaintenanceMargin != nil {
+		return *x.MaintenanceMargin
 	}
 	return ""
 }
 
-func (x *Position) GetOpenAskNotional() string {
-	if x != nil && x.OpenAskNotional != nil {
-		return *x.OpenAskNotional
+func (x *Position) GetInitialMarginRate() string {
+	if x != nil && x.InitialMarginRate != nil {
+		return *x.InitialMarginRate
 	}
 	return ""
 }
 
-func (x *Position) GetEntryVwap() string {
-	if x != nil && x.EntryVwap != nil {
-		return *x.EntryVwap
+func (x *Position) GetMaintenanceMarginRate() string {
+	if x != nil && x.MaintenanceMarginRate != nil {
+		return *x.MaintenanceMarginRate
 	}
 	return ""
 }
 
-func (x *Position) GetEntryCost() string {
-	if x != nil && x.EntryCost != nil {
-		return *x.EntryCost
+func (x *Position) GetMarginRatio() string {
+	if x != nil && x.MarginRatio != nil {
+		return *x.MarginRatio
 	}
 	return ""
 }
 
-func (x *Position) GetClosedQuantity() string {
-	if x != nil && x.ClosedQuantity != nil {
-		return *x.ClosedQuantity
+func (x *Position) GetLeverage() string {
+	if x != nil && x.Leverage != nil {
+		return *x.Leverage
 	}
 	return ""
+}
+
+func (x *Position) GetEffectiveLeverage() string {
+	if x != nil && x.EffectiveLeverage != nil {
+		return *x.EffectiveLeverage
+	}
+	return ""
+}
+
+func (x *Position) GetMaxLeverage() string {
+	if x != nil && x.MaxLeverage != nil {
+		return *x.MaxLeverage
+	}
+	return ""
+}
+
+func (x *Position) GetMaxNotional() string {
+	if x != nil && x.MaxNotional != nil {
+		return *x.MaxNotional
+	}
+	return ""
+}
+
+func (x *Position) GetVenueMarginTierId() string {
+	if x != nil && x.VenueMarginTierId != nil {
+		return *x.VenueMarginTierId
+	}
+	return ""
+}
+
+func (x *Position) GetAutoAddMargin() bool {
+	if x != nil && x.AutoAddMargin != nil {
+		return *x.AutoAddMargin
+	}
+	return false
+}
+
+func (x *Position) GetReduceOnly() bool {
+	if x != nil && x.ReduceOnly != nil {
+		return *x.ReduceOnly
+	}
+	return false
+}
+
+func (x *Position) GetAdlQuantile() string {
+	if x != nil && x.AdlQuantile != nil {
+		return *x.AdlQuantile
+	}
+	return ""
+}
+
+func (x *Position) GetRawAdlRank() string {
+	if x != nil {
+		return x.RawAdlRank
+	}
+	return ""
+}
+
+func (x *Position) GetGreeks() *PositionGreeks {
+	if x != nil {
+		return x.Greeks
+	}
+	return nil
+}
+
+func (x *Position) GetPremiumAdjustedGreeks() *PositionGreeks {
+	if x != nil {
+		return x.PremiumAdjustedGreeks
+	}
+	return nil
+}
+
+func (x *Position) GetOpenBuyQuantity() string {
+	if x != nil && x.OpenBuyQuantity != nil {
+		return *x.OpenBuyQuantity
+	}
+	return ""
+}
+
+func (x *Position) GetOpenSellQuantity() string {
+	if x != nil && x.OpenSellQuantity != nil {
+		return *x.OpenSellQuantity
+	}
+	return ""
+}
+
+func (x *Position) GetOpenBuyNotional() string {
+	if x != nil && x.OpenBuyNotional != nil {
+		return *x.OpenBuyNotional
+	}
+	return ""
+}
+
+func (x *Position) GetOpenSellNotional() string {
+	if x != nil && x.OpenSellNotional != nil {
+		return *x.OpenSellNotional
+	}
+	return ""
+}
+
+func (x *Position) GetOpenOrderCount() uint32 {
+	if x != nil && x.OpenOrderCount != nil {
+		return *x.OpenOrderCount
+	}
+	return 0
+}
+
+func (x *Position) GetAttachedOrders() []*v11.AttachedOrder {
+	if x != nil {
+		return x.AttachedOrders
+	}
+	return nil
 }
 
 func (x *Position) GetOpeningVenueOrderId() string {
@@ -535,9 +1024,9 @@ func (x *Position) GetRawOpeningOrderType() string {
 	return ""
 }
 
-func (x *Position) GetRawStatus() string {
-	if x != nil {
-		return x.RawStatus
+func (x *Position) GetLastVenueTradeId() string {
+	if x != nil && x.LastVenueTradeId != nil {
+		return *x.LastVenueTradeId
 	}
 	return ""
 }
@@ -556,13 +1045,183 @@ func (x *Position) GetNextRolloverAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Position) GetOpenedOnchain() *v12.OnchainRef {
+	if x != nil {
+		return x.OpenedOnchain
+	}
+	return nil
+}
+
+func (x *Position) GetOpenedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OpenedAt
+	}
+	return nil
+}
+
+func (x *Position) GetClosedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ClosedAt
+	}
+	return nil
+}
+
+func (x *Position) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
+func (x *Position) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
+func (x *Position) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *Position) GetSequence() uint64 {
+	if x != nil && x.Sequence != nil {
+		return *x.Sequence
+	}
+	return 0
+}
+
+func (x *Position) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *Position) GetStated() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+func (x *Position) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
+// Sensitivities of a whole position, as the venue estimates them: the quantity is multiplied in, and a short position
+// has the opposite sign of a long one. An absent field is one that the venue does not report.
+type PositionGreeks struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Change in the position's value per unit change in the underlying's price, in units of the underlying: 1 moves like
+	// one bitcoin held. Not a change per percent.
+	Delta *float64 `protobuf:"fixed64,1,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	// Change in `delta` per unit of the quote or strike asset by which the underlying's price rises, absolute. Not per
+	// percent.
+	Gamma *float64 `protobuf:"fixed64,2,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
+	// Change in the position's value per percentage point of volatility, in units of the asset.
+	Vega *float64 `protobuf:"fixed64,3,opt,name=vega,proto3,oneof" json:"vega,omitempty"`
+	// Change in the position's value per day that passes, in units of the asset.
+	Theta *float64 `protobuf:"fixed64,4,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
+	// Asset in which `vega` and `theta` are stated. Absent if the venue does not report it, or if its code is not mapped
+	// to an asset.
+	AssetId *string `protobuf:"bytes,5,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// The venue's own code of the asset. Empty if it has none.
+	AssetCode     string `protobuf:"bytes,6,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PositionGreeks) Reset() {
+	*x = PositionGreeks{}
+	mi := &file_cqc_portfolio_v1_position_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PositionGreeks) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PositionGreeks) ProtoMessage() {}
+
+func (x *PositionGreeks) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_portfolio_v1_position_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PositionGreeks.ProtoReflect.Descriptor instead.
+func (*PositionGreeks) Descriptor() ([]byte, []int) {
+	return file_cqc_portfolio_v1_position_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *PositionGreeks) GetDelta() float64 {
+	if x != nil && x.Delta != nil {
+		return *x.Delta
+	}
+	return 0
+}
+
+func (x *PositionGreeks) GetGamma() float64 {
+	if x != nil && x.Gamma != nil {
+		return *x.Gamma
+	}
+	return 0
+}
+
+func (x *PositionGreeks) GetVega() float64 {
+	if x != nil && x.Vega != nil {
+		return *x.Vega
+	}
+	return 0
+}
+
+func (x *PositionGreeks) GetTheta() float64 {
+	if x != nil && x.Theta != nil {
+		return *x.Theta
+	}
+	return 0
+}
+
+func (x *PositionGreeks) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *PositionGreeks) GetAssetCode() string {
+	if x != nil {
+		return x.AssetCode
+	}
+	return ""
+}
+
 // How much could be gained or lost on one asset, venue, account or other dimension, computed from positions and
 // balances. The numbers are estimates, so they are doubles.
+//
+// Balances, futures and perpetuals count with their value at the mark price. An option counts with the value of its
+// underlying: calls bought and puts sold are long, the others short. The legs of a combination count separately. Orders
+// that are not filled do not count.
 type Exposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Dimension by which the exposure is grouped.
 	Dimension ExposureDimension `protobuf:"varint,1,opt,name=dimension,proto3,enum=cqc.portfolio.v1.ExposureDimension" json:"dimension,omitempty"`
-	// Id within the dimension, such as `BTC` or `binance`.
+	// Id within the dimension, such as `BTC` or `binance`; the venue's own code or symbol where the registry does not
+	// know it. Unique per dimension and scope.
 	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
 	// Asset in which the values are stated.
 	ReportingAssetId string `protobuf:"bytes,3,opt,name=reporting_asset_id,json=reportingAssetId,proto3" json:"reporting_asset_id,omitempty"`
@@ -574,19 +1233,23 @@ type Exposure struct {
 	NetValue float64 `protobuf:"fixed64,6,opt,name=net_value,json=netValue,proto3" json:"net_value,omitempty"`
 	// Long value plus short value, in the reporting asset, zero or greater.
 	GrossValue float64 `protobuf:"fixed64,7,opt,name=gross_value,json=grossValue,proto3" json:"gross_value,omitempty"`
-	// Change in value per unit change in price, in units of the asset. Absent if not computed.
+	// Change in value per unit change in the asset's price, in units of the asset: 1 moves like one bitcoin held, -1 like
+	// one sold. Absent if not computed, and for dimensions other than ASSET and SYMBOL.
 	Delta *float64 `protobuf:"fixed64,8,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Gross value divided by equity, zero or greater. Absent if the equity is unknown.
-	Leverage *float64 `protobuf:"fixed64,9,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
+	// Value of the options at their mark price, in the reporting asset, negative if more is sold than bought. Not part of
+	// the values above. Absent if not computed.
+	OptionPremiumValue *float64 `protobuf:"fixed64,9,opt,name=option_premium_value,json=optionPremiumValue,proto3,oneof" json:"option_premium_value,omitempty"`
+	// Gross value divided by equity, zero or greater. Absent if the equity is unknown or not above zero.
+	Leverage *float64 `protobuf:"fixed64,10,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
 	// When the positions were read. Always set.
-	Timestamp     *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	Timestamp     *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Exposure) Reset() {
 	*x = Exposure{}
-	mi := &file_cqc_portfolio_v1_position_proto_msgTypes[1]
+	mi := &file_cqc_portfolio_v1_position_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +1261,7 @@ func (x *Exposure) String() string {
 func (*Exposure) ProtoMessage() {}
 
 func (x *Exposure) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_portfolio_v1_position_proto_msgTypes[1]
+	mi := &file_cqc_portfolio_v1_position_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +1274,7 @@ func (x *Exposure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exposure.ProtoReflect.Descriptor instead.
 func (*Exposure) Descriptor() ([]byte, []int) {
-	return file_cqc_portfolio_v1_position_proto_rawDescGZIP(), []int{1}
+	return file_cqc_portfolio_v1_position_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Exposure) GetDimension() ExposureDimension {
@@ -670,6 +1333,13 @@ func (x *Exposure) GetDelta() float64 {
 	return 0
 }
 
+func (x *Exposure) GetOptionPremiumValue() float64 {
+	if x != nil && x.OptionPremiumValue != nil {
+		return *x.OptionPremiumValue
+	}
+	return 0
+}
+
 func (x *Exposure) GetLeverage() float64 {
 	if x != nil && x.Leverage != nil {
 		return *x.Leverage
@@ -688,97 +1358,214 @@ var File_cqc_portfolio_v1_position_proto protoreflect.FileDescriptor
 
 const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x17\n" +
+	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/assets/v1/valuation.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\"cqc/venues/v1/attached_order.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe6\n" +
 	"\bPosition\x12+\n" +
 	"\vposition_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
 	"positionId\x12)\n" +
 	"\n" +
 	"account_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x121\n" +
-	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12/\n" +
-	"\x04side\x18\x04 \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\x04side\x12#\n" +
-	"\braw_side\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12:\n" +
-	"\vmargin_mode\x18\x06 \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x126\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x04 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x129\n" +
+	"\x11venue_position_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x01R\x0fvenuePositionId\x88\x01\x01\x12/\n" +
+	"\x04side\x18\x06 \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\x04side\x12#\n" +
+	"\braw_side\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x128\n" +
+	"\x06status\x18\b \x01(\x0e2 .cqc.portfolio.v1.PositionStatusR\x06status\x12'\n" +
+	"\n" +
+	"raw_status\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12:\n" +
+	"\vmargin_mode\x18\n" +
+	" \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
 	"marginMode\x120\n" +
-	"\x0fraw_margin_mode\x18! \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12%\n" +
-	"\bquantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x12A\n" +
-	"\rquantity_unit\x18\b \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x123\n" +
-	"\rcontract_size\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\fcontractSize\x88\x01\x01\x12/\n" +
-	"\ventry_price\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\n" +
+	"\x0fraw_margin_mode\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12*\n" +
+	"\bquantity\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\bquantity\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\r \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x123\n" +
+	"\rcontract_size\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\fcontractSize\x88\x01\x01\x123\n" +
+	"\rbase_quantity\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\fbaseQuantity\x88\x01\x01\x12=\n" +
+	"\x12available_quantity\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\x11availableQuantity\x88\x01\x01\x129\n" +
+	"\x10largest_quantity\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x0flargestQuantity\x88\x01\x01\x121\n" +
+	"\fmax_quantity\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\vmaxQuantity\x88\x01\x01\x127\n" +
+	"\x0fopened_quantity\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x0eopenedQuantity\x88\x01\x01\x127\n" +
+	"\x0fclosed_quantity\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x0eclosedQuantity\x88\x01\x01\x12/\n" +
+	"\ventry_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\n" +
 	"entryPrice\x88\x01\x01\x12-\n" +
 	"\n" +
-	"mark_price\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\tmarkPrice\x88\x01\x01\x128\n" +
-	"\x10break_even_price\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x0ebreakEvenPrice\x88\x01\x01\x12;\n" +
-	"\x11liquidation_price\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x10liquidationPrice\x88\x01\x01\x12*\n" +
-	"\bnotional\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\bnotional\x88\x01\x01\x12.\n" +
+	"entry_vwap\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\tentryVwap\x88\x01\x01\x12>\n" +
+	"\x13session_entry_price\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\x11sessionEntryPrice\x88\x01\x01\x12-\n" +
 	"\n" +
-	"collateral\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\n" +
+	"exit_price\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\texitPrice\x88\x01\x01\x12-\n" +
+	"\n" +
+	"entry_cost\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\tentryCost\x88\x01\x01\x12D\n" +
+	"\x0emarket_context\x18\x1a \x01(\v2\x1d.cqc.markets.v1.MarketContextR\rmarketContext\x12-\n" +
+	"\n" +
+	"last_price\x18\x1b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\tlastPrice\x88\x01\x01\x129\n" +
+	"\x10settlement_price\x18\x1c \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x0fsettlementPrice\x88\x01\x01\x128\n" +
+	"\x10break_even_price\x18\x1d \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x11R\x0ebreakEvenPrice\x88\x01\x01\x12;\n" +
+	"\x11liquidation_price\x18\x1e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\x10liquidationPrice\x88\x01\x01\x129\n" +
+	"\x10bankruptcy_price\x18\x1f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\x0fbankruptcyPrice\x88\x01\x01\x12:\n" +
+	"\x11margin_call_price\x18  \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\x0fmarginCallPrice\x88\x01\x01\x12*\n" +
+	"\bnotional\x18! \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x15R\bnotional\x88\x01\x01\x129\n" +
+	"\x10settlement_value\x18\" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x16R\x0fsettlementValue\x88\x01\x01\x128\n" +
+	"\n" +
+	"valuations\x18# \x03(\v2\x18.cqc.assets.v1.ValuationR\n" +
+	"valuations\x12>\n" +
+	"\x13settlement_asset_id\x18$ \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x17R\x11settlementAssetId\x88\x01\x01\x12<\n" +
+	"\x15settlement_asset_code\x18% \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x13settlementAssetCode\x125\n" +
+	"\x0eunrealized_pnl\x18& \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x18R\runrealizedPnl\x88\x01\x01\x12C\n" +
+	"\x16unrealized_pnl_at_last\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\x13unrealizedPnlAtLast\x88\x01\x01\x121\n" +
+	"\frealized_pnl\x18( \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1aR\vrealizedPnl\x88\x01\x01\x128\n" +
+	"\x10realized_pnl_net\x18) \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1bR\x0erealizedPnlNet\x88\x01\x01\x12+\n" +
+	"\ttotal_pnl\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1cR\btotalPnl\x88\x01\x01\x12F\n" +
+	"\x17cumulative_realized_pnl\x18+ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1dR\x15cumulativeRealizedPnl\x88\x01\x01\x12@\n" +
+	"\x14session_realized_pnl\x18, \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1eR\x12sessionRealizedPnl\x88\x01\x01\x12D\n" +
+	"\x16session_unrealized_pnl\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1fR\x14sessionUnrealizedPnl\x88\x01\x01\x12@\n" +
+	"\x14unrealized_pnl_ratio\x18. \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H R\x12unrealizedPnlRatio\x88\x01\x01\x128\n" +
+	"\x10return_on_margin\x18/ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H!R\x0ereturnOnMargin\x88\x01\x01\x12I\n" +
+	"\x19realized_return_on_margin\x180 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\"R\x16realizedReturnOnMargin\x88\x01\x01\x12(\n" +
+	"\afunding\x181 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H#R\afunding\x88\x01\x01\x12=\n" +
+	"\x12cumulative_funding\x182 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H$R\x11cumulativeFunding\x88\x01\x01\x127\n" +
+	"\x0faccrued_funding\x183 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H%R\x0eaccruedFunding\x88\x01\x01\x12&\n" +
+	"\x04fees\x184 \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x12>\n" +
+	"\x13closing_fee_reserve\x185 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H&R\x11closingFeeReserve\x88\x01\x01\x127\n" +
+	"\x0fliquidation_fee\x186 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H'R\x0eliquidationFee\x88\x01\x01\x12\"\n" +
+	"\x04debt\x187 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H(R\x04debt\x88\x01\x01\x12*\n" +
+	"\binterest\x188 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H)R\binterest\x88\x01\x01\x122\n" +
+	"\rdebt_asset_id\x189 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H*R\vdebtAssetId\x88\x01\x01\x120\n" +
+	"\x0fdebt_asset_code\x18: \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rdebtAssetCode\x12.\n" +
+	"\n" +
+	"collateral\x18; \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H+R\n" +
 	"collateral\x88\x01\x01\x127\n" +
-	"\x0fisolated_wallet\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x0eisolatedWallet\x88\x01\x01\x125\n" +
-	"\x0einitial_margin\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\rinitialMargin\x88\x01\x01\x12=\n" +
-	"\x12maintenance_margin\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x11maintenanceMargin\x88\x01\x01\x12*\n" +
-	"\bleverage\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
-	"R\bleverage\x88\x01\x01\x125\n" +
-	"\x0eunrealized_pnl\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\runrealizedPnl\x88\x01\x01\x121\n" +
-	"\frealized_pnl\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\vrealizedPnl\x88\x01\x01\x12@\n" +
-	"\x14session_realized_pnl\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\x12sessionRealizedPnl\x88\x01\x01\x127\n" +
-	"\x0faccrued_funding\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\x0eaccruedFunding\x88\x01\x01\x12&\n" +
-	"\x04fees\x18\x18 \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x121\n" +
-	"\fmax_notional\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\vmaxNotional\x88\x01\x01\x12+\n" +
-	"\x0fauto_add_margin\x18\x1a \x01(\bH\x10R\rautoAddMargin\x88\x01\x01\x129\n" +
-	"\x11venue_position_id\x18\x1b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x11R\x0fvenuePositionId\x88\x01\x01\x12>\n" +
-	"\x13settlement_asset_id\x18\x1c \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x12R\x11settlementAssetId\x88\x01\x01\x127\n" +
-	"\topened_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x129\n" +
+	"\x0fisolated_wallet\x18< \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H,R\x0eisolatedWallet\x88\x01\x01\x125\n" +
+	"\x0einitial_margin\x18= \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H-R\rinitialMargin\x88\x01\x01\x12F\n" +
+	"\x17position_initial_margin\x18> \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H.R\x15positionInitialMargin\x88\x01\x01\x12@\n" +
+	"\x14order_initial_margin\x18? \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H/R\x12orderInitialMargin\x88\x01\x01\x12=\n" +
+	"\x12maintenance_margin\x18@ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H0R\x11maintenanceMargin\x88\x01\x01\x12>\n" +
+	"\x13initial_margin_rate\x18A \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H1R\x11initialMarginRate\x88\x01\x01\x12F\n" +
+	"\x17maintenance_margin_rate\x18B \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H2R\x15maintenanceMarginRate\x88\x01\x01\x121\n" +
+	"\fmargin_ratio\x18C \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H3R\vmarginRatio\x88\x01\x01\x12*\n" +
+	"\bleverage\x18D \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H4R\bleverage\x88\x01\x01\x12=\n" +
+	"\x12effective_leverage\x18E \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H5R\x11effectiveLeverage\x88\x01\x01\x121\n" +
+	"\fmax_leverage\x18F \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H6R\vmaxLeverage\x88\x01\x01\x121\n" +
+	"\fmax_notional\x18G \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H7R\vmaxNotional\x88\x01\x01\x12>\n" +
+	"\x14venue_margin_tier_id\x18H \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H8R\x11venueMarginTierId\x88\x01\x01\x12+\n" +
+	"\x0fauto_add_margin\x18I \x01(\bH9R\rautoAddMargin\x88\x01\x01\x12$\n" +
+	"\vreduce_only\x18J \x01(\bH:R\n" +
+	"reduceOnly\x88\x01\x01\x121\n" +
+	"\fadl_quantile\x18K \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H;R\vadlQuantile\x88\x01\x01\x12*\n" +
+	"\fraw_adl_rank\x18L \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"rawAdlRank\x128\n" +
+	"\x06greeks\x18M \x01(\v2 .cqc.portfolio.v1.PositionGreeksR\x06greeks\x12X\n" +
+	"\x17premium_adjusted_greeks\x18N \x01(\v2 .cqc.portfolio.v1.PositionGreeksR\x15premiumAdjustedGreeks\x12:\n" +
+	"\x11open_buy_quantity\x18O \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H<R\x0fopenBuyQuantity\x88\x01\x01\x12<\n" +
+	"\x12open_sell_quantity\x18P \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H=R\x10openSellQuantity\x88\x01\x01\x12:\n" +
+	"\x11open_buy_notional\x18Q \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H>R\x0fopenBuyNotional\x88\x01\x01\x12<\n" +
+	"\x12open_sell_notional\x18R \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H?R\x10openSellNotional\x88\x01\x01\x12-\n" +
+	"\x10open_order_count\x18S \x01(\rH@R\x0eopenOrderCount\x88\x01\x01\x12E\n" +
+	"\x0fattached_orders\x18T \x03(\v2\x1c.cqc.venues.v1.AttachedOrderR\x0eattachedOrders\x12B\n" +
+	"\x16opening_venue_order_id\x18U \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02HAR\x13openingVenueOrderId\x88\x01\x01\x12=\n" +
+	"\x16raw_opening_order_type\x18V \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x13rawOpeningOrderType\x12<\n" +
+	"\x13last_venue_trade_id\x18W \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02HBR\x10lastVenueTradeId\x88\x01\x01\x12%\n" +
+	"\traw_terms\x18X \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\brawTerms\x12D\n" +
+	"\x10next_rollover_at\x18Y \x01(\v2\x1a.google.protobuf.TimestampR\x0enextRolloverAt\x12@\n" +
+	"\x0eopened_onchain\x18Z \x01(\v2\x19.cqc.assets.v1.OnchainRefR\ropenedOnchain\x127\n" +
+	"\topened_at\x18[ \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x127\n" +
+	"\tclosed_at\x18\\ \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12C\n" +
-	"\vreceived_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x12\x1a\n" +
-	"\brevision\x18  \x01(\x04R\brevision\x12=\n" +
-	"\fpublished_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12F\n" +
-	"\x17position_initial_margin\x18# \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\x15positionInitialMargin\x88\x01\x01\x12@\n" +
-	"\x14order_initial_margin\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\x12orderInitialMargin\x88\x01\x01\x12:\n" +
-	"\x11open_bid_notional\x18% \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x15R\x0fopenBidNotional\x88\x01\x01\x12:\n" +
-	"\x11open_ask_notional\x18& \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x16R\x0fopenAskNotional\x88\x01\x01\x12-\n" +
-	"\n" +
-	"entry_vwap\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x17R\tentryVwap\x88\x01\x01\x12-\n" +
-	"\n" +
-	"entry_cost\x18( \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x18R\tentryCost\x88\x01\x01\x127\n" +
-	"\x0fclosed_quantity\x18) \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\x0eclosedQuantity\x88\x01\x01\x12B\n" +
-	"\x16opening_venue_order_id\x18* \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x1aR\x13openingVenueOrderId\x88\x01\x01\x12=\n" +
-	"\x16raw_opening_order_type\x18+ \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x13rawOpeningOrderType\x12'\n" +
-	"\n" +
-	"raw_status\x18, \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12%\n" +
-	"\traw_terms\x18- \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\brawTerms\x12D\n" +
-	"\x10next_rollover_at\x18. \x01(\v2\x1a.google.protobuf.TimestampR\x0enextRolloverAtB\x10\n" +
-	"\x0e_contract_sizeB\x0e\n" +
+	"updated_at\x18] \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12=\n" +
+	"\fpublished_at\x18^ \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18_ \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x12\x1f\n" +
+	"\bsequence\x18` \x01(\x04HCR\bsequence\x88\x01\x01\x12\x1a\n" +
+	"\brevision\x18a \x01(\x04R\brevision\x122\n" +
+	"\x06stated\x18b \x01(\v2\x1a.google.protobuf.FieldMaskR\x06stated\x12N\n" +
+	"\fvenue_fields\x18c \x03(\v2+.cqc.portfolio.v1.Position.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\x14\n" +
+	"\x12_venue_position_idB\v\n" +
+	"\t_quantityB\x10\n" +
+	"\x0e_contract_sizeB\x10\n" +
+	"\x0e_base_quantityB\x15\n" +
+	"\x13_available_quantityB\x13\n" +
+	"\x11_largest_quantityB\x0f\n" +
+	"\r_max_quantityB\x12\n" +
+	"\x10_opened_quantityB\x12\n" +
+	"\x10_closed_quantityB\x0e\n" +
 	"\f_entry_priceB\r\n" +
-	"\v_mark_priceB\x13\n" +
+	"\v_entry_vwapB\x16\n" +
+	"\x14_session_entry_priceB\r\n" +
+	"\v_exit_priceB\r\n" +
+	"\v_entry_costB\r\n" +
+	"\v_last_priceB\x13\n" +
+	"\x11_settlement_priceB\x13\n" +
 	"\x11_break_even_priceB\x14\n" +
-	"\x12_liquidation_priceB\v\n" +
-	"\t_notionalB\r\n" +
+	"\x12_liquidation_priceB\x13\n" +
+	"\x11_bankruptcy_priceB\x14\n" +
+	"\x12_margin_call_priceB\v\n" +
+	"\t_notionalB\x13\n" +
+	"\x11_settlement_valueB\x16\n" +
+	"\x14_settlement_asset_idB\x11\n" +
+	"\x0f_unrealized_pnlB\x19\n" +
+	"\x17_unrealized_pnl_at_lastB\x0f\n" +
+	"\r_realized_pnlB\x13\n" +
+	"\x11_realized_pnl_netB\f\n" +
+	"\n" +
+	"_total_pnlB\x1a\n" +
+	"\x18_cumulative_realized_pnlB\x17\n" +
+	"\x15_session_realized_pnlB\x19\n" +
+	"\x17_session_unrealized_pnlB\x17\n" +
+	"\x15_unrealized_pnl_ratioB\x13\n" +
+	"\x11_return_on_marginB\x1c\n" +
+	"\x1a_realized_return_on_marginB\n" +
+	"\n" +
+	"\b_fundingB\x15\n" +
+	"\x13_cumulative_fundingB\x12\n" +
+	"\x10_accrued_fundingB\x16\n" +
+	"\x14_closing_fee_reserveB\x12\n" +
+	"\x10_liquidation_feeB\a\n" +
+	"\x05_debtB\v\n" +
+	"\t_interestB\x10\n" +
+	"\x0e_debt_asset_idB\r\n" +
 	"\v_collateralB\x12\n" +
 	"\x10_isolated_walletB\x11\n" +
-	"\x0f_initial_marginB\x15\n" +
-	"\x13_maintenance_marginB\v\n" +
-	"\t_leverageB\x11\n" +
-	"\x0f_unrealized_pnlB\x0f\n" +
-	"\r_realized_pnlB\x17\n" +
-	"\x15_session_realized_pnlB\x12\n" +
-	"\x10_accrued_fundingB\x0f\n" +
-	"\r_max_notionalB\x12\n" +
-	"\x10_auto_add_marginB\x14\n" +
-	"\x12_venue_position_idB\x16\n" +
-	"\x14_settlement_asset_idB\x1a\n" +
+	"\x0f_initial_marginB\x1a\n" +
 	"\x18_position_initial_marginB\x17\n" +
-	"\x15_order_initial_marginB\x14\n" +
-	"\x12_open_bid_notionalB\x14\n" +
-	"\x12_open_ask_notionalB\r\n" +
-	"\v_entry_vwapB\r\n" +
-	"\v_entry_costB\x12\n" +
-	"\x10_closed_quantityB\x19\n" +
-	"\x17_opening_venue_order_id\"\x91\x04\n" +
+	"\x15_order_initial_marginB\x15\n" +
+	"\x13_maintenance_marginB\x16\n" +
+	"\x14_initial_margin_rateB\x1a\n" +
+	"\x18_maintenance_margin_rateB\x0f\n" +
+	"\r_margin_ratioB\v\n" +
+	"\t_leverageB\x15\n" +
+	"\x13_effective_leverageB\x0f\n" +
+	"\r_max_leverageB\x0f\n" +
+	"\r_max_notionalB\x17\n" +
+	"\x15_venue_margin_tier_idB\x12\n" +
+	"\x10_auto_add_marginB\x0e\n" +
+	"\f_reduce_onlyB\x0f\n" +
+	"\r_adl_quantileB\x14\n" +
+	"\x12_open_buy_quantityB\x15\n" +
+	"\x13_open_sell_quantityB\x14\n" +
+	"\x12_open_buy_notionalB\x15\n" +
+	"\x13_open_sell_notionalB\x13\n" +
+	"\x11_open_order_countB\x19\n" +
+	"\x17_opening_venue_order_idB\x16\n" +
+	"\x14_last_venue_trade_idB\v\n" +
+	"\t_sequence\"\xa6\x02\n" +
+	"\x0ePositionGreeks\x12\"\n" +
+	"\x05delta\x18\x01 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x12\"\n" +
+	"\x05gamma\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\x05gamma\x88\x01\x01\x12 \n" +
+	"\x04vega\x18\x03 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x02R\x04vega\x88\x01\x01\x12\"\n" +
+	"\x05theta\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x03R\x05theta\x88\x01\x01\x12)\n" +
+	"\basset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x04R\aassetId\x88\x01\x01\x12'\n" +
+	"\n" +
+	"asset_code\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tassetCodeB\b\n" +
+	"\x06_deltaB\b\n" +
+	"\x06_gammaB\a\n" +
+	"\x05_vegaB\b\n" +
+	"\x06_thetaB\v\n" +
+	"\t_asset_id\"\xea\x04\n" +
 	"\bExposure\x12A\n" +
 	"\tdimension\x18\x01 \x01(\x0e2#.cqc.portfolio.v1.ExposureDimensionR\tdimension\x12\x1c\n" +
 	"\x03key\x18\x02 \x01(\tB\n" +
@@ -791,11 +1578,13 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\tnet_value\x18\x06 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\bnetValue\x121\n" +
 	"\vgross_value\x18\a \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00R\n" +
 	"grossValue\x12\"\n" +
-	"\x05delta\x18\b \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x121\n" +
-	"\bleverage\x18\t \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x01R\bleverage\x88\x01\x01\x12@\n" +
-	"\ttimestamp\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\ttimestampB\b\n" +
-	"\x06_deltaB\v\n" +
+	"\x05delta\x18\b \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x12>\n" +
+	"\x14option_premium_value\x18\t \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\x12optionPremiumValue\x88\x01\x01\x121\n" +
+	"\bleverage\x18\n" +
+	" \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\x00\x00H\x02R\bleverage\x88\x01\x01\x12@\n" +
+	"\ttimestamp\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\ttimestampB\b\n" +
+	"\x06_deltaB\x17\n" +
+	"\x15_option_premium_valueB\v\n" +
 	"\t_leverage*\xef\x01\n" +
 	"\x11ExposureDimension\x12\"\n" +
 	"\x1eEXPOSURE_DIMENSION_UNSPECIFIED\x10\x00\x12\x1c\n" +
@@ -804,7 +1593,14 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\x1aEXPOSURE_DIMENSION_ACCOUNT\x10\x03\x12\x1d\n" +
 	"\x19EXPOSURE_DIMENSION_SYMBOL\x10\x04\x12\x1c\n" +
 	"\x18EXPOSURE_DIMENSION_CHAIN\x10\x05\x12\x1d\n" +
-	"\x19EXPOSURE_DIMENSION_ISSUER\x10\x06BIZGgithub.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1;portfoliov1b\x06proto3"
+	"\x19EXPOSURE_DIMENSION_ISSUER\x10\x06*\xc9\x01\n" +
+	"\x0ePositionStatus\x12\x1f\n" +
+	"\x1bPOSITION_STATUS_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14POSITION_STATUS_OPEN\x10\x01\x12\x1a\n" +
+	"\x16POSITION_STATUS_CLOSED\x10\x02\x12\x1f\n" +
+	"\x1bPOSITION_STATUS_LIQUIDATING\x10\x03\x12\x1e\n" +
+	"\x1aPOSITION_STATUS_LIQUIDATED\x10\x04\x12\x1f\n" +
+	"\x1bPOSITION_STATUS_DELEVERAGED\x10\x05BIZGgithub.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1;portfoliov1b\x06proto3"
 
 var (
 	file_cqc_portfolio_v1_position_proto_rawDescOnce sync.Once
@@ -818,35 +1614,55 @@ func file_cqc_portfolio_v1_position_proto_rawDescGZIP() []byte {
 	return file_cqc_portfolio_v1_position_proto_rawDescData
 }
 
-var file_cqc_portfolio_v1_position_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cqc_portfolio_v1_position_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_portfolio_v1_position_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_cqc_portfolio_v1_position_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_cqc_portfolio_v1_position_proto_goTypes = []any{
 	(ExposureDimension)(0),        // 0: cqc.portfolio.v1.ExposureDimension
-	(*Position)(nil),              // 1: cqc.portfolio.v1.Position
-	(*Exposure)(nil),              // 2: cqc.portfolio.v1.Exposure
-	(v1.PositionSide)(0),          // 3: cqc.venues.v1.PositionSide
-	(v1.MarginMode)(0),            // 4: cqc.venues.v1.MarginMode
-	(v11.QuantityUnit)(0),         // 5: cqc.markets.v1.QuantityUnit
-	(*v1.Fee)(nil),                // 6: cqc.venues.v1.Fee
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(PositionStatus)(0),           // 1: cqc.portfolio.v1.PositionStatus
+	(*Position)(nil),              // 2: cqc.portfolio.v1.Position
+	(*PositionGreeks)(nil),        // 3: cqc.portfolio.v1.PositionGreeks
+	(*Exposure)(nil),              // 4: cqc.portfolio.v1.Exposure
+	nil,                           // 5: cqc.portfolio.v1.Position.VenueFieldsEntry
+	(*v1.NativeListing)(nil),      // 6: cqc.markets.v1.NativeListing
+	(v11.PositionSide)(0),         // 7: cqc.venues.v1.PositionSide
+	(v11.MarginMode)(0),           // 8: cqc.venues.v1.MarginMode
+	(v1.QuantityUnit)(0),          // 9: cqc.markets.v1.QuantityUnit
+	(*v1.MarketContext)(nil),      // 10: cqc.markets.v1.MarketContext
+	(*v12.Valuation)(nil),         // 11: cqc.assets.v1.Valuation
+	(*v11.Fee)(nil),               // 12: cqc.venues.v1.Fee
+	(*v11.AttachedOrder)(nil),     // 13: cqc.venues.v1.AttachedOrder
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*v12.OnchainRef)(nil),        // 15: cqc.assets.v1.OnchainRef
+	(*fieldmaskpb.FieldMask)(nil), // 16: google.protobuf.FieldMask
 }
 var file_cqc_portfolio_v1_position_proto_depIdxs = []int32{
-	3,  // 0: cqc.portfolio.v1.Position.side:type_name -> cqc.venues.v1.PositionSide
-	4,  // 1: cqc.portfolio.v1.Position.margin_mode:type_name -> cqc.venues.v1.MarginMode
-	5,  // 2: cqc.portfolio.v1.Position.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	6,  // 3: cqc.portfolio.v1.Position.fees:type_name -> cqc.venues.v1.Fee
-	7,  // 4: cqc.portfolio.v1.Position.opened_at:type_name -> google.protobuf.Timestamp
-	7,  // 5: cqc.portfolio.v1.Position.updated_at:type_name -> google.protobuf.Timestamp
-	7,  // 6: cqc.portfolio.v1.Position.received_at:type_name -> google.protobuf.Timestamp
-	7,  // 7: cqc.portfolio.v1.Position.published_at:type_name -> google.protobuf.Timestamp
-	7,  // 8: cqc.portfolio.v1.Position.next_rollover_at:type_name -> google.protobuf.Timestamp
-	0,  // 9: cqc.portfolio.v1.Exposure.dimension:type_name -> cqc.portfolio.v1.ExposureDimension
-	7,  // 10: cqc.portfolio.v1.Exposure.timestamp:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	6,  // 0: cqc.portfolio.v1.Position.native_listing:type_name -> cqc.markets.v1.NativeListing
+	7,  // 1: cqc.portfolio.v1.Position.side:type_name -> cqc.venues.v1.PositionSide
+	1,  // 2: cqc.portfolio.v1.Position.status:type_name -> cqc.portfolio.v1.PositionStatus
+	8,  // 3: cqc.portfolio.v1.Position.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	9,  // 4: cqc.portfolio.v1.Position.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	10, // 5: cqc.portfolio.v1.Position.market_context:type_name -> cqc.markets.v1.MarketContext
+	11, // 6: cqc.portfolio.v1.Position.valuations:type_name -> cqc.assets.v1.Valuation
+	12, // 7: cqc.portfolio.v1.Position.fees:type_name -> cqc.venues.v1.Fee
+	3,  // 8: cqc.portfolio.v1.Position.greeks:type_name -> cqc.portfolio.v1.PositionGreeks
+	3,  // 9: cqc.portfolio.v1.Position.premium_adjusted_greeks:type_name -> cqc.portfolio.v1.PositionGreeks
+	13, // 10: cqc.portfolio.v1.Position.attached_orders:type_name -> cqc.venues.v1.AttachedOrder
+	14, // 11: cqc.portfolio.v1.Position.next_rollover_at:type_name -> google.protobuf.Timestamp
+	15, // 12: cqc.portfolio.v1.Position.opened_onchain:type_name -> cqc.assets.v1.OnchainRef
+	14, // 13: cqc.portfolio.v1.Position.opened_at:type_name -> google.protobuf.Timestamp
+	14, // 14: cqc.portfolio.v1.Position.closed_at:type_name -> google.protobuf.Timestamp
+	14, // 15: cqc.portfolio.v1.Position.updated_at:type_name -> google.protobuf.Timestamp
+	14, // 16: cqc.portfolio.v1.Position.published_at:type_name -> google.protobuf.Timestamp
+	14, // 17: cqc.portfolio.v1.Position.received_at:type_name -> google.protobuf.Timestamp
+	16, // 18: cqc.portfolio.v1.Position.stated:type_name -> google.protobuf.FieldMask
+	5,  // 19: cqc.portfolio.v1.Position.venue_fields:type_name -> cqc.portfolio.v1.Position.VenueFieldsEntry
+	0,  // 20: cqc.portfolio.v1.Exposure.dimension:type_name -> cqc.portfolio.v1.ExposureDimension
+	14, // 21: cqc.portfolio.v1.Exposure.timestamp:type_name -> google.protobuf.Timestamp
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_cqc_portfolio_v1_position_proto_init() }
@@ -856,13 +1672,14 @@ func file_cqc_portfolio_v1_position_proto_init() {
 	}
 	file_cqc_portfolio_v1_position_proto_msgTypes[0].OneofWrappers = []any{}
 	file_cqc_portfolio_v1_position_proto_msgTypes[1].OneofWrappers = []any{}
+	file_cqc_portfolio_v1_position_proto_msgTypes[2].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_portfolio_v1_position_proto_rawDesc), len(file_cqc_portfolio_v1_position_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   2,
+			NumEnums:      2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

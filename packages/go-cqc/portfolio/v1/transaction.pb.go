@@ -9,6 +9,7 @@ package portfoliov1
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
+	v12 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -26,35 +27,36 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Kinds of transaction in the books of a portfolio.
+// Kinds of transaction in the books of a portfolio. "How money is counted" in SPEC lists which event leads to which.
 type TransactionType int32
 
 const (
-	// Not known.
+	// Not known. Counts as ADJUSTMENT.
 	TransactionType_TRANSACTION_TYPE_UNSPECIFIED TransactionType = 0
-	// A trade: one asset in, another out.
+	// A trade. On a spot market one asset comes in and another goes out, as legs. A futures or perpetuals trade has terms
+	// and no legs; an option's has terms, and its premium as a leg.
 	TransactionType_TRANSACTION_TYPE_TRADE TransactionType = 1
-	// A deposit from outside the portfolio.
+	// A deposit from outside the portfolio: legs with positive amounts.
 	TransactionType_TRANSACTION_TYPE_DEPOSIT TransactionType = 2
-	// A withdrawal to outside the portfolio.
+	// A withdrawal to outside the portfolio: legs with negative amounts.
 	TransactionType_TRANSACTION_TYPE_WITHDRAWAL TransactionType = 3
-	// A transfer between accounts of the portfolio.
+	// A transfer between accounts of the portfolio: two legs that cancel out. Moves lots with their cost and time.
 	TransactionType_TRANSACTION_TYPE_TRANSFER TransactionType = 4
-	// A fee that belongs to no trade.
+	// A fee that belongs to no trade: in `fees`, without a leg.
 	TransactionType_TRANSACTION_TYPE_FEE TransactionType = 5
-	// Funding of a perpetual.
+	// Funding of a perpetual, paid or received: one leg.
 	TransactionType_TRANSACTION_TYPE_FUNDING TransactionType = 6
-	// Interest, paid or received.
+	// Interest, paid or received: one leg.
 	TransactionType_TRANSACTION_TYPE_INTEREST TransactionType = 7
-	// A rebate.
+	// A rebate that belongs to no trade: in `fees` with a negative amount, without a leg.
 	TransactionType_TRANSACTION_TYPE_REBATE TransactionType = 8
-	// A reward, such as one for staking, or an airdrop.
+	// A reward, such as one for staking, or an airdrop: one leg.
 	TransactionType_TRANSACTION_TYPE_REWARD TransactionType = 9
-	// Settlement or delivery of a derivative.
+	// Settlement or delivery of a derivative: the amounts settled or delivered as legs, and the position closed as terms.
 	TransactionType_TRANSACTION_TYPE_SETTLEMENT TransactionType = 10
-	// A liquidation.
+	// A trade that a venue forced, as for TRADE.
 	TransactionType_TRANSACTION_TYPE_LIQUIDATION TransactionType = 11
-	// A correction.
+	// A correction of a balance by the venue or by us: legs.
 	TransactionType_TRANSACTION_TYPE_ADJUSTMENT TransactionType = 12
 )
 
@@ -119,7 +121,8 @@ func (TransactionType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{0}
 }
 
-// Which lots a sale uses up.
+// Which lots a disposal uses up. Lots are chosen by their own time and cost, never by the current price. Positions in
+// derivatives have no lots: a reduction closes them at their mean entry price under every method.
 type CostBasisMethod int32
 
 const (
@@ -129,11 +132,11 @@ const (
 	CostBasisMethod_COST_BASIS_METHOD_FIFO CostBasisMethod = 1
 	// Newest first.
 	CostBasisMethod_COST_BASIS_METHOD_LIFO CostBasisMethod = 2
-	// Highest cost first.
+	// Highest unit cost first; of equal ones the oldest.
 	CostBasisMethod_COST_BASIS_METHOD_HIFO CostBasisMethod = 3
 	// All lots in proportion, at the average cost.
 	CostBasisMethod_COST_BASIS_METHOD_AVERAGE CostBasisMethod = 4
-	// Lots that the holder names.
+	// Lots that `Transaction.lot_selections` names; what they leave of a disposal is taken oldest first.
 	CostBasisMethod_COST_BASIS_METHOD_SPECIFIC CostBasisMethod = 5
 )
 
@@ -184,13 +187,14 @@ func (CostBasisMethod) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{1}
 }
 
-// Which price is used to value what is unrealized.
+// Which price values what is held at the start and at the end of an interval. The newest price at or before that time
+// is used.
 type ValuationSource int32
 
 const (
 	// Not known.
 	ValuationSource_VALUATION_SOURCE_UNSPECIFIED ValuationSource = 0
-	// The venue's mark price.
+	// The venue's mark price of a listing. An asset has none, so its reference price is used.
 	ValuationSource_VALUATION_SOURCE_MARK ValuationSource = 1
 	// The price of the last trade.
 	ValuationSource_VALUATION_SOURCE_LAST ValuationSource = 2
@@ -245,39 +249,61 @@ func (ValuationSource) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{2}
 }
 
-// One entry in the books of a portfolio. Entries are never changed: a correction is a new entry.
+// One entry in the books of a portfolio. Entries are never changed. A correction is two entries: a reversing one, which
+// takes the wrong entry out of the books, and a new one.
+//
+// An entry and its reversing entry count for nothing, in lots, profit and loss and equity, from the reversing entry's
+// `recorded_at` on.
 type Transaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id assigned by this system.
+	// Opaque id assigned by the service. Empty in the request that records the transaction.
 	TransactionId string `protobuf:"bytes,1,opt,name=transaction_id,json=transactionId,proto3" json:"transaction_id,omitempty"`
-	// Portfolio to which the transaction belongs.
+	// Portfolio in whose books the transaction is recorded.
 	PortfolioId string `protobuf:"bytes,2,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Account in which the transaction took place.
+	// Account in which the transaction took place, one of the portfolio's or of those below it. For a TRANSFER, the
+	// account that sent.
 	AccountId string `protobuf:"bytes,3,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Kind of transaction.
 	Type TransactionType `protobuf:"varint,4,opt,name=type,proto3,enum=cqc.portfolio.v1.TransactionType" json:"type,omitempty"`
-	// Amounts that moved, one entry per asset.
-	Legs []*TransactionLeg `protobuf:"bytes,5,rep,name=legs,proto3" json:"legs,omitempty"`
-	// Fees charged, one entry per asset. Not included in `legs`.
-	Fees []*v1.Fee `protobuf:"bytes,6,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Listing of the trade. Absent for every other kind of transaction.
-	VenueSymbolId *string `protobuf:"bytes,7,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The venue's own value for `type`. Empty if the venue has none.
+	RawType string `protobuf:"bytes,5,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
+	// Amounts that moved, fees and rebates excluded. Profit and loss of a future or perpetual is no leg: it follows from
+	// the terms. Empty if only terms or fees are stated.
+	Legs []*TransactionLeg `protobuf:"bytes,6,rep,name=legs,proto3" json:"legs,omitempty"`
+	// Fees charged and, with negative amounts, rebates received, one entry per asset. Not included in `legs`. A fee is a
+	// disposal of its asset, a rebate opens a lot.
+	Fees []*v1.Fee `protobuf:"bytes,7,rep,name=fees,proto3" json:"fees,omitempty"`
+	// What was traded, settled or delivered, and at which price. Absent for transactions that are not about a market.
+	Terms *TradeTerms `protobuf:"bytes,8,opt,name=terms,proto3" json:"terms,omitempty"`
+	// Lots that the transaction's disposals use up under COST_BASIS_METHOD_SPECIFIC; other methods ignore them. Each lot
+	// must be of an asset that the transaction disposes of, acquired before it; more than the lot has left, or than is
+	// disposed of, is refused with LOTS_INSUFFICIENT. Empty names none.
+	LotSelections []*LotSelection `protobuf:"bytes,9,rep,name=lot_selections,json=lotSelections,proto3" json:"lot_selections,omitempty"`
+	// `event_id` of the event that the transaction books. Unique per portfolio among entries that reverse none, and among
+	// reversing entries. Absent if a person or another system recorded the transaction.
+	CausedBy *string `protobuf:"bytes,10,opt,name=caused_by,json=causedBy,proto3,oneof" json:"caused_by,omitempty"`
 	// Id of the order behind the transaction. Absent if there is none.
-	OrderId *string `protobuf:"bytes,8,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
+	OrderId *string `protobuf:"bytes,11,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
 	// `exec_id` of the execution report behind the transaction. Absent if there is none.
-	ExecId *string `protobuf:"bytes,9,opt,name=exec_id,json=execId,proto3,oneof" json:"exec_id,omitempty"`
+	ExecId *string `protobuf:"bytes,12,opt,name=exec_id,json=execId,proto3,oneof" json:"exec_id,omitempty"`
 	// Id of the transfer behind the transaction. Absent if there is none.
-	TransferId *string `protobuf:"bytes,10,opt,name=transfer_id,json=transferId,proto3,oneof" json:"transfer_id,omitempty"`
-	// Id of the transaction that this one corrects. Absent if this one is not a correction.
-	CorrectsTransactionId *string `protobuf:"bytes,11,opt,name=corrects_transaction_id,json=correctsTransactionId,proto3,oneof" json:"corrects_transaction_id,omitempty"`
+	TransferId *string `protobuf:"bytes,13,opt,name=transfer_id,json=transferId,proto3,oneof" json:"transfer_id,omitempty"`
+	// `entry_id` of the ledger entry behind the transaction. Absent if there is none.
+	LedgerEntryId *string `protobuf:"bytes,14,opt,name=ledger_entry_id,json=ledgerEntryId,proto3,oneof" json:"ledger_entry_id,omitempty"`
+	// Id of the transaction that this one reverses: the same legs and fees with the opposite sign, the terms with the
+	// opposite side, the same `timestamp`. An entry is reversed once, and a reversing entry never. Absent if this one
+	// reverses none.
+	ReversesTransactionId *string `protobuf:"bytes,15,opt,name=reverses_transaction_id,json=reversesTransactionId,proto3,oneof" json:"reverses_transaction_id,omitempty"`
+	// Id of the reversed transaction that this one replaces. Absent if this one replaces none.
+	CorrectsTransactionId *string `protobuf:"bytes,16,opt,name=corrects_transaction_id,json=correctsTransactionId,proto3,oneof" json:"corrects_transaction_id,omitempty"`
 	// On-chain transaction behind this one. Absent if there is none.
-	Onchain *v11.OnchainRef `protobuf:"bytes,12,opt,name=onchain,proto3" json:"onchain,omitempty"`
+	Onchain *v11.OnchainRef `protobuf:"bytes,17,opt,name=onchain,proto3" json:"onchain,omitempty"`
 	// Free text from whoever recorded the transaction. Empty if there is nothing to add.
-	Note string `protobuf:"bytes,13,opt,name=note,proto3" json:"note,omitempty"`
+	Note string `protobuf:"bytes,18,opt,name=note,proto3" json:"note,omitempty"`
 	// When the transaction took place. Always set.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When the transaction was recorded.
-	RecordedAt    *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the transaction was recorded. Set by the service.
+	RecordedAt    *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -340,6 +366,13 @@ func (x *Transaction) GetType() TransactionType {
 	return TransactionType_TRANSACTION_TYPE_UNSPECIFIED
 }
 
+func (x *Transaction) GetRawType() string {
+	if x != nil {
+		return x.RawType
+	}
+	return ""
+}
+
 func (x *Transaction) GetLegs() []*TransactionLeg {
 	if x != nil {
 		return x.Legs
@@ -354,9 +387,23 @@ func (x *Transaction) GetFees() []*v1.Fee {
 	return nil
 }
 
-func (x *Transaction) GetVenueSymbolId() string {
-	if x != nil && x.VenueSymbolId != nil {
-		return *x.VenueSymbolId
+func (x *Transaction) GetTerms() *TradeTerms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *Transaction) GetLotSelections() []*LotSelection {
+	if x != nil {
+		return x.LotSelections
+	}
+	return nil
+}
+
+func (x *Transaction) GetCausedBy() string {
+	if x != nil && x.CausedBy != nil {
+		return *x.CausedBy
 	}
 	return ""
 }
@@ -378,6 +425,20 @@ func (x *Transaction) GetExecId() string {
 func (x *Transaction) GetTransferId() string {
 	if x != nil && x.TransferId != nil {
 		return *x.TransferId
+	}
+	return ""
+}
+
+func (x *Transaction) GetLedgerEntryId() string {
+	if x != nil && x.LedgerEntryId != nil {
+		return *x.LedgerEntryId
+	}
+	return ""
+}
+
+func (x *Transaction) GetReversesTransactionId() string {
+	if x != nil && x.ReversesTransactionId != nil {
+		return *x.ReversesTransactionId
 	}
 	return ""
 }
@@ -420,12 +481,19 @@ func (x *Transaction) GetRecordedAt() *timestamppb.Timestamp {
 // Movement of one asset in a transaction.
 type TransactionLeg struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Asset that moved.
-	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Amount that moved, in units of the asset: positive came in, negative went out.
-	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Value of one unit, in the portfolio's reporting asset. Absent if unknown.
-	UnitValue     *string `protobuf:"bytes,3,opt,name=unit_value,json=unitValue,proto3,oneof" json:"unit_value,omitempty"`
+	// Account in which the asset moved. Absent means the transaction's account.
+	AccountId *string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	// Asset that moved. Absent if the venue's code is not mapped to an asset; profit and loss cannot be computed until a
+	// correction states it.
+	AssetId *string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// The venue's own code of the asset. Empty if it has none.
+	AssetCode string `protobuf:"bytes,3,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
+	// Amount that moved, in units of `asset_id`, or of `asset_code` where `asset_id` is absent: positive came in,
+	// negative went out.
+	Amount string `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Value of one unit at the time of the transaction, in the portfolio's reporting asset. Absent means the price at or
+	// before that time.
+	UnitValue     *string `protobuf:"bytes,5,opt,name=unit_value,json=unitValue,proto3,oneof" json:"unit_value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -460,9 +528,23 @@ func (*TransactionLeg) Descriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{1}
 }
 
+func (x *TransactionLeg) GetAccountId() string {
+	if x != nil && x.AccountId != nil {
+		return *x.AccountId
+	}
+	return ""
+}
+
 func (x *TransactionLeg) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *TransactionLeg) GetAssetCode() string {
 	if x != nil {
-		return x.AssetId
+		return x.AssetCode
 	}
 	return ""
 }
@@ -481,7 +563,196 @@ func (x *TransactionLeg) GetUnitValue() string {
 	return ""
 }
 
-// Profit and loss of a portfolio, or a part of one, over an interval.
+// What was traded, settled or delivered in a transaction.
+type TradeTerms struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing of the trade. Absent if the venue's listing is not in the registry.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v12.NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Whether the account bought or sold. A settlement has the side that closes the position.
+	Side v1.OrderSide `protobuf:"varint,3,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
+	// The venue's own value for `side`. Empty if the venue has none.
+	RawSide string `protobuf:"bytes,4,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	// Which of the listing's positions changed: the net one, the long one or the short one. Unspecified for a market
+	// without positions.
+	PositionSide v1.PositionSide `protobuf:"varint,5,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
+	// The venue's own value for `position_side`. Empty if the venue has none.
+	RawPositionSide string `protobuf:"bytes,6,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
+	// Quantity traded, in `quantity_unit`, zero or greater.
+	Quantity string `protobuf:"bytes,7,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// Unit of `quantity`.
+	QuantityUnit v12.QuantityUnit `protobuf:"varint,8,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Price of the trade, in quote units. May be negative for a combination. Absent if there is none, as for a delivery.
+	Price *string `protobuf:"bytes,9,opt,name=price,proto3,oneof" json:"price,omitempty"`
+	// Id of the position that changed. Absent if there is none, or if it is not known.
+	PositionId    *string `protobuf:"bytes,10,opt,name=position_id,json=positionId,proto3,oneof" json:"position_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TradeTerms) Reset() {
+	*x = TradeTerms{}
+	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TradeTerms) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TradeTerms) ProtoMessage() {}
+
+func (x *TradeTerms) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TradeTerms.ProtoReflect.Descriptor instead.
+func (*TradeTerms) Descriptor() ([]byte, []int) {
+	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *TradeTerms) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *TradeTerms) GetNativeListing() *v12.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *TradeTerms) GetSide() v1.OrderSide {
+	if x != nil {
+		return x.Side
+	}
+	return v1.OrderSide(0)
+}
+
+func (x *TradeTerms) GetRawSide() string {
+	if x != nil {
+		return x.RawSide
+	}
+	return ""
+}
+
+func (x *TradeTerms) GetPositionSide() v1.PositionSide {
+	if x != nil {
+		return x.PositionSide
+	}
+	return v1.PositionSide(0)
+}
+
+func (x *TradeTerms) GetRawPositionSide() string {
+	if x != nil {
+		return x.RawPositionSide
+	}
+	return ""
+}
+
+func (x *TradeTerms) GetQuantity() string {
+	if x != nil {
+		return x.Quantity
+	}
+	return ""
+}
+
+func (x *TradeTerms) GetQuantityUnit() v12.QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return v12.QuantityUnit(0)
+}
+
+func (x *TradeTerms) GetPrice() string {
+	if x != nil && x.Price != nil {
+		return *x.Price
+	}
+	return ""
+}
+
+func (x *TradeTerms) GetPositionId() string {
+	if x != nil && x.PositionId != nil {
+		return *x.PositionId
+	}
+	return ""
+}
+
+// A part of a lot that a disposal uses up.
+type LotSelection struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Lot to use up.
+	LotId string `protobuf:"bytes,1,opt,name=lot_id,json=lotId,proto3" json:"lot_id,omitempty"`
+	// Quantity to use up, in units of the lot's asset.
+	Quantity      string `protobuf:"bytes,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LotSelection) Reset() {
+	*x = LotSelection{}
+	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LotSelection) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LotSelection) ProtoMessage() {}
+
+func (x *LotSelection) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LotSelection.ProtoReflect.Descriptor instead.
+func (*LotSelection) Descriptor() ([]byte, []int) {
+	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LotSelection) GetLotId() string {
+	if x != nil {
+		return x.LotId
+	}
+	return ""
+}
+
+func (x *LotSelection) GetQuantity() string {
+	if x != nil {
+		return x.Quantity
+	}
+	return ""
+}
+
+// Profit and loss of a portfolio, or a part of one, over an interval. See "How money is counted" in SPEC.
+//
+// Equity is balances, less debts and interest owed, plus the unrealized profit and loss of futures and perpetuals, plus
+// options at their mark price; in the reporting asset, at the prices of `valuation_source`. All amounts are in the
+// reporting asset, rounded half to even at 18 decimal places; negative is a loss. Each component over two adjoining
+// intervals is the sum of both, except `realized` and `unrealized`, of which only the sum adds up.
 type PnL struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset in which all amounts are stated.
@@ -490,34 +761,49 @@ type PnL struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// End of the interval, exclusive. Always set.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Profit or loss on what was sold or closed, in the reporting asset, before all the other components of `total`.
-	// Negative is a loss.
+	// Of what was disposed of or closed in the interval: its value then, less its value at `start_time` if it was held
+	// then, else less its cost. Excludes fees and funding. Depends on `method`.
 	Realized string `protobuf:"bytes,4,opt,name=realized,proto3" json:"realized,omitempty"`
-	// Change in value of what is still held, in the reporting asset. Negative is a loss.
+	// Of what is held at the end: its value at `end_time`, less its value at `start_time` if it was held then, else less
+	// its cost. Depends on `method`.
 	Unrealized string `protobuf:"bytes,5,opt,name=unrealized,proto3" json:"unrealized,omitempty"`
-	// Funding received minus funding paid, in the reporting asset.
+	// Funding received less funding paid, at the price of its time.
 	Funding string `protobuf:"bytes,6,opt,name=funding,proto3" json:"funding,omitempty"`
-	// Fees paid, in the reporting asset, as a negative number.
+	// Fees paid, at the price of their time, zero or less. Contains no rebates.
 	Fees string `protobuf:"bytes,7,opt,name=fees,proto3" json:"fees,omitempty"`
-	// Interest received minus interest paid, in the reporting asset.
-	Interest string `protobuf:"bytes,8,opt,name=interest,proto3" json:"interest,omitempty"`
-	// Rebates received, in the reporting asset.
-	Rebates string `protobuf:"bytes,9,opt,name=rebates,proto3" json:"rebates,omitempty"`
-	// Profit or loss from converting other assets into the reporting asset, in the reporting asset. Negative is a loss.
+	// Rebates received, at the price of their time, zero or greater. Not contained in `fees`.
+	Rebates string `protobuf:"bytes,8,opt,name=rebates,proto3" json:"rebates,omitempty"`
+	// Interest received less interest paid, at the price of its time.
+	Interest string `protobuf:"bytes,9,opt,name=interest,proto3" json:"interest,omitempty"`
+	// All gain or loss of holding FIAT assets and assets whose peg is one (USDT, not WBTC or stETH) other than the
+	// reporting asset. Every other asset's is in `realized` and `unrealized`.
 	Fx string `protobuf:"bytes,10,opt,name=fx,proto3" json:"fx,omitempty"`
-	// Sum of `realized`, `unrealized`, `funding`, `fees`, `interest`, `rebates` and `fx`, in the reporting asset.
-	Total string `protobuf:"bytes,11,opt,name=total,proto3" json:"total,omitempty"`
-	// Method that decided which lots the sales used up.
-	Method CostBasisMethod `protobuf:"varint,12,opt,name=method,proto3,enum=cqc.portfolio.v1.CostBasisMethod" json:"method,omitempty"`
-	// Price used to value what is still held.
-	ValuationSource ValuationSource `protobuf:"varint,13,opt,name=valuation_source,json=valuationSource,proto3,enum=cqc.portfolio.v1.ValuationSource" json:"valuation_source,omitempty"`
+	// Rewards, airdrops and adjustments, at the price of their time.
+	Other string `protobuf:"bytes,11,opt,name=other,proto3" json:"other,omitempty"`
+	// Sum of `realized`, `unrealized`, `funding`, `fees`, `rebates`, `interest`, `fx` and `other`. Equals `end_equity`
+	// less `start_equity` less `net_flows` where those are set. Does not depend on `method`.
+	Total string `protobuf:"bytes,12,opt,name=total,proto3" json:"total,omitempty"`
+	// Of what was disposed of or closed in the interval: its value then, less its cost, for tax and reports. Not part of
+	// `total`. Adds up over intervals. Excludes fees and funding. Depends on `method`. Absent if a cost is unknown.
+	RealizedFromCost *string `protobuf:"bytes,13,opt,name=realized_from_cost,json=realizedFromCost,proto3,oneof" json:"realized_from_cost,omitempty"`
+	// Equity at `start_time`. Absent for a part that has no equity of its own: one listing.
+	StartEquity *string `protobuf:"bytes,14,opt,name=start_equity,json=startEquity,proto3,oneof" json:"start_equity,omitempty"`
+	// Equity at `end_time`. Absent for a part that has no equity of its own: one listing.
+	EndEquity *string `protobuf:"bytes,15,opt,name=end_equity,json=endEquity,proto3,oneof" json:"end_equity,omitempty"`
+	// Deposits less withdrawals, and for one account transfers in less transfers out, at the price of their time. Absent
+	// where the equity is.
+	NetFlows *string `protobuf:"bytes,16,opt,name=net_flows,json=netFlows,proto3,oneof" json:"net_flows,omitempty"`
+	// Method that decided which lots the disposals used up. Always specified.
+	Method CostBasisMethod `protobuf:"varint,17,opt,name=method,proto3,enum=cqc.portfolio.v1.CostBasisMethod" json:"method,omitempty"`
+	// Price used to value what is held. Always specified.
+	ValuationSource ValuationSource `protobuf:"varint,18,opt,name=valuation_source,json=valuationSource,proto3,enum=cqc.portfolio.v1.ValuationSource" json:"valuation_source,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PnL) Reset() {
 	*x = PnL{}
-	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[2]
+	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -529,7 +815,7 @@ func (x *PnL) String() string {
 func (*PnL) ProtoMessage() {}
 
 func (x *PnL) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[2]
+	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -542,7 +828,7 @@ func (x *PnL) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PnL.ProtoReflect.Descriptor instead.
 func (*PnL) Descriptor() ([]byte, []int) {
-	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{2}
+	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PnL) GetReportingAssetId() string {
@@ -594,16 +880,16 @@ func (x *PnL) GetFees() string {
 	return ""
 }
 
-func (x *PnL) GetInterest() string {
+func (x *PnL) GetRebates() string {
 	if x != nil {
-		return x.Interest
+		return x.Rebates
 	}
 	return ""
 }
 
-func (x *PnL) GetRebates() string {
+func (x *PnL) GetInterest() string {
 	if x != nil {
-		return x.Rebates
+		return x.Interest
 	}
 	return ""
 }
@@ -615,9 +901,44 @@ func (x *PnL) GetFx() string {
 	return ""
 }
 
+func (x *PnL) GetOther() string {
+	if x != nil {
+		return x.Other
+	}
+	return ""
+}
+
 func (x *PnL) GetTotal() string {
 	if x != nil {
 		return x.Total
+	}
+	return ""
+}
+
+func (x *PnL) GetRealizedFromCost() string {
+	if x != nil && x.RealizedFromCost != nil {
+		return *x.RealizedFromCost
+	}
+	return ""
+}
+
+func (x *PnL) GetStartEquity() string {
+	if x != nil && x.StartEquity != nil {
+		return *x.StartEquity
+	}
+	return ""
+}
+
+func (x *PnL) GetEndEquity() string {
+	if x != nil && x.EndEquity != nil {
+		return *x.EndEquity
+	}
+	return ""
+}
+
+func (x *PnL) GetNetFlows() string {
+	if x != nil && x.NetFlows != nil {
+		return *x.NetFlows
 	}
 	return ""
 }
@@ -636,10 +957,14 @@ func (x *PnL) GetValuationSource() ValuationSource {
 	return ValuationSource_VALUATION_SOURCE_UNSPECIFIED
 }
 
-// A quantity of an asset that was acquired in one transaction, kept for as long as any of it is left.
+// A quantity of an asset that was acquired at one time, in one transaction, kept for as long as any of it is left.
+//
+// Opened by a leg that comes in, a rebate, and the realized profit of a future or perpetual, at the price of that
+// moment. What goes out, a fee, and a realized loss are disposals. A transfer within the portfolio moves a lot: the
+// account changes, the id, cost and time do not, unless only a part moves, which becomes a lot with an id of its own.
 type Lot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id assigned by this system.
+	// Opaque id assigned by the service. The same for every method, and in every answer.
 	LotId string `protobuf:"bytes,1,opt,name=lot_id,json=lotId,proto3" json:"lot_id,omitempty"`
 	// Portfolio that holds the lot.
 	PortfolioId string `protobuf:"bytes,2,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
@@ -651,13 +976,14 @@ type Lot struct {
 	AcquiredAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=acquired_at,json=acquiredAt,proto3" json:"acquired_at,omitempty"`
 	// Quantity acquired, in units of the asset.
 	Quantity string `protobuf:"bytes,6,opt,name=quantity,proto3" json:"quantity,omitempty"`
-	// Quantity that is left, in units of the asset.
+	// Quantity that is left under the method of the request, in units of the asset, zero or greater.
 	RemainingQuantity string `protobuf:"bytes,7,opt,name=remaining_quantity,json=remainingQuantity,proto3" json:"remaining_quantity,omitempty"`
-	// Cost of one unit, in `cost_asset_id`, excluding fees.
+	// Cost of one unit, in `cost_asset_id`, excluding fees. Under COST_BASIS_METHOD_AVERAGE, the average of all lots of
+	// the asset.
 	UnitCost string `protobuf:"bytes,8,opt,name=unit_cost,json=unitCost,proto3" json:"unit_cost,omitempty"`
-	// Asset in which `unit_cost` is stated.
+	// Asset in which `unit_cost` is stated: the portfolio's reporting asset.
 	CostAssetId string `protobuf:"bytes,9,opt,name=cost_asset_id,json=costAssetId,proto3" json:"cost_asset_id,omitempty"`
-	// Fees charged for acquiring the lot.
+	// Fees charged for acquiring the lot. Not part of `unit_cost`.
 	Fees []*v1.Fee `protobuf:"bytes,10,rep,name=fees,proto3" json:"fees,omitempty"`
 	// Id of the transaction that acquired the lot.
 	SourceTransactionId string `protobuf:"bytes,11,opt,name=source_transaction_id,json=sourceTransactionId,proto3" json:"source_transaction_id,omitempty"`
@@ -667,7 +993,7 @@ type Lot struct {
 
 func (x *Lot) Reset() {
 	*x = Lot{}
-	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[3]
+	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +1005,7 @@ func (x *Lot) String() string {
 func (*Lot) ProtoMessage() {}
 
 func (x *Lot) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[3]
+	mi := &file_cqc_portfolio_v1_transaction_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +1018,7 @@ func (x *Lot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lot.ProtoReflect.Descriptor instead.
 func (*Lot) Descriptor() ([]byte, []int) {
-	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{3}
+	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Lot) GetLotId() string {
@@ -776,45 +1102,84 @@ var File_cqc_portfolio_v1_transaction_proto protoreflect.FileDescriptor
 
 const file_cqc_portfolio_v1_transaction_proto_rawDesc = "" +
 	"\n" +
-	"\"cqc/portfolio/v1/transaction.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xeb\x06\n" +
-	"\vTransaction\x121\n" +
-	"\x0etransaction_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\rtransactionId\x12-\n" +
+	"\"cqc/portfolio/v1/transaction.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\v\n" +
+	"\vTransaction\x12/\n" +
+	"\x0etransaction_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rtransactionId\x12-\n" +
 	"\fportfolio_id\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12)\n" +
 	"\n" +
 	"account_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x125\n" +
-	"\x04type\x18\x04 \x01(\x0e2!.cqc.portfolio.v1.TransactionTypeR\x04type\x12>\n" +
-	"\x04legs\x18\x05 \x03(\v2 .cqc.portfolio.v1.TransactionLegB\b\xbaH\x05\x92\x01\x02\b\x01R\x04legs\x12&\n" +
-	"\x04fees\x18\x06 \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x126\n" +
-	"\x0fvenue_symbol_id\x18\a \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12*\n" +
-	"\border_id\x18\b \x01(\tB\n" +
+	"\x04type\x18\x04 \x01(\x0e2!.cqc.portfolio.v1.TransactionTypeR\x04type\x12#\n" +
+	"\braw_type\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x124\n" +
+	"\x04legs\x18\x06 \x03(\v2 .cqc.portfolio.v1.TransactionLegR\x04legs\x12&\n" +
+	"\x04fees\x18\a \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x122\n" +
+	"\x05terms\x18\b \x01(\v2\x1c.cqc.portfolio.v1.TradeTermsR\x05terms\x12P\n" +
+	"\x0elot_selections\x18\t \x03(\v2\x1e.cqc.portfolio.v1.LotSelectionB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\rlotSelections\x12*\n" +
+	"\tcaused_by\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01H\x00R\bcausedBy\x88\x01\x01\x12*\n" +
+	"\border_id\x18\v \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\aorderId\x88\x01\x01\x12&\n" +
-	"\aexec_id\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\x06execId\x88\x01\x01\x120\n" +
-	"\vtransfer_id\x18\n" +
-	" \x01(\tB\n" +
+	"\aexec_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\x06execId\x88\x01\x01\x120\n" +
+	"\vtransfer_id\x18\r \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x03R\n" +
-	"transferId\x88\x01\x01\x12G\n" +
-	"\x17corrects_transaction_id\x18\v \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x04R\x15correctsTransactionId\x88\x01\x01\x123\n" +
-	"\aonchain\x18\f \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12\x1c\n" +
-	"\x04note\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x04note\x12@\n" +
-	"\ttimestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\ttimestamp\x12;\n" +
-	"\vrecorded_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"recordedAtB\x12\n" +
-	"\x10_venue_symbol_idB\v\n" +
+	"transferId\x88\x01\x01\x125\n" +
+	"\x0fledger_entry_id\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\rledgerEntryId\x88\x01\x01\x12G\n" +
+	"\x17reverses_transaction_id\x18\x0f \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x05R\x15reversesTransactionId\x88\x01\x01\x12G\n" +
+	"\x17corrects_transaction_id\x18\x10 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x06R\x15correctsTransactionId\x88\x01\x01\x123\n" +
+	"\aonchain\x18\x11 \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12\x1c\n" +
+	"\x04note\x18\x12 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x04note\x12@\n" +
+	"\ttimestamp\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\ttimestamp\x12;\n" +
+	"\vrecorded_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"recordedAt:\xa8\x02\xbaH\xa4\x02\x1a}\n" +
+	"\x13transaction.content\x12'a transaction needs legs, fees or terms\x1a=size(this.legs) > 0 || size(this.fees) > 0 || has(this.terms)\x1a\xa2\x01\n" +
+	"\x16transaction.correction\x12>a transaction must not reverse one and correct one: record two\x1aH!has(this.reverses_transaction_id) || !has(this.corrects_transaction_id)B\f\n" +
+	"\n" +
+	"_caused_byB\v\n" +
 	"\t_order_idB\n" +
 	"\n" +
 	"\b_exec_idB\x0e\n" +
-	"\f_transfer_idB\x1a\n" +
-	"\x18_corrects_transaction_id\"\x97\x01\n" +
-	"\x0eTransactionLeg\x12$\n" +
-	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
-	"\x06amount\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x12-\n" +
+	"\f_transfer_idB\x12\n" +
+	"\x10_ledger_entry_idB\x1a\n" +
+	"\x18_reverses_transaction_idB\x1a\n" +
+	"\x18_corrects_transaction_id\"\x91\x02\n" +
+	"\x0eTransactionLeg\x12.\n" +
 	"\n" +
-	"unit_value\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\tunitValue\x88\x01\x01B\r\n" +
-	"\v_unit_value\"\xe7\x04\n" +
+	"account_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\taccountId\x88\x01\x01\x12)\n" +
+	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\aassetId\x88\x01\x01\x12'\n" +
+	"\n" +
+	"asset_code\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tassetCode\x12!\n" +
+	"\x06amount\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x12-\n" +
+	"\n" +
+	"unit_value\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x02R\tunitValue\x88\x01\x01B\r\n" +
+	"\v_account_idB\v\n" +
+	"\t_asset_idB\r\n" +
+	"\v_unit_value\"\xc5\x04\n" +
+	"\n" +
+	"TradeTerms\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12,\n" +
+	"\x04side\x18\x03 \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
+	"\braw_side\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12@\n" +
+	"\rposition_side\x18\x05 \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
+	"\x11raw_position_side\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionSide\x12%\n" +
+	"\bquantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\bquantity\x12A\n" +
+	"\rquantity_unit\x18\b \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12$\n" +
+	"\x05price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x05price\x88\x01\x01\x120\n" +
+	"\vposition_id\x18\n" +
+	" \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x02R\n" +
+	"positionId\x88\x01\x01B\x12\n" +
+	"\x10_venue_symbol_idB\b\n" +
+	"\x06_priceB\x0e\n" +
+	"\f_position_id\"X\n" +
+	"\fLotSelection\x12!\n" +
+	"\x06lot_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x05lotId\x12%\n" +
+	"\bquantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\bquantity\"\xf2\a\n" +
 	"\x03PnL\x127\n" +
 	"\x12reporting_asset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\x10reportingAssetId\x12A\n" +
 	"\n" +
@@ -824,15 +1189,27 @@ const file_cqc_portfolio_v1_transaction_proto_rawDesc = "" +
 	"\n" +
 	"unrealized\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\n" +
 	"unrealized\x12#\n" +
-	"\afunding\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\afunding\x12\x1d\n" +
-	"\x04fees\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x04fees\x12%\n" +
-	"\binterest\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\binterest\x12#\n" +
-	"\arebates\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\arebates\x12\x19\n" +
+	"\afunding\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\afunding\x12u\n" +
+	"\x04fees\x18\a \x01(\tBa\xbaH^\xba\x01U\n" +
+	"\bpnl.fees\x12\x19fees must be zero or less\x1a.this.startsWith('-') || !this.matches('[1-9]')r\x04\x88\x88'\x01R\x04fees\x12#\n" +
+	"\arebates\x18\b \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\arebates\x12%\n" +
+	"\binterest\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\binterest\x12\x19\n" +
 	"\x02fx\x18\n" +
 	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x02fx\x12\x1f\n" +
-	"\x05total\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05total\x129\n" +
-	"\x06method\x18\f \x01(\x0e2!.cqc.portfolio.v1.CostBasisMethodR\x06method\x12L\n" +
-	"\x10valuation_source\x18\r \x01(\x0e2!.cqc.portfolio.v1.ValuationSourceR\x0fvaluationSource\"\x8d\x04\n" +
+	"\x05other\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05other\x12\x1f\n" +
+	"\x05total\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x05total\x12<\n" +
+	"\x12realized_from_cost\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x10realizedFromCost\x88\x01\x01\x121\n" +
+	"\fstart_equity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\vstartEquity\x88\x01\x01\x12-\n" +
+	"\n" +
+	"end_equity\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\tendEquity\x88\x01\x01\x12+\n" +
+	"\tnet_flows\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\bnetFlows\x88\x01\x01\x129\n" +
+	"\x06method\x18\x11 \x01(\x0e2!.cqc.portfolio.v1.CostBasisMethodR\x06method\x12L\n" +
+	"\x10valuation_source\x18\x12 \x01(\x0e2!.cqc.portfolio.v1.ValuationSourceR\x0fvaluationSourceB\x15\n" +
+	"\x13_realized_from_costB\x0f\n" +
+	"\r_start_equityB\r\n" +
+	"\v_end_equityB\f\n" +
+	"\n" +
+	"_net_flows\"\x8d\x04\n" +
 	"\x03Lot\x12!\n" +
 	"\x06lot_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x05lotId\x12-\n" +
@@ -844,9 +1221,9 @@ const file_cqc_portfolio_v1_transaction_proto_rawDesc = "" +
 	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12C\n" +
 	"\vacquired_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"acquiredAt\x12%\n" +
-	"\bquantity\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bquantity\x128\n" +
-	"\x12remaining_quantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x11remainingQuantity\x12&\n" +
-	"\tunit_cost\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bunitCost\x12-\n" +
+	"\bquantity\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\bquantity\x128\n" +
+	"\x12remaining_quantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\x11remainingQuantity\x12&\n" +
+	"\tunit_cost\x18\b \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\bunitCost\x12-\n" +
 	"\rcost_asset_id\x18\t \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\vcostAssetId\x12&\n" +
 	"\x04fees\x18\n" +
 	" \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x12>\n" +
@@ -894,37 +1271,49 @@ func file_cqc_portfolio_v1_transaction_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_portfolio_v1_transaction_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cqc_portfolio_v1_transaction_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_cqc_portfolio_v1_transaction_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_cqc_portfolio_v1_transaction_proto_goTypes = []any{
 	(TransactionType)(0),          // 0: cqc.portfolio.v1.TransactionType
 	(CostBasisMethod)(0),          // 1: cqc.portfolio.v1.CostBasisMethod
 	(ValuationSource)(0),          // 2: cqc.portfolio.v1.ValuationSource
 	(*Transaction)(nil),           // 3: cqc.portfolio.v1.Transaction
 	(*TransactionLeg)(nil),        // 4: cqc.portfolio.v1.TransactionLeg
-	(*PnL)(nil),                   // 5: cqc.portfolio.v1.PnL
-	(*Lot)(nil),                   // 6: cqc.portfolio.v1.Lot
-	(*v1.Fee)(nil),                // 7: cqc.venues.v1.Fee
-	(*v11.OnchainRef)(nil),        // 8: cqc.assets.v1.OnchainRef
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*TradeTerms)(nil),            // 5: cqc.portfolio.v1.TradeTerms
+	(*LotSelection)(nil),          // 6: cqc.portfolio.v1.LotSelection
+	(*PnL)(nil),                   // 7: cqc.portfolio.v1.PnL
+	(*Lot)(nil),                   // 8: cqc.portfolio.v1.Lot
+	(*v1.Fee)(nil),                // 9: cqc.venues.v1.Fee
+	(*v11.OnchainRef)(nil),        // 10: cqc.assets.v1.OnchainRef
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
+	(*v12.NativeListing)(nil),     // 12: cqc.markets.v1.NativeListing
+	(v1.OrderSide)(0),             // 13: cqc.venues.v1.OrderSide
+	(v1.PositionSide)(0),          // 14: cqc.venues.v1.PositionSide
+	(v12.QuantityUnit)(0),         // 15: cqc.markets.v1.QuantityUnit
 }
 var file_cqc_portfolio_v1_transaction_proto_depIdxs = []int32{
 	0,  // 0: cqc.portfolio.v1.Transaction.type:type_name -> cqc.portfolio.v1.TransactionType
 	4,  // 1: cqc.portfolio.v1.Transaction.legs:type_name -> cqc.portfolio.v1.TransactionLeg
-	7,  // 2: cqc.portfolio.v1.Transaction.fees:type_name -> cqc.venues.v1.Fee
-	8,  // 3: cqc.portfolio.v1.Transaction.onchain:type_name -> cqc.assets.v1.OnchainRef
-	9,  // 4: cqc.portfolio.v1.Transaction.timestamp:type_name -> google.protobuf.Timestamp
-	9,  // 5: cqc.portfolio.v1.Transaction.recorded_at:type_name -> google.protobuf.Timestamp
-	9,  // 6: cqc.portfolio.v1.PnL.start_time:type_name -> google.protobuf.Timestamp
-	9,  // 7: cqc.portfolio.v1.PnL.end_time:type_name -> google.protobuf.Timestamp
-	1,  // 8: cqc.portfolio.v1.PnL.method:type_name -> cqc.portfolio.v1.CostBasisMethod
-	2,  // 9: cqc.portfolio.v1.PnL.valuation_source:type_name -> cqc.portfolio.v1.ValuationSource
-	9,  // 10: cqc.portfolio.v1.Lot.acquired_at:type_name -> google.protobuf.Timestamp
-	7,  // 11: cqc.portfolio.v1.Lot.fees:type_name -> cqc.venues.v1.Fee
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	9,  // 2: cqc.portfolio.v1.Transaction.fees:type_name -> cqc.venues.v1.Fee
+	5,  // 3: cqc.portfolio.v1.Transaction.terms:type_name -> cqc.portfolio.v1.TradeTerms
+	6,  // 4: cqc.portfolio.v1.Transaction.lot_selections:type_name -> cqc.portfolio.v1.LotSelection
+	10, // 5: cqc.portfolio.v1.Transaction.onchain:type_name -> cqc.assets.v1.OnchainRef
+	11, // 6: cqc.portfolio.v1.Transaction.timestamp:type_name -> google.protobuf.Timestamp
+	11, // 7: cqc.portfolio.v1.Transaction.recorded_at:type_name -> google.protobuf.Timestamp
+	12, // 8: cqc.portfolio.v1.TradeTerms.native_listing:type_name -> cqc.markets.v1.NativeListing
+	13, // 9: cqc.portfolio.v1.TradeTerms.side:type_name -> cqc.venues.v1.OrderSide
+	14, // 10: cqc.portfolio.v1.TradeTerms.position_side:type_name -> cqc.venues.v1.PositionSide
+	15, // 11: cqc.portfolio.v1.TradeTerms.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	11, // 12: cqc.portfolio.v1.PnL.start_time:type_name -> google.protobuf.Timestamp
+	11, // 13: cqc.portfolio.v1.PnL.end_time:type_name -> google.protobuf.Timestamp
+	1,  // 14: cqc.portfolio.v1.PnL.method:type_name -> cqc.portfolio.v1.CostBasisMethod
+	2,  // 15: cqc.portfolio.v1.PnL.valuation_source:type_name -> cqc.portfolio.v1.ValuationSource
+	11, // 16: cqc.portfolio.v1.Lot.acquired_at:type_name -> google.protobuf.Timestamp
+	9,  // 17: cqc.portfolio.v1.Lot.fees:type_name -> cqc.venues.v1.Fee
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_cqc_portfolio_v1_transaction_proto_init() }
@@ -934,13 +1323,15 @@ func file_cqc_portfolio_v1_transaction_proto_init() {
 	}
 	file_cqc_portfolio_v1_transaction_proto_msgTypes[0].OneofWrappers = []any{}
 	file_cqc_portfolio_v1_transaction_proto_msgTypes[1].OneofWrappers = []any{}
+	file_cqc_portfolio_v1_transaction_proto_msgTypes[2].OneofWrappers = []any{}
+	file_cqc_portfolio_v1_transaction_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_portfolio_v1_transaction_proto_rawDesc), len(file_cqc_portfolio_v1_transaction_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -9,12 +9,13 @@ package servicesv1
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
-	v12 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
-	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
+	v12 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -28,5205 +29,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Selects the asset to return.
-type GetAssetRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Asset to get.
-	AssetId       string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetRequest) Reset() {
-	*x = GetAssetRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetRequest) ProtoMessage() {}
-
-func (x *GetAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetRequest.ProtoReflect.Descriptor instead.
-func (*GetAssetRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *GetAssetRequest) GetAssetId() string {
-	if x != nil {
-		return x.AssetId
-	}
-	return ""
-}
-
-// The requested asset.
-type GetAssetResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Asset         *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetResponse) Reset() {
-	*x = GetAssetResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetResponse) ProtoMessage() {}
-
-func (x *GetAssetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[1]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetResponse.ProtoReflect.Descriptor instead.
-func (*GetAssetResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *GetAssetResponse) GetAsset() *v1.Asset {
-	if x != nil {
-		return x.Asset
-	}
-	return nil
-}
-
-// Selects the assets to list.
-type ListAssetsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only assets with this ticker or alias. Absent means all.
-	Symbol        *string `protobuf:"bytes,3,opt,name=symbol,proto3,oneof" json:"symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetsRequest) Reset() {
-	*x = ListAssetsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetsRequest) ProtoMessage() {}
-
-func (x *ListAssetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetsRequest.ProtoReflect.Descriptor instead.
-func (*ListAssetsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *ListAssetsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListAssetsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListAssetsRequest) GetSymbol() string {
-	if x != nil && x.Symbol != nil {
-		return *x.Symbol
-	}
-	return ""
-}
-
-// A page of assets.
-type ListAssetsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Assets []*v1.Asset `protobuf:"bytes,1,rep,name=assets,proto3" json:"assets,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetsResponse) Reset() {
-	*x = ListAssetsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[3]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetsResponse) ProtoMessage() {}
-
-func (x *ListAssetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[3]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetsResponse.ProtoReflect.Descriptor instead.
-func (*ListAssetsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{3}
-}
-
-func (x *ListAssetsResponse) GetAssets() []*v1.Asset {
-	if x != nil {
-		return x.Assets
-	}
-	return nil
-}
-
-func (x *ListAssetsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The asset to add.
-type CreateAssetRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Asset         *v1.Asset `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetRequest) Reset() {
-	*x = CreateAssetRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[4]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetRequest) ProtoMessage() {}
-
-func (x *CreateAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[4]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetRequest.ProtoReflect.Descriptor instead.
-func (*CreateAssetRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{4}
-}
-
-func (x *CreateAssetRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateAssetRequest) GetAsset() *v1.Asset {
-	if x != nil {
-		return x.Asset
-	}
-	return nil
-}
-
-// The asset that was added.
-type CreateAssetResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Asset         *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetResponse) Reset() {
-	*x = CreateAssetResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[5]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetResponse) ProtoMessage() {}
-
-func (x *CreateAssetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[5]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetResponse.ProtoReflect.Descriptor instead.
-func (*CreateAssetResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{5}
-}
-
-func (x *CreateAssetResponse) GetAsset() *v1.Asset {
-	if x != nil {
-		return x.Asset
-	}
-	return nil
-}
-
-// A change to an asset.
-type UpdateAssetRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Asset *v1.Asset `protobuf:"bytes,2,opt,name=asset,proto3" json:"asset,omitempty"`
-	// Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetRequest) Reset() {
-	*x = UpdateAssetRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[6]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetRequest) ProtoMessage() {}
-
-func (x *UpdateAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[6]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetRequest.ProtoReflect.Descriptor instead.
-func (*UpdateAssetRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{6}
-}
-
-func (x *UpdateAssetRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateAssetRequest) GetAsset() *v1.Asset {
-	if x != nil {
-		return x.Asset
-	}
-	return nil
-}
-
-func (x *UpdateAssetRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The asset that was changed.
-type UpdateAssetResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Asset         *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetResponse) Reset() {
-	*x = UpdateAssetResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[7]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetResponse) ProtoMessage() {}
-
-func (x *UpdateAssetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[7]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetResponse.ProtoReflect.Descriptor instead.
-func (*UpdateAssetResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{7}
-}
-
-func (x *UpdateAssetResponse) GetAsset() *v1.Asset {
-	if x != nil {
-		return x.Asset
-	}
-	return nil
-}
-
-// Selects the chain to return.
-type GetChainRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Chain to get, in CAIP-2 format.
-	ChainId       string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetChainRequest) Reset() {
-	*x = GetChainRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetChainRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetChainRequest) ProtoMessage() {}
-
-func (x *GetChainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetChainRequest.ProtoReflect.Descriptor instead.
-func (*GetChainRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *GetChainRequest) GetChainId() string {
-	if x != nil {
-		return x.ChainId
-	}
-	return ""
-}
-
-// The requested chain.
-type GetChainResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Chain         *v1.Chain `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetChainResponse) Reset() {
-	*x = GetChainResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetChainResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetChainResponse) ProtoMessage() {}
-
-func (x *GetChainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetChainResponse.ProtoReflect.Descriptor instead.
-func (*GetChainResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *GetChainResponse) GetChain() *v1.Chain {
-	if x != nil {
-		return x.Chain
-	}
-	return nil
-}
-
-// Selects the chains to list.
-type ListChainsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListChainsRequest) Reset() {
-	*x = ListChainsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListChainsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListChainsRequest) ProtoMessage() {}
-
-func (x *ListChainsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListChainsRequest.ProtoReflect.Descriptor instead.
-func (*ListChainsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *ListChainsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListChainsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-// A page of chains.
-type ListChainsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Chains []*v1.Chain `protobuf:"bytes,1,rep,name=chains,proto3" json:"chains,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListChainsResponse) Reset() {
-	*x = ListChainsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[11]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListChainsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListChainsResponse) ProtoMessage() {}
-
-func (x *ListChainsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[11]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListChainsResponse.ProtoReflect.Descriptor instead.
-func (*ListChainsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{11}
-}
-
-func (x *ListChainsResponse) GetChains() []*v1.Chain {
-	if x != nil {
-		return x.Chains
-	}
-	return nil
-}
-
-func (x *ListChainsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The chain to add.
-type CreateChainRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Chain         *v1.Chain `protobuf:"bytes,2,opt,name=chain,proto3" json:"chain,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateChainRequest) Reset() {
-	*x = CreateChainRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateChainRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateChainRequest) ProtoMessage() {}
-
-func (x *CreateChainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateChainRequest.ProtoReflect.Descriptor instead.
-func (*CreateChainRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *CreateChainRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateChainRequest) GetChain() *v1.Chain {
-	if x != nil {
-		return x.Chain
-	}
-	return nil
-}
-
-// The chain that was added.
-type CreateChainResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Chain         *v1.Chain `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateChainResponse) Reset() {
-	*x = CreateChainResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[13]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateChainResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateChainResponse) ProtoMessage() {}
-
-func (x *CreateChainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[13]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateChainResponse.ProtoReflect.Descriptor instead.
-func (*CreateChainResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{13}
-}
-
-func (x *CreateChainResponse) GetChain() *v1.Chain {
-	if x != nil {
-		return x.Chain
-	}
-	return nil
-}
-
-// A change to a chain.
-type UpdateChainRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Chain *v1.Chain `protobuf:"bytes,2,opt,name=chain,proto3" json:"chain,omitempty"`
-	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateChainRequest) Reset() {
-	*x = UpdateChainRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[14]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateChainRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateChainRequest) ProtoMessage() {}
-
-func (x *UpdateChainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[14]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateChainRequest.ProtoReflect.Descriptor instead.
-func (*UpdateChainRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{14}
-}
-
-func (x *UpdateChainRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateChainRequest) GetChain() *v1.Chain {
-	if x != nil {
-		return x.Chain
-	}
-	return nil
-}
-
-func (x *UpdateChainRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The chain that was changed.
-type UpdateChainResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Chain         *v1.Chain `protobuf:"bytes,1,opt,name=chain,proto3" json:"chain,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateChainResponse) Reset() {
-	*x = UpdateChainResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[15]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateChainResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateChainResponse) ProtoMessage() {}
-
-func (x *UpdateChainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[15]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateChainResponse.ProtoReflect.Descriptor instead.
-func (*UpdateChainResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{15}
-}
-
-func (x *UpdateChainResponse) GetChain() *v1.Chain {
-	if x != nil {
-		return x.Chain
-	}
-	return nil
-}
-
-// Selects the venue to return.
-type GetVenueRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Venue to get.
-	VenueId       string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetVenueRequest) Reset() {
-	*x = GetVenueRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[16]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetVenueRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetVenueRequest) ProtoMessage() {}
-
-func (x *GetVenueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[16]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetVenueRequest.ProtoReflect.Descriptor instead.
-func (*GetVenueRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{16}
-}
-
-func (x *GetVenueRequest) GetVenueId() string {
-	if x != nil {
-		return x.VenueId
-	}
-	return ""
-}
-
-// The requested venue.
-type GetVenueResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Venue         *v11.Venue `protobuf:"bytes,1,opt,name=venue,proto3" json:"venue,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetVenueResponse) Reset() {
-	*x = GetVenueResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[17]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetVenueResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetVenueResponse) ProtoMessage() {}
-
-func (x *GetVenueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[17]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetVenueResponse.ProtoReflect.Descriptor instead.
-func (*GetVenueResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *GetVenueResponse) GetVenue() *v11.Venue {
-	if x != nil {
-		return x.Venue
-	}
-	return nil
-}
-
-// Selects the venues to list.
-type ListVenuesRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListVenuesRequest) Reset() {
-	*x = ListVenuesRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListVenuesRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListVenuesRequest) ProtoMessage() {}
-
-func (x *ListVenuesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListVenuesRequest.ProtoReflect.Descriptor instead.
-func (*ListVenuesRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *ListVenuesRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListVenuesRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-// A page of venues.
-type ListVenuesResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Venues []*v11.Venue `protobuf:"bytes,1,rep,name=venues,proto3" json:"venues,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListVenuesResponse) Reset() {
-	*x = ListVenuesResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListVenuesResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListVenuesResponse) ProtoMessage() {}
-
-func (x *ListVenuesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListVenuesResponse.ProtoReflect.Descriptor instead.
-func (*ListVenuesResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *ListVenuesResponse) GetVenues() []*v11.Venue {
-	if x != nil {
-		return x.Venues
-	}
-	return nil
-}
-
-func (x *ListVenuesResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The venue to add.
-type CreateVenueRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Venue         *v11.Venue `protobuf:"bytes,2,opt,name=venue,proto3" json:"venue,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateVenueRequest) Reset() {
-	*x = CreateVenueRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateVenueRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateVenueRequest) ProtoMessage() {}
-
-func (x *CreateVenueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateVenueRequest.ProtoReflect.Descriptor instead.
-func (*CreateVenueRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *CreateVenueRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateVenueRequest) GetVenue() *v11.Venue {
-	if x != nil {
-		return x.Venue
-	}
-	return nil
-}
-
-// The venue that was added.
-type CreateVenueResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Venue         *v11.Venue `protobuf:"bytes,1,opt,name=venue,proto3" json:"venue,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateVenueResponse) Reset() {
-	*x = CreateVenueResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[21]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateVenueResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateVenueResponse) ProtoMessage() {}
-
-func (x *CreateVenueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[21]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateVenueResponse.ProtoReflect.Descriptor instead.
-func (*CreateVenueResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{21}
-}
-
-func (x *CreateVenueResponse) GetVenue() *v11.Venue {
-	if x != nil {
-		return x.Venue
-	}
-	return nil
-}
-
-// A change to a venue.
-type UpdateVenueRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Venue *v11.Venue `protobuf:"bytes,2,opt,name=venue,proto3" json:"venue,omitempty"`
-	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateVenueRequest) Reset() {
-	*x = UpdateVenueRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateVenueRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateVenueRequest) ProtoMessage() {}
-
-func (x *UpdateVenueRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateVenueRequest.ProtoReflect.Descriptor instead.
-func (*UpdateVenueRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{22}
-}
-
-func (x *UpdateVenueRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateVenueRequest) GetVenue() *v11.Venue {
-	if x != nil {
-		return x.Venue
-	}
-	return nil
-}
-
-func (x *UpdateVenueRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The venue that was changed.
-type UpdateVenueResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Venue         *v11.Venue `protobuf:"bytes,1,opt,name=venue,proto3" json:"venue,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateVenueResponse) Reset() {
-	*x = UpdateVenueResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateVenueResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateVenueResponse) ProtoMessage() {}
-
-func (x *UpdateVenueResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateVenueResponse.ProtoReflect.Descriptor instead.
-func (*UpdateVenueResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{23}
-}
-
-func (x *UpdateVenueResponse) GetVenue() *v11.Venue {
-	if x != nil {
-		return x.Venue
-	}
-	return nil
-}
-
-// Selects the product to return.
-type GetSymbolRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Product to get.
-	SymbolId      string `protobuf:"bytes,1,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetSymbolRequest) Reset() {
-	*x = GetSymbolRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[24]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetSymbolRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetSymbolRequest) ProtoMessage() {}
-
-func (x *GetSymbolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[24]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetSymbolRequest.ProtoReflect.Descriptor instead.
-func (*GetSymbolRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{24}
-}
-
-func (x *GetSymbolRequest) GetSymbolId() string {
-	if x != nil {
-		return x.SymbolId
-	}
-	return ""
-}
-
-// The requested product.
-type GetSymbolResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Symbol        *v12.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetSymbolResponse) Reset() {
-	*x = GetSymbolResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[25]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetSymbolResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetSymbolResponse) ProtoMessage() {}
-
-func (x *GetSymbolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[25]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetSymbolResponse.ProtoReflect.Descriptor instead.
-func (*GetSymbolResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{25}
-}
-
-func (x *GetSymbolResponse) GetSymbol() *v12.Symbol {
-	if x != nil {
-		return x.Symbol
-	}
-	return nil
-}
-
-// Selects the products to list.
-type ListSymbolsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only products with this base asset. Absent means all.
-	BaseAssetId *string `protobuf:"bytes,3,opt,name=base_asset_id,json=baseAssetId,proto3,oneof" json:"base_asset_id,omitempty"`
-	// Only products with this quote asset. Absent means all.
-	QuoteAssetId  *string `protobuf:"bytes,4,opt,name=quote_asset_id,json=quoteAssetId,proto3,oneof" json:"quote_asset_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListSymbolsRequest) Reset() {
-	*x = ListSymbolsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[26]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListSymbolsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListSymbolsRequest) ProtoMessage() {}
-
-func (x *ListSymbolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[26]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListSymbolsRequest.ProtoReflect.Descriptor instead.
-func (*ListSymbolsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{26}
-}
-
-func (x *ListSymbolsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListSymbolsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListSymbolsRequest) GetBaseAssetId() string {
-	if x != nil && x.BaseAssetId != nil {
-		return *x.BaseAssetId
-	}
-	return ""
-}
-
-func (x *ListSymbolsRequest) GetQuoteAssetId() string {
-	if x != nil && x.QuoteAssetId != nil {
-		return *x.QuoteAssetId
-	}
-	return ""
-}
-
-// A page of products.
-type ListSymbolsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Symbols []*v12.Symbol `protobuf:"bytes,1,rep,name=symbols,proto3" json:"symbols,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListSymbolsResponse) Reset() {
-	*x = ListSymbolsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[27]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListSymbolsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListSymbolsResponse) ProtoMessage() {}
-
-func (x *ListSymbolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[27]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListSymbolsResponse.ProtoReflect.Descriptor instead.
-func (*ListSymbolsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{27}
-}
-
-func (x *ListSymbolsResponse) GetSymbols() []*v12.Symbol {
-	if x != nil {
-		return x.Symbols
-	}
-	return nil
-}
-
-func (x *ListSymbolsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The product to add.
-type CreateSymbolRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Symbol        *v12.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateSymbolRequest) Reset() {
-	*x = CreateSymbolRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[28]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateSymbolRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateSymbolRequest) ProtoMessage() {}
-
-func (x *CreateSymbolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[28]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateSymbolRequest.ProtoReflect.Descriptor instead.
-func (*CreateSymbolRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{28}
-}
-
-func (x *CreateSymbolRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateSymbolRequest) GetSymbol() *v12.Symbol {
-	if x != nil {
-		return x.Symbol
-	}
-	return nil
-}
-
-// The product that was added.
-type CreateSymbolResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Symbol        *v12.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateSymbolResponse) Reset() {
-	*x = CreateSymbolResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[29]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateSymbolResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateSymbolResponse) ProtoMessage() {}
-
-func (x *CreateSymbolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[29]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateSymbolResponse.ProtoReflect.Descriptor instead.
-func (*CreateSymbolResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{29}
-}
-
-func (x *CreateSymbolResponse) GetSymbol() *v12.Symbol {
-	if x != nil {
-		return x.Symbol
-	}
-	return nil
-}
-
-// A change to a product.
-type UpdateSymbolRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Symbol *v12.Symbol `protobuf:"bytes,2,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	// Fields to change, such as `lot_size`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateSymbolRequest) Reset() {
-	*x = UpdateSymbolRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[30]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateSymbolRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateSymbolRequest) ProtoMessage() {}
-
-func (x *UpdateSymbolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[30]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateSymbolRequest.ProtoReflect.Descriptor instead.
-func (*UpdateSymbolRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{30}
-}
-
-func (x *UpdateSymbolRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateSymbolRequest) GetSymbol() *v12.Symbol {
-	if x != nil {
-		return x.Symbol
-	}
-	return nil
-}
-
-func (x *UpdateSymbolRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The product that was changed.
-type UpdateSymbolResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Symbol        *v12.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateSymbolResponse) Reset() {
-	*x = UpdateSymbolResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[31]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateSymbolResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateSymbolResponse) ProtoMessage() {}
-
-func (x *UpdateSymbolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[31]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateSymbolResponse.ProtoReflect.Descriptor instead.
-func (*UpdateSymbolResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{31}
-}
-
-func (x *UpdateSymbolResponse) GetSymbol() *v12.Symbol {
-	if x != nil {
-		return x.Symbol
-	}
-	return nil
-}
-
-// Selects the asset listing to return.
-type GetVenueAssetRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Venue that lists the asset.
-	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// The venue's code for the asset.
-	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
-	// Point in time that the response reflects. Absent means now.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetVenueAssetRequest) Reset() {
-	*x = GetVenueAssetRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[32]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetVenueAssetRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetVenueAssetRequest) ProtoMessage() {}
-
-func (x *GetVenueAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[32]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetVenueAssetRequest.ProtoReflect.Descriptor instead.
-func (*GetVenueAssetRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{32}
-}
-
-func (x *GetVenueAssetRequest) GetVenueId() string {
-	if x != nil {
-		return x.VenueId
-	}
-	return ""
-}
-
-func (x *GetVenueAssetRequest) GetCode() string {
-	if x != nil {
-		return x.Code
-	}
-	return ""
-}
-
-func (x *GetVenueAssetRequest) GetAsOf() *timestamppb.Timestamp {
-	if x != nil {
-		return x.AsOf
-	}
-	return nil
-}
-
-// The requested asset listing.
-type GetVenueAssetResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	VenueAsset    *v11.VenueAsset `protobuf:"bytes,1,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetVenueAssetResponse) Reset() {
-	*x = GetVenueAssetResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[33]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetVenueAssetResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetVenueAssetResponse) ProtoMessage() {}
-
-func (x *GetVenueAssetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[33]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetVenueAssetResponse.ProtoReflect.Descriptor instead.
-func (*GetVenueAssetResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{33}
-}
-
-func (x *GetVenueAssetResponse) GetVenueAsset() *v11.VenueAsset {
-	if x != nil {
-		return x.VenueAsset
-	}
-	return nil
-}
-
-// Selects the asset listings to list.
-type ListVenueAssetsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only listings of this venue. Absent means all.
-	VenueId *string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
-	// Only listings of this asset. Absent means all.
-	AssetId       *string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListVenueAssetsRequest) Reset() {
-	*x = ListVenueAssetsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[34]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListVenueAssetsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListVenueAssetsRequest) ProtoMessage() {}
-
-func (x *ListVenueAssetsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[34]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListVenueAssetsRequest.ProtoReflect.Descriptor instead.
-func (*ListVenueAssetsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{34}
-}
-
-func (x *ListVenueAssetsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListVenueAssetsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListVenueAssetsRequest) GetVenueId() string {
-	if x != nil && x.VenueId != nil {
-		return *x.VenueId
-	}
-	return ""
-}
-
-func (x *ListVenueAssetsRequest) GetAssetId() string {
-	if x != nil && x.AssetId != nil {
-		return *x.AssetId
-	}
-	return ""
-}
-
-// A page of asset listings.
-type ListVenueAssetsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	VenueAssets []*v11.VenueAsset `protobuf:"bytes,1,rep,name=venue_assets,json=venueAssets,proto3" json:"venue_assets,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListVenueAssetsResponse) Reset() {
-	*x = ListVenueAssetsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[35]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListVenueAssetsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListVenueAssetsResponse) ProtoMessage() {}
-
-func (x *ListVenueAssetsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[35]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListVenueAssetsResponse.ProtoReflect.Descriptor instead.
-func (*ListVenueAssetsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{35}
-}
-
-func (x *ListVenueAssetsResponse) GetVenueAssets() []*v11.VenueAsset {
-	if x != nil {
-		return x.VenueAssets
-	}
-	return nil
-}
-
-func (x *ListVenueAssetsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The asset listing to add.
-type CreateVenueAssetRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	VenueAsset    *v11.VenueAsset `protobuf:"bytes,2,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateVenueAssetRequest) Reset() {
-	*x = CreateVenueAssetRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[36]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateVenueAssetRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateVenueAssetRequest) ProtoMessage() {}
-
-func (x *CreateVenueAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[36]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateVenueAssetRequest.ProtoReflect.Descriptor instead.
-func (*CreateVenueAssetRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{36}
-}
-
-func (x *CreateVenueAssetRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateVenueAssetRequest) GetVenueAsset() *v11.VenueAsset {
-	if x != nil {
-		return x.VenueAsset
-	}
-	return nil
-}
-
-// The asset listing that was added.
-type CreateVenueAssetResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	VenueAsset    *v11.VenueAsset `protobuf:"bytes,1,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateVenueAssetResponse) Reset() {
-	*x = CreateVenueAssetResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[37]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateVenueAssetResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateVenueAssetResponse) ProtoMessage() {}
-
-func (x *CreateVenueAssetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[37]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateVenueAssetResponse.ProtoReflect.Descriptor instead.
-func (*CreateVenueAssetResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{37}
-}
-
-func (x *CreateVenueAssetResponse) GetVenueAsset() *v11.VenueAsset {
-	if x != nil {
-		return x.VenueAsset
-	}
-	return nil
-}
-
-// A change to an asset's listing at a venue.
-type UpdateVenueAssetRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	VenueAsset *v11.VenueAsset `protobuf:"bytes,2,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
-	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateVenueAssetRequest) Reset() {
-	*x = UpdateVenueAssetRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[38]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateVenueAssetRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateVenueAssetRequest) ProtoMessage() {}
-
-func (x *UpdateVenueAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[38]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateVenueAssetRequest.ProtoReflect.Descriptor instead.
-func (*UpdateVenueAssetRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{38}
-}
-
-func (x *UpdateVenueAssetRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateVenueAssetRequest) GetVenueAsset() *v11.VenueAsset {
-	if x != nil {
-		return x.VenueAsset
-	}
-	return nil
-}
-
-func (x *UpdateVenueAssetRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The asset listing that was changed.
-type UpdateVenueAssetResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	VenueAsset    *v11.VenueAsset `protobuf:"bytes,1,opt,name=venue_asset,json=venueAsset,proto3" json:"venue_asset,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateVenueAssetResponse) Reset() {
-	*x = UpdateVenueAssetResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[39]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateVenueAssetResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateVenueAssetResponse) ProtoMessage() {}
-
-func (x *UpdateVenueAssetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[39]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateVenueAssetResponse.ProtoReflect.Descriptor instead.
-func (*UpdateVenueAssetResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{39}
-}
-
-func (x *UpdateVenueAssetResponse) GetVenueAsset() *v11.VenueAsset {
-	if x != nil {
-		return x.VenueAsset
-	}
-	return nil
-}
-
-// Selects the product listing to return.
-type GetVenueSymbolRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing to get.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetVenueSymbolRequest) Reset() {
-	*x = GetVenueSymbolRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[40]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetVenueSymbolRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetVenueSymbolRequest) ProtoMessage() {}
-
-func (x *GetVenueSymbolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[40]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetVenueSymbolRequest.ProtoReflect.Descriptor instead.
-func (*GetVenueSymbolRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{40}
-}
-
-func (x *GetVenueSymbolRequest) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
-	}
-	return ""
-}
-
-// The requested product listing.
-type GetVenueSymbolResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	VenueSymbol   *v11.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetVenueSymbolResponse) Reset() {
-	*x = GetVenueSymbolResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[41]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetVenueSymbolResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetVenueSymbolResponse) ProtoMessage() {}
-
-func (x *GetVenueSymbolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[41]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetVenueSymbolResponse.ProtoReflect.Descriptor instead.
-func (*GetVenueSymbolResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{41}
-}
-
-func (x *GetVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
-	if x != nil {
-		return x.VenueSymbol
-	}
-	return nil
-}
-
-// Selects the product listings to list.
-type ListVenueSymbolsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only listings of this venue. Absent means all.
-	VenueId *string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
-	// Only listings of this product. Absent means all.
-	SymbolId      *string `protobuf:"bytes,4,opt,name=symbol_id,json=symbolId,proto3,oneof" json:"symbol_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListVenueSymbolsRequest) Reset() {
-	*x = ListVenueSymbolsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[42]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListVenueSymbolsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListVenueSymbolsRequest) ProtoMessage() {}
-
-func (x *ListVenueSymbolsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[42]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListVenueSymbolsRequest.ProtoReflect.Descriptor instead.
-func (*ListVenueSymbolsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{42}
-}
-
-func (x *ListVenueSymbolsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListVenueSymbolsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListVenueSymbolsRequest) GetVenueId() string {
-	if x != nil && x.VenueId != nil {
-		return *x.VenueId
-	}
-	return ""
-}
-
-func (x *ListVenueSymbolsRequest) GetSymbolId() string {
-	if x != nil && x.SymbolId != nil {
-		return *x.SymbolId
-	}
-	return ""
-}
-
-// A page of product listings.
-type ListVenueSymbolsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	VenueSymbols []*v11.VenueSymbol `protobuf:"bytes,1,rep,name=venue_symbols,json=venueSymbols,proto3" json:"venue_symbols,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListVenueSymbolsResponse) Reset() {
-	*x = ListVenueSymbolsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[43]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListVenueSymbolsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListVenueSymbolsResponse) ProtoMessage() {}
-
-func (x *ListVenueSymbolsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[43]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListVenueSymbolsResponse.ProtoReflect.Descriptor instead.
-func (*ListVenueSymbolsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{43}
-}
-
-func (x *ListVenueSymbolsResponse) GetVenueSymbols() []*v11.VenueSymbol {
-	if x != nil {
-		return x.VenueSymbols
-	}
-	return nil
-}
-
-func (x *ListVenueSymbolsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The product listing to add.
-type CreateVenueSymbolRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	VenueSymbol   *v11.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateVenueSymbolRequest) Reset() {
-	*x = CreateVenueSymbolRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[44]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateVenueSymbolRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateVenueSymbolRequest) ProtoMessage() {}
-
-func (x *CreateVenueSymbolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[44]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateVenueSymbolRequest.ProtoReflect.Descriptor instead.
-func (*CreateVenueSymbolRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{44}
-}
-
-func (x *CreateVenueSymbolRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateVenueSymbolRequest) GetVenueSymbol() *v11.VenueSymbol {
-	if x != nil {
-		return x.VenueSymbol
-	}
-	return nil
-}
-
-// The product listing that was added.
-type CreateVenueSymbolResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	VenueSymbol   *v11.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateVenueSymbolResponse) Reset() {
-	*x = CreateVenueSymbolResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[45]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateVenueSymbolResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateVenueSymbolResponse) ProtoMessage() {}
-
-func (x *CreateVenueSymbolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[45]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateVenueSymbolResponse.ProtoReflect.Descriptor instead.
-func (*CreateVenueSymbolResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{45}
-}
-
-func (x *CreateVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
-	if x != nil {
-		return x.VenueSymbol
-	}
-	return nil
-}
-
-// A change to a product's listing at a venue.
-type UpdateVenueSymbolRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	// Fields to change, such as `delisted_at`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateVenueSymbolRequest) Reset() {
-	*x = UpdateVenueSymbolRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[46]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateVenueSymbolRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateVenueSymbolRequest) ProtoMessage() {}
-
-func (x *UpdateVenueSymbolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[46]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateVenueSymbolRequest.ProtoReflect.Descriptor instead.
-func (*UpdateVenueSymbolRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{46}
-}
-
-func (x *UpdateVenueSymbolRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateVenueSymbolRequest) GetVenueSymbol() *v11.VenueSymbol {
-	if x != nil {
-		return x.VenueSymbol
-	}
-	return nil
-}
-
-func (x *UpdateVenueSymbolRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The product listing that was changed.
-type UpdateVenueSymbolResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	VenueSymbol   *v11.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateVenueSymbolResponse) Reset() {
-	*x = UpdateVenueSymbolResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[47]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateVenueSymbolResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateVenueSymbolResponse) ProtoMessage() {}
-
-func (x *UpdateVenueSymbolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[47]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateVenueSymbolResponse.ProtoReflect.Descriptor instead.
-func (*UpdateVenueSymbolResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{47}
-}
-
-func (x *UpdateVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
-	if x != nil {
-		return x.VenueSymbol
-	}
-	return nil
-}
-
-// Selects the deployment to return.
-type GetAssetDeploymentRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Deployment to get, in CAIP-19 format.
-	DeploymentId  string `protobuf:"bytes,1,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetDeploymentRequest) Reset() {
-	*x = GetAssetDeploymentRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[48]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetDeploymentRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetDeploymentRequest) ProtoMessage() {}
-
-func (x *GetAssetDeploymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[48]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetDeploymentRequest.ProtoReflect.Descriptor instead.
-func (*GetAssetDeploymentRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{48}
-}
-
-func (x *GetAssetDeploymentRequest) GetDeploymentId() string {
-	if x != nil {
-		return x.DeploymentId
-	}
-	return ""
-}
-
-// The requested deployment.
-type GetAssetDeploymentResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Deployment    *v1.AssetDeployment `protobuf:"bytes,1,opt,name=deployment,proto3" json:"deployment,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetDeploymentResponse) Reset() {
-	*x = GetAssetDeploymentResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[49]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetDeploymentResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetDeploymentResponse) ProtoMessage() {}
-
-func (x *GetAssetDeploymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[49]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetDeploymentResponse.ProtoReflect.Descriptor instead.
-func (*GetAssetDeploymentResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{49}
-}
-
-func (x *GetAssetDeploymentResponse) GetDeployment() *v1.AssetDeployment {
-	if x != nil {
-		return x.Deployment
-	}
-	return nil
-}
-
-// Selects the deployments to list.
-type ListAssetDeploymentsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only deployments of this asset. Absent means all.
-	AssetId *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Only deployments on this chain. Absent means all.
-	ChainId       *string `protobuf:"bytes,4,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetDeploymentsRequest) Reset() {
-	*x = ListAssetDeploymentsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[50]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetDeploymentsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetDeploymentsRequest) ProtoMessage() {}
-
-func (x *ListAssetDeploymentsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[50]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetDeploymentsRequest.ProtoReflect.Descriptor instead.
-func (*ListAssetDeploymentsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{50}
-}
-
-func (x *ListAssetDeploymentsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListAssetDeploymentsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListAssetDeploymentsRequest) GetAssetId() string {
-	if x != nil && x.AssetId != nil {
-		return *x.AssetId
-	}
-	return ""
-}
-
-func (x *ListAssetDeploymentsRequest) GetChainId() string {
-	if x != nil && x.ChainId != nil {
-		return *x.ChainId
-	}
-	return ""
-}
-
-// A page of deployments.
-type ListAssetDeploymentsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Deployments []*v1.AssetDeployment `protobuf:"bytes,1,rep,name=deployments,proto3" json:"deployments,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetDeploymentsResponse) Reset() {
-	*x = ListAssetDeploymentsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[51]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetDeploymentsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetDeploymentsResponse) ProtoMessage() {}
-
-func (x *ListAssetDeploymentsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[51]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetDeploymentsResponse.ProtoReflect.Descriptor instead.
-func (*ListAssetDeploymentsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{51}
-}
-
-func (x *ListAssetDeploymentsResponse) GetDeployments() []*v1.AssetDeployment {
-	if x != nil {
-		return x.Deployments
-	}
-	return nil
-}
-
-func (x *ListAssetDeploymentsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The deployment to add.
-type CreateAssetDeploymentRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Deployment    *v1.AssetDeployment `protobuf:"bytes,2,opt,name=deployment,proto3" json:"deployment,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetDeploymentRequest) Reset() {
-	*x = CreateAssetDeploymentRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[52]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetDeploymentRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetDeploymentRequest) ProtoMessage() {}
-
-func (x *CreateAssetDeploymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[52]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetDeploymentRequest.ProtoReflect.Descriptor instead.
-func (*CreateAssetDeploymentRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{52}
-}
-
-func (x *CreateAssetDeploymentRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateAssetDeploymentRequest) GetDeployment() *v1.AssetDeployment {
-	if x != nil {
-		return x.Deployment
-	}
-	return nil
-}
-
-// The deployment that was added.
-type CreateAssetDeploymentResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Deployment    *v1.AssetDeployment `protobuf:"bytes,1,opt,name=deployment,proto3" json:"deployment,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetDeploymentResponse) Reset() {
-	*x = CreateAssetDeploymentResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[53]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetDeploymentResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetDeploymentResponse) ProtoMessage() {}
-
-func (x *CreateAssetDeploymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[53]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetDeploymentResponse.ProtoReflect.Descriptor instead.
-func (*CreateAssetDeploymentResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{53}
-}
-
-func (x *CreateAssetDeploymentResponse) GetDeployment() *v1.AssetDeployment {
-	if x != nil {
-		return x.Deployment
-	}
-	return nil
-}
-
-// A change to an asset's deployment on a chain.
-type UpdateAssetDeploymentRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Deployment *v1.AssetDeployment `protobuf:"bytes,2,opt,name=deployment,proto3" json:"deployment,omitempty"`
-	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetDeploymentRequest) Reset() {
-	*x = UpdateAssetDeploymentRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[54]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetDeploymentRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetDeploymentRequest) ProtoMessage() {}
-
-func (x *UpdateAssetDeploymentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[54]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetDeploymentRequest.ProtoReflect.Descriptor instead.
-func (*UpdateAssetDeploymentRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{54}
-}
-
-func (x *UpdateAssetDeploymentRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateAssetDeploymentRequest) GetDeployment() *v1.AssetDeployment {
-	if x != nil {
-		return x.Deployment
-	}
-	return nil
-}
-
-func (x *UpdateAssetDeploymentRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The deployment that was changed.
-type UpdateAssetDeploymentResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Deployment    *v1.AssetDeployment `protobuf:"bytes,1,opt,name=deployment,proto3" json:"deployment,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetDeploymentResponse) Reset() {
-	*x = UpdateAssetDeploymentResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[55]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetDeploymentResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetDeploymentResponse) ProtoMessage() {}
-
-func (x *UpdateAssetDeploymentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[55]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetDeploymentResponse.ProtoReflect.Descriptor instead.
-func (*UpdateAssetDeploymentResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{55}
-}
-
-func (x *UpdateAssetDeploymentResponse) GetDeployment() *v1.AssetDeployment {
-	if x != nil {
-		return x.Deployment
-	}
-	return nil
-}
-
-// Selects the asset name to return.
-type GetAssetIdentifierRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Provider that gave the name.
-	DataSourceId string `protobuf:"bytes,1,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// The provider's own id.
-	ExternalId string `protobuf:"bytes,2,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
-	// Point in time that the response reflects. Absent means now.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetIdentifierRequest) Reset() {
-	*x = GetAssetIdentifierRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[56]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetIdentifierRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetIdentifierRequest) ProtoMessage() {}
-
-func (x *GetAssetIdentifierRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[56]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetIdentifierRequest.ProtoReflect.Descriptor instead.
-func (*GetAssetIdentifierRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{56}
-}
-
-func (x *GetAssetIdentifierRequest) GetDataSourceId() string {
-	if x != nil {
-		return x.DataSourceId
-	}
-	return ""
-}
-
-func (x *GetAssetIdentifierRequest) GetExternalId() string {
-	if x != nil {
-		return x.ExternalId
-	}
-	return ""
-}
-
-func (x *GetAssetIdentifierRequest) GetAsOf() *timestamppb.Timestamp {
-	if x != nil {
-		return x.AsOf
-	}
-	return nil
-}
-
-// The requested asset name.
-type GetAssetIdentifierResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Identifier    *v1.AssetIdentifier `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetIdentifierResponse) Reset() {
-	*x = GetAssetIdentifierResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[57]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetIdentifierResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetIdentifierResponse) ProtoMessage() {}
-
-func (x *GetAssetIdentifierResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[57]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetIdentifierResponse.ProtoReflect.Descriptor instead.
-func (*GetAssetIdentifierResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{57}
-}
-
-func (x *GetAssetIdentifierResponse) GetIdentifier() *v1.AssetIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-// Selects the asset names to list.
-type ListAssetIdentifiersRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only names of this asset. Absent means all.
-	AssetId *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Only names at this provider. Absent means all.
-	DataSourceId  *string `protobuf:"bytes,4,opt,name=data_source_id,json=dataSourceId,proto3,oneof" json:"data_source_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetIdentifiersRequest) Reset() {
-	*x = ListAssetIdentifiersRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[58]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetIdentifiersRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetIdentifiersRequest) ProtoMessage() {}
-
-func (x *ListAssetIdentifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[58]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetIdentifiersRequest.ProtoReflect.Descriptor instead.
-func (*ListAssetIdentifiersRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{58}
-}
-
-func (x *ListAssetIdentifiersRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListAssetIdentifiersRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListAssetIdentifiersRequest) GetAssetId() string {
-	if x != nil && x.AssetId != nil {
-		return *x.AssetId
-	}
-	return ""
-}
-
-func (x *ListAssetIdentifiersRequest) GetDataSourceId() string {
-	if x != nil && x.DataSourceId != nil {
-		return *x.DataSourceId
-	}
-	return ""
-}
-
-// A page of asset names.
-type ListAssetIdentifiersResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Identifiers []*v1.AssetIdentifier `protobuf:"bytes,1,rep,name=identifiers,proto3" json:"identifiers,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetIdentifiersResponse) Reset() {
-	*x = ListAssetIdentifiersResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[59]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetIdentifiersResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetIdentifiersResponse) ProtoMessage() {}
-
-func (x *ListAssetIdentifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[59]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetIdentifiersResponse.ProtoReflect.Descriptor instead.
-func (*ListAssetIdentifiersResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{59}
-}
-
-func (x *ListAssetIdentifiersResponse) GetIdentifiers() []*v1.AssetIdentifier {
-	if x != nil {
-		return x.Identifiers
-	}
-	return nil
-}
-
-func (x *ListAssetIdentifiersResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The asset name to add.
-type CreateAssetIdentifierRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Identifier    *v1.AssetIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetIdentifierRequest) Reset() {
-	*x = CreateAssetIdentifierRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[60]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetIdentifierRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetIdentifierRequest) ProtoMessage() {}
-
-func (x *CreateAssetIdentifierRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[60]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetIdentifierRequest.ProtoReflect.Descriptor instead.
-func (*CreateAssetIdentifierRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{60}
-}
-
-func (x *CreateAssetIdentifierRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateAssetIdentifierRequest) GetIdentifier() *v1.AssetIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-// The asset name that was added.
-type CreateAssetIdentifierResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Identifier    *v1.AssetIdentifier `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetIdentifierResponse) Reset() {
-	*x = CreateAssetIdentifierResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[61]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetIdentifierResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetIdentifierResponse) ProtoMessage() {}
-
-func (x *CreateAssetIdentifierResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[61]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetIdentifierResponse.ProtoReflect.Descriptor instead.
-func (*CreateAssetIdentifierResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{61}
-}
-
-func (x *CreateAssetIdentifierResponse) GetIdentifier() *v1.AssetIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-// A change to an asset's name at an information provider.
-type UpdateAssetIdentifierRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Identifier *v1.AssetIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetIdentifierRequest) Reset() {
-	*x = UpdateAssetIdentifierRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[62]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetIdentifierRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetIdentifierRequest) ProtoMessage() {}
-
-func (x *UpdateAssetIdentifierRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[62]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetIdentifierRequest.ProtoReflect.Descriptor instead.
-func (*UpdateAssetIdentifierRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{62}
-}
-
-func (x *UpdateAssetIdentifierRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateAssetIdentifierRequest) GetIdentifier() *v1.AssetIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-func (x *UpdateAssetIdentifierRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The asset name that was changed.
-type UpdateAssetIdentifierResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Identifier    *v1.AssetIdentifier `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetIdentifierResponse) Reset() {
-	*x = UpdateAssetIdentifierResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[63]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetIdentifierResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetIdentifierResponse) ProtoMessage() {}
-
-func (x *UpdateAssetIdentifierResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[63]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetIdentifierResponse.ProtoReflect.Descriptor instead.
-func (*UpdateAssetIdentifierResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{63}
-}
-
-func (x *UpdateAssetIdentifierResponse) GetIdentifier() *v1.AssetIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-// Selects the product name to return.
-type GetSymbolIdentifierRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Provider that gave the name.
-	DataSourceId string `protobuf:"bytes,1,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// The provider's own id.
-	ExternalId string `protobuf:"bytes,2,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
-	// Point in time that the response reflects. Absent means now.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetSymbolIdentifierRequest) Reset() {
-	*x = GetSymbolIdentifierRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[64]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetSymbolIdentifierRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetSymbolIdentifierRequest) ProtoMessage() {}
-
-func (x *GetSymbolIdentifierRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[64]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetSymbolIdentifierRequest.ProtoReflect.Descriptor instead.
-func (*GetSymbolIdentifierRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{64}
-}
-
-func (x *GetSymbolIdentifierRequest) GetDataSourceId() string {
-	if x != nil {
-		return x.DataSourceId
-	}
-	return ""
-}
-
-func (x *GetSymbolIdentifierRequest) GetExternalId() string {
-	if x != nil {
-		return x.ExternalId
-	}
-	return ""
-}
-
-func (x *GetSymbolIdentifierRequest) GetAsOf() *timestamppb.Timestamp {
-	if x != nil {
-		return x.AsOf
-	}
-	return nil
-}
-
-// The requested product name.
-type GetSymbolIdentifierResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Identifier    *v12.SymbolIdentifier `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetSymbolIdentifierResponse) Reset() {
-	*x = GetSymbolIdentifierResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[65]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetSymbolIdentifierResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetSymbolIdentifierResponse) ProtoMessage() {}
-
-func (x *GetSymbolIdentifierResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[65]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetSymbolIdentifierResponse.ProtoReflect.Descriptor instead.
-func (*GetSymbolIdentifierResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{65}
-}
-
-func (x *GetSymbolIdentifierResponse) GetIdentifier() *v12.SymbolIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-// Selects the product names to list.
-type ListSymbolIdentifiersRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only names of this product. Absent means all.
-	SymbolId *string `protobuf:"bytes,3,opt,name=symbol_id,json=symbolId,proto3,oneof" json:"symbol_id,omitempty"`
-	// Only names at this provider. Absent means all.
-	DataSourceId  *string `protobuf:"bytes,4,opt,name=data_source_id,json=dataSourceId,proto3,oneof" json:"data_source_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListSymbolIdentifiersRequest) Reset() {
-	*x = ListSymbolIdentifiersRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[66]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListSymbolIdentifiersRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListSymbolIdentifiersRequest) ProtoMessage() {}
-
-func (x *ListSymbolIdentifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[66]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListSymbolIdentifiersRequest.ProtoReflect.Descriptor instead.
-func (*ListSymbolIdentifiersRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{66}
-}
-
-func (x *ListSymbolIdentifiersRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListSymbolIdentifiersRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListSymbolIdentifiersRequest) GetSymbolId() string {
-	if x != nil && x.SymbolId != nil {
-		return *x.SymbolId
-	}
-	return ""
-}
-
-func (x *ListSymbolIdentifiersRequest) GetDataSourceId() string {
-	if x != nil && x.DataSourceId != nil {
-		return *x.DataSourceId
-	}
-	return ""
-}
-
-// A page of product names.
-type ListSymbolIdentifiersResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Identifiers []*v12.SymbolIdentifier `protobuf:"bytes,1,rep,name=identifiers,proto3" json:"identifiers,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListSymbolIdentifiersResponse) Reset() {
-	*x = ListSymbolIdentifiersResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[67]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListSymbolIdentifiersResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListSymbolIdentifiersResponse) ProtoMessage() {}
-
-func (x *ListSymbolIdentifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[67]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListSymbolIdentifiersResponse.ProtoReflect.Descriptor instead.
-func (*ListSymbolIdentifiersResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{67}
-}
-
-func (x *ListSymbolIdentifiersResponse) GetIdentifiers() []*v12.SymbolIdentifier {
-	if x != nil {
-		return x.Identifiers
-	}
-	return nil
-}
-
-func (x *ListSymbolIdentifiersResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The product name to add.
-type CreateSymbolIdentifierRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Identifier    *v12.SymbolIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateSymbolIdentifierRequest) Reset() {
-	*x = CreateSymbolIdentifierRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[68]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateSymbolIdentifierRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateSymbolIdentifierRequest) ProtoMessage() {}
-
-func (x *CreateSymbolIdentifierRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[68]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateSymbolIdentifierRequest.ProtoReflect.Descriptor instead.
-func (*CreateSymbolIdentifierRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{68}
-}
-
-func (x *CreateSymbolIdentifierRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateSymbolIdentifierRequest) GetIdentifier() *v12.SymbolIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-// The product name that was added.
-type CreateSymbolIdentifierResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Identifier    *v12.SymbolIdentifier `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateSymbolIdentifierResponse) Reset() {
-	*x = CreateSymbolIdentifierResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[69]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateSymbolIdentifierResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateSymbolIdentifierResponse) ProtoMessage() {}
-
-func (x *CreateSymbolIdentifierResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[69]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateSymbolIdentifierResponse.ProtoReflect.Descriptor instead.
-func (*CreateSymbolIdentifierResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{69}
-}
-
-func (x *CreateSymbolIdentifierResponse) GetIdentifier() *v12.SymbolIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-// A change to a product's name at an information provider.
-type UpdateSymbolIdentifierRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Identifier *v12.SymbolIdentifier `protobuf:"bytes,2,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateSymbolIdentifierRequest) Reset() {
-	*x = UpdateSymbolIdentifierRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[70]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateSymbolIdentifierRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateSymbolIdentifierRequest) ProtoMessage() {}
-
-func (x *UpdateSymbolIdentifierRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[70]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateSymbolIdentifierRequest.ProtoReflect.Descriptor instead.
-func (*UpdateSymbolIdentifierRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{70}
-}
-
-func (x *UpdateSymbolIdentifierRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateSymbolIdentifierRequest) GetIdentifier() *v12.SymbolIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-func (x *UpdateSymbolIdentifierRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The product name that was changed.
-type UpdateSymbolIdentifierResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Identifier    *v12.SymbolIdentifier `protobuf:"bytes,1,opt,name=identifier,proto3" json:"identifier,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateSymbolIdentifierResponse) Reset() {
-	*x = UpdateSymbolIdentifierResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[71]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateSymbolIdentifierResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateSymbolIdentifierResponse) ProtoMessage() {}
-
-func (x *UpdateSymbolIdentifierResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[71]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateSymbolIdentifierResponse.ProtoReflect.Descriptor instead.
-func (*UpdateSymbolIdentifierResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{71}
-}
-
-func (x *UpdateSymbolIdentifierResponse) GetIdentifier() *v12.SymbolIdentifier {
-	if x != nil {
-		return x.Identifier
-	}
-	return nil
-}
-
-// Selects the relationship to return.
-type GetAssetRelationshipRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Relationship to get.
-	RelationshipId string `protobuf:"bytes,1,opt,name=relationship_id,json=relationshipId,proto3" json:"relationship_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
-}
-
-func (x *GetAssetRelationshipRequest) Reset() {
-	*x = GetAssetRelationshipRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[72]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetRelationshipRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetRelationshipRequest) ProtoMessage() {}
-
-func (x *GetAssetRelationshipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[72]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetRelationshipRequest.ProtoReflect.Descriptor instead.
-func (*GetAssetRelationshipRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{72}
-}
-
-func (x *GetAssetRelationshipRequest) GetRelationshipId() string {
-	if x != nil {
-		return x.RelationshipId
-	}
-	return ""
-}
-
-// The requested relationship.
-type GetAssetRelationshipResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Relationship  *v1.AssetRelationship `protobuf:"bytes,1,opt,name=relationship,proto3" json:"relationship,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetRelationshipResponse) Reset() {
-	*x = GetAssetRelationshipResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[73]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetRelationshipResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetRelationshipResponse) ProtoMessage() {}
-
-func (x *GetAssetRelationshipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[73]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetRelationshipResponse.ProtoReflect.Descriptor instead.
-func (*GetAssetRelationshipResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{73}
-}
-
-func (x *GetAssetRelationshipResponse) GetRelationship() *v1.AssetRelationship {
-	if x != nil {
-		return x.Relationship
-	}
-	return nil
-}
-
-// Selects the relationships to list.
-type ListAssetRelationshipsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only relationships from this asset, the dependent one. Absent means all.
-	FromAssetId *string `protobuf:"bytes,3,opt,name=from_asset_id,json=fromAssetId,proto3,oneof" json:"from_asset_id,omitempty"`
-	// Only relationships to this asset. Absent means all.
-	ToAssetId     *string `protobuf:"bytes,4,opt,name=to_asset_id,json=toAssetId,proto3,oneof" json:"to_asset_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetRelationshipsRequest) Reset() {
-	*x = ListAssetRelationshipsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[74]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetRelationshipsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetRelationshipsRequest) ProtoMessage() {}
-
-func (x *ListAssetRelationshipsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[74]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetRelationshipsRequest.ProtoReflect.Descriptor instead.
-func (*ListAssetRelationshipsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{74}
-}
-
-func (x *ListAssetRelationshipsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListAssetRelationshipsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListAssetRelationshipsRequest) GetFromAssetId() string {
-	if x != nil && x.FromAssetId != nil {
-		return *x.FromAssetId
-	}
-	return ""
-}
-
-func (x *ListAssetRelationshipsRequest) GetToAssetId() string {
-	if x != nil && x.ToAssetId != nil {
-		return *x.ToAssetId
-	}
-	return ""
-}
-
-// A page of relationships.
-type ListAssetRelationshipsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Relationships []*v1.AssetRelationship `protobuf:"bytes,1,rep,name=relationships,proto3" json:"relationships,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetRelationshipsResponse) Reset() {
-	*x = ListAssetRelationshipsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[75]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetRelationshipsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetRelationshipsResponse) ProtoMessage() {}
-
-func (x *ListAssetRelationshipsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[75]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetRelationshipsResponse.ProtoReflect.Descriptor instead.
-func (*ListAssetRelationshipsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{75}
-}
-
-func (x *ListAssetRelationshipsResponse) GetRelationships() []*v1.AssetRelationship {
-	if x != nil {
-		return x.Relationships
-	}
-	return nil
-}
-
-func (x *ListAssetRelationshipsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The relationship to add.
-type CreateAssetRelationshipRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Relationship  *v1.AssetRelationship `protobuf:"bytes,2,opt,name=relationship,proto3" json:"relationship,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetRelationshipRequest) Reset() {
-	*x = CreateAssetRelationshipRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[76]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetRelationshipRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetRelationshipRequest) ProtoMessage() {}
-
-func (x *CreateAssetRelationshipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[76]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetRelationshipRequest.ProtoReflect.Descriptor instead.
-func (*CreateAssetRelationshipRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{76}
-}
-
-func (x *CreateAssetRelationshipRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateAssetRelationshipRequest) GetRelationship() *v1.AssetRelationship {
-	if x != nil {
-		return x.Relationship
-	}
-	return nil
-}
-
-// The relationship that was added.
-type CreateAssetRelationshipResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Relationship  *v1.AssetRelationship `protobuf:"bytes,1,opt,name=relationship,proto3" json:"relationship,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetRelationshipResponse) Reset() {
-	*x = CreateAssetRelationshipResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[77]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetRelationshipResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetRelationshipResponse) ProtoMessage() {}
-
-func (x *CreateAssetRelationshipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[77]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetRelationshipResponse.ProtoReflect.Descriptor instead.
-func (*CreateAssetRelationshipResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{77}
-}
-
-func (x *CreateAssetRelationshipResponse) GetRelationship() *v1.AssetRelationship {
-	if x != nil {
-		return x.Relationship
-	}
-	return nil
-}
-
-// A change to a relationship between two assets.
-type UpdateAssetRelationshipRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Relationship *v1.AssetRelationship `protobuf:"bytes,2,opt,name=relationship,proto3" json:"relationship,omitempty"`
-	// Fields to change, such as `valid_to`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetRelationshipRequest) Reset() {
-	*x = UpdateAssetRelationshipRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[78]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetRelationshipRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetRelationshipRequest) ProtoMessage() {}
-
-func (x *UpdateAssetRelationshipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[78]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetRelationshipRequest.ProtoReflect.Descriptor instead.
-func (*UpdateAssetRelationshipRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{78}
-}
-
-func (x *UpdateAssetRelationshipRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateAssetRelationshipRequest) GetRelationship() *v1.AssetRelationship {
-	if x != nil {
-		return x.Relationship
-	}
-	return nil
-}
-
-func (x *UpdateAssetRelationshipRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The relationship that was changed.
-type UpdateAssetRelationshipResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Relationship  *v1.AssetRelationship `protobuf:"bytes,1,opt,name=relationship,proto3" json:"relationship,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetRelationshipResponse) Reset() {
-	*x = UpdateAssetRelationshipResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[79]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetRelationshipResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetRelationshipResponse) ProtoMessage() {}
-
-func (x *UpdateAssetRelationshipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[79]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetRelationshipResponse.ProtoReflect.Descriptor instead.
-func (*UpdateAssetRelationshipResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{79}
-}
-
-func (x *UpdateAssetRelationshipResponse) GetRelationship() *v1.AssetRelationship {
-	if x != nil {
-		return x.Relationship
-	}
-	return nil
-}
-
-// Selects the warning to return.
-type GetAssetQualityFlagRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Warning to get.
-	FlagId        string `protobuf:"bytes,1,opt,name=flag_id,json=flagId,proto3" json:"flag_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetQualityFlagRequest) Reset() {
-	*x = GetAssetQualityFlagRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[80]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetQualityFlagRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetQualityFlagRequest) ProtoMessage() {}
-
-func (x *GetAssetQualityFlagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[80]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetQualityFlagRequest.ProtoReflect.Descriptor instead.
-func (*GetAssetQualityFlagRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{80}
-}
-
-func (x *GetAssetQualityFlagRequest) GetFlagId() string {
-	if x != nil {
-		return x.FlagId
-	}
-	return ""
-}
-
-// The requested warning.
-type GetAssetQualityFlagResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Flag          *v1.AssetQualityFlag `protobuf:"bytes,1,opt,name=flag,proto3" json:"flag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetQualityFlagResponse) Reset() {
-	*x = GetAssetQualityFlagResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[81]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetQualityFlagResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetQualityFlagResponse) ProtoMessage() {}
-
-func (x *GetAssetQualityFlagResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[81]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetQualityFlagResponse.ProtoReflect.Descriptor instead.
-func (*GetAssetQualityFlagResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{81}
-}
-
-func (x *GetAssetQualityFlagResponse) GetFlag() *v1.AssetQualityFlag {
-	if x != nil {
-		return x.Flag
-	}
-	return nil
-}
-
-// Selects the warnings to list.
-type ListAssetQualityFlagsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only warnings about this asset. Absent means all.
-	AssetId       *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetQualityFlagsRequest) Reset() {
-	*x = ListAssetQualityFlagsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[82]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetQualityFlagsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetQualityFlagsRequest) ProtoMessage() {}
-
-func (x *ListAssetQualityFlagsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[82]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetQualityFlagsRequest.ProtoReflect.Descriptor instead.
-func (*ListAssetQualityFlagsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{82}
-}
-
-func (x *ListAssetQualityFlagsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListAssetQualityFlagsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListAssetQualityFlagsRequest) GetAssetId() string {
-	if x != nil && x.AssetId != nil {
-		return *x.AssetId
-	}
-	return ""
-}
-
-// A page of warnings.
-type ListAssetQualityFlagsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Flags []*v1.AssetQualityFlag `protobuf:"bytes,1,rep,name=flags,proto3" json:"flags,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetQualityFlagsResponse) Reset() {
-	*x = ListAssetQualityFlagsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[83]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetQualityFlagsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetQualityFlagsResponse) ProtoMessage() {}
-
-func (x *ListAssetQualityFlagsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[83]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetQualityFlagsResponse.ProtoReflect.Descriptor instead.
-func (*ListAssetQualityFlagsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{83}
-}
-
-func (x *ListAssetQualityFlagsResponse) GetFlags() []*v1.AssetQualityFlag {
-	if x != nil {
-		return x.Flags
-	}
-	return nil
-}
-
-func (x *ListAssetQualityFlagsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The warning to add.
-type CreateAssetQualityFlagRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Flag          *v1.AssetQualityFlag `protobuf:"bytes,2,opt,name=flag,proto3" json:"flag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetQualityFlagRequest) Reset() {
-	*x = CreateAssetQualityFlagRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[84]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetQualityFlagRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetQualityFlagRequest) ProtoMessage() {}
-
-func (x *CreateAssetQualityFlagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[84]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetQualityFlagRequest.ProtoReflect.Descriptor instead.
-func (*CreateAssetQualityFlagRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{84}
-}
-
-func (x *CreateAssetQualityFlagRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateAssetQualityFlagRequest) GetFlag() *v1.AssetQualityFlag {
-	if x != nil {
-		return x.Flag
-	}
-	return nil
-}
-
-// The warning that was added.
-type CreateAssetQualityFlagResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Flag          *v1.AssetQualityFlag `protobuf:"bytes,1,opt,name=flag,proto3" json:"flag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetQualityFlagResponse) Reset() {
-	*x = CreateAssetQualityFlagResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[85]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetQualityFlagResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetQualityFlagResponse) ProtoMessage() {}
-
-func (x *CreateAssetQualityFlagResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[85]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetQualityFlagResponse.ProtoReflect.Descriptor instead.
-func (*CreateAssetQualityFlagResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{85}
-}
-
-func (x *CreateAssetQualityFlagResponse) GetFlag() *v1.AssetQualityFlag {
-	if x != nil {
-		return x.Flag
-	}
-	return nil
-}
-
-// A change to a warning about an asset.
-type UpdateAssetQualityFlagRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Flag *v1.AssetQualityFlag `protobuf:"bytes,2,opt,name=flag,proto3" json:"flag,omitempty"`
-	// Fields to change, such as `resolved_at`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetQualityFlagRequest) Reset() {
-	*x = UpdateAssetQualityFlagRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[86]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetQualityFlagRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetQualityFlagRequest) ProtoMessage() {}
-
-func (x *UpdateAssetQualityFlagRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[86]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetQualityFlagRequest.ProtoReflect.Descriptor instead.
-func (*UpdateAssetQualityFlagRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{86}
-}
-
-func (x *UpdateAssetQualityFlagRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateAssetQualityFlagRequest) GetFlag() *v1.AssetQualityFlag {
-	if x != nil {
-		return x.Flag
-	}
-	return nil
-}
-
-func (x *UpdateAssetQualityFlagRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The warning that was changed.
-type UpdateAssetQualityFlagResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Flag          *v1.AssetQualityFlag `protobuf:"bytes,1,opt,name=flag,proto3" json:"flag,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetQualityFlagResponse) Reset() {
-	*x = UpdateAssetQualityFlagResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[87]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetQualityFlagResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetQualityFlagResponse) ProtoMessage() {}
-
-func (x *UpdateAssetQualityFlagResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[87]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetQualityFlagResponse.ProtoReflect.Descriptor instead.
-func (*UpdateAssetQualityFlagResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{87}
-}
-
-func (x *UpdateAssetQualityFlagResponse) GetFlag() *v1.AssetQualityFlag {
-	if x != nil {
-		return x.Flag
-	}
-	return nil
-}
-
-// Selects the group of assets to return.
-type GetAssetGroupRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Group to get.
-	GroupId       string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetGroupRequest) Reset() {
-	*x = GetAssetGroupRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[88]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetGroupRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetGroupRequest) ProtoMessage() {}
-
-func (x *GetAssetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[88]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetGroupRequest.ProtoReflect.Descriptor instead.
-func (*GetAssetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{88}
-}
-
-func (x *GetAssetGroupRequest) GetGroupId() string {
-	if x != nil {
-		return x.GroupId
-	}
-	return ""
-}
-
-// The requested group of assets.
-type GetAssetGroupResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record in its current state.
-	Group         *v1.AssetGroup `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetAssetGroupResponse) Reset() {
-	*x = GetAssetGroupResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[89]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetAssetGroupResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetAssetGroupResponse) ProtoMessage() {}
-
-func (x *GetAssetGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[89]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetAssetGroupResponse.ProtoReflect.Descriptor instead.
-func (*GetAssetGroupResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{89}
-}
-
-func (x *GetAssetGroupResponse) GetGroup() *v1.AssetGroup {
-	if x != nil {
-		return x.Group
-	}
-	return nil
-}
-
-// Selects the groups of assets to list.
-type ListAssetGroupsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only groups that this asset belongs to. Absent means all.
-	AssetId       *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetGroupsRequest) Reset() {
-	*x = ListAssetGroupsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[90]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetGroupsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetGroupsRequest) ProtoMessage() {}
-
-func (x *ListAssetGroupsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[90]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetGroupsRequest.ProtoReflect.Descriptor instead.
-func (*ListAssetGroupsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{90}
-}
-
-func (x *ListAssetGroupsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListAssetGroupsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListAssetGroupsRequest) GetAssetId() string {
-	if x != nil && x.AssetId != nil {
-		return *x.AssetId
-	}
-	return ""
-}
-
-// A page of groups of assets.
-type ListAssetGroupsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page.
-	Groups []*v1.AssetGroup `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetGroupsResponse) Reset() {
-	*x = ListAssetGroupsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[91]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetGroupsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetGroupsResponse) ProtoMessage() {}
-
-func (x *ListAssetGroupsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[91]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetGroupsResponse.ProtoReflect.Descriptor instead.
-func (*ListAssetGroupsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{91}
-}
-
-func (x *ListAssetGroupsResponse) GetGroups() []*v1.AssetGroup {
-	if x != nil {
-		return x.Groups
-	}
-	return nil
-}
-
-func (x *ListAssetGroupsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
-// The group of assets to add.
-type CreateAssetGroupRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Record to add. The registry sets its revision and times.
-	Group         *v1.AssetGroup `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetGroupRequest) Reset() {
-	*x = CreateAssetGroupRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[92]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetGroupRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetGroupRequest) ProtoMessage() {}
-
-func (x *CreateAssetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[92]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetGroupRequest.ProtoReflect.Descriptor instead.
-func (*CreateAssetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{92}
-}
-
-func (x *CreateAssetGroupRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CreateAssetGroupRequest) GetGroup() *v1.AssetGroup {
-	if x != nil {
-		return x.Group
-	}
-	return nil
-}
-
-// The group of assets that was added.
-type CreateAssetGroupResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record with its revision and times.
-	Group         *v1.AssetGroup `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *CreateAssetGroupResponse) Reset() {
-	*x = CreateAssetGroupResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[93]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *CreateAssetGroupResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*CreateAssetGroupResponse) ProtoMessage() {}
-
-func (x *CreateAssetGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[93]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use CreateAssetGroupResponse.ProtoReflect.Descriptor instead.
-func (*CreateAssetGroupResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{93}
-}
-
-func (x *CreateAssetGroupResponse) GetGroup() *v1.AssetGroup {
-	if x != nil {
-		return x.Group
-	}
-	return nil
-}
-
-// A change to a group of assets with its members.
-type UpdateAssetGroupRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete record as it was read, with the new values filled in. A partial record fails validation. The ids
-	// select the record to change, and the revision is the one that the caller read.
-	Group *v1.AssetGroup `protobuf:"bytes,2,opt,name=group,proto3" json:"group,omitempty"`
-	// Fields to change, such as `members`. A field in the mask that is absent from the record becomes absent.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetGroupRequest) Reset() {
-	*x = UpdateAssetGroupRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[94]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetGroupRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetGroupRequest) ProtoMessage() {}
-
-func (x *UpdateAssetGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[94]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetGroupRequest.ProtoReflect.Descriptor instead.
-func (*UpdateAssetGroupRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{94}
-}
-
-func (x *UpdateAssetGroupRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *UpdateAssetGroupRequest) GetGroup() *v1.AssetGroup {
-	if x != nil {
-		return x.Group
-	}
-	return nil
-}
-
-func (x *UpdateAssetGroupRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
-	if x != nil {
-		return x.UpdateMask
-	}
-	return nil
-}
-
-// The group of assets that was changed.
-type UpdateAssetGroupResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The record after the change.
-	Group         *v1.AssetGroup `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *UpdateAssetGroupResponse) Reset() {
-	*x = UpdateAssetGroupResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[95]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *UpdateAssetGroupResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*UpdateAssetGroupResponse) ProtoMessage() {}
-
-func (x *UpdateAssetGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[95]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use UpdateAssetGroupResponse.ProtoReflect.Descriptor instead.
-func (*UpdateAssetGroupResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{95}
-}
-
-func (x *UpdateAssetGroupResponse) GetGroup() *v1.AssetGroup {
-	if x != nil {
-		return x.Group
-	}
-	return nil
-}
-
 // Selects the asset to find by one of its names.
 type ResolveAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -5238,15 +40,15 @@ type ResolveAssetRequest struct {
 	//	*ResolveAssetRequest_VenueCode
 	//	*ResolveAssetRequest_DeploymentId
 	Name isResolveAssetRequest_Name `protobuf_oneof:"name"`
-	// Point in time that the response reflects. Absent means now.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// Time at which the asset had the name. Absent means now. Can lie before the registry's own history.
+	ValidAt       *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResolveAssetRequest) Reset() {
 	*x = ResolveAssetRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[96]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5258,7 +60,7 @@ func (x *ResolveAssetRequest) String() string {
 func (*ResolveAssetRequest) ProtoMessage() {}
 
 func (x *ResolveAssetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[96]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5271,7 +73,7 @@ func (x *ResolveAssetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveAssetRequest.ProtoReflect.Descriptor instead.
 func (*ResolveAssetRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{96}
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *ResolveAssetRequest) GetName() isResolveAssetRequest_Name {
@@ -5308,9 +110,9 @@ func (x *ResolveAssetRequest) GetDeploymentId() string {
 	return ""
 }
 
-func (x *ResolveAssetRequest) GetAsOf() *timestamppb.Timestamp {
+func (x *ResolveAssetRequest) GetValidAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.AsOf
+		return x.ValidAt
 	}
 	return nil
 }
@@ -5343,17 +145,19 @@ func (*ResolveAssetRequest_DeploymentId) isResolveAssetRequest_Name() {}
 // An asset's id at an information provider.
 type ExternalName struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Provider that gave the id.
-	DataSourceId string `protobuf:"bytes,1,opt,name=data_source_id,json=dataSourceId,proto3" json:"data_source_id,omitempty"`
-	// The provider's own id.
-	ExternalId    string `protobuf:"bytes,2,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
+	// Provider that gave the id; unspecified if `raw_data_source` names it.
+	DataSource v1.DataSource `protobuf:"varint,1,opt,name=data_source,json=dataSource,proto3,enum=cqc.assets.v1.DataSource" json:"data_source,omitempty"`
+	// Name of a provider that DataSource lacks. Empty if `data_source` is set.
+	RawDataSource string `protobuf:"bytes,2,opt,name=raw_data_source,json=rawDataSource,proto3" json:"raw_data_source,omitempty"`
+	// The provider's own id, exactly as the provider spells it.
+	ExternalId    string `protobuf:"bytes,3,opt,name=external_id,json=externalId,proto3" json:"external_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExternalName) Reset() {
 	*x = ExternalName{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[97]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5365,7 +169,7 @@ func (x *ExternalName) String() string {
 func (*ExternalName) ProtoMessage() {}
 
 func (x *ExternalName) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[97]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5378,12 +182,19 @@ func (x *ExternalName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExternalName.ProtoReflect.Descriptor instead.
 func (*ExternalName) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{97}
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *ExternalName) GetDataSourceId() string {
+func (x *ExternalName) GetDataSource() v1.DataSource {
 	if x != nil {
-		return x.DataSourceId
+		return x.DataSource
+	}
+	return v1.DataSource(0)
+}
+
+func (x *ExternalName) GetRawDataSource() string {
+	if x != nil {
+		return x.RawDataSource
 	}
 	return ""
 }
@@ -5400,7 +211,8 @@ type VenueCode struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Venue that gave the code.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// The venue's code for the asset, such as `XXBT`.
+	// The venue's code for the asset, such as `XXBT`, exactly as the venue spells it: the `code` or one of the
+	// `other_codes` of a VenueAsset.
 	Code          string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5408,7 +220,7 @@ type VenueCode struct {
 
 func (x *VenueCode) Reset() {
 	*x = VenueCode{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[98]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5420,7 +232,7 @@ func (x *VenueCode) String() string {
 func (*VenueCode) ProtoMessage() {}
 
 func (x *VenueCode) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[98]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5433,7 +245,7 @@ func (x *VenueCode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VenueCode.ProtoReflect.Descriptor instead.
 func (*VenueCode) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{98}
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *VenueCode) GetVenueId() string {
@@ -5454,14 +266,17 @@ func (x *VenueCode) GetCode() string {
 type ResolveAssetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The asset in its current state.
-	Asset         *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	Asset *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3" json:"asset,omitempty"`
+	// Units of the asset that one unit of the name represents, greater than zero, such as 1000 for a venue's `1000SATS`:
+	// an amount in units of the name times this number is in units of the asset. Absent means one.
+	Multiplier    *string `protobuf:"bytes,2,opt,name=multiplier,proto3,oneof" json:"multiplier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResolveAssetResponse) Reset() {
 	*x = ResolveAssetResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[99]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5473,7 +288,7 @@ func (x *ResolveAssetResponse) String() string {
 func (*ResolveAssetResponse) ProtoMessage() {}
 
 func (x *ResolveAssetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[99]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5486,7 +301,7 @@ func (x *ResolveAssetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveAssetResponse.ProtoReflect.Descriptor instead.
 func (*ResolveAssetResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{99}
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ResolveAssetResponse) GetAsset() *v1.Asset {
@@ -5496,24 +311,30 @@ func (x *ResolveAssetResponse) GetAsset() *v1.Asset {
 	return nil
 }
 
+func (x *ResolveAssetResponse) GetMultiplier() string {
+	if x != nil && x.Multiplier != nil {
+		return *x.Multiplier
+	}
+	return ""
+}
+
 // Selects the listing to find by its native name.
 type ResolveVenueSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Venue that gave the name.
-	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// Part of the venue, in the venue's words. Empty if the venue has no parts, or if the name alone is enough.
-	Segment string `protobuf:"bytes,2,opt,name=segment,proto3" json:"segment,omitempty"`
-	// The venue's name for the listing, such as `BTCUSDT`.
-	NativeSymbol string `protobuf:"bytes,3,opt,name=native_symbol,json=nativeSymbol,proto3" json:"native_symbol,omitempty"`
-	// Point in time that the response reflects. Absent means now.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// The venue's words, as on a fact. `venue_id` has to match, and `segment` unless it is empty. If `id` is set, it has
+	// to equal the listing's `native_id`; otherwise `symbol` has to equal the listing's `native_symbol` or one of its
+	// `other_native_symbols`. Everything is compared exactly as the venue spells it.
+	NativeListing *v11.NativeListing `protobuf:"bytes,1,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Time at which the listing had the name: at or after its `listed_at` and before its `delisted_at`, where these are
+	// set. Absent means now. Can lie before the registry's own history.
+	ValidAt       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResolveVenueSymbolRequest) Reset() {
 	*x = ResolveVenueSymbolRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[100]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5525,7 +346,7 @@ func (x *ResolveVenueSymbolRequest) String() string {
 func (*ResolveVenueSymbolRequest) ProtoMessage() {}
 
 func (x *ResolveVenueSymbolRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[100]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5538,33 +359,19 @@ func (x *ResolveVenueSymbolRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveVenueSymbolRequest.ProtoReflect.Descriptor instead.
 func (*ResolveVenueSymbolRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{100}
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *ResolveVenueSymbolRequest) GetVenueId() string {
+func (x *ResolveVenueSymbolRequest) GetNativeListing() *v11.NativeListing {
 	if x != nil {
-		return x.VenueId
+		return x.NativeListing
 	}
-	return ""
+	return nil
 }
 
-func (x *ResolveVenueSymbolRequest) GetSegment() string {
+func (x *ResolveVenueSymbolRequest) GetValidAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.Segment
-	}
-	return ""
-}
-
-func (x *ResolveVenueSymbolRequest) GetNativeSymbol() string {
-	if x != nil {
-		return x.NativeSymbol
-	}
-	return ""
-}
-
-func (x *ResolveVenueSymbolRequest) GetAsOf() *timestamppb.Timestamp {
-	if x != nil {
-		return x.AsOf
+		return x.ValidAt
 	}
 	return nil
 }
@@ -5573,14 +380,14 @@ func (x *ResolveVenueSymbolRequest) GetAsOf() *timestamppb.Timestamp {
 type ResolveVenueSymbolResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The listing in its current state.
-	VenueSymbol   *v11.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
+	VenueSymbol   *v12.VenueSymbol `protobuf:"bytes,1,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResolveVenueSymbolResponse) Reset() {
 	*x = ResolveVenueSymbolResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[101]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5592,7 +399,7 @@ func (x *ResolveVenueSymbolResponse) String() string {
 func (*ResolveVenueSymbolResponse) ProtoMessage() {}
 
 func (x *ResolveVenueSymbolResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[101]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5605,167 +412,32 @@ func (x *ResolveVenueSymbolResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResolveVenueSymbolResponse.ProtoReflect.Descriptor instead.
 func (*ResolveVenueSymbolResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{101}
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{5}
 }
 
-func (x *ResolveVenueSymbolResponse) GetVenueSymbol() *v11.VenueSymbol {
+func (x *ResolveVenueSymbolResponse) GetVenueSymbol() *v12.VenueSymbol {
 	if x != nil {
 		return x.VenueSymbol
 	}
 	return nil
 }
 
-// Selects the actions to list.
-type ListAssetActionsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only actions on this asset. Absent means all.
-	AssetId *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Only actions that take effect at or after this time. Absent means from the first action.
-	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only actions that take effect before this time. Absent means no end.
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetActionsRequest) Reset() {
-	*x = ListAssetActionsRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[102]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetActionsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetActionsRequest) ProtoMessage() {}
-
-func (x *ListAssetActionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[102]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetActionsRequest.ProtoReflect.Descriptor instead.
-func (*ListAssetActionsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{102}
-}
-
-func (x *ListAssetActionsRequest) GetPageSize() int32 {
-	if x != nil {
-		return x.PageSize
-	}
-	return 0
-}
-
-func (x *ListAssetActionsRequest) GetPageToken() string {
-	if x != nil {
-		return x.PageToken
-	}
-	return ""
-}
-
-func (x *ListAssetActionsRequest) GetAssetId() string {
-	if x != nil && x.AssetId != nil {
-		return *x.AssetId
-	}
-	return ""
-}
-
-func (x *ListAssetActionsRequest) GetStartTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.StartTime
-	}
-	return nil
-}
-
-func (x *ListAssetActionsRequest) GetEndTime() *timestamppb.Timestamp {
-	if x != nil {
-		return x.EndTime
-	}
-	return nil
-}
-
-// A page of actions.
-type ListAssetActionsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Actions of this page, newest first.
-	Actions []*v1.AssetAction `protobuf:"bytes,1,rep,name=actions,proto3" json:"actions,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
-	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ListAssetActionsResponse) Reset() {
-	*x = ListAssetActionsResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[103]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ListAssetActionsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ListAssetActionsResponse) ProtoMessage() {}
-
-func (x *ListAssetActionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[103]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ListAssetActionsResponse.ProtoReflect.Descriptor instead.
-func (*ListAssetActionsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{103}
-}
-
-func (x *ListAssetActionsResponse) GetActions() []*v1.AssetAction {
-	if x != nil {
-		return x.Actions
-	}
-	return nil
-}
-
-func (x *ListAssetActionsResponse) GetNextPageToken() string {
-	if x != nil {
-		return x.NextPageToken
-	}
-	return ""
-}
-
 // Selects the records to follow.
 type WatchRegistryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only records of these types, by full message name, such as `cqc.venues.v1.VenueSymbol`. Empty means all.
+	// Only records of these types, by full message name. Empty means all.
 	RecordTypes []string `protobuf:"bytes,1,rep,name=record_types,json=recordTypes,proto3" json:"record_types,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts with the next change.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *WatchRegistryRequest) Reset() {
 	*x = WatchRegistryRequest{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[104]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5777,7 +449,7 @@ func (x *WatchRegistryRequest) String() string {
 func (*WatchRegistryRequest) ProtoMessage() {}
 
 func (x *WatchRegistryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[104]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5790,7 +462,7 @@ func (x *WatchRegistryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRegistryRequest.ProtoReflect.Descriptor instead.
 func (*WatchRegistryRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{104}
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WatchRegistryRequest) GetRecordTypes() []string {
@@ -5807,38 +479,46 @@ func (x *WatchRegistryRequest) GetResumeToken() string {
 	return ""
 }
 
+func (x *WatchRegistryRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // One message of the stream.
 type WatchRegistryResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Event of this message. Exactly one is set.
+	// Event of this message. Exactly one is set. A record is complete, in the state after the change.
 	//
 	// Types that are valid to be assigned to Event:
 	//
 	//	*WatchRegistryResponse_Asset
 	//	*WatchRegistryResponse_Chain
-	//	*WatchRegistryResponse_Venue
-	//	*WatchRegistryResponse_Symbol
-	//	*WatchRegistryResponse_VenueAsset
-	//	*WatchRegistryResponse_VenueSymbol
 	//	*WatchRegistryResponse_Deployment
 	//	*WatchRegistryResponse_AssetIdentifier
-	//	*WatchRegistryResponse_SymbolIdentifier
 	//	*WatchRegistryResponse_Relationship
 	//	*WatchRegistryResponse_Flag
 	//	*WatchRegistryResponse_Group
 	//	*WatchRegistryResponse_Action
+	//	*WatchRegistryResponse_Venue
+	//	*WatchRegistryResponse_Symbol
+	//	*WatchRegistryResponse_SymbolIdentifier
+	//	*WatchRegistryResponse_VenueAsset
+	//	*WatchRegistryResponse_VenueSymbol
+	//	*WatchRegistryResponse_SnapshotComplete
 	//	*WatchRegistryResponse_Heartbeat
 	//	*WatchRegistryResponse_Reset_
 	Event isWatchRegistryResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,16,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,17,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WatchRegistryResponse) Reset() {
 	*x = WatchRegistryResponse{}
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[105]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5850,7 +530,7 @@ func (x *WatchRegistryResponse) String() string {
 func (*WatchRegistryResponse) ProtoMessage() {}
 
 func (x *WatchRegistryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[105]
+	mi := &file_cqc_services_v1_asset_registry_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5863,7 +543,7 @@ func (x *WatchRegistryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRegistryResponse.ProtoReflect.Descriptor instead.
 func (*WatchRegistryResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{105}
+	return file_cqc_services_v1_asset_registry_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *WatchRegistryResponse) GetEvent() isWatchRegistryResponse_Event {
@@ -5891,42 +571,6 @@ func (x *WatchRegistryResponse) GetChain() *v1.Chain {
 	return nil
 }
 
-func (x *WatchRegistryResponse) GetVenue() *v11.Venue {
-	if x != nil {
-		if x, ok := x.Event.(*WatchRegistryResponse_Venue); ok {
-			return x.Venue
-		}
-	}
-	return nil
-}
-
-func (x *WatchRegistryResponse) GetSymbol() *v12.Symbol {
-	if x != nil {
-		if x, ok := x.Event.(*WatchRegistryResponse_Symbol); ok {
-			return x.Symbol
-		}
-	}
-	return nil
-}
-
-func (x *WatchRegistryResponse) GetVenueAsset() *v11.VenueAsset {
-	if x != nil {
-		if x, ok := x.Event.(*WatchRegistryResponse_VenueAsset); ok {
-			return x.VenueAsset
-		}
-	}
-	return nil
-}
-
-func (x *WatchRegistryResponse) GetVenueSymbol() *v11.VenueSymbol {
-	if x != nil {
-		if x, ok := x.Event.(*WatchRegistryResponse_VenueSymbol); ok {
-			return x.VenueSymbol
-		}
-	}
-	return nil
-}
-
 func (x *WatchRegistryResponse) GetDeployment() *v1.AssetDeployment {
 	if x != nil {
 		if x, ok := x.Event.(*WatchRegistryResponse_Deployment); ok {
@@ -5940,15 +584,6 @@ func (x *WatchRegistryResponse) GetAssetIdentifier() *v1.AssetIdentifier {
 	if x != nil {
 		if x, ok := x.Event.(*WatchRegistryResponse_AssetIdentifier); ok {
 			return x.AssetIdentifier
-		}
-	}
-	return nil
-}
-
-func (x *WatchRegistryResponse) GetSymbolIdentifier() *v12.SymbolIdentifier {
-	if x != nil {
-		if x, ok := x.Event.(*WatchRegistryResponse_SymbolIdentifier); ok {
-			return x.SymbolIdentifier
 		}
 	}
 	return nil
@@ -5990,6 +625,60 @@ func (x *WatchRegistryResponse) GetAction() *v1.AssetAction {
 	return nil
 }
 
+func (x *WatchRegistryResponse) GetVenue() *v12.Venue {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Venue); ok {
+			return x.Venue
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetSymbol() *v11.Symbol {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_Symbol); ok {
+			return x.Symbol
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetSymbolIdentifier() *v11.SymbolIdentifier {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_SymbolIdentifier); ok {
+			return x.SymbolIdentifier
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetVenueAsset() *v12.VenueAsset {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_VenueAsset); ok {
+			return x.VenueAsset
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetVenueSymbol() *v12.VenueSymbol {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_VenueSymbol); ok {
+			return x.VenueSymbol
+		}
+	}
+	return nil
+}
+
+func (x *WatchRegistryResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*WatchRegistryResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
 func (x *WatchRegistryResponse) GetHeartbeat() *Heartbeat {
 	if x != nil {
 		if x, ok := x.Event.(*WatchRegistryResponse_Heartbeat); ok {
@@ -6020,97 +709,92 @@ type isWatchRegistryResponse_Event interface {
 }
 
 type WatchRegistryResponse_Asset struct {
-	// An asset in its current state.
+	// An asset.
 	Asset *v1.Asset `protobuf:"bytes,1,opt,name=asset,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Chain struct {
-	// A chain in its current state.
+	// A chain.
 	Chain *v1.Chain `protobuf:"bytes,2,opt,name=chain,proto3,oneof"`
 }
 
-type WatchRegistryResponse_Venue struct {
-	// A venue in its current state.
-	Venue *v11.Venue `protobuf:"bytes,3,opt,name=venue,proto3,oneof"`
-}
-
-type WatchRegistryResponse_Symbol struct {
-	// A product in its current state.
-	Symbol *v12.Symbol `protobuf:"bytes,4,opt,name=symbol,proto3,oneof"`
-}
-
-type WatchRegistryResponse_VenueAsset struct {
-	// An asset's listing at a venue, in its current state.
-	VenueAsset *v11.VenueAsset `protobuf:"bytes,5,opt,name=venue_asset,json=venueAsset,proto3,oneof"`
-}
-
-type WatchRegistryResponse_VenueSymbol struct {
-	// A product's listing at a venue, in its current state.
-	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,6,opt,name=venue_symbol,json=venueSymbol,proto3,oneof"`
-}
-
 type WatchRegistryResponse_Deployment struct {
-	// An asset's deployment on a chain, in its current state.
-	Deployment *v1.AssetDeployment `protobuf:"bytes,7,opt,name=deployment,proto3,oneof"`
+	// An asset's deployment on a chain.
+	Deployment *v1.AssetDeployment `protobuf:"bytes,3,opt,name=deployment,proto3,oneof"`
 }
 
 type WatchRegistryResponse_AssetIdentifier struct {
-	// An asset's name at an information provider, in its current state.
-	AssetIdentifier *v1.AssetIdentifier `protobuf:"bytes,8,opt,name=asset_identifier,json=assetIdentifier,proto3,oneof"`
-}
-
-type WatchRegistryResponse_SymbolIdentifier struct {
-	// A product's name at an information provider, in its current state.
-	SymbolIdentifier *v12.SymbolIdentifier `protobuf:"bytes,9,opt,name=symbol_identifier,json=symbolIdentifier,proto3,oneof"`
+	// An asset's name at an information provider.
+	AssetIdentifier *v1.AssetIdentifier `protobuf:"bytes,4,opt,name=asset_identifier,json=assetIdentifier,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Relationship struct {
-	// A relationship between assets, in its current state.
-	Relationship *v1.AssetRelationship `protobuf:"bytes,10,opt,name=relationship,proto3,oneof"`
+	// A relationship between assets.
+	Relationship *v1.AssetRelationship `protobuf:"bytes,5,opt,name=relationship,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Flag struct {
-	// A warning about an asset, in its current state.
-	Flag *v1.AssetQualityFlag `protobuf:"bytes,11,opt,name=flag,proto3,oneof"`
+	// A warning about an asset.
+	Flag *v1.AssetQualityFlag `protobuf:"bytes,6,opt,name=flag,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Group struct {
-	// A group of assets, in its current state.
-	Group *v1.AssetGroup `protobuf:"bytes,12,opt,name=group,proto3,oneof"`
+	// A group of assets.
+	Group *v1.AssetGroup `protobuf:"bytes,7,opt,name=group,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Action struct {
-	// An action on an asset, in its current state.
-	Action *v1.AssetAction `protobuf:"bytes,13,opt,name=action,proto3,oneof"`
+	// An action on an asset.
+	Action *v1.AssetAction `protobuf:"bytes,8,opt,name=action,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Venue struct {
+	// A venue.
+	Venue *v12.Venue `protobuf:"bytes,9,opt,name=venue,proto3,oneof"`
+}
+
+type WatchRegistryResponse_Symbol struct {
+	// A product.
+	Symbol *v11.Symbol `protobuf:"bytes,10,opt,name=symbol,proto3,oneof"`
+}
+
+type WatchRegistryResponse_SymbolIdentifier struct {
+	// A product's name at an information provider.
+	SymbolIdentifier *v11.SymbolIdentifier `protobuf:"bytes,11,opt,name=symbol_identifier,json=symbolIdentifier,proto3,oneof"`
+}
+
+type WatchRegistryResponse_VenueAsset struct {
+	// An asset's listing at a venue.
+	VenueAsset *v12.VenueAsset `protobuf:"bytes,12,opt,name=venue_asset,json=venueAsset,proto3,oneof"`
+}
+
+type WatchRegistryResponse_VenueSymbol struct {
+	// A product's listing at a venue.
+	VenueSymbol *v12.VenueSymbol `protobuf:"bytes,13,opt,name=venue_symbol,json=venueSymbol,proto3,oneof"`
+}
+
+type WatchRegistryResponse_SnapshotComplete struct {
+	// All records that existed have been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,14,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
-	Heartbeat *Heartbeat `protobuf:"bytes,14,opt,name=heartbeat,proto3,oneof"`
+	Heartbeat *Heartbeat `protobuf:"bytes,15,opt,name=heartbeat,proto3,oneof"`
 }
 
 type WatchRegistryResponse_Reset_ struct {
-	// Changes were lost. List the records again.
-	Reset_ *StreamReset `protobuf:"bytes,15,opt,name=reset,proto3,oneof"`
+	// Changes were lost. All records follow, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,16,opt,name=reset,proto3,oneof"`
 }
 
 func (*WatchRegistryResponse_Asset) isWatchRegistryResponse_Event() {}
 
 func (*WatchRegistryResponse_Chain) isWatchRegistryResponse_Event() {}
 
-func (*WatchRegistryResponse_Venue) isWatchRegistryResponse_Event() {}
-
-func (*WatchRegistryResponse_Symbol) isWatchRegistryResponse_Event() {}
-
-func (*WatchRegistryResponse_VenueAsset) isWatchRegistryResponse_Event() {}
-
-func (*WatchRegistryResponse_VenueSymbol) isWatchRegistryResponse_Event() {}
-
 func (*WatchRegistryResponse_Deployment) isWatchRegistryResponse_Event() {}
 
 func (*WatchRegistryResponse_AssetIdentifier) isWatchRegistryResponse_Event() {}
-
-func (*WatchRegistryResponse_SymbolIdentifier) isWatchRegistryResponse_Event() {}
 
 func (*WatchRegistryResponse_Relationship) isWatchRegistryResponse_Event() {}
 
@@ -6120,6 +804,18 @@ func (*WatchRegistryResponse_Group) isWatchRegistryResponse_Event() {}
 
 func (*WatchRegistryResponse_Action) isWatchRegistryResponse_Event() {}
 
+func (*WatchRegistryResponse_Venue) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_Symbol) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_SymbolIdentifier) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_VenueAsset) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_VenueSymbol) isWatchRegistryResponse_Event() {}
+
+func (*WatchRegistryResponse_SnapshotComplete) isWatchRegistryResponse_Event() {}
+
 func (*WatchRegistryResponse_Heartbeat) isWatchRegistryResponse_Event() {}
 
 func (*WatchRegistryResponse_Reset_) isWatchRegistryResponse_Event() {}
@@ -6128,530 +824,124 @@ var File_cqc_services_v1_asset_registry_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_asset_registry_proto_rawDesc = "" +
 	"\n" +
-	"$cqc/services/v1/asset_registry.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acqc/assets/v1/action.proto\x1a\x19cqc/assets/v1/asset.proto\x1a\x19cqc/assets/v1/chain.proto\x1a\x1ecqc/assets/v1/deployment.proto\x1a\x19cqc/assets/v1/group.proto\x1a\x1bcqc/assets/v1/quality.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a&cqc/markets/v1/symbol_identifier.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x19cqc/venues/v1/venue.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
-	"\x0fGetAssetRequest\x12$\n" +
-	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\">\n" +
-	"\x10GetAssetResponse\x12*\n" +
-	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetR\x05asset\"\x96\x01\n" +
-	"\x11ListAssetsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12$\n" +
-	"\x06symbol\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@H\x00R\x06symbol\x88\x01\x01B\t\n" +
-	"\a_symbol\"t\n" +
-	"\x12ListAssetsResponse\x12,\n" +
-	"\x06assets\x18\x01 \x03(\v2\x14.cqc.assets.v1.AssetR\x06assets\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"q\n" +
-	"\x12CreateAssetRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
-	"\x05asset\x18\x02 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset\"A\n" +
-	"\x13CreateAssetResponse\x12*\n" +
-	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetR\x05asset\"\xb6\x01\n" +
-	"\x12UpdateAssetRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
-	"\x05asset\x18\x02 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"A\n" +
-	"\x13UpdateAssetResponse\x12*\n" +
-	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetR\x05asset\"7\n" +
-	"\x0fGetChainRequest\x12$\n" +
-	"\bchain_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01R\achainId\">\n" +
-	"\x10GetChainResponse\x12*\n" +
-	"\x05chain\x18\x01 \x01(\v2\x14.cqc.assets.v1.ChainR\x05chain\"e\n" +
-	"\x11ListChainsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"t\n" +
-	"\x12ListChainsResponse\x12,\n" +
-	"\x06chains\x18\x01 \x03(\v2\x14.cqc.assets.v1.ChainR\x06chains\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"q\n" +
-	"\x12CreateChainRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
-	"\x05chain\x18\x02 \x01(\v2\x14.cqc.assets.v1.ChainB\x06\xbaH\x03\xc8\x01\x01R\x05chain\"A\n" +
-	"\x13CreateChainResponse\x12*\n" +
-	"\x05chain\x18\x01 \x01(\v2\x14.cqc.assets.v1.ChainR\x05chain\"\xb6\x01\n" +
-	"\x12UpdateChainRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
-	"\x05chain\x18\x02 \x01(\v2\x14.cqc.assets.v1.ChainB\x06\xbaH\x03\xc8\x01\x01R\x05chain\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"A\n" +
-	"\x13UpdateChainResponse\x12*\n" +
-	"\x05chain\x18\x01 \x01(\v2\x14.cqc.assets.v1.ChainR\x05chain\"7\n" +
-	"\x0fGetVenueRequest\x12$\n" +
-	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\">\n" +
-	"\x10GetVenueResponse\x12*\n" +
-	"\x05venue\x18\x01 \x01(\v2\x14.cqc.venues.v1.VenueR\x05venue\"e\n" +
-	"\x11ListVenuesRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"t\n" +
-	"\x12ListVenuesResponse\x12,\n" +
-	"\x06venues\x18\x01 \x03(\v2\x14.cqc.venues.v1.VenueR\x06venues\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"q\n" +
-	"\x12CreateVenueRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
-	"\x05venue\x18\x02 \x01(\v2\x14.cqc.venues.v1.VenueB\x06\xbaH\x03\xc8\x01\x01R\x05venue\"A\n" +
-	"\x13CreateVenueResponse\x12*\n" +
-	"\x05venue\x18\x01 \x01(\v2\x14.cqc.venues.v1.VenueR\x05venue\"\xb6\x01\n" +
-	"\x12UpdateVenueRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x122\n" +
-	"\x05venue\x18\x02 \x01(\v2\x14.cqc.venues.v1.VenueB\x06\xbaH\x03\xc8\x01\x01R\x05venue\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"A\n" +
-	"\x13UpdateVenueResponse\x12*\n" +
-	"\x05venue\x18\x01 \x01(\v2\x14.cqc.venues.v1.VenueR\x05venue\":\n" +
-	"\x10GetSymbolRequest\x12&\n" +
-	"\tsymbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01R\bsymbolId\"C\n" +
-	"\x11GetSymbolResponse\x12.\n" +
-	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolR\x06symbol\"\xf5\x01\n" +
-	"\x12ListSymbolsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x122\n" +
-	"\rbase_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\vbaseAssetId\x88\x01\x01\x124\n" +
-	"\x0equote_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\fquoteAssetId\x88\x01\x01B\x10\n" +
-	"\x0e_base_asset_idB\x11\n" +
-	"\x0f_quote_asset_id\"y\n" +
-	"\x13ListSymbolsResponse\x120\n" +
-	"\asymbols\x18\x01 \x03(\v2\x16.cqc.markets.v1.SymbolR\asymbols\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xa8\x04\n" +
-	"\x13CreateSymbolRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x126\n" +
-	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol:\xaf\x03\xbaH\xab\x03\x1a\xc3\x01\n" +
-	"\x1acreate_symbol.option_terms\x126an option needs a strike, an option_type and an expiry\x1amthis.symbol.type != 4 || (has(this.symbol.strike) && this.symbol.option_type != 0 && has(this.symbol.expiry))\x1ai\n" +
-	"\x1bcreate_symbol.future_expiry\x12\x18a future needs an expiry\x1a0this.symbol.type != 3 || has(this.symbol.expiry)\x1ax\n" +
-	"\x1ecreate_symbol.perpetual_expiry\x12#a perpetual must not have an expiry\x1a1this.symbol.type != 2 || !has(this.symbol.expiry)\"F\n" +
-	"\x14CreateSymbolResponse\x12.\n" +
-	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolR\x06symbol\"\xbb\x01\n" +
-	"\x13UpdateSymbolRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x126\n" +
-	"\x06symbol\x18\x02 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"F\n" +
-	"\x14UpdateSymbolResponse\x12.\n" +
-	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolR\x06symbol\"\x8c\x01\n" +
-	"\x14GetVenueAssetRequest\x12$\n" +
-	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12\x1d\n" +
-	"\x04code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04code\x12/\n" +
-	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"S\n" +
-	"\x15GetVenueAssetResponse\x12:\n" +
-	"\vvenue_asset\x18\x01 \x01(\v2\x19.cqc.venues.v1.VenueAssetR\n" +
-	"venueAsset\"\xda\x01\n" +
-	"\x16ListVenueAssetsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
-	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x00R\avenueId\x88\x01\x01\x12)\n" +
-	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\aassetId\x88\x01\x01B\v\n" +
-	"\t_venue_idB\v\n" +
-	"\t_asset_id\"\x89\x01\n" +
-	"\x17ListVenueAssetsResponse\x12<\n" +
-	"\fvenue_assets\x18\x01 \x03(\v2\x19.cqc.venues.v1.VenueAssetR\vvenueAssets\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x86\x01\n" +
-	"\x17CreateVenueAssetRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12B\n" +
-	"\vvenue_asset\x18\x02 \x01(\v2\x19.cqc.venues.v1.VenueAssetB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"venueAsset\"V\n" +
-	"\x18CreateVenueAssetResponse\x12:\n" +
-	"\vvenue_asset\x18\x01 \x01(\v2\x19.cqc.venues.v1.VenueAssetR\n" +
-	"venueAsset\"\xcb\x01\n" +
-	"\x17UpdateVenueAssetRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12B\n" +
-	"\vvenue_asset\x18\x02 \x01(\v2\x19.cqc.venues.v1.VenueAssetB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"venueAsset\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"V\n" +
-	"\x18UpdateVenueAssetResponse\x12:\n" +
-	"\vvenue_asset\x18\x01 \x01(\v2\x19.cqc.venues.v1.VenueAssetR\n" +
-	"venueAsset\"J\n" +
-	"\x15GetVenueSymbolRequest\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\"W\n" +
-	"\x16GetVenueSymbolResponse\x12=\n" +
-	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolR\vvenueSymbol\"\xde\x01\n" +
-	"\x17ListVenueSymbolsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
-	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x00R\avenueId\x88\x01\x01\x12+\n" +
-	"\tsymbol_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01H\x01R\bsymbolId\x88\x01\x01B\v\n" +
-	"\t_venue_idB\f\n" +
-	"\n" +
-	"_symbol_id\"\x8d\x01\n" +
-	"\x18ListVenueSymbolsResponse\x12?\n" +
-	"\rvenue_symbols\x18\x01 \x03(\v2\x1a.cqc.venues.v1.VenueSymbolR\fvenueSymbols\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8a\x01\n" +
-	"\x18CreateVenueSymbolRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12E\n" +
-	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\"Z\n" +
-	"\x19CreateVenueSymbolResponse\x12=\n" +
-	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolR\vvenueSymbol\"\xcf\x01\n" +
-	"\x18UpdateVenueSymbolRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12E\n" +
-	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"Z\n" +
-	"\x19UpdateVenueSymbolResponse\x12=\n" +
-	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolR\vvenueSymbol\"K\n" +
-	"\x19GetAssetDeploymentRequest\x12.\n" +
-	"\rdeployment_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xb0\x89'\x01R\fdeploymentId\"\\\n" +
-	"\x1aGetAssetDeploymentResponse\x12>\n" +
-	"\n" +
-	"deployment\x18\x01 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentR\n" +
-	"deployment\"\xdf\x01\n" +
-	"\x1bListAssetDeploymentsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
-	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x12)\n" +
-	"\bchain_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x01R\achainId\x88\x01\x01B\v\n" +
-	"\t_asset_idB\v\n" +
-	"\t_chain_id\"\x92\x01\n" +
-	"\x1cListAssetDeploymentsResponse\x12@\n" +
-	"\vdeployments\x18\x01 \x03(\v2\x1e.cqc.assets.v1.AssetDeploymentR\vdeployments\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8f\x01\n" +
-	"\x1cCreateAssetDeploymentRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12F\n" +
-	"\n" +
-	"deployment\x18\x02 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"deployment\"_\n" +
-	"\x1dCreateAssetDeploymentResponse\x12>\n" +
-	"\n" +
-	"deployment\x18\x01 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentR\n" +
-	"deployment\"\xd4\x01\n" +
-	"\x1cUpdateAssetDeploymentRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12F\n" +
-	"\n" +
-	"deployment\x18\x02 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"deployment\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"_\n" +
-	"\x1dUpdateAssetDeploymentResponse\x12>\n" +
-	"\n" +
-	"deployment\x18\x01 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentR\n" +
-	"deployment\"\xab\x01\n" +
-	"\x19GetAssetIdentifierRequest\x120\n" +
-	"\x0edata_source_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\fdataSourceId\x12+\n" +
-	"\vexternal_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\n" +
-	"externalId\x12/\n" +
-	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\\\n" +
-	"\x1aGetAssetIdentifierResponse\x12>\n" +
-	"\n" +
-	"identifier\x18\x01 \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierR\n" +
-	"identifier\"\xf1\x01\n" +
-	"\x1bListAssetIdentifiersRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
-	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x125\n" +
-	"\x0edata_source_id\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\fdataSourceId\x88\x01\x01B\v\n" +
-	"\t_asset_idB\x11\n" +
-	"\x0f_data_source_id\"\x92\x01\n" +
-	"\x1cListAssetIdentifiersResponse\x12@\n" +
-	"\videntifiers\x18\x01 \x03(\v2\x1e.cqc.assets.v1.AssetIdentifierR\videntifiers\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8f\x01\n" +
-	"\x1cCreateAssetIdentifierRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12F\n" +
-	"\n" +
-	"identifier\x18\x02 \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"identifier\"_\n" +
-	"\x1dCreateAssetIdentifierResponse\x12>\n" +
-	"\n" +
-	"identifier\x18\x01 \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierR\n" +
-	"identifier\"\xd4\x01\n" +
-	"\x1cUpdateAssetIdentifierRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12F\n" +
-	"\n" +
-	"identifier\x18\x02 \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"identifier\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"_\n" +
-	"\x1dUpdateAssetIdentifierResponse\x12>\n" +
-	"\n" +
-	"identifier\x18\x01 \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierR\n" +
-	"identifier\"\xac\x01\n" +
-	"\x1aGetSymbolIdentifierRequest\x120\n" +
-	"\x0edata_source_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\fdataSourceId\x12+\n" +
-	"\vexternal_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\n" +
-	"externalId\x12/\n" +
-	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"_\n" +
-	"\x1bGetSymbolIdentifierResponse\x12@\n" +
-	"\n" +
-	"identifier\x18\x01 \x01(\v2 .cqc.markets.v1.SymbolIdentifierR\n" +
-	"identifier\"\xf5\x01\n" +
-	"\x1cListSymbolIdentifiersRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12+\n" +
-	"\tsymbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01H\x00R\bsymbolId\x88\x01\x01\x125\n" +
-	"\x0edata_source_id\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\fdataSourceId\x88\x01\x01B\f\n" +
-	"\n" +
-	"_symbol_idB\x11\n" +
-	"\x0f_data_source_id\"\x95\x01\n" +
-	"\x1dListSymbolIdentifiersResponse\x12B\n" +
-	"\videntifiers\x18\x01 \x03(\v2 .cqc.markets.v1.SymbolIdentifierR\videntifiers\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x92\x01\n" +
-	"\x1dCreateSymbolIdentifierRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12H\n" +
-	"\n" +
-	"identifier\x18\x02 \x01(\v2 .cqc.markets.v1.SymbolIdentifierB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"identifier\"b\n" +
-	"\x1eCreateSymbolIdentifierResponse\x12@\n" +
-	"\n" +
-	"identifier\x18\x01 \x01(\v2 .cqc.markets.v1.SymbolIdentifierR\n" +
-	"identifier\"\xd7\x01\n" +
-	"\x1dUpdateSymbolIdentifierRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12H\n" +
-	"\n" +
-	"identifier\x18\x02 \x01(\v2 .cqc.markets.v1.SymbolIdentifierB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"identifier\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"b\n" +
-	"\x1eUpdateSymbolIdentifierResponse\x12@\n" +
-	"\n" +
-	"identifier\x18\x01 \x01(\v2 .cqc.markets.v1.SymbolIdentifierR\n" +
-	"identifier\"R\n" +
-	"\x1bGetAssetRelationshipRequest\x123\n" +
-	"\x0frelationship_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0erelationshipId\"d\n" +
-	"\x1cGetAssetRelationshipResponse\x12D\n" +
-	"\frelationship\x18\x01 \x01(\v2 .cqc.assets.v1.AssetRelationshipR\frelationship\"\xf7\x01\n" +
-	"\x1dListAssetRelationshipsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x122\n" +
-	"\rfrom_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\vfromAssetId\x88\x01\x01\x12.\n" +
-	"\vto_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\ttoAssetId\x88\x01\x01B\x10\n" +
-	"\x0e_from_asset_idB\x0e\n" +
-	"\f_to_asset_id\"\x9a\x01\n" +
-	"\x1eListAssetRelationshipsResponse\x12F\n" +
-	"\rrelationships\x18\x01 \x03(\v2 .cqc.assets.v1.AssetRelationshipR\rrelationships\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x97\x01\n" +
-	"\x1eCreateAssetRelationshipRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12L\n" +
-	"\frelationship\x18\x02 \x01(\v2 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01R\frelationship\"g\n" +
-	"\x1fCreateAssetRelationshipResponse\x12D\n" +
-	"\frelationship\x18\x01 \x01(\v2 .cqc.assets.v1.AssetRelationshipR\frelationship\"\xdc\x01\n" +
-	"\x1eUpdateAssetRelationshipRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12L\n" +
-	"\frelationship\x18\x02 \x01(\v2 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01R\frelationship\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"g\n" +
-	"\x1fUpdateAssetRelationshipResponse\x12D\n" +
-	"\frelationship\x18\x01 \x01(\v2 .cqc.assets.v1.AssetRelationshipR\frelationship\"A\n" +
-	"\x1aGetAssetQualityFlagRequest\x12#\n" +
-	"\aflag_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06flagId\"R\n" +
-	"\x1bGetAssetQualityFlagResponse\x123\n" +
-	"\x04flag\x18\x01 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagR\x04flag\"\xa8\x01\n" +
-	"\x1cListAssetQualityFlagsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
-	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01B\v\n" +
-	"\t_asset_id\"\x88\x01\n" +
-	"\x1dListAssetQualityFlagsResponse\x125\n" +
-	"\x05flags\x18\x01 \x03(\v2\x1f.cqc.assets.v1.AssetQualityFlagR\x05flags\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x85\x01\n" +
-	"\x1dCreateAssetQualityFlagRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12;\n" +
-	"\x04flag\x18\x02 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagB\x06\xbaH\x03\xc8\x01\x01R\x04flag\"U\n" +
-	"\x1eCreateAssetQualityFlagResponse\x123\n" +
-	"\x04flag\x18\x01 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagR\x04flag\"\xca\x01\n" +
-	"\x1dUpdateAssetQualityFlagRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12;\n" +
-	"\x04flag\x18\x02 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagB\x06\xbaH\x03\xc8\x01\x01R\x04flag\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"U\n" +
-	"\x1eUpdateAssetQualityFlagResponse\x123\n" +
-	"\x04flag\x18\x01 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagR\x04flag\"=\n" +
-	"\x14GetAssetGroupRequest\x12%\n" +
-	"\bgroup_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\agroupId\"H\n" +
-	"\x15GetAssetGroupResponse\x12/\n" +
-	"\x05group\x18\x01 \x01(\v2\x19.cqc.assets.v1.AssetGroupR\x05group\"\xa2\x01\n" +
-	"\x16ListAssetGroupsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
-	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
-	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01B\v\n" +
-	"\t_asset_id\"~\n" +
-	"\x17ListAssetGroupsResponse\x121\n" +
-	"\x06groups\x18\x01 \x03(\v2\x19.cqc.assets.v1.AssetGroupR\x06groups\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"{\n" +
-	"\x17CreateAssetGroupRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x127\n" +
-	"\x05group\x18\x02 \x01(\v2\x19.cqc.assets.v1.AssetGroupB\x06\xbaH\x03\xc8\x01\x01R\x05group\"K\n" +
-	"\x18CreateAssetGroupResponse\x12/\n" +
-	"\x05group\x18\x01 \x01(\v2\x19.cqc.assets.v1.AssetGroupR\x05group\"\xc0\x01\n" +
-	"\x17UpdateAssetGroupRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x127\n" +
-	"\x05group\x18\x02 \x01(\v2\x19.cqc.assets.v1.AssetGroupB\x06\xbaH\x03\xc8\x01\x01R\x05group\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"K\n" +
-	"\x18UpdateAssetGroupResponse\x12/\n" +
-	"\x05group\x18\x01 \x01(\v2\x19.cqc.assets.v1.AssetGroupR\x05group\"\x8a\x02\n" +
+	"$cqc/services/v1/asset_registry.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acqc/assets/v1/action.proto\x1a\x19cqc/assets/v1/asset.proto\x1a\x19cqc/assets/v1/chain.proto\x1a\x1fcqc/assets/v1/data_source.proto\x1a\x1ecqc/assets/v1/deployment.proto\x1a\x19cqc/assets/v1/group.proto\x1a\x1bcqc/assets/v1/quality.proto\x1a cqc/assets/v1/relationship.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a&cqc/markets/v1/symbol_identifier.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x18cqc/rules/v1/rules.proto\x1a+cqc/services/v1/asset_registry_assets.proto\x1a-cqc/services/v1/asset_registry_listings.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x19cqc/venues/v1/venue.proto\x1a\x1fcqc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n" +
 	"\x13ResolveAssetRequest\x12D\n" +
 	"\rexternal_name\x18\x01 \x01(\v2\x1d.cqc.services.v1.ExternalNameH\x00R\fexternalName\x12;\n" +
 	"\n" +
 	"venue_code\x18\x02 \x01(\v2\x1a.cqc.services.v1.VenueCodeH\x00R\tvenueCode\x120\n" +
-	"\rdeployment_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xb0\x89'\x01H\x00R\fdeploymentId\x12/\n" +
-	"\x05as_of\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOfB\r\n" +
-	"\x04name\x12\x05\xbaH\x02\b\x01\"m\n" +
-	"\fExternalName\x120\n" +
-	"\x0edata_source_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\fdataSourceId\x12+\n" +
-	"\vexternal_id\x18\x02 \x01(\tB\n" +
+	"\rdeployment_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xb0\x89'\x01H\x00R\fdeploymentId\x125\n" +
+	"\bvalid_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\avalidAtB\r\n" +
+	"\x04name\x12\x05\xbaH\x02\b\x01\"\xbb\x02\n" +
+	"\fExternalName\x12D\n" +
+	"\vdata_source\x18\x01 \x01(\x0e2\x19.cqc.assets.v1.DataSourceB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
+	"dataSource\x120\n" +
+	"\x0fraw_data_source\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawDataSource\x12+\n" +
+	"\vexternal_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\n" +
-	"externalId\"P\n" +
+	"externalId:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
+	"\x19external_name.data_source\x12)set either data_source or raw_data_source\x1a7(this.data_source != 0) != (this.raw_data_source != '')\"Q\n" +
 	"\tVenueCode\x12$\n" +
-	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12\x1d\n" +
-	"\x04code\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04code\"B\n" +
-	"\x14ResolveAssetResponse\x12*\n" +
-	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetR\x05asset\"\xc7\x01\n" +
-	"\x19ResolveVenueSymbolRequest\x12$\n" +
-	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12\"\n" +
-	"\asegment\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\asegment\x12/\n" +
-	"\rnative_symbol\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\fnativeSymbol\x12/\n" +
-	"\x05as_of\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"[\n" +
-	"\x1aResolveVenueSymbolResponse\x12=\n" +
-	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolR\vvenueSymbol\"\x95\x02\n" +
-	"\x17ListAssetActionsRequest\x12'\n" +
-	"\tpage_size\x18\x01 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12\x1e\n" +
+	"\x04code\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04code\"\x89\x01\n" +
+	"\x14ResolveAssetResponse\x122\n" +
+	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01R\x05asset\x12.\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12)\n" +
-	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x129\n" +
-	"\n" +
-	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\v\n" +
-	"\t_asset_id\"\x82\x01\n" +
-	"\x18ListAssetActionsResponse\x124\n" +
-	"\aactions\x18\x01 \x03(\v2\x1a.cqc.assets.v1.AssetActionR\aactions\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x9d\x01\n" +
-	"\x14WatchRegistryRequest\x12X\n" +
-	"\frecord_types\x18\x01 \x03(\tB5\xbaH2\x92\x01/\x18\x01\"+r)2'^cqc[.][a-z]+[.]v[0-9]+[.][A-Za-z0-9]+$R\vrecordTypes\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xc9\a\n" +
+	"multiplier\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x00R\n" +
+	"multiplier\x88\x01\x01B\r\n" +
+	"\v_multiplier\"\xcc\x02\n" +
+	"\x19ResolveVenueSymbolRequest\x12L\n" +
+	"\x0enative_listing\x18\x01 \x01(\v2\x1d.cqc.markets.v1.NativeListingB\x06\xbaH\x03\xc8\x01\x01R\rnativeListing\x125\n" +
+	"\bvalid_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\avalidAt:\xa9\x01\xbaH\xa5\x01\x1a\xa2\x01\n" +
+	"\x19resolve_venue_symbol.name\x12\"set symbol or id of native_listing\x1aathis.native_listing.symbol != '' || (has(this.native_listing.id) && this.native_listing.id != '')\"c\n" +
+	"\x1aResolveVenueSymbolResponse\x12E\n" +
+	"\fvenue_symbol\x18\x01 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\"\xb4\x04\n" +
+	"\x14WatchRegistryRequest\x12\x94\x03\n" +
+	"\frecord_types\x18\x01 \x03(\tB\xf0\x02\xbaH\xec\x02\x92\x01\xe8\x02\x18\x01\"\xe3\x02r\xe0\x02R\x13cqc.assets.v1.AssetR\x13cqc.assets.v1.ChainR\x1dcqc.assets.v1.AssetDeploymentR\x1dcqc.assets.v1.AssetIdentifierR\x1fcqc.assets.v1.AssetRelationshipR\x1ecqc.assets.v1.AssetQualityFlagR\x18cqc.assets.v1.AssetGroupR\x19cqc.assets.v1.AssetActionR\x13cqc.venues.v1.VenueR\x15cqc.markets.v1.SymbolR\x1fcqc.markets.v1.SymbolIdentifierR\x18cqc.venues.v1.VenueAssetR\x19cqc.venues.v1.VenueSymbolR\vrecordTypes\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\x9b\b\n" +
 	"\x15WatchRegistryResponse\x12,\n" +
 	"\x05asset\x18\x01 \x01(\v2\x14.cqc.assets.v1.AssetH\x00R\x05asset\x12,\n" +
-	"\x05chain\x18\x02 \x01(\v2\x14.cqc.assets.v1.ChainH\x00R\x05chain\x12,\n" +
-	"\x05venue\x18\x03 \x01(\v2\x14.cqc.venues.v1.VenueH\x00R\x05venue\x120\n" +
-	"\x06symbol\x18\x04 \x01(\v2\x16.cqc.markets.v1.SymbolH\x00R\x06symbol\x12<\n" +
-	"\vvenue_asset\x18\x05 \x01(\v2\x19.cqc.venues.v1.VenueAssetH\x00R\n" +
-	"venueAsset\x12?\n" +
-	"\fvenue_symbol\x18\x06 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolH\x00R\vvenueSymbol\x12@\n" +
+	"\x05chain\x18\x02 \x01(\v2\x14.cqc.assets.v1.ChainH\x00R\x05chain\x12@\n" +
 	"\n" +
-	"deployment\x18\a \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentH\x00R\n" +
+	"deployment\x18\x03 \x01(\v2\x1e.cqc.assets.v1.AssetDeploymentH\x00R\n" +
 	"deployment\x12K\n" +
-	"\x10asset_identifier\x18\b \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierH\x00R\x0fassetIdentifier\x12O\n" +
-	"\x11symbol_identifier\x18\t \x01(\v2 .cqc.markets.v1.SymbolIdentifierH\x00R\x10symbolIdentifier\x12F\n" +
-	"\frelationship\x18\n" +
-	" \x01(\v2 .cqc.assets.v1.AssetRelationshipH\x00R\frelationship\x125\n" +
-	"\x04flag\x18\v \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagH\x00R\x04flag\x121\n" +
-	"\x05group\x18\f \x01(\v2\x19.cqc.assets.v1.AssetGroupH\x00R\x05group\x124\n" +
-	"\x06action\x18\r \x01(\v2\x1a.cqc.assets.v1.AssetActionH\x00R\x06action\x12:\n" +
-	"\theartbeat\x18\x0e \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x0f \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x012\xca*\n" +
-	"\rAssetRegistry\x12O\n" +
-	"\bGetAsset\x12 .cqc.services.v1.GetAssetRequest\x1a!.cqc.services.v1.GetAssetResponse\x12U\n" +
+	"\x10asset_identifier\x18\x04 \x01(\v2\x1e.cqc.assets.v1.AssetIdentifierH\x00R\x0fassetIdentifier\x12F\n" +
+	"\frelationship\x18\x05 \x01(\v2 .cqc.assets.v1.AssetRelationshipH\x00R\frelationship\x125\n" +
+	"\x04flag\x18\x06 \x01(\v2\x1f.cqc.assets.v1.AssetQualityFlagH\x00R\x04flag\x121\n" +
+	"\x05group\x18\a \x01(\v2\x19.cqc.assets.v1.AssetGroupH\x00R\x05group\x124\n" +
+	"\x06action\x18\b \x01(\v2\x1a.cqc.assets.v1.AssetActionH\x00R\x06action\x12,\n" +
+	"\x05venue\x18\t \x01(\v2\x14.cqc.venues.v1.VenueH\x00R\x05venue\x120\n" +
+	"\x06symbol\x18\n" +
+	" \x01(\v2\x16.cqc.markets.v1.SymbolH\x00R\x06symbol\x12O\n" +
+	"\x11symbol_identifier\x18\v \x01(\v2 .cqc.markets.v1.SymbolIdentifierH\x00R\x10symbolIdentifier\x12<\n" +
+	"\vvenue_asset\x18\f \x01(\v2\x19.cqc.venues.v1.VenueAssetH\x00R\n" +
+	"venueAsset\x12?\n" +
+	"\fvenue_symbol\x18\r \x01(\v2\x1a.cqc.venues.v1.VenueSymbolH\x00R\vvenueSymbol\x12P\n" +
+	"\x11snapshot_complete\x18\x0e \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x0f \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x10 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x012\x9d6\n" +
+	"\rAssetRegistry\x12e\n" +
+	"\bGetAsset\x12 .cqc.services.v1.GetAssetRequest\x1a!.cqc.services.v1.GetAssetResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12k\n" +
 	"\n" +
-	"ListAssets\x12\".cqc.services.v1.ListAssetsRequest\x1a#.cqc.services.v1.ListAssetsResponse\x12X\n" +
-	"\vCreateAsset\x12#.cqc.services.v1.CreateAssetRequest\x1a$.cqc.services.v1.CreateAssetResponse\x12X\n" +
-	"\vUpdateAsset\x12#.cqc.services.v1.UpdateAssetRequest\x1a$.cqc.services.v1.UpdateAssetResponse\x12O\n" +
-	"\bGetChain\x12 .cqc.services.v1.GetChainRequest\x1a!.cqc.services.v1.GetChainResponse\x12U\n" +
+	"ListAssets\x12\".cqc.services.v1.ListAssetsRequest\x1a#.cqc.services.v1.ListAssetsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12l\n" +
+	"\vCreateAsset\x12#.cqc.services.v1.CreateAssetRequest\x1a$.cqc.services.v1.CreateAssetResponse\"\x12ʔ'\x0eregistry.write\x12l\n" +
+	"\vUpdateAsset\x12#.cqc.services.v1.UpdateAssetRequest\x1a$.cqc.services.v1.UpdateAssetResponse\"\x12ʔ'\x0eregistry.write\x12e\n" +
+	"\bGetChain\x12 .cqc.services.v1.GetChainRequest\x1a!.cqc.services.v1.GetChainResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12k\n" +
 	"\n" +
-	"ListChains\x12\".cqc.services.v1.ListChainsRequest\x1a#.cqc.services.v1.ListChainsResponse\x12X\n" +
-	"\vCreateChain\x12#.cqc.services.v1.CreateChainRequest\x1a$.cqc.services.v1.CreateChainResponse\x12X\n" +
-	"\vUpdateChain\x12#.cqc.services.v1.UpdateChainRequest\x1a$.cqc.services.v1.UpdateChainResponse\x12O\n" +
-	"\bGetVenue\x12 .cqc.services.v1.GetVenueRequest\x1a!.cqc.services.v1.GetVenueResponse\x12U\n" +
+	"ListChains\x12\".cqc.services.v1.ListChainsRequest\x1a#.cqc.services.v1.ListChainsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12l\n" +
+	"\vCreateChain\x12#.cqc.services.v1.CreateChainRequest\x1a$.cqc.services.v1.CreateChainResponse\"\x12ʔ'\x0eregistry.write\x12l\n" +
+	"\vUpdateChain\x12#.cqc.services.v1.UpdateChainRequest\x1a$.cqc.services.v1.UpdateChainResponse\"\x12ʔ'\x0eregistry.write\x12\x83\x01\n" +
+	"\x12GetAssetDeployment\x12*.cqc.services.v1.GetAssetDeploymentRequest\x1a+.cqc.services.v1.GetAssetDeploymentResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x89\x01\n" +
+	"\x14ListAssetDeployments\x12,.cqc.services.v1.ListAssetDeploymentsRequest\x1a-.cqc.services.v1.ListAssetDeploymentsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x8a\x01\n" +
+	"\x15CreateAssetDeployment\x12-.cqc.services.v1.CreateAssetDeploymentRequest\x1a..cqc.services.v1.CreateAssetDeploymentResponse\"\x12ʔ'\x0eregistry.write\x12\x8a\x01\n" +
+	"\x15UpdateAssetDeployment\x12-.cqc.services.v1.UpdateAssetDeploymentRequest\x1a..cqc.services.v1.UpdateAssetDeploymentResponse\"\x12ʔ'\x0eregistry.write\x12\x83\x01\n" +
+	"\x12GetAssetIdentifier\x12*.cqc.services.v1.GetAssetIdentifierRequest\x1a+.cqc.services.v1.GetAssetIdentifierResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x89\x01\n" +
+	"\x14ListAssetIdentifiers\x12,.cqc.services.v1.ListAssetIdentifiersRequest\x1a-.cqc.services.v1.ListAssetIdentifiersResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x8a\x01\n" +
+	"\x15CreateAssetIdentifier\x12-.cqc.services.v1.CreateAssetIdentifierRequest\x1a..cqc.services.v1.CreateAssetIdentifierResponse\"\x12ʔ'\x0eregistry.write\x12\x8a\x01\n" +
+	"\x15UpdateAssetIdentifier\x12-.cqc.services.v1.UpdateAssetIdentifierRequest\x1a..cqc.services.v1.UpdateAssetIdentifierResponse\"\x12ʔ'\x0eregistry.write\x12\x89\x01\n" +
+	"\x14GetAssetRelationship\x12,.cqc.services.v1.GetAssetRelationshipRequest\x1a-.cqc.services.v1.GetAssetRelationshipResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x8f\x01\n" +
+	"\x16ListAssetRelationships\x12..cqc.services.v1.ListAssetRelationshipsRequest\x1a/.cqc.services.v1.ListAssetRelationshipsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x90\x01\n" +
+	"\x17CreateAssetRelationship\x12/.cqc.services.v1.CreateAssetRelationshipRequest\x1a0.cqc.services.v1.CreateAssetRelationshipResponse\"\x12ʔ'\x0eregistry.write\x12\x90\x01\n" +
+	"\x17UpdateAssetRelationship\x12/.cqc.services.v1.UpdateAssetRelationshipRequest\x1a0.cqc.services.v1.UpdateAssetRelationshipResponse\"\x12ʔ'\x0eregistry.write\x12\x86\x01\n" +
+	"\x13GetAssetQualityFlag\x12+.cqc.services.v1.GetAssetQualityFlagRequest\x1a,.cqc.services.v1.GetAssetQualityFlagResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x8c\x01\n" +
+	"\x15ListAssetQualityFlags\x12-.cqc.services.v1.ListAssetQualityFlagsRequest\x1a..cqc.services.v1.ListAssetQualityFlagsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x8d\x01\n" +
+	"\x16CreateAssetQualityFlag\x12..cqc.services.v1.CreateAssetQualityFlagRequest\x1a/.cqc.services.v1.CreateAssetQualityFlagResponse\"\x12ʔ'\x0eregistry.write\x12\x8d\x01\n" +
+	"\x16UpdateAssetQualityFlag\x12..cqc.services.v1.UpdateAssetQualityFlagRequest\x1a/.cqc.services.v1.UpdateAssetQualityFlagResponse\"\x12ʔ'\x0eregistry.write\x12t\n" +
+	"\rGetAssetGroup\x12%.cqc.services.v1.GetAssetGroupRequest\x1a&.cqc.services.v1.GetAssetGroupResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12z\n" +
+	"\x0fListAssetGroups\x12'.cqc.services.v1.ListAssetGroupsRequest\x1a(.cqc.services.v1.ListAssetGroupsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12{\n" +
+	"\x10CreateAssetGroup\x12(.cqc.services.v1.CreateAssetGroupRequest\x1a).cqc.services.v1.CreateAssetGroupResponse\"\x12ʔ'\x0eregistry.write\x12{\n" +
+	"\x10UpdateAssetGroup\x12(.cqc.services.v1.UpdateAssetGroupRequest\x1a).cqc.services.v1.UpdateAssetGroupResponse\"\x12ʔ'\x0eregistry.write\x12w\n" +
+	"\x0eGetAssetAction\x12&.cqc.services.v1.GetAssetActionRequest\x1a'.cqc.services.v1.GetAssetActionResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12}\n" +
+	"\x10ListAssetActions\x12(.cqc.services.v1.ListAssetActionsRequest\x1a).cqc.services.v1.ListAssetActionsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12~\n" +
+	"\x11CreateAssetAction\x12).cqc.services.v1.CreateAssetActionRequest\x1a*.cqc.services.v1.CreateAssetActionResponse\"\x12ʔ'\x0eregistry.write\x12~\n" +
+	"\x11UpdateAssetAction\x12).cqc.services.v1.UpdateAssetActionRequest\x1a*.cqc.services.v1.UpdateAssetActionResponse\"\x12ʔ'\x0eregistry.write\x12e\n" +
+	"\bGetVenue\x12 .cqc.services.v1.GetVenueRequest\x1a!.cqc.services.v1.GetVenueResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12k\n" +
 	"\n" +
-	"ListVenues\x12\".cqc.services.v1.ListVenuesRequest\x1a#.cqc.services.v1.ListVenuesResponse\x12X\n" +
-	"\vCreateVenue\x12#.cqc.services.v1.CreateVenueRequest\x1a$.cqc.services.v1.CreateVenueResponse\x12X\n" +
-	"\vUpdateVenue\x12#.cqc.services.v1.UpdateVenueRequest\x1a$.cqc.services.v1.UpdateVenueResponse\x12R\n" +
-	"\tGetSymbol\x12!.cqc.services.v1.GetSymbolRequest\x1a\".cqc.services.v1.GetSymbolResponse\x12X\n" +
-	"\vListSymbols\x12#.cqc.services.v1.ListSymbolsRequest\x1a$.cqc.services.v1.ListSymbolsResponse\x12[\n" +
-	"\fCreateSymbol\x12$.cqc.services.v1.CreateSymbolRequest\x1a%.cqc.services.v1.CreateSymbolResponse\x12[\n" +
-	"\fUpdateSymbol\x12$.cqc.services.v1.UpdateSymbolRequest\x1a%.cqc.services.v1.UpdateSymbolResponse\x12^\n" +
-	"\rGetVenueAsset\x12%.cqc.services.v1.GetVenueAssetRequest\x1a&.cqc.services.v1.GetVenueAssetResponse\x12d\n" +
-	"\x0fListVenueAssets\x12'.cqc.services.v1.ListVenueAssetsRequest\x1a(.cqc.services.v1.ListVenueAssetsResponse\x12g\n" +
-	"\x10CreateVenueAsset\x12(.cqc.services.v1.CreateVenueAssetRequest\x1a).cqc.services.v1.CreateVenueAssetResponse\x12g\n" +
-	"\x10UpdateVenueAsset\x12(.cqc.services.v1.UpdateVenueAssetRequest\x1a).cqc.services.v1.UpdateVenueAssetResponse\x12a\n" +
-	"\x0eGetVenueSymbol\x12&.cqc.services.v1.GetVenueSymbolRequest\x1a'.cqc.services.v1.GetVenueSymbolResponse\x12g\n" +
-	"\x10ListVenueSymbols\x12(.cqc.services.v1.ListVenueSymbolsRequest\x1a).cqc.services.v1.ListVenueSymbolsResponse\x12j\n" +
-	"\x11CreateVenueSymbol\x12).cqc.services.v1.CreateVenueSymbolRequest\x1a*.cqc.services.v1.CreateVenueSymbolResponse\x12j\n" +
-	"\x11UpdateVenueSymbol\x12).cqc.services.v1.UpdateVenueSymbolRequest\x1a*.cqc.services.v1.UpdateVenueSymbolResponse\x12m\n" +
-	"\x12GetAssetDeployment\x12*.cqc.services.v1.GetAssetDeploymentRequest\x1a+.cqc.services.v1.GetAssetDeploymentResponse\x12s\n" +
-	"\x14ListAssetDeployments\x12,.cqc.services.v1.ListAssetDeploymentsRequest\x1a-.cqc.services.v1.ListAssetDeploymentsResponse\x12v\n" +
-	"\x15CreateAssetDeployment\x12-.cqc.services.v1.CreateAssetDeploymentRequest\x1a..cqc.services.v1.CreateAssetDeploymentResponse\x12v\n" +
-	"\x15UpdateAssetDeployment\x12-.cqc.services.v1.UpdateAssetDeploymentRequest\x1a..cqc.services.v1.UpdateAssetDeploymentResponse\x12m\n" +
-	"\x12GetAssetIdentifier\x12*.cqc.services.v1.GetAssetIdentifierRequest\x1a+.cqc.services.v1.GetAssetIdentifierResponse\x12s\n" +
-	"\x14ListAssetIdentifiers\x12,.cqc.services.v1.ListAssetIdentifiersRequest\x1a-.cqc.services.v1.ListAssetIdentifiersResponse\x12v\n" +
-	"\x15CreateAssetIdentifier\x12-.cqc.services.v1.CreateAssetIdentifierRequest\x1a..cqc.services.v1.CreateAssetIdentifierResponse\x12v\n" +
-	"\x15UpdateAssetIdentifier\x12-.cqc.services.v1.UpdateAssetIdentifierRequest\x1a..cqc.services.v1.UpdateAssetIdentifierResponse\x12p\n" +
-	"\x13GetSymbolIdentifier\x12+.cqc.services.v1.GetSymbolIdentifierRequest\x1a,.cqc.services.v1.GetSymbolIdentifierResponse\x12v\n" +
-	"\x15ListSymbolIdentifiers\x12-.cqc.services.v1.ListSymbolIdentifiersRequest\x1a..cqc.services.v1.ListSymbolIdentifiersResponse\x12y\n" +
-	"\x16CreateSymbolIdentifier\x12..cqc.services.v1.CreateSymbolIdentifierRequest\x1a/.cqc.services.v1.CreateSymbolIdentifierResponse\x12y\n" +
-	"\x16UpdateSymbolIdentifier\x12..cqc.services.v1.UpdateSymbolIdentifierRequest\x1a/.cqc.services.v1.UpdateSymbolIdentifierResponse\x12s\n" +
-	"\x14GetAssetRelationship\x12,.cqc.services.v1.GetAssetRelationshipRequest\x1a-.cqc.services.v1.GetAssetRelationshipResponse\x12y\n" +
-	"\x16ListAssetRelationships\x12..cqc.services.v1.ListAssetRelationshipsRequest\x1a/.cqc.services.v1.ListAssetRelationshipsResponse\x12|\n" +
-	"\x17CreateAssetRelationship\x12/.cqc.services.v1.CreateAssetRelationshipRequest\x1a0.cqc.services.v1.CreateAssetRelationshipResponse\x12|\n" +
-	"\x17UpdateAssetRelationship\x12/.cqc.services.v1.UpdateAssetRelationshipRequest\x1a0.cqc.services.v1.UpdateAssetRelationshipResponse\x12p\n" +
-	"\x13GetAssetQualityFlag\x12+.cqc.services.v1.GetAssetQualityFlagRequest\x1a,.cqc.services.v1.GetAssetQualityFlagResponse\x12v\n" +
-	"\x15ListAssetQualityFlags\x12-.cqc.services.v1.ListAssetQualityFlagsRequest\x1a..cqc.services.v1.ListAssetQualityFlagsResponse\x12y\n" +
-	"\x16CreateAssetQualityFlag\x12..cqc.services.v1.CreateAssetQualityFlagRequest\x1a/.cqc.services.v1.CreateAssetQualityFlagResponse\x12y\n" +
-	"\x16UpdateAssetQualityFlag\x12..cqc.services.v1.UpdateAssetQualityFlagRequest\x1a/.cqc.services.v1.UpdateAssetQualityFlagResponse\x12^\n" +
-	"\rGetAssetGroup\x12%.cqc.services.v1.GetAssetGroupRequest\x1a&.cqc.services.v1.GetAssetGroupResponse\x12d\n" +
-	"\x0fListAssetGroups\x12'.cqc.services.v1.ListAssetGroupsRequest\x1a(.cqc.services.v1.ListAssetGroupsResponse\x12g\n" +
-	"\x10CreateAssetGroup\x12(.cqc.services.v1.CreateAssetGroupRequest\x1a).cqc.services.v1.CreateAssetGroupResponse\x12g\n" +
-	"\x10UpdateAssetGroup\x12(.cqc.services.v1.UpdateAssetGroupRequest\x1a).cqc.services.v1.UpdateAssetGroupResponse\x12[\n" +
-	"\fResolveAsset\x12$.cqc.services.v1.ResolveAssetRequest\x1a%.cqc.services.v1.ResolveAssetResponse\x12m\n" +
-	"\x12ResolveVenueSymbol\x12*.cqc.services.v1.ResolveVenueSymbolRequest\x1a+.cqc.services.v1.ResolveVenueSymbolResponse\x12g\n" +
-	"\x10ListAssetActions\x12(.cqc.services.v1.ListAssetActionsRequest\x1a).cqc.services.v1.ListAssetActionsResponse\x12`\n" +
-	"\rWatchRegistry\x12%.cqc.services.v1.WatchRegistryRequest\x1a&.cqc.services.v1.WatchRegistryResponse0\x01BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"ListVenues\x12\".cqc.services.v1.ListVenuesRequest\x1a#.cqc.services.v1.ListVenuesResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12l\n" +
+	"\vCreateVenue\x12#.cqc.services.v1.CreateVenueRequest\x1a$.cqc.services.v1.CreateVenueResponse\"\x12ʔ'\x0eregistry.write\x12l\n" +
+	"\vUpdateVenue\x12#.cqc.services.v1.UpdateVenueRequest\x1a$.cqc.services.v1.UpdateVenueResponse\"\x12ʔ'\x0eregistry.write\x12h\n" +
+	"\tGetSymbol\x12!.cqc.services.v1.GetSymbolRequest\x1a\".cqc.services.v1.GetSymbolResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12n\n" +
+	"\vListSymbols\x12#.cqc.services.v1.ListSymbolsRequest\x1a$.cqc.services.v1.ListSymbolsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12o\n" +
+	"\fCreateSymbol\x12$.cqc.services.v1.CreateSymbolRequest\x1a%.cqc.services.v1.CreateSymbolResponse\"\x12ʔ'\x0eregistry.write\x12o\n" +
+	"\fUpdateSymbol\x12$.cqc.services.v1.UpdateSymbolRequest\x1a%.cqc.services.v1.UpdateSymbolResponse\"\x12ʔ'\x0eregistry.write\x12\x86\x01\n" +
+	"\x13GetSymbolIdentifier\x12+.cqc.services.v1.GetSymbolIdentifierRequest\x1a,.cqc.services.v1.GetSymbolIdentifierResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x8c\x01\n" +
+	"\x15ListSymbolIdentifiers\x12-.cqc.services.v1.ListSymbolIdentifiersRequest\x1a..cqc.services.v1.ListSymbolIdentifiersResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x8d\x01\n" +
+	"\x16CreateSymbolIdentifier\x12..cqc.services.v1.CreateSymbolIdentifierRequest\x1a/.cqc.services.v1.CreateSymbolIdentifierResponse\"\x12ʔ'\x0eregistry.write\x12\x8d\x01\n" +
+	"\x16UpdateSymbolIdentifier\x12..cqc.services.v1.UpdateSymbolIdentifierRequest\x1a/.cqc.services.v1.UpdateSymbolIdentifierResponse\"\x12ʔ'\x0eregistry.write\x12t\n" +
+	"\rGetVenueAsset\x12%.cqc.services.v1.GetVenueAssetRequest\x1a&.cqc.services.v1.GetVenueAssetResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12z\n" +
+	"\x0fListVenueAssets\x12'.cqc.services.v1.ListVenueAssetsRequest\x1a(.cqc.services.v1.ListVenueAssetsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12{\n" +
+	"\x10CreateVenueAsset\x12(.cqc.services.v1.CreateVenueAssetRequest\x1a).cqc.services.v1.CreateVenueAssetResponse\"\x12ʔ'\x0eregistry.write\x12{\n" +
+	"\x10UpdateVenueAsset\x12(.cqc.services.v1.UpdateVenueAssetRequest\x1a).cqc.services.v1.UpdateVenueAssetResponse\"\x12ʔ'\x0eregistry.write\x12w\n" +
+	"\x0eGetVenueSymbol\x12&.cqc.services.v1.GetVenueSymbolRequest\x1a'.cqc.services.v1.GetVenueSymbolResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12}\n" +
+	"\x10ListVenueSymbols\x12(.cqc.services.v1.ListVenueSymbolsRequest\x1a).cqc.services.v1.ListVenueSymbolsResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12~\n" +
+	"\x11CreateVenueSymbol\x12).cqc.services.v1.CreateVenueSymbolRequest\x1a*.cqc.services.v1.CreateVenueSymbolResponse\"\x12ʔ'\x0eregistry.write\x12~\n" +
+	"\x11UpdateVenueSymbol\x12).cqc.services.v1.UpdateVenueSymbolRequest\x1a*.cqc.services.v1.UpdateVenueSymbolResponse\"\x12ʔ'\x0eregistry.write\x12q\n" +
+	"\fResolveAsset\x12$.cqc.services.v1.ResolveAssetRequest\x1a%.cqc.services.v1.ResolveAssetResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12\x83\x01\n" +
+	"\x12ResolveVenueSymbol\x12*.cqc.services.v1.ResolveVenueSymbolRequest\x1a+.cqc.services.v1.ResolveVenueSymbolResponse\"\x14ʔ'\rregistry.read\x90\x02\x01\x12s\n" +
+	"\rWatchRegistry\x12%.cqc.services.v1.WatchRegistryRequest\x1a&.cqc.services.v1.WatchRegistryResponse\"\x11ʔ'\rregistry.read0\x01BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_asset_registry_proto_rawDescOnce sync.Once
@@ -6665,353 +955,282 @@ func file_cqc_services_v1_asset_registry_proto_rawDescGZIP() []byte {
 	return file_cqc_services_v1_asset_registry_proto_rawDescData
 }
 
-var file_cqc_services_v1_asset_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 106)
+var file_cqc_services_v1_asset_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_cqc_services_v1_asset_registry_proto_goTypes = []any{
-	(*GetAssetRequest)(nil),                 // 0: cqc.services.v1.GetAssetRequest
-	(*GetAssetResponse)(nil),                // 1: cqc.services.v1.GetAssetResponse
-	(*ListAssetsRequest)(nil),               // 2: cqc.services.v1.ListAssetsRequest
-	(*ListAssetsResponse)(nil),              // 3: cqc.services.v1.ListAssetsResponse
-	(*CreateAssetRequest)(nil),              // 4: cqc.services.v1.CreateAssetRequest
-	(*CreateAssetResponse)(nil),             // 5: cqc.services.v1.CreateAssetResponse
-	(*UpdateAssetRequest)(nil),              // 6: cqc.services.v1.UpdateAssetRequest
-	(*UpdateAssetResponse)(nil),             // 7: cqc.services.v1.UpdateAssetResponse
-	(*GetChainRequest)(nil),                 // 8: cqc.services.v1.GetChainRequest
-	(*GetChainResponse)(nil),                // 9: cqc.services.v1.GetChainResponse
-	(*ListChainsRequest)(nil),               // 10: cqc.services.v1.ListChainsRequest
-	(*ListChainsResponse)(nil),              // 11: cqc.services.v1.ListChainsResponse
-	(*CreateChainRequest)(nil),              // 12: cqc.services.v1.CreateChainRequest
-	(*CreateChainResponse)(nil),             // 13: cqc.services.v1.CreateChainResponse
-	(*UpdateChainRequest)(nil),              // 14: cqc.services.v1.UpdateChainRequest
-	(*UpdateChainResponse)(nil),             // 15: cqc.services.v1.UpdateChainResponse
-	(*GetVenueRequest)(nil),                 // 16: cqc.services.v1.GetVenueRequest
-	(*GetVenueResponse)(nil),                // 17: cqc.services.v1.GetVenueResponse
-	(*ListVenuesRequest)(nil),               // 18: cqc.services.v1.ListVenuesRequest
-	(*ListVenuesResponse)(nil),              // 19: cqc.services.v1.ListVenuesResponse
-	(*CreateVenueRequest)(nil),              // 20: cqc.services.v1.CreateVenueRequest
-	(*CreateVenueResponse)(nil),             // 21: cqc.services.v1.CreateVenueResponse
-	(*UpdateVenueRequest)(nil),              // 22: cqc.services.v1.UpdateVenueRequest
-	(*UpdateVenueResponse)(nil),             // 23: cqc.services.v1.UpdateVenueResponse
-	(*GetSymbolRequest)(nil),                // 24: cqc.services.v1.GetSymbolRequest
-	(*GetSymbolResponse)(nil),               // 25: cqc.services.v1.GetSymbolResponse
-	(*ListSymbolsRequest)(nil),              // 26: cqc.services.v1.ListSymbolsRequest
-	(*ListSymbolsResponse)(nil),             // 27: cqc.services.v1.ListSymbolsResponse
-	(*CreateSymbolRequest)(nil),             // 28: cqc.services.v1.CreateSymbolRequest
-	(*CreateSymbolResponse)(nil),            // 29: cqc.services.v1.CreateSymbolResponse
-	(*UpdateSymbolRequest)(nil),             // 30: cqc.services.v1.UpdateSymbolRequest
-	(*UpdateSymbolResponse)(nil),            // 31: cqc.services.v1.UpdateSymbolResponse
-	(*GetVenueAssetRequest)(nil),            // 32: cqc.services.v1.GetVenueAssetRequest
-	(*GetVenueAssetResponse)(nil),           // 33: cqc.services.v1.GetVenueAssetResponse
-	(*ListVenueAssetsRequest)(nil),          // 34: cqc.services.v1.ListVenueAssetsRequest
-	(*ListVenueAssetsResponse)(nil),         // 35: cqc.services.v1.ListVenueAssetsResponse
-	(*CreateVenueAssetRequest)(nil),         // 36: cqc.services.v1.CreateVenueAssetRequest
-	(*CreateVenueAssetResponse)(nil),        // 37: cqc.services.v1.CreateVenueAssetResponse
-	(*UpdateVenueAssetRequest)(nil),         // 38: cqc.services.v1.UpdateVenueAssetRequest
-	(*UpdateVenueAssetResponse)(nil),        // 39: cqc.services.v1.UpdateVenueAssetResponse
-	(*GetVenueSymbolRequest)(nil),           // 40: cqc.services.v1.GetVenueSymbolRequest
-	(*GetVenueSymbolResponse)(nil),          // 41: cqc.services.v1.GetVenueSymbolResponse
-	(*ListVenueSymbolsRequest)(nil),         // 42: cqc.services.v1.ListVenueSymbolsRequest
-	(*ListVenueSymbolsResponse)(nil),        // 43: cqc.services.v1.ListVenueSymbolsResponse
-	(*CreateVenueSymbolRequest)(nil),        // 44: cqc.services.v1.CreateVenueSymbolRequest
-	(*CreateVenueSymbolResponse)(nil),       // 45: cqc.services.v1.CreateVenueSymbolResponse
-	(*UpdateVenueSymbolRequest)(nil),        // 46: cqc.services.v1.UpdateVenueSymbolRequest
-	(*UpdateVenueSymbolResponse)(nil),       // 47: cqc.services.v1.UpdateVenueSymbolResponse
-	(*GetAssetDeploymentRequest)(nil),       // 48: cqc.services.v1.GetAssetDeploymentRequest
-	(*GetAssetDeploymentResponse)(nil),      // 49: cqc.services.v1.GetAssetDeploymentResponse
-	(*ListAssetDeploymentsRequest)(nil),     // 50: cqc.services.v1.ListAssetDeploymentsRequest
-	(*ListAssetDeploymentsResponse)(nil),    // 51: cqc.services.v1.ListAssetDeploymentsResponse
-	(*CreateAssetDeploymentRequest)(nil),    // 52: cqc.services.v1.CreateAssetDeploymentRequest
-	(*CreateAssetDeploymentResponse)(nil),   // 53: cqc.services.v1.CreateAssetDeploymentResponse
-	(*UpdateAssetDeploymentRequest)(nil),    // 54: cqc.services.v1.UpdateAssetDeploymentRequest
-	(*UpdateAssetDeploymentResponse)(nil),   // 55: cqc.services.v1.UpdateAssetDeploymentResponse
-	(*GetAssetIdentifierRequest)(nil),       // 56: cqc.services.v1.GetAssetIdentifierRequest
-	(*GetAssetIdentifierResponse)(nil),      // 57: cqc.services.v1.GetAssetIdentifierResponse
-	(*ListAssetIdentifiersRequest)(nil),     // 58: cqc.services.v1.ListAssetIdentifiersRequest
-	(*ListAssetIdentifiersResponse)(nil),    // 59: cqc.services.v1.ListAssetIdentifiersResponse
-	(*CreateAssetIdentifierRequest)(nil),    // 60: cqc.services.v1.CreateAssetIdentifierRequest
-	(*CreateAssetIdentifierResponse)(nil),   // 61: cqc.services.v1.CreateAssetIdentifierResponse
-	(*UpdateAssetIdentifierRequest)(nil),    // 62: cqc.services.v1.UpdateAssetIdentifierRequest
-	(*UpdateAssetIdentifierResponse)(nil),   // 63: cqc.services.v1.UpdateAssetIdentifierResponse
-	(*GetSymbolIdentifierRequest)(nil),      // 64: cqc.services.v1.GetSymbolIdentifierRequest
-	(*GetSymbolIdentifierResponse)(nil),     // 65: cqc.services.v1.GetSymbolIdentifierResponse
-	(*ListSymbolIdentifiersRequest)(nil),    // 66: cqc.services.v1.ListSymbolIdentifiersRequest
-	(*ListSymbolIdentifiersResponse)(nil),   // 67: cqc.services.v1.ListSymbolIdentifiersResponse
-	(*CreateSymbolIdentifierRequest)(nil),   // 68: cqc.services.v1.CreateSymbolIdentifierRequest
-	(*CreateSymbolIdentifierResponse)(nil),  // 69: cqc.services.v1.CreateSymbolIdentifierResponse
-	(*UpdateSymbolIdentifierRequest)(nil),   // 70: cqc.services.v1.UpdateSymbolIdentifierRequest
-	(*UpdateSymbolIdentifierResponse)(nil),  // 71: cqc.services.v1.UpdateSymbolIdentifierResponse
-	(*GetAssetRelationshipRequest)(nil),     // 72: cqc.services.v1.GetAssetRelationshipRequest
-	(*GetAssetRelationshipResponse)(nil),    // 73: cqc.services.v1.GetAssetRelationshipResponse
-	(*ListAssetRelationshipsRequest)(nil),   // 74: cqc.services.v1.ListAssetRelationshipsRequest
-	(*ListAssetRelationshipsResponse)(nil),  // 75: cqc.services.v1.ListAssetRelationshipsResponse
-	(*CreateAssetRelationshipRequest)(nil),  // 76: cqc.services.v1.CreateAssetRelationshipRequest
-	(*CreateAssetRelationshipResponse)(nil), // 77: cqc.services.v1.CreateAssetRelationshipResponse
-	(*UpdateAssetRelationshipRequest)(nil),  // 78: cqc.services.v1.UpdateAssetRelationshipRequest
-	(*UpdateAssetRelationshipResponse)(nil), // 79: cqc.services.v1.UpdateAssetRelationshipResponse
-	(*GetAssetQualityFlagRequest)(nil),      // 80: cqc.services.v1.GetAssetQualityFlagRequest
-	(*GetAssetQualityFlagResponse)(nil),     // 81: cqc.services.v1.GetAssetQualityFlagResponse
-	(*ListAssetQualityFlagsRequest)(nil),    // 82: cqc.services.v1.ListAssetQualityFlagsRequest
-	(*ListAssetQualityFlagsResponse)(nil),   // 83: cqc.services.v1.ListAssetQualityFlagsResponse
-	(*CreateAssetQualityFlagRequest)(nil),   // 84: cqc.services.v1.CreateAssetQualityFlagRequest
-	(*CreateAssetQualityFlagResponse)(nil),  // 85: cqc.services.v1.CreateAssetQualityFlagResponse
-	(*UpdateAssetQualityFlagRequest)(nil),   // 86: cqc.services.v1.UpdateAssetQualityFlagRequest
-	(*UpdateAssetQualityFlagResponse)(nil),  // 87: cqc.services.v1.UpdateAssetQualityFlagResponse
-	(*GetAssetGroupRequest)(nil),            // 88: cqc.services.v1.GetAssetGroupRequest
-	(*GetAssetGroupResponse)(nil),           // 89: cqc.services.v1.GetAssetGroupResponse
-	(*ListAssetGroupsRequest)(nil),          // 90: cqc.services.v1.ListAssetGroupsRequest
-	(*ListAssetGroupsResponse)(nil),         // 91: cqc.services.v1.ListAssetGroupsResponse
-	(*CreateAssetGroupRequest)(nil),         // 92: cqc.services.v1.CreateAssetGroupRequest
-	(*CreateAssetGroupResponse)(nil),        // 93: cqc.services.v1.CreateAssetGroupResponse
-	(*UpdateAssetGroupRequest)(nil),         // 94: cqc.services.v1.UpdateAssetGroupRequest
-	(*UpdateAssetGroupResponse)(nil),        // 95: cqc.services.v1.UpdateAssetGroupResponse
-	(*ResolveAssetRequest)(nil),             // 96: cqc.services.v1.ResolveAssetRequest
-	(*ExternalName)(nil),                    // 97: cqc.services.v1.ExternalName
-	(*VenueCode)(nil),                       // 98: cqc.services.v1.VenueCode
-	(*ResolveAssetResponse)(nil),            // 99: cqc.services.v1.ResolveAssetResponse
-	(*ResolveVenueSymbolRequest)(nil),       // 100: cqc.services.v1.ResolveVenueSymbolRequest
-	(*ResolveVenueSymbolResponse)(nil),      // 101: cqc.services.v1.ResolveVenueSymbolResponse
-	(*ListAssetActionsRequest)(nil),         // 102: cqc.services.v1.ListAssetActionsRequest
-	(*ListAssetActionsResponse)(nil),        // 103: cqc.services.v1.ListAssetActionsResponse
-	(*WatchRegistryRequest)(nil),            // 104: cqc.services.v1.WatchRegistryRequest
-	(*WatchRegistryResponse)(nil),           // 105: cqc.services.v1.WatchRegistryResponse
-	(*v1.Asset)(nil),                        // 106: cqc.assets.v1.Asset
-	(*fieldmaskpb.FieldMask)(nil),           // 107: google.protobuf.FieldMask
-	(*v1.Chain)(nil),                        // 108: cqc.assets.v1.Chain
-	(*v11.Venue)(nil),                       // 109: cqc.venues.v1.Venue
-	(*v12.Symbol)(nil),                      // 110: cqc.markets.v1.Symbol
-	(*timestamppb.Timestamp)(nil),           // 111: google.protobuf.Timestamp
-	(*v11.VenueAsset)(nil),                  // 112: cqc.venues.v1.VenueAsset
-	(*v11.VenueSymbol)(nil),                 // 113: cqc.venues.v1.VenueSymbol
-	(*v1.AssetDeployment)(nil),              // 114: cqc.assets.v1.AssetDeployment
-	(*v1.AssetIdentifier)(nil),              // 115: cqc.assets.v1.AssetIdentifier
-	(*v12.SymbolIdentifier)(nil),            // 116: cqc.markets.v1.SymbolIdentifier
-	(*v1.AssetRelationship)(nil),            // 117: cqc.assets.v1.AssetRelationship
-	(*v1.AssetQualityFlag)(nil),             // 118: cqc.assets.v1.AssetQualityFlag
-	(*v1.AssetGroup)(nil),                   // 119: cqc.assets.v1.AssetGroup
-	(*v1.AssetAction)(nil),                  // 120: cqc.assets.v1.AssetAction
-	(*Heartbeat)(nil),                       // 121: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),                     // 122: cqc.services.v1.StreamReset
+	(*ResolveAssetRequest)(nil),             // 0: cqc.services.v1.ResolveAssetRequest
+	(*ExternalName)(nil),                    // 1: cqc.services.v1.ExternalName
+	(*VenueCode)(nil),                       // 2: cqc.services.v1.VenueCode
+	(*ResolveAssetResponse)(nil),            // 3: cqc.services.v1.ResolveAssetResponse
+	(*ResolveVenueSymbolRequest)(nil),       // 4: cqc.services.v1.ResolveVenueSymbolRequest
+	(*ResolveVenueSymbolResponse)(nil),      // 5: cqc.services.v1.ResolveVenueSymbolResponse
+	(*WatchRegistryRequest)(nil),            // 6: cqc.services.v1.WatchRegistryRequest
+	(*WatchRegistryResponse)(nil),           // 7: cqc.services.v1.WatchRegistryResponse
+	(*timestamppb.Timestamp)(nil),           // 8: google.protobuf.Timestamp
+	(v1.DataSource)(0),                      // 9: cqc.assets.v1.DataSource
+	(*v1.Asset)(nil),                        // 10: cqc.assets.v1.Asset
+	(*v11.NativeListing)(nil),               // 11: cqc.markets.v1.NativeListing
+	(*v12.VenueSymbol)(nil),                 // 12: cqc.venues.v1.VenueSymbol
+	(*durationpb.Duration)(nil),             // 13: google.protobuf.Duration
+	(*v1.Chain)(nil),                        // 14: cqc.assets.v1.Chain
+	(*v1.AssetDeployment)(nil),              // 15: cqc.assets.v1.AssetDeployment
+	(*v1.AssetIdentifier)(nil),              // 16: cqc.assets.v1.AssetIdentifier
+	(*v1.AssetRelationship)(nil),            // 17: cqc.assets.v1.AssetRelationship
+	(*v1.AssetQualityFlag)(nil),             // 18: cqc.assets.v1.AssetQualityFlag
+	(*v1.AssetGroup)(nil),                   // 19: cqc.assets.v1.AssetGroup
+	(*v1.AssetAction)(nil),                  // 20: cqc.assets.v1.AssetAction
+	(*v12.Venue)(nil),                       // 21: cqc.venues.v1.Venue
+	(*v11.Symbol)(nil),                      // 22: cqc.markets.v1.Symbol
+	(*v11.SymbolIdentifier)(nil),            // 23: cqc.markets.v1.SymbolIdentifier
+	(*v12.VenueAsset)(nil),                  // 24: cqc.venues.v1.VenueAsset
+	(*SnapshotComplete)(nil),                // 25: cqc.services.v1.SnapshotComplete
+	(*Heartbeat)(nil),                       // 26: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),                     // 27: cqc.services.v1.StreamReset
+	(*GetAssetRequest)(nil),                 // 28: cqc.services.v1.GetAssetRequest
+	(*ListAssetsRequest)(nil),               // 29: cqc.services.v1.ListAssetsRequest
+	(*CreateAssetRequest)(nil),              // 30: cqc.services.v1.CreateAssetRequest
+	(*UpdateAssetRequest)(nil),              // 31: cqc.services.v1.UpdateAssetRequest
+	(*GetChainRequest)(nil),                 // 32: cqc.services.v1.GetChainRequest
+	(*ListChainsRequest)(nil),               // 33: cqc.services.v1.ListChainsRequest
+	(*CreateChainRequest)(nil),              // 34: cqc.services.v1.CreateChainRequest
+	(*UpdateChainRequest)(nil),              // 35: cqc.services.v1.UpdateChainRequest
+	(*GetAssetDeploymentRequest)(nil),       // 36: cqc.services.v1.GetAssetDeploymentRequest
+	(*ListAssetDeploymentsRequest)(nil),     // 37: cqc.services.v1.ListAssetDeploymentsRequest
+	(*CreateAssetDeploymentRequest)(nil),    // 38: cqc.services.v1.CreateAssetDeploymentRequest
+	(*UpdateAssetDeploymentRequest)(nil),    // 39: cqc.services.v1.UpdateAssetDeploymentRequest
+	(*GetAssetIdentifierRequest)(nil),       // 40: cqc.services.v1.GetAssetIdentifierRequest
+	(*ListAssetIdentifiersRequest)(nil),     // 41: cqc.services.v1.ListAssetIdentifiersRequest
+	(*CreateAssetIdentifierRequest)(nil),    // 42: cqc.services.v1.CreateAssetIdentifierRequest
+	(*UpdateAssetIdentifierRequest)(nil),    // 43: cqc.services.v1.UpdateAssetIdentifierRequest
+	(*GetAssetRelationshipRequest)(nil),     // 44: cqc.services.v1.GetAssetRelationshipRequest
+	(*ListAssetRelationshipsRequest)(nil),   // 45: cqc.services.v1.ListAssetRelationshipsRequest
+	(*CreateAssetRelationshipRequest)(nil),  // 46: cqc.services.v1.CreateAssetRelationshipRequest
+	(*UpdateAssetRelationshipRequest)(nil),  // 47: cqc.services.v1.UpdateAssetRelationshipRequest
+	(*GetAssetQualityFlagRequest)(nil),      // 48: cqc.services.v1.GetAssetQualityFlagRequest
+	(*ListAssetQualityFlagsRequest)(nil),    // 49: cqc.services.v1.ListAssetQualityFlagsRequest
+	(*CreateAssetQualityFlagRequest)(nil),   // 50: cqc.services.v1.CreateAssetQualityFlagRequest
+	(*UpdateAssetQualityFlagRequest)(nil),   // 51: cqc.services.v1.UpdateAssetQualityFlagRequest
+	(*GetAssetGroupRequest)(nil),            // 52: cqc.services.v1.GetAssetGroupRequest
+	(*ListAssetGroupsRequest)(nil),          // 53: cqc.services.v1.ListAssetGroupsRequest
+	(*CreateAssetGroupRequest)(nil),         // 54: cqc.services.v1.CreateAssetGroupRequest
+	(*UpdateAssetGroupRequest)(nil),         // 55: cqc.services.v1.UpdateAssetGroupRequest
+	(*GetAssetActionRequest)(nil),           // 56: cqc.services.v1.GetAssetActionRequest
+	(*ListAssetActionsRequest)(nil),         // 57: cqc.services.v1.ListAssetActionsRequest
+	(*CreateAssetActionRequest)(nil),        // 58: cqc.services.v1.CreateAssetActionRequest
+	(*UpdateAssetActionRequest)(nil),        // 59: cqc.services.v1.UpdateAssetActionRequest
+	(*GetVenueRequest)(nil),                 // 60: cqc.services.v1.GetVenueRequest
+	(*ListVenuesRequest)(nil),               // 61: cqc.services.v1.ListVenuesRequest
+	(*CreateVenueRequest)(nil),              // 62: cqc.services.v1.CreateVenueRequest
+	(*UpdateVenueRequest)(nil),              // 63: cqc.services.v1.UpdateVenueRequest
+	(*GetSymbolRequest)(nil),                // 64: cqc.services.v1.GetSymbolRequest
+	(*ListSymbolsRequest)(nil),              // 65: cqc.services.v1.ListSymbolsRequest
+	(*CreateSymbolRequest)(nil),             // 66: cqc.services.v1.CreateSymbolRequest
+	(*UpdateSymbolRequest)(nil),             // 67: cqc.services.v1.UpdateSymbolRequest
+	(*GetSymbolIdentifierRequest)(nil),      // 68: cqc.services.v1.GetSymbolIdentifierRequest
+	(*ListSymbolIdentifiersRequest)(nil),    // 69: cqc.services.v1.ListSymbolIdentifiersRequest
+	(*CreateSymbolIdentifierRequest)(nil),   // 70: cqc.services.v1.CreateSymbolIdentifierRequest
+	(*UpdateSymbolIdentifierRequest)(nil),   // 71: cqc.services.v1.UpdateSymbolIdentifierRequest
+	(*GetVenueAssetRequest)(nil),            // 72: cqc.services.v1.GetVenueAssetRequest
+	(*ListVenueAssetsRequest)(nil),          // 73: cqc.services.v1.ListVenueAssetsRequest
+	(*CreateVenueAssetRequest)(nil),         // 74: cqc.services.v1.CreateVenueAssetRequest
+	(*UpdateVenueAssetRequest)(nil),         // 75: cqc.services.v1.UpdateVenueAssetRequest
+	(*GetVenueSymbolRequest)(nil),           // 76: cqc.services.v1.GetVenueSymbolRequest
+	(*ListVenueSymbolsRequest)(nil),         // 77: cqc.services.v1.ListVenueSymbolsRequest
+	(*CreateVenueSymbolRequest)(nil),        // 78: cqc.services.v1.CreateVenueSymbolRequest
+	(*UpdateVenueSymbolRequest)(nil),        // 79: cqc.services.v1.UpdateVenueSymbolRequest
+	(*GetAssetResponse)(nil),                // 80: cqc.services.v1.GetAssetResponse
+	(*ListAssetsResponse)(nil),              // 81: cqc.services.v1.ListAssetsResponse
+	(*CreateAssetResponse)(nil),             // 82: cqc.services.v1.CreateAssetResponse
+	(*UpdateAssetResponse)(nil),             // 83: cqc.services.v1.UpdateAssetResponse
+	(*GetChainResponse)(nil),                // 84: cqc.services.v1.GetChainResponse
+	(*ListChainsResponse)(nil),              // 85: cqc.services.v1.ListChainsResponse
+	(*CreateChainResponse)(nil),             // 86: cqc.services.v1.CreateChainResponse
+	(*UpdateChainResponse)(nil),             // 87: cqc.services.v1.UpdateChainResponse
+	(*GetAssetDeploymentResponse)(nil),      // 88: cqc.services.v1.GetAssetDeploymentResponse
+	(*ListAssetDeploymentsResponse)(nil),    // 89: cqc.services.v1.ListAssetDeploymentsResponse
+	(*CreateAssetDeploymentResponse)(nil),   // 90: cqc.services.v1.CreateAssetDeploymentResponse
+	(*UpdateAssetDeploymentResponse)(nil),   // 91: cqc.services.v1.UpdateAssetDeploymentResponse
+	(*GetAssetIdentifierResponse)(nil),      // 92: cqc.services.v1.GetAssetIdentifierResponse
+	(*ListAssetIdentifiersResponse)(nil),    // 93: cqc.services.v1.ListAssetIdentifiersResponse
+	(*CreateAssetIdentifierResponse)(nil),   // 94: cqc.services.v1.CreateAssetIdentifierResponse
+	(*UpdateAssetIdentifierResponse)(nil),   // 95: cqc.services.v1.UpdateAssetIdentifierResponse
+	(*GetAssetRelationshipResponse)(nil),    // 96: cqc.services.v1.GetAssetRelationshipResponse
+	(*ListAssetRelationshipsResponse)(nil),  // 97: cqc.services.v1.ListAssetRelationshipsResponse
+	(*CreateAssetRelationshipResponse)(nil), // 98: cqc.services.v1.CreateAssetRelationshipResponse
+	(*UpdateAssetRelationshipResponse)(nil), // 99: cqc.services.v1.UpdateAssetRelationshipResponse
+	(*GetAssetQualityFlagResponse)(nil),     // 100: cqc.services.v1.GetAssetQualityFlagResponse
+	(*ListAssetQualityFlagsResponse)(nil),   // 101: cqc.services.v1.ListAssetQualityFlagsResponse
+	(*CreateAssetQualityFlagResponse)(nil),  // 102: cqc.services.v1.CreateAssetQualityFlagResponse
+	(*UpdateAssetQualityFlagResponse)(nil),  // 103: cqc.services.v1.UpdateAssetQualityFlagResponse
+	(*GetAssetGroupResponse)(nil),           // 104: cqc.services.v1.GetAssetGroupResponse
+	(*ListAssetGroupsResponse)(nil),         // 105: cqc.services.v1.ListAssetGroupsResponse
+	(*CreateAssetGroupResponse)(nil),        // 106: cqc.services.v1.CreateAssetGroupResponse
+	(*UpdateAssetGroupResponse)(nil),        // 107: cqc.services.v1.UpdateAssetGroupResponse
+	(*GetAssetActionResponse)(nil),          // 108: cqc.services.v1.GetAssetActionResponse
+	(*ListAssetActionsResponse)(nil),        // 109: cqc.services.v1.ListAssetActionsResponse
+	(*CreateAssetActionResponse)(nil),       // 110: cqc.services.v1.CreateAssetActionResponse
+	(*UpdateAssetActionResponse)(nil),       // 111: cqc.services.v1.UpdateAssetActionResponse
+	(*GetVenueResponse)(nil),                // 112: cqc.services.v1.GetVenueResponse
+	(*ListVenuesResponse)(nil),              // 113: cqc.services.v1.ListVenuesResponse
+	(*CreateVenueResponse)(nil),             // 114: cqc.services.v1.CreateVenueResponse
+	(*UpdateVenueResponse)(nil),             // 115: cqc.services.v1.UpdateVenueResponse
+	(*GetSymbolResponse)(nil),               // 116: cqc.services.v1.GetSymbolResponse
+	(*ListSymbolsResponse)(nil),             // 117: cqc.services.v1.ListSymbolsResponse
+	(*CreateSymbolResponse)(nil),            // 118: cqc.services.v1.CreateSymbolResponse
+	(*UpdateSymbolResponse)(nil),            // 119: cqc.services.v1.UpdateSymbolResponse
+	(*GetSymbolIdentifierResponse)(nil),     // 120: cqc.services.v1.GetSymbolIdentifierResponse
+	(*ListSymbolIdentifiersResponse)(nil),   // 121: cqc.services.v1.ListSymbolIdentifiersResponse
+	(*CreateSymbolIdentifierResponse)(nil),  // 122: cqc.services.v1.CreateSymbolIdentifierResponse
+	(*UpdateSymbolIdentifierResponse)(nil),  // 123: cqc.services.v1.UpdateSymbolIdentifierResponse
+	(*GetVenueAssetResponse)(nil),           // 124: cqc.services.v1.GetVenueAssetResponse
+	(*ListVenueAssetsResponse)(nil),         // 125: cqc.services.v1.ListVenueAssetsResponse
+	(*CreateVenueAssetResponse)(nil),        // 126: cqc.services.v1.CreateVenueAssetResponse
+	(*UpdateVenueAssetResponse)(nil),        // 127: cqc.services.v1.UpdateVenueAssetResponse
+	(*GetVenueSymbolResponse)(nil),          // 128: cqc.services.v1.GetVenueSymbolResponse
+	(*ListVenueSymbolsResponse)(nil),        // 129: cqc.services.v1.ListVenueSymbolsResponse
+	(*CreateVenueSymbolResponse)(nil),       // 130: cqc.services.v1.CreateVenueSymbolResponse
+	(*UpdateVenueSymbolResponse)(nil),       // 131: cqc.services.v1.UpdateVenueSymbolResponse
 }
 var file_cqc_services_v1_asset_registry_proto_depIdxs = []int32{
-	106, // 0: cqc.services.v1.GetAssetResponse.asset:type_name -> cqc.assets.v1.Asset
-	106, // 1: cqc.services.v1.ListAssetsResponse.assets:type_name -> cqc.assets.v1.Asset
-	106, // 2: cqc.services.v1.CreateAssetRequest.asset:type_name -> cqc.assets.v1.Asset
-	106, // 3: cqc.services.v1.CreateAssetResponse.asset:type_name -> cqc.assets.v1.Asset
-	106, // 4: cqc.services.v1.UpdateAssetRequest.asset:type_name -> cqc.assets.v1.Asset
-	107, // 5: cqc.services.v1.UpdateAssetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	106, // 6: cqc.services.v1.UpdateAssetResponse.asset:type_name -> cqc.assets.v1.Asset
-	108, // 7: cqc.services.v1.GetChainResponse.chain:type_name -> cqc.assets.v1.Chain
-	108, // 8: cqc.services.v1.ListChainsResponse.chains:type_name -> cqc.assets.v1.Chain
-	108, // 9: cqc.services.v1.CreateChainRequest.chain:type_name -> cqc.assets.v1.Chain
-	108, // 10: cqc.services.v1.CreateChainResponse.chain:type_name -> cqc.assets.v1.Chain
-	108, // 11: cqc.services.v1.UpdateChainRequest.chain:type_name -> cqc.assets.v1.Chain
-	107, // 12: cqc.services.v1.UpdateChainRequest.update_mask:type_name -> google.protobuf.FieldMask
-	108, // 13: cqc.services.v1.UpdateChainResponse.chain:type_name -> cqc.assets.v1.Chain
-	109, // 14: cqc.services.v1.GetVenueResponse.venue:type_name -> cqc.venues.v1.Venue
-	109, // 15: cqc.services.v1.ListVenuesResponse.venues:type_name -> cqc.venues.v1.Venue
-	109, // 16: cqc.services.v1.CreateVenueRequest.venue:type_name -> cqc.venues.v1.Venue
-	109, // 17: cqc.services.v1.CreateVenueResponse.venue:type_name -> cqc.venues.v1.Venue
-	109, // 18: cqc.services.v1.UpdateVenueRequest.venue:type_name -> cqc.venues.v1.Venue
-	107, // 19: cqc.services.v1.UpdateVenueRequest.update_mask:type_name -> google.protobuf.FieldMask
-	109, // 20: cqc.services.v1.UpdateVenueResponse.venue:type_name -> cqc.venues.v1.Venue
-	110, // 21: cqc.services.v1.GetSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
-	110, // 22: cqc.services.v1.ListSymbolsResponse.symbols:type_name -> cqc.markets.v1.Symbol
-	110, // 23: cqc.services.v1.CreateSymbolRequest.symbol:type_name -> cqc.markets.v1.Symbol
-	110, // 24: cqc.services.v1.CreateSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
-	110, // 25: cqc.services.v1.UpdateSymbolRequest.symbol:type_name -> cqc.markets.v1.Symbol
-	107, // 26: cqc.services.v1.UpdateSymbolRequest.update_mask:type_name -> google.protobuf.FieldMask
-	110, // 27: cqc.services.v1.UpdateSymbolResponse.symbol:type_name -> cqc.markets.v1.Symbol
-	111, // 28: cqc.services.v1.GetVenueAssetRequest.as_of:type_name -> google.protobuf.Timestamp
-	112, // 29: cqc.services.v1.GetVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	112, // 30: cqc.services.v1.ListVenueAssetsResponse.venue_assets:type_name -> cqc.venues.v1.VenueAsset
-	112, // 31: cqc.services.v1.CreateVenueAssetRequest.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	112, // 32: cqc.services.v1.CreateVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	112, // 33: cqc.services.v1.UpdateVenueAssetRequest.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	107, // 34: cqc.services.v1.UpdateVenueAssetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	112, // 35: cqc.services.v1.UpdateVenueAssetResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	113, // 36: cqc.services.v1.GetVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	113, // 37: cqc.services.v1.ListVenueSymbolsResponse.venue_symbols:type_name -> cqc.venues.v1.VenueSymbol
-	113, // 38: cqc.services.v1.CreateVenueSymbolRequest.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	113, // 39: cqc.services.v1.CreateVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	113, // 40: cqc.services.v1.UpdateVenueSymbolRequest.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	107, // 41: cqc.services.v1.UpdateVenueSymbolRequest.update_mask:type_name -> google.protobuf.FieldMask
-	113, // 42: cqc.services.v1.UpdateVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	114, // 43: cqc.services.v1.GetAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	114, // 44: cqc.services.v1.ListAssetDeploymentsResponse.deployments:type_name -> cqc.assets.v1.AssetDeployment
-	114, // 45: cqc.services.v1.CreateAssetDeploymentRequest.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	114, // 46: cqc.services.v1.CreateAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	114, // 47: cqc.services.v1.UpdateAssetDeploymentRequest.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	107, // 48: cqc.services.v1.UpdateAssetDeploymentRequest.update_mask:type_name -> google.protobuf.FieldMask
-	114, // 49: cqc.services.v1.UpdateAssetDeploymentResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	111, // 50: cqc.services.v1.GetAssetIdentifierRequest.as_of:type_name -> google.protobuf.Timestamp
-	115, // 51: cqc.services.v1.GetAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	115, // 52: cqc.services.v1.ListAssetIdentifiersResponse.identifiers:type_name -> cqc.assets.v1.AssetIdentifier
-	115, // 53: cqc.services.v1.CreateAssetIdentifierRequest.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	115, // 54: cqc.services.v1.CreateAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	115, // 55: cqc.services.v1.UpdateAssetIdentifierRequest.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	107, // 56: cqc.services.v1.UpdateAssetIdentifierRequest.update_mask:type_name -> google.protobuf.FieldMask
-	115, // 57: cqc.services.v1.UpdateAssetIdentifierResponse.identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	111, // 58: cqc.services.v1.GetSymbolIdentifierRequest.as_of:type_name -> google.protobuf.Timestamp
-	116, // 59: cqc.services.v1.GetSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	116, // 60: cqc.services.v1.ListSymbolIdentifiersResponse.identifiers:type_name -> cqc.markets.v1.SymbolIdentifier
-	116, // 61: cqc.services.v1.CreateSymbolIdentifierRequest.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	116, // 62: cqc.services.v1.CreateSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	116, // 63: cqc.services.v1.UpdateSymbolIdentifierRequest.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	107, // 64: cqc.services.v1.UpdateSymbolIdentifierRequest.update_mask:type_name -> google.protobuf.FieldMask
-	116, // 65: cqc.services.v1.UpdateSymbolIdentifierResponse.identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	117, // 66: cqc.services.v1.GetAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	117, // 67: cqc.services.v1.ListAssetRelationshipsResponse.relationships:type_name -> cqc.assets.v1.AssetRelationship
-	117, // 68: cqc.services.v1.CreateAssetRelationshipRequest.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	117, // 69: cqc.services.v1.CreateAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	117, // 70: cqc.services.v1.UpdateAssetRelationshipRequest.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	107, // 71: cqc.services.v1.UpdateAssetRelationshipRequest.update_mask:type_name -> google.protobuf.FieldMask
-	117, // 72: cqc.services.v1.UpdateAssetRelationshipResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	118, // 73: cqc.services.v1.GetAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	118, // 74: cqc.services.v1.ListAssetQualityFlagsResponse.flags:type_name -> cqc.assets.v1.AssetQualityFlag
-	118, // 75: cqc.services.v1.CreateAssetQualityFlagRequest.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	118, // 76: cqc.services.v1.CreateAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	118, // 77: cqc.services.v1.UpdateAssetQualityFlagRequest.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	107, // 78: cqc.services.v1.UpdateAssetQualityFlagRequest.update_mask:type_name -> google.protobuf.FieldMask
-	118, // 79: cqc.services.v1.UpdateAssetQualityFlagResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	119, // 80: cqc.services.v1.GetAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
-	119, // 81: cqc.services.v1.ListAssetGroupsResponse.groups:type_name -> cqc.assets.v1.AssetGroup
-	119, // 82: cqc.services.v1.CreateAssetGroupRequest.group:type_name -> cqc.assets.v1.AssetGroup
-	119, // 83: cqc.services.v1.CreateAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
-	119, // 84: cqc.services.v1.UpdateAssetGroupRequest.group:type_name -> cqc.assets.v1.AssetGroup
-	107, // 85: cqc.services.v1.UpdateAssetGroupRequest.update_mask:type_name -> google.protobuf.FieldMask
-	119, // 86: cqc.services.v1.UpdateAssetGroupResponse.group:type_name -> cqc.assets.v1.AssetGroup
-	97,  // 87: cqc.services.v1.ResolveAssetRequest.external_name:type_name -> cqc.services.v1.ExternalName
-	98,  // 88: cqc.services.v1.ResolveAssetRequest.venue_code:type_name -> cqc.services.v1.VenueCode
-	111, // 89: cqc.services.v1.ResolveAssetRequest.as_of:type_name -> google.protobuf.Timestamp
-	106, // 90: cqc.services.v1.ResolveAssetResponse.asset:type_name -> cqc.assets.v1.Asset
-	111, // 91: cqc.services.v1.ResolveVenueSymbolRequest.as_of:type_name -> google.protobuf.Timestamp
-	113, // 92: cqc.services.v1.ResolveVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	111, // 93: cqc.services.v1.ListAssetActionsRequest.start_time:type_name -> google.protobuf.Timestamp
-	111, // 94: cqc.services.v1.ListAssetActionsRequest.end_time:type_name -> google.protobuf.Timestamp
-	120, // 95: cqc.services.v1.ListAssetActionsResponse.actions:type_name -> cqc.assets.v1.AssetAction
-	106, // 96: cqc.services.v1.WatchRegistryResponse.asset:type_name -> cqc.assets.v1.Asset
-	108, // 97: cqc.services.v1.WatchRegistryResponse.chain:type_name -> cqc.assets.v1.Chain
-	109, // 98: cqc.services.v1.WatchRegistryResponse.venue:type_name -> cqc.venues.v1.Venue
-	110, // 99: cqc.services.v1.WatchRegistryResponse.symbol:type_name -> cqc.markets.v1.Symbol
-	112, // 100: cqc.services.v1.WatchRegistryResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
-	113, // 101: cqc.services.v1.WatchRegistryResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	114, // 102: cqc.services.v1.WatchRegistryResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
-	115, // 103: cqc.services.v1.WatchRegistryResponse.asset_identifier:type_name -> cqc.assets.v1.AssetIdentifier
-	116, // 104: cqc.services.v1.WatchRegistryResponse.symbol_identifier:type_name -> cqc.markets.v1.SymbolIdentifier
-	117, // 105: cqc.services.v1.WatchRegistryResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
-	118, // 106: cqc.services.v1.WatchRegistryResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
-	119, // 107: cqc.services.v1.WatchRegistryResponse.group:type_name -> cqc.assets.v1.AssetGroup
-	120, // 108: cqc.services.v1.WatchRegistryResponse.action:type_name -> cqc.assets.v1.AssetAction
-	121, // 109: cqc.services.v1.WatchRegistryResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	122, // 110: cqc.services.v1.WatchRegistryResponse.reset:type_name -> cqc.services.v1.StreamReset
-	0,   // 111: cqc.services.v1.AssetRegistry.GetAsset:input_type -> cqc.services.v1.GetAssetRequest
-	2,   // 112: cqc.services.v1.AssetRegistry.ListAssets:input_type -> cqc.services.v1.ListAssetsRequest
-	4,   // 113: cqc.services.v1.AssetRegistry.CreateAsset:input_type -> cqc.services.v1.CreateAssetRequest
-	6,   // 114: cqc.services.v1.AssetRegistry.UpdateAsset:input_type -> cqc.services.v1.UpdateAssetRequest
-	8,   // 115: cqc.services.v1.AssetRegistry.GetChain:input_type -> cqc.services.v1.GetChainRequest
-	10,  // 116: cqc.services.v1.AssetRegistry.ListChains:input_type -> cqc.services.v1.ListChainsRequest
-	12,  // 117: cqc.services.v1.AssetRegistry.CreateChain:input_type -> cqc.services.v1.CreateChainRequest
-	14,  // 118: cqc.services.v1.AssetRegistry.UpdateChain:input_type -> cqc.services.v1.UpdateChainRequest
-	16,  // 119: cqc.services.v1.AssetRegistry.GetVenue:input_type -> cqc.services.v1.GetVenueRequest
-	18,  // 120: cqc.services.v1.AssetRegistry.ListVenues:input_type -> cqc.services.v1.ListVenuesRequest
-	20,  // 121: cqc.services.v1.AssetRegistry.CreateVenue:input_type -> cqc.services.v1.CreateVenueRequest
-	22,  // 122: cqc.services.v1.AssetRegistry.UpdateVenue:input_type -> cqc.services.v1.UpdateVenueRequest
-	24,  // 123: cqc.services.v1.AssetRegistry.GetSymbol:input_type -> cqc.services.v1.GetSymbolRequest
-	26,  // 124: cqc.services.v1.AssetRegistry.ListSymbols:input_type -> cqc.services.v1.ListSymbolsRequest
-	28,  // 125: cqc.services.v1.AssetRegistry.CreateSymbol:input_type -> cqc.services.v1.CreateSymbolRequest
-	30,  // 126: cqc.services.v1.AssetRegistry.UpdateSymbol:input_type -> cqc.services.v1.UpdateSymbolRequest
-	32,  // 127: cqc.services.v1.AssetRegistry.GetVenueAsset:input_type -> cqc.services.v1.GetVenueAssetRequest
-	34,  // 128: cqc.services.v1.AssetRegistry.ListVenueAssets:input_type -> cqc.services.v1.ListVenueAssetsRequest
-	36,  // 129: cqc.services.v1.AssetRegistry.CreateVenueAsset:input_type -> cqc.services.v1.CreateVenueAssetRequest
-	38,  // 130: cqc.services.v1.AssetRegistry.UpdateVenueAsset:input_type -> cqc.services.v1.UpdateVenueAssetRequest
-	40,  // 131: cqc.services.v1.AssetRegistry.GetVenueSymbol:input_type -> cqc.services.v1.GetVenueSymbolRequest
-	42,  // 132: cqc.services.v1.AssetRegistry.ListVenueSymbols:input_type -> cqc.services.v1.ListVenueSymbolsRequest
-	44,  // 133: cqc.services.v1.AssetRegistry.CreateVenueSymbol:input_type -> cqc.services.v1.CreateVenueSymbolRequest
-	46,  // 134: cqc.services.v1.AssetRegistry.UpdateVenueSymbol:input_type -> cqc.services.v1.UpdateVenueSymbolRequest
-	48,  // 135: cqc.services.v1.AssetRegistry.GetAssetDeployment:input_type -> cqc.services.v1.GetAssetDeploymentRequest
-	50,  // 136: cqc.services.v1.AssetRegistry.ListAssetDeployments:input_type -> cqc.services.v1.ListAssetDeploymentsRequest
-	52,  // 137: cqc.services.v1.AssetRegistry.CreateAssetDeployment:input_type -> cqc.services.v1.CreateAssetDeploymentRequest
-	54,  // 138: cqc.services.v1.AssetRegistry.UpdateAssetDeployment:input_type -> cqc.services.v1.UpdateAssetDeploymentRequest
-	56,  // 139: cqc.services.v1.AssetRegistry.GetAssetIdentifier:input_type -> cqc.services.v1.GetAssetIdentifierRequest
-	58,  // 140: cqc.services.v1.AssetRegistry.ListAssetIdentifiers:input_type -> cqc.services.v1.ListAssetIdentifiersRequest
-	60,  // 141: cqc.services.v1.AssetRegistry.CreateAssetIdentifier:input_type -> cqc.services.v1.CreateAssetIdentifierRequest
-	62,  // 142: cqc.services.v1.AssetRegistry.UpdateAssetIdentifier:input_type -> cqc.services.v1.UpdateAssetIdentifierRequest
-	64,  // 143: cqc.services.v1.AssetRegistry.GetSymbolIdentifier:input_type -> cqc.services.v1.GetSymbolIdentifierRequest
-	66,  // 144: cqc.services.v1.AssetRegistry.ListSymbolIdentifiers:input_type -> cqc.services.v1.ListSymbolIdentifiersRequest
-	68,  // 145: cqc.services.v1.AssetRegistry.CreateSymbolIdentifier:input_type -> cqc.services.v1.CreateSymbolIdentifierRequest
-	70,  // 146: cqc.services.v1.AssetRegistry.UpdateSymbolIdentifier:input_type -> cqc.services.v1.UpdateSymbolIdentifierRequest
-	72,  // 147: cqc.services.v1.AssetRegistry.GetAssetRelationship:input_type -> cqc.services.v1.GetAssetRelationshipRequest
-	74,  // 148: cqc.services.v1.AssetRegistry.ListAssetRelationships:input_type -> cqc.services.v1.ListAssetRelationshipsRequest
-	76,  // 149: cqc.services.v1.AssetRegistry.CreateAssetRelationship:input_type -> cqc.services.v1.CreateAssetRelationshipRequest
-	78,  // 150: cqc.services.v1.AssetRegistry.UpdateAssetRelationship:input_type -> cqc.services.v1.UpdateAssetRelationshipRequest
-	80,  // 151: cqc.services.v1.AssetRegistry.GetAssetQualityFlag:input_type -> cqc.services.v1.GetAssetQualityFlagRequest
-	82,  // 152: cqc.services.v1.AssetRegistry.ListAssetQualityFlags:input_type -> cqc.services.v1.ListAssetQualityFlagsRequest
-	84,  // 153: cqc.services.v1.AssetRegistry.CreateAssetQualityFlag:input_type -> cqc.services.v1.CreateAssetQualityFlagRequest
-	86,  // 154: cqc.services.v1.AssetRegistry.UpdateAssetQualityFlag:input_type -> cqc.services.v1.UpdateAssetQualityFlagRequest
-	88,  // 155: cqc.services.v1.AssetRegistry.GetAssetGroup:input_type -> cqc.services.v1.GetAssetGroupRequest
-	90,  // 156: cqc.services.v1.AssetRegistry.ListAssetGroups:input_type -> cqc.services.v1.ListAssetGroupsRequest
-	92,  // 157: cqc.services.v1.AssetRegistry.CreateAssetGroup:input_type -> cqc.services.v1.CreateAssetGroupRequest
-	94,  // 158: cqc.services.v1.AssetRegistry.UpdateAssetGroup:input_type -> cqc.services.v1.UpdateAssetGroupRequest
-	96,  // 159: cqc.services.v1.AssetRegistry.ResolveAsset:input_type -> cqc.services.v1.ResolveAssetRequest
-	100, // 160: cqc.services.v1.AssetRegistry.ResolveVenueSymbol:input_type -> cqc.services.v1.ResolveVenueSymbolRequest
-	102, // 161: cqc.services.v1.AssetRegistry.ListAssetActions:input_type -> cqc.services.v1.ListAssetActionsRequest
-	104, // 162: cqc.services.v1.AssetRegistry.WatchRegistry:input_type -> cqc.services.v1.WatchRegistryRequest
-	1,   // 163: cqc.services.v1.AssetRegistry.GetAsset:output_type -> cqc.services.v1.GetAssetResponse
-	3,   // 164: cqc.services.v1.AssetRegistry.ListAssets:output_type -> cqc.services.v1.ListAssetsResponse
-	5,   // 165: cqc.services.v1.AssetRegistry.CreateAsset:output_type -> cqc.services.v1.CreateAssetResponse
-	7,   // 166: cqc.services.v1.AssetRegistry.UpdateAsset:output_type -> cqc.services.v1.UpdateAssetResponse
-	9,   // 167: cqc.services.v1.AssetRegistry.GetChain:output_type -> cqc.services.v1.GetChainResponse
-	11,  // 168: cqc.services.v1.AssetRegistry.ListChains:output_type -> cqc.services.v1.ListChainsResponse
-	13,  // 169: cqc.services.v1.AssetRegistry.CreateChain:output_type -> cqc.services.v1.CreateChainResponse
-	15,  // 170: cqc.services.v1.AssetRegistry.UpdateChain:output_type -> cqc.services.v1.UpdateChainResponse
-	17,  // 171: cqc.services.v1.AssetRegistry.GetVenue:output_type -> cqc.services.v1.GetVenueResponse
-	19,  // 172: cqc.services.v1.AssetRegistry.ListVenues:output_type -> cqc.services.v1.ListVenuesResponse
-	21,  // 173: cqc.services.v1.AssetRegistry.CreateVenue:output_type -> cqc.services.v1.CreateVenueResponse
-	23,  // 174: cqc.services.v1.AssetRegistry.UpdateVenue:output_type -> cqc.services.v1.UpdateVenueResponse
-	25,  // 175: cqc.services.v1.AssetRegistry.GetSymbol:output_type -> cqc.services.v1.GetSymbolResponse
-	27,  // 176: cqc.services.v1.AssetRegistry.ListSymbols:output_type -> cqc.services.v1.ListSymbolsResponse
-	29,  // 177: cqc.services.v1.AssetRegistry.CreateSymbol:output_type -> cqc.services.v1.CreateSymbolResponse
-	31,  // 178: cqc.services.v1.AssetRegistry.UpdateSymbol:output_type -> cqc.services.v1.UpdateSymbolResponse
-	33,  // 179: cqc.services.v1.AssetRegistry.GetVenueAsset:output_type -> cqc.services.v1.GetVenueAssetResponse
-	35,  // 180: cqc.services.v1.AssetRegistry.ListVenueAssets:output_type -> cqc.services.v1.ListVenueAssetsResponse
-	37,  // 181: cqc.services.v1.AssetRegistry.CreateVenueAsset:output_type -> cqc.services.v1.CreateVenueAssetResponse
-	39,  // 182: cqc.services.v1.AssetRegistry.UpdateVenueAsset:output_type -> cqc.services.v1.UpdateVenueAssetResponse
-	41,  // 183: cqc.services.v1.AssetRegistry.GetVenueSymbol:output_type -> cqc.services.v1.GetVenueSymbolResponse
-	43,  // 184: cqc.services.v1.AssetRegistry.ListVenueSymbols:output_type -> cqc.services.v1.ListVenueSymbolsResponse
-	45,  // 185: cqc.services.v1.AssetRegistry.CreateVenueSymbol:output_type -> cqc.services.v1.CreateVenueSymbolResponse
-	47,  // 186: cqc.services.v1.AssetRegistry.UpdateVenueSymbol:output_type -> cqc.services.v1.UpdateVenueSymbolResponse
-	49,  // 187: cqc.services.v1.AssetRegistry.GetAssetDeployment:output_type -> cqc.services.v1.GetAssetDeploymentResponse
-	51,  // 188: cqc.services.v1.AssetRegistry.ListAssetDeployments:output_type -> cqc.services.v1.ListAssetDeploymentsResponse
-	53,  // 189: cqc.services.v1.AssetRegistry.CreateAssetDeployment:output_type -> cqc.services.v1.CreateAssetDeploymentResponse
-	55,  // 190: cqc.services.v1.AssetRegistry.UpdateAssetDeployment:output_type -> cqc.services.v1.UpdateAssetDeploymentResponse
-	57,  // 191: cqc.services.v1.AssetRegistry.GetAssetIdentifier:output_type -> cqc.services.v1.GetAssetIdentifierResponse
-	59,  // 192: cqc.services.v1.AssetRegistry.ListAssetIdentifiers:output_type -> cqc.services.v1.ListAssetIdentifiersResponse
-	61,  // 193: cqc.services.v1.AssetRegistry.CreateAssetIdentifier:output_type -> cqc.services.v1.CreateAssetIdentifierResponse
-	63,  // 194: cqc.services.v1.AssetRegistry.UpdateAssetIdentifier:output_type -> cqc.services.v1.UpdateAssetIdentifierResponse
-	65,  // 195: cqc.services.v1.AssetRegistry.GetSymbolIdentifier:output_type -> cqc.services.v1.GetSymbolIdentifierResponse
-	67,  // 196: cqc.services.v1.AssetRegistry.ListSymbolIdentifiers:output_type -> cqc.services.v1.ListSymbolIdentifiersResponse
-	69,  // 197: cqc.services.v1.AssetRegistry.CreateSymbolIdentifier:output_type -> cqc.services.v1.CreateSymbolIdentifierResponse
-	71,  // 198: cqc.services.v1.AssetRegistry.UpdateSymbolIdentifier:output_type -> cqc.services.v1.UpdateSymbolIdentifierResponse
-	73,  // 199: cqc.services.v1.AssetRegistry.GetAssetRelationship:output_type -> cqc.services.v1.GetAssetRelationshipResponse
-	75,  // 200: cqc.services.v1.AssetRegistry.ListAssetRelationships:output_type -> cqc.services.v1.ListAssetRelationshipsResponse
-	77,  // 201: cqc.services.v1.AssetRegistry.CreateAssetRelationship:output_type -> cqc.services.v1.CreateAssetRelationshipResponse
-	79,  // 202: cqc.services.v1.AssetRegistry.UpdateAssetRelationship:output_type -> cqc.services.v1.UpdateAssetRelationshipResponse
-	81,  // 203: cqc.services.v1.AssetRegistry.GetAssetQualityFlag:output_type -> cqc.services.v1.GetAssetQualityFlagResponse
-	83,  // 204: cqc.services.v1.AssetRegistry.ListAssetQualityFlags:output_type -> cqc.services.v1.ListAssetQualityFlagsResponse
-	85,  // 205: cqc.services.v1.AssetRegistry.CreateAssetQualityFlag:output_type -> cqc.services.v1.CreateAssetQualityFlagResponse
-	87,  // 206: cqc.services.v1.AssetRegistry.UpdateAssetQualityFlag:output_type -> cqc.services.v1.UpdateAssetQualityFlagResponse
-	89,  // 207: cqc.services.v1.AssetRegistry.GetAssetGroup:output_type -> cqc.services.v1.GetAssetGroupResponse
-	91,  // 208: cqc.services.v1.AssetRegistry.ListAssetGroups:output_type -> cqc.services.v1.ListAssetGroupsResponse
-	93,  // 209: cqc.services.v1.AssetRegistry.CreateAssetGroup:output_type -> cqc.services.v1.CreateAssetGroupResponse
-	95,  // 210: cqc.services.v1.AssetRegistry.UpdateAssetGroup:output_type -> cqc.services.v1.UpdateAssetGroupResponse
-	99,  // 211: cqc.services.v1.AssetRegistry.ResolveAsset:output_type -> cqc.services.v1.ResolveAssetResponse
-	101, // 212: cqc.services.v1.AssetRegistry.ResolveVenueSymbol:output_type -> cqc.services.v1.ResolveVenueSymbolResponse
-	103, // 213: cqc.services.v1.AssetRegistry.ListAssetActions:output_type -> cqc.services.v1.ListAssetActionsResponse
-	105, // 214: cqc.services.v1.AssetRegistry.WatchRegistry:output_type -> cqc.services.v1.WatchRegistryResponse
-	163, // [163:215] is the sub-list for method output_type
-	111, // [111:163] is the sub-list for method input_type
-	111, // [111:111] is the sub-list for extension type_name
-	111, // [111:111] is the sub-list for extension extendee
-	0,   // [0:111] is the sub-list for field type_name
+	1,   // 0: cqc.services.v1.ResolveAssetRequest.external_name:type_name -> cqc.services.v1.ExternalName
+	2,   // 1: cqc.services.v1.ResolveAssetRequest.venue_code:type_name -> cqc.services.v1.VenueCode
+	8,   // 2: cqc.services.v1.ResolveAssetRequest.valid_at:type_name -> google.protobuf.Timestamp
+	9,   // 3: cqc.services.v1.ExternalName.data_source:type_name -> cqc.assets.v1.DataSource
+	10,  // 4: cqc.services.v1.ResolveAssetResponse.asset:type_name -> cqc.assets.v1.Asset
+	11,  // 5: cqc.services.v1.ResolveVenueSymbolRequest.native_listing:type_name -> cqc.markets.v1.NativeListing
+	8,   // 6: cqc.services.v1.ResolveVenueSymbolRequest.valid_at:type_name -> google.protobuf.Timestamp
+	12,  // 7: cqc.services.v1.ResolveVenueSymbolResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	13,  // 8: cqc.services.v1.WatchRegistryRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	10,  // 9: cqc.services.v1.WatchRegistryResponse.asset:type_name -> cqc.assets.v1.Asset
+	14,  // 10: cqc.services.v1.WatchRegistryResponse.chain:type_name -> cqc.assets.v1.Chain
+	15,  // 11: cqc.services.v1.WatchRegistryResponse.deployment:type_name -> cqc.assets.v1.AssetDeployment
+	16,  // 12: cqc.services.v1.WatchRegistryResponse.asset_identifier:type_name -> cqc.assets.v1.AssetIdentifier
+	17,  // 13: cqc.services.v1.WatchRegistryResponse.relationship:type_name -> cqc.assets.v1.AssetRelationship
+	18,  // 14: cqc.services.v1.WatchRegistryResponse.flag:type_name -> cqc.assets.v1.AssetQualityFlag
+	19,  // 15: cqc.services.v1.WatchRegistryResponse.group:type_name -> cqc.assets.v1.AssetGroup
+	20,  // 16: cqc.services.v1.WatchRegistryResponse.action:type_name -> cqc.assets.v1.AssetAction
+	21,  // 17: cqc.services.v1.WatchRegistryResponse.venue:type_name -> cqc.venues.v1.Venue
+	22,  // 18: cqc.services.v1.WatchRegistryResponse.symbol:type_name -> cqc.markets.v1.Symbol
+	23,  // 19: cqc.services.v1.WatchRegistryResponse.symbol_identifier:type_name -> cqc.markets.v1.SymbolIdentifier
+	24,  // 20: cqc.services.v1.WatchRegistryResponse.venue_asset:type_name -> cqc.venues.v1.VenueAsset
+	12,  // 21: cqc.services.v1.WatchRegistryResponse.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	25,  // 22: cqc.services.v1.WatchRegistryResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	26,  // 23: cqc.services.v1.WatchRegistryResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	27,  // 24: cqc.services.v1.WatchRegistryResponse.reset:type_name -> cqc.services.v1.StreamReset
+	28,  // 25: cqc.services.v1.AssetRegistry.GetAsset:input_type -> cqc.services.v1.GetAssetRequest
+	29,  // 26: cqc.services.v1.AssetRegistry.ListAssets:input_type -> cqc.services.v1.ListAssetsRequest
+	30,  // 27: cqc.services.v1.AssetRegistry.CreateAsset:input_type -> cqc.services.v1.CreateAssetRequest
+	31,  // 28: cqc.services.v1.AssetRegistry.UpdateAsset:input_type -> cqc.services.v1.UpdateAssetRequest
+	32,  // 29: cqc.services.v1.AssetRegistry.GetChain:input_type -> cqc.services.v1.GetChainRequest
+	33,  // 30: cqc.services.v1.AssetRegistry.ListChains:input_type -> cqc.services.v1.ListChainsRequest
+	34,  // 31: cqc.services.v1.AssetRegistry.CreateChain:input_type -> cqc.services.v1.CreateChainRequest
+	35,  // 32: cqc.services.v1.AssetRegistry.UpdateChain:input_type -> cqc.services.v1.UpdateChainRequest
+	36,  // 33: cqc.services.v1.AssetRegistry.GetAssetDeployment:input_type -> cqc.services.v1.GetAssetDeploymentRequest
+	37,  // 34: cqc.services.v1.AssetRegistry.ListAssetDeployments:input_type -> cqc.services.v1.ListAssetDeploymentsRequest
+	38,  // 35: cqc.services.v1.AssetRegistry.CreateAssetDeployment:input_type -> cqc.services.v1.CreateAssetDeploymentRequest
+	39,  // 36: cqc.services.v1.AssetRegistry.UpdateAssetDeployment:input_type -> cqc.services.v1.UpdateAssetDeploymentRequest
+	40,  // 37: cqc.services.v1.AssetRegistry.GetAssetIdentifier:input_type -> cqc.services.v1.GetAssetIdentifierRequest
+	41,  // 38: cqc.services.v1.AssetRegistry.ListAssetIdentifiers:input_type -> cqc.services.v1.ListAssetIdentifiersRequest
+	42,  // 39: cqc.services.v1.AssetRegistry.CreateAssetIdentifier:input_type -> cqc.services.v1.CreateAssetIdentifierRequest
+	43,  // 40: cqc.services.v1.AssetRegistry.UpdateAssetIdentifier:input_type -> cqc.services.v1.UpdateAssetIdentifierRequest
+	44,  // 41: cqc.services.v1.AssetRegistry.GetAssetRelationship:input_type -> cqc.services.v1.GetAssetRelationshipRequest
+	45,  // 42: cqc.services.v1.AssetRegistry.ListAssetRelationships:input_type -> cqc.services.v1.ListAssetRelationshipsRequest
+	46,  // 43: cqc.services.v1.AssetRegistry.CreateAssetRelationship:input_type -> cqc.services.v1.CreateAssetRelationshipRequest
+	47,  // 44: cqc.services.v1.AssetRegistry.UpdateAssetRelationship:input_type -> cqc.services.v1.UpdateAssetRelationshipRequest
+	48,  // 45: cqc.services.v1.AssetRegistry.GetAssetQualityFlag:input_type -> cqc.services.v1.GetAssetQualityFlagRequest
+	49,  // 46: cqc.services.v1.AssetRegistry.ListAssetQualityFlags:input_type -> cqc.services.v1.ListAssetQualityFlagsRequest
+	50,  // 47: cqc.services.v1.AssetRegistry.CreateAssetQualityFlag:input_type -> cqc.services.v1.CreateAssetQualityFlagRequest
+	51,  // 48: cqc.services.v1.AssetRegistry.UpdateAssetQualityFlag:input_type -> cqc.services.v1.UpdateAssetQualityFlagRequest
+	52,  // 49: cqc.services.v1.AssetRegistry.GetAssetGroup:input_type -> cqc.services.v1.GetAssetGroupRequest
+	53,  // 50: cqc.services.v1.AssetRegistry.ListAssetGroups:input_type -> cqc.services.v1.ListAssetGroupsRequest
+	54,  // 51: cqc.services.v1.AssetRegistry.CreateAssetGroup:input_type -> cqc.services.v1.CreateAssetGroupRequest
+	55,  // 52: cqc.services.v1.AssetRegistry.UpdateAssetGroup:input_type -> cqc.services.v1.UpdateAssetGroupRequest
+	56,  // 53: cqc.services.v1.AssetRegistry.GetAssetAction:input_type -> cqc.services.v1.GetAssetActionRequest
+	57,  // 54: cqc.services.v1.AssetRegistry.ListAssetActions:input_type -> cqc.services.v1.ListAssetActionsRequest
+	58,  // 55: cqc.services.v1.AssetRegistry.CreateAssetAction:input_type -> cqc.services.v1.CreateAssetActionRequest
+	59,  // 56: cqc.services.v1.AssetRegistry.UpdateAssetAction:input_type -> cqc.services.v1.UpdateAssetActionRequest
+	60,  // 57: cqc.services.v1.AssetRegistry.GetVenue:input_type -> cqc.services.v1.GetVenueRequest
+	61,  // 58: cqc.services.v1.AssetRegistry.ListVenues:input_type -> cqc.services.v1.ListVenuesRequest
+	62,  // 59: cqc.services.v1.AssetRegistry.CreateVenue:input_type -> cqc.services.v1.CreateVenueRequest
+	63,  // 60: cqc.services.v1.AssetRegistry.UpdateVenue:input_type -> cqc.services.v1.UpdateVenueRequest
+	64,  // 61: cqc.services.v1.AssetRegistry.GetSymbol:input_type -> cqc.services.v1.GetSymbolRequest
+	65,  // 62: cqc.services.v1.AssetRegistry.ListSymbols:input_type -> cqc.services.v1.ListSymbolsRequest
+	66,  // 63: cqc.services.v1.AssetRegistry.CreateSymbol:input_type -> cqc.services.v1.CreateSymbolRequest
+	67,  // 64: cqc.services.v1.AssetRegistry.UpdateSymbol:input_type -> cqc.services.v1.UpdateSymbolRequest
+	68,  // 65: cqc.services.v1.AssetRegistry.GetSymbolIdentifier:input_type -> cqc.services.v1.GetSymbolIdentifierRequest
+	69,  // 66: cqc.services.v1.AssetRegistry.ListSymbolIdentifiers:input_type -> cqc.services.v1.ListSymbolIdentifiersRequest
+	70,  // 67: cqc.services.v1.AssetRegistry.CreateSymbolIdentifier:input_type -> cqc.services.v1.CreateSymbolIdentifierRequest
+	71,  // 68: cqc.services.v1.AssetRegistry.UpdateSymbolIdentifier:input_type -> cqc.services.v1.UpdateSymbolIdentifierRequest
+	72,  // 69: cqc.services.v1.AssetRegistry.GetVenueAsset:input_type -> cqc.services.v1.GetVenueAssetRequest
+	73,  // 70: cqc.services.v1.AssetRegistry.ListVenueAssets:input_type -> cqc.services.v1.ListVenueAssetsRequest
+	74,  // 71: cqc.services.v1.AssetRegistry.CreateVenueAsset:input_type -> cqc.services.v1.CreateVenueAssetRequest
+	75,  // 72: cqc.services.v1.AssetRegistry.UpdateVenueAsset:input_type -> cqc.services.v1.UpdateVenueAssetRequest
+	76,  // 73: cqc.services.v1.AssetRegistry.GetVenueSymbol:input_type -> cqc.services.v1.GetVenueSymbolRequest
+	77,  // 74: cqc.services.v1.AssetRegistry.ListVenueSymbols:input_type -> cqc.services.v1.ListVenueSymbolsRequest
+	78,  // 75: cqc.services.v1.AssetRegistry.CreateVenueSymbol:input_type -> cqc.services.v1.CreateVenueSymbolRequest
+	79,  // 76: cqc.services.v1.AssetRegistry.UpdateVenueSymbol:input_type -> cqc.services.v1.UpdateVenueSymbolRequest
+	0,   // 77: cqc.services.v1.AssetRegistry.ResolveAsset:input_type -> cqc.services.v1.ResolveAssetRequest
+	4,   // 78: cqc.services.v1.AssetRegistry.ResolveVenueSymbol:input_type -> cqc.services.v1.ResolveVenueSymbolRequest
+	6,   // 79: cqc.services.v1.AssetRegistry.WatchRegistry:input_type -> cqc.services.v1.WatchRegistryRequest
+	80,  // 80: cqc.services.v1.AssetRegistry.GetAsset:output_type -> cqc.services.v1.GetAssetResponse
+	81,  // 81: cqc.services.v1.AssetRegistry.ListAssets:output_type -> cqc.services.v1.ListAssetsResponse
+	82,  // 82: cqc.services.v1.AssetRegistry.CreateAsset:output_type -> cqc.services.v1.CreateAssetResponse
+	83,  // 83: cqc.services.v1.AssetRegistry.UpdateAsset:output_type -> cqc.services.v1.UpdateAssetResponse
+	84,  // 84: cqc.services.v1.AssetRegistry.GetChain:output_type -> cqc.services.v1.GetChainResponse
+	85,  // 85: cqc.services.v1.AssetRegistry.ListChains:output_type -> cqc.services.v1.ListChainsResponse
+	86,  // 86: cqc.services.v1.AssetRegistry.CreateChain:output_type -> cqc.services.v1.CreateChainResponse
+	87,  // 87: cqc.services.v1.AssetRegistry.UpdateChain:output_type -> cqc.services.v1.UpdateChainResponse
+	88,  // 88: cqc.services.v1.AssetRegistry.GetAssetDeployment:output_type -> cqc.services.v1.GetAssetDeploymentResponse
+	89,  // 89: cqc.services.v1.AssetRegistry.ListAssetDeployments:output_type -> cqc.services.v1.ListAssetDeploymentsResponse
+	90,  // 90: cqc.services.v1.AssetRegistry.CreateAssetDeployment:output_type -> cqc.services.v1.CreateAssetDeploymentResponse
+	91,  // 91: cqc.services.v1.AssetRegistry.UpdateAssetDeployment:output_type -> cqc.services.v1.UpdateAssetDeploymentResponse
+	92,  // 92: cqc.services.v1.AssetRegistry.GetAssetIdentifier:output_type -> cqc.services.v1.GetAssetIdentifierResponse
+	93,  // 93: cqc.services.v1.AssetRegistry.ListAssetIdentifiers:output_type -> cqc.services.v1.ListAssetIdentifiersResponse
+	94,  // 94: cqc.services.v1.AssetRegistry.CreateAssetIdentifier:output_type -> cqc.services.v1.CreateAssetIdentifierResponse
+	95,  // 95: cqc.services.v1.AssetRegistry.UpdateAssetIdentifier:output_type -> cqc.services.v1.UpdateAssetIdentifierResponse
+	96,  // 96: cqc.services.v1.AssetRegistry.GetAssetRelationship:output_type -> cqc.services.v1.GetAssetRelationshipResponse
+	97,  // 97: cqc.services.v1.AssetRegistry.ListAssetRelationships:output_type -> cqc.services.v1.ListAssetRelationshipsResponse
+	98,  // 98: cqc.services.v1.AssetRegistry.CreateAssetRelationship:output_type -> cqc.services.v1.CreateAssetRelationshipResponse
+	99,  // 99: cqc.services.v1.AssetRegistry.UpdateAssetRelationship:output_type -> cqc.services.v1.UpdateAssetRelationshipResponse
+	100, // 100: cqc.services.v1.AssetRegistry.GetAssetQualityFlag:output_type -> cqc.services.v1.GetAssetQualityFlagResponse
+	101, // 101: cqc.services.v1.AssetRegistry.ListAssetQualityFlags:output_type -> cqc.services.v1.ListAssetQualityFlagsResponse
+	102, // 102: cqc.services.v1.AssetRegistry.CreateAssetQualityFlag:output_type -> cqc.services.v1.CreateAssetQualityFlagResponse
+	103, // 103: cqc.services.v1.AssetRegistry.UpdateAssetQualityFlag:output_type -> cqc.services.v1.UpdateAssetQualityFlagResponse
+	104, // 104: cqc.services.v1.AssetRegistry.GetAssetGroup:output_type -> cqc.services.v1.GetAssetGroupResponse
+	105, // 105: cqc.services.v1.AssetRegistry.ListAssetGroups:output_type -> cqc.services.v1.ListAssetGroupsResponse
+	106, // 106: cqc.services.v1.AssetRegistry.CreateAssetGroup:output_type -> cqc.services.v1.CreateAssetGroupResponse
+	107, // 107: cqc.services.v1.AssetRegistry.UpdateAssetGroup:output_type -> cqc.services.v1.UpdateAssetGroupResponse
+	108, // 108: cqc.services.v1.AssetRegistry.GetAssetAction:output_type -> cqc.services.v1.GetAssetActionResponse
+	109, // 109: cqc.services.v1.AssetRegistry.ListAssetActions:output_type -> cqc.services.v1.ListAssetActionsResponse
+	110, // 110: cqc.services.v1.AssetRegistry.CreateAssetAction:output_type -> cqc.services.v1.CreateAssetActionResponse
+	111, // 111: cqc.services.v1.AssetRegistry.UpdateAssetAction:output_type -> cqc.services.v1.UpdateAssetActionResponse
+	112, // 112: cqc.services.v1.AssetRegistry.GetVenue:output_type -> cqc.services.v1.GetVenueResponse
+	113, // 113: cqc.services.v1.AssetRegistry.ListVenues:output_type -> cqc.services.v1.ListVenuesResponse
+	114, // 114: cqc.services.v1.AssetRegistry.CreateVenue:output_type -> cqc.services.v1.CreateVenueResponse
+	115, // 115: cqc.services.v1.AssetRegistry.UpdateVenue:output_type -> cqc.services.v1.UpdateVenueResponse
+	116, // 116: cqc.services.v1.AssetRegistry.GetSymbol:output_type -> cqc.services.v1.GetSymbolResponse
+	117, // 117: cqc.services.v1.AssetRegistry.ListSymbols:output_type -> cqc.services.v1.ListSymbolsResponse
+	118, // 118: cqc.services.v1.AssetRegistry.CreateSymbol:output_type -> cqc.services.v1.CreateSymbolResponse
+	119, // 119: cqc.services.v1.AssetRegistry.UpdateSymbol:output_type -> cqc.services.v1.UpdateSymbolResponse
+	120, // 120: cqc.services.v1.AssetRegistry.GetSymbolIdentifier:output_type -> cqc.services.v1.GetSymbolIdentifierResponse
+	121, // 121: cqc.services.v1.AssetRegistry.ListSymbolIdentifiers:output_type -> cqc.services.v1.ListSymbolIdentifiersResponse
+	122, // 122: cqc.services.v1.AssetRegistry.CreateSymbolIdentifier:output_type -> cqc.services.v1.CreateSymbolIdentifierResponse
+	123, // 123: cqc.services.v1.AssetRegistry.UpdateSymbolIdentifier:output_type -> cqc.services.v1.UpdateSymbolIdentifierResponse
+	124, // 124: cqc.services.v1.AssetRegistry.GetVenueAsset:output_type -> cqc.services.v1.GetVenueAssetResponse
+	125, // 125: cqc.services.v1.AssetRegistry.ListVenueAssets:output_type -> cqc.services.v1.ListVenueAssetsResponse
+	126, // 126: cqc.services.v1.AssetRegistry.CreateVenueAsset:output_type -> cqc.services.v1.CreateVenueAssetResponse
+	127, // 127: cqc.services.v1.AssetRegistry.UpdateVenueAsset:output_type -> cqc.services.v1.UpdateVenueAssetResponse
+	128, // 128: cqc.services.v1.AssetRegistry.GetVenueSymbol:output_type -> cqc.services.v1.GetVenueSymbolResponse
+	129, // 129: cqc.services.v1.AssetRegistry.ListVenueSymbols:output_type -> cqc.services.v1.ListVenueSymbolsResponse
+	130, // 130: cqc.services.v1.AssetRegistry.CreateVenueSymbol:output_type -> cqc.services.v1.CreateVenueSymbolResponse
+	131, // 131: cqc.services.v1.AssetRegistry.UpdateVenueSymbol:output_type -> cqc.services.v1.UpdateVenueSymbolResponse
+	3,   // 132: cqc.services.v1.AssetRegistry.ResolveAsset:output_type -> cqc.services.v1.ResolveAssetResponse
+	5,   // 133: cqc.services.v1.AssetRegistry.ResolveVenueSymbol:output_type -> cqc.services.v1.ResolveVenueSymbolResponse
+	7,   // 134: cqc.services.v1.AssetRegistry.WatchRegistry:output_type -> cqc.services.v1.WatchRegistryResponse
+	80,  // [80:135] is the sub-list for method output_type
+	25,  // [25:80] is the sub-list for method input_type
+	25,  // [25:25] is the sub-list for extension type_name
+	25,  // [25:25] is the sub-list for extension extendee
+	0,   // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_asset_registry_proto_init() }
@@ -7019,37 +1238,30 @@ func file_cqc_services_v1_asset_registry_proto_init() {
 	if File_cqc_services_v1_asset_registry_proto != nil {
 		return
 	}
+	file_cqc_services_v1_asset_registry_assets_proto_init()
+	file_cqc_services_v1_asset_registry_listings_proto_init()
 	file_cqc_services_v1_stream_proto_init()
-	file_cqc_services_v1_asset_registry_proto_msgTypes[2].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[26].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[34].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[42].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[50].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[58].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[66].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[74].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[82].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[90].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[96].OneofWrappers = []any{
+	file_cqc_services_v1_asset_registry_proto_msgTypes[0].OneofWrappers = []any{
 		(*ResolveAssetRequest_ExternalName)(nil),
 		(*ResolveAssetRequest_VenueCode)(nil),
 		(*ResolveAssetRequest_DeploymentId)(nil),
 	}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[102].OneofWrappers = []any{}
-	file_cqc_services_v1_asset_registry_proto_msgTypes[105].OneofWrappers = []any{
+	file_cqc_services_v1_asset_registry_proto_msgTypes[3].OneofWrappers = []any{}
+	file_cqc_services_v1_asset_registry_proto_msgTypes[7].OneofWrappers = []any{
 		(*WatchRegistryResponse_Asset)(nil),
 		(*WatchRegistryResponse_Chain)(nil),
-		(*WatchRegistryResponse_Venue)(nil),
-		(*WatchRegistryResponse_Symbol)(nil),
-		(*WatchRegistryResponse_VenueAsset)(nil),
-		(*WatchRegistryResponse_VenueSymbol)(nil),
 		(*WatchRegistryResponse_Deployment)(nil),
 		(*WatchRegistryResponse_AssetIdentifier)(nil),
-		(*WatchRegistryResponse_SymbolIdentifier)(nil),
 		(*WatchRegistryResponse_Relationship)(nil),
 		(*WatchRegistryResponse_Flag)(nil),
 		(*WatchRegistryResponse_Group)(nil),
 		(*WatchRegistryResponse_Action)(nil),
+		(*WatchRegistryResponse_Venue)(nil),
+		(*WatchRegistryResponse_Symbol)(nil),
+		(*WatchRegistryResponse_SymbolIdentifier)(nil),
+		(*WatchRegistryResponse_VenueAsset)(nil),
+		(*WatchRegistryResponse_VenueSymbol)(nil),
+		(*WatchRegistryResponse_SnapshotComplete)(nil),
 		(*WatchRegistryResponse_Heartbeat)(nil),
 		(*WatchRegistryResponse_Reset_)(nil),
 	}
@@ -7059,7 +1271,7 @@ func file_cqc_services_v1_asset_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_asset_registry_proto_rawDesc), len(file_cqc_services_v1_asset_registry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   106,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

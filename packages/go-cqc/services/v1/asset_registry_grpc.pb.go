@@ -27,22 +27,6 @@ const (
 	AssetRegistry_ListChains_FullMethodName              = "/cqc.services.v1.AssetRegistry/ListChains"
 	AssetRegistry_CreateChain_FullMethodName             = "/cqc.services.v1.AssetRegistry/CreateChain"
 	AssetRegistry_UpdateChain_FullMethodName             = "/cqc.services.v1.AssetRegistry/UpdateChain"
-	AssetRegistry_GetVenue_FullMethodName                = "/cqc.services.v1.AssetRegistry/GetVenue"
-	AssetRegistry_ListVenues_FullMethodName              = "/cqc.services.v1.AssetRegistry/ListVenues"
-	AssetRegistry_CreateVenue_FullMethodName             = "/cqc.services.v1.AssetRegistry/CreateVenue"
-	AssetRegistry_UpdateVenue_FullMethodName             = "/cqc.services.v1.AssetRegistry/UpdateVenue"
-	AssetRegistry_GetSymbol_FullMethodName               = "/cqc.services.v1.AssetRegistry/GetSymbol"
-	AssetRegistry_ListSymbols_FullMethodName             = "/cqc.services.v1.AssetRegistry/ListSymbols"
-	AssetRegistry_CreateSymbol_FullMethodName            = "/cqc.services.v1.AssetRegistry/CreateSymbol"
-	AssetRegistry_UpdateSymbol_FullMethodName            = "/cqc.services.v1.AssetRegistry/UpdateSymbol"
-	AssetRegistry_GetVenueAsset_FullMethodName           = "/cqc.services.v1.AssetRegistry/GetVenueAsset"
-	AssetRegistry_ListVenueAssets_FullMethodName         = "/cqc.services.v1.AssetRegistry/ListVenueAssets"
-	AssetRegistry_CreateVenueAsset_FullMethodName        = "/cqc.services.v1.AssetRegistry/CreateVenueAsset"
-	AssetRegistry_UpdateVenueAsset_FullMethodName        = "/cqc.services.v1.AssetRegistry/UpdateVenueAsset"
-	AssetRegistry_GetVenueSymbol_FullMethodName          = "/cqc.services.v1.AssetRegistry/GetVenueSymbol"
-	AssetRegistry_ListVenueSymbols_FullMethodName        = "/cqc.services.v1.AssetRegistry/ListVenueSymbols"
-	AssetRegistry_CreateVenueSymbol_FullMethodName       = "/cqc.services.v1.AssetRegistry/CreateVenueSymbol"
-	AssetRegistry_UpdateVenueSymbol_FullMethodName       = "/cqc.services.v1.AssetRegistry/UpdateVenueSymbol"
 	AssetRegistry_GetAssetDeployment_FullMethodName      = "/cqc.services.v1.AssetRegistry/GetAssetDeployment"
 	AssetRegistry_ListAssetDeployments_FullMethodName    = "/cqc.services.v1.AssetRegistry/ListAssetDeployments"
 	AssetRegistry_CreateAssetDeployment_FullMethodName   = "/cqc.services.v1.AssetRegistry/CreateAssetDeployment"
@@ -51,10 +35,6 @@ const (
 	AssetRegistry_ListAssetIdentifiers_FullMethodName    = "/cqc.services.v1.AssetRegistry/ListAssetIdentifiers"
 	AssetRegistry_CreateAssetIdentifier_FullMethodName   = "/cqc.services.v1.AssetRegistry/CreateAssetIdentifier"
 	AssetRegistry_UpdateAssetIdentifier_FullMethodName   = "/cqc.services.v1.AssetRegistry/UpdateAssetIdentifier"
-	AssetRegistry_GetSymbolIdentifier_FullMethodName     = "/cqc.services.v1.AssetRegistry/GetSymbolIdentifier"
-	AssetRegistry_ListSymbolIdentifiers_FullMethodName   = "/cqc.services.v1.AssetRegistry/ListSymbolIdentifiers"
-	AssetRegistry_CreateSymbolIdentifier_FullMethodName  = "/cqc.services.v1.AssetRegistry/CreateSymbolIdentifier"
-	AssetRegistry_UpdateSymbolIdentifier_FullMethodName  = "/cqc.services.v1.AssetRegistry/UpdateSymbolIdentifier"
 	AssetRegistry_GetAssetRelationship_FullMethodName    = "/cqc.services.v1.AssetRegistry/GetAssetRelationship"
 	AssetRegistry_ListAssetRelationships_FullMethodName  = "/cqc.services.v1.AssetRegistry/ListAssetRelationships"
 	AssetRegistry_CreateAssetRelationship_FullMethodName = "/cqc.services.v1.AssetRegistry/CreateAssetRelationship"
@@ -67,9 +47,32 @@ const (
 	AssetRegistry_ListAssetGroups_FullMethodName         = "/cqc.services.v1.AssetRegistry/ListAssetGroups"
 	AssetRegistry_CreateAssetGroup_FullMethodName        = "/cqc.services.v1.AssetRegistry/CreateAssetGroup"
 	AssetRegistry_UpdateAssetGroup_FullMethodName        = "/cqc.services.v1.AssetRegistry/UpdateAssetGroup"
+	AssetRegistry_GetAssetAction_FullMethodName          = "/cqc.services.v1.AssetRegistry/GetAssetAction"
+	AssetRegistry_ListAssetActions_FullMethodName        = "/cqc.services.v1.AssetRegistry/ListAssetActions"
+	AssetRegistry_CreateAssetAction_FullMethodName       = "/cqc.services.v1.AssetRegistry/CreateAssetAction"
+	AssetRegistry_UpdateAssetAction_FullMethodName       = "/cqc.services.v1.AssetRegistry/UpdateAssetAction"
+	AssetRegistry_GetVenue_FullMethodName                = "/cqc.services.v1.AssetRegistry/GetVenue"
+	AssetRegistry_ListVenues_FullMethodName              = "/cqc.services.v1.AssetRegistry/ListVenues"
+	AssetRegistry_CreateVenue_FullMethodName             = "/cqc.services.v1.AssetRegistry/CreateVenue"
+	AssetRegistry_UpdateVenue_FullMethodName             = "/cqc.services.v1.AssetRegistry/UpdateVenue"
+	AssetRegistry_GetSymbol_FullMethodName               = "/cqc.services.v1.AssetRegistry/GetSymbol"
+	AssetRegistry_ListSymbols_FullMethodName             = "/cqc.services.v1.AssetRegistry/ListSymbols"
+	AssetRegistry_CreateSymbol_FullMethodName            = "/cqc.services.v1.AssetRegistry/CreateSymbol"
+	AssetRegistry_UpdateSymbol_FullMethodName            = "/cqc.services.v1.AssetRegistry/UpdateSymbol"
+	AssetRegistry_GetSymbolIdentifier_FullMethodName     = "/cqc.services.v1.AssetRegistry/GetSymbolIdentifier"
+	AssetRegistry_ListSymbolIdentifiers_FullMethodName   = "/cqc.services.v1.AssetRegistry/ListSymbolIdentifiers"
+	AssetRegistry_CreateSymbolIdentifier_FullMethodName  = "/cqc.services.v1.AssetRegistry/CreateSymbolIdentifier"
+	AssetRegistry_UpdateSymbolIdentifier_FullMethodName  = "/cqc.services.v1.AssetRegistry/UpdateSymbolIdentifier"
+	AssetRegistry_GetVenueAsset_FullMethodName           = "/cqc.services.v1.AssetRegistry/GetVenueAsset"
+	AssetRegistry_ListVenueAssets_FullMethodName         = "/cqc.services.v1.AssetRegistry/ListVenueAssets"
+	AssetRegistry_CreateVenueAsset_FullMethodName        = "/cqc.services.v1.AssetRegistry/CreateVenueAsset"
+	AssetRegistry_UpdateVenueAsset_FullMethodName        = "/cqc.services.v1.AssetRegistry/UpdateVenueAsset"
+	AssetRegistry_GetVenueSymbol_FullMethodName          = "/cqc.services.v1.AssetRegistry/GetVenueSymbol"
+	AssetRegistry_ListVenueSymbols_FullMethodName        = "/cqc.services.v1.AssetRegistry/ListVenueSymbols"
+	AssetRegistry_CreateVenueSymbol_FullMethodName       = "/cqc.services.v1.AssetRegistry/CreateVenueSymbol"
+	AssetRegistry_UpdateVenueSymbol_FullMethodName       = "/cqc.services.v1.AssetRegistry/UpdateVenueSymbol"
 	AssetRegistry_ResolveAsset_FullMethodName            = "/cqc.services.v1.AssetRegistry/ResolveAsset"
 	AssetRegistry_ResolveVenueSymbol_FullMethodName      = "/cqc.services.v1.AssetRegistry/ResolveVenueSymbol"
-	AssetRegistry_ListAssetActions_FullMethodName        = "/cqc.services.v1.AssetRegistry/ListAssetActions"
 	AssetRegistry_WatchRegistry_FullMethodName           = "/cqc.services.v1.AssetRegistry/WatchRegistry"
 )
 
@@ -78,190 +81,183 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
+// Every other service refers to things by the ids of these records.
 //
-// Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
-// deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
-// with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-// google.rpc.BadRequest.
+// Ids: The caller proposes the ids of assets, chains, deployments, groups, venues, products and products' listings, and
+// the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
+// never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
+//
+// Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
+// is absent "still".
+//
+// Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
+// current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
+// and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
+// fail with:
+// - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
+// - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
+// - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
+//
+// Create: Answers the record with revision 1. Fails with the first of these that applies:
+//   - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
+//   - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
+//   - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
+//   - FAILED_PRECONDITION, REFERENCE_NOT_FOUND, if an id in the record, at any depth, names a record that the registry
+//     does not have; the first in the order of the fields;
+//   - FAILED_PRECONDITION, VALIDITY_OVERLAP, if a record with the same key is valid in the same period. The methods state
+//     the keys; records without one never overlap.
+//
+// Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
+// no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
+// through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
+// into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
+// from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+//   - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+//   - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
+//   - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
+//     or `updated_at`;
+//   - ABORTED, REVISION_MISMATCH, if `revision` is not the current one: read the record again, then decide again;
+//   - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
+//   - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
+//
+// What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
 type AssetRegistryClient interface {
-	// Returns an asset.
+	// Returns an asset. Errors: "Get and List" above.
 	GetAsset(ctx context.Context, in *GetAssetRequest, opts ...grpc.CallOption) (*GetAssetResponse, error)
-	// Lists assets, in the order of their ids.
+	// Lists assets, in the order of their ids. Errors: "Get and List" above.
 	ListAssets(ctx context.Context, in *ListAssetsRequest, opts ...grpc.CallOption) (*ListAssetsResponse, error)
-	// Adds an asset.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds an asset. The caller proposes the id. Errors: "Create" above.
 	CreateAsset(ctx context.Context, in *CreateAssetRequest, opts ...grpc.CallOption) (*CreateAssetResponse, error)
-	// Changes the masked fields of an asset.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of an asset. Errors: "Update" above.
 	UpdateAsset(ctx context.Context, in *UpdateAssetRequest, opts ...grpc.CallOption) (*UpdateAssetResponse, error)
-	// Returns a chain.
+	// Returns a chain. Errors: "Get and List" above.
 	GetChain(ctx context.Context, in *GetChainRequest, opts ...grpc.CallOption) (*GetChainResponse, error)
-	// Lists chains, in the order of their ids.
+	// Lists chains, in the order of their ids. Errors: "Get and List" above.
 	ListChains(ctx context.Context, in *ListChainsRequest, opts ...grpc.CallOption) (*ListChainsResponse, error)
-	// Adds a chain.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds a chain. The caller proposes the id. Errors: "Create" above.
 	CreateChain(ctx context.Context, in *CreateChainRequest, opts ...grpc.CallOption) (*CreateChainResponse, error)
-	// Changes the masked fields of a chain.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of a chain. Errors: "Update" above.
 	UpdateChain(ctx context.Context, in *UpdateChainRequest, opts ...grpc.CallOption) (*UpdateChainResponse, error)
-	// Returns a venue.
-	GetVenue(ctx context.Context, in *GetVenueRequest, opts ...grpc.CallOption) (*GetVenueResponse, error)
-	// Lists venues, in the order of their ids.
-	ListVenues(ctx context.Context, in *ListVenuesRequest, opts ...grpc.CallOption) (*ListVenuesResponse, error)
-	// Adds a venue.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateVenue(ctx context.Context, in *CreateVenueRequest, opts ...grpc.CallOption) (*CreateVenueResponse, error)
-	// Changes the masked fields of a venue.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateVenue(ctx context.Context, in *UpdateVenueRequest, opts ...grpc.CallOption) (*UpdateVenueResponse, error)
-	// Returns a product.
-	GetSymbol(ctx context.Context, in *GetSymbolRequest, opts ...grpc.CallOption) (*GetSymbolResponse, error)
-	// Lists products, in the order of their ids.
-	ListSymbols(ctx context.Context, in *ListSymbolsRequest, opts ...grpc.CallOption) (*ListSymbolsResponse, error)
-	// Adds a product.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateSymbol(ctx context.Context, in *CreateSymbolRequest, opts ...grpc.CallOption) (*CreateSymbolResponse, error)
-	// Changes the masked fields of a product.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateSymbol(ctx context.Context, in *UpdateSymbolRequest, opts ...grpc.CallOption) (*UpdateSymbolResponse, error)
-	// Returns an asset's listing at a venue.
-	GetVenueAsset(ctx context.Context, in *GetVenueAssetRequest, opts ...grpc.CallOption) (*GetVenueAssetResponse, error)
-	// Lists assets' listings at venues, in the order of their ids.
-	ListVenueAssets(ctx context.Context, in *ListVenueAssetsRequest, opts ...grpc.CallOption) (*ListVenueAssetsResponse, error)
-	// Adds an asset's listing at a venue.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateVenueAsset(ctx context.Context, in *CreateVenueAssetRequest, opts ...grpc.CallOption) (*CreateVenueAssetResponse, error)
-	// Changes the masked fields of an asset's listing at a venue.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateVenueAsset(ctx context.Context, in *UpdateVenueAssetRequest, opts ...grpc.CallOption) (*UpdateVenueAssetResponse, error)
-	// Returns a product's listing at a venue.
-	GetVenueSymbol(ctx context.Context, in *GetVenueSymbolRequest, opts ...grpc.CallOption) (*GetVenueSymbolResponse, error)
-	// Lists products' listings at venues, in the order of their ids.
-	ListVenueSymbols(ctx context.Context, in *ListVenueSymbolsRequest, opts ...grpc.CallOption) (*ListVenueSymbolsResponse, error)
-	// Adds a product's listing at a venue.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateVenueSymbol(ctx context.Context, in *CreateVenueSymbolRequest, opts ...grpc.CallOption) (*CreateVenueSymbolResponse, error)
-	// Changes the masked fields of a product's listing at a venue.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateVenueSymbol(ctx context.Context, in *UpdateVenueSymbolRequest, opts ...grpc.CallOption) (*UpdateVenueSymbolResponse, error)
-	// Returns an asset's deployment on a chain.
+	// Returns an asset's deployment on a chain. Errors: "Get and List" above.
 	GetAssetDeployment(ctx context.Context, in *GetAssetDeploymentRequest, opts ...grpc.CallOption) (*GetAssetDeploymentResponse, error)
-	// Lists assets' deployments on chains, in the order of their ids.
+	// Lists assets' deployments on chains, in the order of their ids. Errors: "Get and List" above.
 	ListAssetDeployments(ctx context.Context, in *ListAssetDeploymentsRequest, opts ...grpc.CallOption) (*ListAssetDeploymentsResponse, error)
-	// Adds an asset's deployment on a chain.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds an asset's deployment on a chain. The caller proposes the id. `deployment_id` has to name the contract of
+	// `address`, if that is set: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
 	CreateAssetDeployment(ctx context.Context, in *CreateAssetDeploymentRequest, opts ...grpc.CallOption) (*CreateAssetDeploymentResponse, error)
-	// Changes the masked fields of an asset's deployment on a chain.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of an asset's deployment on a chain. Errors: "Update" above.
 	UpdateAssetDeployment(ctx context.Context, in *UpdateAssetDeploymentRequest, opts ...grpc.CallOption) (*UpdateAssetDeploymentResponse, error)
-	// Returns an asset's name at an information provider.
+	// Returns an asset's name at an information provider. Errors: "Get and List" above.
 	GetAssetIdentifier(ctx context.Context, in *GetAssetIdentifierRequest, opts ...grpc.CallOption) (*GetAssetIdentifierResponse, error)
-	// Lists assets' names at information providers, in the order of their ids.
+	// Lists assets' names at information providers, in the order of their ids. Errors: "Get and List" above.
 	ListAssetIdentifiers(ctx context.Context, in *ListAssetIdentifiersRequest, opts ...grpc.CallOption) (*ListAssetIdentifiersResponse, error)
-	// Adds an asset's name at an information provider.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds an asset's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a record
+	// with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
 	CreateAssetIdentifier(ctx context.Context, in *CreateAssetIdentifierRequest, opts ...grpc.CallOption) (*CreateAssetIdentifierResponse, error)
-	// Changes the masked fields of an asset's name at an information provider.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of an asset's name at an information provider. Errors: "Update" above.
 	UpdateAssetIdentifier(ctx context.Context, in *UpdateAssetIdentifierRequest, opts ...grpc.CallOption) (*UpdateAssetIdentifierResponse, error)
-	// Returns a product's name at an information provider.
-	GetSymbolIdentifier(ctx context.Context, in *GetSymbolIdentifierRequest, opts ...grpc.CallOption) (*GetSymbolIdentifierResponse, error)
-	// Lists products' names at information providers, in the order of their ids.
-	ListSymbolIdentifiers(ctx context.Context, in *ListSymbolIdentifiersRequest, opts ...grpc.CallOption) (*ListSymbolIdentifiersResponse, error)
-	// Adds a product's name at an information provider.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateSymbolIdentifier(ctx context.Context, in *CreateSymbolIdentifierRequest, opts ...grpc.CallOption) (*CreateSymbolIdentifierResponse, error)
-	// Changes the masked fields of a product's name at an information provider.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateSymbolIdentifier(ctx context.Context, in *UpdateSymbolIdentifierRequest, opts ...grpc.CallOption) (*UpdateSymbolIdentifierResponse, error)
-	// Returns a relationship between two assets.
+	// Returns a relationship between two assets. Errors: "Get and List" above.
 	GetAssetRelationship(ctx context.Context, in *GetAssetRelationshipRequest, opts ...grpc.CallOption) (*GetAssetRelationshipResponse, error)
-	// Lists relationships between assets, in the order of their ids.
+	// Lists relationships between assets, in the order of their ids. Errors: "Get and List" above.
 	ListAssetRelationships(ctx context.Context, in *ListAssetRelationshipsRequest, opts ...grpc.CallOption) (*ListAssetRelationshipsResponse, error)
-	// Adds a relationship between two assets.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds a relationship between two assets. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+	// same two assets in the same direction and the same type is valid in the same period. Errors: "Create" above.
 	CreateAssetRelationship(ctx context.Context, in *CreateAssetRelationshipRequest, opts ...grpc.CallOption) (*CreateAssetRelationshipResponse, error)
-	// Changes the masked fields of a relationship between two assets.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of a relationship between two assets. Errors: "Update" above.
 	UpdateAssetRelationship(ctx context.Context, in *UpdateAssetRelationshipRequest, opts ...grpc.CallOption) (*UpdateAssetRelationshipResponse, error)
-	// Returns a warning about an asset.
+	// Returns a warning about an asset. Errors: "Get and List" above.
 	GetAssetQualityFlag(ctx context.Context, in *GetAssetQualityFlagRequest, opts ...grpc.CallOption) (*GetAssetQualityFlagResponse, error)
-	// Lists warnings about assets, in the order of their ids.
+	// Lists warnings about assets, in the order of their ids. Errors: "Get and List" above.
 	ListAssetQualityFlags(ctx context.Context, in *ListAssetQualityFlagsRequest, opts ...grpc.CallOption) (*ListAssetQualityFlagsResponse, error)
-	// Adds a warning about an asset.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds a warning about an asset. The registry makes the id. Errors: "Create" above.
 	CreateAssetQualityFlag(ctx context.Context, in *CreateAssetQualityFlagRequest, opts ...grpc.CallOption) (*CreateAssetQualityFlagResponse, error)
-	// Changes the masked fields of a warning about an asset.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of a warning about an asset. Errors: "Update" above.
 	UpdateAssetQualityFlag(ctx context.Context, in *UpdateAssetQualityFlagRequest, opts ...grpc.CallOption) (*UpdateAssetQualityFlagResponse, error)
-	// Returns a group of assets with its members.
+	// Returns a group of assets with its members. Errors: "Get and List" above.
 	GetAssetGroup(ctx context.Context, in *GetAssetGroupRequest, opts ...grpc.CallOption) (*GetAssetGroupResponse, error)
-	// Lists groups of assets with their members, in the order of their ids.
+	// Lists groups of assets with their members, in the order of their ids. Errors: "Get and List" above.
 	ListAssetGroups(ctx context.Context, in *ListAssetGroupsRequest, opts ...grpc.CallOption) (*ListAssetGroupsResponse, error)
-	// Adds a group of assets with its members.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds a group of assets with its members. The caller proposes the id. Two memberships of one asset that overlap fail
+	// with VALIDITY_OVERLAP, which names this group. Errors: "Create" above.
 	CreateAssetGroup(ctx context.Context, in *CreateAssetGroupRequest, opts ...grpc.CallOption) (*CreateAssetGroupResponse, error)
-	// Changes the masked fields of a group of assets with its members.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of a group of assets with its members. Two memberships of one asset that overlap fail
+	// with VALIDITY_OVERLAP, which names this group. Errors: "Update" above.
 	UpdateAssetGroup(ctx context.Context, in *UpdateAssetGroupRequest, opts ...grpc.CallOption) (*UpdateAssetGroupResponse, error)
-	// Finds the asset that a provider's id, a venue's code or a deployment refers to.
-	//
-	// Names are reassigned: the result holds for the requested time.
-	ResolveAsset(ctx context.Context, in *ResolveAssetRequest, opts ...grpc.CallOption) (*ResolveAssetResponse, error)
-	// Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
-	// one listing and the segment would distinguish them.
-	ResolveVenueSymbol(ctx context.Context, in *ResolveVenueSymbolRequest, opts ...grpc.CallOption) (*ResolveVenueSymbolResponse, error)
-	// Lists actions that change the holdings of assets, newest first.
+	// Returns an action that changes the holdings of an asset. Errors: "Get and List" above.
+	GetAssetAction(ctx context.Context, in *GetAssetActionRequest, opts ...grpc.CallOption) (*GetAssetActionResponse, error)
+	// Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
+	// effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
 	ListAssetActions(ctx context.Context, in *ListAssetActionsRequest, opts ...grpc.CallOption) (*ListAssetActionsResponse, error)
-	// Streams every record that is added or changed.
+	// Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above.
+	CreateAssetAction(ctx context.Context, in *CreateAssetActionRequest, opts ...grpc.CallOption) (*CreateAssetActionResponse, error)
+	// Changes the masked fields of an action that changes the holdings of an asset. Errors: "Update" above.
+	UpdateAssetAction(ctx context.Context, in *UpdateAssetActionRequest, opts ...grpc.CallOption) (*UpdateAssetActionResponse, error)
+	// Returns a venue. Errors: "Get and List" above.
+	GetVenue(ctx context.Context, in *GetVenueRequest, opts ...grpc.CallOption) (*GetVenueResponse, error)
+	// Lists venues, in the order of their ids. Errors: "Get and List" above.
+	ListVenues(ctx context.Context, in *ListVenuesRequest, opts ...grpc.CallOption) (*ListVenuesResponse, error)
+	// Adds a venue. The caller proposes the id. Errors: "Create" above.
+	CreateVenue(ctx context.Context, in *CreateVenueRequest, opts ...grpc.CallOption) (*CreateVenueResponse, error)
+	// Changes the masked fields of a venue. Errors: "Update" above.
+	UpdateVenue(ctx context.Context, in *UpdateVenueRequest, opts ...grpc.CallOption) (*UpdateVenueResponse, error)
+	// Returns a product. Errors: "Get and List" above.
+	GetSymbol(ctx context.Context, in *GetSymbolRequest, opts ...grpc.CallOption) (*GetSymbolResponse, error)
+	// Lists products, in the order of their ids. Errors: "Get and List" above.
+	ListSymbols(ctx context.Context, in *ListSymbolsRequest, opts ...grpc.CallOption) (*ListSymbolsResponse, error)
+	// Adds a product. The caller proposes the id. `symbol_id` has to be the one that the fields give by the grammar in
+	// SPEC, which also refuses dates that no calendar has: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
+	CreateSymbol(ctx context.Context, in *CreateSymbolRequest, opts ...grpc.CallOption) (*CreateSymbolResponse, error)
+	// Changes the masked fields of a product. A change that `symbol_id` contradicts, such as another strike, fails with
+	// ID_CONTRADICTS_RECORD: it is another product. Errors: "Update" above.
+	UpdateSymbol(ctx context.Context, in *UpdateSymbolRequest, opts ...grpc.CallOption) (*UpdateSymbolResponse, error)
+	// Returns a product's name at an information provider. Errors: "Get and List" above.
+	GetSymbolIdentifier(ctx context.Context, in *GetSymbolIdentifierRequest, opts ...grpc.CallOption) (*GetSymbolIdentifierResponse, error)
+	// Lists products' names at information providers, in the order of their ids. Errors: "Get and List" above.
+	ListSymbolIdentifiers(ctx context.Context, in *ListSymbolIdentifiersRequest, opts ...grpc.CallOption) (*ListSymbolIdentifiersResponse, error)
+	// Adds a product's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a
+	// record with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
+	CreateSymbolIdentifier(ctx context.Context, in *CreateSymbolIdentifierRequest, opts ...grpc.CallOption) (*CreateSymbolIdentifierResponse, error)
+	// Changes the masked fields of a product's name at an information provider. Errors: "Update" above.
+	UpdateSymbolIdentifier(ctx context.Context, in *UpdateSymbolIdentifierRequest, opts ...grpc.CallOption) (*UpdateSymbolIdentifierResponse, error)
+	// Returns an asset's listing at a venue. Errors: "Get and List" above.
+	GetVenueAsset(ctx context.Context, in *GetVenueAssetRequest, opts ...grpc.CallOption) (*GetVenueAssetResponse, error)
+	// Lists assets' listings at venues, in the order of their ids. Errors: "Get and List" above.
+	ListVenueAssets(ctx context.Context, in *ListVenueAssetsRequest, opts ...grpc.CallOption) (*ListVenueAssetsResponse, error)
+	// Adds an asset's listing at a venue. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+	// same venue and a common code (`code` or `other_codes`) is valid in the same period. Errors: "Create" above.
+	CreateVenueAsset(ctx context.Context, in *CreateVenueAssetRequest, opts ...grpc.CallOption) (*CreateVenueAssetResponse, error)
+	// Changes the masked fields of an asset's listing at a venue. Errors: "Update" above.
+	UpdateVenueAsset(ctx context.Context, in *UpdateVenueAssetRequest, opts ...grpc.CallOption) (*UpdateVenueAssetResponse, error)
+	// Returns a product's listing at a venue. Errors: "Get and List" above.
+	GetVenueSymbol(ctx context.Context, in *GetVenueSymbolRequest, opts ...grpc.CallOption) (*GetVenueSymbolResponse, error)
+	// Lists products' listings at venues, in the order of their ids. Errors: "Get and List" above.
+	ListVenueSymbols(ctx context.Context, in *ListVenueSymbolsRequest, opts ...grpc.CallOption) (*ListVenueSymbolsResponse, error)
+	// Adds a product's listing at a venue. The caller proposes the id. `venue_symbol_id` has to begin with `venue_id` and
+	// `symbol_id`: otherwise ID_CONTRADICTS_RECORD. Fails with VALIDITY_OVERLAP if a record with the same venue and
+	// `segment` and a common name (`native_symbol` or `other_native_symbols`) is valid in the same period. Errors:
+	// "Create" above.
+	CreateVenueSymbol(ctx context.Context, in *CreateVenueSymbolRequest, opts ...grpc.CallOption) (*CreateVenueSymbolResponse, error)
+	// Changes the masked fields of a product's listing at a venue. Errors: "Update" above.
+	UpdateVenueSymbol(ctx context.Context, in *UpdateVenueSymbolRequest, opts ...grpc.CallOption) (*UpdateVenueSymbolResponse, error)
+	// Finds the asset that a provider's id, a venue's code or a deployment names.
+	//
+	// Names are reassigned, so a name is looked up at a time: among the current revisions of the records, the one that is
+	// valid then decides. At most one is, because overlapping validities are refused. Fails with NOT_FOUND,
+	// RECORD_NOT_FOUND, if none is; `type` is `Asset`, and `id` the external id, the code or the deployment id.
+	ResolveAsset(ctx context.Context, in *ResolveAssetRequest, opts ...grpc.CallOption) (*ResolveAssetResponse, error)
+	// Finds the listing that a venue's own name or id names.
+	//
+	// As in ResolveAsset, the record that is valid at the requested time decides, among the current revisions. Fails with
+	// NOT_FOUND, RECORD_NOT_FOUND, if none is (`type` is `VenueSymbol`, and `id` the native id or symbol), and with
+	// FAILED_PRECONDITION, AMBIGUOUS_NAME, if more than one is, because an empty segment matches every segment.
+	ResolveVenueSymbol(ctx context.Context, in *ResolveVenueSymbolRequest, opts ...grpc.CallOption) (*ResolveVenueSymbolResponse, error)
+	// Streams records: first all current ones of the requested types, in any order, then SnapshotComplete, then every
+	// record that is added or changed, in the order of the changes.
+	//
+	// The key of a record is its type and id. Of two messages with the same key the one with the higher revision holds.
+	// Intermediate revisions may be skipped, the newest never is. `resume_token` also accepts the token of a list without
+	// filters, if `record_types` has the listed type alone: the changes since the list follow, without a snapshot.
+	// Errors: "Streams" in SPEC.
 	WatchRegistry(ctx context.Context, in *WatchRegistryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchRegistryResponse], error)
 }
 
@@ -353,166 +349,6 @@ func (c *assetRegistryClient) UpdateChain(ctx context.Context, in *UpdateChainRe
 	return out, nil
 }
 
-func (c *assetRegistryClient) GetVenue(ctx context.Context, in *GetVenueRequest, opts ...grpc.CallOption) (*GetVenueResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetVenueResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_GetVenue_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) ListVenues(ctx context.Context, in *ListVenuesRequest, opts ...grpc.CallOption) (*ListVenuesResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListVenuesResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_ListVenues_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) CreateVenue(ctx context.Context, in *CreateVenueRequest, opts ...grpc.CallOption) (*CreateVenueResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CreateVenueResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_CreateVenue_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) UpdateVenue(ctx context.Context, in *UpdateVenueRequest, opts ...grpc.CallOption) (*UpdateVenueResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(UpdateVenueResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_UpdateVenue_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) GetSymbol(ctx context.Context, in *GetSymbolRequest, opts ...grpc.CallOption) (*GetSymbolResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetSymbolResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_GetSymbol_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) ListSymbols(ctx context.Context, in *ListSymbolsRequest, opts ...grpc.CallOption) (*ListSymbolsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListSymbolsResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_ListSymbols_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) CreateSymbol(ctx context.Context, in *CreateSymbolRequest, opts ...grpc.CallOption) (*CreateSymbolResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CreateSymbolResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_CreateSymbol_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) UpdateSymbol(ctx context.Context, in *UpdateSymbolRequest, opts ...grpc.CallOption) (*UpdateSymbolResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(UpdateSymbolResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_UpdateSymbol_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) GetVenueAsset(ctx context.Context, in *GetVenueAssetRequest, opts ...grpc.CallOption) (*GetVenueAssetResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetVenueAssetResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_GetVenueAsset_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) ListVenueAssets(ctx context.Context, in *ListVenueAssetsRequest, opts ...grpc.CallOption) (*ListVenueAssetsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListVenueAssetsResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_ListVenueAssets_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) CreateVenueAsset(ctx context.Context, in *CreateVenueAssetRequest, opts ...grpc.CallOption) (*CreateVenueAssetResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CreateVenueAssetResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_CreateVenueAsset_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) UpdateVenueAsset(ctx context.Context, in *UpdateVenueAssetRequest, opts ...grpc.CallOption) (*UpdateVenueAssetResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(UpdateVenueAssetResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_UpdateVenueAsset_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) GetVenueSymbol(ctx context.Context, in *GetVenueSymbolRequest, opts ...grpc.CallOption) (*GetVenueSymbolResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetVenueSymbolResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_GetVenueSymbol_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) ListVenueSymbols(ctx context.Context, in *ListVenueSymbolsRequest, opts ...grpc.CallOption) (*ListVenueSymbolsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListVenueSymbolsResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_ListVenueSymbols_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) CreateVenueSymbol(ctx context.Context, in *CreateVenueSymbolRequest, opts ...grpc.CallOption) (*CreateVenueSymbolResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CreateVenueSymbolResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_CreateVenueSymbol_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) UpdateVenueSymbol(ctx context.Context, in *UpdateVenueSymbolRequest, opts ...grpc.CallOption) (*UpdateVenueSymbolResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(UpdateVenueSymbolResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_UpdateVenueSymbol_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 func (c *assetRegistryClient) GetAssetDeployment(ctx context.Context, in *GetAssetDeploymentRequest, opts ...grpc.CallOption) (*GetAssetDeploymentResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetAssetDeploymentResponse)
@@ -587,46 +423,6 @@ func (c *assetRegistryClient) UpdateAssetIdentifier(ctx context.Context, in *Upd
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(UpdateAssetIdentifierResponse)
 	err := c.cc.Invoke(ctx, AssetRegistry_UpdateAssetIdentifier_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) GetSymbolIdentifier(ctx context.Context, in *GetSymbolIdentifierRequest, opts ...grpc.CallOption) (*GetSymbolIdentifierResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetSymbolIdentifierResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_GetSymbolIdentifier_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) ListSymbolIdentifiers(ctx context.Context, in *ListSymbolIdentifiersRequest, opts ...grpc.CallOption) (*ListSymbolIdentifiersResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListSymbolIdentifiersResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_ListSymbolIdentifiers_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) CreateSymbolIdentifier(ctx context.Context, in *CreateSymbolIdentifierRequest, opts ...grpc.CallOption) (*CreateSymbolIdentifierResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CreateSymbolIdentifierResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_CreateSymbolIdentifier_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) UpdateSymbolIdentifier(ctx context.Context, in *UpdateSymbolIdentifierRequest, opts ...grpc.CallOption) (*UpdateSymbolIdentifierResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(UpdateSymbolIdentifierResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_UpdateSymbolIdentifier_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -753,6 +549,246 @@ func (c *assetRegistryClient) UpdateAssetGroup(ctx context.Context, in *UpdateAs
 	return out, nil
 }
 
+func (c *assetRegistryClient) GetAssetAction(ctx context.Context, in *GetAssetActionRequest, opts ...grpc.CallOption) (*GetAssetActionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAssetActionResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_GetAssetAction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) ListAssetActions(ctx context.Context, in *ListAssetActionsRequest, opts ...grpc.CallOption) (*ListAssetActionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListAssetActionsResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_ListAssetActions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) CreateAssetAction(ctx context.Context, in *CreateAssetActionRequest, opts ...grpc.CallOption) (*CreateAssetActionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateAssetActionResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_CreateAssetAction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) UpdateAssetAction(ctx context.Context, in *UpdateAssetActionRequest, opts ...grpc.CallOption) (*UpdateAssetActionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateAssetActionResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_UpdateAssetAction_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) GetVenue(ctx context.Context, in *GetVenueRequest, opts ...grpc.CallOption) (*GetVenueResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetVenueResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_GetVenue_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) ListVenues(ctx context.Context, in *ListVenuesRequest, opts ...grpc.CallOption) (*ListVenuesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListVenuesResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_ListVenues_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) CreateVenue(ctx context.Context, in *CreateVenueRequest, opts ...grpc.CallOption) (*CreateVenueResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateVenueResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_CreateVenue_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) UpdateVenue(ctx context.Context, in *UpdateVenueRequest, opts ...grpc.CallOption) (*UpdateVenueResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateVenueResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_UpdateVenue_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) GetSymbol(ctx context.Context, in *GetSymbolRequest, opts ...grpc.CallOption) (*GetSymbolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSymbolResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_GetSymbol_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) ListSymbols(ctx context.Context, in *ListSymbolsRequest, opts ...grpc.CallOption) (*ListSymbolsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSymbolsResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_ListSymbols_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) CreateSymbol(ctx context.Context, in *CreateSymbolRequest, opts ...grpc.CallOption) (*CreateSymbolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateSymbolResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_CreateSymbol_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) UpdateSymbol(ctx context.Context, in *UpdateSymbolRequest, opts ...grpc.CallOption) (*UpdateSymbolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateSymbolResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_UpdateSymbol_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) GetSymbolIdentifier(ctx context.Context, in *GetSymbolIdentifierRequest, opts ...grpc.CallOption) (*GetSymbolIdentifierResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSymbolIdentifierResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_GetSymbolIdentifier_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) ListSymbolIdentifiers(ctx context.Context, in *ListSymbolIdentifiersRequest, opts ...grpc.CallOption) (*ListSymbolIdentifiersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSymbolIdentifiersResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_ListSymbolIdentifiers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) CreateSymbolIdentifier(ctx context.Context, in *CreateSymbolIdentifierRequest, opts ...grpc.CallOption) (*CreateSymbolIdentifierResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateSymbolIdentifierResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_CreateSymbolIdentifier_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) UpdateSymbolIdentifier(ctx context.Context, in *UpdateSymbolIdentifierRequest, opts ...grpc.CallOption) (*UpdateSymbolIdentifierResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateSymbolIdentifierResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_UpdateSymbolIdentifier_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) GetVenueAsset(ctx context.Context, in *GetVenueAssetRequest, opts ...grpc.CallOption) (*GetVenueAssetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetVenueAssetResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_GetVenueAsset_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) ListVenueAssets(ctx context.Context, in *ListVenueAssetsRequest, opts ...grpc.CallOption) (*ListVenueAssetsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListVenueAssetsResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_ListVenueAssets_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) CreateVenueAsset(ctx context.Context, in *CreateVenueAssetRequest, opts ...grpc.CallOption) (*CreateVenueAssetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateVenueAssetResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_CreateVenueAsset_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) UpdateVenueAsset(ctx context.Context, in *UpdateVenueAssetRequest, opts ...grpc.CallOption) (*UpdateVenueAssetResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateVenueAssetResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_UpdateVenueAsset_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) GetVenueSymbol(ctx context.Context, in *GetVenueSymbolRequest, opts ...grpc.CallOption) (*GetVenueSymbolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetVenueSymbolResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_GetVenueSymbol_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) ListVenueSymbols(ctx context.Context, in *ListVenueSymbolsRequest, opts ...grpc.CallOption) (*ListVenueSymbolsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListVenueSymbolsResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_ListVenueSymbols_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) CreateVenueSymbol(ctx context.Context, in *CreateVenueSymbolRequest, opts ...grpc.CallOption) (*CreateVenueSymbolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateVenueSymbolResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_CreateVenueSymbol_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *assetRegistryClient) UpdateVenueSymbol(ctx context.Context, in *UpdateVenueSymbolRequest, opts ...grpc.CallOption) (*UpdateVenueSymbolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateVenueSymbolResponse)
+	err := c.cc.Invoke(ctx, AssetRegistry_UpdateVenueSymbol_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *assetRegistryClient) ResolveAsset(ctx context.Context, in *ResolveAssetRequest, opts ...grpc.CallOption) (*ResolveAssetResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResolveAssetResponse)
@@ -767,16 +803,6 @@ func (c *assetRegistryClient) ResolveVenueSymbol(ctx context.Context, in *Resolv
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResolveVenueSymbolResponse)
 	err := c.cc.Invoke(ctx, AssetRegistry_ResolveVenueSymbol_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *assetRegistryClient) ListAssetActions(ctx context.Context, in *ListAssetActionsRequest, opts ...grpc.CallOption) (*ListAssetActionsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListAssetActionsResponse)
-	err := c.cc.Invoke(ctx, AssetRegistry_ListAssetActions_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -807,190 +833,183 @@ type AssetRegistry_WatchRegistryClient = grpc.ServerStreamingClient[WatchRegistr
 // for forward compatibility.
 //
 // Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
+// Every other service refers to things by the ids of these records.
 //
-// Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
-// deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
-// with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-// google.rpc.BadRequest.
+// Ids: The caller proposes the ids of assets, chains, deployments, groups, venues, products and products' listings, and
+// the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
+// never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
+//
+// Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
+// is absent "still".
+//
+// Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
+// current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
+// and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
+// fail with:
+// - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
+// - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
+// - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
+//
+// Create: Answers the record with revision 1. Fails with the first of these that applies:
+//   - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
+//   - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
+//   - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
+//   - FAILED_PRECONDITION, REFERENCE_NOT_FOUND, if an id in the record, at any depth, names a record that the registry
+//     does not have; the first in the order of the fields;
+//   - FAILED_PRECONDITION, VALIDITY_OVERLAP, if a record with the same key is valid in the same period. The methods state
+//     the keys; records without one never overlap.
+//
+// Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
+// no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
+// through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
+// into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
+// from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+//   - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+//   - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
+//   - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
+//     or `updated_at`;
+//   - ABORTED, REVISION_MISMATCH, if `revision` is not the current one: read the record again, then decide again;
+//   - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
+//   - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
+//
+// What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
 type AssetRegistryServer interface {
-	// Returns an asset.
+	// Returns an asset. Errors: "Get and List" above.
 	GetAsset(context.Context, *GetAssetRequest) (*GetAssetResponse, error)
-	// Lists assets, in the order of their ids.
+	// Lists assets, in the order of their ids. Errors: "Get and List" above.
 	ListAssets(context.Context, *ListAssetsRequest) (*ListAssetsResponse, error)
-	// Adds an asset.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds an asset. The caller proposes the id. Errors: "Create" above.
 	CreateAsset(context.Context, *CreateAssetRequest) (*CreateAssetResponse, error)
-	// Changes the masked fields of an asset.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of an asset. Errors: "Update" above.
 	UpdateAsset(context.Context, *UpdateAssetRequest) (*UpdateAssetResponse, error)
-	// Returns a chain.
+	// Returns a chain. Errors: "Get and List" above.
 	GetChain(context.Context, *GetChainRequest) (*GetChainResponse, error)
-	// Lists chains, in the order of their ids.
+	// Lists chains, in the order of their ids. Errors: "Get and List" above.
 	ListChains(context.Context, *ListChainsRequest) (*ListChainsResponse, error)
-	// Adds a chain.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds a chain. The caller proposes the id. Errors: "Create" above.
 	CreateChain(context.Context, *CreateChainRequest) (*CreateChainResponse, error)
-	// Changes the masked fields of a chain.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of a chain. Errors: "Update" above.
 	UpdateChain(context.Context, *UpdateChainRequest) (*UpdateChainResponse, error)
-	// Returns a venue.
-	GetVenue(context.Context, *GetVenueRequest) (*GetVenueResponse, error)
-	// Lists venues, in the order of their ids.
-	ListVenues(context.Context, *ListVenuesRequest) (*ListVenuesResponse, error)
-	// Adds a venue.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateVenue(context.Context, *CreateVenueRequest) (*CreateVenueResponse, error)
-	// Changes the masked fields of a venue.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateVenue(context.Context, *UpdateVenueRequest) (*UpdateVenueResponse, error)
-	// Returns a product.
-	GetSymbol(context.Context, *GetSymbolRequest) (*GetSymbolResponse, error)
-	// Lists products, in the order of their ids.
-	ListSymbols(context.Context, *ListSymbolsRequest) (*ListSymbolsResponse, error)
-	// Adds a product.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateSymbol(context.Context, *CreateSymbolRequest) (*CreateSymbolResponse, error)
-	// Changes the masked fields of a product.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateSymbol(context.Context, *UpdateSymbolRequest) (*UpdateSymbolResponse, error)
-	// Returns an asset's listing at a venue.
-	GetVenueAsset(context.Context, *GetVenueAssetRequest) (*GetVenueAssetResponse, error)
-	// Lists assets' listings at venues, in the order of their ids.
-	ListVenueAssets(context.Context, *ListVenueAssetsRequest) (*ListVenueAssetsResponse, error)
-	// Adds an asset's listing at a venue.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateVenueAsset(context.Context, *CreateVenueAssetRequest) (*CreateVenueAssetResponse, error)
-	// Changes the masked fields of an asset's listing at a venue.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateVenueAsset(context.Context, *UpdateVenueAssetRequest) (*UpdateVenueAssetResponse, error)
-	// Returns a product's listing at a venue.
-	GetVenueSymbol(context.Context, *GetVenueSymbolRequest) (*GetVenueSymbolResponse, error)
-	// Lists products' listings at venues, in the order of their ids.
-	ListVenueSymbols(context.Context, *ListVenueSymbolsRequest) (*ListVenueSymbolsResponse, error)
-	// Adds a product's listing at a venue.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateVenueSymbol(context.Context, *CreateVenueSymbolRequest) (*CreateVenueSymbolResponse, error)
-	// Changes the masked fields of a product's listing at a venue.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateVenueSymbol(context.Context, *UpdateVenueSymbolRequest) (*UpdateVenueSymbolResponse, error)
-	// Returns an asset's deployment on a chain.
+	// Returns an asset's deployment on a chain. Errors: "Get and List" above.
 	GetAssetDeployment(context.Context, *GetAssetDeploymentRequest) (*GetAssetDeploymentResponse, error)
-	// Lists assets' deployments on chains, in the order of their ids.
+	// Lists assets' deployments on chains, in the order of their ids. Errors: "Get and List" above.
 	ListAssetDeployments(context.Context, *ListAssetDeploymentsRequest) (*ListAssetDeploymentsResponse, error)
-	// Adds an asset's deployment on a chain.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds an asset's deployment on a chain. The caller proposes the id. `deployment_id` has to name the contract of
+	// `address`, if that is set: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
 	CreateAssetDeployment(context.Context, *CreateAssetDeploymentRequest) (*CreateAssetDeploymentResponse, error)
-	// Changes the masked fields of an asset's deployment on a chain.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of an asset's deployment on a chain. Errors: "Update" above.
 	UpdateAssetDeployment(context.Context, *UpdateAssetDeploymentRequest) (*UpdateAssetDeploymentResponse, error)
-	// Returns an asset's name at an information provider.
+	// Returns an asset's name at an information provider. Errors: "Get and List" above.
 	GetAssetIdentifier(context.Context, *GetAssetIdentifierRequest) (*GetAssetIdentifierResponse, error)
-	// Lists assets' names at information providers, in the order of their ids.
+	// Lists assets' names at information providers, in the order of their ids. Errors: "Get and List" above.
 	ListAssetIdentifiers(context.Context, *ListAssetIdentifiersRequest) (*ListAssetIdentifiersResponse, error)
-	// Adds an asset's name at an information provider.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds an asset's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a record
+	// with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
 	CreateAssetIdentifier(context.Context, *CreateAssetIdentifierRequest) (*CreateAssetIdentifierResponse, error)
-	// Changes the masked fields of an asset's name at an information provider.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of an asset's name at an information provider. Errors: "Update" above.
 	UpdateAssetIdentifier(context.Context, *UpdateAssetIdentifierRequest) (*UpdateAssetIdentifierResponse, error)
-	// Returns a product's name at an information provider.
-	GetSymbolIdentifier(context.Context, *GetSymbolIdentifierRequest) (*GetSymbolIdentifierResponse, error)
-	// Lists products' names at information providers, in the order of their ids.
-	ListSymbolIdentifiers(context.Context, *ListSymbolIdentifiersRequest) (*ListSymbolIdentifiersResponse, error)
-	// Adds a product's name at an information provider.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
-	CreateSymbolIdentifier(context.Context, *CreateSymbolIdentifierRequest) (*CreateSymbolIdentifierResponse, error)
-	// Changes the masked fields of a product's name at an information provider.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
-	UpdateSymbolIdentifier(context.Context, *UpdateSymbolIdentifierRequest) (*UpdateSymbolIdentifierResponse, error)
-	// Returns a relationship between two assets.
+	// Returns a relationship between two assets. Errors: "Get and List" above.
 	GetAssetRelationship(context.Context, *GetAssetRelationshipRequest) (*GetAssetRelationshipResponse, error)
-	// Lists relationships between assets, in the order of their ids.
+	// Lists relationships between assets, in the order of their ids. Errors: "Get and List" above.
 	ListAssetRelationships(context.Context, *ListAssetRelationshipsRequest) (*ListAssetRelationshipsResponse, error)
-	// Adds a relationship between two assets.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds a relationship between two assets. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+	// same two assets in the same direction and the same type is valid in the same period. Errors: "Create" above.
 	CreateAssetRelationship(context.Context, *CreateAssetRelationshipRequest) (*CreateAssetRelationshipResponse, error)
-	// Changes the masked fields of a relationship between two assets.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of a relationship between two assets. Errors: "Update" above.
 	UpdateAssetRelationship(context.Context, *UpdateAssetRelationshipRequest) (*UpdateAssetRelationshipResponse, error)
-	// Returns a warning about an asset.
+	// Returns a warning about an asset. Errors: "Get and List" above.
 	GetAssetQualityFlag(context.Context, *GetAssetQualityFlagRequest) (*GetAssetQualityFlagResponse, error)
-	// Lists warnings about assets, in the order of their ids.
+	// Lists warnings about assets, in the order of their ids. Errors: "Get and List" above.
 	ListAssetQualityFlags(context.Context, *ListAssetQualityFlagsRequest) (*ListAssetQualityFlagsResponse, error)
-	// Adds a warning about an asset.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds a warning about an asset. The registry makes the id. Errors: "Create" above.
 	CreateAssetQualityFlag(context.Context, *CreateAssetQualityFlagRequest) (*CreateAssetQualityFlagResponse, error)
-	// Changes the masked fields of a warning about an asset.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of a warning about an asset. Errors: "Update" above.
 	UpdateAssetQualityFlag(context.Context, *UpdateAssetQualityFlagRequest) (*UpdateAssetQualityFlagResponse, error)
-	// Returns a group of assets with its members.
+	// Returns a group of assets with its members. Errors: "Get and List" above.
 	GetAssetGroup(context.Context, *GetAssetGroupRequest) (*GetAssetGroupResponse, error)
-	// Lists groups of assets with their members, in the order of their ids.
+	// Lists groups of assets with their members, in the order of their ids. Errors: "Get and List" above.
 	ListAssetGroups(context.Context, *ListAssetGroupsRequest) (*ListAssetGroupsResponse, error)
-	// Adds a group of assets with its members.
-	//
-	// Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-	// does not exist.
+	// Adds a group of assets with its members. The caller proposes the id. Two memberships of one asset that overlap fail
+	// with VALIDITY_OVERLAP, which names this group. Errors: "Create" above.
 	CreateAssetGroup(context.Context, *CreateAssetGroupRequest) (*CreateAssetGroupResponse, error)
-	// Changes the masked fields of a group of assets with its members.
-	//
-	// Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-	// changed.
+	// Changes the masked fields of a group of assets with its members. Two memberships of one asset that overlap fail
+	// with VALIDITY_OVERLAP, which names this group. Errors: "Update" above.
 	UpdateAssetGroup(context.Context, *UpdateAssetGroupRequest) (*UpdateAssetGroupResponse, error)
-	// Finds the asset that a provider's id, a venue's code or a deployment refers to.
-	//
-	// Names are reassigned: the result holds for the requested time.
-	ResolveAsset(context.Context, *ResolveAssetRequest) (*ResolveAssetResponse, error)
-	// Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
-	// one listing and the segment would distinguish them.
-	ResolveVenueSymbol(context.Context, *ResolveVenueSymbolRequest) (*ResolveVenueSymbolResponse, error)
-	// Lists actions that change the holdings of assets, newest first.
+	// Returns an action that changes the holdings of an asset. Errors: "Get and List" above.
+	GetAssetAction(context.Context, *GetAssetActionRequest) (*GetAssetActionResponse, error)
+	// Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
+	// effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
 	ListAssetActions(context.Context, *ListAssetActionsRequest) (*ListAssetActionsResponse, error)
-	// Streams every record that is added or changed.
+	// Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above.
+	CreateAssetAction(context.Context, *CreateAssetActionRequest) (*CreateAssetActionResponse, error)
+	// Changes the masked fields of an action that changes the holdings of an asset. Errors: "Update" above.
+	UpdateAssetAction(context.Context, *UpdateAssetActionRequest) (*UpdateAssetActionResponse, error)
+	// Returns a venue. Errors: "Get and List" above.
+	GetVenue(context.Context, *GetVenueRequest) (*GetVenueResponse, error)
+	// Lists venues, in the order of their ids. Errors: "Get and List" above.
+	ListVenues(context.Context, *ListVenuesRequest) (*ListVenuesResponse, error)
+	// Adds a venue. The caller proposes the id. Errors: "Create" above.
+	CreateVenue(context.Context, *CreateVenueRequest) (*CreateVenueResponse, error)
+	// Changes the masked fields of a venue. Errors: "Update" above.
+	UpdateVenue(context.Context, *UpdateVenueRequest) (*UpdateVenueResponse, error)
+	// Returns a product. Errors: "Get and List" above.
+	GetSymbol(context.Context, *GetSymbolRequest) (*GetSymbolResponse, error)
+	// Lists products, in the order of their ids. Errors: "Get and List" above.
+	ListSymbols(context.Context, *ListSymbolsRequest) (*ListSymbolsResponse, error)
+	// Adds a product. The caller proposes the id. `symbol_id` has to be the one that the fields give by the grammar in
+	// SPEC, which also refuses dates that no calendar has: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
+	CreateSymbol(context.Context, *CreateSymbolRequest) (*CreateSymbolResponse, error)
+	// Changes the masked fields of a product. A change that `symbol_id` contradicts, such as another strike, fails with
+	// ID_CONTRADICTS_RECORD: it is another product. Errors: "Update" above.
+	UpdateSymbol(context.Context, *UpdateSymbolRequest) (*UpdateSymbolResponse, error)
+	// Returns a product's name at an information provider. Errors: "Get and List" above.
+	GetSymbolIdentifier(context.Context, *GetSymbolIdentifierRequest) (*GetSymbolIdentifierResponse, error)
+	// Lists products' names at information providers, in the order of their ids. Errors: "Get and List" above.
+	ListSymbolIdentifiers(context.Context, *ListSymbolIdentifiersRequest) (*ListSymbolIdentifiersResponse, error)
+	// Adds a product's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a
+	// record with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
+	CreateSymbolIdentifier(context.Context, *CreateSymbolIdentifierRequest) (*CreateSymbolIdentifierResponse, error)
+	// Changes the masked fields of a product's name at an information provider. Errors: "Update" above.
+	UpdateSymbolIdentifier(context.Context, *UpdateSymbolIdentifierRequest) (*UpdateSymbolIdentifierResponse, error)
+	// Returns an asset's listing at a venue. Errors: "Get and List" above.
+	GetVenueAsset(context.Context, *GetVenueAssetRequest) (*GetVenueAssetResponse, error)
+	// Lists assets' listings at venues, in the order of their ids. Errors: "Get and List" above.
+	ListVenueAssets(context.Context, *ListVenueAssetsRequest) (*ListVenueAssetsResponse, error)
+	// Adds an asset's listing at a venue. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+	// same venue and a common code (`code` or `other_codes`) is valid in the same period. Errors: "Create" above.
+	CreateVenueAsset(context.Context, *CreateVenueAssetRequest) (*CreateVenueAssetResponse, error)
+	// Changes the masked fields of an asset's listing at a venue. Errors: "Update" above.
+	UpdateVenueAsset(context.Context, *UpdateVenueAssetRequest) (*UpdateVenueAssetResponse, error)
+	// Returns a product's listing at a venue. Errors: "Get and List" above.
+	GetVenueSymbol(context.Context, *GetVenueSymbolRequest) (*GetVenueSymbolResponse, error)
+	// Lists products' listings at venues, in the order of their ids. Errors: "Get and List" above.
+	ListVenueSymbols(context.Context, *ListVenueSymbolsRequest) (*ListVenueSymbolsResponse, error)
+	// Adds a product's listing at a venue. The caller proposes the id. `venue_symbol_id` has to begin with `venue_id` and
+	// `symbol_id`: otherwise ID_CONTRADICTS_RECORD. Fails with VALIDITY_OVERLAP if a record with the same venue and
+	// `segment` and a common name (`native_symbol` or `other_native_symbols`) is valid in the same period. Errors:
+	// "Create" above.
+	CreateVenueSymbol(context.Context, *CreateVenueSymbolRequest) (*CreateVenueSymbolResponse, error)
+	// Changes the masked fields of a product's listing at a venue. Errors: "Update" above.
+	UpdateVenueSymbol(context.Context, *UpdateVenueSymbolRequest) (*UpdateVenueSymbolResponse, error)
+	// Finds the asset that a provider's id, a venue's code or a deployment names.
+	//
+	// Names are reassigned, so a name is looked up at a time: among the current revisions of the records, the one that is
+	// valid then decides. At most one is, because overlapping validities are refused. Fails with NOT_FOUND,
+	// RECORD_NOT_FOUND, if none is; `type` is `Asset`, and `id` the external id, the code or the deployment id.
+	ResolveAsset(context.Context, *ResolveAssetRequest) (*ResolveAssetResponse, error)
+	// Finds the listing that a venue's own name or id names.
+	//
+	// As in ResolveAsset, the record that is valid at the requested time decides, among the current revisions. Fails with
+	// NOT_FOUND, RECORD_NOT_FOUND, if none is (`type` is `VenueSymbol`, and `id` the native id or symbol), and with
+	// FAILED_PRECONDITION, AMBIGUOUS_NAME, if more than one is, because an empty segment matches every segment.
+	ResolveVenueSymbol(context.Context, *ResolveVenueSymbolRequest) (*ResolveVenueSymbolResponse, error)
+	// Streams records: first all current ones of the requested types, in any order, then SnapshotComplete, then every
+	// record that is added or changed, in the order of the changes.
+	//
+	// The key of a record is its type and id. Of two messages with the same key the one with the higher revision holds.
+	// Intermediate revisions may be skipped, the newest never is. `resume_token` also accepts the token of a list without
+	// filters, if `record_types` has the listed type alone: the changes since the list follow, without a snapshot.
+	// Errors: "Streams" in SPEC.
 	WatchRegistry(*WatchRegistryRequest, grpc.ServerStreamingServer[WatchRegistryResponse]) error
 	mustEmbedUnimplementedAssetRegistryServer()
 }
@@ -1026,54 +1045,6 @@ func (UnimplementedAssetRegistryServer) CreateChain(context.Context, *CreateChai
 func (UnimplementedAssetRegistryServer) UpdateChain(context.Context, *UpdateChainRequest) (*UpdateChainResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateChain not implemented")
 }
-func (UnimplementedAssetRegistryServer) GetVenue(context.Context, *GetVenueRequest) (*GetVenueResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetVenue not implemented")
-}
-func (UnimplementedAssetRegistryServer) ListVenues(context.Context, *ListVenuesRequest) (*ListVenuesResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListVenues not implemented")
-}
-func (UnimplementedAssetRegistryServer) CreateVenue(context.Context, *CreateVenueRequest) (*CreateVenueResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CreateVenue not implemented")
-}
-func (UnimplementedAssetRegistryServer) UpdateVenue(context.Context, *UpdateVenueRequest) (*UpdateVenueResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method UpdateVenue not implemented")
-}
-func (UnimplementedAssetRegistryServer) GetSymbol(context.Context, *GetSymbolRequest) (*GetSymbolResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetSymbol not implemented")
-}
-func (UnimplementedAssetRegistryServer) ListSymbols(context.Context, *ListSymbolsRequest) (*ListSymbolsResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListSymbols not implemented")
-}
-func (UnimplementedAssetRegistryServer) CreateSymbol(context.Context, *CreateSymbolRequest) (*CreateSymbolResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CreateSymbol not implemented")
-}
-func (UnimplementedAssetRegistryServer) UpdateSymbol(context.Context, *UpdateSymbolRequest) (*UpdateSymbolResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method UpdateSymbol not implemented")
-}
-func (UnimplementedAssetRegistryServer) GetVenueAsset(context.Context, *GetVenueAssetRequest) (*GetVenueAssetResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetVenueAsset not implemented")
-}
-func (UnimplementedAssetRegistryServer) ListVenueAssets(context.Context, *ListVenueAssetsRequest) (*ListVenueAssetsResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListVenueAssets not implemented")
-}
-func (UnimplementedAssetRegistryServer) CreateVenueAsset(context.Context, *CreateVenueAssetRequest) (*CreateVenueAssetResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CreateVenueAsset not implemented")
-}
-func (UnimplementedAssetRegistryServer) UpdateVenueAsset(context.Context, *UpdateVenueAssetRequest) (*UpdateVenueAssetResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method UpdateVenueAsset not implemented")
-}
-func (UnimplementedAssetRegistryServer) GetVenueSymbol(context.Context, *GetVenueSymbolRequest) (*GetVenueSymbolResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetVenueSymbol not implemented")
-}
-func (UnimplementedAssetRegistryServer) ListVenueSymbols(context.Context, *ListVenueSymbolsRequest) (*ListVenueSymbolsResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListVenueSymbols not implemented")
-}
-func (UnimplementedAssetRegistryServer) CreateVenueSymbol(context.Context, *CreateVenueSymbolRequest) (*CreateVenueSymbolResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CreateVenueSymbol not implemented")
-}
-func (UnimplementedAssetRegistryServer) UpdateVenueSymbol(context.Context, *UpdateVenueSymbolRequest) (*UpdateVenueSymbolResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method UpdateVenueSymbol not implemented")
-}
 func (UnimplementedAssetRegistryServer) GetAssetDeployment(context.Context, *GetAssetDeploymentRequest) (*GetAssetDeploymentResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetAssetDeployment not implemented")
 }
@@ -1097,18 +1068,6 @@ func (UnimplementedAssetRegistryServer) CreateAssetIdentifier(context.Context, *
 }
 func (UnimplementedAssetRegistryServer) UpdateAssetIdentifier(context.Context, *UpdateAssetIdentifierRequest) (*UpdateAssetIdentifierResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateAssetIdentifier not implemented")
-}
-func (UnimplementedAssetRegistryServer) GetSymbolIdentifier(context.Context, *GetSymbolIdentifierRequest) (*GetSymbolIdentifierResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetSymbolIdentifier not implemented")
-}
-func (UnimplementedAssetRegistryServer) ListSymbolIdentifiers(context.Context, *ListSymbolIdentifiersRequest) (*ListSymbolIdentifiersResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListSymbolIdentifiers not implemented")
-}
-func (UnimplementedAssetRegistryServer) CreateSymbolIdentifier(context.Context, *CreateSymbolIdentifierRequest) (*CreateSymbolIdentifierResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CreateSymbolIdentifier not implemented")
-}
-func (UnimplementedAssetRegistryServer) UpdateSymbolIdentifier(context.Context, *UpdateSymbolIdentifierRequest) (*UpdateSymbolIdentifierResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method UpdateSymbolIdentifier not implemented")
 }
 func (UnimplementedAssetRegistryServer) GetAssetRelationship(context.Context, *GetAssetRelationshipRequest) (*GetAssetRelationshipResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetAssetRelationship not implemented")
@@ -1146,14 +1105,83 @@ func (UnimplementedAssetRegistryServer) CreateAssetGroup(context.Context, *Creat
 func (UnimplementedAssetRegistryServer) UpdateAssetGroup(context.Context, *UpdateAssetGroupRequest) (*UpdateAssetGroupResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateAssetGroup not implemented")
 }
+func (UnimplementedAssetRegistryServer) GetAssetAction(context.Context, *GetAssetActionRequest) (*GetAssetActionResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetAssetAction not implemented")
+}
+func (UnimplementedAssetRegistryServer) ListAssetActions(context.Context, *ListAssetActionsRequest) (*ListAssetActionsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListAssetActions not implemented")
+}
+func (UnimplementedAssetRegistryServer) CreateAssetAction(context.Context, *CreateAssetActionRequest) (*CreateAssetActionResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateAssetAction not implemented")
+}
+func (UnimplementedAssetRegistryServer) UpdateAssetAction(context.Context, *UpdateAssetActionRequest) (*UpdateAssetActionResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateAssetAction not implemented")
+}
+func (UnimplementedAssetRegistryServer) GetVenue(context.Context, *GetVenueRequest) (*GetVenueResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetVenue not implemented")
+}
+func (UnimplementedAssetRegistryServer) ListVenues(context.Context, *ListVenuesRequest) (*ListVenuesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListVenues not implemented")
+}
+func (UnimplementedAssetRegistryServer) CreateVenue(context.Context, *CreateVenueRequest) (*CreateVenueResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateVenue not implemented")
+}
+func (UnimplementedAssetRegistryServer) UpdateVenue(context.Context, *UpdateVenueRequest) (*UpdateVenueResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateVenue not implemented")
+}
+func (UnimplementedAssetRegistryServer) GetSymbol(context.Context, *GetSymbolRequest) (*GetSymbolResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetSymbol not implemented")
+}
+func (UnimplementedAssetRegistryServer) ListSymbols(context.Context, *ListSymbolsRequest) (*ListSymbolsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListSymbols not implemented")
+}
+func (UnimplementedAssetRegistryServer) CreateSymbol(context.Context, *CreateSymbolRequest) (*CreateSymbolResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateSymbol not implemented")
+}
+func (UnimplementedAssetRegistryServer) UpdateSymbol(context.Context, *UpdateSymbolRequest) (*UpdateSymbolResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateSymbol not implemented")
+}
+func (UnimplementedAssetRegistryServer) GetSymbolIdentifier(context.Context, *GetSymbolIdentifierRequest) (*GetSymbolIdentifierResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetSymbolIdentifier not implemented")
+}
+func (UnimplementedAssetRegistryServer) ListSymbolIdentifiers(context.Context, *ListSymbolIdentifiersRequest) (*ListSymbolIdentifiersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListSymbolIdentifiers not implemented")
+}
+func (UnimplementedAssetRegistryServer) CreateSymbolIdentifier(context.Context, *CreateSymbolIdentifierRequest) (*CreateSymbolIdentifierResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateSymbolIdentifier not implemented")
+}
+func (UnimplementedAssetRegistryServer) UpdateSymbolIdentifier(context.Context, *UpdateSymbolIdentifierRequest) (*UpdateSymbolIdentifierResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateSymbolIdentifier not implemented")
+}
+func (UnimplementedAssetRegistryServer) GetVenueAsset(context.Context, *GetVenueAssetRequest) (*GetVenueAssetResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetVenueAsset not implemented")
+}
+func (UnimplementedAssetRegistryServer) ListVenueAssets(context.Context, *ListVenueAssetsRequest) (*ListVenueAssetsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListVenueAssets not implemented")
+}
+func (UnimplementedAssetRegistryServer) CreateVenueAsset(context.Context, *CreateVenueAssetRequest) (*CreateVenueAssetResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateVenueAsset not implemented")
+}
+func (UnimplementedAssetRegistryServer) UpdateVenueAsset(context.Context, *UpdateVenueAssetRequest) (*UpdateVenueAssetResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateVenueAsset not implemented")
+}
+func (UnimplementedAssetRegistryServer) GetVenueSymbol(context.Context, *GetVenueSymbolRequest) (*GetVenueSymbolResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetVenueSymbol not implemented")
+}
+func (UnimplementedAssetRegistryServer) ListVenueSymbols(context.Context, *ListVenueSymbolsRequest) (*ListVenueSymbolsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListVenueSymbols not implemented")
+}
+func (UnimplementedAssetRegistryServer) CreateVenueSymbol(context.Context, *CreateVenueSymbolRequest) (*CreateVenueSymbolResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateVenueSymbol not implemented")
+}
+func (UnimplementedAssetRegistryServer) UpdateVenueSymbol(context.Context, *UpdateVenueSymbolRequest) (*UpdateVenueSymbolResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method UpdateVenueSymbol not implemented")
+}
 func (UnimplementedAssetRegistryServer) ResolveAsset(context.Context, *ResolveAssetRequest) (*ResolveAssetResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ResolveAsset not implemented")
 }
 func (UnimplementedAssetRegistryServer) ResolveVenueSymbol(context.Context, *ResolveVenueSymbolRequest) (*ResolveVenueSymbolResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ResolveVenueSymbol not implemented")
-}
-func (UnimplementedAssetRegistryServer) ListAssetActions(context.Context, *ListAssetActionsRequest) (*ListAssetActionsResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListAssetActions not implemented")
 }
 func (UnimplementedAssetRegistryServer) WatchRegistry(*WatchRegistryRequest, grpc.ServerStreamingServer[WatchRegistryResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method WatchRegistry not implemented")
@@ -1323,294 +1351,6 @@ func _AssetRegistry_UpdateChain_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
-func _AssetRegistry_GetVenue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetVenueRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).GetVenue(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_GetVenue_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).GetVenue(ctx, req.(*GetVenueRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_ListVenues_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListVenuesRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).ListVenues(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_ListVenues_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).ListVenues(ctx, req.(*ListVenuesRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_CreateVenue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CreateVenueRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).CreateVenue(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_CreateVenue_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).CreateVenue(ctx, req.(*CreateVenueRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_UpdateVenue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(UpdateVenueRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).UpdateVenue(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_UpdateVenue_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).UpdateVenue(ctx, req.(*UpdateVenueRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_GetSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetSymbolRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).GetSymbol(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_GetSymbol_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).GetSymbol(ctx, req.(*GetSymbolRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_ListSymbols_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListSymbolsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).ListSymbols(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_ListSymbols_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).ListSymbols(ctx, req.(*ListSymbolsRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_CreateSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CreateSymbolRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).CreateSymbol(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_CreateSymbol_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).CreateSymbol(ctx, req.(*CreateSymbolRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_UpdateSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(UpdateSymbolRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).UpdateSymbol(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_UpdateSymbol_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).UpdateSymbol(ctx, req.(*UpdateSymbolRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_GetVenueAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetVenueAssetRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).GetVenueAsset(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_GetVenueAsset_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).GetVenueAsset(ctx, req.(*GetVenueAssetRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_ListVenueAssets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListVenueAssetsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).ListVenueAssets(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_ListVenueAssets_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).ListVenueAssets(ctx, req.(*ListVenueAssetsRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_CreateVenueAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CreateVenueAssetRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).CreateVenueAsset(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_CreateVenueAsset_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).CreateVenueAsset(ctx, req.(*CreateVenueAssetRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_UpdateVenueAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(UpdateVenueAssetRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).UpdateVenueAsset(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_UpdateVenueAsset_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).UpdateVenueAsset(ctx, req.(*UpdateVenueAssetRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_GetVenueSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetVenueSymbolRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).GetVenueSymbol(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_GetVenueSymbol_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).GetVenueSymbol(ctx, req.(*GetVenueSymbolRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_ListVenueSymbols_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListVenueSymbolsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).ListVenueSymbols(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_ListVenueSymbols_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).ListVenueSymbols(ctx, req.(*ListVenueSymbolsRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_CreateVenueSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CreateVenueSymbolRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).CreateVenueSymbol(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_CreateVenueSymbol_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).CreateVenueSymbol(ctx, req.(*CreateVenueSymbolRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_UpdateVenueSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(UpdateVenueSymbolRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).UpdateVenueSymbol(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_UpdateVenueSymbol_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).UpdateVenueSymbol(ctx, req.(*UpdateVenueSymbolRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
 func _AssetRegistry_GetAssetDeployment_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetAssetDeploymentRequest)
 	if err := dec(in); err != nil {
@@ -1751,78 +1491,6 @@ func _AssetRegistry_UpdateAssetIdentifier_Handler(srv interface{}, ctx context.C
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AssetRegistryServer).UpdateAssetIdentifier(ctx, req.(*UpdateAssetIdentifierRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_GetSymbolIdentifier_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetSymbolIdentifierRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).GetSymbolIdentifier(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_GetSymbolIdentifier_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).GetSymbolIdentifier(ctx, req.(*GetSymbolIdentifierRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_ListSymbolIdentifiers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListSymbolIdentifiersRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).ListSymbolIdentifiers(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_ListSymbolIdentifiers_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).ListSymbolIdentifiers(ctx, req.(*ListSymbolIdentifiersRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_CreateSymbolIdentifier_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CreateSymbolIdentifierRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).CreateSymbolIdentifier(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_CreateSymbolIdentifier_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).CreateSymbolIdentifier(ctx, req.(*CreateSymbolIdentifierRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_UpdateSymbolIdentifier_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(UpdateSymbolIdentifierRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).UpdateSymbolIdentifier(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_UpdateSymbolIdentifier_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).UpdateSymbolIdentifier(ctx, req.(*UpdateSymbolIdentifierRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -2043,6 +1711,438 @@ func _AssetRegistry_UpdateAssetGroup_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AssetRegistry_GetAssetAction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAssetActionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).GetAssetAction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_GetAssetAction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).GetAssetAction(ctx, req.(*GetAssetActionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_ListAssetActions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListAssetActionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).ListAssetActions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_ListAssetActions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).ListAssetActions(ctx, req.(*ListAssetActionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_CreateAssetAction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateAssetActionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).CreateAssetAction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_CreateAssetAction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).CreateAssetAction(ctx, req.(*CreateAssetActionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_UpdateAssetAction_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateAssetActionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).UpdateAssetAction(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_UpdateAssetAction_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).UpdateAssetAction(ctx, req.(*UpdateAssetActionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_GetVenue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetVenueRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).GetVenue(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_GetVenue_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).GetVenue(ctx, req.(*GetVenueRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_ListVenues_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListVenuesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).ListVenues(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_ListVenues_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).ListVenues(ctx, req.(*ListVenuesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_CreateVenue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateVenueRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).CreateVenue(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_CreateVenue_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).CreateVenue(ctx, req.(*CreateVenueRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_UpdateVenue_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateVenueRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).UpdateVenue(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_UpdateVenue_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).UpdateVenue(ctx, req.(*UpdateVenueRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_GetSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSymbolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).GetSymbol(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_GetSymbol_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).GetSymbol(ctx, req.(*GetSymbolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_ListSymbols_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSymbolsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).ListSymbols(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_ListSymbols_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).ListSymbols(ctx, req.(*ListSymbolsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_CreateSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateSymbolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).CreateSymbol(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_CreateSymbol_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).CreateSymbol(ctx, req.(*CreateSymbolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_UpdateSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateSymbolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).UpdateSymbol(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_UpdateSymbol_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).UpdateSymbol(ctx, req.(*UpdateSymbolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_GetSymbolIdentifier_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSymbolIdentifierRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).GetSymbolIdentifier(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_GetSymbolIdentifier_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).GetSymbolIdentifier(ctx, req.(*GetSymbolIdentifierRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_ListSymbolIdentifiers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSymbolIdentifiersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).ListSymbolIdentifiers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_ListSymbolIdentifiers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).ListSymbolIdentifiers(ctx, req.(*ListSymbolIdentifiersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_CreateSymbolIdentifier_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateSymbolIdentifierRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).CreateSymbolIdentifier(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_CreateSymbolIdentifier_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).CreateSymbolIdentifier(ctx, req.(*CreateSymbolIdentifierRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_UpdateSymbolIdentifier_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateSymbolIdentifierRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).UpdateSymbolIdentifier(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_UpdateSymbolIdentifier_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).UpdateSymbolIdentifier(ctx, req.(*UpdateSymbolIdentifierRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_GetVenueAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetVenueAssetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).GetVenueAsset(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_GetVenueAsset_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).GetVenueAsset(ctx, req.(*GetVenueAssetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_ListVenueAssets_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListVenueAssetsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).ListVenueAssets(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_ListVenueAssets_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).ListVenueAssets(ctx, req.(*ListVenueAssetsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_CreateVenueAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateVenueAssetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).CreateVenueAsset(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_CreateVenueAsset_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).CreateVenueAsset(ctx, req.(*CreateVenueAssetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_UpdateVenueAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateVenueAssetRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).UpdateVenueAsset(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_UpdateVenueAsset_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).UpdateVenueAsset(ctx, req.(*UpdateVenueAssetRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_GetVenueSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetVenueSymbolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).GetVenueSymbol(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_GetVenueSymbol_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).GetVenueSymbol(ctx, req.(*GetVenueSymbolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_ListVenueSymbols_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListVenueSymbolsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).ListVenueSymbols(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_ListVenueSymbols_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).ListVenueSymbols(ctx, req.(*ListVenueSymbolsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_CreateVenueSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateVenueSymbolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).CreateVenueSymbol(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_CreateVenueSymbol_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).CreateVenueSymbol(ctx, req.(*CreateVenueSymbolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AssetRegistry_UpdateVenueSymbol_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateVenueSymbolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AssetRegistryServer).UpdateVenueSymbol(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AssetRegistry_UpdateVenueSymbol_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AssetRegistryServer).UpdateVenueSymbol(ctx, req.(*UpdateVenueSymbolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AssetRegistry_ResolveAsset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ResolveAssetRequest)
 	if err := dec(in); err != nil {
@@ -2075,24 +2175,6 @@ func _AssetRegistry_ResolveVenueSymbol_Handler(srv interface{}, ctx context.Cont
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(AssetRegistryServer).ResolveVenueSymbol(ctx, req.(*ResolveVenueSymbolRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _AssetRegistry_ListAssetActions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListAssetActionsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(AssetRegistryServer).ListAssetActions(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: AssetRegistry_ListAssetActions_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(AssetRegistryServer).ListAssetActions(ctx, req.(*ListAssetActionsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -2148,70 +2230,6 @@ var AssetRegistry_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AssetRegistry_UpdateChain_Handler,
 		},
 		{
-			MethodName: "GetVenue",
-			Handler:    _AssetRegistry_GetVenue_Handler,
-		},
-		{
-			MethodName: "ListVenues",
-			Handler:    _AssetRegistry_ListVenues_Handler,
-		},
-		{
-			MethodName: "CreateVenue",
-			Handler:    _AssetRegistry_CreateVenue_Handler,
-		},
-		{
-			MethodName: "UpdateVenue",
-			Handler:    _AssetRegistry_UpdateVenue_Handler,
-		},
-		{
-			MethodName: "GetSymbol",
-			Handler:    _AssetRegistry_GetSymbol_Handler,
-		},
-		{
-			MethodName: "ListSymbols",
-			Handler:    _AssetRegistry_ListSymbols_Handler,
-		},
-		{
-			MethodName: "CreateSymbol",
-			Handler:    _AssetRegistry_CreateSymbol_Handler,
-		},
-		{
-			MethodName: "UpdateSymbol",
-			Handler:    _AssetRegistry_UpdateSymbol_Handler,
-		},
-		{
-			MethodName: "GetVenueAsset",
-			Handler:    _AssetRegistry_GetVenueAsset_Handler,
-		},
-		{
-			MethodName: "ListVenueAssets",
-			Handler:    _AssetRegistry_ListVenueAssets_Handler,
-		},
-		{
-			MethodName: "CreateVenueAsset",
-			Handler:    _AssetRegistry_CreateVenueAsset_Handler,
-		},
-		{
-			MethodName: "UpdateVenueAsset",
-			Handler:    _AssetRegistry_UpdateVenueAsset_Handler,
-		},
-		{
-			MethodName: "GetVenueSymbol",
-			Handler:    _AssetRegistry_GetVenueSymbol_Handler,
-		},
-		{
-			MethodName: "ListVenueSymbols",
-			Handler:    _AssetRegistry_ListVenueSymbols_Handler,
-		},
-		{
-			MethodName: "CreateVenueSymbol",
-			Handler:    _AssetRegistry_CreateVenueSymbol_Handler,
-		},
-		{
-			MethodName: "UpdateVenueSymbol",
-			Handler:    _AssetRegistry_UpdateVenueSymbol_Handler,
-		},
-		{
 			MethodName: "GetAssetDeployment",
 			Handler:    _AssetRegistry_GetAssetDeployment_Handler,
 		},
@@ -2242,22 +2260,6 @@ var AssetRegistry_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateAssetIdentifier",
 			Handler:    _AssetRegistry_UpdateAssetIdentifier_Handler,
-		},
-		{
-			MethodName: "GetSymbolIdentifier",
-			Handler:    _AssetRegistry_GetSymbolIdentifier_Handler,
-		},
-		{
-			MethodName: "ListSymbolIdentifiers",
-			Handler:    _AssetRegistry_ListSymbolIdentifiers_Handler,
-		},
-		{
-			MethodName: "CreateSymbolIdentifier",
-			Handler:    _AssetRegistry_CreateSymbolIdentifier_Handler,
-		},
-		{
-			MethodName: "UpdateSymbolIdentifier",
-			Handler:    _AssetRegistry_UpdateSymbolIdentifier_Handler,
 		},
 		{
 			MethodName: "GetAssetRelationship",
@@ -2308,16 +2310,108 @@ var AssetRegistry_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AssetRegistry_UpdateAssetGroup_Handler,
 		},
 		{
+			MethodName: "GetAssetAction",
+			Handler:    _AssetRegistry_GetAssetAction_Handler,
+		},
+		{
+			MethodName: "ListAssetActions",
+			Handler:    _AssetRegistry_ListAssetActions_Handler,
+		},
+		{
+			MethodName: "CreateAssetAction",
+			Handler:    _AssetRegistry_CreateAssetAction_Handler,
+		},
+		{
+			MethodName: "UpdateAssetAction",
+			Handler:    _AssetRegistry_UpdateAssetAction_Handler,
+		},
+		{
+			MethodName: "GetVenue",
+			Handler:    _AssetRegistry_GetVenue_Handler,
+		},
+		{
+			MethodName: "ListVenues",
+			Handler:    _AssetRegistry_ListVenues_Handler,
+		},
+		{
+			MethodName: "CreateVenue",
+			Handler:    _AssetRegistry_CreateVenue_Handler,
+		},
+		{
+			MethodName: "UpdateVenue",
+			Handler:    _AssetRegistry_UpdateVenue_Handler,
+		},
+		{
+			MethodName: "GetSymbol",
+			Handler:    _AssetRegistry_GetSymbol_Handler,
+		},
+		{
+			MethodName: "ListSymbols",
+			Handler:    _AssetRegistry_ListSymbols_Handler,
+		},
+		{
+			MethodName: "CreateSymbol",
+			Handler:    _AssetRegistry_CreateSymbol_Handler,
+		},
+		{
+			MethodName: "UpdateSymbol",
+			Handler:    _AssetRegistry_UpdateSymbol_Handler,
+		},
+		{
+			MethodName: "GetSymbolIdentifier",
+			Handler:    _AssetRegistry_GetSymbolIdentifier_Handler,
+		},
+		{
+			MethodName: "ListSymbolIdentifiers",
+			Handler:    _AssetRegistry_ListSymbolIdentifiers_Handler,
+		},
+		{
+			MethodName: "CreateSymbolIdentifier",
+			Handler:    _AssetRegistry_CreateSymbolIdentifier_Handler,
+		},
+		{
+			MethodName: "UpdateSymbolIdentifier",
+			Handler:    _AssetRegistry_UpdateSymbolIdentifier_Handler,
+		},
+		{
+			MethodName: "GetVenueAsset",
+			Handler:    _AssetRegistry_GetVenueAsset_Handler,
+		},
+		{
+			MethodName: "ListVenueAssets",
+			Handler:    _AssetRegistry_ListVenueAssets_Handler,
+		},
+		{
+			MethodName: "CreateVenueAsset",
+			Handler:    _AssetRegistry_CreateVenueAsset_Handler,
+		},
+		{
+			MethodName: "UpdateVenueAsset",
+			Handler:    _AssetRegistry_UpdateVenueAsset_Handler,
+		},
+		{
+			MethodName: "GetVenueSymbol",
+			Handler:    _AssetRegistry_GetVenueSymbol_Handler,
+		},
+		{
+			MethodName: "ListVenueSymbols",
+			Handler:    _AssetRegistry_ListVenueSymbols_Handler,
+		},
+		{
+			MethodName: "CreateVenueSymbol",
+			Handler:    _AssetRegistry_CreateVenueSymbol_Handler,
+		},
+		{
+			MethodName: "UpdateVenueSymbol",
+			Handler:    _AssetRegistry_UpdateVenueSymbol_Handler,
+		},
+		{
 			MethodName: "ResolveAsset",
 			Handler:    _AssetRegistry_ResolveAsset_Handler,
 		},
 		{
 			MethodName: "ResolveVenueSymbol",
 			Handler:    _AssetRegistry_ResolveVenueSymbol_Handler,
-		},
-		{
-			MethodName: "ListAssetActions",
-			Handler:    _AssetRegistry_ListAssetActions_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

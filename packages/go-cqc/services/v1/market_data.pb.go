@@ -8,9 +8,11 @@ package servicesv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
-	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
+	v12 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -78,10 +80,12 @@ type StreamPricesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset references to follow, such as `BTC-EUR`.
 	AssetIds []string `protobuf:"bytes,1,rep,name=asset_ids,json=assetIds,proto3" json:"asset_ids,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts with the newest prices.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamPricesRequest) Reset() {
@@ -128,6 +132,13 @@ func (x *StreamPricesRequest) GetResumeToken() string {
 	return ""
 }
 
+func (x *StreamPricesRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // One message of the stream.
 type StreamPricesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -136,11 +147,12 @@ type StreamPricesResponse struct {
 	// Types that are valid to be assigned to Event:
 	//
 	//	*StreamPricesResponse_Price
+	//	*StreamPricesResponse_SnapshotComplete
 	//	*StreamPricesResponse_Heartbeat
 	//	*StreamPricesResponse_Reset_
 	Event isStreamPricesResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,6 +203,15 @@ func (x *StreamPricesResponse) GetPrice() *v1.Price {
 	return nil
 }
 
+func (x *StreamPricesResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamPricesResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
 func (x *StreamPricesResponse) GetHeartbeat() *Heartbeat {
 	if x != nil {
 		if x, ok := x.Event.(*StreamPricesResponse_Heartbeat); ok {
@@ -225,28 +246,145 @@ type StreamPricesResponse_Price struct {
 	Price *v1.Price `protobuf:"bytes,1,opt,name=price,proto3,oneof"`
 }
 
+type StreamPricesResponse_SnapshotComplete struct {
+	// Everything that was known has been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
 type StreamPricesResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
-	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamPricesResponse_Reset_ struct {
-	// Updates were lost. The newest prices follow.
-	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+	// Updates were lost. The newest price of every asset follows, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
 }
 
 func (*StreamPricesResponse_Price) isStreamPricesResponse_Event() {}
 
+func (*StreamPricesResponse_SnapshotComplete) isStreamPricesResponse_Event() {}
+
 func (*StreamPricesResponse_Heartbeat) isStreamPricesResponse_Event() {}
 
 func (*StreamPricesResponse_Reset_) isStreamPricesResponse_Event() {}
+
+// Selects the metrics to return.
+type GetAssetMetricsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Asset that is described.
+	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// Provider of the metrics; unspecified if `raw_data_source` names it.
+	DataSource v11.DataSource `protobuf:"varint,2,opt,name=data_source,json=dataSource,proto3,enum=cqc.assets.v1.DataSource" json:"data_source,omitempty"`
+	// Name of a provider that DataSource lacks. Empty if `data_source` is set.
+	RawDataSource string `protobuf:"bytes,3,opt,name=raw_data_source,json=rawDataSource,proto3" json:"raw_data_source,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAssetMetricsRequest) Reset() {
+	*x = GetAssetMetricsRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAssetMetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAssetMetricsRequest) ProtoMessage() {}
+
+func (x *GetAssetMetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAssetMetricsRequest.ProtoReflect.Descriptor instead.
+func (*GetAssetMetricsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *GetAssetMetricsRequest) GetAssetId() string {
+	if x != nil {
+		return x.AssetId
+	}
+	return ""
+}
+
+func (x *GetAssetMetricsRequest) GetDataSource() v11.DataSource {
+	if x != nil {
+		return x.DataSource
+	}
+	return v11.DataSource(0)
+}
+
+func (x *GetAssetMetricsRequest) GetRawDataSource() string {
+	if x != nil {
+		return x.RawDataSource
+	}
+	return ""
+}
+
+// The metrics that were requested.
+type GetAssetMetricsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest metrics of the provider.
+	AssetMetrics  *v11.AssetMetrics `protobuf:"bytes,1,opt,name=asset_metrics,json=assetMetrics,proto3" json:"asset_metrics,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetAssetMetricsResponse) Reset() {
+	*x = GetAssetMetricsResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetAssetMetricsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetAssetMetricsResponse) ProtoMessage() {}
+
+func (x *GetAssetMetricsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetAssetMetricsResponse.ProtoReflect.Descriptor instead.
+func (*GetAssetMetricsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetAssetMetricsResponse) GetAssetMetrics() *v11.AssetMetrics {
+	if x != nil {
+		return x.AssetMetrics
+	}
+	return nil
+}
 
 // Selects the order book to return.
 type GetOrderBookRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book to return.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Maximum number of levels on each side. Zero means all.
+	// Number of best prices on each side, 0 to 10000. Zero means the whole book.
 	Depth         uint32 `protobuf:"varint,2,opt,name=depth,proto3" json:"depth,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -254,7 +392,7 @@ type GetOrderBookRequest struct {
 
 func (x *GetOrderBookRequest) Reset() {
 	*x = GetOrderBookRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[3]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -266,7 +404,7 @@ func (x *GetOrderBookRequest) String() string {
 func (*GetOrderBookRequest) ProtoMessage() {}
 
 func (x *GetOrderBookRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[3]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -279,7 +417,7 @@ func (x *GetOrderBookRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOrderBookRequest.ProtoReflect.Descriptor instead.
 func (*GetOrderBookRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{3}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *GetOrderBookRequest) GetVenueSymbolId() string {
@@ -296,10 +434,11 @@ func (x *GetOrderBookRequest) GetDepth() uint32 {
 	return 0
 }
 
-// The requested order book.
+// The order book that was requested.
 type GetOrderBookResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The current order book.
+	// The current order book. `depth` is the request's or, if the venue publishes fewer prices, the venue's; absent if
+	// the book is whole.
 	OrderBook     *v1.OrderBook `protobuf:"bytes,1,opt,name=order_book,json=orderBook,proto3" json:"order_book,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -307,7 +446,7 @@ type GetOrderBookResponse struct {
 
 func (x *GetOrderBookResponse) Reset() {
 	*x = GetOrderBookResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[4]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +458,7 @@ func (x *GetOrderBookResponse) String() string {
 func (*GetOrderBookResponse) ProtoMessage() {}
 
 func (x *GetOrderBookResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[4]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +471,7 @@ func (x *GetOrderBookResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetOrderBookResponse.ProtoReflect.Descriptor instead.
 func (*GetOrderBookResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{4}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetOrderBookResponse) GetOrderBook() *v1.OrderBook {
@@ -347,17 +486,19 @@ type StreamOrderBookRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing whose book to follow.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Maximum number of levels on each side. Zero means all.
+	// Number of best prices on each side, 0 to 10000. Zero means the whole book.
 	Depth uint32 `protobuf:"varint,2,opt,name=depth,proto3" json:"depth,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts with a snapshot.
-	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamOrderBookRequest) Reset() {
 	*x = StreamOrderBookRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[5]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -369,7 +510,7 @@ func (x *StreamOrderBookRequest) String() string {
 func (*StreamOrderBookRequest) ProtoMessage() {}
 
 func (x *StreamOrderBookRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[5]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -382,7 +523,7 @@ func (x *StreamOrderBookRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOrderBookRequest.ProtoReflect.Descriptor instead.
 func (*StreamOrderBookRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{5}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StreamOrderBookRequest) GetVenueSymbolId() string {
@@ -406,6 +547,13 @@ func (x *StreamOrderBookRequest) GetResumeToken() string {
 	return ""
 }
 
+func (x *StreamOrderBookRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // One message of the stream.
 type StreamOrderBookResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -415,18 +563,19 @@ type StreamOrderBookResponse struct {
 	//
 	//	*StreamOrderBookResponse_Snapshot
 	//	*StreamOrderBookResponse_Delta
+	//	*StreamOrderBookResponse_SnapshotComplete
 	//	*StreamOrderBookResponse_Heartbeat
 	//	*StreamOrderBookResponse_Reset_
 	Event isStreamOrderBookResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,6,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamOrderBookResponse) Reset() {
 	*x = StreamOrderBookResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[6]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -438,7 +587,7 @@ func (x *StreamOrderBookResponse) String() string {
 func (*StreamOrderBookResponse) ProtoMessage() {}
 
 func (x *StreamOrderBookResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[6]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -451,7 +600,7 @@ func (x *StreamOrderBookResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamOrderBookResponse.ProtoReflect.Descriptor instead.
 func (*StreamOrderBookResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{6}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *StreamOrderBookResponse) GetEvent() isStreamOrderBookResponse_Event {
@@ -474,6 +623,15 @@ func (x *StreamOrderBookResponse) GetDelta() *v1.OrderBookDelta {
 	if x != nil {
 		if x, ok := x.Event.(*StreamOrderBookResponse_Delta); ok {
 			return x.Delta
+		}
+	}
+	return nil
+}
+
+func (x *StreamOrderBookResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamOrderBookResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
 		}
 	}
 	return nil
@@ -509,46 +667,256 @@ type isStreamOrderBookResponse_Event interface {
 }
 
 type StreamOrderBookResponse_Snapshot struct {
-	// The whole book, which replaces everything before it.
+	// The book, which replaces everything before it. `depth` is the request's or, if the venue publishes fewer prices,
+	// the venue's; absent if the book is whole.
 	Snapshot *v1.OrderBook `protobuf:"bytes,1,opt,name=snapshot,proto3,oneof"`
 }
 
 type StreamOrderBookResponse_Delta struct {
-	// Changes to the book. Skip a delta whose last sequence is not above the snapshot's: the snapshot already contains
-	// it.
+	// Changes to the book, to be applied to the state after the message before.
 	Delta *v1.OrderBookDelta `protobuf:"bytes,2,opt,name=delta,proto3,oneof"`
+}
+
+type StreamOrderBookResponse_SnapshotComplete struct {
+	// The snapshot has been sent: the book is known.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,3,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
 }
 
 type StreamOrderBookResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
-	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
+	Heartbeat *Heartbeat `protobuf:"bytes,4,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamOrderBookResponse_Reset_ struct {
-	// The book is no longer valid. A snapshot follows.
-	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
+	// The book is no longer known. A snapshot follows as soon as it is, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,5,opt,name=reset,proto3,oneof"`
 }
 
 func (*StreamOrderBookResponse_Snapshot) isStreamOrderBookResponse_Event() {}
 
 func (*StreamOrderBookResponse_Delta) isStreamOrderBookResponse_Event() {}
 
+func (*StreamOrderBookResponse_SnapshotComplete) isStreamOrderBookResponse_Event() {}
+
 func (*StreamOrderBookResponse_Heartbeat) isStreamOrderBookResponse_Event() {}
 
 func (*StreamOrderBookResponse_Reset_) isStreamOrderBookResponse_Event() {}
 
-// Selects the trades to list.
+// Selects the market depth to return.
+type GetMarketDepthRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing whose book to measure.
+	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Distances from the mean of best bid and ask up to which to sum, inclusive, in basis points, greater than zero, in
+	// any order; equal ones count once. Empty means 10, 50, 100 and 200.
+	DistancesBps  []float64 `protobuf:"fixed64,2,rep,packed,name=distances_bps,json=distancesBps,proto3" json:"distances_bps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMarketDepthRequest) Reset() {
+	*x = GetMarketDepthRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMarketDepthRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMarketDepthRequest) ProtoMessage() {}
+
+func (x *GetMarketDepthRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMarketDepthRequest.ProtoReflect.Descriptor instead.
+func (*GetMarketDepthRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *GetMarketDepthRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *GetMarketDepthRequest) GetDistancesBps() []float64 {
+	if x != nil {
+		return x.DistancesBps
+	}
+	return nil
+}
+
+// The market depth that was requested.
+type GetMarketDepthResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sums of the book up to each distance, nearest first.
+	MarketDepth   *v1.MarketDepth `protobuf:"bytes,1,opt,name=market_depth,json=marketDepth,proto3" json:"market_depth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetMarketDepthResponse) Reset() {
+	*x = GetMarketDepthResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetMarketDepthResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetMarketDepthResponse) ProtoMessage() {}
+
+func (x *GetMarketDepthResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetMarketDepthResponse.ProtoReflect.Descriptor instead.
+func (*GetMarketDepthResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *GetMarketDepthResponse) GetMarketDepth() *v1.MarketDepth {
+	if x != nil {
+		return x.MarketDepth
+	}
+	return nil
+}
+
+// Selects the liquidity metrics to return.
+type GetLiquidityMetricsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing whose metrics to return.
+	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Length of the measured interval, greater than zero. Absent means 24 hours.
+	Window        *durationpb.Duration `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetLiquidityMetricsRequest) Reset() {
+	*x = GetLiquidityMetricsRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLiquidityMetricsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLiquidityMetricsRequest) ProtoMessage() {}
+
+func (x *GetLiquidityMetricsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLiquidityMetricsRequest.ProtoReflect.Descriptor instead.
+func (*GetLiquidityMetricsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetLiquidityMetricsRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *GetLiquidityMetricsRequest) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+// The liquidity metrics that were requested.
+type GetLiquidityMetricsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest metrics of the window.
+	LiquidityMetrics *v1.LiquidityMetrics `protobuf:"bytes,1,opt,name=liquidity_metrics,json=liquidityMetrics,proto3" json:"liquidity_metrics,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *GetLiquidityMetricsResponse) Reset() {
+	*x = GetLiquidityMetricsResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetLiquidityMetricsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetLiquidityMetricsResponse) ProtoMessage() {}
+
+func (x *GetLiquidityMetricsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetLiquidityMetricsResponse.ProtoReflect.Descriptor instead.
+func (*GetLiquidityMetricsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetLiquidityMetricsResponse) GetLiquidityMetrics() *v1.LiquidityMetrics {
+	if x != nil {
+		return x.LiquidityMetrics
+	}
+	return nil
+}
+
+// Selects the trades to list. All filters have to match.
 type ListTradesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose trades to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only trades at or after this time. Absent means from the oldest one kept.
+	// Only trades whose `timestamp` is at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only trades before this time. Absent means up to now.
+	// Only trades whose `timestamp` is before this time. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -556,7 +924,7 @@ type ListTradesRequest struct {
 
 func (x *ListTradesRequest) Reset() {
 	*x = ListTradesRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[7]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -568,7 +936,7 @@ func (x *ListTradesRequest) String() string {
 func (*ListTradesRequest) ProtoMessage() {}
 
 func (x *ListTradesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[7]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -581,7 +949,7 @@ func (x *ListTradesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTradesRequest.ProtoReflect.Descriptor instead.
 func (*ListTradesRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{7}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListTradesRequest) GetPageSize() int32 {
@@ -624,15 +992,17 @@ type ListTradesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Trades of this page, oldest first.
 	Trades []*v1.Trade `protobuf:"bytes,1,rep,name=trades,proto3" json:"trades,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListTradesResponse) Reset() {
 	*x = ListTradesResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[8]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +1014,7 @@ func (x *ListTradesResponse) String() string {
 func (*ListTradesResponse) ProtoMessage() {}
 
 func (x *ListTradesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[8]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +1027,7 @@ func (x *ListTradesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTradesResponse.ProtoReflect.Descriptor instead.
 func (*ListTradesResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{8}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListTradesResponse) GetTrades() []*v1.Trade {
@@ -674,20 +1044,29 @@ func (x *ListTradesResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListTradesResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 // Selects the listings to follow.
 type StreamTradesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts with the next trade.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamTradesRequest) Reset() {
 	*x = StreamTradesRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[9]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +1078,7 @@ func (x *StreamTradesRequest) String() string {
 func (*StreamTradesRequest) ProtoMessage() {}
 
 func (x *StreamTradesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[9]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +1091,7 @@ func (x *StreamTradesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTradesRequest.ProtoReflect.Descriptor instead.
 func (*StreamTradesRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{9}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StreamTradesRequest) GetVenueSymbolIds() []string {
@@ -729,6 +1108,13 @@ func (x *StreamTradesRequest) GetResumeToken() string {
 	return ""
 }
 
+func (x *StreamTradesRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // One message of the stream.
 type StreamTradesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -740,7 +1126,7 @@ type StreamTradesResponse struct {
 	//	*StreamTradesResponse_Heartbeat
 	//	*StreamTradesResponse_Reset_
 	Event isStreamTradesResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -748,7 +1134,7 @@ type StreamTradesResponse struct {
 
 func (x *StreamTradesResponse) Reset() {
 	*x = StreamTradesResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[10]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -760,7 +1146,7 @@ func (x *StreamTradesResponse) String() string {
 func (*StreamTradesResponse) ProtoMessage() {}
 
 func (x *StreamTradesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[10]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -773,7 +1159,7 @@ func (x *StreamTradesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTradesResponse.ProtoReflect.Descriptor instead.
 func (*StreamTradesResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{10}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StreamTradesResponse) GetEvent() isStreamTradesResponse_Event {
@@ -832,7 +1218,7 @@ type StreamTradesResponse_Heartbeat struct {
 }
 
 type StreamTradesResponse_Reset_ struct {
-	// Updates were lost.
+	// Trades were lost. List them with ListTrades.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -842,12 +1228,12 @@ func (*StreamTradesResponse_Heartbeat) isStreamTradesResponse_Event() {}
 
 func (*StreamTradesResponse_Reset_) isStreamTradesResponse_Event() {}
 
-// Selects the candles to list.
+// Selects the candles to list. All filters have to match.
 type ListCandlesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose candles to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
@@ -858,19 +1244,19 @@ type ListCandlesRequest struct {
 	//	*ListCandlesRequest_Interval
 	//	*ListCandlesRequest_CalendarInterval
 	Length isListCandlesRequest_Length `protobuf_oneof:"length"`
-	// Only candles that open at or after this time. Absent means from the oldest one kept.
-	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only candles that open before this time. Absent means up to now.
-	EndTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Kind of price that the candles follow. Unspecified means trade prices.
-	PriceKind     v1.CandlePriceKind `protobuf:"varint,8,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
+	PriceKind v1.CandlePriceKind `protobuf:"varint,6,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
+	// Only candles whose `open_time` is at or after this time. Absent means from the oldest one kept.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only candles whose `open_time` is before this time. Absent means no end.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListCandlesRequest) Reset() {
 	*x = ListCandlesRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[11]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -882,7 +1268,7 @@ func (x *ListCandlesRequest) String() string {
 func (*ListCandlesRequest) ProtoMessage() {}
 
 func (x *ListCandlesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[11]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -895,7 +1281,7 @@ func (x *ListCandlesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCandlesRequest.ProtoReflect.Descriptor instead.
 func (*ListCandlesRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{11}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListCandlesRequest) GetPageSize() int32 {
@@ -944,6 +1330,13 @@ func (x *ListCandlesRequest) GetCalendarInterval() v1.CalendarInterval {
 	return v1.CalendarInterval(0)
 }
 
+func (x *ListCandlesRequest) GetPriceKind() v1.CandlePriceKind {
+	if x != nil {
+		return x.PriceKind
+	}
+	return v1.CandlePriceKind(0)
+}
+
 func (x *ListCandlesRequest) GetStartTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.StartTime
@@ -956,13 +1349,6 @@ func (x *ListCandlesRequest) GetEndTime() *timestamppb.Timestamp {
 		return x.EndTime
 	}
 	return nil
-}
-
-func (x *ListCandlesRequest) GetPriceKind() v1.CandlePriceKind {
-	if x != nil {
-		return x.PriceKind
-	}
-	return v1.CandlePriceKind(0)
 }
 
 type isListCandlesRequest_Length interface {
@@ -988,15 +1374,17 @@ type ListCandlesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Candles of this page, oldest first.
 	Candles []*v1.Candle `protobuf:"bytes,1,rep,name=candles,proto3" json:"candles,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListCandlesResponse) Reset() {
 	*x = ListCandlesResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[12]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1008,7 +1396,7 @@ func (x *ListCandlesResponse) String() string {
 func (*ListCandlesResponse) ProtoMessage() {}
 
 func (x *ListCandlesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[12]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1021,7 +1409,7 @@ func (x *ListCandlesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCandlesResponse.ProtoReflect.Descriptor instead.
 func (*ListCandlesResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{12}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListCandlesResponse) GetCandles() []*v1.Candle {
@@ -1038,6 +1426,13 @@ func (x *ListCandlesResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListCandlesResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 // Selects the candles to follow.
 type StreamCandlesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1050,17 +1445,19 @@ type StreamCandlesRequest struct {
 	//	*StreamCandlesRequest_Interval
 	//	*StreamCandlesRequest_CalendarInterval
 	Length isStreamCandlesRequest_Length `protobuf_oneof:"length"`
-	// `resume_token` of the last message that the caller processed. Empty starts with the open candles.
-	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Kind of price that the candles follow. Unspecified means trade prices.
-	PriceKind     v1.CandlePriceKind `protobuf:"varint,5,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PriceKind v1.CandlePriceKind `protobuf:"varint,4,opt,name=price_kind,json=priceKind,proto3,enum=cqc.markets.v1.CandlePriceKind" json:"price_kind,omitempty"`
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,6,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamCandlesRequest) Reset() {
 	*x = StreamCandlesRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[13]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1072,7 +1469,7 @@ func (x *StreamCandlesRequest) String() string {
 func (*StreamCandlesRequest) ProtoMessage() {}
 
 func (x *StreamCandlesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[13]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1085,7 +1482,7 @@ func (x *StreamCandlesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamCandlesRequest.ProtoReflect.Descriptor instead.
 func (*StreamCandlesRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{13}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StreamCandlesRequest) GetVenueSymbolIds() []string {
@@ -1120,6 +1517,13 @@ func (x *StreamCandlesRequest) GetCalendarInterval() v1.CalendarInterval {
 	return v1.CalendarInterval(0)
 }
 
+func (x *StreamCandlesRequest) GetPriceKind() v1.CandlePriceKind {
+	if x != nil {
+		return x.PriceKind
+	}
+	return v1.CandlePriceKind(0)
+}
+
 func (x *StreamCandlesRequest) GetResumeToken() string {
 	if x != nil {
 		return x.ResumeToken
@@ -1127,11 +1531,11 @@ func (x *StreamCandlesRequest) GetResumeToken() string {
 	return ""
 }
 
-func (x *StreamCandlesRequest) GetPriceKind() v1.CandlePriceKind {
+func (x *StreamCandlesRequest) GetHeartbeatInterval() *durationpb.Duration {
 	if x != nil {
-		return x.PriceKind
+		return x.HeartbeatInterval
 	}
-	return v1.CandlePriceKind(0)
+	return nil
 }
 
 type isStreamCandlesRequest_Length interface {
@@ -1145,7 +1549,7 @@ type StreamCandlesRequest_Interval struct {
 
 type StreamCandlesRequest_CalendarInterval struct {
 	// Calendar interval.
-	CalendarInterval v1.CalendarInterval `protobuf:"varint,4,opt,name=calendar_interval,json=calendarInterval,proto3,enum=cqc.markets.v1.CalendarInterval,oneof"`
+	CalendarInterval v1.CalendarInterval `protobuf:"varint,3,opt,name=calendar_interval,json=calendarInterval,proto3,enum=cqc.markets.v1.CalendarInterval,oneof"`
 }
 
 func (*StreamCandlesRequest_Interval) isStreamCandlesRequest_Length() {}
@@ -1160,18 +1564,19 @@ type StreamCandlesResponse struct {
 	// Types that are valid to be assigned to Event:
 	//
 	//	*StreamCandlesResponse_Candle
+	//	*StreamCandlesResponse_SnapshotComplete
 	//	*StreamCandlesResponse_Heartbeat
 	//	*StreamCandlesResponse_Reset_
 	Event isStreamCandlesResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamCandlesResponse) Reset() {
 	*x = StreamCandlesResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[14]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1588,7 @@ func (x *StreamCandlesResponse) String() string {
 func (*StreamCandlesResponse) ProtoMessage() {}
 
 func (x *StreamCandlesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[14]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1601,7 @@ func (x *StreamCandlesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamCandlesResponse.ProtoReflect.Descriptor instead.
 func (*StreamCandlesResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{14}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StreamCandlesResponse) GetEvent() isStreamCandlesResponse_Event {
@@ -1210,6 +1615,15 @@ func (x *StreamCandlesResponse) GetCandle() *v1.Candle {
 	if x != nil {
 		if x, ok := x.Event.(*StreamCandlesResponse_Candle); ok {
 			return x.Candle
+		}
+	}
+	return nil
+}
+
+func (x *StreamCandlesResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamCandlesResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
 		}
 	}
 	return nil
@@ -1245,21 +1659,29 @@ type isStreamCandlesResponse_Event interface {
 }
 
 type StreamCandlesResponse_Candle struct {
-	// An open or closed candle. Replaces the candle with the same open time.
+	// A candle in its newest state.
 	Candle *v1.Candle `protobuf:"bytes,1,opt,name=candle,proto3,oneof"`
+}
+
+type StreamCandlesResponse_SnapshotComplete struct {
+	// Everything that was known has been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
 }
 
 type StreamCandlesResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
-	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamCandlesResponse_Reset_ struct {
-	// Updates were lost. The open candles follow.
-	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+	// Updates were lost. The open candles follow, then SnapshotComplete. List those that closed in between with
+	// ListCandles.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
 }
 
 func (*StreamCandlesResponse_Candle) isStreamCandlesResponse_Event() {}
+
+func (*StreamCandlesResponse_SnapshotComplete) isStreamCandlesResponse_Event() {}
 
 func (*StreamCandlesResponse_Heartbeat) isStreamCandlesResponse_Event() {}
 
@@ -1280,7 +1702,7 @@ type GetVWAPRequest struct {
 
 func (x *GetVWAPRequest) Reset() {
 	*x = GetVWAPRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[15]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1714,7 @@ func (x *GetVWAPRequest) String() string {
 func (*GetVWAPRequest) ProtoMessage() {}
 
 func (x *GetVWAPRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[15]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1727,7 @@ func (x *GetVWAPRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVWAPRequest.ProtoReflect.Descriptor instead.
 func (*GetVWAPRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{15}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetVWAPRequest) GetVenueSymbolId() string {
@@ -1329,7 +1751,7 @@ func (x *GetVWAPRequest) GetEndTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// The requested average.
+// The average that was requested.
 type GetVWAPResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Volume-weighted average price over the interval.
@@ -1340,7 +1762,7 @@ type GetVWAPResponse struct {
 
 func (x *GetVWAPResponse) Reset() {
 	*x = GetVWAPResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[16]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1352,7 +1774,7 @@ func (x *GetVWAPResponse) String() string {
 func (*GetVWAPResponse) ProtoMessage() {}
 
 func (x *GetVWAPResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[16]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1365,215 +1787,12 @@ func (x *GetVWAPResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetVWAPResponse.ProtoReflect.Descriptor instead.
 func (*GetVWAPResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{16}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetVWAPResponse) GetVwap() *v1.VWAP {
 	if x != nil {
 		return x.Vwap
-	}
-	return nil
-}
-
-// Selects the order book to measure, and how far from the middle.
-type GetMarketDepthRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing whose book to measure.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Distances from the middle of the book up to which to sum, in basis points, in ascending order. Empty means 10, 50,
-	// 100 and 200.
-	DistancesBps  []float64 `protobuf:"fixed64,2,rep,packed,name=distances_bps,json=distancesBps,proto3" json:"distances_bps,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetMarketDepthRequest) Reset() {
-	*x = GetMarketDepthRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[17]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetMarketDepthRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetMarketDepthRequest) ProtoMessage() {}
-
-func (x *GetMarketDepthRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[17]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetMarketDepthRequest.ProtoReflect.Descriptor instead.
-func (*GetMarketDepthRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{17}
-}
-
-func (x *GetMarketDepthRequest) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
-	}
-	return ""
-}
-
-func (x *GetMarketDepthRequest) GetDistancesBps() []float64 {
-	if x != nil {
-		return x.DistancesBps
-	}
-	return nil
-}
-
-// The requested market depth.
-type GetMarketDepthResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sums of the book up to each distance.
-	MarketDepth   *v1.MarketDepth `protobuf:"bytes,1,opt,name=market_depth,json=marketDepth,proto3" json:"market_depth,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetMarketDepthResponse) Reset() {
-	*x = GetMarketDepthResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[18]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetMarketDepthResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetMarketDepthResponse) ProtoMessage() {}
-
-func (x *GetMarketDepthResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[18]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetMarketDepthResponse.ProtoReflect.Descriptor instead.
-func (*GetMarketDepthResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *GetMarketDepthResponse) GetMarketDepth() *v1.MarketDepth {
-	if x != nil {
-		return x.MarketDepth
-	}
-	return nil
-}
-
-// Selects the metrics to return.
-type GetLiquidityMetricsRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing whose metrics to return.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Length of the measured interval. Absent means 24 hours.
-	Window        *durationpb.Duration `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *GetLiquidityMetricsRequest) Reset() {
-	*x = GetLiquidityMetricsRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[19]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetLiquidityMetricsRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetLiquidityMetricsRequest) ProtoMessage() {}
-
-func (x *GetLiquidityMetricsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[19]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetLiquidityMetricsRequest.ProtoReflect.Descriptor instead.
-func (*GetLiquidityMetricsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{19}
-}
-
-func (x *GetLiquidityMetricsRequest) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
-	}
-	return ""
-}
-
-func (x *GetLiquidityMetricsRequest) GetWindow() *durationpb.Duration {
-	if x != nil {
-		return x.Window
-	}
-	return nil
-}
-
-// The requested metrics.
-type GetLiquidityMetricsResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The newest metrics.
-	LiquidityMetrics *v1.LiquidityMetrics `protobuf:"bytes,1,opt,name=liquidity_metrics,json=liquidityMetrics,proto3" json:"liquidity_metrics,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
-}
-
-func (x *GetLiquidityMetricsResponse) Reset() {
-	*x = GetLiquidityMetricsResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[20]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *GetLiquidityMetricsResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*GetLiquidityMetricsResponse) ProtoMessage() {}
-
-func (x *GetLiquidityMetricsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[20]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use GetLiquidityMetricsResponse.ProtoReflect.Descriptor instead.
-func (*GetLiquidityMetricsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{20}
-}
-
-func (x *GetLiquidityMetricsResponse) GetLiquidityMetrics() *v1.LiquidityMetrics {
-	if x != nil {
-		return x.LiquidityMetrics
 	}
 	return nil
 }
@@ -1589,7 +1808,7 @@ type GetTickerRequest struct {
 
 func (x *GetTickerRequest) Reset() {
 	*x = GetTickerRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[21]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1820,7 @@ func (x *GetTickerRequest) String() string {
 func (*GetTickerRequest) ProtoMessage() {}
 
 func (x *GetTickerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[21]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1833,7 @@ func (x *GetTickerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTickerRequest.ProtoReflect.Descriptor instead.
 func (*GetTickerRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{21}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetTickerRequest) GetVenueSymbolId() string {
@@ -1624,10 +1843,10 @@ func (x *GetTickerRequest) GetVenueSymbolId() string {
 	return ""
 }
 
-// The requested ticker.
+// The ticker that was requested.
 type GetTickerResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The newest ticker.
+	// The newest ticker, whole.
 	Ticker        *v1.Ticker `protobuf:"bytes,1,opt,name=ticker,proto3" json:"ticker,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1635,7 +1854,7 @@ type GetTickerResponse struct {
 
 func (x *GetTickerResponse) Reset() {
 	*x = GetTickerResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[22]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1647,7 +1866,7 @@ func (x *GetTickerResponse) String() string {
 func (*GetTickerResponse) ProtoMessage() {}
 
 func (x *GetTickerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[22]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1660,7 +1879,7 @@ func (x *GetTickerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTickerResponse.ProtoReflect.Descriptor instead.
 func (*GetTickerResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{22}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetTickerResponse) GetTicker() *v1.Ticker {
@@ -1675,15 +1894,17 @@ type StreamTickersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts with the next ticker.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamTickersRequest) Reset() {
 	*x = StreamTickersRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[23]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1695,7 +1916,7 @@ func (x *StreamTickersRequest) String() string {
 func (*StreamTickersRequest) ProtoMessage() {}
 
 func (x *StreamTickersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[23]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1708,7 +1929,7 @@ func (x *StreamTickersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTickersRequest.ProtoReflect.Descriptor instead.
 func (*StreamTickersRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{23}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StreamTickersRequest) GetVenueSymbolIds() []string {
@@ -1725,6 +1946,13 @@ func (x *StreamTickersRequest) GetResumeToken() string {
 	return ""
 }
 
+func (x *StreamTickersRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // One message of the stream.
 type StreamTickersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1733,18 +1961,19 @@ type StreamTickersResponse struct {
 	// Types that are valid to be assigned to Event:
 	//
 	//	*StreamTickersResponse_Ticker
+	//	*StreamTickersResponse_SnapshotComplete
 	//	*StreamTickersResponse_Heartbeat
 	//	*StreamTickersResponse_Reset_
 	Event isStreamTickersResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamTickersResponse) Reset() {
 	*x = StreamTickersResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[24]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1985,7 @@ func (x *StreamTickersResponse) String() string {
 func (*StreamTickersResponse) ProtoMessage() {}
 
 func (x *StreamTickersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[24]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1998,7 @@ func (x *StreamTickersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTickersResponse.ProtoReflect.Descriptor instead.
 func (*StreamTickersResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{24}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *StreamTickersResponse) GetEvent() isStreamTickersResponse_Event {
@@ -1783,6 +2012,15 @@ func (x *StreamTickersResponse) GetTicker() *v1.Ticker {
 	if x != nil {
 		if x, ok := x.Event.(*StreamTickersResponse_Ticker); ok {
 			return x.Ticker
+		}
+	}
+	return nil
+}
+
+func (x *StreamTickersResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamTickersResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
 		}
 	}
 	return nil
@@ -1818,38 +2056,424 @@ type isStreamTickersResponse_Event interface {
 }
 
 type StreamTickersResponse_Ticker struct {
-	// The newest ticker of its listing.
+	// The newest ticker of its listing, whole.
 	Ticker *v1.Ticker `protobuf:"bytes,1,opt,name=ticker,proto3,oneof"`
+}
+
+type StreamTickersResponse_SnapshotComplete struct {
+	// Everything that was known has been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
 }
 
 type StreamTickersResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
-	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamTickersResponse_Reset_ struct {
-	// Updates were lost.
-	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+	// Updates were lost. The newest state of every listing follows, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
 }
 
 func (*StreamTickersResponse_Ticker) isStreamTickersResponse_Event() {}
+
+func (*StreamTickersResponse_SnapshotComplete) isStreamTickersResponse_Event() {}
 
 func (*StreamTickersResponse_Heartbeat) isStreamTickersResponse_Event() {}
 
 func (*StreamTickersResponse_Reset_) isStreamTickersResponse_Event() {}
 
-// Selects the funding rates to list.
+// Selects the status to return.
+type GetInstrumentStatusRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing whose status to return.
+	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetInstrumentStatusRequest) Reset() {
+	*x = GetInstrumentStatusRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetInstrumentStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetInstrumentStatusRequest) ProtoMessage() {}
+
+func (x *GetInstrumentStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetInstrumentStatusRequest.ProtoReflect.Descriptor instead.
+func (*GetInstrumentStatusRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *GetInstrumentStatusRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+// The status that was requested.
+type GetInstrumentStatusResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The current status.
+	Status        *v12.InstrumentStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetInstrumentStatusResponse) Reset() {
+	*x = GetInstrumentStatusResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetInstrumentStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetInstrumentStatusResponse) ProtoMessage() {}
+
+func (x *GetInstrumentStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetInstrumentStatusResponse.ProtoReflect.Descriptor instead.
+func (*GetInstrumentStatusResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *GetInstrumentStatusResponse) GetStatus() *v12.InstrumentStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+// Selects the listings to follow.
+type StreamInstrumentStatusesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listings to follow.
+	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
+	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StreamInstrumentStatusesRequest) Reset() {
+	*x = StreamInstrumentStatusesRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamInstrumentStatusesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamInstrumentStatusesRequest) ProtoMessage() {}
+
+func (x *StreamInstrumentStatusesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamInstrumentStatusesRequest.ProtoReflect.Descriptor instead.
+func (*StreamInstrumentStatusesRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *StreamInstrumentStatusesRequest) GetVenueSymbolIds() []string {
+	if x != nil {
+		return x.VenueSymbolIds
+	}
+	return nil
+}
+
+func (x *StreamInstrumentStatusesRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *StreamInstrumentStatusesRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+// One message of the stream.
+type StreamInstrumentStatusesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Event of this message. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamInstrumentStatusesResponse_Status
+	//	*StreamInstrumentStatusesResponse_SnapshotComplete
+	//	*StreamInstrumentStatusesResponse_Heartbeat
+	//	*StreamInstrumentStatusesResponse_Reset_
+	Event isStreamInstrumentStatusesResponse_Event `protobuf_oneof:"event"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamInstrumentStatusesResponse) Reset() {
+	*x = StreamInstrumentStatusesResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamInstrumentStatusesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamInstrumentStatusesResponse) ProtoMessage() {}
+
+func (x *StreamInstrumentStatusesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamInstrumentStatusesResponse.ProtoReflect.Descriptor instead.
+func (*StreamInstrumentStatusesResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *StreamInstrumentStatusesResponse) GetEvent() isStreamInstrumentStatusesResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamInstrumentStatusesResponse) GetStatus() *v12.InstrumentStatus {
+	if x != nil {
+		if x, ok := x.Event.(*StreamInstrumentStatusesResponse_Status); ok {
+			return x.Status
+		}
+	}
+	return nil
+}
+
+func (x *StreamInstrumentStatusesResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamInstrumentStatusesResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
+func (x *StreamInstrumentStatusesResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamInstrumentStatusesResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamInstrumentStatusesResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamInstrumentStatusesResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamInstrumentStatusesResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamInstrumentStatusesResponse_Event interface {
+	isStreamInstrumentStatusesResponse_Event()
+}
+
+type StreamInstrumentStatusesResponse_Status struct {
+	// The current status of its listing.
+	Status *v12.InstrumentStatus `protobuf:"bytes,1,opt,name=status,proto3,oneof"`
+}
+
+type StreamInstrumentStatusesResponse_SnapshotComplete struct {
+	// Everything that was known has been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
+type StreamInstrumentStatusesResponse_Heartbeat struct {
+	// Keep-alive, sent when there are no updates.
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamInstrumentStatusesResponse_Reset_ struct {
+	// Updates were lost. The newest state of every listing follows, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamInstrumentStatusesResponse_Status) isStreamInstrumentStatusesResponse_Event() {}
+
+func (*StreamInstrumentStatusesResponse_SnapshotComplete) isStreamInstrumentStatusesResponse_Event() {
+}
+
+func (*StreamInstrumentStatusesResponse_Heartbeat) isStreamInstrumentStatusesResponse_Event() {}
+
+func (*StreamInstrumentStatusesResponse_Reset_) isStreamInstrumentStatusesResponse_Event() {}
+
+// Selects the funding rate to return.
+type GetFundingRateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing whose rate to return.
+	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFundingRateRequest) Reset() {
+	*x = GetFundingRateRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFundingRateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFundingRateRequest) ProtoMessage() {}
+
+func (x *GetFundingRateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFundingRateRequest.ProtoReflect.Descriptor instead.
+func (*GetFundingRateRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GetFundingRateRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+// The funding rate that was requested.
+type GetFundingRateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest rate, whole.
+	FundingRate   *v1.FundingRate `protobuf:"bytes,1,opt,name=funding_rate,json=fundingRate,proto3" json:"funding_rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFundingRateResponse) Reset() {
+	*x = GetFundingRateResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFundingRateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFundingRateResponse) ProtoMessage() {}
+
+func (x *GetFundingRateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFundingRateResponse.ProtoReflect.Descriptor instead.
+func (*GetFundingRateResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *GetFundingRateResponse) GetFundingRate() *v1.FundingRate {
+	if x != nil {
+		return x.FundingRate
+	}
+	return nil
+}
+
+// Selects the funding rates to list. All filters have to match.
 type ListFundingRatesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose rates to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only rates paid at or after this time. Absent means from the oldest one kept.
+	// Only funding rates whose `funding_time` is at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only rates paid before this time. Absent means up to now.
+	// Only funding rates whose `funding_time` is before this time. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1857,7 +2481,7 @@ type ListFundingRatesRequest struct {
 
 func (x *ListFundingRatesRequest) Reset() {
 	*x = ListFundingRatesRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[25]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1869,7 +2493,7 @@ func (x *ListFundingRatesRequest) String() string {
 func (*ListFundingRatesRequest) ProtoMessage() {}
 
 func (x *ListFundingRatesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[25]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1882,7 +2506,7 @@ func (x *ListFundingRatesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFundingRatesRequest.ProtoReflect.Descriptor instead.
 func (*ListFundingRatesRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{25}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListFundingRatesRequest) GetPageSize() int32 {
@@ -1923,17 +2547,19 @@ func (x *ListFundingRatesRequest) GetEndTime() *timestamppb.Timestamp {
 // A page of funding rates.
 type ListFundingRatesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Rates of this page, oldest first.
+	// Funding rates of this page, oldest first.
 	FundingRates []*v1.FundingRate `protobuf:"bytes,1,rep,name=funding_rates,json=fundingRates,proto3" json:"funding_rates,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListFundingRatesResponse) Reset() {
 	*x = ListFundingRatesResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[26]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2571,7 @@ func (x *ListFundingRatesResponse) String() string {
 func (*ListFundingRatesResponse) ProtoMessage() {}
 
 func (x *ListFundingRatesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[26]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2584,7 @@ func (x *ListFundingRatesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFundingRatesResponse.ProtoReflect.Descriptor instead.
 func (*ListFundingRatesResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{26}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListFundingRatesResponse) GetFundingRates() []*v1.FundingRate {
@@ -1975,18 +2601,311 @@ func (x *ListFundingRatesResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Selects the open interest to list.
+func (x *ListFundingRatesResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// Selects the listings to follow.
+type StreamFundingRatesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listings to follow.
+	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StreamFundingRatesRequest) Reset() {
+	*x = StreamFundingRatesRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamFundingRatesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamFundingRatesRequest) ProtoMessage() {}
+
+func (x *StreamFundingRatesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamFundingRatesRequest.ProtoReflect.Descriptor instead.
+func (*StreamFundingRatesRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *StreamFundingRatesRequest) GetVenueSymbolIds() []string {
+	if x != nil {
+		return x.VenueSymbolIds
+	}
+	return nil
+}
+
+func (x *StreamFundingRatesRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *StreamFundingRatesRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+// One message of the stream.
+type StreamFundingRatesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Event of this message. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamFundingRatesResponse_FundingRate
+	//	*StreamFundingRatesResponse_SnapshotComplete
+	//	*StreamFundingRatesResponse_Heartbeat
+	//	*StreamFundingRatesResponse_Reset_
+	Event isStreamFundingRatesResponse_Event `protobuf_oneof:"event"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamFundingRatesResponse) Reset() {
+	*x = StreamFundingRatesResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamFundingRatesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamFundingRatesResponse) ProtoMessage() {}
+
+func (x *StreamFundingRatesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamFundingRatesResponse.ProtoReflect.Descriptor instead.
+func (*StreamFundingRatesResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *StreamFundingRatesResponse) GetEvent() isStreamFundingRatesResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamFundingRatesResponse) GetFundingRate() *v1.FundingRate {
+	if x != nil {
+		if x, ok := x.Event.(*StreamFundingRatesResponse_FundingRate); ok {
+			return x.FundingRate
+		}
+	}
+	return nil
+}
+
+func (x *StreamFundingRatesResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamFundingRatesResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
+func (x *StreamFundingRatesResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamFundingRatesResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamFundingRatesResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamFundingRatesResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamFundingRatesResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamFundingRatesResponse_Event interface {
+	isStreamFundingRatesResponse_Event()
+}
+
+type StreamFundingRatesResponse_FundingRate struct {
+	// A funding rate in its newest state, whole.
+	FundingRate *v1.FundingRate `protobuf:"bytes,1,opt,name=funding_rate,json=fundingRate,proto3,oneof"`
+}
+
+type StreamFundingRatesResponse_SnapshotComplete struct {
+	// Everything that was known has been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
+type StreamFundingRatesResponse_Heartbeat struct {
+	// Keep-alive, sent when there are no updates.
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamFundingRatesResponse_Reset_ struct {
+	// Updates were lost. The newest state of every listing follows, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamFundingRatesResponse_FundingRate) isStreamFundingRatesResponse_Event() {}
+
+func (*StreamFundingRatesResponse_SnapshotComplete) isStreamFundingRatesResponse_Event() {}
+
+func (*StreamFundingRatesResponse_Heartbeat) isStreamFundingRatesResponse_Event() {}
+
+func (*StreamFundingRatesResponse_Reset_) isStreamFundingRatesResponse_Event() {}
+
+// Selects the open interest to return.
+type GetOpenInterestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing whose open interest to return.
+	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOpenInterestRequest) Reset() {
+	*x = GetOpenInterestRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOpenInterestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOpenInterestRequest) ProtoMessage() {}
+
+func (x *GetOpenInterestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOpenInterestRequest.ProtoReflect.Descriptor instead.
+func (*GetOpenInterestRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GetOpenInterestRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+// The open interest that was requested.
+type GetOpenInterestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest open interest, whole.
+	OpenInterest  *v1.OpenInterest `protobuf:"bytes,1,opt,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOpenInterestResponse) Reset() {
+	*x = GetOpenInterestResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOpenInterestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOpenInterestResponse) ProtoMessage() {}
+
+func (x *GetOpenInterestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOpenInterestResponse.ProtoReflect.Descriptor instead.
+func (*GetOpenInterestResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *GetOpenInterestResponse) GetOpenInterest() *v1.OpenInterest {
+	if x != nil {
+		return x.OpenInterest
+	}
+	return nil
+}
+
+// Selects the open interest to list. All filters have to match.
 type ListOpenInterestRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose open interest to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only values at or after this time. Absent means from the oldest one kept.
+	// Only open interest whose `timestamp` is at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only values before this time. Absent means up to now.
+	// Only open interest whose `timestamp` is before this time. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1994,7 +2913,7 @@ type ListOpenInterestRequest struct {
 
 func (x *ListOpenInterestRequest) Reset() {
 	*x = ListOpenInterestRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[27]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2925,7 @@ func (x *ListOpenInterestRequest) String() string {
 func (*ListOpenInterestRequest) ProtoMessage() {}
 
 func (x *ListOpenInterestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[27]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2938,7 @@ func (x *ListOpenInterestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOpenInterestRequest.ProtoReflect.Descriptor instead.
 func (*ListOpenInterestRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{27}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListOpenInterestRequest) GetPageSize() int32 {
@@ -2060,17 +2979,19 @@ func (x *ListOpenInterestRequest) GetEndTime() *timestamppb.Timestamp {
 // A page of open interest.
 type ListOpenInterestResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Values of this page, oldest first.
+	// Open interest of this page, oldest first.
 	OpenInterest []*v1.OpenInterest `protobuf:"bytes,1,rep,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListOpenInterestResponse) Reset() {
 	*x = ListOpenInterestResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[28]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +3003,7 @@ func (x *ListOpenInterestResponse) String() string {
 func (*ListOpenInterestResponse) ProtoMessage() {}
 
 func (x *ListOpenInterestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[28]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +3016,7 @@ func (x *ListOpenInterestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListOpenInterestResponse.ProtoReflect.Descriptor instead.
 func (*ListOpenInterestResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{28}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ListOpenInterestResponse) GetOpenInterest() []*v1.OpenInterest {
@@ -2112,40 +3033,41 @@ func (x *ListOpenInterestResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Selects the options to list.
-type ListOptionChainRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
-	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
-	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Venue that lists the options.
-	VenueId string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// Underlying asset of the options.
-	BaseAssetId string `protobuf:"bytes,4,opt,name=base_asset_id,json=baseAssetId,proto3" json:"base_asset_id,omitempty"`
-	// Only options that expire at or after this time. Absent means from the next expiry.
-	ExpiryFrom *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expiry_from,json=expiryFrom,proto3" json:"expiry_from,omitempty"`
-	// Only options that expire before this time. Absent means all.
-	ExpiryTo      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=expiry_to,json=expiryTo,proto3" json:"expiry_to,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+func (x *ListOpenInterestResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
 }
 
-func (x *ListOptionChainRequest) Reset() {
-	*x = ListOptionChainRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[29]
+// Selects the listings to follow.
+type StreamOpenInterestRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listings to follow.
+	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StreamOpenInterestRequest) Reset() {
+	*x = StreamOpenInterestRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ListOptionChainRequest) String() string {
+func (x *StreamOpenInterestRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ListOptionChainRequest) ProtoMessage() {}
+func (*StreamOpenInterestRequest) ProtoMessage() {}
 
-func (x *ListOptionChainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[29]
+func (x *StreamOpenInterestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2156,79 +3078,272 @@ func (x *ListOptionChainRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ListOptionChainRequest.ProtoReflect.Descriptor instead.
-func (*ListOptionChainRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{29}
+// Deprecated: Use StreamOpenInterestRequest.ProtoReflect.Descriptor instead.
+func (*StreamOpenInterestRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{41}
 }
 
-func (x *ListOptionChainRequest) GetPageSize() int32 {
+func (x *StreamOpenInterestRequest) GetVenueSymbolIds() []string {
+	if x != nil {
+		return x.VenueSymbolIds
+	}
+	return nil
+}
+
+func (x *StreamOpenInterestRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *StreamOpenInterestRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+// One message of the stream.
+type StreamOpenInterestResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Event of this message. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamOpenInterestResponse_OpenInterest
+	//	*StreamOpenInterestResponse_SnapshotComplete
+	//	*StreamOpenInterestResponse_Heartbeat
+	//	*StreamOpenInterestResponse_Reset_
+	Event isStreamOpenInterestResponse_Event `protobuf_oneof:"event"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamOpenInterestResponse) Reset() {
+	*x = StreamOpenInterestResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamOpenInterestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamOpenInterestResponse) ProtoMessage() {}
+
+func (x *StreamOpenInterestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamOpenInterestResponse.ProtoReflect.Descriptor instead.
+func (*StreamOpenInterestResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *StreamOpenInterestResponse) GetEvent() isStreamOpenInterestResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamOpenInterestResponse) GetOpenInterest() *v1.OpenInterest {
+	if x != nil {
+		if x, ok := x.Event.(*StreamOpenInterestResponse_OpenInterest); ok {
+			return x.OpenInterest
+		}
+	}
+	return nil
+}
+
+func (x *StreamOpenInterestResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamOpenInterestResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
+func (x *StreamOpenInterestResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamOpenInterestResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamOpenInterestResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamOpenInterestResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamOpenInterestResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamOpenInterestResponse_Event interface {
+	isStreamOpenInterestResponse_Event()
+}
+
+type StreamOpenInterestResponse_OpenInterest struct {
+	// The newest open interest of its listing, whole.
+	OpenInterest *v1.OpenInterest `protobuf:"bytes,1,opt,name=open_interest,json=openInterest,proto3,oneof"`
+}
+
+type StreamOpenInterestResponse_SnapshotComplete struct {
+	// Everything that was known has been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
+type StreamOpenInterestResponse_Heartbeat struct {
+	// Keep-alive, sent when there are no updates.
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamOpenInterestResponse_Reset_ struct {
+	// Updates were lost. The newest state of every listing follows, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamOpenInterestResponse_OpenInterest) isStreamOpenInterestResponse_Event() {}
+
+func (*StreamOpenInterestResponse_SnapshotComplete) isStreamOpenInterestResponse_Event() {}
+
+func (*StreamOpenInterestResponse_Heartbeat) isStreamOpenInterestResponse_Event() {}
+
+func (*StreamOpenInterestResponse_Reset_) isStreamOpenInterestResponse_Event() {}
+
+// Selects the liquidations to list. All filters have to match.
+type ListLiquidationsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Token of the page to return; see "Lists" in SPEC.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Listing whose liquidations to list.
+	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Only liquidations whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only liquidations whose `timestamp` is before this time. Absent means no end.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListLiquidationsRequest) Reset() {
+	*x = ListLiquidationsRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListLiquidationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListLiquidationsRequest) ProtoMessage() {}
+
+func (x *ListLiquidationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListLiquidationsRequest.ProtoReflect.Descriptor instead.
+func (*ListLiquidationsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ListLiquidationsRequest) GetPageSize() int32 {
 	if x != nil {
 		return x.PageSize
 	}
 	return 0
 }
 
-func (x *ListOptionChainRequest) GetPageToken() string {
+func (x *ListLiquidationsRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
 	}
 	return ""
 }
 
-func (x *ListOptionChainRequest) GetVenueId() string {
+func (x *ListLiquidationsRequest) GetVenueSymbolId() string {
 	if x != nil {
-		return x.VenueId
+		return x.VenueSymbolId
 	}
 	return ""
 }
 
-func (x *ListOptionChainRequest) GetBaseAssetId() string {
+func (x *ListLiquidationsRequest) GetStartTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.BaseAssetId
-	}
-	return ""
-}
-
-func (x *ListOptionChainRequest) GetExpiryFrom() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ExpiryFrom
+		return x.StartTime
 	}
 	return nil
 }
 
-func (x *ListOptionChainRequest) GetExpiryTo() *timestamppb.Timestamp {
+func (x *ListLiquidationsRequest) GetEndTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ExpiryTo
+		return x.EndTime
 	}
 	return nil
 }
 
-// A page of options.
-type ListOptionChainResponse struct {
+// A page of liquidations.
+type ListLiquidationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Options of this page, ordered by expiry, strike and type.
-	Entries []*OptionChainEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Liquidations of this page, oldest first.
+	Liquidations []*v1.Liquidation `protobuf:"bytes,1,rep,name=liquidations,proto3" json:"liquidations,omitempty"`
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *ListOptionChainResponse) Reset() {
-	*x = ListOptionChainResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[30]
+func (x *ListLiquidationsResponse) Reset() {
+	*x = ListLiquidationsResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *ListOptionChainResponse) String() string {
+func (x *ListLiquidationsResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*ListOptionChainResponse) ProtoMessage() {}
+func (*ListLiquidationsResponse) ProtoMessage() {}
 
-func (x *ListOptionChainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[30]
+func (x *ListLiquidationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2239,121 +3354,48 @@ func (x *ListOptionChainResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use ListOptionChainResponse.ProtoReflect.Descriptor instead.
-func (*ListOptionChainResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{30}
+// Deprecated: Use ListLiquidationsResponse.ProtoReflect.Descriptor instead.
+func (*ListLiquidationsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{44}
 }
 
-func (x *ListOptionChainResponse) GetEntries() []*OptionChainEntry {
+func (x *ListLiquidationsResponse) GetLiquidations() []*v1.Liquidation {
 	if x != nil {
-		return x.Entries
+		return x.Liquidations
 	}
 	return nil
 }
 
-func (x *ListOptionChainResponse) GetNextPageToken() string {
+func (x *ListLiquidationsResponse) GetNextPageToken() string {
 	if x != nil {
 		return x.NextPageToken
 	}
 	return ""
 }
 
-// One option of a chain, with its market data.
-type OptionChainEntry struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Product of the option.
-	Symbol *v1.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
-	// Listing of the option.
-	VenueSymbol *v11.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
-	// Newest ticker. Absent if there is none.
-	Ticker *v1.Ticker `protobuf:"bytes,3,opt,name=ticker,proto3" json:"ticker,omitempty"`
-	// Newest greeks. Absent if the venue gives none.
-	Greeks *v1.OptionGreeks `protobuf:"bytes,4,opt,name=greeks,proto3" json:"greeks,omitempty"`
-	// Newest open interest. Absent if the venue gives none.
-	OpenInterest  *v1.OpenInterest `protobuf:"bytes,5,opt,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *OptionChainEntry) Reset() {
-	*x = OptionChainEntry{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[31]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *OptionChainEntry) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*OptionChainEntry) ProtoMessage() {}
-
-func (x *OptionChainEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[31]
+func (x *ListLiquidationsResponse) GetResumeToken() string {
 	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
+		return x.ResumeToken
 	}
-	return mi.MessageOf(x)
+	return ""
 }
 
-// Deprecated: Use OptionChainEntry.ProtoReflect.Descriptor instead.
-func (*OptionChainEntry) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{31}
-}
-
-func (x *OptionChainEntry) GetSymbol() *v1.Symbol {
-	if x != nil {
-		return x.Symbol
-	}
-	return nil
-}
-
-func (x *OptionChainEntry) GetVenueSymbol() *v11.VenueSymbol {
-	if x != nil {
-		return x.VenueSymbol
-	}
-	return nil
-}
-
-func (x *OptionChainEntry) GetTicker() *v1.Ticker {
-	if x != nil {
-		return x.Ticker
-	}
-	return nil
-}
-
-func (x *OptionChainEntry) GetGreeks() *v1.OptionGreeks {
-	if x != nil {
-		return x.Greeks
-	}
-	return nil
-}
-
-func (x *OptionChainEntry) GetOpenInterest() *v1.OpenInterest {
-	if x != nil {
-		return x.OpenInterest
-	}
-	return nil
-}
-
-// Selects the listings whose liquidations to follow.
+// Selects the listings to follow.
 type StreamLiquidationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listings to follow.
 	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts a new stream.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamLiquidationsRequest) Reset() {
 	*x = StreamLiquidationsRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[32]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2365,7 +3407,7 @@ func (x *StreamLiquidationsRequest) String() string {
 func (*StreamLiquidationsRequest) ProtoMessage() {}
 
 func (x *StreamLiquidationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[32]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2378,7 +3420,7 @@ func (x *StreamLiquidationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamLiquidationsRequest.ProtoReflect.Descriptor instead.
 func (*StreamLiquidationsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{32}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *StreamLiquidationsRequest) GetVenueSymbolIds() []string {
@@ -2395,6 +3437,13 @@ func (x *StreamLiquidationsRequest) GetResumeToken() string {
 	return ""
 }
 
+func (x *StreamLiquidationsRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // One message of the stream.
 type StreamLiquidationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2406,7 +3455,7 @@ type StreamLiquidationsResponse struct {
 	//	*StreamLiquidationsResponse_Heartbeat
 	//	*StreamLiquidationsResponse_Reset_
 	Event isStreamLiquidationsResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
 	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2414,7 +3463,7 @@ type StreamLiquidationsResponse struct {
 
 func (x *StreamLiquidationsResponse) Reset() {
 	*x = StreamLiquidationsResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[33]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +3475,7 @@ func (x *StreamLiquidationsResponse) String() string {
 func (*StreamLiquidationsResponse) ProtoMessage() {}
 
 func (x *StreamLiquidationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[33]
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +3488,7 @@ func (x *StreamLiquidationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamLiquidationsResponse.ProtoReflect.Descriptor instead.
 func (*StreamLiquidationsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{33}
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *StreamLiquidationsResponse) GetEvent() isStreamLiquidationsResponse_Event {
@@ -2498,7 +3547,7 @@ type StreamLiquidationsResponse_Heartbeat struct {
 }
 
 type StreamLiquidationsResponse_Reset_ struct {
-	// Updates were lost.
+	// Liquidations were lost. List them with ListLiquidations.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
@@ -2508,32 +3557,30 @@ func (*StreamLiquidationsResponse_Heartbeat) isStreamLiquidationsResponse_Event(
 
 func (*StreamLiquidationsResponse_Reset_) isStreamLiquidationsResponse_Event() {}
 
-// Selects the listings whose status to follow.
-type StreamVenueSymbolStatusRequest struct {
+// Selects the greeks to return.
+type GetOptionGreeksRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listings to follow.
-	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts a new stream.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Listing of the option.
+	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *StreamVenueSymbolStatusRequest) Reset() {
-	*x = StreamVenueSymbolStatusRequest{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[34]
+func (x *GetOptionGreeksRequest) Reset() {
+	*x = GetOptionGreeksRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *StreamVenueSymbolStatusRequest) String() string {
+func (x *GetOptionGreeksRequest) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*StreamVenueSymbolStatusRequest) ProtoMessage() {}
+func (*GetOptionGreeksRequest) ProtoMessage() {}
 
-func (x *StreamVenueSymbolStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[34]
+func (x *GetOptionGreeksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,57 +3591,161 @@ func (x *StreamVenueSymbolStatusRequest) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use StreamVenueSymbolStatusRequest.ProtoReflect.Descriptor instead.
-func (*StreamVenueSymbolStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{34}
+// Deprecated: Use GetOptionGreeksRequest.ProtoReflect.Descriptor instead.
+func (*GetOptionGreeksRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{47}
 }
 
-func (x *StreamVenueSymbolStatusRequest) GetVenueSymbolIds() []string {
+func (x *GetOptionGreeksRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+// The greeks that were requested.
+type GetOptionGreeksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest greeks.
+	OptionGreeks  *v1.OptionGreeks `protobuf:"bytes,1,opt,name=option_greeks,json=optionGreeks,proto3" json:"option_greeks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetOptionGreeksResponse) Reset() {
+	*x = GetOptionGreeksResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetOptionGreeksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetOptionGreeksResponse) ProtoMessage() {}
+
+func (x *GetOptionGreeksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetOptionGreeksResponse.ProtoReflect.Descriptor instead.
+func (*GetOptionGreeksResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *GetOptionGreeksResponse) GetOptionGreeks() *v1.OptionGreeks {
+	if x != nil {
+		return x.OptionGreeks
+	}
+	return nil
+}
+
+// Selects the listings to follow.
+type StreamOptionGreeksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listings to follow.
+	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
+	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StreamOptionGreeksRequest) Reset() {
+	*x = StreamOptionGreeksRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamOptionGreeksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamOptionGreeksRequest) ProtoMessage() {}
+
+func (x *StreamOptionGreeksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamOptionGreeksRequest.ProtoReflect.Descriptor instead.
+func (*StreamOptionGreeksRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *StreamOptionGreeksRequest) GetVenueSymbolIds() []string {
 	if x != nil {
 		return x.VenueSymbolIds
 	}
 	return nil
 }
 
-func (x *StreamVenueSymbolStatusRequest) GetResumeToken() string {
+func (x *StreamOptionGreeksRequest) GetResumeToken() string {
 	if x != nil {
 		return x.ResumeToken
 	}
 	return ""
 }
 
+func (x *StreamOptionGreeksRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // One message of the stream.
-type StreamVenueSymbolStatusResponse struct {
+type StreamOptionGreeksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Event of this message. Exactly one is set.
 	//
 	// Types that are valid to be assigned to Event:
 	//
-	//	*StreamVenueSymbolStatusResponse_Status
-	//	*StreamVenueSymbolStatusResponse_Heartbeat
-	//	*StreamVenueSymbolStatusResponse_Reset_
-	Event isStreamVenueSymbolStatusResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	//	*StreamOptionGreeksResponse_OptionGreeks
+	//	*StreamOptionGreeksResponse_SnapshotComplete
+	//	*StreamOptionGreeksResponse_Heartbeat
+	//	*StreamOptionGreeksResponse_Reset_
+	Event isStreamOptionGreeksResponse_Event `protobuf_oneof:"event"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *StreamVenueSymbolStatusResponse) Reset() {
-	*x = StreamVenueSymbolStatusResponse{}
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[35]
+func (x *StreamOptionGreeksResponse) Reset() {
+	*x = StreamOptionGreeksResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *StreamVenueSymbolStatusResponse) String() string {
+func (x *StreamOptionGreeksResponse) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*StreamVenueSymbolStatusResponse) ProtoMessage() {}
+func (*StreamOptionGreeksResponse) ProtoMessage() {}
 
-func (x *StreamVenueSymbolStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_market_data_proto_msgTypes[35]
+func (x *StreamOptionGreeksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2605,276 +3756,1587 @@ func (x *StreamVenueSymbolStatusResponse) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use StreamVenueSymbolStatusResponse.ProtoReflect.Descriptor instead.
-func (*StreamVenueSymbolStatusResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{35}
+// Deprecated: Use StreamOptionGreeksResponse.ProtoReflect.Descriptor instead.
+func (*StreamOptionGreeksResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{50}
 }
 
-func (x *StreamVenueSymbolStatusResponse) GetEvent() isStreamVenueSymbolStatusResponse_Event {
+func (x *StreamOptionGreeksResponse) GetEvent() isStreamOptionGreeksResponse_Event {
 	if x != nil {
 		return x.Event
 	}
 	return nil
 }
 
-func (x *StreamVenueSymbolStatusResponse) GetStatus() *v11.InstrumentStatus {
+func (x *StreamOptionGreeksResponse) GetOptionGreeks() *v1.OptionGreeks {
 	if x != nil {
-		if x, ok := x.Event.(*StreamVenueSymbolStatusResponse_Status); ok {
-			return x.Status
+		if x, ok := x.Event.(*StreamOptionGreeksResponse_OptionGreeks); ok {
+			return x.OptionGreeks
 		}
 	}
 	return nil
 }
 
-func (x *StreamVenueSymbolStatusResponse) GetHeartbeat() *Heartbeat {
+func (x *StreamOptionGreeksResponse) GetSnapshotComplete() *SnapshotComplete {
 	if x != nil {
-		if x, ok := x.Event.(*StreamVenueSymbolStatusResponse_Heartbeat); ok {
+		if x, ok := x.Event.(*StreamOptionGreeksResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
+func (x *StreamOptionGreeksResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamOptionGreeksResponse_Heartbeat); ok {
 			return x.Heartbeat
 		}
 	}
 	return nil
 }
 
-func (x *StreamVenueSymbolStatusResponse) GetReset_() *StreamReset {
+func (x *StreamOptionGreeksResponse) GetReset_() *StreamReset {
 	if x != nil {
-		if x, ok := x.Event.(*StreamVenueSymbolStatusResponse_Reset_); ok {
+		if x, ok := x.Event.(*StreamOptionGreeksResponse_Reset_); ok {
 			return x.Reset_
 		}
 	}
 	return nil
 }
 
-func (x *StreamVenueSymbolStatusResponse) GetResumeToken() string {
+func (x *StreamOptionGreeksResponse) GetResumeToken() string {
 	if x != nil {
 		return x.ResumeToken
 	}
 	return ""
 }
 
-type isStreamVenueSymbolStatusResponse_Event interface {
-	isStreamVenueSymbolStatusResponse_Event()
+type isStreamOptionGreeksResponse_Event interface {
+	isStreamOptionGreeksResponse_Event()
 }
 
-type StreamVenueSymbolStatusResponse_Status struct {
-	// Operations that the venue currently allows on a listing.
-	Status *v11.InstrumentStatus `protobuf:"bytes,1,opt,name=status,proto3,oneof"`
+type StreamOptionGreeksResponse_OptionGreeks struct {
+	// The newest greeks of its listing.
+	OptionGreeks *v1.OptionGreeks `protobuf:"bytes,1,opt,name=option_greeks,json=optionGreeks,proto3,oneof"`
 }
 
-type StreamVenueSymbolStatusResponse_Heartbeat struct {
+type StreamOptionGreeksResponse_SnapshotComplete struct {
+	// Everything that was known has been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
+type StreamOptionGreeksResponse_Heartbeat struct {
+	// Keep-alive, sent when there are no updates.
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamOptionGreeksResponse_Reset_ struct {
+	// Updates were lost. The newest state of every listing follows, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamOptionGreeksResponse_OptionGreeks) isStreamOptionGreeksResponse_Event() {}
+
+func (*StreamOptionGreeksResponse_SnapshotComplete) isStreamOptionGreeksResponse_Event() {}
+
+func (*StreamOptionGreeksResponse_Heartbeat) isStreamOptionGreeksResponse_Event() {}
+
+func (*StreamOptionGreeksResponse_Reset_) isStreamOptionGreeksResponse_Event() {}
+
+// Selects the options to list. All filters have to match.
+type ListOptionChainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Token of the page to return; see "Lists" in SPEC.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Venue that lists the options.
+	VenueId string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
+	// Base asset of the options.
+	BaseAssetId string `protobuf:"bytes,4,opt,name=base_asset_id,json=baseAssetId,proto3" json:"base_asset_id,omitempty"`
+	// Only options that expire at or after this time. Absent means no start.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only options that expire before this time. Absent means no end.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOptionChainRequest) Reset() {
+	*x = ListOptionChainRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOptionChainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOptionChainRequest) ProtoMessage() {}
+
+func (x *ListOptionChainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOptionChainRequest.ProtoReflect.Descriptor instead.
+func (*ListOptionChainRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *ListOptionChainRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListOptionChainRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListOptionChainRequest) GetVenueId() string {
+	if x != nil {
+		return x.VenueId
+	}
+	return ""
+}
+
+func (x *ListOptionChainRequest) GetBaseAssetId() string {
+	if x != nil {
+		return x.BaseAssetId
+	}
+	return ""
+}
+
+func (x *ListOptionChainRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ListOptionChainRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// A page of options.
+type ListOptionChainResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Options of this page, in the order of the list.
+	Entries []*OptionChainEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// Token of the next page. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListOptionChainResponse) Reset() {
+	*x = ListOptionChainResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListOptionChainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListOptionChainResponse) ProtoMessage() {}
+
+func (x *ListOptionChainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListOptionChainResponse.ProtoReflect.Descriptor instead.
+func (*ListOptionChainResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *ListOptionChainResponse) GetEntries() []*OptionChainEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *ListOptionChainResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// One option of a chain, with its market data.
+type OptionChainEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Product of the option.
+	Symbol *v1.Symbol `protobuf:"bytes,1,opt,name=symbol,proto3" json:"symbol,omitempty"`
+	// Listing of the option.
+	VenueSymbol *v12.VenueSymbol `protobuf:"bytes,2,opt,name=venue_symbol,json=venueSymbol,proto3" json:"venue_symbol,omitempty"`
+	// Newest ticker. Absent if there is none.
+	Ticker *v1.Ticker `protobuf:"bytes,3,opt,name=ticker,proto3" json:"ticker,omitempty"`
+	// Newest greeks. Absent if the venue gives none.
+	Greeks *v1.OptionGreeks `protobuf:"bytes,4,opt,name=greeks,proto3" json:"greeks,omitempty"`
+	// Newest open interest. Absent if the venue gives none.
+	OpenInterest  *v1.OpenInterest `protobuf:"bytes,5,opt,name=open_interest,json=openInterest,proto3" json:"open_interest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OptionChainEntry) Reset() {
+	*x = OptionChainEntry{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OptionChainEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OptionChainEntry) ProtoMessage() {}
+
+func (x *OptionChainEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OptionChainEntry.ProtoReflect.Descriptor instead.
+func (*OptionChainEntry) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *OptionChainEntry) GetSymbol() *v1.Symbol {
+	if x != nil {
+		return x.Symbol
+	}
+	return nil
+}
+
+func (x *OptionChainEntry) GetVenueSymbol() *v12.VenueSymbol {
+	if x != nil {
+		return x.VenueSymbol
+	}
+	return nil
+}
+
+func (x *OptionChainEntry) GetTicker() *v1.Ticker {
+	if x != nil {
+		return x.Ticker
+	}
+	return nil
+}
+
+func (x *OptionChainEntry) GetGreeks() *v1.OptionGreeks {
+	if x != nil {
+		return x.Greeks
+	}
+	return nil
+}
+
+func (x *OptionChainEntry) GetOpenInterest() *v1.OpenInterest {
+	if x != nil {
+		return x.OpenInterest
+	}
+	return nil
+}
+
+// Selects the borrow rate to return.
+type GetBorrowRateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Venue that lends the asset.
+	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
+	// Asset that is borrowed.
+	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// Listing for which the asset is borrowed. Absent means the rate that applies to the whole venue.
+	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// Account tier to which the terms apply, in the venue's words. Empty means the terms that apply to all accounts.
+	Tier          string `protobuf:"bytes,4,opt,name=tier,proto3" json:"tier,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBorrowRateRequest) Reset() {
+	*x = GetBorrowRateRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBorrowRateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBorrowRateRequest) ProtoMessage() {}
+
+func (x *GetBorrowRateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBorrowRateRequest.ProtoReflect.Descriptor instead.
+func (*GetBorrowRateRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *GetBorrowRateRequest) GetVenueId() string {
+	if x != nil {
+		return x.VenueId
+	}
+	return ""
+}
+
+func (x *GetBorrowRateRequest) GetAssetId() string {
+	if x != nil {
+		return x.AssetId
+	}
+	return ""
+}
+
+func (x *GetBorrowRateRequest) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *GetBorrowRateRequest) GetTier() string {
+	if x != nil {
+		return x.Tier
+	}
+	return ""
+}
+
+// The borrow rate that was requested.
+type GetBorrowRateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest rate, with its terms.
+	BorrowRate    *v1.BorrowRate `protobuf:"bytes,1,opt,name=borrow_rate,json=borrowRate,proto3" json:"borrow_rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBorrowRateResponse) Reset() {
+	*x = GetBorrowRateResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBorrowRateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBorrowRateResponse) ProtoMessage() {}
+
+func (x *GetBorrowRateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBorrowRateResponse.ProtoReflect.Descriptor instead.
+func (*GetBorrowRateResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *GetBorrowRateResponse) GetBorrowRate() *v1.BorrowRate {
+	if x != nil {
+		return x.BorrowRate
+	}
+	return nil
+}
+
+// Selects the borrow rates to list. All filters have to match.
+type ListBorrowRatesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Token of the page to return; see "Lists" in SPEC.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Venue that lends the asset.
+	VenueId string `protobuf:"bytes,3,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
+	// Asset that is borrowed.
+	AssetId string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// Listing for which the asset is borrowed. Absent means the rate that applies to the whole venue.
+	VenueSymbolId *string `protobuf:"bytes,5,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// Account tier to which the terms apply, in the venue's words. Absent means all tiers; empty means the terms that
+	// apply to all accounts.
+	Tier *string `protobuf:"bytes,6,opt,name=tier,proto3,oneof" json:"tier,omitempty"`
+	// Only borrow rates whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only borrow rates whose `timestamp` is before this time. Absent means no end.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBorrowRatesRequest) Reset() {
+	*x = ListBorrowRatesRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBorrowRatesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBorrowRatesRequest) ProtoMessage() {}
+
+func (x *ListBorrowRatesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBorrowRatesRequest.ProtoReflect.Descriptor instead.
+func (*ListBorrowRatesRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *ListBorrowRatesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListBorrowRatesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListBorrowRatesRequest) GetVenueId() string {
+	if x != nil {
+		return x.VenueId
+	}
+	return ""
+}
+
+func (x *ListBorrowRatesRequest) GetAssetId() string {
+	if x != nil {
+		return x.AssetId
+	}
+	return ""
+}
+
+func (x *ListBorrowRatesRequest) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *ListBorrowRatesRequest) GetTier() string {
+	if x != nil && x.Tier != nil {
+		return *x.Tier
+	}
+	return ""
+}
+
+func (x *ListBorrowRatesRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ListBorrowRatesRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// A page of borrow rates.
+type ListBorrowRatesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Borrow rates of this page, oldest first.
+	BorrowRates []*v1.BorrowRate `protobuf:"bytes,1,rep,name=borrow_rates,json=borrowRates,proto3" json:"borrow_rates,omitempty"`
+	// Token of the next page. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBorrowRatesResponse) Reset() {
+	*x = ListBorrowRatesResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBorrowRatesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBorrowRatesResponse) ProtoMessage() {}
+
+func (x *ListBorrowRatesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBorrowRatesResponse.ProtoReflect.Descriptor instead.
+func (*ListBorrowRatesResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *ListBorrowRatesResponse) GetBorrowRates() []*v1.BorrowRate {
+	if x != nil {
+		return x.BorrowRates
+	}
+	return nil
+}
+
+func (x *ListBorrowRatesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Selects the pool to return.
+type GetPoolRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing of the pool.
+	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPoolRequest) Reset() {
+	*x = GetPoolRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPoolRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPoolRequest) ProtoMessage() {}
+
+func (x *GetPoolRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPoolRequest.ProtoReflect.Descriptor instead.
+func (*GetPoolRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *GetPoolRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+// The pool that was requested.
+type GetPoolResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The newest state.
+	Pool          *v1.Pool `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPoolResponse) Reset() {
+	*x = GetPoolResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPoolResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPoolResponse) ProtoMessage() {}
+
+func (x *GetPoolResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPoolResponse.ProtoReflect.Descriptor instead.
+func (*GetPoolResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *GetPoolResponse) GetPool() *v1.Pool {
+	if x != nil {
+		return x.Pool
+	}
+	return nil
+}
+
+// Selects the listings to follow.
+type StreamPoolsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listings to follow.
+	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
+	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StreamPoolsRequest) Reset() {
+	*x = StreamPoolsRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamPoolsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamPoolsRequest) ProtoMessage() {}
+
+func (x *StreamPoolsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamPoolsRequest.ProtoReflect.Descriptor instead.
+func (*StreamPoolsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *StreamPoolsRequest) GetVenueSymbolIds() []string {
+	if x != nil {
+		return x.VenueSymbolIds
+	}
+	return nil
+}
+
+func (x *StreamPoolsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *StreamPoolsRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+// One message of the stream.
+type StreamPoolsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Event of this message. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamPoolsResponse_Pool
+	//	*StreamPoolsResponse_SnapshotComplete
+	//	*StreamPoolsResponse_Heartbeat
+	//	*StreamPoolsResponse_Reset_
+	Event isStreamPoolsResponse_Event `protobuf_oneof:"event"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamPoolsResponse) Reset() {
+	*x = StreamPoolsResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamPoolsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamPoolsResponse) ProtoMessage() {}
+
+func (x *StreamPoolsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamPoolsResponse.ProtoReflect.Descriptor instead.
+func (*StreamPoolsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *StreamPoolsResponse) GetEvent() isStreamPoolsResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamPoolsResponse) GetPool() *v1.Pool {
+	if x != nil {
+		if x, ok := x.Event.(*StreamPoolsResponse_Pool); ok {
+			return x.Pool
+		}
+	}
+	return nil
+}
+
+func (x *StreamPoolsResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamPoolsResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
+func (x *StreamPoolsResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamPoolsResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamPoolsResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamPoolsResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamPoolsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamPoolsResponse_Event interface {
+	isStreamPoolsResponse_Event()
+}
+
+type StreamPoolsResponse_Pool struct {
+	// The newest state of its pool.
+	Pool *v1.Pool `protobuf:"bytes,1,opt,name=pool,proto3,oneof"`
+}
+
+type StreamPoolsResponse_SnapshotComplete struct {
+	// Everything that was known has been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
+type StreamPoolsResponse_Heartbeat struct {
+	// Keep-alive, sent when there are no updates.
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamPoolsResponse_Reset_ struct {
+	// Updates were lost. The newest state of every pool follows, then SnapshotComplete.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamPoolsResponse_Pool) isStreamPoolsResponse_Event() {}
+
+func (*StreamPoolsResponse_SnapshotComplete) isStreamPoolsResponse_Event() {}
+
+func (*StreamPoolsResponse_Heartbeat) isStreamPoolsResponse_Event() {}
+
+func (*StreamPoolsResponse_Reset_) isStreamPoolsResponse_Event() {}
+
+// Selects the swaps to list. All filters have to match.
+type ListSwapsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Token of the page to return; see "Lists" in SPEC.
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Listing of the pool.
+	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Only swaps whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Only swaps whose `timestamp` is before this time. Absent means no end.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSwapsRequest) Reset() {
+	*x = ListSwapsRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSwapsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSwapsRequest) ProtoMessage() {}
+
+func (x *ListSwapsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSwapsRequest.ProtoReflect.Descriptor instead.
+func (*ListSwapsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *ListSwapsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSwapsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListSwapsRequest) GetVenueSymbolId() string {
+	if x != nil {
+		return x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *ListSwapsRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *ListSwapsRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// A page of swaps.
+type ListSwapsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Swaps of this page, oldest first.
+	Swaps []*v1.Swap `protobuf:"bytes,1,rep,name=swaps,proto3" json:"swaps,omitempty"`
+	// Token of the next page. Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSwapsResponse) Reset() {
+	*x = ListSwapsResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSwapsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSwapsResponse) ProtoMessage() {}
+
+func (x *ListSwapsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSwapsResponse.ProtoReflect.Descriptor instead.
+func (*ListSwapsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *ListSwapsResponse) GetSwaps() []*v1.Swap {
+	if x != nil {
+		return x.Swaps
+	}
+	return nil
+}
+
+func (x *ListSwapsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListSwapsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// Selects the listings to follow.
+type StreamSwapsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listings to follow.
+	VenueSymbolIds []string `protobuf:"bytes,1,rep,name=venue_symbol_ids,json=venueSymbolIds,proto3" json:"venue_symbol_ids,omitempty"`
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StreamSwapsRequest) Reset() {
+	*x = StreamSwapsRequest{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamSwapsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamSwapsRequest) ProtoMessage() {}
+
+func (x *StreamSwapsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamSwapsRequest.ProtoReflect.Descriptor instead.
+func (*StreamSwapsRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *StreamSwapsRequest) GetVenueSymbolIds() []string {
+	if x != nil {
+		return x.VenueSymbolIds
+	}
+	return nil
+}
+
+func (x *StreamSwapsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *StreamSwapsRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+// One message of the stream.
+type StreamSwapsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Event of this message. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamSwapsResponse_Swap
+	//	*StreamSwapsResponse_Heartbeat
+	//	*StreamSwapsResponse_Reset_
+	Event isStreamSwapsResponse_Event `protobuf_oneof:"event"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamSwapsResponse) Reset() {
+	*x = StreamSwapsResponse{}
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamSwapsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamSwapsResponse) ProtoMessage() {}
+
+func (x *StreamSwapsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_market_data_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamSwapsResponse.ProtoReflect.Descriptor instead.
+func (*StreamSwapsResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_market_data_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *StreamSwapsResponse) GetEvent() isStreamSwapsResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamSwapsResponse) GetSwap() *v1.Swap {
+	if x != nil {
+		if x, ok := x.Event.(*StreamSwapsResponse_Swap); ok {
+			return x.Swap
+		}
+	}
+	return nil
+}
+
+func (x *StreamSwapsResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamSwapsResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamSwapsResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamSwapsResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamSwapsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamSwapsResponse_Event interface {
+	isStreamSwapsResponse_Event()
+}
+
+type StreamSwapsResponse_Swap struct {
+	// A swap.
+	Swap *v1.Swap `protobuf:"bytes,1,opt,name=swap,proto3,oneof"`
+}
+
+type StreamSwapsResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
 	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
 }
 
-type StreamVenueSymbolStatusResponse_Reset_ struct {
-	// Updates were lost.
+type StreamSwapsResponse_Reset_ struct {
+	// Swaps were lost. List them with ListSwaps.
 	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
 }
 
-func (*StreamVenueSymbolStatusResponse_Status) isStreamVenueSymbolStatusResponse_Event() {}
+func (*StreamSwapsResponse_Swap) isStreamSwapsResponse_Event() {}
 
-func (*StreamVenueSymbolStatusResponse_Heartbeat) isStreamVenueSymbolStatusResponse_Event() {}
+func (*StreamSwapsResponse_Heartbeat) isStreamSwapsResponse_Event() {}
 
-func (*StreamVenueSymbolStatusResponse_Reset_) isStreamVenueSymbolStatusResponse_Event() {}
+func (*StreamSwapsResponse_Reset_) isStreamSwapsResponse_Event() {}
 
 var File_cqc_services_v1_market_data_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_market_data_proto_rawDesc = "" +
 	"\n" +
-	"!cqc/services/v1/market_data.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a cqc/markets/v1/derivatives.proto\x1a\x1ecqc/markets/v1/liquidity.proto\x1a\x1ecqc/markets/v1/orderbook.proto\x1a\x1acqc/markets/v1/price.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a\x1bcqc/markets/v1/ticker.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a%cqc/venues/v1/instrument_status.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
+	"!cqc/services/v1/market_data.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/assets/v1/data_source.proto\x1a\x1bcqc/assets/v1/metrics.proto\x1a cqc/markets/v1/derivatives.proto\x1a\x1ccqc/markets/v1/lending.proto\x1a\x1ecqc/markets/v1/liquidity.proto\x1a\x1ecqc/markets/v1/orderbook.proto\x1a\x19cqc/markets/v1/pool.proto\x1a\x1acqc/markets/v1/price.proto\x1a\x1bcqc/markets/v1/symbol.proto\x1a\x1bcqc/markets/v1/ticker.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a%cqc/venues/v1/instrument_status.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"7\n" +
 	"\x0fGetPriceRequest\x12$\n" +
-	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04؈'\x01R\aassetId\"v\n" +
+	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04؈'\x01R\aassetId\"\xd0\x01\n" +
 	"\x13StreamPricesRequest\x122\n" +
 	"\tasset_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04؈'\x01R\bassetIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf4\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xc6\x02\n" +
 	"\x14StreamPricesResponse\x12-\n" +
-	"\x05price\x18\x01 \x01(\v2\x15.cqc.markets.v1.PriceH\x00R\x05price\x12:\n" +
-	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"h\n" +
+	"\x05price\x18\x01 \x01(\v2\x15.cqc.markets.v1.PriceH\x00R\x05price\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xc3\x02\n" +
+	"\x16GetAssetMetricsRequest\x12$\n" +
+	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12D\n" +
+	"\vdata_source\x18\x02 \x01(\x0e2\x19.cqc.assets.v1.DataSourceB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
+	"dataSource\x120\n" +
+	"\x0fraw_data_source\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawDataSource:\x8a\x01\xbaH\x86\x01\x1a\x83\x01\n" +
+	"\x1dget_asset_metrics.data_source\x12)set either data_source or raw_data_source\x1a7(this.data_source != 0) != (this.raw_data_source != '')\"c\n" +
+	"\x17GetAssetMetricsResponse\x12H\n" +
+	"\rasset_metrics\x18\x01 \x01(\v2\x1b.cqc.assets.v1.AssetMetricsB\x06\xbaH\x03\xc8\x01\x01R\fassetMetrics\"h\n" +
 	"\x13GetOrderBookRequest\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1e\n" +
-	"\x05depth\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\x05depth\"P\n" +
-	"\x14GetOrderBookResponse\x128\n" +
+	"\x05depth\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\x05depth\"X\n" +
+	"\x14GetOrderBookResponse\x12@\n" +
 	"\n" +
-	"order_book\x18\x01 \x01(\v2\x19.cqc.markets.v1.OrderBookR\torderBook\"\x98\x01\n" +
+	"order_book\x18\x01 \x01(\v2\x19.cqc.markets.v1.OrderBookB\x06\xbaH\x03\xc8\x01\x01R\torderBook\"\xf2\x01\n" +
 	"\x16StreamOrderBookRequest\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12\x1e\n" +
 	"\x05depth\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\x05depth\x12+\n" +
-	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xb9\x02\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\x8b\x03\n" +
 	"\x17StreamOrderBookResponse\x127\n" +
 	"\bsnapshot\x18\x01 \x01(\v2\x19.cqc.markets.v1.OrderBookH\x00R\bsnapshot\x126\n" +
-	"\x05delta\x18\x02 \x01(\v2\x1e.cqc.markets.v1.OrderBookDeltaH\x00R\x05delta\x12:\n" +
-	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\x8a\x02\n" +
+	"\x05delta\x18\x02 \x01(\v2\x1e.cqc.markets.v1.OrderBookDeltaH\x00R\x05delta\x12P\n" +
+	"\x11snapshot_complete\x18\x03 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x04 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x05 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\x88\x01\n" +
+	"\x15GetMarketDepthRequest\x121\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12<\n" +
+	"\rdistances_bps\x18\x02 \x03(\x01B\x17\xbaH\x14\x92\x01\x11\x10d\"\r\x12\v@\x01!\x00\x00\x00\x00\x00\x00\x00\x00R\fdistancesBps\"`\n" +
+	"\x16GetMarketDepthResponse\x12F\n" +
+	"\fmarket_depth\x18\x01 \x01(\v2\x1b.cqc.markets.v1.MarketDepthB\x06\xbaH\x03\xc8\x01\x01R\vmarketDepth\"\x8c\x01\n" +
+	"\x1aGetLiquidityMetricsRequest\x121\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12;\n" +
+	"\x06window\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x06window\"t\n" +
+	"\x1bGetLiquidityMetricsResponse\x12U\n" +
+	"\x11liquidity_metrics\x18\x01 \x01(\v2 .cqc.markets.v1.LiquidityMetricsB\x06\xbaH\x03\xc8\x01\x01R\x10liquidityMetrics\"\x9f\x03\n" +
 	"\x11ListTradesRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x121\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x121\n" +
 	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x129\n" +
 	"\n" +
 	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"u\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n" +
+	"\x14list_trades.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"\xa2\x01\n" +
 	"\x12ListTradesResponse\x12-\n" +
 	"\x06trades\x18\x01 \x03(\v2\x15.cqc.markets.v1.TradeR\x06trades\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x83\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xdd\x01\n" +
 	"\x13StreamTradesRequest\x12?\n" +
 	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf4\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xf4\x01\n" +
 	"\x14StreamTradesResponse\x12-\n" +
 	"\x05trade\x18\x01 \x01(\v2\x15.cqc.markets.v1.TradeH\x00R\x05trade\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
 	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\x86\x04\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\x9c\x05\n" +
 	"\x12ListCandlesRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x121\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x121\n" +
 	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12A\n" +
 	"\binterval\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00H\x00R\binterval\x12[\n" +
 	"\x11calendar_interval\x18\x05 \x01(\x0e2 .cqc.markets.v1.CalendarIntervalB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\x10calendarInterval\x129\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\x10calendarInterval\x12H\n" +
 	"\n" +
-	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12H\n" +
+	"price_kind\x18\x06 \x01(\x0e2\x1f.cqc.markets.v1.CandlePriceKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\tpriceKind\x129\n" +
 	"\n" +
-	"price_kind\x18\b \x01(\x0e2\x1f.cqc.markets.v1.CandlePriceKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\tpriceKindB\x0f\n" +
-	"\x06length\x12\x05\xbaH\x02\b\x01\"y\n" +
+	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x93\x01\xbaH\x8f\x01\x1a\x8c\x01\n" +
+	"\x15list_candles.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_timeB\x0f\n" +
+	"\x06length\x12\x05\xbaH\x02\b\x01\"\xa6\x01\n" +
 	"\x13ListCandlesResponse\x120\n" +
 	"\acandles\x18\x01 \x03(\v2\x16.cqc.markets.v1.CandleR\acandles\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xff\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xd9\x03\n" +
 	"\x14StreamCandlesRequest\x12?\n" +
 	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12A\n" +
 	"\binterval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00H\x00R\binterval\x12[\n" +
-	"\x11calendar_interval\x18\x04 \x01(\x0e2 .cqc.markets.v1.CalendarIntervalB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\x10calendarInterval\x12+\n" +
-	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\x12H\n" +
+	"\x11calendar_interval\x18\x03 \x01(\x0e2 .cqc.markets.v1.CalendarIntervalB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00H\x00R\x10calendarInterval\x12H\n" +
 	"\n" +
-	"price_kind\x18\x05 \x01(\x0e2\x1f.cqc.markets.v1.CandlePriceKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\tpriceKindB\x0f\n" +
-	"\x06length\x12\x05\xbaH\x02\b\x01\"\xf8\x01\n" +
+	"price_kind\x18\x04 \x01(\x0e2\x1f.cqc.markets.v1.CandlePriceKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\tpriceKind\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatIntervalB\x0f\n" +
+	"\x06length\x12\x05\xbaH\x02\b\x01\"\xca\x02\n" +
 	"\x15StreamCandlesResponse\x120\n" +
-	"\x06candle\x18\x01 \x01(\v2\x16.cqc.markets.v1.CandleH\x00R\x06candle\x12:\n" +
-	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\xc5\x01\n" +
+	"\x06candle\x18\x01 \x01(\v2\x16.cqc.markets.v1.CandleH\x00R\x06candle\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xd7\x02\n" +
 	"\x0eGetVWAPRequest\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12A\n" +
 	"\n" +
 	"start_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartTime\x12=\n" +
-	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\aendTime\";\n" +
-	"\x0fGetVWAPResponse\x12(\n" +
-	"\x04vwap\x18\x01 \x01(\v2\x14.cqc.markets.v1.VWAPR\x04vwap\"\x86\x01\n" +
-	"\x15GetMarketDepthRequest\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12:\n" +
-	"\rdistances_bps\x18\x02 \x03(\x01B\x15\xbaH\x12\x92\x01\x0f\x10d\"\v\x12\t!\x00\x00\x00\x00\x00\x00\x00\x00R\fdistancesBps\"X\n" +
-	"\x16GetMarketDepthResponse\x12>\n" +
-	"\fmarket_depth\x18\x01 \x01(\v2\x1b.cqc.markets.v1.MarketDepthR\vmarketDepth\"\x8c\x01\n" +
-	"\x1aGetLiquidityMetricsRequest\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12;\n" +
-	"\x06window\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\b\xbaH\x05\xaa\x01\x02*\x00R\x06window\"l\n" +
-	"\x1bGetLiquidityMetricsResponse\x12M\n" +
-	"\x11liquidity_metrics\x18\x01 \x01(\v2 .cqc.markets.v1.LiquidityMetricsR\x10liquidityMetrics\"E\n" +
+	"\bend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\aendTime:\x8f\x01\xbaH\x8b\x01\x1a\x88\x01\n" +
+	"\x11get_vwap.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"C\n" +
+	"\x0fGetVWAPResponse\x120\n" +
+	"\x04vwap\x18\x01 \x01(\v2\x14.cqc.markets.v1.VWAPB\x06\xbaH\x03\xc8\x01\x01R\x04vwap\"E\n" +
 	"\x10GetTickerRequest\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\"C\n" +
-	"\x11GetTickerResponse\x12.\n" +
-	"\x06ticker\x18\x01 \x01(\v2\x16.cqc.markets.v1.TickerR\x06ticker\"\x84\x01\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\"K\n" +
+	"\x11GetTickerResponse\x126\n" +
+	"\x06ticker\x18\x01 \x01(\v2\x16.cqc.markets.v1.TickerB\x06\xbaH\x03\xc8\x01\x01R\x06ticker\"\xde\x01\n" +
 	"\x14StreamTickersRequest\x12?\n" +
 	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\xf8\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xca\x02\n" +
 	"\x15StreamTickersResponse\x120\n" +
-	"\x06ticker\x18\x01 \x01(\v2\x16.cqc.markets.v1.TickerH\x00R\x06ticker\x12:\n" +
-	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\x90\x02\n" +
+	"\x06ticker\x18\x01 \x01(\v2\x16.cqc.markets.v1.TickerH\x00R\x06ticker\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"O\n" +
+	"\x1aGetInstrumentStatusRequest\x121\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\"^\n" +
+	"\x1bGetInstrumentStatusResponse\x12?\n" +
+	"\x06status\x18\x01 \x01(\v2\x1f.cqc.venues.v1.InstrumentStatusB\x06\xbaH\x03\xc8\x01\x01R\x06status\"\xe9\x01\n" +
+	"\x1fStreamInstrumentStatusesRequest\x12?\n" +
+	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xde\x02\n" +
+	" StreamInstrumentStatusesResponse\x129\n" +
+	"\x06status\x18\x01 \x01(\v2\x1f.cqc.venues.v1.InstrumentStatusH\x00R\x06status\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"J\n" +
+	"\x15GetFundingRateRequest\x121\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\"`\n" +
+	"\x16GetFundingRateResponse\x12F\n" +
+	"\ffunding_rate\x18\x01 \x01(\v2\x1b.cqc.markets.v1.FundingRateB\x06\xbaH\x03\xc8\x01\x01R\vfundingRate\"\xac\x03\n" +
 	"\x17ListFundingRatesRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x121\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x121\n" +
 	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x129\n" +
 	"\n" +
 	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x8e\x01\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x99\x01\xbaH\x95\x01\x1a\x92\x01\n" +
+	"\x1blist_funding_rates.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"\xbb\x01\n" +
 	"\x18ListFundingRatesResponse\x12@\n" +
 	"\rfunding_rates\x18\x01 \x03(\v2\x1b.cqc.markets.v1.FundingRateR\ffundingRates\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x90\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xe3\x01\n" +
+	"\x19StreamFundingRatesRequest\x12?\n" +
+	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xdf\x02\n" +
+	"\x1aStreamFundingRatesResponse\x12@\n" +
+	"\ffunding_rate\x18\x01 \x01(\v2\x1b.cqc.markets.v1.FundingRateH\x00R\vfundingRate\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"K\n" +
+	"\x16GetOpenInterestRequest\x121\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\"d\n" +
+	"\x17GetOpenInterestResponse\x12I\n" +
+	"\ropen_interest\x18\x01 \x01(\v2\x1c.cqc.markets.v1.OpenInterestB\x06\xbaH\x03\xc8\x01\x01R\fopenInterest\"\xac\x03\n" +
 	"\x17ListOpenInterestRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x121\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x121\n" +
 	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x129\n" +
 	"\n" +
 	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\x8f\x01\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x99\x01\xbaH\x95\x01\x1a\x92\x01\n" +
+	"\x1blist_open_interest.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"\xbc\x01\n" +
 	"\x18ListOpenInterestResponse\x12A\n" +
 	"\ropen_interest\x18\x01 \x03(\v2\x1c.cqc.markets.v1.OpenInterestR\fopenInterest\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xb5\x02\n" +
-	"\x16ListOptionChainRequest\x12'\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xe3\x01\n" +
+	"\x19StreamOpenInterestRequest\x12?\n" +
+	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xe2\x02\n" +
+	"\x1aStreamOpenInterestResponse\x12C\n" +
+	"\ropen_interest\x18\x01 \x01(\v2\x1c.cqc.markets.v1.OpenInterestH\x00R\fopenInterest\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xab\x03\n" +
+	"\x17ListLiquidationsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12$\n" +
-	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12-\n" +
-	"\rbase_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\vbaseAssetId\x12;\n" +
-	"\vexpiry_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expiryFrom\x127\n" +
-	"\texpiry_to\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bexpiryTo\"\x88\x01\n" +
-	"\x17ListOptionChainResponse\x12;\n" +
-	"\aentries\x18\x01 \x03(\v2!.cqc.services.v1.OptionChainEntryR\aentries\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\xaa\x02\n" +
-	"\x10OptionChainEntry\x12.\n" +
-	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolR\x06symbol\x12=\n" +
-	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolR\vvenueSymbol\x12.\n" +
-	"\x06ticker\x18\x03 \x01(\v2\x16.cqc.markets.v1.TickerR\x06ticker\x124\n" +
-	"\x06greeks\x18\x04 \x01(\v2\x1c.cqc.markets.v1.OptionGreeksR\x06greeks\x12A\n" +
-	"\ropen_interest\x18\x05 \x01(\v2\x1c.cqc.markets.v1.OpenInterestR\fopenInterest\"\x89\x01\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x121\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x129\n" +
+	"\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x98\x01\xbaH\x94\x01\x1a\x91\x01\n" +
+	"\x1alist_liquidations.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"\xba\x01\n" +
+	"\x18ListLiquidationsResponse\x12?\n" +
+	"\fliquidations\x18\x01 \x03(\v2\x1b.cqc.markets.v1.LiquidationR\fliquidations\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xe3\x01\n" +
 	"\x19StreamLiquidationsRequest\x12?\n" +
 	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x8c\x02\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\x8c\x02\n" +
 	"\x1aStreamLiquidationsResponse\x12?\n" +
 	"\vliquidation\x18\x01 \x01(\v2\x1b.cqc.markets.v1.LiquidationH\x00R\vliquidation\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
 	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\x8e\x01\n" +
-	"\x1eStreamVenueSymbolStatusRequest\x12?\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"K\n" +
+	"\x16GetOptionGreeksRequest\x121\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\"d\n" +
+	"\x17GetOptionGreeksResponse\x12I\n" +
+	"\roption_greeks\x18\x01 \x01(\v2\x1c.cqc.markets.v1.OptionGreeksB\x06\xbaH\x03\xc8\x01\x01R\foptionGreeks\"\xe3\x01\n" +
+	"\x19StreamOptionGreeksRequest\x12?\n" +
 	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x8b\x02\n" +
-	"\x1fStreamVenueSymbolStatusResponse\x129\n" +
-	"\x06status\x18\x01 \x01(\v2\x1f.cqc.venues.v1.InstrumentStatusH\x00R\x06status\x12:\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xe2\x02\n" +
+	"\x1aStreamOptionGreeksResponse\x12C\n" +
+	"\roption_greeks\x18\x01 \x01(\v2\x1c.cqc.markets.v1.OptionGreeksH\x00R\foptionGreeks\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xcc\x03\n" +
+	"\x16ListOptionChainRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x12$\n" +
+	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12-\n" +
+	"\rbase_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\vbaseAssetId\x129\n" +
+	"\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x98\x01\xbaH\x94\x01\x1a\x91\x01\n" +
+	"\x1alist_option_chain.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"\x88\x01\n" +
+	"\x17ListOptionChainResponse\x12;\n" +
+	"\aentries\x18\x01 \x03(\v2!.cqc.services.v1.OptionChainEntryR\aentries\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\"\xba\x02\n" +
+	"\x10OptionChainEntry\x126\n" +
+	"\x06symbol\x18\x01 \x01(\v2\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01R\x06symbol\x12E\n" +
+	"\fvenue_symbol\x18\x02 \x01(\v2\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01R\vvenueSymbol\x12.\n" +
+	"\x06ticker\x18\x03 \x01(\v2\x16.cqc.markets.v1.TickerR\x06ticker\x124\n" +
+	"\x06greeks\x18\x04 \x01(\v2\x1c.cqc.markets.v1.OptionGreeksR\x06greeks\x12A\n" +
+	"\ropen_interest\x18\x05 \x01(\v2\x1c.cqc.markets.v1.OpenInterestR\fopenInterest\"\xcc\x01\n" +
+	"\x14GetBorrowRateRequest\x12$\n" +
+	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12$\n" +
+	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x126\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12\x1c\n" +
+	"\x04tier\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x04tierB\x12\n" +
+	"\x10_venue_symbol_id\"\\\n" +
+	"\x15GetBorrowRateResponse\x12C\n" +
+	"\vborrow_rate\x18\x01 \x01(\v2\x1a.cqc.markets.v1.BorrowRateB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"borrowRate\"\xbb\x04\n" +
+	"\x16ListBorrowRatesRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x12$\n" +
+	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12$\n" +
+	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x126\n" +
+	"\x0fvenue_symbol_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12!\n" +
+	"\x04tier\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01H\x01R\x04tier\x88\x01\x01\x129\n" +
+	"\n" +
+	"start_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x98\x01\xbaH\x94\x01\x1a\x91\x01\n" +
+	"\x1alist_borrow_rates.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_timeB\x12\n" +
+	"\x10_venue_symbol_idB\a\n" +
+	"\x05_tier\"\x8a\x01\n" +
+	"\x17ListBorrowRatesResponse\x12=\n" +
+	"\fborrow_rates\x18\x01 \x03(\v2\x1a.cqc.markets.v1.BorrowRateR\vborrowRates\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\"C\n" +
+	"\x0eGetPoolRequest\x121\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\"C\n" +
+	"\x0fGetPoolResponse\x120\n" +
+	"\x04pool\x18\x01 \x01(\v2\x14.cqc.markets.v1.PoolB\x06\xbaH\x03\xc8\x01\x01R\x04pool\"\xdc\x01\n" +
+	"\x12StreamPoolsRequest\x12?\n" +
+	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xc2\x02\n" +
+	"\x13StreamPoolsResponse\x12*\n" +
+	"\x04pool\x18\x01 \x01(\v2\x14.cqc.markets.v1.PoolH\x00R\x04pool\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\x9d\x03\n" +
+	"\x10ListSwapsRequest\x12'\n" +
+	"\tpage_size\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x121\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x129\n" +
+	"\n" +
+	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x91\x01\xbaH\x8d\x01\x1a\x8a\x01\n" +
+	"\x13list_swaps.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_time\"\x9e\x01\n" +
+	"\x11ListSwapsResponse\x12*\n" +
+	"\x05swaps\x18\x01 \x03(\v2\x14.cqc.markets.v1.SwapR\x05swaps\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xdc\x01\n" +
+	"\x12StreamSwapsRequest\x12?\n" +
+	"\x10venue_symbol_ids\x18\x01 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\b\x01\x10\xe8\a\x18\x01\"\x06r\x04\xf0\x88'\x01R\x0evenueSymbolIds\x12+\n" +
+	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xf0\x01\n" +
+	"\x13StreamSwapsResponse\x12*\n" +
+	"\x04swap\x18\x01 \x01(\v2\x14.cqc.markets.v1.SwapH\x00R\x04swap\x12:\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
 	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x012\xe9\r\n" +
+	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x012\xc6\x1e\n" +
 	"\n" +
-	"MarketData\x12C\n" +
-	"\bGetPrice\x12 .cqc.services.v1.GetPriceRequest\x1a\x15.cqc.markets.v1.Price\x12]\n" +
-	"\fStreamPrices\x12$.cqc.services.v1.StreamPricesRequest\x1a%.cqc.services.v1.StreamPricesResponse0\x01\x12[\n" +
-	"\fGetOrderBook\x12$.cqc.services.v1.GetOrderBookRequest\x1a%.cqc.services.v1.GetOrderBookResponse\x12f\n" +
-	"\x0fStreamOrderBook\x12'.cqc.services.v1.StreamOrderBookRequest\x1a(.cqc.services.v1.StreamOrderBookResponse0\x01\x12U\n" +
+	"MarketData\x12W\n" +
+	"\bGetPrice\x12 .cqc.services.v1.GetPriceRequest\x1a\x15.cqc.markets.v1.Price\"\x12ʔ'\vmarket.read\x90\x02\x01\x12n\n" +
+	"\fStreamPrices\x12$.cqc.services.v1.StreamPricesRequest\x1a%.cqc.services.v1.StreamPricesResponse\"\x0fʔ'\vmarket.read0\x01\x12x\n" +
+	"\x0fGetAssetMetrics\x12'.cqc.services.v1.GetAssetMetricsRequest\x1a(.cqc.services.v1.GetAssetMetricsResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12o\n" +
+	"\fGetOrderBook\x12$.cqc.services.v1.GetOrderBookRequest\x1a%.cqc.services.v1.GetOrderBookResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12w\n" +
+	"\x0fStreamOrderBook\x12'.cqc.services.v1.StreamOrderBookRequest\x1a(.cqc.services.v1.StreamOrderBookResponse\"\x0fʔ'\vmarket.read0\x01\x12u\n" +
+	"\x0eGetMarketDepth\x12&.cqc.services.v1.GetMarketDepthRequest\x1a'.cqc.services.v1.GetMarketDepthResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12\x84\x01\n" +
+	"\x13GetLiquidityMetrics\x12+.cqc.services.v1.GetLiquidityMetricsRequest\x1a,.cqc.services.v1.GetLiquidityMetricsResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12i\n" +
 	"\n" +
-	"ListTrades\x12\".cqc.services.v1.ListTradesRequest\x1a#.cqc.services.v1.ListTradesResponse\x12]\n" +
-	"\fStreamTrades\x12$.cqc.services.v1.StreamTradesRequest\x1a%.cqc.services.v1.StreamTradesResponse0\x01\x12X\n" +
-	"\vListCandles\x12#.cqc.services.v1.ListCandlesRequest\x1a$.cqc.services.v1.ListCandlesResponse\x12`\n" +
-	"\rStreamCandles\x12%.cqc.services.v1.StreamCandlesRequest\x1a&.cqc.services.v1.StreamCandlesResponse0\x01\x12L\n" +
-	"\aGetVWAP\x12\x1f.cqc.services.v1.GetVWAPRequest\x1a .cqc.services.v1.GetVWAPResponse\x12a\n" +
-	"\x0eGetMarketDepth\x12&.cqc.services.v1.GetMarketDepthRequest\x1a'.cqc.services.v1.GetMarketDepthResponse\x12p\n" +
-	"\x13GetLiquidityMetrics\x12+.cqc.services.v1.GetLiquidityMetricsRequest\x1a,.cqc.services.v1.GetLiquidityMetricsResponse\x12R\n" +
-	"\tGetTicker\x12!.cqc.services.v1.GetTickerRequest\x1a\".cqc.services.v1.GetTickerResponse\x12`\n" +
-	"\rStreamTickers\x12%.cqc.services.v1.StreamTickersRequest\x1a&.cqc.services.v1.StreamTickersResponse0\x01\x12g\n" +
-	"\x10ListFundingRates\x12(.cqc.services.v1.ListFundingRatesRequest\x1a).cqc.services.v1.ListFundingRatesResponse\x12g\n" +
-	"\x10ListOpenInterest\x12(.cqc.services.v1.ListOpenInterestRequest\x1a).cqc.services.v1.ListOpenInterestResponse\x12d\n" +
-	"\x0fListOptionChain\x12'.cqc.services.v1.ListOptionChainRequest\x1a(.cqc.services.v1.ListOptionChainResponse\x12o\n" +
-	"\x12StreamLiquidations\x12*.cqc.services.v1.StreamLiquidationsRequest\x1a+.cqc.services.v1.StreamLiquidationsResponse0\x01\x12~\n" +
-	"\x17StreamVenueSymbolStatus\x12/.cqc.services.v1.StreamVenueSymbolStatusRequest\x1a0.cqc.services.v1.StreamVenueSymbolStatusResponse0\x01BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"ListTrades\x12\".cqc.services.v1.ListTradesRequest\x1a#.cqc.services.v1.ListTradesResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12n\n" +
+	"\fStreamTrades\x12$.cqc.services.v1.StreamTradesRequest\x1a%.cqc.services.v1.StreamTradesResponse\"\x0fʔ'\vmarket.read0\x01\x12l\n" +
+	"\vListCandles\x12#.cqc.services.v1.ListCandlesRequest\x1a$.cqc.services.v1.ListCandlesResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12q\n" +
+	"\rStreamCandles\x12%.cqc.services.v1.StreamCandlesRequest\x1a&.cqc.services.v1.StreamCandlesResponse\"\x0fʔ'\vmarket.read0\x01\x12`\n" +
+	"\aGetVWAP\x12\x1f.cqc.services.v1.GetVWAPRequest\x1a .cqc.services.v1.GetVWAPResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12f\n" +
+	"\tGetTicker\x12!.cqc.services.v1.GetTickerRequest\x1a\".cqc.services.v1.GetTickerResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12q\n" +
+	"\rStreamTickers\x12%.cqc.services.v1.StreamTickersRequest\x1a&.cqc.services.v1.StreamTickersResponse\"\x0fʔ'\vmarket.read0\x01\x12\x84\x01\n" +
+	"\x13GetInstrumentStatus\x12+.cqc.services.v1.GetInstrumentStatusRequest\x1a,.cqc.services.v1.GetInstrumentStatusResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12\x92\x01\n" +
+	"\x18StreamInstrumentStatuses\x120.cqc.services.v1.StreamInstrumentStatusesRequest\x1a1.cqc.services.v1.StreamInstrumentStatusesResponse\"\x0fʔ'\vmarket.read0\x01\x12u\n" +
+	"\x0eGetFundingRate\x12&.cqc.services.v1.GetFundingRateRequest\x1a'.cqc.services.v1.GetFundingRateResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12{\n" +
+	"\x10ListFundingRates\x12(.cqc.services.v1.ListFundingRatesRequest\x1a).cqc.services.v1.ListFundingRatesResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12\x80\x01\n" +
+	"\x12StreamFundingRates\x12*.cqc.services.v1.StreamFundingRatesRequest\x1a+.cqc.services.v1.StreamFundingRatesResponse\"\x0fʔ'\vmarket.read0\x01\x12x\n" +
+	"\x0fGetOpenInterest\x12'.cqc.services.v1.GetOpenInterestRequest\x1a(.cqc.services.v1.GetOpenInterestResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12{\n" +
+	"\x10ListOpenInterest\x12(.cqc.services.v1.ListOpenInterestRequest\x1a).cqc.services.v1.ListOpenInterestResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12\x80\x01\n" +
+	"\x12StreamOpenInterest\x12*.cqc.services.v1.StreamOpenInterestRequest\x1a+.cqc.services.v1.StreamOpenInterestResponse\"\x0fʔ'\vmarket.read0\x01\x12{\n" +
+	"\x10ListLiquidations\x12(.cqc.services.v1.ListLiquidationsRequest\x1a).cqc.services.v1.ListLiquidationsResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12\x80\x01\n" +
+	"\x12StreamLiquidations\x12*.cqc.services.v1.StreamLiquidationsRequest\x1a+.cqc.services.v1.StreamLiquidationsResponse\"\x0fʔ'\vmarket.read0\x01\x12x\n" +
+	"\x0fGetOptionGreeks\x12'.cqc.services.v1.GetOptionGreeksRequest\x1a(.cqc.services.v1.GetOptionGreeksResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12\x80\x01\n" +
+	"\x12StreamOptionGreeks\x12*.cqc.services.v1.StreamOptionGreeksRequest\x1a+.cqc.services.v1.StreamOptionGreeksResponse\"\x0fʔ'\vmarket.read0\x01\x12x\n" +
+	"\x0fListOptionChain\x12'.cqc.services.v1.ListOptionChainRequest\x1a(.cqc.services.v1.ListOptionChainResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12r\n" +
+	"\rGetBorrowRate\x12%.cqc.services.v1.GetBorrowRateRequest\x1a&.cqc.services.v1.GetBorrowRateResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12x\n" +
+	"\x0fListBorrowRates\x12'.cqc.services.v1.ListBorrowRatesRequest\x1a(.cqc.services.v1.ListBorrowRatesResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12`\n" +
+	"\aGetPool\x12\x1f.cqc.services.v1.GetPoolRequest\x1a .cqc.services.v1.GetPoolResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12k\n" +
+	"\vStreamPools\x12#.cqc.services.v1.StreamPoolsRequest\x1a$.cqc.services.v1.StreamPoolsResponse\"\x0fʔ'\vmarket.read0\x01\x12f\n" +
+	"\tListSwaps\x12!.cqc.services.v1.ListSwapsRequest\x1a\".cqc.services.v1.ListSwapsResponse\"\x12ʔ'\vmarket.read\x90\x02\x01\x12k\n" +
+	"\vStreamSwaps\x12#.cqc.services.v1.StreamSwapsRequest\x1a$.cqc.services.v1.StreamSwapsResponse\"\x0fʔ'\vmarket.read0\x01BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_market_data_proto_rawDescOnce sync.Once
@@ -2888,165 +5350,284 @@ func file_cqc_services_v1_market_data_proto_rawDescGZIP() []byte {
 	return file_cqc_services_v1_market_data_proto_rawDescData
 }
 
-var file_cqc_services_v1_market_data_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_cqc_services_v1_market_data_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_cqc_services_v1_market_data_proto_goTypes = []any{
-	(*GetPriceRequest)(nil),                 // 0: cqc.services.v1.GetPriceRequest
-	(*StreamPricesRequest)(nil),             // 1: cqc.services.v1.StreamPricesRequest
-	(*StreamPricesResponse)(nil),            // 2: cqc.services.v1.StreamPricesResponse
-	(*GetOrderBookRequest)(nil),             // 3: cqc.services.v1.GetOrderBookRequest
-	(*GetOrderBookResponse)(nil),            // 4: cqc.services.v1.GetOrderBookResponse
-	(*StreamOrderBookRequest)(nil),          // 5: cqc.services.v1.StreamOrderBookRequest
-	(*StreamOrderBookResponse)(nil),         // 6: cqc.services.v1.StreamOrderBookResponse
-	(*ListTradesRequest)(nil),               // 7: cqc.services.v1.ListTradesRequest
-	(*ListTradesResponse)(nil),              // 8: cqc.services.v1.ListTradesResponse
-	(*StreamTradesRequest)(nil),             // 9: cqc.services.v1.StreamTradesRequest
-	(*StreamTradesResponse)(nil),            // 10: cqc.services.v1.StreamTradesResponse
-	(*ListCandlesRequest)(nil),              // 11: cqc.services.v1.ListCandlesRequest
-	(*ListCandlesResponse)(nil),             // 12: cqc.services.v1.ListCandlesResponse
-	(*StreamCandlesRequest)(nil),            // 13: cqc.services.v1.StreamCandlesRequest
-	(*StreamCandlesResponse)(nil),           // 14: cqc.services.v1.StreamCandlesResponse
-	(*GetVWAPRequest)(nil),                  // 15: cqc.services.v1.GetVWAPRequest
-	(*GetVWAPResponse)(nil),                 // 16: cqc.services.v1.GetVWAPResponse
-	(*GetMarketDepthRequest)(nil),           // 17: cqc.services.v1.GetMarketDepthRequest
-	(*GetMarketDepthResponse)(nil),          // 18: cqc.services.v1.GetMarketDepthResponse
-	(*GetLiquidityMetricsRequest)(nil),      // 19: cqc.services.v1.GetLiquidityMetricsRequest
-	(*GetLiquidityMetricsResponse)(nil),     // 20: cqc.services.v1.GetLiquidityMetricsResponse
-	(*GetTickerRequest)(nil),                // 21: cqc.services.v1.GetTickerRequest
-	(*GetTickerResponse)(nil),               // 22: cqc.services.v1.GetTickerResponse
-	(*StreamTickersRequest)(nil),            // 23: cqc.services.v1.StreamTickersRequest
-	(*StreamTickersResponse)(nil),           // 24: cqc.services.v1.StreamTickersResponse
-	(*ListFundingRatesRequest)(nil),         // 25: cqc.services.v1.ListFundingRatesRequest
-	(*ListFundingRatesResponse)(nil),        // 26: cqc.services.v1.ListFundingRatesResponse
-	(*ListOpenInterestRequest)(nil),         // 27: cqc.services.v1.ListOpenInterestRequest
-	(*ListOpenInterestResponse)(nil),        // 28: cqc.services.v1.ListOpenInterestResponse
-	(*ListOptionChainRequest)(nil),          // 29: cqc.services.v1.ListOptionChainRequest
-	(*ListOptionChainResponse)(nil),         // 30: cqc.services.v1.ListOptionChainResponse
-	(*OptionChainEntry)(nil),                // 31: cqc.services.v1.OptionChainEntry
-	(*StreamLiquidationsRequest)(nil),       // 32: cqc.services.v1.StreamLiquidationsRequest
-	(*StreamLiquidationsResponse)(nil),      // 33: cqc.services.v1.StreamLiquidationsResponse
-	(*StreamVenueSymbolStatusRequest)(nil),  // 34: cqc.services.v1.StreamVenueSymbolStatusRequest
-	(*StreamVenueSymbolStatusResponse)(nil), // 35: cqc.services.v1.StreamVenueSymbolStatusResponse
-	(*v1.Price)(nil),                        // 36: cqc.markets.v1.Price
-	(*Heartbeat)(nil),                       // 37: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),                     // 38: cqc.services.v1.StreamReset
-	(*v1.OrderBook)(nil),                    // 39: cqc.markets.v1.OrderBook
-	(*v1.OrderBookDelta)(nil),               // 40: cqc.markets.v1.OrderBookDelta
-	(*timestamppb.Timestamp)(nil),           // 41: google.protobuf.Timestamp
-	(*v1.Trade)(nil),                        // 42: cqc.markets.v1.Trade
-	(*durationpb.Duration)(nil),             // 43: google.protobuf.Duration
-	(v1.CalendarInterval)(0),                // 44: cqc.markets.v1.CalendarInterval
-	(v1.CandlePriceKind)(0),                 // 45: cqc.markets.v1.CandlePriceKind
-	(*v1.Candle)(nil),                       // 46: cqc.markets.v1.Candle
-	(*v1.VWAP)(nil),                         // 47: cqc.markets.v1.VWAP
-	(*v1.MarketDepth)(nil),                  // 48: cqc.markets.v1.MarketDepth
-	(*v1.LiquidityMetrics)(nil),             // 49: cqc.markets.v1.LiquidityMetrics
-	(*v1.Ticker)(nil),                       // 50: cqc.markets.v1.Ticker
-	(*v1.FundingRate)(nil),                  // 51: cqc.markets.v1.FundingRate
-	(*v1.OpenInterest)(nil),                 // 52: cqc.markets.v1.OpenInterest
-	(*v1.Symbol)(nil),                       // 53: cqc.markets.v1.Symbol
-	(*v11.VenueSymbol)(nil),                 // 54: cqc.venues.v1.VenueSymbol
-	(*v1.OptionGreeks)(nil),                 // 55: cqc.markets.v1.OptionGreeks
-	(*v1.Liquidation)(nil),                  // 56: cqc.markets.v1.Liquidation
-	(*v11.InstrumentStatus)(nil),            // 57: cqc.venues.v1.InstrumentStatus
+	(*GetPriceRequest)(nil),                  // 0: cqc.services.v1.GetPriceRequest
+	(*StreamPricesRequest)(nil),              // 1: cqc.services.v1.StreamPricesRequest
+	(*StreamPricesResponse)(nil),             // 2: cqc.services.v1.StreamPricesResponse
+	(*GetAssetMetricsRequest)(nil),           // 3: cqc.services.v1.GetAssetMetricsRequest
+	(*GetAssetMetricsResponse)(nil),          // 4: cqc.services.v1.GetAssetMetricsResponse
+	(*GetOrderBookRequest)(nil),              // 5: cqc.services.v1.GetOrderBookRequest
+	(*GetOrderBookResponse)(nil),             // 6: cqc.services.v1.GetOrderBookResponse
+	(*StreamOrderBookRequest)(nil),           // 7: cqc.services.v1.StreamOrderBookRequest
+	(*StreamOrderBookResponse)(nil),          // 8: cqc.services.v1.StreamOrderBookResponse
+	(*GetMarketDepthRequest)(nil),            // 9: cqc.services.v1.GetMarketDepthRequest
+	(*GetMarketDepthResponse)(nil),           // 10: cqc.services.v1.GetMarketDepthResponse
+	(*GetLiquidityMetricsRequest)(nil),       // 11: cqc.services.v1.GetLiquidityMetricsRequest
+	(*GetLiquidityMetricsResponse)(nil),      // 12: cqc.services.v1.GetLiquidityMetricsResponse
+	(*ListTradesRequest)(nil),                // 13: cqc.services.v1.ListTradesRequest
+	(*ListTradesResponse)(nil),               // 14: cqc.services.v1.ListTradesResponse
+	(*StreamTradesRequest)(nil),              // 15: cqc.services.v1.StreamTradesRequest
+	(*StreamTradesResponse)(nil),             // 16: cqc.services.v1.StreamTradesResponse
+	(*ListCandlesRequest)(nil),               // 17: cqc.services.v1.ListCandlesRequest
+	(*ListCandlesResponse)(nil),              // 18: cqc.services.v1.ListCandlesResponse
+	(*StreamCandlesRequest)(nil),             // 19: cqc.services.v1.StreamCandlesRequest
+	(*StreamCandlesResponse)(nil),            // 20: cqc.services.v1.StreamCandlesResponse
+	(*GetVWAPRequest)(nil),                   // 21: cqc.services.v1.GetVWAPRequest
+	(*GetVWAPResponse)(nil),                  // 22: cqc.services.v1.GetVWAPResponse
+	(*GetTickerRequest)(nil),                 // 23: cqc.services.v1.GetTickerRequest
+	(*GetTickerResponse)(nil),                // 24: cqc.services.v1.GetTickerResponse
+	(*StreamTickersRequest)(nil),             // 25: cqc.services.v1.StreamTickersRequest
+	(*StreamTickersResponse)(nil),            // 26: cqc.services.v1.StreamTickersResponse
+	(*GetInstrumentStatusRequest)(nil),       // 27: cqc.services.v1.GetInstrumentStatusRequest
+	(*GetInstrumentStatusResponse)(nil),      // 28: cqc.services.v1.GetInstrumentStatusResponse
+	(*StreamInstrumentStatusesRequest)(nil),  // 29: cqc.services.v1.StreamInstrumentStatusesRequest
+	(*StreamInstrumentStatusesResponse)(nil), // 30: cqc.services.v1.StreamInstrumentStatusesResponse
+	(*GetFundingRateRequest)(nil),            // 31: cqc.services.v1.GetFundingRateRequest
+	(*GetFundingRateResponse)(nil),           // 32: cqc.services.v1.GetFundingRateResponse
+	(*ListFundingRatesRequest)(nil),          // 33: cqc.services.v1.ListFundingRatesRequest
+	(*ListFundingRatesResponse)(nil),         // 34: cqc.services.v1.ListFundingRatesResponse
+	(*StreamFundingRatesRequest)(nil),        // 35: cqc.services.v1.StreamFundingRatesRequest
+	(*StreamFundingRatesResponse)(nil),       // 36: cqc.services.v1.StreamFundingRatesResponse
+	(*GetOpenInterestRequest)(nil),           // 37: cqc.services.v1.GetOpenInterestRequest
+	(*GetOpenInterestResponse)(nil),          // 38: cqc.services.v1.GetOpenInterestResponse
+	(*ListOpenInterestRequest)(nil),          // 39: cqc.services.v1.ListOpenInterestRequest
+	(*ListOpenInterestResponse)(nil),         // 40: cqc.services.v1.ListOpenInterestResponse
+	(*StreamOpenInterestRequest)(nil),        // 41: cqc.services.v1.StreamOpenInterestRequest
+	(*StreamOpenInterestResponse)(nil),       // 42: cqc.services.v1.StreamOpenInterestResponse
+	(*ListLiquidationsRequest)(nil),          // 43: cqc.services.v1.ListLiquidationsRequest
+	(*ListLiquidationsResponse)(nil),         // 44: cqc.services.v1.ListLiquidationsResponse
+	(*StreamLiquidationsRequest)(nil),        // 45: cqc.services.v1.StreamLiquidationsRequest
+	(*StreamLiquidationsResponse)(nil),       // 46: cqc.services.v1.StreamLiquidationsResponse
+	(*GetOptionGreeksRequest)(nil),           // 47: cqc.services.v1.GetOptionGreeksRequest
+	(*GetOptionGreeksResponse)(nil),          // 48: cqc.services.v1.GetOptionGreeksResponse
+	(*StreamOptionGreeksRequest)(nil),        // 49: cqc.services.v1.StreamOptionGreeksRequest
+	(*StreamOptionGreeksResponse)(nil),       // 50: cqc.services.v1.StreamOptionGreeksResponse
+	(*ListOptionChainRequest)(nil),           // 51: cqc.services.v1.ListOptionChainRequest
+	(*ListOptionChainResponse)(nil),          // 52: cqc.services.v1.ListOptionChainResponse
+	(*OptionChainEntry)(nil),                 // 53: cqc.services.v1.OptionChainEntry
+	(*GetBorrowRateRequest)(nil),             // 54: cqc.services.v1.GetBorrowRateRequest
+	(*GetBorrowRateResponse)(nil),            // 55: cqc.services.v1.GetBorrowRateResponse
+	(*ListBorrowRatesRequest)(nil),           // 56: cqc.services.v1.ListBorrowRatesRequest
+	(*ListBorrowRatesResponse)(nil),          // 57: cqc.services.v1.ListBorrowRatesResponse
+	(*GetPoolRequest)(nil),                   // 58: cqc.services.v1.GetPoolRequest
+	(*GetPoolResponse)(nil),                  // 59: cqc.services.v1.GetPoolResponse
+	(*StreamPoolsRequest)(nil),               // 60: cqc.services.v1.StreamPoolsRequest
+	(*StreamPoolsResponse)(nil),              // 61: cqc.services.v1.StreamPoolsResponse
+	(*ListSwapsRequest)(nil),                 // 62: cqc.services.v1.ListSwapsRequest
+	(*ListSwapsResponse)(nil),                // 63: cqc.services.v1.ListSwapsResponse
+	(*StreamSwapsRequest)(nil),               // 64: cqc.services.v1.StreamSwapsRequest
+	(*StreamSwapsResponse)(nil),              // 65: cqc.services.v1.StreamSwapsResponse
+	(*durationpb.Duration)(nil),              // 66: google.protobuf.Duration
+	(*v1.Price)(nil),                         // 67: cqc.markets.v1.Price
+	(*SnapshotComplete)(nil),                 // 68: cqc.services.v1.SnapshotComplete
+	(*Heartbeat)(nil),                        // 69: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),                      // 70: cqc.services.v1.StreamReset
+	(v11.DataSource)(0),                      // 71: cqc.assets.v1.DataSource
+	(*v11.AssetMetrics)(nil),                 // 72: cqc.assets.v1.AssetMetrics
+	(*v1.OrderBook)(nil),                     // 73: cqc.markets.v1.OrderBook
+	(*v1.OrderBookDelta)(nil),                // 74: cqc.markets.v1.OrderBookDelta
+	(*v1.MarketDepth)(nil),                   // 75: cqc.markets.v1.MarketDepth
+	(*v1.LiquidityMetrics)(nil),              // 76: cqc.markets.v1.LiquidityMetrics
+	(*timestamppb.Timestamp)(nil),            // 77: google.protobuf.Timestamp
+	(*v1.Trade)(nil),                         // 78: cqc.markets.v1.Trade
+	(v1.CalendarInterval)(0),                 // 79: cqc.markets.v1.CalendarInterval
+	(v1.CandlePriceKind)(0),                  // 80: cqc.markets.v1.CandlePriceKind
+	(*v1.Candle)(nil),                        // 81: cqc.markets.v1.Candle
+	(*v1.VWAP)(nil),                          // 82: cqc.markets.v1.VWAP
+	(*v1.Ticker)(nil),                        // 83: cqc.markets.v1.Ticker
+	(*v12.InstrumentStatus)(nil),             // 84: cqc.venues.v1.InstrumentStatus
+	(*v1.FundingRate)(nil),                   // 85: cqc.markets.v1.FundingRate
+	(*v1.OpenInterest)(nil),                  // 86: cqc.markets.v1.OpenInterest
+	(*v1.Liquidation)(nil),                   // 87: cqc.markets.v1.Liquidation
+	(*v1.OptionGreeks)(nil),                  // 88: cqc.markets.v1.OptionGreeks
+	(*v1.Symbol)(nil),                        // 89: cqc.markets.v1.Symbol
+	(*v12.VenueSymbol)(nil),                  // 90: cqc.venues.v1.VenueSymbol
+	(*v1.BorrowRate)(nil),                    // 91: cqc.markets.v1.BorrowRate
+	(*v1.Pool)(nil),                          // 92: cqc.markets.v1.Pool
+	(*v1.Swap)(nil),                          // 93: cqc.markets.v1.Swap
 }
 var file_cqc_services_v1_market_data_proto_depIdxs = []int32{
-	36, // 0: cqc.services.v1.StreamPricesResponse.price:type_name -> cqc.markets.v1.Price
-	37, // 1: cqc.services.v1.StreamPricesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 2: cqc.services.v1.StreamPricesResponse.reset:type_name -> cqc.services.v1.StreamReset
-	39, // 3: cqc.services.v1.GetOrderBookResponse.order_book:type_name -> cqc.markets.v1.OrderBook
-	39, // 4: cqc.services.v1.StreamOrderBookResponse.snapshot:type_name -> cqc.markets.v1.OrderBook
-	40, // 5: cqc.services.v1.StreamOrderBookResponse.delta:type_name -> cqc.markets.v1.OrderBookDelta
-	37, // 6: cqc.services.v1.StreamOrderBookResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 7: cqc.services.v1.StreamOrderBookResponse.reset:type_name -> cqc.services.v1.StreamReset
-	41, // 8: cqc.services.v1.ListTradesRequest.start_time:type_name -> google.protobuf.Timestamp
-	41, // 9: cqc.services.v1.ListTradesRequest.end_time:type_name -> google.protobuf.Timestamp
-	42, // 10: cqc.services.v1.ListTradesResponse.trades:type_name -> cqc.markets.v1.Trade
-	42, // 11: cqc.services.v1.StreamTradesResponse.trade:type_name -> cqc.markets.v1.Trade
-	37, // 12: cqc.services.v1.StreamTradesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 13: cqc.services.v1.StreamTradesResponse.reset:type_name -> cqc.services.v1.StreamReset
-	43, // 14: cqc.services.v1.ListCandlesRequest.interval:type_name -> google.protobuf.Duration
-	44, // 15: cqc.services.v1.ListCandlesRequest.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
-	41, // 16: cqc.services.v1.ListCandlesRequest.start_time:type_name -> google.protobuf.Timestamp
-	41, // 17: cqc.services.v1.ListCandlesRequest.end_time:type_name -> google.protobuf.Timestamp
-	45, // 18: cqc.services.v1.ListCandlesRequest.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
-	46, // 19: cqc.services.v1.ListCandlesResponse.candles:type_name -> cqc.markets.v1.Candle
-	43, // 20: cqc.services.v1.StreamCandlesRequest.interval:type_name -> google.protobuf.Duration
-	44, // 21: cqc.services.v1.StreamCandlesRequest.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
-	45, // 22: cqc.services.v1.StreamCandlesRequest.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
-	46, // 23: cqc.services.v1.StreamCandlesResponse.candle:type_name -> cqc.markets.v1.Candle
-	37, // 24: cqc.services.v1.StreamCandlesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 25: cqc.services.v1.StreamCandlesResponse.reset:type_name -> cqc.services.v1.StreamReset
-	41, // 26: cqc.services.v1.GetVWAPRequest.start_time:type_name -> google.protobuf.Timestamp
-	41, // 27: cqc.services.v1.GetVWAPRequest.end_time:type_name -> google.protobuf.Timestamp
-	47, // 28: cqc.services.v1.GetVWAPResponse.vwap:type_name -> cqc.markets.v1.VWAP
-	48, // 29: cqc.services.v1.GetMarketDepthResponse.market_depth:type_name -> cqc.markets.v1.MarketDepth
-	43, // 30: cqc.services.v1.GetLiquidityMetricsRequest.window:type_name -> google.protobuf.Duration
-	49, // 31: cqc.services.v1.GetLiquidityMetricsResponse.liquidity_metrics:type_name -> cqc.markets.v1.LiquidityMetrics
-	50, // 32: cqc.services.v1.GetTickerResponse.ticker:type_name -> cqc.markets.v1.Ticker
-	50, // 33: cqc.services.v1.StreamTickersResponse.ticker:type_name -> cqc.markets.v1.Ticker
-	37, // 34: cqc.services.v1.StreamTickersResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 35: cqc.services.v1.StreamTickersResponse.reset:type_name -> cqc.services.v1.StreamReset
-	41, // 36: cqc.services.v1.ListFundingRatesRequest.start_time:type_name -> google.protobuf.Timestamp
-	41, // 37: cqc.services.v1.ListFundingRatesRequest.end_time:type_name -> google.protobuf.Timestamp
-	51, // 38: cqc.services.v1.ListFundingRatesResponse.funding_rates:type_name -> cqc.markets.v1.FundingRate
-	41, // 39: cqc.services.v1.ListOpenInterestRequest.start_time:type_name -> google.protobuf.Timestamp
-	41, // 40: cqc.services.v1.ListOpenInterestRequest.end_time:type_name -> google.protobuf.Timestamp
-	52, // 41: cqc.services.v1.ListOpenInterestResponse.open_interest:type_name -> cqc.markets.v1.OpenInterest
-	41, // 42: cqc.services.v1.ListOptionChainRequest.expiry_from:type_name -> google.protobuf.Timestamp
-	41, // 43: cqc.services.v1.ListOptionChainRequest.expiry_to:type_name -> google.protobuf.Timestamp
-	31, // 44: cqc.services.v1.ListOptionChainResponse.entries:type_name -> cqc.services.v1.OptionChainEntry
-	53, // 45: cqc.services.v1.OptionChainEntry.symbol:type_name -> cqc.markets.v1.Symbol
-	54, // 46: cqc.services.v1.OptionChainEntry.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
-	50, // 47: cqc.services.v1.OptionChainEntry.ticker:type_name -> cqc.markets.v1.Ticker
-	55, // 48: cqc.services.v1.OptionChainEntry.greeks:type_name -> cqc.markets.v1.OptionGreeks
-	52, // 49: cqc.services.v1.OptionChainEntry.open_interest:type_name -> cqc.markets.v1.OpenInterest
-	56, // 50: cqc.services.v1.StreamLiquidationsResponse.liquidation:type_name -> cqc.markets.v1.Liquidation
-	37, // 51: cqc.services.v1.StreamLiquidationsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 52: cqc.services.v1.StreamLiquidationsResponse.reset:type_name -> cqc.services.v1.StreamReset
-	57, // 53: cqc.services.v1.StreamVenueSymbolStatusResponse.status:type_name -> cqc.venues.v1.InstrumentStatus
-	37, // 54: cqc.services.v1.StreamVenueSymbolStatusResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	38, // 55: cqc.services.v1.StreamVenueSymbolStatusResponse.reset:type_name -> cqc.services.v1.StreamReset
-	0,  // 56: cqc.services.v1.MarketData.GetPrice:input_type -> cqc.services.v1.GetPriceRequest
-	1,  // 57: cqc.services.v1.MarketData.StreamPrices:input_type -> cqc.services.v1.StreamPricesRequest
-	3,  // 58: cqc.services.v1.MarketData.GetOrderBook:input_type -> cqc.services.v1.GetOrderBookRequest
-	5,  // 59: cqc.services.v1.MarketData.StreamOrderBook:input_type -> cqc.services.v1.StreamOrderBookRequest
-	7,  // 60: cqc.services.v1.MarketData.ListTrades:input_type -> cqc.services.v1.ListTradesRequest
-	9,  // 61: cqc.services.v1.MarketData.StreamTrades:input_type -> cqc.services.v1.StreamTradesRequest
-	11, // 62: cqc.services.v1.MarketData.ListCandles:input_type -> cqc.services.v1.ListCandlesRequest
-	13, // 63: cqc.services.v1.MarketData.StreamCandles:input_type -> cqc.services.v1.StreamCandlesRequest
-	15, // 64: cqc.services.v1.MarketData.GetVWAP:input_type -> cqc.services.v1.GetVWAPRequest
-	17, // 65: cqc.services.v1.MarketData.GetMarketDepth:input_type -> cqc.services.v1.GetMarketDepthRequest
-	19, // 66: cqc.services.v1.MarketData.GetLiquidityMetrics:input_type -> cqc.services.v1.GetLiquidityMetricsRequest
-	21, // 67: cqc.services.v1.MarketData.GetTicker:input_type -> cqc.services.v1.GetTickerRequest
-	23, // 68: cqc.services.v1.MarketData.StreamTickers:input_type -> cqc.services.v1.StreamTickersRequest
-	25, // 69: cqc.services.v1.MarketData.ListFundingRates:input_type -> cqc.services.v1.ListFundingRatesRequest
-	27, // 70: cqc.services.v1.MarketData.ListOpenInterest:input_type -> cqc.services.v1.ListOpenInterestRequest
-	29, // 71: cqc.services.v1.MarketData.ListOptionChain:input_type -> cqc.services.v1.ListOptionChainRequest
-	32, // 72: cqc.services.v1.MarketData.StreamLiquidations:input_type -> cqc.services.v1.StreamLiquidationsRequest
-	34, // 73: cqc.services.v1.MarketData.StreamVenueSymbolStatus:input_type -> cqc.services.v1.StreamVenueSymbolStatusRequest
-	36, // 74: cqc.services.v1.MarketData.GetPrice:output_type -> cqc.markets.v1.Price
-	2,  // 75: cqc.services.v1.MarketData.StreamPrices:output_type -> cqc.services.v1.StreamPricesResponse
-	4,  // 76: cqc.services.v1.MarketData.GetOrderBook:output_type -> cqc.services.v1.GetOrderBookResponse
-	6,  // 77: cqc.services.v1.MarketData.StreamOrderBook:output_type -> cqc.services.v1.StreamOrderBookResponse
-	8,  // 78: cqc.services.v1.MarketData.ListTrades:output_type -> cqc.services.v1.ListTradesResponse
-	10, // 79: cqc.services.v1.MarketData.StreamTrades:output_type -> cqc.services.v1.StreamTradesResponse
-	12, // 80: cqc.services.v1.MarketData.ListCandles:output_type -> cqc.services.v1.ListCandlesResponse
-	14, // 81: cqc.services.v1.MarketData.StreamCandles:output_type -> cqc.services.v1.StreamCandlesResponse
-	16, // 82: cqc.services.v1.MarketData.GetVWAP:output_type -> cqc.services.v1.GetVWAPResponse
-	18, // 83: cqc.services.v1.MarketData.GetMarketDepth:output_type -> cqc.services.v1.GetMarketDepthResponse
-	20, // 84: cqc.services.v1.MarketData.GetLiquidityMetrics:output_type -> cqc.services.v1.GetLiquidityMetricsResponse
-	22, // 85: cqc.services.v1.MarketData.GetTicker:output_type -> cqc.services.v1.GetTickerResponse
-	24, // 86: cqc.services.v1.MarketData.StreamTickers:output_type -> cqc.services.v1.StreamTickersResponse
-	26, // 87: cqc.services.v1.MarketData.ListFundingRates:output_type -> cqc.services.v1.ListFundingRatesResponse
-	28, // 88: cqc.services.v1.MarketData.ListOpenInterest:output_type -> cqc.services.v1.ListOpenInterestResponse
-	30, // 89: cqc.services.v1.MarketData.ListOptionChain:output_type -> cqc.services.v1.ListOptionChainResponse
-	33, // 90: cqc.services.v1.MarketData.StreamLiquidations:output_type -> cqc.services.v1.StreamLiquidationsResponse
-	35, // 91: cqc.services.v1.MarketData.StreamVenueSymbolStatus:output_type -> cqc.services.v1.StreamVenueSymbolStatusResponse
-	74, // [74:92] is the sub-list for method output_type
-	56, // [56:74] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	66,  // 0: cqc.services.v1.StreamPricesRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	67,  // 1: cqc.services.v1.StreamPricesResponse.price:type_name -> cqc.markets.v1.Price
+	68,  // 2: cqc.services.v1.StreamPricesResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 3: cqc.services.v1.StreamPricesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 4: cqc.services.v1.StreamPricesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	71,  // 5: cqc.services.v1.GetAssetMetricsRequest.data_source:type_name -> cqc.assets.v1.DataSource
+	72,  // 6: cqc.services.v1.GetAssetMetricsResponse.asset_metrics:type_name -> cqc.assets.v1.AssetMetrics
+	73,  // 7: cqc.services.v1.GetOrderBookResponse.order_book:type_name -> cqc.markets.v1.OrderBook
+	66,  // 8: cqc.services.v1.StreamOrderBookRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	73,  // 9: cqc.services.v1.StreamOrderBookResponse.snapshot:type_name -> cqc.markets.v1.OrderBook
+	74,  // 10: cqc.services.v1.StreamOrderBookResponse.delta:type_name -> cqc.markets.v1.OrderBookDelta
+	68,  // 11: cqc.services.v1.StreamOrderBookResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 12: cqc.services.v1.StreamOrderBookResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 13: cqc.services.v1.StreamOrderBookResponse.reset:type_name -> cqc.services.v1.StreamReset
+	75,  // 14: cqc.services.v1.GetMarketDepthResponse.market_depth:type_name -> cqc.markets.v1.MarketDepth
+	66,  // 15: cqc.services.v1.GetLiquidityMetricsRequest.window:type_name -> google.protobuf.Duration
+	76,  // 16: cqc.services.v1.GetLiquidityMetricsResponse.liquidity_metrics:type_name -> cqc.markets.v1.LiquidityMetrics
+	77,  // 17: cqc.services.v1.ListTradesRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 18: cqc.services.v1.ListTradesRequest.end_time:type_name -> google.protobuf.Timestamp
+	78,  // 19: cqc.services.v1.ListTradesResponse.trades:type_name -> cqc.markets.v1.Trade
+	66,  // 20: cqc.services.v1.StreamTradesRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	78,  // 21: cqc.services.v1.StreamTradesResponse.trade:type_name -> cqc.markets.v1.Trade
+	69,  // 22: cqc.services.v1.StreamTradesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 23: cqc.services.v1.StreamTradesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	66,  // 24: cqc.services.v1.ListCandlesRequest.interval:type_name -> google.protobuf.Duration
+	79,  // 25: cqc.services.v1.ListCandlesRequest.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
+	80,  // 26: cqc.services.v1.ListCandlesRequest.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
+	77,  // 27: cqc.services.v1.ListCandlesRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 28: cqc.services.v1.ListCandlesRequest.end_time:type_name -> google.protobuf.Timestamp
+	81,  // 29: cqc.services.v1.ListCandlesResponse.candles:type_name -> cqc.markets.v1.Candle
+	66,  // 30: cqc.services.v1.StreamCandlesRequest.interval:type_name -> google.protobuf.Duration
+	79,  // 31: cqc.services.v1.StreamCandlesRequest.calendar_interval:type_name -> cqc.markets.v1.CalendarInterval
+	80,  // 32: cqc.services.v1.StreamCandlesRequest.price_kind:type_name -> cqc.markets.v1.CandlePriceKind
+	66,  // 33: cqc.services.v1.StreamCandlesRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	81,  // 34: cqc.services.v1.StreamCandlesResponse.candle:type_name -> cqc.markets.v1.Candle
+	68,  // 35: cqc.services.v1.StreamCandlesResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 36: cqc.services.v1.StreamCandlesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 37: cqc.services.v1.StreamCandlesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	77,  // 38: cqc.services.v1.GetVWAPRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 39: cqc.services.v1.GetVWAPRequest.end_time:type_name -> google.protobuf.Timestamp
+	82,  // 40: cqc.services.v1.GetVWAPResponse.vwap:type_name -> cqc.markets.v1.VWAP
+	83,  // 41: cqc.services.v1.GetTickerResponse.ticker:type_name -> cqc.markets.v1.Ticker
+	66,  // 42: cqc.services.v1.StreamTickersRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	83,  // 43: cqc.services.v1.StreamTickersResponse.ticker:type_name -> cqc.markets.v1.Ticker
+	68,  // 44: cqc.services.v1.StreamTickersResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 45: cqc.services.v1.StreamTickersResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 46: cqc.services.v1.StreamTickersResponse.reset:type_name -> cqc.services.v1.StreamReset
+	84,  // 47: cqc.services.v1.GetInstrumentStatusResponse.status:type_name -> cqc.venues.v1.InstrumentStatus
+	66,  // 48: cqc.services.v1.StreamInstrumentStatusesRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	84,  // 49: cqc.services.v1.StreamInstrumentStatusesResponse.status:type_name -> cqc.venues.v1.InstrumentStatus
+	68,  // 50: cqc.services.v1.StreamInstrumentStatusesResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 51: cqc.services.v1.StreamInstrumentStatusesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 52: cqc.services.v1.StreamInstrumentStatusesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	85,  // 53: cqc.services.v1.GetFundingRateResponse.funding_rate:type_name -> cqc.markets.v1.FundingRate
+	77,  // 54: cqc.services.v1.ListFundingRatesRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 55: cqc.services.v1.ListFundingRatesRequest.end_time:type_name -> google.protobuf.Timestamp
+	85,  // 56: cqc.services.v1.ListFundingRatesResponse.funding_rates:type_name -> cqc.markets.v1.FundingRate
+	66,  // 57: cqc.services.v1.StreamFundingRatesRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	85,  // 58: cqc.services.v1.StreamFundingRatesResponse.funding_rate:type_name -> cqc.markets.v1.FundingRate
+	68,  // 59: cqc.services.v1.StreamFundingRatesResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 60: cqc.services.v1.StreamFundingRatesResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 61: cqc.services.v1.StreamFundingRatesResponse.reset:type_name -> cqc.services.v1.StreamReset
+	86,  // 62: cqc.services.v1.GetOpenInterestResponse.open_interest:type_name -> cqc.markets.v1.OpenInterest
+	77,  // 63: cqc.services.v1.ListOpenInterestRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 64: cqc.services.v1.ListOpenInterestRequest.end_time:type_name -> google.protobuf.Timestamp
+	86,  // 65: cqc.services.v1.ListOpenInterestResponse.open_interest:type_name -> cqc.markets.v1.OpenInterest
+	66,  // 66: cqc.services.v1.StreamOpenInterestRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	86,  // 67: cqc.services.v1.StreamOpenInterestResponse.open_interest:type_name -> cqc.markets.v1.OpenInterest
+	68,  // 68: cqc.services.v1.StreamOpenInterestResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 69: cqc.services.v1.StreamOpenInterestResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 70: cqc.services.v1.StreamOpenInterestResponse.reset:type_name -> cqc.services.v1.StreamReset
+	77,  // 71: cqc.services.v1.ListLiquidationsRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 72: cqc.services.v1.ListLiquidationsRequest.end_time:type_name -> google.protobuf.Timestamp
+	87,  // 73: cqc.services.v1.ListLiquidationsResponse.liquidations:type_name -> cqc.markets.v1.Liquidation
+	66,  // 74: cqc.services.v1.StreamLiquidationsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	87,  // 75: cqc.services.v1.StreamLiquidationsResponse.liquidation:type_name -> cqc.markets.v1.Liquidation
+	69,  // 76: cqc.services.v1.StreamLiquidationsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 77: cqc.services.v1.StreamLiquidationsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	88,  // 78: cqc.services.v1.GetOptionGreeksResponse.option_greeks:type_name -> cqc.markets.v1.OptionGreeks
+	66,  // 79: cqc.services.v1.StreamOptionGreeksRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	88,  // 80: cqc.services.v1.StreamOptionGreeksResponse.option_greeks:type_name -> cqc.markets.v1.OptionGreeks
+	68,  // 81: cqc.services.v1.StreamOptionGreeksResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 82: cqc.services.v1.StreamOptionGreeksResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 83: cqc.services.v1.StreamOptionGreeksResponse.reset:type_name -> cqc.services.v1.StreamReset
+	77,  // 84: cqc.services.v1.ListOptionChainRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 85: cqc.services.v1.ListOptionChainRequest.end_time:type_name -> google.protobuf.Timestamp
+	53,  // 86: cqc.services.v1.ListOptionChainResponse.entries:type_name -> cqc.services.v1.OptionChainEntry
+	89,  // 87: cqc.services.v1.OptionChainEntry.symbol:type_name -> cqc.markets.v1.Symbol
+	90,  // 88: cqc.services.v1.OptionChainEntry.venue_symbol:type_name -> cqc.venues.v1.VenueSymbol
+	83,  // 89: cqc.services.v1.OptionChainEntry.ticker:type_name -> cqc.markets.v1.Ticker
+	88,  // 90: cqc.services.v1.OptionChainEntry.greeks:type_name -> cqc.markets.v1.OptionGreeks
+	86,  // 91: cqc.services.v1.OptionChainEntry.open_interest:type_name -> cqc.markets.v1.OpenInterest
+	91,  // 92: cqc.services.v1.GetBorrowRateResponse.borrow_rate:type_name -> cqc.markets.v1.BorrowRate
+	77,  // 93: cqc.services.v1.ListBorrowRatesRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 94: cqc.services.v1.ListBorrowRatesRequest.end_time:type_name -> google.protobuf.Timestamp
+	91,  // 95: cqc.services.v1.ListBorrowRatesResponse.borrow_rates:type_name -> cqc.markets.v1.BorrowRate
+	92,  // 96: cqc.services.v1.GetPoolResponse.pool:type_name -> cqc.markets.v1.Pool
+	66,  // 97: cqc.services.v1.StreamPoolsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	92,  // 98: cqc.services.v1.StreamPoolsResponse.pool:type_name -> cqc.markets.v1.Pool
+	68,  // 99: cqc.services.v1.StreamPoolsResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	69,  // 100: cqc.services.v1.StreamPoolsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 101: cqc.services.v1.StreamPoolsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	77,  // 102: cqc.services.v1.ListSwapsRequest.start_time:type_name -> google.protobuf.Timestamp
+	77,  // 103: cqc.services.v1.ListSwapsRequest.end_time:type_name -> google.protobuf.Timestamp
+	93,  // 104: cqc.services.v1.ListSwapsResponse.swaps:type_name -> cqc.markets.v1.Swap
+	66,  // 105: cqc.services.v1.StreamSwapsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	93,  // 106: cqc.services.v1.StreamSwapsResponse.swap:type_name -> cqc.markets.v1.Swap
+	69,  // 107: cqc.services.v1.StreamSwapsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	70,  // 108: cqc.services.v1.StreamSwapsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	0,   // 109: cqc.services.v1.MarketData.GetPrice:input_type -> cqc.services.v1.GetPriceRequest
+	1,   // 110: cqc.services.v1.MarketData.StreamPrices:input_type -> cqc.services.v1.StreamPricesRequest
+	3,   // 111: cqc.services.v1.MarketData.GetAssetMetrics:input_type -> cqc.services.v1.GetAssetMetricsRequest
+	5,   // 112: cqc.services.v1.MarketData.GetOrderBook:input_type -> cqc.services.v1.GetOrderBookRequest
+	7,   // 113: cqc.services.v1.MarketData.StreamOrderBook:input_type -> cqc.services.v1.StreamOrderBookRequest
+	9,   // 114: cqc.services.v1.MarketData.GetMarketDepth:input_type -> cqc.services.v1.GetMarketDepthRequest
+	11,  // 115: cqc.services.v1.MarketData.GetLiquidityMetrics:input_type -> cqc.services.v1.GetLiquidityMetricsRequest
+	13,  // 116: cqc.services.v1.MarketData.ListTrades:input_type -> cqc.services.v1.ListTradesRequest
+	15,  // 117: cqc.services.v1.MarketData.StreamTrades:input_type -> cqc.services.v1.StreamTradesRequest
+	17,  // 118: cqc.services.v1.MarketData.ListCandles:input_type -> cqc.services.v1.ListCandlesRequest
+	19,  // 119: cqc.services.v1.MarketData.StreamCandles:input_type -> cqc.services.v1.StreamCandlesRequest
+	21,  // 120: cqc.services.v1.MarketData.GetVWAP:input_type -> cqc.services.v1.GetVWAPRequest
+	23,  // 121: cqc.services.v1.MarketData.GetTicker:input_type -> cqc.services.v1.GetTickerRequest
+	25,  // 122: cqc.services.v1.MarketData.StreamTickers:input_type -> cqc.services.v1.StreamTickersRequest
+	27,  // 123: cqc.services.v1.MarketData.GetInstrumentStatus:input_type -> cqc.services.v1.GetInstrumentStatusRequest
+	29,  // 124: cqc.services.v1.MarketData.StreamInstrumentStatuses:input_type -> cqc.services.v1.StreamInstrumentStatusesRequest
+	31,  // 125: cqc.services.v1.MarketData.GetFundingRate:input_type -> cqc.services.v1.GetFundingRateRequest
+	33,  // 126: cqc.services.v1.MarketData.ListFundingRates:input_type -> cqc.services.v1.ListFundingRatesRequest
+	35,  // 127: cqc.services.v1.MarketData.StreamFundingRates:input_type -> cqc.services.v1.StreamFundingRatesRequest
+	37,  // 128: cqc.services.v1.MarketData.GetOpenInterest:input_type -> cqc.services.v1.GetOpenInterestRequest
+	39,  // 129: cqc.services.v1.MarketData.ListOpenInterest:input_type -> cqc.services.v1.ListOpenInterestRequest
+	41,  // 130: cqc.services.v1.MarketData.StreamOpenInterest:input_type -> cqc.services.v1.StreamOpenInterestRequest
+	43,  // 131: cqc.services.v1.MarketData.ListLiquidations:input_type -> cqc.services.v1.ListLiquidationsRequest
+	45,  // 132: cqc.services.v1.MarketData.StreamLiquidations:input_type -> cqc.services.v1.StreamLiquidationsRequest
+	47,  // 133: cqc.services.v1.MarketData.GetOptionGreeks:input_type -> cqc.services.v1.GetOptionGreeksRequest
+	49,  // 134: cqc.services.v1.MarketData.StreamOptionGreeks:input_type -> cqc.services.v1.StreamOptionGreeksRequest
+	51,  // 135: cqc.services.v1.MarketData.ListOptionChain:input_type -> cqc.services.v1.ListOptionChainRequest
+	54,  // 136: cqc.services.v1.MarketData.GetBorrowRate:input_type -> cqc.services.v1.GetBorrowRateRequest
+	56,  // 137: cqc.services.v1.MarketData.ListBorrowRates:input_type -> cqc.services.v1.ListBorrowRatesRequest
+	58,  // 138: cqc.services.v1.MarketData.GetPool:input_type -> cqc.services.v1.GetPoolRequest
+	60,  // 139: cqc.services.v1.MarketData.StreamPools:input_type -> cqc.services.v1.StreamPoolsRequest
+	62,  // 140: cqc.services.v1.MarketData.ListSwaps:input_type -> cqc.services.v1.ListSwapsRequest
+	64,  // 141: cqc.services.v1.MarketData.StreamSwaps:input_type -> cqc.services.v1.StreamSwapsRequest
+	67,  // 142: cqc.services.v1.MarketData.GetPrice:output_type -> cqc.markets.v1.Price
+	2,   // 143: cqc.services.v1.MarketData.StreamPrices:output_type -> cqc.services.v1.StreamPricesResponse
+	4,   // 144: cqc.services.v1.MarketData.GetAssetMetrics:output_type -> cqc.services.v1.GetAssetMetricsResponse
+	6,   // 145: cqc.services.v1.MarketData.GetOrderBook:output_type -> cqc.services.v1.GetOrderBookResponse
+	8,   // 146: cqc.services.v1.MarketData.StreamOrderBook:output_type -> cqc.services.v1.StreamOrderBookResponse
+	10,  // 147: cqc.services.v1.MarketData.GetMarketDepth:output_type -> cqc.services.v1.GetMarketDepthResponse
+	12,  // 148: cqc.services.v1.MarketData.GetLiquidityMetrics:output_type -> cqc.services.v1.GetLiquidityMetricsResponse
+	14,  // 149: cqc.services.v1.MarketData.ListTrades:output_type -> cqc.services.v1.ListTradesResponse
+	16,  // 150: cqc.services.v1.MarketData.StreamTrades:output_type -> cqc.services.v1.StreamTradesResponse
+	18,  // 151: cqc.services.v1.MarketData.ListCandles:output_type -> cqc.services.v1.ListCandlesResponse
+	20,  // 152: cqc.services.v1.MarketData.StreamCandles:output_type -> cqc.services.v1.StreamCandlesResponse
+	22,  // 153: cqc.services.v1.MarketData.GetVWAP:output_type -> cqc.services.v1.GetVWAPResponse
+	24,  // 154: cqc.services.v1.MarketData.GetTicker:output_type -> cqc.services.v1.GetTickerResponse
+	26,  // 155: cqc.services.v1.MarketData.StreamTickers:output_type -> cqc.services.v1.StreamTickersResponse
+	28,  // 156: cqc.services.v1.MarketData.GetInstrumentStatus:output_type -> cqc.services.v1.GetInstrumentStatusResponse
+	30,  // 157: cqc.services.v1.MarketData.StreamInstrumentStatuses:output_type -> cqc.services.v1.StreamInstrumentStatusesResponse
+	32,  // 158: cqc.services.v1.MarketData.GetFundingRate:output_type -> cqc.services.v1.GetFundingRateResponse
+	34,  // 159: cqc.services.v1.MarketData.ListFundingRates:output_type -> cqc.services.v1.ListFundingRatesResponse
+	36,  // 160: cqc.services.v1.MarketData.StreamFundingRates:output_type -> cqc.services.v1.StreamFundingRatesResponse
+	38,  // 161: cqc.services.v1.MarketData.GetOpenInterest:output_type -> cqc.services.v1.GetOpenInterestResponse
+	40,  // 162: cqc.services.v1.MarketData.ListOpenInterest:output_type -> cqc.services.v1.ListOpenInterestResponse
+	42,  // 163: cqc.services.v1.MarketData.StreamOpenInterest:output_type -> cqc.services.v1.StreamOpenInterestResponse
+	44,  // 164: cqc.services.v1.MarketData.ListLiquidations:output_type -> cqc.services.v1.ListLiquidationsResponse
+	46,  // 165: cqc.services.v1.MarketData.StreamLiquidations:output_type -> cqc.services.v1.StreamLiquidationsResponse
+	48,  // 166: cqc.services.v1.MarketData.GetOptionGreeks:output_type -> cqc.services.v1.GetOptionGreeksResponse
+	50,  // 167: cqc.services.v1.MarketData.StreamOptionGreeks:output_type -> cqc.services.v1.StreamOptionGreeksResponse
+	52,  // 168: cqc.services.v1.MarketData.ListOptionChain:output_type -> cqc.services.v1.ListOptionChainResponse
+	55,  // 169: cqc.services.v1.MarketData.GetBorrowRate:output_type -> cqc.services.v1.GetBorrowRateResponse
+	57,  // 170: cqc.services.v1.MarketData.ListBorrowRates:output_type -> cqc.services.v1.ListBorrowRatesResponse
+	59,  // 171: cqc.services.v1.MarketData.GetPool:output_type -> cqc.services.v1.GetPoolResponse
+	61,  // 172: cqc.services.v1.MarketData.StreamPools:output_type -> cqc.services.v1.StreamPoolsResponse
+	63,  // 173: cqc.services.v1.MarketData.ListSwaps:output_type -> cqc.services.v1.ListSwapsResponse
+	65,  // 174: cqc.services.v1.MarketData.StreamSwaps:output_type -> cqc.services.v1.StreamSwapsResponse
+	142, // [142:175] is the sub-list for method output_type
+	109, // [109:142] is the sub-list for method input_type
+	109, // [109:109] is the sub-list for extension type_name
+	109, // [109:109] is the sub-list for extension extendee
+	0,   // [0:109] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_market_data_proto_init() }
@@ -3057,47 +5638,83 @@ func file_cqc_services_v1_market_data_proto_init() {
 	file_cqc_services_v1_stream_proto_init()
 	file_cqc_services_v1_market_data_proto_msgTypes[2].OneofWrappers = []any{
 		(*StreamPricesResponse_Price)(nil),
+		(*StreamPricesResponse_SnapshotComplete)(nil),
 		(*StreamPricesResponse_Heartbeat)(nil),
 		(*StreamPricesResponse_Reset_)(nil),
 	}
-	file_cqc_services_v1_market_data_proto_msgTypes[6].OneofWrappers = []any{
+	file_cqc_services_v1_market_data_proto_msgTypes[8].OneofWrappers = []any{
 		(*StreamOrderBookResponse_Snapshot)(nil),
 		(*StreamOrderBookResponse_Delta)(nil),
+		(*StreamOrderBookResponse_SnapshotComplete)(nil),
 		(*StreamOrderBookResponse_Heartbeat)(nil),
 		(*StreamOrderBookResponse_Reset_)(nil),
 	}
-	file_cqc_services_v1_market_data_proto_msgTypes[10].OneofWrappers = []any{
+	file_cqc_services_v1_market_data_proto_msgTypes[16].OneofWrappers = []any{
 		(*StreamTradesResponse_Trade)(nil),
 		(*StreamTradesResponse_Heartbeat)(nil),
 		(*StreamTradesResponse_Reset_)(nil),
 	}
-	file_cqc_services_v1_market_data_proto_msgTypes[11].OneofWrappers = []any{
+	file_cqc_services_v1_market_data_proto_msgTypes[17].OneofWrappers = []any{
 		(*ListCandlesRequest_Interval)(nil),
 		(*ListCandlesRequest_CalendarInterval)(nil),
 	}
-	file_cqc_services_v1_market_data_proto_msgTypes[13].OneofWrappers = []any{
+	file_cqc_services_v1_market_data_proto_msgTypes[19].OneofWrappers = []any{
 		(*StreamCandlesRequest_Interval)(nil),
 		(*StreamCandlesRequest_CalendarInterval)(nil),
 	}
-	file_cqc_services_v1_market_data_proto_msgTypes[14].OneofWrappers = []any{
+	file_cqc_services_v1_market_data_proto_msgTypes[20].OneofWrappers = []any{
 		(*StreamCandlesResponse_Candle)(nil),
+		(*StreamCandlesResponse_SnapshotComplete)(nil),
 		(*StreamCandlesResponse_Heartbeat)(nil),
 		(*StreamCandlesResponse_Reset_)(nil),
 	}
-	file_cqc_services_v1_market_data_proto_msgTypes[24].OneofWrappers = []any{
+	file_cqc_services_v1_market_data_proto_msgTypes[26].OneofWrappers = []any{
 		(*StreamTickersResponse_Ticker)(nil),
+		(*StreamTickersResponse_SnapshotComplete)(nil),
 		(*StreamTickersResponse_Heartbeat)(nil),
 		(*StreamTickersResponse_Reset_)(nil),
 	}
-	file_cqc_services_v1_market_data_proto_msgTypes[33].OneofWrappers = []any{
+	file_cqc_services_v1_market_data_proto_msgTypes[30].OneofWrappers = []any{
+		(*StreamInstrumentStatusesResponse_Status)(nil),
+		(*StreamInstrumentStatusesResponse_SnapshotComplete)(nil),
+		(*StreamInstrumentStatusesResponse_Heartbeat)(nil),
+		(*StreamInstrumentStatusesResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_market_data_proto_msgTypes[36].OneofWrappers = []any{
+		(*StreamFundingRatesResponse_FundingRate)(nil),
+		(*StreamFundingRatesResponse_SnapshotComplete)(nil),
+		(*StreamFundingRatesResponse_Heartbeat)(nil),
+		(*StreamFundingRatesResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_market_data_proto_msgTypes[42].OneofWrappers = []any{
+		(*StreamOpenInterestResponse_OpenInterest)(nil),
+		(*StreamOpenInterestResponse_SnapshotComplete)(nil),
+		(*StreamOpenInterestResponse_Heartbeat)(nil),
+		(*StreamOpenInterestResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_market_data_proto_msgTypes[46].OneofWrappers = []any{
 		(*StreamLiquidationsResponse_Liquidation)(nil),
 		(*StreamLiquidationsResponse_Heartbeat)(nil),
 		(*StreamLiquidationsResponse_Reset_)(nil),
 	}
-	file_cqc_services_v1_market_data_proto_msgTypes[35].OneofWrappers = []any{
-		(*StreamVenueSymbolStatusResponse_Status)(nil),
-		(*StreamVenueSymbolStatusResponse_Heartbeat)(nil),
-		(*StreamVenueSymbolStatusResponse_Reset_)(nil),
+	file_cqc_services_v1_market_data_proto_msgTypes[50].OneofWrappers = []any{
+		(*StreamOptionGreeksResponse_OptionGreeks)(nil),
+		(*StreamOptionGreeksResponse_SnapshotComplete)(nil),
+		(*StreamOptionGreeksResponse_Heartbeat)(nil),
+		(*StreamOptionGreeksResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_market_data_proto_msgTypes[54].OneofWrappers = []any{}
+	file_cqc_services_v1_market_data_proto_msgTypes[56].OneofWrappers = []any{}
+	file_cqc_services_v1_market_data_proto_msgTypes[61].OneofWrappers = []any{
+		(*StreamPoolsResponse_Pool)(nil),
+		(*StreamPoolsResponse_SnapshotComplete)(nil),
+		(*StreamPoolsResponse_Heartbeat)(nil),
+		(*StreamPoolsResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_market_data_proto_msgTypes[65].OneofWrappers = []any{
+		(*StreamSwapsResponse_Swap)(nil),
+		(*StreamSwapsResponse_Heartbeat)(nil),
+		(*StreamSwapsResponse_Reset_)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3105,7 +5722,7 @@ func file_cqc_services_v1_market_data_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_market_data_proto_rawDesc), len(file_cqc_services_v1_market_data_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,75 +20,187 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	MarketData_GetPrice_FullMethodName                = "/cqc.services.v1.MarketData/GetPrice"
-	MarketData_StreamPrices_FullMethodName            = "/cqc.services.v1.MarketData/StreamPrices"
-	MarketData_GetOrderBook_FullMethodName            = "/cqc.services.v1.MarketData/GetOrderBook"
-	MarketData_StreamOrderBook_FullMethodName         = "/cqc.services.v1.MarketData/StreamOrderBook"
-	MarketData_ListTrades_FullMethodName              = "/cqc.services.v1.MarketData/ListTrades"
-	MarketData_StreamTrades_FullMethodName            = "/cqc.services.v1.MarketData/StreamTrades"
-	MarketData_ListCandles_FullMethodName             = "/cqc.services.v1.MarketData/ListCandles"
-	MarketData_StreamCandles_FullMethodName           = "/cqc.services.v1.MarketData/StreamCandles"
-	MarketData_GetVWAP_FullMethodName                 = "/cqc.services.v1.MarketData/GetVWAP"
-	MarketData_GetMarketDepth_FullMethodName          = "/cqc.services.v1.MarketData/GetMarketDepth"
-	MarketData_GetLiquidityMetrics_FullMethodName     = "/cqc.services.v1.MarketData/GetLiquidityMetrics"
-	MarketData_GetTicker_FullMethodName               = "/cqc.services.v1.MarketData/GetTicker"
-	MarketData_StreamTickers_FullMethodName           = "/cqc.services.v1.MarketData/StreamTickers"
-	MarketData_ListFundingRates_FullMethodName        = "/cqc.services.v1.MarketData/ListFundingRates"
-	MarketData_ListOpenInterest_FullMethodName        = "/cqc.services.v1.MarketData/ListOpenInterest"
-	MarketData_ListOptionChain_FullMethodName         = "/cqc.services.v1.MarketData/ListOptionChain"
-	MarketData_StreamLiquidations_FullMethodName      = "/cqc.services.v1.MarketData/StreamLiquidations"
-	MarketData_StreamVenueSymbolStatus_FullMethodName = "/cqc.services.v1.MarketData/StreamVenueSymbolStatus"
+	MarketData_GetPrice_FullMethodName                 = "/cqc.services.v1.MarketData/GetPrice"
+	MarketData_StreamPrices_FullMethodName             = "/cqc.services.v1.MarketData/StreamPrices"
+	MarketData_GetAssetMetrics_FullMethodName          = "/cqc.services.v1.MarketData/GetAssetMetrics"
+	MarketData_GetOrderBook_FullMethodName             = "/cqc.services.v1.MarketData/GetOrderBook"
+	MarketData_StreamOrderBook_FullMethodName          = "/cqc.services.v1.MarketData/StreamOrderBook"
+	MarketData_GetMarketDepth_FullMethodName           = "/cqc.services.v1.MarketData/GetMarketDepth"
+	MarketData_GetLiquidityMetrics_FullMethodName      = "/cqc.services.v1.MarketData/GetLiquidityMetrics"
+	MarketData_ListTrades_FullMethodName               = "/cqc.services.v1.MarketData/ListTrades"
+	MarketData_StreamTrades_FullMethodName             = "/cqc.services.v1.MarketData/StreamTrades"
+	MarketData_ListCandles_FullMethodName              = "/cqc.services.v1.MarketData/ListCandles"
+	MarketData_StreamCandles_FullMethodName            = "/cqc.services.v1.MarketData/StreamCandles"
+	MarketData_GetVWAP_FullMethodName                  = "/cqc.services.v1.MarketData/GetVWAP"
+	MarketData_GetTicker_FullMethodName                = "/cqc.services.v1.MarketData/GetTicker"
+	MarketData_StreamTickers_FullMethodName            = "/cqc.services.v1.MarketData/StreamTickers"
+	MarketData_GetInstrumentStatus_FullMethodName      = "/cqc.services.v1.MarketData/GetInstrumentStatus"
+	MarketData_StreamInstrumentStatuses_FullMethodName = "/cqc.services.v1.MarketData/StreamInstrumentStatuses"
+	MarketData_GetFundingRate_FullMethodName           = "/cqc.services.v1.MarketData/GetFundingRate"
+	MarketData_ListFundingRates_FullMethodName         = "/cqc.services.v1.MarketData/ListFundingRates"
+	MarketData_StreamFundingRates_FullMethodName       = "/cqc.services.v1.MarketData/StreamFundingRates"
+	MarketData_GetOpenInterest_FullMethodName          = "/cqc.services.v1.MarketData/GetOpenInterest"
+	MarketData_ListOpenInterest_FullMethodName         = "/cqc.services.v1.MarketData/ListOpenInterest"
+	MarketData_StreamOpenInterest_FullMethodName       = "/cqc.services.v1.MarketData/StreamOpenInterest"
+	MarketData_ListLiquidations_FullMethodName         = "/cqc.services.v1.MarketData/ListLiquidations"
+	MarketData_StreamLiquidations_FullMethodName       = "/cqc.services.v1.MarketData/StreamLiquidations"
+	MarketData_GetOptionGreeks_FullMethodName          = "/cqc.services.v1.MarketData/GetOptionGreeks"
+	MarketData_StreamOptionGreeks_FullMethodName       = "/cqc.services.v1.MarketData/StreamOptionGreeks"
+	MarketData_ListOptionChain_FullMethodName          = "/cqc.services.v1.MarketData/ListOptionChain"
+	MarketData_GetBorrowRate_FullMethodName            = "/cqc.services.v1.MarketData/GetBorrowRate"
+	MarketData_ListBorrowRates_FullMethodName          = "/cqc.services.v1.MarketData/ListBorrowRates"
+	MarketData_GetPool_FullMethodName                  = "/cqc.services.v1.MarketData/GetPool"
+	MarketData_StreamPools_FullMethodName              = "/cqc.services.v1.MarketData/StreamPools"
+	MarketData_ListSwaps_FullMethodName                = "/cqc.services.v1.MarketData/ListSwaps"
+	MarketData_StreamSwaps_FullMethodName              = "/cqc.services.v1.MarketData/StreamSwaps"
 )
 
 // MarketDataClient is the client API for MarketData service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
-// values assets.
+// Owns market data: prices, books, trades, candles, tickers, the data of derivatives, loans and pools, and values
+// computed from them. Called by everything that trades or values assets.
 //
-// A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
-// UNAVAILABLE and a google.rpc.RetryInfo.
+// Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
+// requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
+//
+// Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+// GetOrderBook.
+//
+// List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
+// names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
+// and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
+// out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+// alone and the same other fields.
+//
+// Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
+// Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+// there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
+// listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
+// is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+//
+// Methods fail with the first of these that applies; their comments add what is special to them:
+//   - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+//   - INVALID_ARGUMENT, INVALID_PAGE_TOKEN or INVALID_RESUME_TOKEN: see "Lists" and "Streams" in SPEC;
+//   - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
+//   - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
+//     kind, such as funding of a spot market; `feature` is the method;
+//   - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+//   - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
+//   - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+//
+// Errors that every method has are in "Errors" in SPEC.
 type MarketDataClient interface {
-	// Returns the newest price of an asset. Fails with NOT_FOUND if there is none.
-	GetPrice(ctx context.Context, in *GetPriceRequest, opts ...grpc.CallOption) (*v1.Price, error)
-	// Streams prices of assets: first the newest price of each asset, then every change.
-	StreamPrices(ctx context.Context, in *StreamPricesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPricesResponse], error)
-	// Returns the order book of a listing.
-	GetOrderBook(ctx context.Context, in *GetOrderBookRequest, opts ...grpc.CallOption) (*GetOrderBookResponse, error)
-	// Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
+	// Returns the newest price of an asset. The answer's `asset_id` is the request's.
 	//
-	// A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
+	// Fails with NO_DATA if no price of the asset in the quote asset is known or can be derived.
+	GetPrice(ctx context.Context, in *GetPriceRequest, opts ...grpc.CallOption) (*v1.Price, error)
+	// Streams the newest prices of assets. The key is `asset_id`, which is the request's.
+	StreamPrices(ctx context.Context, in *StreamPricesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPricesResponse], error)
+	// Returns the newest metrics of an asset from one information provider, such as market capitalization and supply.
+	//
+	// Fails with NO_DATA if the provider has none for the asset, and with FEATURE_NOT_SUPPORTED, without `venue_id`, if
+	// the service does not read the provider.
+	GetAssetMetrics(ctx context.Context, in *GetAssetMetricsRequest, opts ...grpc.CallOption) (*GetAssetMetricsResponse, error)
+	// Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
+	//
+	// Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
+	// until the next one. An empty book is an answer.
+	GetOrderBook(ctx context.Context, in *GetOrderBookRequest, opts ...grpc.CallOption) (*GetOrderBookResponse, error)
+	// Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
+	// not known only heartbeats are sent; the snapshot follows as soon as it is known.
+	//
+	// With a `depth`, in the request or in the snapshot, the client's book holds exactly the best `depth` prices of each
+	// side after every delta: the server sends a level that enters them with its quantity, and one that leaves them with
+	// quantity zero and BOOK_ACTION_DELETE. If a change does not touch them, no delta is sent. In a book of single orders
+	// all orders at a price enter and leave together.
+	//
+	// `sequence` and `first_sequence` are the venue's. `previous_sequence` of a delta is the `sequence` of the message of
+	// this stream before it, snapshot or delta, whatever the venue reports, so a change that is not sent leaves no gap.
+	// All three are absent if the venue does not number changes. `checksum` is left out if the request has a `depth`. A
+	// gap at the venue resets the stream: the client's book is invalid until the next snapshot.
 	StreamOrderBook(ctx context.Context, in *StreamOrderBookRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamOrderBookResponse], error)
+	// Computes how much can be traded near the current best prices of a listing, from the book of GetOrderBook.
+	//
+	// Fails with DATA_NOT_VALID while the book is not known, and with NO_DATA if it lacks bids or asks.
+	GetMarketDepth(ctx context.Context, in *GetMarketDepthRequest, opts ...grpc.CallOption) (*GetMarketDepthResponse, error)
+	// Returns the newest liquidity metrics of a listing. Fails with FEATURE_NOT_SUPPORTED if the service does not compute
+	// them for the window.
+	GetLiquidityMetrics(ctx context.Context, in *GetLiquidityMetricsRequest, opts ...grpc.CallOption) (*GetLiquidityMetricsResponse, error)
 	// Lists past trades of a listing, oldest first.
 	ListTrades(ctx context.Context, in *ListTradesRequest, opts ...grpc.CallOption) (*ListTradesResponse, error)
-	// Streams trades of listings.
+	// Streams the trades of listings as they are made. Without state. The key is the listing and `trade_id`; a trade
+	// without an id has no key.
+	//
+	// A trade on a chain is sent again when its finality changes; FINALITY_REORGED takes the trade back.
 	StreamTrades(ctx context.Context, in *StreamTradesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTradesResponse], error)
-	// Lists past candles of a listing, oldest first.
+	// Lists candles of a listing, ordered by `open_time`, oldest first. The candle that is still open is part of the
+	// list. An interval without trades has a candle only if the venue makes one.
+	//
+	// Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for the listing.
 	ListCandles(ctx context.Context, in *ListCandlesRequest, opts ...grpc.CallOption) (*ListCandlesResponse, error)
-	// Streams candles of listings: every change of the open candle, then the closed candle.
+	// Streams candles of listings: the open candle of each, then every change. When an interval ends, its candle is sent
+	// with `closed` set to true before the next one. The key is the listing and `open_time`; a later message replaces the
+	// candle with the same key, a closed one too, if the venue corrects it.
+	//
+	// Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
 	StreamCandles(ctx context.Context, in *StreamCandlesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamCandlesResponse], error)
-	// Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it.
+	// Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
+	// in it, or if the service does not keep the trades of the whole interval.
 	GetVWAP(ctx context.Context, in *GetVWAPRequest, opts ...grpc.CallOption) (*GetVWAPResponse, error)
-	// Computes how much can be traded near the current best prices of a listing.
-	GetMarketDepth(ctx context.Context, in *GetMarketDepthRequest, opts ...grpc.CallOption) (*GetMarketDepthResponse, error)
-	// Returns the newest liquidity metrics of a listing.
-	GetLiquidityMetrics(ctx context.Context, in *GetLiquidityMetricsRequest, opts ...grpc.CallOption) (*GetLiquidityMetricsResponse, error)
 	// Returns the newest ticker of a listing.
 	GetTicker(ctx context.Context, in *GetTickerRequest, opts ...grpc.CallOption) (*GetTickerResponse, error)
-	// Streams tickers of listings.
+	// Streams the newest tickers of listings.
 	StreamTickers(ctx context.Context, in *StreamTickersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTickersResponse], error)
-	// Lists past funding rates of a perpetual, oldest first.
+	// Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
+	// an answer before its time.
+	GetInstrumentStatus(ctx context.Context, in *GetInstrumentStatusRequest, opts ...grpc.CallOption) (*GetInstrumentStatusResponse, error)
+	// Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time.
+	StreamInstrumentStatuses(ctx context.Context, in *StreamInstrumentStatusesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamInstrumentStatusesResponse], error)
+	// Returns the newest funding rate of a perpetual: the estimate of the next payment, if the venue gives one.
+	GetFundingRate(ctx context.Context, in *GetFundingRateRequest, opts ...grpc.CallOption) (*GetFundingRateResponse, error)
+	// Lists the funding rates of past payments of a perpetual, one per payment, ordered by `funding_time`, oldest first.
+	// A rate without `funding_time` counts by its time.
 	ListFundingRates(ctx context.Context, in *ListFundingRatesRequest, opts ...grpc.CallOption) (*ListFundingRatesResponse, error)
+	// Streams the newest funding rates of perpetuals, estimates as well as the rate of each payment (`settled`). The key
+	// is the listing and `funding_time`.
+	StreamFundingRates(ctx context.Context, in *StreamFundingRatesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFundingRatesResponse], error)
+	// Returns the newest open interest of a derivative.
+	GetOpenInterest(ctx context.Context, in *GetOpenInterestRequest, opts ...grpc.CallOption) (*GetOpenInterestResponse, error)
 	// Lists past open interest of a derivative, oldest first.
 	ListOpenInterest(ctx context.Context, in *ListOpenInterestRequest, opts ...grpc.CallOption) (*ListOpenInterestResponse, error)
-	// Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type.
-	ListOptionChain(ctx context.Context, in *ListOptionChainRequest, opts ...grpc.CallOption) (*ListOptionChainResponse, error)
-	// Streams liquidations on listings, as the venues publish them.
+	// Streams the newest open interest of derivatives.
+	StreamOpenInterest(ctx context.Context, in *StreamOpenInterestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamOpenInterestResponse], error)
+	// Lists past liquidations on a listing, as the venue published them, oldest first.
+	ListLiquidations(ctx context.Context, in *ListLiquidationsRequest, opts ...grpc.CallOption) (*ListLiquidationsResponse, error)
+	// Streams liquidations on listings, as the venues publish them. Without state. The key is the listing and
+	// `liquidation_id`; a liquidation without an id has no key.
 	StreamLiquidations(ctx context.Context, in *StreamLiquidationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLiquidationsResponse], error)
-	// Streams the operations that venues allow on listings: first the current status of each listing, then every change.
-	StreamVenueSymbolStatus(ctx context.Context, in *StreamVenueSymbolStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamVenueSymbolStatusResponse], error)
+	// Returns the newest greeks of an option.
+	GetOptionGreeks(ctx context.Context, in *GetOptionGreeksRequest, opts ...grpc.CallOption) (*GetOptionGreeksResponse, error)
+	// Streams the newest greeks of options.
+	StreamOptionGreeks(ctx context.Context, in *StreamOptionGreeksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamOptionGreeksResponse], error)
+	// Lists the options on an underlying at a venue with their newest market data, ordered by expiry, then strike, calls
+	// before puts, then by listing id. Contains what is listed now.
+	ListOptionChain(ctx context.Context, in *ListOptionChainRequest, opts ...grpc.CallOption) (*ListOptionChainResponse, error)
+	// Returns the newest cost and terms of borrowing an asset at a venue or lending market.
+	GetBorrowRate(ctx context.Context, in *GetBorrowRateRequest, opts ...grpc.CallOption) (*GetBorrowRateResponse, error)
+	// Lists the past cost and terms of borrowing an asset at a venue or lending market, oldest first.
+	ListBorrowRates(ctx context.Context, in *ListBorrowRatesRequest, opts ...grpc.CallOption) (*ListBorrowRatesResponse, error)
+	// Returns the newest state of a liquidity pool.
+	GetPool(ctx context.Context, in *GetPoolRequest, opts ...grpc.CallOption) (*GetPoolResponse, error)
+	// Streams the newest states of liquidity pools, at most one per pool and block. After a reorganization the state of
+	// the new block follows, whose number can be lower.
+	StreamPools(ctx context.Context, in *StreamPoolsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPoolsResponse], error)
+	// Lists past swaps in a liquidity pool, in the order of the chain, oldest first. A swap that a reorganization took
+	// back is left out.
+	ListSwaps(ctx context.Context, in *ListSwapsRequest, opts ...grpc.CallOption) (*ListSwapsResponse, error)
+	// Streams swaps in liquidity pools, in the order of the chain. Without state. The key is the listing, the transaction
+	// and its `log_index`.
+	//
+	// A swap is sent again when its finality changes; FINALITY_REORGED takes the swap back.
+	StreamSwaps(ctx context.Context, in *StreamSwapsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSwapsResponse], error)
 }
 
 type marketDataClient struct {
@@ -128,6 +240,16 @@ func (c *marketDataClient) StreamPrices(ctx context.Context, in *StreamPricesReq
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamPricesClient = grpc.ServerStreamingClient[StreamPricesResponse]
 
+func (c *marketDataClient) GetAssetMetrics(ctx context.Context, in *GetAssetMetricsRequest, opts ...grpc.CallOption) (*GetAssetMetricsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAssetMetricsResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetAssetMetrics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *marketDataClient) GetOrderBook(ctx context.Context, in *GetOrderBookRequest, opts ...grpc.CallOption) (*GetOrderBookResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetOrderBookResponse)
@@ -156,6 +278,26 @@ func (c *marketDataClient) StreamOrderBook(ctx context.Context, in *StreamOrderB
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamOrderBookClient = grpc.ServerStreamingClient[StreamOrderBookResponse]
+
+func (c *marketDataClient) GetMarketDepth(ctx context.Context, in *GetMarketDepthRequest, opts ...grpc.CallOption) (*GetMarketDepthResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetMarketDepthResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetMarketDepth_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) GetLiquidityMetrics(ctx context.Context, in *GetLiquidityMetricsRequest, opts ...grpc.CallOption) (*GetLiquidityMetricsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetLiquidityMetricsResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetLiquidityMetrics_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
 func (c *marketDataClient) ListTrades(ctx context.Context, in *ListTradesRequest, opts ...grpc.CallOption) (*ListTradesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -225,26 +367,6 @@ func (c *marketDataClient) GetVWAP(ctx context.Context, in *GetVWAPRequest, opts
 	return out, nil
 }
 
-func (c *marketDataClient) GetMarketDepth(ctx context.Context, in *GetMarketDepthRequest, opts ...grpc.CallOption) (*GetMarketDepthResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetMarketDepthResponse)
-	err := c.cc.Invoke(ctx, MarketData_GetMarketDepth_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *marketDataClient) GetLiquidityMetrics(ctx context.Context, in *GetLiquidityMetricsRequest, opts ...grpc.CallOption) (*GetLiquidityMetricsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetLiquidityMetricsResponse)
-	err := c.cc.Invoke(ctx, MarketData_GetLiquidityMetrics_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 func (c *marketDataClient) GetTicker(ctx context.Context, in *GetTickerRequest, opts ...grpc.CallOption) (*GetTickerResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetTickerResponse)
@@ -274,10 +396,78 @@ func (c *marketDataClient) StreamTickers(ctx context.Context, in *StreamTickersR
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamTickersClient = grpc.ServerStreamingClient[StreamTickersResponse]
 
+func (c *marketDataClient) GetInstrumentStatus(ctx context.Context, in *GetInstrumentStatusRequest, opts ...grpc.CallOption) (*GetInstrumentStatusResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetInstrumentStatusResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetInstrumentStatus_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) StreamInstrumentStatuses(ctx context.Context, in *StreamInstrumentStatusesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamInstrumentStatusesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[5], MarketData_StreamInstrumentStatuses_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamInstrumentStatusesRequest, StreamInstrumentStatusesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamInstrumentStatusesClient = grpc.ServerStreamingClient[StreamInstrumentStatusesResponse]
+
+func (c *marketDataClient) GetFundingRate(ctx context.Context, in *GetFundingRateRequest, opts ...grpc.CallOption) (*GetFundingRateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetFundingRateResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetFundingRate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *marketDataClient) ListFundingRates(ctx context.Context, in *ListFundingRatesRequest, opts ...grpc.CallOption) (*ListFundingRatesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListFundingRatesResponse)
 	err := c.cc.Invoke(ctx, MarketData_ListFundingRates_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) StreamFundingRates(ctx context.Context, in *StreamFundingRatesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamFundingRatesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[6], MarketData_StreamFundingRates_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamFundingRatesRequest, StreamFundingRatesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamFundingRatesClient = grpc.ServerStreamingClient[StreamFundingRatesResponse]
+
+func (c *marketDataClient) GetOpenInterest(ctx context.Context, in *GetOpenInterestRequest, opts ...grpc.CallOption) (*GetOpenInterestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetOpenInterestResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetOpenInterest_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -294,10 +484,29 @@ func (c *marketDataClient) ListOpenInterest(ctx context.Context, in *ListOpenInt
 	return out, nil
 }
 
-func (c *marketDataClient) ListOptionChain(ctx context.Context, in *ListOptionChainRequest, opts ...grpc.CallOption) (*ListOptionChainResponse, error) {
+func (c *marketDataClient) StreamOpenInterest(ctx context.Context, in *StreamOpenInterestRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamOpenInterestResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListOptionChainResponse)
-	err := c.cc.Invoke(ctx, MarketData_ListOptionChain_FullMethodName, in, out, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[7], MarketData_StreamOpenInterest_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamOpenInterestRequest, StreamOpenInterestResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamOpenInterestClient = grpc.ServerStreamingClient[StreamOpenInterestResponse]
+
+func (c *marketDataClient) ListLiquidations(ctx context.Context, in *ListLiquidationsRequest, opts ...grpc.CallOption) (*ListLiquidationsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLiquidationsResponse)
+	err := c.cc.Invoke(ctx, MarketData_ListLiquidations_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -306,7 +515,7 @@ func (c *marketDataClient) ListOptionChain(ctx context.Context, in *ListOptionCh
 
 func (c *marketDataClient) StreamLiquidations(ctx context.Context, in *StreamLiquidationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLiquidationsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[5], MarketData_StreamLiquidations_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[8], MarketData_StreamLiquidations_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -323,13 +532,23 @@ func (c *marketDataClient) StreamLiquidations(ctx context.Context, in *StreamLiq
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamLiquidationsClient = grpc.ServerStreamingClient[StreamLiquidationsResponse]
 
-func (c *marketDataClient) StreamVenueSymbolStatus(ctx context.Context, in *StreamVenueSymbolStatusRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamVenueSymbolStatusResponse], error) {
+func (c *marketDataClient) GetOptionGreeks(ctx context.Context, in *GetOptionGreeksRequest, opts ...grpc.CallOption) (*GetOptionGreeksResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[6], MarketData_StreamVenueSymbolStatus_FullMethodName, cOpts...)
+	out := new(GetOptionGreeksResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetOptionGreeks_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
-	x := &grpc.GenericClientStream[StreamVenueSymbolStatusRequest, StreamVenueSymbolStatusResponse]{ClientStream: stream}
+	return out, nil
+}
+
+func (c *marketDataClient) StreamOptionGreeks(ctx context.Context, in *StreamOptionGreeksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamOptionGreeksResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[9], MarketData_StreamOptionGreeks_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamOptionGreeksRequest, StreamOptionGreeksResponse]{ClientStream: stream}
 	if err := x.ClientStream.SendMsg(in); err != nil {
 		return nil, err
 	}
@@ -340,57 +559,242 @@ func (c *marketDataClient) StreamVenueSymbolStatus(ctx context.Context, in *Stre
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type MarketData_StreamVenueSymbolStatusClient = grpc.ServerStreamingClient[StreamVenueSymbolStatusResponse]
+type MarketData_StreamOptionGreeksClient = grpc.ServerStreamingClient[StreamOptionGreeksResponse]
+
+func (c *marketDataClient) ListOptionChain(ctx context.Context, in *ListOptionChainRequest, opts ...grpc.CallOption) (*ListOptionChainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListOptionChainResponse)
+	err := c.cc.Invoke(ctx, MarketData_ListOptionChain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) GetBorrowRate(ctx context.Context, in *GetBorrowRateRequest, opts ...grpc.CallOption) (*GetBorrowRateResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetBorrowRateResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetBorrowRate_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) ListBorrowRates(ctx context.Context, in *ListBorrowRatesRequest, opts ...grpc.CallOption) (*ListBorrowRatesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBorrowRatesResponse)
+	err := c.cc.Invoke(ctx, MarketData_ListBorrowRates_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) GetPool(ctx context.Context, in *GetPoolRequest, opts ...grpc.CallOption) (*GetPoolResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPoolResponse)
+	err := c.cc.Invoke(ctx, MarketData_GetPool_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) StreamPools(ctx context.Context, in *StreamPoolsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamPoolsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[10], MarketData_StreamPools_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamPoolsRequest, StreamPoolsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamPoolsClient = grpc.ServerStreamingClient[StreamPoolsResponse]
+
+func (c *marketDataClient) ListSwaps(ctx context.Context, in *ListSwapsRequest, opts ...grpc.CallOption) (*ListSwapsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSwapsResponse)
+	err := c.cc.Invoke(ctx, MarketData_ListSwaps_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *marketDataClient) StreamSwaps(ctx context.Context, in *StreamSwapsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamSwapsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MarketData_ServiceDesc.Streams[11], MarketData_StreamSwaps_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamSwapsRequest, StreamSwapsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamSwapsClient = grpc.ServerStreamingClient[StreamSwapsResponse]
 
 // MarketDataServer is the server API for MarketData service.
 // All implementations must embed UnimplementedMarketDataServer
 // for forward compatibility.
 //
-// Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
-// values assets.
+// Owns market data: prices, books, trades, candles, tickers, the data of derivatives, loans and pools, and values
+// computed from them. Called by everything that trades or values assets.
 //
-// A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
-// UNAVAILABLE and a google.rpc.RetryInfo.
+// Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
+// requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
+//
+// Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+// GetOrderBook.
+//
+// List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
+// names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
+// and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
+// out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+// alone and the same other fields.
+//
+// Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
+// Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+// there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
+// listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
+// is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+//
+// Methods fail with the first of these that applies; their comments add what is special to them:
+//   - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+//   - INVALID_ARGUMENT, INVALID_PAGE_TOKEN or INVALID_RESUME_TOKEN: see "Lists" and "Streams" in SPEC;
+//   - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
+//   - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
+//     kind, such as funding of a spot market; `feature` is the method;
+//   - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+//   - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
+//   - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+//
+// Errors that every method has are in "Errors" in SPEC.
 type MarketDataServer interface {
-	// Returns the newest price of an asset. Fails with NOT_FOUND if there is none.
-	GetPrice(context.Context, *GetPriceRequest) (*v1.Price, error)
-	// Streams prices of assets: first the newest price of each asset, then every change.
-	StreamPrices(*StreamPricesRequest, grpc.ServerStreamingServer[StreamPricesResponse]) error
-	// Returns the order book of a listing.
-	GetOrderBook(context.Context, *GetOrderBookRequest) (*GetOrderBookResponse, error)
-	// Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
+	// Returns the newest price of an asset. The answer's `asset_id` is the request's.
 	//
-	// A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
+	// Fails with NO_DATA if no price of the asset in the quote asset is known or can be derived.
+	GetPrice(context.Context, *GetPriceRequest) (*v1.Price, error)
+	// Streams the newest prices of assets. The key is `asset_id`, which is the request's.
+	StreamPrices(*StreamPricesRequest, grpc.ServerStreamingServer[StreamPricesResponse]) error
+	// Returns the newest metrics of an asset from one information provider, such as market capitalization and supply.
+	//
+	// Fails with NO_DATA if the provider has none for the asset, and with FEATURE_NOT_SUPPORTED, without `venue_id`, if
+	// the service does not read the provider.
+	GetAssetMetrics(context.Context, *GetAssetMetricsRequest) (*GetAssetMetricsResponse, error)
+	// Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
+	//
+	// Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
+	// until the next one. An empty book is an answer.
+	GetOrderBook(context.Context, *GetOrderBookRequest) (*GetOrderBookResponse, error)
+	// Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
+	// not known only heartbeats are sent; the snapshot follows as soon as it is known.
+	//
+	// With a `depth`, in the request or in the snapshot, the client's book holds exactly the best `depth` prices of each
+	// side after every delta: the server sends a level that enters them with its quantity, and one that leaves them with
+	// quantity zero and BOOK_ACTION_DELETE. If a change does not touch them, no delta is sent. In a book of single orders
+	// all orders at a price enter and leave together.
+	//
+	// `sequence` and `first_sequence` are the venue's. `previous_sequence` of a delta is the `sequence` of the message of
+	// this stream before it, snapshot or delta, whatever the venue reports, so a change that is not sent leaves no gap.
+	// All three are absent if the venue does not number changes. `checksum` is left out if the request has a `depth`. A
+	// gap at the venue resets the stream: the client's book is invalid until the next snapshot.
 	StreamOrderBook(*StreamOrderBookRequest, grpc.ServerStreamingServer[StreamOrderBookResponse]) error
+	// Computes how much can be traded near the current best prices of a listing, from the book of GetOrderBook.
+	//
+	// Fails with DATA_NOT_VALID while the book is not known, and with NO_DATA if it lacks bids or asks.
+	GetMarketDepth(context.Context, *GetMarketDepthRequest) (*GetMarketDepthResponse, error)
+	// Returns the newest liquidity metrics of a listing. Fails with FEATURE_NOT_SUPPORTED if the service does not compute
+	// them for the window.
+	GetLiquidityMetrics(context.Context, *GetLiquidityMetricsRequest) (*GetLiquidityMetricsResponse, error)
 	// Lists past trades of a listing, oldest first.
 	ListTrades(context.Context, *ListTradesRequest) (*ListTradesResponse, error)
-	// Streams trades of listings.
+	// Streams the trades of listings as they are made. Without state. The key is the listing and `trade_id`; a trade
+	// without an id has no key.
+	//
+	// A trade on a chain is sent again when its finality changes; FINALITY_REORGED takes the trade back.
 	StreamTrades(*StreamTradesRequest, grpc.ServerStreamingServer[StreamTradesResponse]) error
-	// Lists past candles of a listing, oldest first.
+	// Lists candles of a listing, ordered by `open_time`, oldest first. The candle that is still open is part of the
+	// list. An interval without trades has a candle only if the venue makes one.
+	//
+	// Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for the listing.
 	ListCandles(context.Context, *ListCandlesRequest) (*ListCandlesResponse, error)
-	// Streams candles of listings: every change of the open candle, then the closed candle.
+	// Streams candles of listings: the open candle of each, then every change. When an interval ends, its candle is sent
+	// with `closed` set to true before the next one. The key is the listing and `open_time`; a later message replaces the
+	// candle with the same key, a closed one too, if the venue corrects it.
+	//
+	// Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
 	StreamCandles(*StreamCandlesRequest, grpc.ServerStreamingServer[StreamCandlesResponse]) error
-	// Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it.
+	// Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
+	// in it, or if the service does not keep the trades of the whole interval.
 	GetVWAP(context.Context, *GetVWAPRequest) (*GetVWAPResponse, error)
-	// Computes how much can be traded near the current best prices of a listing.
-	GetMarketDepth(context.Context, *GetMarketDepthRequest) (*GetMarketDepthResponse, error)
-	// Returns the newest liquidity metrics of a listing.
-	GetLiquidityMetrics(context.Context, *GetLiquidityMetricsRequest) (*GetLiquidityMetricsResponse, error)
 	// Returns the newest ticker of a listing.
 	GetTicker(context.Context, *GetTickerRequest) (*GetTickerResponse, error)
-	// Streams tickers of listings.
+	// Streams the newest tickers of listings.
 	StreamTickers(*StreamTickersRequest, grpc.ServerStreamingServer[StreamTickersResponse]) error
-	// Lists past funding rates of a perpetual, oldest first.
+	// Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
+	// an answer before its time.
+	GetInstrumentStatus(context.Context, *GetInstrumentStatusRequest) (*GetInstrumentStatusResponse, error)
+	// Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time.
+	StreamInstrumentStatuses(*StreamInstrumentStatusesRequest, grpc.ServerStreamingServer[StreamInstrumentStatusesResponse]) error
+	// Returns the newest funding rate of a perpetual: the estimate of the next payment, if the venue gives one.
+	GetFundingRate(context.Context, *GetFundingRateRequest) (*GetFundingRateResponse, error)
+	// Lists the funding rates of past payments of a perpetual, one per payment, ordered by `funding_time`, oldest first.
+	// A rate without `funding_time` counts by its time.
 	ListFundingRates(context.Context, *ListFundingRatesRequest) (*ListFundingRatesResponse, error)
+	// Streams the newest funding rates of perpetuals, estimates as well as the rate of each payment (`settled`). The key
+	// is the listing and `funding_time`.
+	StreamFundingRates(*StreamFundingRatesRequest, grpc.ServerStreamingServer[StreamFundingRatesResponse]) error
+	// Returns the newest open interest of a derivative.
+	GetOpenInterest(context.Context, *GetOpenInterestRequest) (*GetOpenInterestResponse, error)
 	// Lists past open interest of a derivative, oldest first.
 	ListOpenInterest(context.Context, *ListOpenInterestRequest) (*ListOpenInterestResponse, error)
-	// Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type.
-	ListOptionChain(context.Context, *ListOptionChainRequest) (*ListOptionChainResponse, error)
-	// Streams liquidations on listings, as the venues publish them.
+	// Streams the newest open interest of derivatives.
+	StreamOpenInterest(*StreamOpenInterestRequest, grpc.ServerStreamingServer[StreamOpenInterestResponse]) error
+	// Lists past liquidations on a listing, as the venue published them, oldest first.
+	ListLiquidations(context.Context, *ListLiquidationsRequest) (*ListLiquidationsResponse, error)
+	// Streams liquidations on listings, as the venues publish them. Without state. The key is the listing and
+	// `liquidation_id`; a liquidation without an id has no key.
 	StreamLiquidations(*StreamLiquidationsRequest, grpc.ServerStreamingServer[StreamLiquidationsResponse]) error
-	// Streams the operations that venues allow on listings: first the current status of each listing, then every change.
-	StreamVenueSymbolStatus(*StreamVenueSymbolStatusRequest, grpc.ServerStreamingServer[StreamVenueSymbolStatusResponse]) error
+	// Returns the newest greeks of an option.
+	GetOptionGreeks(context.Context, *GetOptionGreeksRequest) (*GetOptionGreeksResponse, error)
+	// Streams the newest greeks of options.
+	StreamOptionGreeks(*StreamOptionGreeksRequest, grpc.ServerStreamingServer[StreamOptionGreeksResponse]) error
+	// Lists the options on an underlying at a venue with their newest market data, ordered by expiry, then strike, calls
+	// before puts, then by listing id. Contains what is listed now.
+	ListOptionChain(context.Context, *ListOptionChainRequest) (*ListOptionChainResponse, error)
+	// Returns the newest cost and terms of borrowing an asset at a venue or lending market.
+	GetBorrowRate(context.Context, *GetBorrowRateRequest) (*GetBorrowRateResponse, error)
+	// Lists the past cost and terms of borrowing an asset at a venue or lending market, oldest first.
+	ListBorrowRates(context.Context, *ListBorrowRatesRequest) (*ListBorrowRatesResponse, error)
+	// Returns the newest state of a liquidity pool.
+	GetPool(context.Context, *GetPoolRequest) (*GetPoolResponse, error)
+	// Streams the newest states of liquidity pools, at most one per pool and block. After a reorganization the state of
+	// the new block follows, whose number can be lower.
+	StreamPools(*StreamPoolsRequest, grpc.ServerStreamingServer[StreamPoolsResponse]) error
+	// Lists past swaps in a liquidity pool, in the order of the chain, oldest first. A swap that a reorganization took
+	// back is left out.
+	ListSwaps(context.Context, *ListSwapsRequest) (*ListSwapsResponse, error)
+	// Streams swaps in liquidity pools, in the order of the chain. Without state. The key is the listing, the transaction
+	// and its `log_index`.
+	//
+	// A swap is sent again when its finality changes; FINALITY_REORGED takes the swap back.
+	StreamSwaps(*StreamSwapsRequest, grpc.ServerStreamingServer[StreamSwapsResponse]) error
 	mustEmbedUnimplementedMarketDataServer()
 }
 
@@ -407,11 +811,20 @@ func (UnimplementedMarketDataServer) GetPrice(context.Context, *GetPriceRequest)
 func (UnimplementedMarketDataServer) StreamPrices(*StreamPricesRequest, grpc.ServerStreamingServer[StreamPricesResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method StreamPrices not implemented")
 }
+func (UnimplementedMarketDataServer) GetAssetMetrics(context.Context, *GetAssetMetricsRequest) (*GetAssetMetricsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetAssetMetrics not implemented")
+}
 func (UnimplementedMarketDataServer) GetOrderBook(context.Context, *GetOrderBookRequest) (*GetOrderBookResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetOrderBook not implemented")
 }
 func (UnimplementedMarketDataServer) StreamOrderBook(*StreamOrderBookRequest, grpc.ServerStreamingServer[StreamOrderBookResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method StreamOrderBook not implemented")
+}
+func (UnimplementedMarketDataServer) GetMarketDepth(context.Context, *GetMarketDepthRequest) (*GetMarketDepthResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetMarketDepth not implemented")
+}
+func (UnimplementedMarketDataServer) GetLiquidityMetrics(context.Context, *GetLiquidityMetricsRequest) (*GetLiquidityMetricsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetLiquidityMetrics not implemented")
 }
 func (UnimplementedMarketDataServer) ListTrades(context.Context, *ListTradesRequest) (*ListTradesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListTrades not implemented")
@@ -428,32 +841,68 @@ func (UnimplementedMarketDataServer) StreamCandles(*StreamCandlesRequest, grpc.S
 func (UnimplementedMarketDataServer) GetVWAP(context.Context, *GetVWAPRequest) (*GetVWAPResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetVWAP not implemented")
 }
-func (UnimplementedMarketDataServer) GetMarketDepth(context.Context, *GetMarketDepthRequest) (*GetMarketDepthResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetMarketDepth not implemented")
-}
-func (UnimplementedMarketDataServer) GetLiquidityMetrics(context.Context, *GetLiquidityMetricsRequest) (*GetLiquidityMetricsResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetLiquidityMetrics not implemented")
-}
 func (UnimplementedMarketDataServer) GetTicker(context.Context, *GetTickerRequest) (*GetTickerResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetTicker not implemented")
 }
 func (UnimplementedMarketDataServer) StreamTickers(*StreamTickersRequest, grpc.ServerStreamingServer[StreamTickersResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method StreamTickers not implemented")
 }
+func (UnimplementedMarketDataServer) GetInstrumentStatus(context.Context, *GetInstrumentStatusRequest) (*GetInstrumentStatusResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetInstrumentStatus not implemented")
+}
+func (UnimplementedMarketDataServer) StreamInstrumentStatuses(*StreamInstrumentStatusesRequest, grpc.ServerStreamingServer[StreamInstrumentStatusesResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamInstrumentStatuses not implemented")
+}
+func (UnimplementedMarketDataServer) GetFundingRate(context.Context, *GetFundingRateRequest) (*GetFundingRateResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetFundingRate not implemented")
+}
 func (UnimplementedMarketDataServer) ListFundingRates(context.Context, *ListFundingRatesRequest) (*ListFundingRatesResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListFundingRates not implemented")
+}
+func (UnimplementedMarketDataServer) StreamFundingRates(*StreamFundingRatesRequest, grpc.ServerStreamingServer[StreamFundingRatesResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamFundingRates not implemented")
+}
+func (UnimplementedMarketDataServer) GetOpenInterest(context.Context, *GetOpenInterestRequest) (*GetOpenInterestResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetOpenInterest not implemented")
 }
 func (UnimplementedMarketDataServer) ListOpenInterest(context.Context, *ListOpenInterestRequest) (*ListOpenInterestResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListOpenInterest not implemented")
 }
-func (UnimplementedMarketDataServer) ListOptionChain(context.Context, *ListOptionChainRequest) (*ListOptionChainResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListOptionChain not implemented")
+func (UnimplementedMarketDataServer) StreamOpenInterest(*StreamOpenInterestRequest, grpc.ServerStreamingServer[StreamOpenInterestResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamOpenInterest not implemented")
+}
+func (UnimplementedMarketDataServer) ListLiquidations(context.Context, *ListLiquidationsRequest) (*ListLiquidationsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListLiquidations not implemented")
 }
 func (UnimplementedMarketDataServer) StreamLiquidations(*StreamLiquidationsRequest, grpc.ServerStreamingServer[StreamLiquidationsResponse]) error {
 	return status.Errorf(codes.Unimplemented, "method StreamLiquidations not implemented")
 }
-func (UnimplementedMarketDataServer) StreamVenueSymbolStatus(*StreamVenueSymbolStatusRequest, grpc.ServerStreamingServer[StreamVenueSymbolStatusResponse]) error {
-	return status.Errorf(codes.Unimplemented, "method StreamVenueSymbolStatus not implemented")
+func (UnimplementedMarketDataServer) GetOptionGreeks(context.Context, *GetOptionGreeksRequest) (*GetOptionGreeksResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetOptionGreeks not implemented")
+}
+func (UnimplementedMarketDataServer) StreamOptionGreeks(*StreamOptionGreeksRequest, grpc.ServerStreamingServer[StreamOptionGreeksResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamOptionGreeks not implemented")
+}
+func (UnimplementedMarketDataServer) ListOptionChain(context.Context, *ListOptionChainRequest) (*ListOptionChainResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListOptionChain not implemented")
+}
+func (UnimplementedMarketDataServer) GetBorrowRate(context.Context, *GetBorrowRateRequest) (*GetBorrowRateResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetBorrowRate not implemented")
+}
+func (UnimplementedMarketDataServer) ListBorrowRates(context.Context, *ListBorrowRatesRequest) (*ListBorrowRatesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListBorrowRates not implemented")
+}
+func (UnimplementedMarketDataServer) GetPool(context.Context, *GetPoolRequest) (*GetPoolResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetPool not implemented")
+}
+func (UnimplementedMarketDataServer) StreamPools(*StreamPoolsRequest, grpc.ServerStreamingServer[StreamPoolsResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamPools not implemented")
+}
+func (UnimplementedMarketDataServer) ListSwaps(context.Context, *ListSwapsRequest) (*ListSwapsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListSwaps not implemented")
+}
+func (UnimplementedMarketDataServer) StreamSwaps(*StreamSwapsRequest, grpc.ServerStreamingServer[StreamSwapsResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamSwaps not implemented")
 }
 func (UnimplementedMarketDataServer) mustEmbedUnimplementedMarketDataServer() {}
 func (UnimplementedMarketDataServer) testEmbeddedByValue()                    {}
@@ -505,6 +954,24 @@ func _MarketData_StreamPrices_Handler(srv interface{}, stream grpc.ServerStream)
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamPricesServer = grpc.ServerStreamingServer[StreamPricesResponse]
 
+func _MarketData_GetAssetMetrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAssetMetricsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetAssetMetrics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetAssetMetrics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetAssetMetrics(ctx, req.(*GetAssetMetricsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _MarketData_GetOrderBook_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetOrderBookRequest)
 	if err := dec(in); err != nil {
@@ -533,6 +1000,42 @@ func _MarketData_StreamOrderBook_Handler(srv interface{}, stream grpc.ServerStre
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamOrderBookServer = grpc.ServerStreamingServer[StreamOrderBookResponse]
+
+func _MarketData_GetMarketDepth_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetMarketDepthRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetMarketDepth(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetMarketDepth_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetMarketDepth(ctx, req.(*GetMarketDepthRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_GetLiquidityMetrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetLiquidityMetricsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetLiquidityMetrics(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetLiquidityMetrics_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetLiquidityMetrics(ctx, req.(*GetLiquidityMetricsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
 
 func _MarketData_ListTrades_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListTradesRequest)
@@ -610,42 +1113,6 @@ func _MarketData_GetVWAP_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
-func _MarketData_GetMarketDepth_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetMarketDepthRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(MarketDataServer).GetMarketDepth(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: MarketData_GetMarketDepth_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(MarketDataServer).GetMarketDepth(ctx, req.(*GetMarketDepthRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _MarketData_GetLiquidityMetrics_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetLiquidityMetricsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(MarketDataServer).GetLiquidityMetrics(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: MarketData_GetLiquidityMetrics_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(MarketDataServer).GetLiquidityMetrics(ctx, req.(*GetLiquidityMetricsRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
 func _MarketData_GetTicker_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetTickerRequest)
 	if err := dec(in); err != nil {
@@ -675,6 +1142,53 @@ func _MarketData_StreamTickers_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type MarketData_StreamTickersServer = grpc.ServerStreamingServer[StreamTickersResponse]
 
+func _MarketData_GetInstrumentStatus_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetInstrumentStatusRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetInstrumentStatus(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetInstrumentStatus_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetInstrumentStatus(ctx, req.(*GetInstrumentStatusRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_StreamInstrumentStatuses_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamInstrumentStatusesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MarketDataServer).StreamInstrumentStatuses(m, &grpc.GenericServerStream[StreamInstrumentStatusesRequest, StreamInstrumentStatusesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamInstrumentStatusesServer = grpc.ServerStreamingServer[StreamInstrumentStatusesResponse]
+
+func _MarketData_GetFundingRate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetFundingRateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetFundingRate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetFundingRate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetFundingRate(ctx, req.(*GetFundingRateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _MarketData_ListFundingRates_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListFundingRatesRequest)
 	if err := dec(in); err != nil {
@@ -689,6 +1203,35 @@ func _MarketData_ListFundingRates_Handler(srv interface{}, ctx context.Context, 
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(MarketDataServer).ListFundingRates(ctx, req.(*ListFundingRatesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_StreamFundingRates_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamFundingRatesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MarketDataServer).StreamFundingRates(m, &grpc.GenericServerStream[StreamFundingRatesRequest, StreamFundingRatesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamFundingRatesServer = grpc.ServerStreamingServer[StreamFundingRatesResponse]
+
+func _MarketData_GetOpenInterest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetOpenInterestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetOpenInterest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetOpenInterest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetOpenInterest(ctx, req.(*GetOpenInterestRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -711,6 +1254,75 @@ func _MarketData_ListOpenInterest_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MarketData_StreamOpenInterest_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamOpenInterestRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MarketDataServer).StreamOpenInterest(m, &grpc.GenericServerStream[StreamOpenInterestRequest, StreamOpenInterestResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamOpenInterestServer = grpc.ServerStreamingServer[StreamOpenInterestResponse]
+
+func _MarketData_ListLiquidations_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLiquidationsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).ListLiquidations(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_ListLiquidations_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).ListLiquidations(ctx, req.(*ListLiquidationsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_StreamLiquidations_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamLiquidationsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MarketDataServer).StreamLiquidations(m, &grpc.GenericServerStream[StreamLiquidationsRequest, StreamLiquidationsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamLiquidationsServer = grpc.ServerStreamingServer[StreamLiquidationsResponse]
+
+func _MarketData_GetOptionGreeks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetOptionGreeksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetOptionGreeks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetOptionGreeks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetOptionGreeks(ctx, req.(*GetOptionGreeksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_StreamOptionGreeks_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamOptionGreeksRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MarketDataServer).StreamOptionGreeks(m, &grpc.GenericServerStream[StreamOptionGreeksRequest, StreamOptionGreeksResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MarketData_StreamOptionGreeksServer = grpc.ServerStreamingServer[StreamOptionGreeksResponse]
+
 func _MarketData_ListOptionChain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListOptionChainRequest)
 	if err := dec(in); err != nil {
@@ -729,27 +1341,99 @@ func _MarketData_ListOptionChain_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
-func _MarketData_StreamLiquidations_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(StreamLiquidationsRequest)
+func _MarketData_GetBorrowRate_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBorrowRateRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetBorrowRate(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetBorrowRate_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetBorrowRate(ctx, req.(*GetBorrowRateRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_ListBorrowRates_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBorrowRatesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).ListBorrowRates(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_ListBorrowRates_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).ListBorrowRates(ctx, req.(*ListBorrowRatesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_GetPool_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPoolRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).GetPool(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_GetPool_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).GetPool(ctx, req.(*GetPoolRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_StreamPools_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamPoolsRequest)
 	if err := stream.RecvMsg(m); err != nil {
 		return err
 	}
-	return srv.(MarketDataServer).StreamLiquidations(m, &grpc.GenericServerStream[StreamLiquidationsRequest, StreamLiquidationsResponse]{ServerStream: stream})
+	return srv.(MarketDataServer).StreamPools(m, &grpc.GenericServerStream[StreamPoolsRequest, StreamPoolsResponse]{ServerStream: stream})
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type MarketData_StreamLiquidationsServer = grpc.ServerStreamingServer[StreamLiquidationsResponse]
+type MarketData_StreamPoolsServer = grpc.ServerStreamingServer[StreamPoolsResponse]
 
-func _MarketData_StreamVenueSymbolStatus_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(StreamVenueSymbolStatusRequest)
+func _MarketData_ListSwaps_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSwapsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MarketDataServer).ListSwaps(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MarketData_ListSwaps_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MarketDataServer).ListSwaps(ctx, req.(*ListSwapsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _MarketData_StreamSwaps_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamSwapsRequest)
 	if err := stream.RecvMsg(m); err != nil {
 		return err
 	}
-	return srv.(MarketDataServer).StreamVenueSymbolStatus(m, &grpc.GenericServerStream[StreamVenueSymbolStatusRequest, StreamVenueSymbolStatusResponse]{ServerStream: stream})
+	return srv.(MarketDataServer).StreamSwaps(m, &grpc.GenericServerStream[StreamSwapsRequest, StreamSwapsResponse]{ServerStream: stream})
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type MarketData_StreamVenueSymbolStatusServer = grpc.ServerStreamingServer[StreamVenueSymbolStatusResponse]
+type MarketData_StreamSwapsServer = grpc.ServerStreamingServer[StreamSwapsResponse]
 
 // MarketData_ServiceDesc is the grpc.ServiceDesc for MarketData service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -763,8 +1447,20 @@ var MarketData_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _MarketData_GetPrice_Handler,
 		},
 		{
+			MethodName: "GetAssetMetrics",
+			Handler:    _MarketData_GetAssetMetrics_Handler,
+		},
+		{
 			MethodName: "GetOrderBook",
 			Handler:    _MarketData_GetOrderBook_Handler,
+		},
+		{
+			MethodName: "GetMarketDepth",
+			Handler:    _MarketData_GetMarketDepth_Handler,
+		},
+		{
+			MethodName: "GetLiquidityMetrics",
+			Handler:    _MarketData_GetLiquidityMetrics_Handler,
 		},
 		{
 			MethodName: "ListTrades",
@@ -779,28 +1475,56 @@ var MarketData_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _MarketData_GetVWAP_Handler,
 		},
 		{
-			MethodName: "GetMarketDepth",
-			Handler:    _MarketData_GetMarketDepth_Handler,
-		},
-		{
-			MethodName: "GetLiquidityMetrics",
-			Handler:    _MarketData_GetLiquidityMetrics_Handler,
-		},
-		{
 			MethodName: "GetTicker",
 			Handler:    _MarketData_GetTicker_Handler,
+		},
+		{
+			MethodName: "GetInstrumentStatus",
+			Handler:    _MarketData_GetInstrumentStatus_Handler,
+		},
+		{
+			MethodName: "GetFundingRate",
+			Handler:    _MarketData_GetFundingRate_Handler,
 		},
 		{
 			MethodName: "ListFundingRates",
 			Handler:    _MarketData_ListFundingRates_Handler,
 		},
 		{
+			MethodName: "GetOpenInterest",
+			Handler:    _MarketData_GetOpenInterest_Handler,
+		},
+		{
 			MethodName: "ListOpenInterest",
 			Handler:    _MarketData_ListOpenInterest_Handler,
 		},
 		{
+			MethodName: "ListLiquidations",
+			Handler:    _MarketData_ListLiquidations_Handler,
+		},
+		{
+			MethodName: "GetOptionGreeks",
+			Handler:    _MarketData_GetOptionGreeks_Handler,
+		},
+		{
 			MethodName: "ListOptionChain",
 			Handler:    _MarketData_ListOptionChain_Handler,
+		},
+		{
+			MethodName: "GetBorrowRate",
+			Handler:    _MarketData_GetBorrowRate_Handler,
+		},
+		{
+			MethodName: "ListBorrowRates",
+			Handler:    _MarketData_ListBorrowRates_Handler,
+		},
+		{
+			MethodName: "GetPool",
+			Handler:    _MarketData_GetPool_Handler,
+		},
+		{
+			MethodName: "ListSwaps",
+			Handler:    _MarketData_ListSwaps_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
@@ -830,13 +1554,38 @@ var MarketData_ServiceDesc = grpc.ServiceDesc{
 			ServerStreams: true,
 		},
 		{
+			StreamName:    "StreamInstrumentStatuses",
+			Handler:       _MarketData_StreamInstrumentStatuses_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamFundingRates",
+			Handler:       _MarketData_StreamFundingRates_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamOpenInterest",
+			Handler:       _MarketData_StreamOpenInterest_Handler,
+			ServerStreams: true,
+		},
+		{
 			StreamName:    "StreamLiquidations",
 			Handler:       _MarketData_StreamLiquidations_Handler,
 			ServerStreams: true,
 		},
 		{
-			StreamName:    "StreamVenueSymbolStatus",
-			Handler:       _MarketData_StreamVenueSymbolStatus_Handler,
+			StreamName:    "StreamOptionGreeks",
+			Handler:       _MarketData_StreamOptionGreeks_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamPools",
+			Handler:       _MarketData_StreamPools_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamSwaps",
+			Handler:       _MarketData_StreamSwaps_Handler,
 			ServerStreams: true,
 		},
 	},

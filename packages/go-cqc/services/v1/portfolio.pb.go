@@ -8,10 +8,12 @@ package servicesv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
@@ -30,7 +32,9 @@ const (
 type GetPortfolioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolio to get.
-	PortfolioId   string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	// Time whose records to answer. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -72,10 +76,17 @@ func (x *GetPortfolioRequest) GetPortfolioId() string {
 	return ""
 }
 
+func (x *GetPortfolioRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // The requested portfolio.
 type GetPortfolioResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The portfolio in its current state.
+	// The portfolio as of the requested time.
 	Portfolio     *v1.Portfolio `protobuf:"bytes,1,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -121,14 +132,16 @@ func (x *GetPortfolioResponse) GetPortfolio() *v1.Portfolio {
 // Selects the portfolios to list.
 type ListPortfoliosRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only portfolios that are part of this one. Absent means all.
+	// Only portfolios that are directly part of this one. Absent means all.
 	ParentPortfolioId *string `protobuf:"bytes,3,opt,name=parent_portfolio_id,json=parentPortfolioId,proto3,oneof" json:"parent_portfolio_id,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Time whose records to answer. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListPortfoliosRequest) Reset() {
@@ -182,13 +195,22 @@ func (x *ListPortfoliosRequest) GetParentPortfolioId() string {
 	return ""
 }
 
+func (x *ListPortfoliosRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // A page of portfolios.
 type ListPortfoliosResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolios of this page.
 	Portfolios []*v1.Portfolio `protobuf:"bytes,1,rep,name=portfolios,proto3" json:"portfolios,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -237,13 +259,19 @@ func (x *ListPortfoliosResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListPortfoliosResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 // The portfolio to add.
 type CreatePortfolioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
+	// Id of the request, a UUID; see "Retries" in SPEC.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Portfolio to add. The service sets its revision and times.
+	// Portfolio to add. Its revision and times are not set.
 	Portfolio     *v1.Portfolio `protobuf:"bytes,2,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -342,13 +370,12 @@ func (x *CreatePortfolioResponse) GetPortfolio() *v1.Portfolio {
 // A change to a portfolio.
 type UpdatePortfolioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
+	// Id of the request, a UUID; see "Retries" in SPEC.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete portfolio as it was read, with the new values filled in. A partial record fails validation. The id
-	// selects the portfolio to change, and the revision is the one that the caller read.
+	// The complete portfolio as it was read, with the new values filled in. Its id selects the portfolio to change, and
+	// its revision is the one that the caller read.
 	Portfolio *v1.Portfolio `protobuf:"bytes,2,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
-	// Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent.
+	// Fields to change, such as `name`; see "Update" at AssetRegistry.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -454,8 +481,12 @@ func (x *UpdatePortfolioResponse) GetPortfolio() *v1.Portfolio {
 // Selects the position to return.
 type GetPositionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Account that holds the position.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Position to get.
-	PositionId    string `protobuf:"bytes,1,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
+	PositionId string `protobuf:"bytes,2,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
+	// Time whose records to answer. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -490,6 +521,13 @@ func (*GetPositionRequest) Descriptor() ([]byte, []int) {
 	return file_cqc_services_v1_portfolio_proto_rawDescGZIP(), []int{8}
 }
 
+func (x *GetPositionRequest) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
 func (x *GetPositionRequest) GetPositionId() string {
 	if x != nil {
 		return x.PositionId
@@ -497,10 +535,17 @@ func (x *GetPositionRequest) GetPositionId() string {
 	return ""
 }
 
+func (x *GetPositionRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // The requested position.
 type GetPositionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The position in its current state.
+	// The position as of the requested time.
 	Position      *v1.Position `protobuf:"bytes,1,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -546,15 +591,15 @@ func (x *GetPositionResponse) GetPosition() *v1.Position {
 // Selects the positions to list.
 type ListPositionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Portfolio whose positions to list.
 	PortfolioId string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
 	// Only positions of this account. Absent means all.
 	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Point in time that the response reflects. Absent means now.
+	// Time whose records to answer. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -630,8 +675,10 @@ type ListPositionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Positions of this page.
 	Positions []*v1.Position `protobuf:"bytes,1,rep,name=positions,proto3" json:"positions,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -680,15 +727,26 @@ func (x *ListPositionsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Selects the portfolio whose positions to follow.
+func (x *ListPositionsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// Selects the positions to follow.
 type StreamPositionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolio whose positions to follow.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts with all open positions.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Only positions of this account. Absent means all.
+	AccountId *string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamPositionsRequest) Reset() {
@@ -728,11 +786,25 @@ func (x *StreamPositionsRequest) GetPortfolioId() string {
 	return ""
 }
 
+func (x *StreamPositionsRequest) GetAccountId() string {
+	if x != nil && x.AccountId != nil {
+		return *x.AccountId
+	}
+	return ""
+}
+
 func (x *StreamPositionsRequest) GetResumeToken() string {
 	if x != nil {
 		return x.ResumeToken
 	}
 	return ""
+}
+
+func (x *StreamPositionsRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
 }
 
 // One message of the stream.
@@ -743,11 +815,12 @@ type StreamPositionsResponse struct {
 	// Types that are valid to be assigned to Event:
 	//
 	//	*StreamPositionsResponse_Position
+	//	*StreamPositionsResponse_SnapshotComplete
 	//	*StreamPositionsResponse_Heartbeat
 	//	*StreamPositionsResponse_Reset_
 	Event isStreamPositionsResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -798,6 +871,15 @@ func (x *StreamPositionsResponse) GetPosition() *v1.Position {
 	return nil
 }
 
+func (x *StreamPositionsResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamPositionsResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
 func (x *StreamPositionsResponse) GetHeartbeat() *Heartbeat {
 	if x != nil {
 		if x, ok := x.Event.(*StreamPositionsResponse_Heartbeat); ok {
@@ -828,21 +910,28 @@ type isStreamPositionsResponse_Event interface {
 }
 
 type StreamPositionsResponse_Position struct {
-	// A position. Replaces the position with the same id.
+	// A position. Replaces the position with the same id; quantity 0 removes it.
 	Position *v1.Position `protobuf:"bytes,1,opt,name=position,proto3,oneof"`
+}
+
+type StreamPositionsResponse_SnapshotComplete struct {
+	// All open positions have been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
 }
 
 type StreamPositionsResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
-	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamPositionsResponse_Reset_ struct {
 	// Updates were lost. All open positions follow.
-	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
 }
 
 func (*StreamPositionsResponse_Position) isStreamPositionsResponse_Event() {}
+
+func (*StreamPositionsResponse_SnapshotComplete) isStreamPositionsResponse_Event() {}
 
 func (*StreamPositionsResponse_Heartbeat) isStreamPositionsResponse_Event() {}
 
@@ -855,18 +944,22 @@ type GetPnLRequest struct {
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
 	// Only profit and loss of this account. Absent means all accounts of the portfolio.
 	AccountId *string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Only profit and loss on this listing. Absent means all listings.
+	// Only profit and loss on this listing of derivatives. Absent means everything held.
 	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// Start of the interval, inclusive.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// End of the interval, exclusive. Absent means now.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Which lots a sale consumes. Unspecified means FIFO.
+	// Which lots a disposal uses up. Unspecified means FIFO.
 	Method v1.CostBasisMethod `protobuf:"varint,6,opt,name=method,proto3,enum=cqc.portfolio.v1.CostBasisMethod" json:"method,omitempty"`
+	// Price that values what is held. Unspecified means MARK.
+	ValuationSource v1.ValuationSource `protobuf:"varint,7,opt,name=valuation_source,json=valuationSource,proto3,enum=cqc.portfolio.v1.ValuationSource" json:"valuation_source,omitempty"`
 	// Asset in which to state profit and loss. Absent means the portfolio's reporting asset.
-	ReportingAssetId *string `protobuf:"bytes,7,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	ReportingAssetId *string `protobuf:"bytes,8,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
+	// Time of recording up to which entries count, inclusive: what the books said then. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetPnLRequest) Reset() {
@@ -941,11 +1034,25 @@ func (x *GetPnLRequest) GetMethod() v1.CostBasisMethod {
 	return v1.CostBasisMethod(0)
 }
 
+func (x *GetPnLRequest) GetValuationSource() v1.ValuationSource {
+	if x != nil {
+		return x.ValuationSource
+	}
+	return v1.ValuationSource(0)
+}
+
 func (x *GetPnLRequest) GetReportingAssetId() string {
 	if x != nil && x.ReportingAssetId != nil {
 		return *x.ReportingAssetId
 	}
 	return ""
+}
+
+func (x *GetPnLRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
 }
 
 // The requested profit and loss.
@@ -997,18 +1104,20 @@ func (x *GetPnLResponse) GetPnl() *v1.PnL {
 // Selects the entries to list.
 type ListTransactionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Portfolio whose books to read.
 	PortfolioId string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Only entries of this account. Absent means all.
+	// Only entries of this account, or with a leg in it. Absent means all.
 	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Only entries at or after this time. Absent means from the first entry.
+	// Only entries whose `timestamp` is at or after this time. Absent means from the first entry.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only entries before this time. Absent means up to now.
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Only entries whose `timestamp` is before this time. Absent means no end.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// Time of recording up to which entries are listed, inclusive. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1085,13 +1194,22 @@ func (x *ListTransactionsRequest) GetEndTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ListTransactionsRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // A page of entries.
 type ListTransactionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Entries of this page, oldest first.
 	Transactions []*v1.Transaction `protobuf:"bytes,1,rep,name=transactions,proto3" json:"transactions,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1140,13 +1258,19 @@ func (x *ListTransactionsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListTransactionsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 // The entry to add to a portfolio's books.
 type RecordTransactionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
+	// Id of the request, a UUID; see "Retries" in SPEC.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Entry to add. The service sets its recording time.
+	// Entry to add. Its `transaction_id` and `recorded_at` are not set.
 	Transaction   *v1.Transaction `protobuf:"bytes,2,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1199,7 +1323,7 @@ func (x *RecordTransactionRequest) GetTransaction() *v1.Transaction {
 // The entry that was recorded.
 type RecordTransactionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The entry with its recording time.
+	// The entry with its id and recording time.
 	Transaction   *v1.Transaction `protobuf:"bytes,1,opt,name=transaction,proto3" json:"transaction,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1245,16 +1369,20 @@ func (x *RecordTransactionResponse) GetTransaction() *v1.Transaction {
 // Selects the lots to list.
 type ListLotsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Portfolio whose lots to list.
 	PortfolioId string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	// Only lots of this account. Absent means all.
+	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
 	// Only lots of this asset. Absent means all.
-	AssetId *string `protobuf:"bytes,4,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Point in time that the response reflects. Absent means now.
-	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	AssetId *string `protobuf:"bytes,5,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// Which lots the disposals used up. Unspecified means FIFO.
+	Method v1.CostBasisMethod `protobuf:"varint,6,opt,name=method,proto3,enum=cqc.portfolio.v1.CostBasisMethod" json:"method,omitempty"`
+	// Time whose records to answer. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1310,11 +1438,25 @@ func (x *ListLotsRequest) GetPortfolioId() string {
 	return ""
 }
 
+func (x *ListLotsRequest) GetAccountId() string {
+	if x != nil && x.AccountId != nil {
+		return *x.AccountId
+	}
+	return ""
+}
+
 func (x *ListLotsRequest) GetAssetId() string {
 	if x != nil && x.AssetId != nil {
 		return *x.AssetId
 	}
 	return ""
+}
+
+func (x *ListLotsRequest) GetMethod() v1.CostBasisMethod {
+	if x != nil {
+		return x.Method
+	}
+	return v1.CostBasisMethod(0)
 }
 
 func (x *ListLotsRequest) GetAsOf() *timestamppb.Timestamp {
@@ -1329,7 +1471,7 @@ type ListLotsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Lots of this page, oldest first.
 	Lots []*v1.Lot `protobuf:"bytes,1,rep,name=lots,proto3" json:"lots,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1383,7 +1525,9 @@ func (x *ListLotsResponse) GetNextPageToken() string {
 type GetAllocationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolio whose target allocations to return.
-	PortfolioId   string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	// Time whose records to answer. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1425,10 +1569,17 @@ func (x *GetAllocationsRequest) GetPortfolioId() string {
 	return ""
 }
 
+func (x *GetAllocationsRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // The requested target allocations.
 type GetAllocationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Target allocations of the portfolio.
+	// Target allocations of the portfolio, in the order in which they were set.
 	Allocations []*v1.Allocation `protobuf:"bytes,1,rep,name=allocations,proto3" json:"allocations,omitempty"`
 	// Revision of the portfolio that contains the allocations.
 	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -1483,15 +1634,12 @@ func (x *GetAllocationsResponse) GetRevision() uint64 {
 // The target allocations to set.
 type SetAllocationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Portfolio to change.
-	PortfolioId string `protobuf:"bytes,2,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// All target allocations of the portfolio. Allocations that are not listed are removed.
-	Allocations []*v1.Allocation `protobuf:"bytes,3,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
+	// All target allocations of the portfolio, no target twice. Allocations that are not listed are removed.
+	Allocations []*v1.Allocation `protobuf:"bytes,2,rep,name=allocations,proto3" json:"allocations,omitempty"`
 	// Revision of the portfolio that the caller read.
-	Revision      uint64 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1524,13 +1672,6 @@ func (x *SetAllocationsRequest) ProtoReflect() protoreflect.Message {
 // Deprecated: Use SetAllocationsRequest.ProtoReflect.Descriptor instead.
 func (*SetAllocationsRequest) Descriptor() ([]byte, []int) {
 	return file_cqc_services_v1_portfolio_proto_rawDescGZIP(), []int{24}
-}
-
-func (x *SetAllocationsRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
 }
 
 func (x *SetAllocationsRequest) GetPortfolioId() string {
@@ -1613,70 +1754,85 @@ var File_cqc_services_v1_portfolio_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/services/v1/portfolio.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a cqc/portfolio/v1/portfolio.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\"cqc/portfolio/v1/transaction.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"D\n" +
+	"\x1fcqc/services/v1/portfolio.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccqc/options/v1/options.proto\x1a cqc/portfolio/v1/portfolio.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\"cqc/portfolio/v1/transaction.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"u\n" +
 	"\x13GetPortfolioRequest\x12-\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\"Q\n" +
-	"\x14GetPortfolioResponse\x129\n" +
-	"\tportfolio\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioR\tportfolio\"\xc2\x01\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12/\n" +
+	"\x05as_of\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"Y\n" +
+	"\x14GetPortfolioResponse\x12A\n" +
+	"\tportfolio\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioB\x06\xbaH\x03\xc8\x01\x01R\tportfolio\"\xf3\x01\n" +
 	"\x15ListPortfoliosRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12?\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x12?\n" +
 	"\x13parent_portfolio_id\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\x11parentPortfolioId\x88\x01\x01B\x16\n" +
-	"\x14_parent_portfolio_id\"\x87\x01\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\x11parentPortfolioId\x88\x01\x01\x12/\n" +
+	"\x05as_of\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOfB\x16\n" +
+	"\x14_parent_portfolio_id\"\xb4\x01\n" +
 	"\x16ListPortfoliosResponse\x12;\n" +
 	"\n" +
 	"portfolios\x18\x01 \x03(\v2\x1b.cqc.portfolio.v1.PortfolioR\n" +
 	"portfolios\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x84\x01\n" +
-	"\x16CreatePortfolioRequest\x12'\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xaa\x01\n" +
+	"\x16CreatePortfolioRequest\x12M\n" +
 	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12A\n" +
-	"\tportfolio\x18\x02 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioB\x06\xbaH\x03\xc8\x01\x01R\tportfolio\"T\n" +
-	"\x17CreatePortfolioResponse\x129\n" +
-	"\tportfolio\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioR\tportfolio\"\xc9\x01\n" +
-	"\x16UpdatePortfolioRequest\x12'\n" +
+	"request_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01R\trequestId\x12A\n" +
+	"\tportfolio\x18\x02 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioB\x06\xbaH\x03\xc8\x01\x01R\tportfolio\"\\\n" +
+	"\x17CreatePortfolioResponse\x12A\n" +
+	"\tportfolio\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioB\x06\xbaH\x03\xc8\x01\x01R\tportfolio\"\xbf\x02\n" +
+	"\x16UpdatePortfolioRequest\x12M\n" +
 	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12A\n" +
-	"\tportfolio\x18\x02 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioB\x06\xbaH\x03\xc8\x01\x01R\tportfolio\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask\"T\n" +
-	"\x17UpdatePortfolioResponse\x129\n" +
-	"\tportfolio\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioR\tportfolio\"A\n" +
-	"\x12GetPositionRequest\x12+\n" +
-	"\vposition_id\x18\x01 \x01(\tB\n" +
+	"request_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01R\trequestId\x12A\n" +
+	"\tportfolio\x18\x02 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioB\x06\xbaH\x03\xc8\x01\x01R\tportfolio\x12\x92\x01\n" +
+	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskBU\xbaHR\xba\x01L\n" +
+	"\x11update_mask.paths\x12!name at least one field to change\x1a\x14size(this.paths) > 0\xc8\x01\x01R\n" +
+	"updateMask\"\\\n" +
+	"\x17UpdatePortfolioResponse\x12A\n" +
+	"\tportfolio\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.PortfolioB\x06\xbaH\x03\xc8\x01\x01R\tportfolio\"\x9d\x01\n" +
+	"\x12GetPositionRequest\x12)\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12+\n" +
+	"\vposition_id\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
-	"positionId\"M\n" +
-	"\x13GetPositionResponse\x126\n" +
-	"\bposition\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.PositionR\bposition\"\x87\x02\n" +
+	"positionId\x12/\n" +
+	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"U\n" +
+	"\x13GetPositionResponse\x12>\n" +
+	"\bposition\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01R\bposition\"\x87\x02\n" +
 	"\x14ListPositionsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12-\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x12-\n" +
 	"\fportfolio_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12.\n" +
 	"\n" +
 	"account_id\x18\x04 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\taccountId\x88\x01\x01\x12/\n" +
 	"\x05as_of\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOfB\r\n" +
-	"\v_account_id\"\x83\x01\n" +
+	"\v_account_id\"\xb0\x01\n" +
 	"\x15ListPositionsResponse\x128\n" +
 	"\tpositions\x18\x01 \x03(\v2\x1a.cqc.portfolio.v1.PositionR\tpositions\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"t\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\x8d\x02\n" +
 	"\x16StreamPositionsRequest\x12-\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x82\x02\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12.\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\taccountId\x88\x01\x01\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatIntervalB\r\n" +
+	"\v_account_id\"\xd4\x02\n" +
 	"\x17StreamPositionsResponse\x128\n" +
-	"\bposition\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.PositionH\x00R\bposition\x12:\n" +
-	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\xdd\x03\n" +
+	"\bposition\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.PositionH\x00R\bposition\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xdb\x05\n" +
 	"\rGetPnLRequest\x12-\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12.\n" +
@@ -1687,18 +1843,21 @@ const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"\n" +
 	"start_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tstartTime\x125\n" +
 	"\bend_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12C\n" +
-	"\x06method\x18\x06 \x01(\x0e2!.cqc.portfolio.v1.CostBasisMethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06method\x12<\n" +
-	"\x12reporting_asset_id\x18\a \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x02R\x10reportingAssetId\x88\x01\x01B\r\n" +
+	"\x06method\x18\x06 \x01(\x0e2!.cqc.portfolio.v1.CostBasisMethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06method\x12V\n" +
+	"\x10valuation_source\x18\a \x01(\x0e2!.cqc.portfolio.v1.ValuationSourceB\b\xbaH\x05\x82\x01\x02\x10\x01R\x0fvaluationSource\x12<\n" +
+	"\x12reporting_asset_id\x18\b \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x02R\x10reportingAssetId\x88\x01\x01\x12/\n" +
+	"\x05as_of\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf:s\xbaHp\x1an\n" +
+	"\x10get_pnl.interval\x12\"start_time must be before end_time\x1a6!has(this.end_time) || this.start_time < this.end_timeB\r\n" +
 	"\v_account_idB\x12\n" +
 	"\x10_venue_symbol_idB\x15\n" +
-	"\x13_reporting_asset_id\"9\n" +
-	"\x0eGetPnLResponse\x12'\n" +
-	"\x03pnl\x18\x01 \x01(\v2\x15.cqc.portfolio.v1.PnLR\x03pnl\"\xcb\x02\n" +
+	"\x13_reporting_asset_id\"A\n" +
+	"\x0eGetPnLResponse\x12/\n" +
+	"\x03pnl\x18\x01 \x01(\v2\x15.cqc.portfolio.v1.PnLB\x06\xbaH\x03\xc8\x01\x01R\x03pnl\"\x97\x04\n" +
 	"\x17ListTransactionsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12-\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x12-\n" +
 	"\fportfolio_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12.\n" +
 	"\n" +
@@ -1706,60 +1865,68 @@ const file_cqc_services_v1_portfolio_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\taccountId\x88\x01\x01\x129\n" +
 	"\n" +
 	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\r\n" +
-	"\v_account_id\"\x8f\x01\n" +
+	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12/\n" +
+	"\x05as_of\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf:\x98\x01\xbaH\x94\x01\x1a\x91\x01\n" +
+	"\x1alist_transactions.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_timeB\r\n" +
+	"\v_account_id\"\xbc\x01\n" +
 	"\x18ListTransactionsResponse\x12A\n" +
 	"\ftransactions\x18\x01 \x03(\v2\x1d.cqc.portfolio.v1.TransactionR\ftransactions\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x8c\x01\n" +
-	"\x18RecordTransactionRequest\x12'\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xe3\x02\n" +
+	"\x18RecordTransactionRequest\x12M\n" +
 	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12G\n" +
-	"\vtransaction\x18\x02 \x01(\v2\x1d.cqc.portfolio.v1.TransactionB\x06\xbaH\x03\xc8\x01\x01R\vtransaction\"\\\n" +
-	"\x19RecordTransactionResponse\x12?\n" +
-	"\vtransaction\x18\x01 \x01(\v2\x1d.cqc.portfolio.v1.TransactionR\vtransaction\"\xfb\x01\n" +
+	"request_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01R\trequestId\x12G\n" +
+	"\vtransaction\x18\x02 \x01(\v2\x1d.cqc.portfolio.v1.TransactionB\x06\xbaH\x03\xc8\x01\x01R\vtransaction:\xae\x01\xbaH\xaa\x01\x1a\xa7\x01\n" +
+	"!record_transaction.transaction_id\x125transaction_id and recorded_at are set by the service\x1aKthis.transaction.transaction_id == '' && !has(this.transaction.recorded_at)\"d\n" +
+	"\x19RecordTransactionResponse\x12G\n" +
+	"\vtransaction\x18\x01 \x01(\v2\x1d.cqc.portfolio.v1.TransactionB\x06\xbaH\x03\xc8\x01\x01R\vtransaction\"\xff\x02\n" +
 	"\x0fListLotsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12-\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x12-\n" +
 	"\fportfolio_id\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12)\n" +
-	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x12/\n" +
-	"\x05as_of\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOfB\v\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12.\n" +
+	"\n" +
+	"account_id\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\taccountId\x88\x01\x01\x12)\n" +
+	"\basset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\aassetId\x88\x01\x01\x12C\n" +
+	"\x06method\x18\x06 \x01(\x0e2!.cqc.portfolio.v1.CostBasisMethodB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06method\x12/\n" +
+	"\x05as_of\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04asOfB\r\n" +
+	"\v_account_idB\v\n" +
 	"\t_asset_id\"o\n" +
 	"\x10ListLotsResponse\x12)\n" +
 	"\x04lots\x18\x01 \x03(\v2\x15.cqc.portfolio.v1.LotR\x04lots\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"F\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\"w\n" +
 	"\x15GetAllocationsRequest\x12-\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\"t\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12/\n" +
+	"\x05as_of\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"t\n" +
 	"\x16GetAllocationsResponse\x12>\n" +
 	"\vallocations\x18\x01 \x03(\v2\x1c.cqc.portfolio.v1.AllocationR\vallocations\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\xcb\x01\n" +
-	"\x15SetAllocationsRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12-\n" +
-	"\fportfolio_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12>\n" +
-	"\vallocations\x18\x03 \x03(\v2\x1c.cqc.portfolio.v1.AllocationR\vallocations\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"t\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\xb6\x01\n" +
+	"\x15SetAllocationsRequest\x12-\n" +
+	"\fportfolio_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vportfolioId\x12I\n" +
+	"\vallocations\x18\x02 \x03(\v2\x1c.cqc.portfolio.v1.AllocationB\t\xbaH\x06\x92\x01\x03\x10\x90NR\vallocations\x12#\n" +
+	"\brevision\x18\x03 \x01(\x04B\a\xbaH\x042\x02(\x01R\brevision\"t\n" +
 	"\x16SetAllocationsResponse\x12>\n" +
 	"\vallocations\x18\x01 \x03(\v2\x1c.cqc.portfolio.v1.AllocationR\vallocations\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision2\xf0\t\n" +
-	"\tPortfolio\x12[\n" +
-	"\fGetPortfolio\x12$.cqc.services.v1.GetPortfolioRequest\x1a%.cqc.services.v1.GetPortfolioResponse\x12a\n" +
-	"\x0eListPortfolios\x12&.cqc.services.v1.ListPortfoliosRequest\x1a'.cqc.services.v1.ListPortfoliosResponse\x12d\n" +
-	"\x0fCreatePortfolio\x12'.cqc.services.v1.CreatePortfolioRequest\x1a(.cqc.services.v1.CreatePortfolioResponse\x12d\n" +
-	"\x0fUpdatePortfolio\x12'.cqc.services.v1.UpdatePortfolioRequest\x1a(.cqc.services.v1.UpdatePortfolioResponse\x12X\n" +
-	"\vGetPosition\x12#.cqc.services.v1.GetPositionRequest\x1a$.cqc.services.v1.GetPositionResponse\x12^\n" +
-	"\rListPositions\x12%.cqc.services.v1.ListPositionsRequest\x1a&.cqc.services.v1.ListPositionsResponse\x12f\n" +
-	"\x0fStreamPositions\x12'.cqc.services.v1.StreamPositionsRequest\x1a(.cqc.services.v1.StreamPositionsResponse0\x01\x12I\n" +
-	"\x06GetPnL\x12\x1e.cqc.services.v1.GetPnLRequest\x1a\x1f.cqc.services.v1.GetPnLResponse\x12g\n" +
-	"\x10ListTransactions\x12(.cqc.services.v1.ListTransactionsRequest\x1a).cqc.services.v1.ListTransactionsResponse\x12j\n" +
-	"\x11RecordTransaction\x12).cqc.services.v1.RecordTransactionRequest\x1a*.cqc.services.v1.RecordTransactionResponse\x12O\n" +
-	"\bListLots\x12 .cqc.services.v1.ListLotsRequest\x1a!.cqc.services.v1.ListLotsResponse\x12a\n" +
-	"\x0eGetAllocations\x12&.cqc.services.v1.GetAllocationsRequest\x1a'.cqc.services.v1.GetAllocationsResponse\x12a\n" +
-	"\x0eSetAllocations\x12&.cqc.services.v1.SetAllocationsRequest\x1a'.cqc.services.v1.SetAllocationsResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"\brevision\x18\x02 \x01(\x04R\brevision2\x8f\f\n" +
+	"\tPortfolio\x12r\n" +
+	"\fGetPortfolio\x12$.cqc.services.v1.GetPortfolioRequest\x1a%.cqc.services.v1.GetPortfolioResponse\"\x15ʔ'\x0eportfolio.read\x90\x02\x01\x12x\n" +
+	"\x0eListPortfolios\x12&.cqc.services.v1.ListPortfoliosRequest\x1a'.cqc.services.v1.ListPortfoliosResponse\"\x15ʔ'\x0eportfolio.read\x90\x02\x01\x12y\n" +
+	"\x0fCreatePortfolio\x12'.cqc.services.v1.CreatePortfolioRequest\x1a(.cqc.services.v1.CreatePortfolioResponse\"\x13ʔ'\x0fportfolio.write\x12y\n" +
+	"\x0fUpdatePortfolio\x12'.cqc.services.v1.UpdatePortfolioRequest\x1a(.cqc.services.v1.UpdatePortfolioResponse\"\x13ʔ'\x0fportfolio.write\x12o\n" +
+	"\vGetPosition\x12#.cqc.services.v1.GetPositionRequest\x1a$.cqc.services.v1.GetPositionResponse\"\x15ʔ'\x0eportfolio.read\x90\x02\x01\x12u\n" +
+	"\rListPositions\x12%.cqc.services.v1.ListPositionsRequest\x1a&.cqc.services.v1.ListPositionsResponse\"\x15ʔ'\x0eportfolio.read\x90\x02\x01\x12z\n" +
+	"\x0fStreamPositions\x12'.cqc.services.v1.StreamPositionsRequest\x1a(.cqc.services.v1.StreamPositionsResponse\"\x12ʔ'\x0eportfolio.read0\x01\x12`\n" +
+	"\x06GetPnL\x12\x1e.cqc.services.v1.GetPnLRequest\x1a\x1f.cqc.services.v1.GetPnLResponse\"\x15ʔ'\x0eportfolio.read\x90\x02\x01\x12~\n" +
+	"\x10ListTransactions\x12(.cqc.services.v1.ListTransactionsRequest\x1a).cqc.services.v1.ListTransactionsResponse\"\x15ʔ'\x0eportfolio.read\x90\x02\x01\x12{\n" +
+	"\x11RecordTransaction\x12).cqc.services.v1.RecordTransactionRequest\x1a*.cqc.services.v1.RecordTransactionResponse\"\x0fʔ'\vbooks.write\x12f\n" +
+	"\bListLots\x12 .cqc.services.v1.ListLotsRequest\x1a!.cqc.services.v1.ListLotsResponse\"\x15ʔ'\x0eportfolio.read\x90\x02\x01\x12x\n" +
+	"\x0eGetAllocations\x12&.cqc.services.v1.GetAllocationsRequest\x1a'.cqc.services.v1.GetAllocationsResponse\"\x15ʔ'\x0eportfolio.read\x90\x02\x01\x12y\n" +
+	"\x0eSetAllocations\x12&.cqc.services.v1.SetAllocationsRequest\x1a'.cqc.services.v1.SetAllocationsResponse\"\x16ʔ'\x0fportfolio.write\x90\x02\x02BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_portfolio_proto_rawDescOnce sync.Once
@@ -1801,77 +1968,90 @@ var file_cqc_services_v1_portfolio_proto_goTypes = []any{
 	(*GetAllocationsResponse)(nil),    // 23: cqc.services.v1.GetAllocationsResponse
 	(*SetAllocationsRequest)(nil),     // 24: cqc.services.v1.SetAllocationsRequest
 	(*SetAllocationsResponse)(nil),    // 25: cqc.services.v1.SetAllocationsResponse
-	(*v1.Portfolio)(nil),              // 26: cqc.portfolio.v1.Portfolio
-	(*fieldmaskpb.FieldMask)(nil),     // 27: google.protobuf.FieldMask
-	(*v1.Position)(nil),               // 28: cqc.portfolio.v1.Position
-	(*timestamppb.Timestamp)(nil),     // 29: google.protobuf.Timestamp
-	(*Heartbeat)(nil),                 // 30: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),               // 31: cqc.services.v1.StreamReset
-	(v1.CostBasisMethod)(0),           // 32: cqc.portfolio.v1.CostBasisMethod
-	(*v1.PnL)(nil),                    // 33: cqc.portfolio.v1.PnL
-	(*v1.Transaction)(nil),            // 34: cqc.portfolio.v1.Transaction
-	(*v1.Lot)(nil),                    // 35: cqc.portfolio.v1.Lot
-	(*v1.Allocation)(nil),             // 36: cqc.portfolio.v1.Allocation
+	(*timestamppb.Timestamp)(nil),     // 26: google.protobuf.Timestamp
+	(*v1.Portfolio)(nil),              // 27: cqc.portfolio.v1.Portfolio
+	(*fieldmaskpb.FieldMask)(nil),     // 28: google.protobuf.FieldMask
+	(*v1.Position)(nil),               // 29: cqc.portfolio.v1.Position
+	(*durationpb.Duration)(nil),       // 30: google.protobuf.Duration
+	(*SnapshotComplete)(nil),          // 31: cqc.services.v1.SnapshotComplete
+	(*Heartbeat)(nil),                 // 32: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),               // 33: cqc.services.v1.StreamReset
+	(v1.CostBasisMethod)(0),           // 34: cqc.portfolio.v1.CostBasisMethod
+	(v1.ValuationSource)(0),           // 35: cqc.portfolio.v1.ValuationSource
+	(*v1.PnL)(nil),                    // 36: cqc.portfolio.v1.PnL
+	(*v1.Transaction)(nil),            // 37: cqc.portfolio.v1.Transaction
+	(*v1.Lot)(nil),                    // 38: cqc.portfolio.v1.Lot
+	(*v1.Allocation)(nil),             // 39: cqc.portfolio.v1.Allocation
 }
 var file_cqc_services_v1_portfolio_proto_depIdxs = []int32{
-	26, // 0: cqc.services.v1.GetPortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	26, // 1: cqc.services.v1.ListPortfoliosResponse.portfolios:type_name -> cqc.portfolio.v1.Portfolio
-	26, // 2: cqc.services.v1.CreatePortfolioRequest.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	26, // 3: cqc.services.v1.CreatePortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	26, // 4: cqc.services.v1.UpdatePortfolioRequest.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	27, // 5: cqc.services.v1.UpdatePortfolioRequest.update_mask:type_name -> google.protobuf.FieldMask
-	26, // 6: cqc.services.v1.UpdatePortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
-	28, // 7: cqc.services.v1.GetPositionResponse.position:type_name -> cqc.portfolio.v1.Position
-	29, // 8: cqc.services.v1.ListPositionsRequest.as_of:type_name -> google.protobuf.Timestamp
-	28, // 9: cqc.services.v1.ListPositionsResponse.positions:type_name -> cqc.portfolio.v1.Position
-	28, // 10: cqc.services.v1.StreamPositionsResponse.position:type_name -> cqc.portfolio.v1.Position
-	30, // 11: cqc.services.v1.StreamPositionsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	31, // 12: cqc.services.v1.StreamPositionsResponse.reset:type_name -> cqc.services.v1.StreamReset
-	29, // 13: cqc.services.v1.GetPnLRequest.start_time:type_name -> google.protobuf.Timestamp
-	29, // 14: cqc.services.v1.GetPnLRequest.end_time:type_name -> google.protobuf.Timestamp
-	32, // 15: cqc.services.v1.GetPnLRequest.method:type_name -> cqc.portfolio.v1.CostBasisMethod
-	33, // 16: cqc.services.v1.GetPnLResponse.pnl:type_name -> cqc.portfolio.v1.PnL
-	29, // 17: cqc.services.v1.ListTransactionsRequest.start_time:type_name -> google.protobuf.Timestamp
-	29, // 18: cqc.services.v1.ListTransactionsRequest.end_time:type_name -> google.protobuf.Timestamp
-	34, // 19: cqc.services.v1.ListTransactionsResponse.transactions:type_name -> cqc.portfolio.v1.Transaction
-	34, // 20: cqc.services.v1.RecordTransactionRequest.transaction:type_name -> cqc.portfolio.v1.Transaction
-	34, // 21: cqc.services.v1.RecordTransactionResponse.transaction:type_name -> cqc.portfolio.v1.Transaction
-	29, // 22: cqc.services.v1.ListLotsRequest.as_of:type_name -> google.protobuf.Timestamp
-	35, // 23: cqc.services.v1.ListLotsResponse.lots:type_name -> cqc.portfolio.v1.Lot
-	36, // 24: cqc.services.v1.GetAllocationsResponse.allocations:type_name -> cqc.portfolio.v1.Allocation
-	36, // 25: cqc.services.v1.SetAllocationsRequest.allocations:type_name -> cqc.portfolio.v1.Allocation
-	36, // 26: cqc.services.v1.SetAllocationsResponse.allocations:type_name -> cqc.portfolio.v1.Allocation
-	0,  // 27: cqc.services.v1.Portfolio.GetPortfolio:input_type -> cqc.services.v1.GetPortfolioRequest
-	2,  // 28: cqc.services.v1.Portfolio.ListPortfolios:input_type -> cqc.services.v1.ListPortfoliosRequest
-	4,  // 29: cqc.services.v1.Portfolio.CreatePortfolio:input_type -> cqc.services.v1.CreatePortfolioRequest
-	6,  // 30: cqc.services.v1.Portfolio.UpdatePortfolio:input_type -> cqc.services.v1.UpdatePortfolioRequest
-	8,  // 31: cqc.services.v1.Portfolio.GetPosition:input_type -> cqc.services.v1.GetPositionRequest
-	10, // 32: cqc.services.v1.Portfolio.ListPositions:input_type -> cqc.services.v1.ListPositionsRequest
-	12, // 33: cqc.services.v1.Portfolio.StreamPositions:input_type -> cqc.services.v1.StreamPositionsRequest
-	14, // 34: cqc.services.v1.Portfolio.GetPnL:input_type -> cqc.services.v1.GetPnLRequest
-	16, // 35: cqc.services.v1.Portfolio.ListTransactions:input_type -> cqc.services.v1.ListTransactionsRequest
-	18, // 36: cqc.services.v1.Portfolio.RecordTransaction:input_type -> cqc.services.v1.RecordTransactionRequest
-	20, // 37: cqc.services.v1.Portfolio.ListLots:input_type -> cqc.services.v1.ListLotsRequest
-	22, // 38: cqc.services.v1.Portfolio.GetAllocations:input_type -> cqc.services.v1.GetAllocationsRequest
-	24, // 39: cqc.services.v1.Portfolio.SetAllocations:input_type -> cqc.services.v1.SetAllocationsRequest
-	1,  // 40: cqc.services.v1.Portfolio.GetPortfolio:output_type -> cqc.services.v1.GetPortfolioResponse
-	3,  // 41: cqc.services.v1.Portfolio.ListPortfolios:output_type -> cqc.services.v1.ListPortfoliosResponse
-	5,  // 42: cqc.services.v1.Portfolio.CreatePortfolio:output_type -> cqc.services.v1.CreatePortfolioResponse
-	7,  // 43: cqc.services.v1.Portfolio.UpdatePortfolio:output_type -> cqc.services.v1.UpdatePortfolioResponse
-	9,  // 44: cqc.services.v1.Portfolio.GetPosition:output_type -> cqc.services.v1.GetPositionResponse
-	11, // 45: cqc.services.v1.Portfolio.ListPositions:output_type -> cqc.services.v1.ListPositionsResponse
-	13, // 46: cqc.services.v1.Portfolio.StreamPositions:output_type -> cqc.services.v1.StreamPositionsResponse
-	15, // 47: cqc.services.v1.Portfolio.GetPnL:output_type -> cqc.services.v1.GetPnLResponse
-	17, // 48: cqc.services.v1.Portfolio.ListTransactions:output_type -> cqc.services.v1.ListTransactionsResponse
-	19, // 49: cqc.services.v1.Portfolio.RecordTransaction:output_type -> cqc.services.v1.RecordTransactionResponse
-	21, // 50: cqc.services.v1.Portfolio.ListLots:output_type -> cqc.services.v1.ListLotsResponse
-	23, // 51: cqc.services.v1.Portfolio.GetAllocations:output_type -> cqc.services.v1.GetAllocationsResponse
-	25, // 52: cqc.services.v1.Portfolio.SetAllocations:output_type -> cqc.services.v1.SetAllocationsResponse
-	40, // [40:53] is the sub-list for method output_type
-	27, // [27:40] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	26, // 0: cqc.services.v1.GetPortfolioRequest.as_of:type_name -> google.protobuf.Timestamp
+	27, // 1: cqc.services.v1.GetPortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	26, // 2: cqc.services.v1.ListPortfoliosRequest.as_of:type_name -> google.protobuf.Timestamp
+	27, // 3: cqc.services.v1.ListPortfoliosResponse.portfolios:type_name -> cqc.portfolio.v1.Portfolio
+	27, // 4: cqc.services.v1.CreatePortfolioRequest.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	27, // 5: cqc.services.v1.CreatePortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	27, // 6: cqc.services.v1.UpdatePortfolioRequest.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	28, // 7: cqc.services.v1.UpdatePortfolioRequest.update_mask:type_name -> google.protobuf.FieldMask
+	27, // 8: cqc.services.v1.UpdatePortfolioResponse.portfolio:type_name -> cqc.portfolio.v1.Portfolio
+	26, // 9: cqc.services.v1.GetPositionRequest.as_of:type_name -> google.protobuf.Timestamp
+	29, // 10: cqc.services.v1.GetPositionResponse.position:type_name -> cqc.portfolio.v1.Position
+	26, // 11: cqc.services.v1.ListPositionsRequest.as_of:type_name -> google.protobuf.Timestamp
+	29, // 12: cqc.services.v1.ListPositionsResponse.positions:type_name -> cqc.portfolio.v1.Position
+	30, // 13: cqc.services.v1.StreamPositionsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	29, // 14: cqc.services.v1.StreamPositionsResponse.position:type_name -> cqc.portfolio.v1.Position
+	31, // 15: cqc.services.v1.StreamPositionsResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	32, // 16: cqc.services.v1.StreamPositionsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	33, // 17: cqc.services.v1.StreamPositionsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	26, // 18: cqc.services.v1.GetPnLRequest.start_time:type_name -> google.protobuf.Timestamp
+	26, // 19: cqc.services.v1.GetPnLRequest.end_time:type_name -> google.protobuf.Timestamp
+	34, // 20: cqc.services.v1.GetPnLRequest.method:type_name -> cqc.portfolio.v1.CostBasisMethod
+	35, // 21: cqc.services.v1.GetPnLRequest.valuation_source:type_name -> cqc.portfolio.v1.ValuationSource
+	26, // 22: cqc.services.v1.GetPnLRequest.as_of:type_name -> google.protobuf.Timestamp
+	36, // 23: cqc.services.v1.GetPnLResponse.pnl:type_name -> cqc.portfolio.v1.PnL
+	26, // 24: cqc.services.v1.ListTransactionsRequest.start_time:type_name -> google.protobuf.Timestamp
+	26, // 25: cqc.services.v1.ListTransactionsRequest.end_time:type_name -> google.protobuf.Timestamp
+	26, // 26: cqc.services.v1.ListTransactionsRequest.as_of:type_name -> google.protobuf.Timestamp
+	37, // 27: cqc.services.v1.ListTransactionsResponse.transactions:type_name -> cqc.portfolio.v1.Transaction
+	37, // 28: cqc.services.v1.RecordTransactionRequest.transaction:type_name -> cqc.portfolio.v1.Transaction
+	37, // 29: cqc.services.v1.RecordTransactionResponse.transaction:type_name -> cqc.portfolio.v1.Transaction
+	34, // 30: cqc.services.v1.ListLotsRequest.method:type_name -> cqc.portfolio.v1.CostBasisMethod
+	26, // 31: cqc.services.v1.ListLotsRequest.as_of:type_name -> google.protobuf.Timestamp
+	38, // 32: cqc.services.v1.ListLotsResponse.lots:type_name -> cqc.portfolio.v1.Lot
+	26, // 33: cqc.services.v1.GetAllocationsRequest.as_of:type_name -> google.protobuf.Timestamp
+	39, // 34: cqc.services.v1.GetAllocationsResponse.allocations:type_name -> cqc.portfolio.v1.Allocation
+	39, // 35: cqc.services.v1.SetAllocationsRequest.allocations:type_name -> cqc.portfolio.v1.Allocation
+	39, // 36: cqc.services.v1.SetAllocationsResponse.allocations:type_name -> cqc.portfolio.v1.Allocation
+	0,  // 37: cqc.services.v1.Portfolio.GetPortfolio:input_type -> cqc.services.v1.GetPortfolioRequest
+	2,  // 38: cqc.services.v1.Portfolio.ListPortfolios:input_type -> cqc.services.v1.ListPortfoliosRequest
+	4,  // 39: cqc.services.v1.Portfolio.CreatePortfolio:input_type -> cqc.services.v1.CreatePortfolioRequest
+	6,  // 40: cqc.services.v1.Portfolio.UpdatePortfolio:input_type -> cqc.services.v1.UpdatePortfolioRequest
+	8,  // 41: cqc.services.v1.Portfolio.GetPosition:input_type -> cqc.services.v1.GetPositionRequest
+	10, // 42: cqc.services.v1.Portfolio.ListPositions:input_type -> cqc.services.v1.ListPositionsRequest
+	12, // 43: cqc.services.v1.Portfolio.StreamPositions:input_type -> cqc.services.v1.StreamPositionsRequest
+	14, // 44: cqc.services.v1.Portfolio.GetPnL:input_type -> cqc.services.v1.GetPnLRequest
+	16, // 45: cqc.services.v1.Portfolio.ListTransactions:input_type -> cqc.services.v1.ListTransactionsRequest
+	18, // 46: cqc.services.v1.Portfolio.RecordTransaction:input_type -> cqc.services.v1.RecordTransactionRequest
+	20, // 47: cqc.services.v1.Portfolio.ListLots:input_type -> cqc.services.v1.ListLotsRequest
+	22, // 48: cqc.services.v1.Portfolio.GetAllocations:input_type -> cqc.services.v1.GetAllocationsRequest
+	24, // 49: cqc.services.v1.Portfolio.SetAllocations:input_type -> cqc.services.v1.SetAllocationsRequest
+	1,  // 50: cqc.services.v1.Portfolio.GetPortfolio:output_type -> cqc.services.v1.GetPortfolioResponse
+	3,  // 51: cqc.services.v1.Portfolio.ListPortfolios:output_type -> cqc.services.v1.ListPortfoliosResponse
+	5,  // 52: cqc.services.v1.Portfolio.CreatePortfolio:output_type -> cqc.services.v1.CreatePortfolioResponse
+	7,  // 53: cqc.services.v1.Portfolio.UpdatePortfolio:output_type -> cqc.services.v1.UpdatePortfolioResponse
+	9,  // 54: cqc.services.v1.Portfolio.GetPosition:output_type -> cqc.services.v1.GetPositionResponse
+	11, // 55: cqc.services.v1.Portfolio.ListPositions:output_type -> cqc.services.v1.ListPositionsResponse
+	13, // 56: cqc.services.v1.Portfolio.StreamPositions:output_type -> cqc.services.v1.StreamPositionsResponse
+	15, // 57: cqc.services.v1.Portfolio.GetPnL:output_type -> cqc.services.v1.GetPnLResponse
+	17, // 58: cqc.services.v1.Portfolio.ListTransactions:output_type -> cqc.services.v1.ListTransactionsResponse
+	19, // 59: cqc.services.v1.Portfolio.RecordTransaction:output_type -> cqc.services.v1.RecordTransactionResponse
+	21, // 60: cqc.services.v1.Portfolio.ListLots:output_type -> cqc.services.v1.ListLotsResponse
+	23, // 61: cqc.services.v1.Portfolio.GetAllocations:output_type -> cqc.services.v1.GetAllocationsResponse
+	25, // 62: cqc.services.v1.Portfolio.SetAllocations:output_type -> cqc.services.v1.SetAllocationsResponse
+	50, // [50:63] is the sub-list for method output_type
+	37, // [37:50] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_portfolio_proto_init() }
@@ -1882,8 +2062,10 @@ func file_cqc_services_v1_portfolio_proto_init() {
 	file_cqc_services_v1_stream_proto_init()
 	file_cqc_services_v1_portfolio_proto_msgTypes[2].OneofWrappers = []any{}
 	file_cqc_services_v1_portfolio_proto_msgTypes[10].OneofWrappers = []any{}
+	file_cqc_services_v1_portfolio_proto_msgTypes[12].OneofWrappers = []any{}
 	file_cqc_services_v1_portfolio_proto_msgTypes[13].OneofWrappers = []any{
 		(*StreamPositionsResponse_Position)(nil),
+		(*StreamPositionsResponse_SnapshotComplete)(nil),
 		(*StreamPositionsResponse_Heartbeat)(nil),
 		(*StreamPositionsResponse_Reset_)(nil),
 	}

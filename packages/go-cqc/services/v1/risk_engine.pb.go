@@ -9,8 +9,10 @@ package servicesv1
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/events/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
+	v12 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -27,144 +29,6 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
-
-// Quantity that a limit bounds.
-type RiskMetric int32
-
-const (
-	// Not known.
-	RiskMetric_RISK_METRIC_UNSPECIFIED RiskMetric = 0
-	// Long plus short exposure, in the limit's reporting asset.
-	RiskMetric_RISK_METRIC_GROSS_EXPOSURE RiskMetric = 1
-	// Absolute value of long minus short exposure, in the limit's reporting asset.
-	RiskMetric_RISK_METRIC_NET_EXPOSURE RiskMetric = 2
-	// Value of one order, in the limit's reporting asset.
-	RiskMetric_RISK_METRIC_ORDER_NOTIONAL RiskMetric = 3
-	// Gross exposure divided by equity, a plain number.
-	RiskMetric_RISK_METRIC_LEVERAGE RiskMetric = 4
-	// Loss since the start of the UTC day, in the limit's reporting asset.
-	RiskMetric_RISK_METRIC_DAILY_LOSS RiskMetric = 5
-	// Loss since the highest equity, as a fraction of the highest equity.
-	RiskMetric_RISK_METRIC_DRAWDOWN RiskMetric = 6
-	// Orders sent per second, a plain number.
-	RiskMetric_RISK_METRIC_ORDER_RATE RiskMetric = 7
-	// Distance of the order's price from the middle of the book, in basis points.
-	RiskMetric_RISK_METRIC_PRICE_DEVIATION_BPS RiskMetric = 8
-)
-
-// Enum value maps for RiskMetric.
-var (
-	RiskMetric_name = map[int32]string{
-		0: "RISK_METRIC_UNSPECIFIED",
-		1: "RISK_METRIC_GROSS_EXPOSURE",
-		2: "RISK_METRIC_NET_EXPOSURE",
-		3: "RISK_METRIC_ORDER_NOTIONAL",
-		4: "RISK_METRIC_LEVERAGE",
-		5: "RISK_METRIC_DAILY_LOSS",
-		6: "RISK_METRIC_DRAWDOWN",
-		7: "RISK_METRIC_ORDER_RATE",
-		8: "RISK_METRIC_PRICE_DEVIATION_BPS",
-	}
-	RiskMetric_value = map[string]int32{
-		"RISK_METRIC_UNSPECIFIED":         0,
-		"RISK_METRIC_GROSS_EXPOSURE":      1,
-		"RISK_METRIC_NET_EXPOSURE":        2,
-		"RISK_METRIC_ORDER_NOTIONAL":      3,
-		"RISK_METRIC_LEVERAGE":            4,
-		"RISK_METRIC_DAILY_LOSS":          5,
-		"RISK_METRIC_DRAWDOWN":            6,
-		"RISK_METRIC_ORDER_RATE":          7,
-		"RISK_METRIC_PRICE_DEVIATION_BPS": 8,
-	}
-)
-
-func (x RiskMetric) Enum() *RiskMetric {
-	p := new(RiskMetric)
-	*p = x
-	return p
-}
-
-func (x RiskMetric) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (RiskMetric) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_services_v1_risk_engine_proto_enumTypes[0].Descriptor()
-}
-
-func (RiskMetric) Type() protoreflect.EnumType {
-	return &file_cqc_services_v1_risk_engine_proto_enumTypes[0]
-}
-
-func (x RiskMetric) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use RiskMetric.Descriptor instead.
-func (RiskMetric) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{0}
-}
-
-// What happens when a limit is exceeded.
-type RiskAction int32
-
-const (
-	// Not known.
-	RiskAction_RISK_ACTION_UNSPECIFIED RiskAction = 0
-	// An alert is raised.
-	RiskAction_RISK_ACTION_ALERT RiskAction = 1
-	// Orders that worsen the breach are rejected.
-	RiskAction_RISK_ACTION_REJECT RiskAction = 2
-	// Only orders that reduce positions are allowed.
-	RiskAction_RISK_ACTION_REDUCE_ONLY RiskAction = 3
-	// All orders are rejected, and open orders are cancelled.
-	RiskAction_RISK_ACTION_HALT RiskAction = 4
-)
-
-// Enum value maps for RiskAction.
-var (
-	RiskAction_name = map[int32]string{
-		0: "RISK_ACTION_UNSPECIFIED",
-		1: "RISK_ACTION_ALERT",
-		2: "RISK_ACTION_REJECT",
-		3: "RISK_ACTION_REDUCE_ONLY",
-		4: "RISK_ACTION_HALT",
-	}
-	RiskAction_value = map[string]int32{
-		"RISK_ACTION_UNSPECIFIED": 0,
-		"RISK_ACTION_ALERT":       1,
-		"RISK_ACTION_REJECT":      2,
-		"RISK_ACTION_REDUCE_ONLY": 3,
-		"RISK_ACTION_HALT":        4,
-	}
-)
-
-func (x RiskAction) Enum() *RiskAction {
-	p := new(RiskAction)
-	*p = x
-	return p
-}
-
-func (x RiskAction) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (RiskAction) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_services_v1_risk_engine_proto_enumTypes[1].Descriptor()
-}
-
-func (RiskAction) Type() protoreflect.EnumType {
-	return &file_cqc_services_v1_risk_engine_proto_enumTypes[1]
-}
-
-func (x RiskAction) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use RiskAction.Descriptor instead.
-func (RiskAction) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{1}
-}
 
 // Result of an order check.
 type RiskDecision int32
@@ -203,11 +67,11 @@ func (x RiskDecision) String() string {
 }
 
 func (RiskDecision) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_services_v1_risk_engine_proto_enumTypes[2].Descriptor()
+	return file_cqc_services_v1_risk_engine_proto_enumTypes[0].Descriptor()
 }
 
 func (RiskDecision) Type() protoreflect.EnumType {
-	return &file_cqc_services_v1_risk_engine_proto_enumTypes[2]
+	return &file_cqc_services_v1_risk_engine_proto_enumTypes[0]
 }
 
 func (x RiskDecision) Number() protoreflect.EnumNumber {
@@ -216,180 +80,7 @@ func (x RiskDecision) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RiskDecision.Descriptor instead.
 func (RiskDecision) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{2}
-}
-
-// A limit on risk. The limit applies where every scope field that is set matches.
-type RiskLimit struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the limit in this system, opaque.
-	LimitId string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
-	// Display name.
-	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// Quantity that the limit bounds.
-	Metric RiskMetric `protobuf:"varint,3,opt,name=metric,proto3,enum=cqc.services.v1.RiskMetric" json:"metric,omitempty"`
-	// What happens when the limit is exceeded.
-	Action RiskAction `protobuf:"varint,4,opt,name=action,proto3,enum=cqc.services.v1.RiskAction" json:"action,omitempty"`
-	// Portfolio that the limit applies to. Absent means all.
-	PortfolioId *string `protobuf:"bytes,5,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// Account that the limit applies to. Absent means all.
-	AccountId *string `protobuf:"bytes,6,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Venue that the limit applies to. Absent means all.
-	VenueId *string `protobuf:"bytes,7,opt,name=venue_id,json=venueId,proto3,oneof" json:"venue_id,omitempty"`
-	// Asset whose exposure the limit bounds. Absent means all assets together.
-	AssetId *string `protobuf:"bytes,8,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Listing that the limit applies to. Absent means all.
-	VenueSymbolId *string `protobuf:"bytes,9,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Value that must not be exceeded, in the unit of `metric`.
-	Threshold string `protobuf:"bytes,10,opt,name=threshold,proto3" json:"threshold,omitempty"`
-	// Value from which an alert is raised before the limit is exceeded, in the unit of `metric`. Absent means no such
-	// alert.
-	WarningThreshold *string `protobuf:"bytes,11,opt,name=warning_threshold,json=warningThreshold,proto3,oneof" json:"warning_threshold,omitempty"`
-	// Asset in which amounts are stated. Absent for metrics that are plain numbers.
-	ReportingAssetId *string `protobuf:"bytes,12,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
-	// Whether the limit is checked.
-	Enabled bool `protobuf:"varint,13,opt,name=enabled,proto3" json:"enabled,omitempty"`
-	// When the limit ended. Absent while it applies.
-	ValidTo *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
-	// Version of this record, increased by one at each change. Send this value back with an update.
-	Revision      uint64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *RiskLimit) Reset() {
-	*x = RiskLimit{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[0]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *RiskLimit) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*RiskLimit) ProtoMessage() {}
-
-func (x *RiskLimit) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[0]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use RiskLimit.ProtoReflect.Descriptor instead.
-func (*RiskLimit) Descriptor() ([]byte, []int) {
 	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{0}
-}
-
-func (x *RiskLimit) GetLimitId() string {
-	if x != nil {
-		return x.LimitId
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetMetric() RiskMetric {
-	if x != nil {
-		return x.Metric
-	}
-	return RiskMetric_RISK_METRIC_UNSPECIFIED
-}
-
-func (x *RiskLimit) GetAction() RiskAction {
-	if x != nil {
-		return x.Action
-	}
-	return RiskAction_RISK_ACTION_UNSPECIFIED
-}
-
-func (x *RiskLimit) GetPortfolioId() string {
-	if x != nil && x.PortfolioId != nil {
-		return *x.PortfolioId
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetAccountId() string {
-	if x != nil && x.AccountId != nil {
-		return *x.AccountId
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetVenueId() string {
-	if x != nil && x.VenueId != nil {
-		return *x.VenueId
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetAssetId() string {
-	if x != nil && x.AssetId != nil {
-		return *x.AssetId
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetVenueSymbolId() string {
-	if x != nil && x.VenueSymbolId != nil {
-		return *x.VenueSymbolId
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetThreshold() string {
-	if x != nil {
-		return x.Threshold
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetWarningThreshold() string {
-	if x != nil && x.WarningThreshold != nil {
-		return *x.WarningThreshold
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetReportingAssetId() string {
-	if x != nil && x.ReportingAssetId != nil {
-		return *x.ReportingAssetId
-	}
-	return ""
-}
-
-func (x *RiskLimit) GetEnabled() bool {
-	if x != nil {
-		return x.Enabled
-	}
-	return false
-}
-
-func (x *RiskLimit) GetValidTo() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ValidTo
-	}
-	return nil
-}
-
-func (x *RiskLimit) GetRevision() uint64 {
-	if x != nil {
-		return x.Revision
-	}
-	return 0
 }
 
 // A limit that is, or would be, exceeded.
@@ -397,19 +88,21 @@ type RiskBreach struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Limit that is exceeded.
 	LimitId string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
-	// Value that was or would be reached, in the unit of the limit's metric.
-	Observed string `protobuf:"bytes,2,opt,name=observed,proto3" json:"observed,omitempty"`
-	// Value that must not be exceeded, in the unit of the limit's metric.
-	Threshold string `protobuf:"bytes,3,opt,name=threshold,proto3" json:"threshold,omitempty"`
-	// Human-readable description of the breach.
-	Message       string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	// Metric of the limit.
+	Metric v1.RiskMetric `protobuf:"varint,2,opt,name=metric,proto3,enum=cqc.portfolio.v1.RiskMetric" json:"metric,omitempty"`
+	// Value that was or would be reached, in the unit of the metric.
+	Observed string `protobuf:"bytes,3,opt,name=observed,proto3" json:"observed,omitempty"`
+	// Highest allowed value, inclusive, in the unit of the metric.
+	Threshold string `protobuf:"bytes,4,opt,name=threshold,proto3" json:"threshold,omitempty"`
+	// Human-readable description of the breach. Empty if there is nothing to add.
+	Message       string `protobuf:"bytes,5,opt,name=message,proto3" json:"message,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RiskBreach) Reset() {
 	*x = RiskBreach{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[1]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[0]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -421,7 +114,7 @@ func (x *RiskBreach) String() string {
 func (*RiskBreach) ProtoMessage() {}
 
 func (x *RiskBreach) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[1]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[0]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -434,7 +127,7 @@ func (x *RiskBreach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RiskBreach.ProtoReflect.Descriptor instead.
 func (*RiskBreach) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{1}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{0}
 }
 
 func (x *RiskBreach) GetLimitId() string {
@@ -442,6 +135,13 @@ func (x *RiskBreach) GetLimitId() string {
 		return x.LimitId
 	}
 	return ""
+}
+
+func (x *RiskBreach) GetMetric() v1.RiskMetric {
+	if x != nil {
+		return x.Metric
+	}
+	return v1.RiskMetric(0)
 }
 
 func (x *RiskBreach) GetObserved() string {
@@ -469,14 +169,16 @@ func (x *RiskBreach) GetMessage() string {
 type GetRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Limit to get.
-	LimitId       string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
+	LimitId string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
+	// Time whose records to answer. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetRiskLimitRequest) Reset() {
 	*x = GetRiskLimitRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[2]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -488,7 +190,7 @@ func (x *GetRiskLimitRequest) String() string {
 func (*GetRiskLimitRequest) ProtoMessage() {}
 
 func (x *GetRiskLimitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[2]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -501,7 +203,7 @@ func (x *GetRiskLimitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRiskLimitRequest.ProtoReflect.Descriptor instead.
 func (*GetRiskLimitRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{2}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *GetRiskLimitRequest) GetLimitId() string {
@@ -511,18 +213,25 @@ func (x *GetRiskLimitRequest) GetLimitId() string {
 	return ""
 }
 
+func (x *GetRiskLimitRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // The requested limit.
 type GetRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limit in its current state.
-	Limit         *RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// The limit as of the requested time.
+	Limit         *v1.RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetRiskLimitResponse) Reset() {
 	*x = GetRiskLimitResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[3]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -534,7 +243,7 @@ func (x *GetRiskLimitResponse) String() string {
 func (*GetRiskLimitResponse) ProtoMessage() {}
 
 func (x *GetRiskLimitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[3]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -547,34 +256,36 @@ func (x *GetRiskLimitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRiskLimitResponse.ProtoReflect.Descriptor instead.
 func (*GetRiskLimitResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{3}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{2}
 }
 
-func (x *GetRiskLimitResponse) GetLimit() *RiskLimit {
+func (x *GetRiskLimitResponse) GetLimit() *v1.RiskLimit {
 	if x != nil {
 		return x.Limit
 	}
 	return nil
 }
 
-// Selects the limits to list.
+// Selects the limits to list. All filters have to match.
 type ListRiskLimitsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only limits of this portfolio. Absent means all.
+	// Only limits whose scope names this portfolio. Absent means all.
 	PortfolioId *string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// Only limits of this account. Absent means all.
-	AccountId     *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	// Only limits whose scope names this account. Absent means all.
+	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	// Time whose records to answer. Absent means now.
+	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListRiskLimitsRequest) Reset() {
 	*x = ListRiskLimitsRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[4]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -586,7 +297,7 @@ func (x *ListRiskLimitsRequest) String() string {
 func (*ListRiskLimitsRequest) ProtoMessage() {}
 
 func (x *ListRiskLimitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[4]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -599,7 +310,7 @@ func (x *ListRiskLimitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRiskLimitsRequest.ProtoReflect.Descriptor instead.
 func (*ListRiskLimitsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{4}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListRiskLimitsRequest) GetPageSize() int32 {
@@ -630,20 +341,29 @@ func (x *ListRiskLimitsRequest) GetAccountId() string {
 	return ""
 }
 
+func (x *ListRiskLimitsRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
 // A page of limits.
 type ListRiskLimitsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Limits of this page.
-	Limits []*RiskLimit `protobuf:"bytes,1,rep,name=limits,proto3" json:"limits,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	Limits []*v1.RiskLimit `protobuf:"bytes,1,rep,name=limits,proto3" json:"limits,omitempty"`
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListRiskLimitsResponse) Reset() {
 	*x = ListRiskLimitsResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[5]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -655,7 +375,7 @@ func (x *ListRiskLimitsResponse) String() string {
 func (*ListRiskLimitsResponse) ProtoMessage() {}
 
 func (x *ListRiskLimitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[5]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -668,10 +388,10 @@ func (x *ListRiskLimitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRiskLimitsResponse.ProtoReflect.Descriptor instead.
 func (*ListRiskLimitsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{5}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *ListRiskLimitsResponse) GetLimits() []*RiskLimit {
+func (x *ListRiskLimitsResponse) GetLimits() []*v1.RiskLimit {
 	if x != nil {
 		return x.Limits
 	}
@@ -685,21 +405,27 @@ func (x *ListRiskLimitsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListRiskLimitsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 // The limit to add.
 type CreateRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
+	// Id of the request, a UUID; see "Retries" in SPEC.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Limit to add. The engine sets its revision.
-	Limit         *RiskLimit `protobuf:"bytes,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Limit to add. The engine sets its end, revision and times.
+	Limit         *v1.RiskLimit `protobuf:"bytes,2,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateRiskLimitRequest) Reset() {
 	*x = CreateRiskLimitRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[6]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +437,7 @@ func (x *CreateRiskLimitRequest) String() string {
 func (*CreateRiskLimitRequest) ProtoMessage() {}
 
 func (x *CreateRiskLimitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[6]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +450,7 @@ func (x *CreateRiskLimitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRiskLimitRequest.ProtoReflect.Descriptor instead.
 func (*CreateRiskLimitRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{6}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateRiskLimitRequest) GetRequestId() string {
@@ -734,7 +460,7 @@ func (x *CreateRiskLimitRequest) GetRequestId() string {
 	return ""
 }
 
-func (x *CreateRiskLimitRequest) GetLimit() *RiskLimit {
+func (x *CreateRiskLimitRequest) GetLimit() *v1.RiskLimit {
 	if x != nil {
 		return x.Limit
 	}
@@ -744,15 +470,15 @@ func (x *CreateRiskLimitRequest) GetLimit() *RiskLimit {
 // The limit that was added.
 type CreateRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limit with its revision.
-	Limit         *RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	// The limit with its revision and times.
+	Limit         *v1.RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateRiskLimitResponse) Reset() {
 	*x = CreateRiskLimitResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[7]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +490,7 @@ func (x *CreateRiskLimitResponse) String() string {
 func (*CreateRiskLimitResponse) ProtoMessage() {}
 
 func (x *CreateRiskLimitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[7]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,10 +503,10 @@ func (x *CreateRiskLimitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRiskLimitResponse.ProtoReflect.Descriptor instead.
 func (*CreateRiskLimitResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{7}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{6}
 }
 
-func (x *CreateRiskLimitResponse) GetLimit() *RiskLimit {
+func (x *CreateRiskLimitResponse) GetLimit() *v1.RiskLimit {
 	if x != nil {
 		return x.Limit
 	}
@@ -790,13 +516,12 @@ func (x *CreateRiskLimitResponse) GetLimit() *RiskLimit {
 // A change to a limit.
 type UpdateRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
+	// Id of the request, a UUID; see "Retries" in SPEC.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The complete limit as it was read, with the new values filled in. A partial record fails validation. The id selects
-	// the limit to change, and the revision is the one that the caller read.
-	Limit *RiskLimit `protobuf:"bytes,2,opt,name=limit,proto3" json:"limit,omitempty"`
-	// Fields to change, such as `threshold`. A field in the mask that is absent from the record becomes absent.
+	// The complete limit as it was read, with the new values filled in. Its id selects the limit to change, and its
+	// revision is the one that the caller read.
+	Limit *v1.RiskLimit `protobuf:"bytes,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	// Fields to change, such as `name`; see "Update" at AssetRegistry.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,3,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -804,7 +529,7 @@ type UpdateRiskLimitRequest struct {
 
 func (x *UpdateRiskLimitRequest) Reset() {
 	*x = UpdateRiskLimitRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[8]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -816,7 +541,7 @@ func (x *UpdateRiskLimitRequest) String() string {
 func (*UpdateRiskLimitRequest) ProtoMessage() {}
 
 func (x *UpdateRiskLimitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[8]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -829,7 +554,7 @@ func (x *UpdateRiskLimitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRiskLimitRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRiskLimitRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{8}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UpdateRiskLimitRequest) GetRequestId() string {
@@ -839,7 +564,7 @@ func (x *UpdateRiskLimitRequest) GetRequestId() string {
 	return ""
 }
 
-func (x *UpdateRiskLimitRequest) GetLimit() *RiskLimit {
+func (x *UpdateRiskLimitRequest) GetLimit() *v1.RiskLimit {
 	if x != nil {
 		return x.Limit
 	}
@@ -857,14 +582,14 @@ func (x *UpdateRiskLimitRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 type UpdateRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The limit after the change.
-	Limit         *RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit         *v1.RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateRiskLimitResponse) Reset() {
 	*x = UpdateRiskLimitResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[9]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +601,7 @@ func (x *UpdateRiskLimitResponse) String() string {
 func (*UpdateRiskLimitResponse) ProtoMessage() {}
 
 func (x *UpdateRiskLimitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[9]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,10 +614,10 @@ func (x *UpdateRiskLimitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRiskLimitResponse.ProtoReflect.Descriptor instead.
 func (*UpdateRiskLimitResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{9}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{8}
 }
 
-func (x *UpdateRiskLimitResponse) GetLimit() *RiskLimit {
+func (x *UpdateRiskLimitResponse) GetLimit() *v1.RiskLimit {
 	if x != nil {
 		return x.Limit
 	}
@@ -902,20 +627,17 @@ func (x *UpdateRiskLimitResponse) GetLimit() *RiskLimit {
 // Selects the limit to end.
 type DeleteRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Limit to end.
-	LimitId string `protobuf:"bytes,2,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
-	// Revision that the caller read. Fails with ABORTED if it is not the current one.
-	Revision      uint64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	LimitId string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
+	// Revision that the caller read.
+	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteRiskLimitRequest) Reset() {
 	*x = DeleteRiskLimitRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[10]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +649,7 @@ func (x *DeleteRiskLimitRequest) String() string {
 func (*DeleteRiskLimitRequest) ProtoMessage() {}
 
 func (x *DeleteRiskLimitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[10]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,14 +662,7 @@ func (x *DeleteRiskLimitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRiskLimitRequest.ProtoReflect.Descriptor instead.
 func (*DeleteRiskLimitRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *DeleteRiskLimitRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeleteRiskLimitRequest) GetLimitId() string {
@@ -968,14 +683,14 @@ func (x *DeleteRiskLimitRequest) GetRevision() uint64 {
 type DeleteRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The limit with the time at which it ended.
-	Limit         *RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit         *v1.RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeleteRiskLimitResponse) Reset() {
 	*x = DeleteRiskLimitResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[11]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +702,7 @@ func (x *DeleteRiskLimitResponse) String() string {
 func (*DeleteRiskLimitResponse) ProtoMessage() {}
 
 func (x *DeleteRiskLimitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[11]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,10 +715,10 @@ func (x *DeleteRiskLimitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteRiskLimitResponse.ProtoReflect.Descriptor instead.
 func (*DeleteRiskLimitResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{11}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{10}
 }
 
-func (x *DeleteRiskLimitResponse) GetLimit() *RiskLimit {
+func (x *DeleteRiskLimitResponse) GetLimit() *v1.RiskLimit {
 	if x != nil {
 		return x.Limit
 	}
@@ -1022,7 +737,7 @@ type GetExposureRequest struct {
 	Scope isGetExposureRequest_Scope `protobuf_oneof:"scope"`
 	// Dimension to group the exposures by.
 	GroupBy v1.ExposureDimension `protobuf:"varint,3,opt,name=group_by,json=groupBy,proto3,enum=cqc.portfolio.v1.ExposureDimension" json:"group_by,omitempty"`
-	// Asset in which to state the exposures. Absent means the portfolio's reporting asset, or US dollars for an account.
+	// Asset in which to state the exposures. Absent means the portfolio's reporting asset, or `USD` for an account.
 	ReportingAssetId *string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1030,7 +745,7 @@ type GetExposureRequest struct {
 
 func (x *GetExposureRequest) Reset() {
 	*x = GetExposureRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[12]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +757,7 @@ func (x *GetExposureRequest) String() string {
 func (*GetExposureRequest) ProtoMessage() {}
 
 func (x *GetExposureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[12]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +770,7 @@ func (x *GetExposureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExposureRequest.ProtoReflect.Descriptor instead.
 func (*GetExposureRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{12}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetExposureRequest) GetScope() isGetExposureRequest_Scope {
@@ -1102,7 +817,7 @@ type isGetExposureRequest_Scope interface {
 }
 
 type GetExposureRequest_PortfolioId struct {
-	// Portfolio whose exposures to compute.
+	// Portfolio whose exposures to compute, with those below it.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3,oneof"`
 }
 
@@ -1118,7 +833,7 @@ func (*GetExposureRequest_AccountId) isGetExposureRequest_Scope() {}
 // The requested exposures.
 type GetExposureResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// One per key of the dimension, largest gross value first.
+	// One per key of the dimension, largest gross value first; equal ones in the order of their keys.
 	Exposures     []*v1.Exposure `protobuf:"bytes,1,rep,name=exposures,proto3" json:"exposures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1126,7 +841,7 @@ type GetExposureResponse struct {
 
 func (x *GetExposureResponse) Reset() {
 	*x = GetExposureResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[13]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +853,7 @@ func (x *GetExposureResponse) String() string {
 func (*GetExposureResponse) ProtoMessage() {}
 
 func (x *GetExposureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[13]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +866,7 @@ func (x *GetExposureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExposureResponse.ProtoReflect.Descriptor instead.
 func (*GetExposureResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{13}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetExposureResponse) GetExposures() []*v1.Exposure {
@@ -1161,28 +876,283 @@ func (x *GetExposureResponse) GetExposures() []*v1.Exposure {
 	return nil
 }
 
-// Selects the alerts to list.
+// Selects the exposures to follow.
+type StreamExposuresRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Portfolio or account whose exposures to follow. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Scope:
+	//
+	//	*StreamExposuresRequest_PortfolioId
+	//	*StreamExposuresRequest_AccountId
+	Scope isStreamExposuresRequest_Scope `protobuf_oneof:"scope"`
+	// Dimension to group the exposures by.
+	GroupBy v1.ExposureDimension `protobuf:"varint,3,opt,name=group_by,json=groupBy,proto3,enum=cqc.portfolio.v1.ExposureDimension" json:"group_by,omitempty"`
+	// Asset in which to state the exposures. Absent means the portfolio's reporting asset, or `USD` for an account.
+	ReportingAssetId *string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,6,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *StreamExposuresRequest) Reset() {
+	*x = StreamExposuresRequest{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamExposuresRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamExposuresRequest) ProtoMessage() {}
+
+func (x *StreamExposuresRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamExposuresRequest.ProtoReflect.Descriptor instead.
+func (*StreamExposuresRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *StreamExposuresRequest) GetScope() isStreamExposuresRequest_Scope {
+	if x != nil {
+		return x.Scope
+	}
+	return nil
+}
+
+func (x *StreamExposuresRequest) GetPortfolioId() string {
+	if x != nil {
+		if x, ok := x.Scope.(*StreamExposuresRequest_PortfolioId); ok {
+			return x.PortfolioId
+		}
+	}
+	return ""
+}
+
+func (x *StreamExposuresRequest) GetAccountId() string {
+	if x != nil {
+		if x, ok := x.Scope.(*StreamExposuresRequest_AccountId); ok {
+			return x.AccountId
+		}
+	}
+	return ""
+}
+
+func (x *StreamExposuresRequest) GetGroupBy() v1.ExposureDimension {
+	if x != nil {
+		return x.GroupBy
+	}
+	return v1.ExposureDimension(0)
+}
+
+func (x *StreamExposuresRequest) GetReportingAssetId() string {
+	if x != nil && x.ReportingAssetId != nil {
+		return *x.ReportingAssetId
+	}
+	return ""
+}
+
+func (x *StreamExposuresRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *StreamExposuresRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
+type isStreamExposuresRequest_Scope interface {
+	isStreamExposuresRequest_Scope()
+}
+
+type StreamExposuresRequest_PortfolioId struct {
+	// Portfolio whose exposures to follow, with those below it.
+	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3,oneof"`
+}
+
+type StreamExposuresRequest_AccountId struct {
+	// Account whose exposures to follow.
+	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof"`
+}
+
+func (*StreamExposuresRequest_PortfolioId) isStreamExposuresRequest_Scope() {}
+
+func (*StreamExposuresRequest_AccountId) isStreamExposuresRequest_Scope() {}
+
+// One message of the stream.
+type StreamExposuresResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Event of this message. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*StreamExposuresResponse_Exposure
+	//	*StreamExposuresResponse_SnapshotComplete
+	//	*StreamExposuresResponse_Heartbeat
+	//	*StreamExposuresResponse_Reset_
+	Event isStreamExposuresResponse_Event `protobuf_oneof:"event"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StreamExposuresResponse) Reset() {
+	*x = StreamExposuresResponse{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamExposuresResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamExposuresResponse) ProtoMessage() {}
+
+func (x *StreamExposuresResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamExposuresResponse.ProtoReflect.Descriptor instead.
+func (*StreamExposuresResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *StreamExposuresResponse) GetEvent() isStreamExposuresResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *StreamExposuresResponse) GetExposure() *v1.Exposure {
+	if x != nil {
+		if x, ok := x.Event.(*StreamExposuresResponse_Exposure); ok {
+			return x.Exposure
+		}
+	}
+	return nil
+}
+
+func (x *StreamExposuresResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamExposuresResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
+		}
+	}
+	return nil
+}
+
+func (x *StreamExposuresResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*StreamExposuresResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *StreamExposuresResponse) GetReset_() *StreamReset {
+	if x != nil {
+		if x, ok := x.Event.(*StreamExposuresResponse_Reset_); ok {
+			return x.Reset_
+		}
+	}
+	return nil
+}
+
+func (x *StreamExposuresResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+type isStreamExposuresResponse_Event interface {
+	isStreamExposuresResponse_Event()
+}
+
+type StreamExposuresResponse_Exposure struct {
+	// An exposure. Replaces the exposure with the same key.
+	Exposure *v1.Exposure `protobuf:"bytes,1,opt,name=exposure,proto3,oneof"`
+}
+
+type StreamExposuresResponse_SnapshotComplete struct {
+	// All exposures have been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
+type StreamExposuresResponse_Heartbeat struct {
+	// Keep-alive, sent when there are no updates.
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
+}
+
+type StreamExposuresResponse_Reset_ struct {
+	// Updates were lost. All exposures follow.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
+}
+
+func (*StreamExposuresResponse_Exposure) isStreamExposuresResponse_Event() {}
+
+func (*StreamExposuresResponse_SnapshotComplete) isStreamExposuresResponse_Event() {}
+
+func (*StreamExposuresResponse_Heartbeat) isStreamExposuresResponse_Event() {}
+
+func (*StreamExposuresResponse_Reset_) isStreamExposuresResponse_Event() {}
+
+// Selects the alerts to list. All filters have to match.
 type ListAlertsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+	// Items per page, 0 to 1000; see "Lists" in SPEC.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
-	// `next_page_token` of the previous response. Empty requests the first page.
+	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// True lists only alerts that are not resolved. False lists all.
 	OpenOnly bool `protobuf:"varint,3,opt,name=open_only,json=openOnly,proto3" json:"open_only,omitempty"`
-	// Only alerts of this portfolio. Absent means all.
+	// Only alerts that concern this portfolio. Absent means all.
 	PortfolioId *string `protobuf:"bytes,4,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
+	// Only alerts that concern this account. Absent means all.
+	AccountId *string `protobuf:"bytes,5,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
 	// Only alerts raised at or after this time. Absent means from the oldest one kept.
-	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only alerts raised before this time. Absent means up to now.
-	EndTime       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListAlertsRequest) Reset() {
 	*x = ListAlertsRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[14]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1164,7 @@ func (x *ListAlertsRequest) String() string {
 func (*ListAlertsRequest) ProtoMessage() {}
 
 func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[14]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1177,7 @@ func (x *ListAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertsRequest.ProtoReflect.Descriptor instead.
 func (*ListAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{14}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListAlertsRequest) GetPageSize() int32 {
@@ -1238,6 +1208,13 @@ func (x *ListAlertsRequest) GetPortfolioId() string {
 	return ""
 }
 
+func (x *ListAlertsRequest) GetAccountId() string {
+	if x != nil && x.AccountId != nil {
+		return *x.AccountId
+	}
+	return ""
+}
+
 func (x *ListAlertsRequest) GetStartTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.StartTime
@@ -1257,15 +1234,17 @@ type ListAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Alerts of this page, newest first.
 	Alerts []*v11.RiskAlert `protobuf:"bytes,1,rep,name=alerts,proto3" json:"alerts,omitempty"`
-	// `page_token` to request the next page with. Empty on the last page.
+	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Token that continues this list as a stream; see "Streams" in SPEC.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListAlertsResponse) Reset() {
 	*x = ListAlertsResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[15]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1277,7 +1256,7 @@ func (x *ListAlertsResponse) String() string {
 func (*ListAlertsResponse) ProtoMessage() {}
 
 func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[15]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1290,7 +1269,7 @@ func (x *ListAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAlertsResponse.ProtoReflect.Descriptor instead.
 func (*ListAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{15}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListAlertsResponse) GetAlerts() []*v11.RiskAlert {
@@ -1307,20 +1286,31 @@ func (x *ListAlertsResponse) GetNextPageToken() string {
 	return ""
 }
 
-// Selects the alerts to follow.
+func (x *ListAlertsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+// Selects the alerts to follow. All filters have to match.
 type StreamAlertsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only alerts of this portfolio. Absent means all.
+	// Only alerts that concern this portfolio. Absent means all.
 	PortfolioId *string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
-	// `resume_token` of the last message that the caller processed. Empty starts with the open alerts.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Only alerts that concern this account. Absent means all.
+	AccountId *string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,4,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamAlertsRequest) Reset() {
 	*x = StreamAlertsRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[16]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1322,7 @@ func (x *StreamAlertsRequest) String() string {
 func (*StreamAlertsRequest) ProtoMessage() {}
 
 func (x *StreamAlertsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[16]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,12 +1335,19 @@ func (x *StreamAlertsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAlertsRequest.ProtoReflect.Descriptor instead.
 func (*StreamAlertsRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{16}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StreamAlertsRequest) GetPortfolioId() string {
 	if x != nil && x.PortfolioId != nil {
 		return *x.PortfolioId
+	}
+	return ""
+}
+
+func (x *StreamAlertsRequest) GetAccountId() string {
+	if x != nil && x.AccountId != nil {
+		return *x.AccountId
 	}
 	return ""
 }
@@ -1362,6 +1359,13 @@ func (x *StreamAlertsRequest) GetResumeToken() string {
 	return ""
 }
 
+func (x *StreamAlertsRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
+}
+
 // One message of the stream.
 type StreamAlertsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1370,18 +1374,19 @@ type StreamAlertsResponse struct {
 	// Types that are valid to be assigned to Event:
 	//
 	//	*StreamAlertsResponse_Alert
+	//	*StreamAlertsResponse_SnapshotComplete
 	//	*StreamAlertsResponse_Heartbeat
 	//	*StreamAlertsResponse_Reset_
 	Event isStreamAlertsResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamAlertsResponse) Reset() {
 	*x = StreamAlertsResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[17]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1393,7 +1398,7 @@ func (x *StreamAlertsResponse) String() string {
 func (*StreamAlertsResponse) ProtoMessage() {}
 
 func (x *StreamAlertsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[17]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1406,7 +1411,7 @@ func (x *StreamAlertsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamAlertsResponse.ProtoReflect.Descriptor instead.
 func (*StreamAlertsResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{17}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StreamAlertsResponse) GetEvent() isStreamAlertsResponse_Event {
@@ -1420,6 +1425,15 @@ func (x *StreamAlertsResponse) GetAlert() *v11.RiskAlert {
 	if x != nil {
 		if x, ok := x.Event.(*StreamAlertsResponse_Alert); ok {
 			return x.Alert
+		}
+	}
+	return nil
+}
+
+func (x *StreamAlertsResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamAlertsResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
 		}
 	}
 	return nil
@@ -1459,17 +1473,24 @@ type StreamAlertsResponse_Alert struct {
 	Alert *v11.RiskAlert `protobuf:"bytes,1,opt,name=alert,proto3,oneof"`
 }
 
+type StreamAlertsResponse_SnapshotComplete struct {
+	// All alerts that are not resolved have been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
 type StreamAlertsResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
-	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamAlertsResponse_Reset_ struct {
-	// Updates were lost. The open alerts follow.
-	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+	// Updates were lost. The alerts that are not resolved follow.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
 }
 
 func (*StreamAlertsResponse_Alert) isStreamAlertsResponse_Event() {}
+
+func (*StreamAlertsResponse_SnapshotComplete) isStreamAlertsResponse_Event() {}
 
 func (*StreamAlertsResponse_Heartbeat) isStreamAlertsResponse_Event() {}
 
@@ -1478,20 +1499,17 @@ func (*StreamAlertsResponse_Reset_) isStreamAlertsResponse_Event() {}
 // Selects the alert to acknowledge.
 type AcknowledgeAlertRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Alert to acknowledge.
-	AlertId string `protobuf:"bytes,2,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
+	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
 	// What is being done about the alert. Empty if there is nothing to add.
-	Note          string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	Note          string `protobuf:"bytes,2,opt,name=note,proto3" json:"note,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AcknowledgeAlertRequest) Reset() {
 	*x = AcknowledgeAlertRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[18]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +1521,7 @@ func (x *AcknowledgeAlertRequest) String() string {
 func (*AcknowledgeAlertRequest) ProtoMessage() {}
 
 func (x *AcknowledgeAlertRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[18]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,14 +1534,7 @@ func (x *AcknowledgeAlertRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeAlertRequest.ProtoReflect.Descriptor instead.
 func (*AcknowledgeAlertRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{18}
-}
-
-func (x *AcknowledgeAlertRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AcknowledgeAlertRequest) GetAlertId() string {
@@ -1543,7 +1554,7 @@ func (x *AcknowledgeAlertRequest) GetNote() string {
 // The alert that was acknowledged.
 type AcknowledgeAlertResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The alert with the time at which it was acknowledged.
+	// The alert with the time at which it was acknowledged, and by which principal.
 	Alert         *v11.RiskAlert `protobuf:"bytes,1,opt,name=alert,proto3" json:"alert,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1551,7 +1562,7 @@ type AcknowledgeAlertResponse struct {
 
 func (x *AcknowledgeAlertResponse) Reset() {
 	*x = AcknowledgeAlertResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[19]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1563,7 +1574,7 @@ func (x *AcknowledgeAlertResponse) String() string {
 func (*AcknowledgeAlertResponse) ProtoMessage() {}
 
 func (x *AcknowledgeAlertResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[19]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1576,7 +1587,7 @@ func (x *AcknowledgeAlertResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AcknowledgeAlertResponse.ProtoReflect.Descriptor instead.
 func (*AcknowledgeAlertResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{19}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *AcknowledgeAlertResponse) GetAlert() *v11.RiskAlert {
@@ -1586,21 +1597,264 @@ func (x *AcknowledgeAlertResponse) GetAlert() *v11.RiskAlert {
 	return nil
 }
 
-// The order to check.
+// An order or a replacement to check.
+type OrderCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is to be sent. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Action:
+	//
+	//	*OrderCheck_NewOrder
+	//	*OrderCheck_Replacement
+	Action        isOrderCheck_Action `protobuf_oneof:"action"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderCheck) Reset() {
+	*x = OrderCheck{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderCheck) ProtoMessage() {}
+
+func (x *OrderCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderCheck.ProtoReflect.Descriptor instead.
+func (*OrderCheck) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *OrderCheck) GetAction() isOrderCheck_Action {
+	if x != nil {
+		return x.Action
+	}
+	return nil
+}
+
+func (x *OrderCheck) GetNewOrder() *NewOrder {
+	if x != nil {
+		if x, ok := x.Action.(*OrderCheck_NewOrder); ok {
+			return x.NewOrder
+		}
+	}
+	return nil
+}
+
+func (x *OrderCheck) GetReplacement() *ReplaceCheck {
+	if x != nil {
+		if x, ok := x.Action.(*OrderCheck_Replacement); ok {
+			return x.Replacement
+		}
+	}
+	return nil
+}
+
+type isOrderCheck_Action interface {
+	isOrderCheck_Action()
+}
+
+type OrderCheck_NewOrder struct {
+	// An order as it would be placed.
+	NewOrder *NewOrder `protobuf:"bytes,1,opt,name=new_order,json=newOrder,proto3,oneof"`
+}
+
+type OrderCheck_Replacement struct {
+	// A replacement of an order.
+	Replacement *ReplaceCheck `protobuf:"bytes,2,opt,name=replacement,proto3,oneof"`
+}
+
+func (*OrderCheck_NewOrder) isOrderCheck_Action() {}
+
+func (*OrderCheck_Replacement) isOrderCheck_Action() {}
+
+// A replacement of an order to check.
+type ReplaceCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The replacement as it would be sent.
+	Request *ReplaceOrderRequest `protobuf:"bytes,1,opt,name=request,proto3" json:"request,omitempty"`
+	// The order as it stands, which the replacement would change.
+	Order         *v12.Order `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplaceCheck) Reset() {
+	*x = ReplaceCheck{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceCheck) ProtoMessage() {}
+
+func (x *ReplaceCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceCheck.ProtoReflect.Descriptor instead.
+func (*ReplaceCheck) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ReplaceCheck) GetRequest() *ReplaceOrderRequest {
+	if x != nil {
+		return x.Request
+	}
+	return nil
+}
+
+func (x *ReplaceCheck) GetOrder() *v12.Order {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+// The decision about an order or a replacement.
+type OrderCheckResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it may be sent.
+	Decision RiskDecision `protobuf:"varint,1,opt,name=decision,proto3,enum=cqc.services.v1.RiskDecision" json:"decision,omitempty"`
+	// Id of this decision, opaque and never reused, for `Order.risk_check_id`.
+	RiskCheckId string `protobuf:"bytes,2,opt,name=risk_check_id,json=riskCheckId,proto3" json:"risk_check_id,omitempty"`
+	// Why the order must not be sent: RISK_LIMIT, TRADING_HALTED or TRADING_REDUCING; PRICE_MISSING or
+	// UNIT_NOT_RECONCILABLE if a metric cannot be computed. A trading state comes before a limit. The gateway refuses the
+	// order with the same reason. Unspecified if it may be sent.
+	Reason ErrorReason `protobuf:"varint,3,opt,name=reason,proto3,enum=cqc.services.v1.ErrorReason" json:"reason,omitempty"`
+	// Limits that the order would exceed, those that only raise an alert left out, in the order of their ids. Empty
+	// unless the reason is RISK_LIMIT.
+	Breaches []*RiskBreach `protobuf:"bytes,4,rep,name=breaches,proto3" json:"breaches,omitempty"`
+	// The trading state that forbids the order. Absent unless the reason is TRADING_HALTED or TRADING_REDUCING.
+	TradingState *TradingStateRecord `protobuf:"bytes,5,opt,name=trading_state,json=tradingState,proto3" json:"trading_state,omitempty"`
+	// Human-readable description of the reason. Empty if there is nothing to add.
+	Message string `protobuf:"bytes,6,opt,name=message,proto3" json:"message,omitempty"`
+	// Time until which the approval and its reservation hold, exclusive; a gateway sends nothing at or after it. Set if
+	// and only if the order may be sent.
+	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderCheckResult) Reset() {
+	*x = OrderCheckResult{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderCheckResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderCheckResult) ProtoMessage() {}
+
+func (x *OrderCheckResult) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderCheckResult.ProtoReflect.Descriptor instead.
+func (*OrderCheckResult) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *OrderCheckResult) GetDecision() RiskDecision {
+	if x != nil {
+		return x.Decision
+	}
+	return RiskDecision_RISK_DECISION_UNSPECIFIED
+}
+
+func (x *OrderCheckResult) GetRiskCheckId() string {
+	if x != nil {
+		return x.RiskCheckId
+	}
+	return ""
+}
+
+func (x *OrderCheckResult) GetReason() ErrorReason {
+	if x != nil {
+		return x.Reason
+	}
+	return ErrorReason_ERROR_REASON_UNSPECIFIED
+}
+
+func (x *OrderCheckResult) GetBreaches() []*RiskBreach {
+	if x != nil {
+		return x.Breaches
+	}
+	return nil
+}
+
+func (x *OrderCheckResult) GetTradingState() *TradingStateRecord {
+	if x != nil {
+		return x.TradingState
+	}
+	return nil
+}
+
+func (x *OrderCheckResult) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *OrderCheckResult) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+// The order or replacement to check.
 type CheckOrderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The order as it would be placed.
-	Order         *NewOrder `protobuf:"bytes,2,opt,name=order,proto3" json:"order,omitempty"`
+	// The order or replacement to check.
+	Check         *OrderCheck `protobuf:"bytes,1,opt,name=check,proto3" json:"check,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckOrderRequest) Reset() {
 	*x = CheckOrderRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[20]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1866,7 @@ func (x *CheckOrderRequest) String() string {
 func (*CheckOrderRequest) ProtoMessage() {}
 
 func (x *CheckOrderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[20]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,39 +1879,28 @@ func (x *CheckOrderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckOrderRequest.ProtoReflect.Descriptor instead.
 func (*CheckOrderRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{20}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{24}
 }
 
-func (x *CheckOrderRequest) GetRequestId() string {
+func (x *CheckOrderRequest) GetCheck() *OrderCheck {
 	if x != nil {
-		return x.RequestId
-	}
-	return ""
-}
-
-func (x *CheckOrderRequest) GetOrder() *NewOrder {
-	if x != nil {
-		return x.Order
+		return x.Check
 	}
 	return nil
 }
 
-// The decision about the order.
+// The decision about the order or replacement.
 type CheckOrderResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Whether the order may be sent.
-	Decision RiskDecision `protobuf:"varint,1,opt,name=decision,proto3,enum=cqc.services.v1.RiskDecision" json:"decision,omitempty"`
-	// Limits that the order would exceed. Empty if the order may be sent.
-	Breaches []*RiskBreach `protobuf:"bytes,2,rep,name=breaches,proto3" json:"breaches,omitempty"`
-	// Time until which the decision holds, exclusive.
-	ExpiresAt     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	// The decision.
+	Result        *OrderCheckResult `protobuf:"bytes,1,opt,name=result,proto3" json:"result,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckOrderResponse) Reset() {
 	*x = CheckOrderResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[21]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1912,7 @@ func (x *CheckOrderResponse) String() string {
 func (*CheckOrderResponse) ProtoMessage() {}
 
 func (x *CheckOrderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[21]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,34 +1925,114 @@ func (x *CheckOrderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckOrderResponse.ProtoReflect.Descriptor instead.
 func (*CheckOrderResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{21}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{25}
 }
 
-func (x *CheckOrderResponse) GetDecision() RiskDecision {
+func (x *CheckOrderResponse) GetResult() *OrderCheckResult {
 	if x != nil {
-		return x.Decision
-	}
-	return RiskDecision_RISK_DECISION_UNSPECIFIED
-}
-
-func (x *CheckOrderResponse) GetBreaches() []*RiskBreach {
-	if x != nil {
-		return x.Breaches
+		return x.Result
 	}
 	return nil
 }
 
-func (x *CheckOrderResponse) GetExpiresAt() *timestamppb.Timestamp {
+// The orders and replacements to check.
+type CheckOrdersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The orders and replacements to check, in the order in which they would be sent.
+	Checks        []*OrderCheck `protobuf:"bytes,1,rep,name=checks,proto3" json:"checks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckOrdersRequest) Reset() {
+	*x = CheckOrdersRequest{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckOrdersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckOrdersRequest) ProtoMessage() {}
+
+func (x *CheckOrdersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[26]
 	if x != nil {
-		return x.ExpiresAt
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckOrdersRequest.ProtoReflect.Descriptor instead.
+func (*CheckOrdersRequest) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *CheckOrdersRequest) GetChecks() []*OrderCheck {
+	if x != nil {
+		return x.Checks
 	}
 	return nil
 }
 
-// Scope of a trading state. Every field that is set must match. No field set means everywhere.
+// The decisions about the orders and replacements.
+type CheckOrdersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One decision per check, in the order of the request.
+	Results       []*OrderCheckResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckOrdersResponse) Reset() {
+	*x = CheckOrdersResponse{}
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckOrdersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckOrdersResponse) ProtoMessage() {}
+
+func (x *CheckOrdersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckOrdersResponse.ProtoReflect.Descriptor instead.
+func (*CheckOrdersResponse) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CheckOrdersResponse) GetResults() []*OrderCheckResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// Scope of a trading state. Contains what every field that is set matches: an account is in the scope of the portfolios
+// that it belongs to, and an order in that of its account, their portfolios and its venue. No field set means
+// everywhere.
 type TradingScope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Portfolio in scope. Absent means all.
+	// Portfolio in scope, with those below it. Absent means all.
 	PortfolioId *string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
 	// Account in scope. Absent means all.
 	AccountId *string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
@@ -1721,7 +2044,7 @@ type TradingScope struct {
 
 func (x *TradingScope) Reset() {
 	*x = TradingScope{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[22]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +2056,7 @@ func (x *TradingScope) String() string {
 func (*TradingScope) ProtoMessage() {}
 
 func (x *TradingScope) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[22]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +2069,7 @@ func (x *TradingScope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradingScope.ProtoReflect.Descriptor instead.
 func (*TradingScope) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{22}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TradingScope) GetPortfolioId() string {
@@ -1773,23 +2096,27 @@ func (x *TradingScope) GetVenueId() string {
 // Whether trading is allowed in a scope, and why.
 type TradingStateRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Scope that the state applies to.
+	// Scope that the state applies to. Always set; without a field, everywhere.
 	Scope *TradingScope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Whether trading is allowed.
 	State v11.TradingState `protobuf:"varint,2,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
-	// Why the state was set, in human-readable form. Empty if there is nothing to add.
+	// Why the state was set, in human-readable form. Empty if no state was ever set.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Since when the state has applied.
-	Since *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
-	// Version of this record, increased by one at each change. Send this value back with a change.
-	Revision      uint64 `protobuf:"varint,5,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Principal that set the state, or the engine itself where a limit did. Empty if no state was ever set.
+	ChangedBy string `protobuf:"bytes,4,opt,name=changed_by,json=changedBy,proto3" json:"changed_by,omitempty"`
+	// Limit whose action set the state. Absent if a principal did.
+	LimitId *string `protobuf:"bytes,5,opt,name=limit_id,json=limitId,proto3,oneof" json:"limit_id,omitempty"`
+	// Since when the state has applied. Absent if no state was ever set.
+	Since *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	// Version of this record, increased by one at each change. Zero if no state was ever set.
+	Revision      uint64 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TradingStateRecord) Reset() {
 	*x = TradingStateRecord{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[23]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1801,7 +2128,7 @@ func (x *TradingStateRecord) String() string {
 func (*TradingStateRecord) ProtoMessage() {}
 
 func (x *TradingStateRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[23]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1814,7 +2141,7 @@ func (x *TradingStateRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TradingStateRecord.ProtoReflect.Descriptor instead.
 func (*TradingStateRecord) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{23}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TradingStateRecord) GetScope() *TradingScope {
@@ -1834,6 +2161,20 @@ func (x *TradingStateRecord) GetState() v11.TradingState {
 func (x *TradingStateRecord) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *TradingStateRecord) GetChangedBy() string {
+	if x != nil {
+		return x.ChangedBy
+	}
+	return ""
+}
+
+func (x *TradingStateRecord) GetLimitId() string {
+	if x != nil && x.LimitId != nil {
+		return *x.LimitId
 	}
 	return ""
 }
@@ -1863,7 +2204,7 @@ type GetTradingStateRequest struct {
 
 func (x *GetTradingStateRequest) Reset() {
 	*x = GetTradingStateRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[24]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1875,7 +2216,7 @@ func (x *GetTradingStateRequest) String() string {
 func (*GetTradingStateRequest) ProtoMessage() {}
 
 func (x *GetTradingStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[24]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1888,7 +2229,7 @@ func (x *GetTradingStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTradingStateRequest.ProtoReflect.Descriptor instead.
 func (*GetTradingStateRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{24}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetTradingStateRequest) GetScope() *TradingScope {
@@ -1901,7 +2242,7 @@ func (x *GetTradingStateRequest) GetScope() *TradingScope {
 // The requested trading state.
 type GetTradingStateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The strictest state of all scopes that contain the requested scope.
+	// The strictest state of all scopes that contain the requested one.
 	TradingState  *TradingStateRecord `protobuf:"bytes,1,opt,name=trading_state,json=tradingState,proto3" json:"trading_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1909,7 +2250,7 @@ type GetTradingStateResponse struct {
 
 func (x *GetTradingStateResponse) Reset() {
 	*x = GetTradingStateResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[25]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1921,7 +2262,7 @@ func (x *GetTradingStateResponse) String() string {
 func (*GetTradingStateResponse) ProtoMessage() {}
 
 func (x *GetTradingStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[25]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1934,7 +2275,7 @@ func (x *GetTradingStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTradingStateResponse.ProtoReflect.Descriptor instead.
 func (*GetTradingStateResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{25}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetTradingStateResponse) GetTradingState() *TradingStateRecord {
@@ -1947,27 +2288,24 @@ func (x *GetTradingStateResponse) GetTradingState() *TradingStateRecord {
 // The trading state to set.
 type SetTradingStateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-	// body with the same id fails with ALREADY_EXISTS.
-	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Scope to set the state for. Absent means everywhere.
-	Scope *TradingScope `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
+	Scope *TradingScope `protobuf:"bytes,1,opt,name=scope,proto3" json:"scope,omitempty"`
 	// Whether trading is allowed.
-	State v11.TradingState `protobuf:"varint,3,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
+	State v11.TradingState `protobuf:"varint,2,opt,name=state,proto3,enum=cqc.events.v1.TradingState" json:"state,omitempty"`
 	// Why the state is set, in human-readable form.
-	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Revision that the caller read. Fails with ABORTED if it is not the current one. Absent sets the state
-	// unconditionally, as an emergency requires.
-	Revision *uint64 `protobuf:"varint,5,opt,name=revision,proto3,oneof" json:"revision,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Revision that the caller read, 0 for a scope without a state. Absent sets the state unconditionally, as an
+	// emergency requires.
+	Revision *uint64 `protobuf:"varint,4,opt,name=revision,proto3,oneof" json:"revision,omitempty"`
 	// Whether to also cancel all open orders of the scope. Allowed only if the state is halted.
-	CancelOpenOrders bool `protobuf:"varint,6,opt,name=cancel_open_orders,json=cancelOpenOrders,proto3" json:"cancel_open_orders,omitempty"`
+	CancelOpenOrders bool `protobuf:"varint,5,opt,name=cancel_open_orders,json=cancelOpenOrders,proto3" json:"cancel_open_orders,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *SetTradingStateRequest) Reset() {
 	*x = SetTradingStateRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[26]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2317,7 @@ func (x *SetTradingStateRequest) String() string {
 func (*SetTradingStateRequest) ProtoMessage() {}
 
 func (x *SetTradingStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[26]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,14 +2330,7 @@ func (x *SetTradingStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTradingStateRequest.ProtoReflect.Descriptor instead.
 func (*SetTradingStateRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{26}
-}
-
-func (x *SetTradingStateRequest) GetRequestId() string {
-	if x != nil {
-		return x.RequestId
-	}
-	return ""
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SetTradingStateRequest) GetScope() *TradingScope {
@@ -2040,7 +2371,7 @@ func (x *SetTradingStateRequest) GetCancelOpenOrders() bool {
 // The trading state that was set.
 type SetTradingStateResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The state after the change.
+	// The state of the scope after the change.
 	TradingState  *TradingStateRecord `protobuf:"bytes,1,opt,name=trading_state,json=tradingState,proto3" json:"trading_state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2048,7 +2379,7 @@ type SetTradingStateResponse struct {
 
 func (x *SetTradingStateResponse) Reset() {
 	*x = SetTradingStateResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[27]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2060,7 +2391,7 @@ func (x *SetTradingStateResponse) String() string {
 func (*SetTradingStateResponse) ProtoMessage() {}
 
 func (x *SetTradingStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[27]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2073,7 +2404,7 @@ func (x *SetTradingStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetTradingStateResponse.ProtoReflect.Descriptor instead.
 func (*SetTradingStateResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{27}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SetTradingStateResponse) GetTradingState() *TradingStateRecord {
@@ -2086,15 +2417,17 @@ func (x *SetTradingStateResponse) GetTradingState() *TradingStateRecord {
 // Starts or resumes a stream of the trading states of all scopes.
 type StreamTradingStateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// `resume_token` of the last message that the caller processed. Empty starts with the current states.
-	ResumeToken   string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	ResumeToken string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,2,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StreamTradingStateRequest) Reset() {
 	*x = StreamTradingStateRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[28]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2106,7 +2439,7 @@ func (x *StreamTradingStateRequest) String() string {
 func (*StreamTradingStateRequest) ProtoMessage() {}
 
 func (x *StreamTradingStateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[28]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2119,7 +2452,7 @@ func (x *StreamTradingStateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTradingStateRequest.ProtoReflect.Descriptor instead.
 func (*StreamTradingStateRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{28}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *StreamTradingStateRequest) GetResumeToken() string {
@@ -2127,6 +2460,13 @@ func (x *StreamTradingStateRequest) GetResumeToken() string {
 		return x.ResumeToken
 	}
 	return ""
+}
+
+func (x *StreamTradingStateRequest) GetHeartbeatInterval() *durationpb.Duration {
+	if x != nil {
+		return x.HeartbeatInterval
+	}
+	return nil
 }
 
 // One message of the stream.
@@ -2137,18 +2477,19 @@ type StreamTradingStateResponse struct {
 	// Types that are valid to be assigned to Event:
 	//
 	//	*StreamTradingStateResponse_TradingState
+	//	*StreamTradingStateResponse_SnapshotComplete
 	//	*StreamTradingStateResponse_Heartbeat
 	//	*StreamTradingStateResponse_Reset_
 	Event isStreamTradingStateResponse_Event `protobuf_oneof:"event"`
-	// Token to resume the stream with after this message.
-	ResumeToken   string `protobuf:"bytes,4,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+	ResumeToken   string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StreamTradingStateResponse) Reset() {
 	*x = StreamTradingStateResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[29]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2501,7 @@ func (x *StreamTradingStateResponse) String() string {
 func (*StreamTradingStateResponse) ProtoMessage() {}
 
 func (x *StreamTradingStateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[29]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2514,7 @@ func (x *StreamTradingStateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamTradingStateResponse.ProtoReflect.Descriptor instead.
 func (*StreamTradingStateResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{29}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *StreamTradingStateResponse) GetEvent() isStreamTradingStateResponse_Event {
@@ -2187,6 +2528,15 @@ func (x *StreamTradingStateResponse) GetTradingState() *TradingStateRecord {
 	if x != nil {
 		if x, ok := x.Event.(*StreamTradingStateResponse_TradingState); ok {
 			return x.TradingState
+		}
+	}
+	return nil
+}
+
+func (x *StreamTradingStateResponse) GetSnapshotComplete() *SnapshotComplete {
+	if x != nil {
+		if x, ok := x.Event.(*StreamTradingStateResponse_SnapshotComplete); ok {
+			return x.SnapshotComplete
 		}
 	}
 	return nil
@@ -2226,17 +2576,24 @@ type StreamTradingStateResponse_TradingState struct {
 	TradingState *TradingStateRecord `protobuf:"bytes,1,opt,name=trading_state,json=tradingState,proto3,oneof"`
 }
 
+type StreamTradingStateResponse_SnapshotComplete struct {
+	// The states of all scopes have been sent.
+	SnapshotComplete *SnapshotComplete `protobuf:"bytes,2,opt,name=snapshot_complete,json=snapshotComplete,proto3,oneof"`
+}
+
 type StreamTradingStateResponse_Heartbeat struct {
 	// Keep-alive, sent when there are no updates.
-	Heartbeat *Heartbeat `protobuf:"bytes,2,opt,name=heartbeat,proto3,oneof"`
+	Heartbeat *Heartbeat `protobuf:"bytes,3,opt,name=heartbeat,proto3,oneof"`
 }
 
 type StreamTradingStateResponse_Reset_ struct {
-	// Changes were lost. The current states follow. Until then, treat trading as halted.
-	Reset_ *StreamReset `protobuf:"bytes,3,opt,name=reset,proto3,oneof"`
+	// Changes were lost. The current states follow.
+	Reset_ *StreamReset `protobuf:"bytes,4,opt,name=reset,proto3,oneof"`
 }
 
 func (*StreamTradingStateResponse_TradingState) isStreamTradingStateResponse_Event() {}
+
+func (*StreamTradingStateResponse_SnapshotComplete) isStreamTradingStateResponse_Event() {}
 
 func (*StreamTradingStateResponse_Heartbeat) isStreamTradingStateResponse_Event() {}
 
@@ -2252,9 +2609,10 @@ type ScenarioShock struct {
 	//	*ScenarioShock_AssetId
 	//	*ScenarioShock_VenueSymbolId
 	Target isScenarioShock_Target `protobuf_oneof:"target"`
-	// Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1.
+	// Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1. Absent means no
+	// change.
 	PriceChange *float64 `protobuf:"fixed64,3,opt,name=price_change,json=priceChange,proto3,oneof" json:"price_change,omitempty"`
-	// Change of implied volatility, in percentage points. Absent means no change.
+	// Absolute change of implied volatility, in percentage points: 5 turns 60 % into 65 %. Absent means no change.
 	VolatilityChange *float64 `protobuf:"fixed64,4,opt,name=volatility_change,json=volatilityChange,proto3,oneof" json:"volatility_change,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -2262,7 +2620,7 @@ type ScenarioShock struct {
 
 func (x *ScenarioShock) Reset() {
 	*x = ScenarioShock{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[30]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2274,7 +2632,7 @@ func (x *ScenarioShock) String() string {
 func (*ScenarioShock) ProtoMessage() {}
 
 func (x *ScenarioShock) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[30]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2287,7 +2645,7 @@ func (x *ScenarioShock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScenarioShock.ProtoReflect.Descriptor instead.
 func (*ScenarioShock) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{30}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ScenarioShock) GetTarget() isScenarioShock_Target {
@@ -2334,12 +2692,12 @@ type isScenarioShock_Target interface {
 }
 
 type ScenarioShock_AssetId struct {
-	// Asset of which every price moves.
+	// Asset whose every price moves, and every price of derivatives on it.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3,oneof"`
 }
 
 type ScenarioShock_VenueSymbolId struct {
-	// Listing of which only the price there moves.
+	// Listing whose price alone moves. Comes instead of a shock of its base asset.
 	VenueSymbolId string `protobuf:"bytes,2,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof"`
 }
 
@@ -2350,11 +2708,11 @@ func (*ScenarioShock_VenueSymbolId) isScenarioShock_Target() {}
 // The scenario to compute.
 type RunScenarioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Portfolio to compute the scenario for.
+	// Portfolio to compute the scenario for, with those below it.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Moves of the scenario, all at the same time.
+	// Moves of the scenario, all at the same time, no target twice. What no shock names does not move.
 	Shocks []*ScenarioShock `protobuf:"bytes,2,rep,name=shocks,proto3" json:"shocks,omitempty"`
-	// Time that passes during the scenario. Absent means none.
+	// Time that passes during the scenario, zero or more. Absent means none.
 	Horizon *durationpb.Duration `protobuf:"bytes,3,opt,name=horizon,proto3" json:"horizon,omitempty"`
 	// Asset in which to state the result. Absent means the portfolio's reporting asset.
 	ReportingAssetId *string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
@@ -2364,7 +2722,7 @@ type RunScenarioRequest struct {
 
 func (x *RunScenarioRequest) Reset() {
 	*x = RunScenarioRequest{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[31]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2376,7 +2734,7 @@ func (x *RunScenarioRequest) String() string {
 func (*RunScenarioRequest) ProtoMessage() {}
 
 func (x *RunScenarioRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[31]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2389,7 +2747,7 @@ func (x *RunScenarioRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunScenarioRequest.ProtoReflect.Descriptor instead.
 func (*RunScenarioRequest) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{31}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RunScenarioRequest) GetPortfolioId() string {
@@ -2423,11 +2781,11 @@ func (x *RunScenarioRequest) GetReportingAssetId() string {
 // Effects of the scenario. The values are estimates, and therefore doubles.
 type RunScenarioResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Change of the portfolio's value, in the reporting asset. Negative is a loss.
+	// Change of the portfolio's equity, in the reporting asset. Negative is a loss.
 	ValueChange float64 `protobuf:"fixed64,1,opt,name=value_change,json=valueChange,proto3" json:"value_change,omitempty"`
-	// Effects by position, largest loss first.
+	// Effects by position and balance, largest loss first. Their sum is `value_change`.
 	Results []*ScenarioResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
-	// Limits that would be exceeded.
+	// Limits that would be exceeded, in the order of their ids.
 	Breaches []*RiskBreach `protobuf:"bytes,3,rep,name=breaches,proto3" json:"breaches,omitempty"`
 	// Asset in which the result is stated.
 	ReportingAssetId string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3" json:"reporting_asset_id,omitempty"`
@@ -2437,7 +2795,7 @@ type RunScenarioResponse struct {
 
 func (x *RunScenarioResponse) Reset() {
 	*x = RunScenarioResponse{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[32]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2449,7 +2807,7 @@ func (x *RunScenarioResponse) String() string {
 func (*RunScenarioResponse) ProtoMessage() {}
 
 func (x *RunScenarioResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[32]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2462,7 +2820,7 @@ func (x *RunScenarioResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunScenarioResponse.ProtoReflect.Descriptor instead.
 func (*RunScenarioResponse) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{32}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RunScenarioResponse) GetValueChange() float64 {
@@ -2493,22 +2851,29 @@ func (x *RunScenarioResponse) GetReportingAssetId() string {
 	return ""
 }
 
-// Effects of a scenario on one position.
+// Effects of a scenario on one position or balance.
 type ScenarioResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Position affected.
-	PositionId string `protobuf:"bytes,1,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
-	// Change of the position's value, in the reporting asset. Negative is a loss.
-	ValueChange float64 `protobuf:"fixed64,2,opt,name=value_change,json=valueChange,proto3" json:"value_change,omitempty"`
-	// Whether the position would be liquidated.
-	Liquidated    bool `protobuf:"varint,3,opt,name=liquidated,proto3" json:"liquidated,omitempty"`
+	// Account affected.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// What is affected. Exactly one is set.
+	//
+	// Types that are valid to be assigned to Holding:
+	//
+	//	*ScenarioResult_PositionId
+	//	*ScenarioResult_AssetId
+	Holding isScenarioResult_Holding `protobuf_oneof:"holding"`
+	// Change of its value, in the reporting asset. Negative is a loss.
+	ValueChange float64 `protobuf:"fixed64,4,opt,name=value_change,json=valueChange,proto3" json:"value_change,omitempty"`
+	// Whether the position would be liquidated. False for a balance.
+	Liquidated    bool `protobuf:"varint,5,opt,name=liquidated,proto3" json:"liquidated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ScenarioResult) Reset() {
 	*x = ScenarioResult{}
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[33]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2885,7 @@ func (x *ScenarioResult) String() string {
 func (*ScenarioResult) ProtoMessage() {}
 
 func (x *ScenarioResult) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[33]
+	mi := &file_cqc_services_v1_risk_engine_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,12 +2898,37 @@ func (x *ScenarioResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScenarioResult.ProtoReflect.Descriptor instead.
 func (*ScenarioResult) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{33}
+	return file_cqc_services_v1_risk_engine_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ScenarioResult) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *ScenarioResult) GetHolding() isScenarioResult_Holding {
+	if x != nil {
+		return x.Holding
+	}
+	return nil
 }
 
 func (x *ScenarioResult) GetPositionId() string {
 	if x != nil {
-		return x.PositionId
+		if x, ok := x.Holding.(*ScenarioResult_PositionId); ok {
+			return x.PositionId
+		}
+	}
+	return ""
+}
+
+func (x *ScenarioResult) GetAssetId() string {
+	if x != nil {
+		if x, ok := x.Holding.(*ScenarioResult_AssetId); ok {
+			return x.AssetId
+		}
 	}
 	return ""
 }
@@ -2557,91 +2947,81 @@ func (x *ScenarioResult) GetLiquidated() bool {
 	return false
 }
 
+type isScenarioResult_Holding interface {
+	isScenarioResult_Holding()
+}
+
+type ScenarioResult_PositionId struct {
+	// Position affected.
+	PositionId string `protobuf:"bytes,2,opt,name=position_id,json=positionId,proto3,oneof"`
+}
+
+type ScenarioResult_AssetId struct {
+	// Asset of the balance affected.
+	AssetId string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof"`
+}
+
+func (*ScenarioResult_PositionId) isScenarioResult_Holding() {}
+
+func (*ScenarioResult_AssetId) isScenarioResult_Holding() {}
+
 var File_cqc_services_v1_risk_engine_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\n" +
-	"!cqc/services/v1/risk_engine.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/events/v1/risk_events.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/stream.proto\x1a#cqc/services/v1/venue_gateway.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xce\x06\n" +
-	"\tRiskLimit\x12%\n" +
-	"\blimit_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\x12\x1e\n" +
-	"\x04name\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x12=\n" +
-	"\x06metric\x18\x03 \x01(\x0e2\x1b.cqc.services.v1.RiskMetricB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06metric\x12=\n" +
-	"\x06action\x18\x04 \x01(\x0e2\x1b.cqc.services.v1.RiskActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06action\x122\n" +
-	"\fportfolio_id\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
-	"\n" +
-	"account_id\x18\x06 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01\x12)\n" +
-	"\bvenue_id\x18\a \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x02R\avenueId\x88\x01\x01\x12)\n" +
-	"\basset_id\x18\b \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x03R\aassetId\x88\x01\x01\x126\n" +
-	"\x0fvenue_symbol_id\x18\t \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x04R\rvenueSymbolId\x88\x01\x01\x12'\n" +
-	"\tthreshold\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01R\tthreshold\x12;\n" +
-	"\x11warning_threshold\x18\v \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x05R\x10warningThreshold\x88\x01\x01\x12<\n" +
-	"\x12reporting_asset_id\x18\f \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x06R\x10reportingAssetId\x88\x01\x01\x12\x18\n" +
-	"\aenabled\x18\r \x01(\bR\aenabled\x125\n" +
-	"\bvalid_to\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
-	"\brevision\x18\x0f \x01(\x04R\brevisionB\x0f\n" +
-	"\r_portfolio_idB\r\n" +
-	"\v_account_idB\v\n" +
-	"\t_venue_idB\v\n" +
-	"\t_asset_idB\x12\n" +
-	"\x10_venue_symbol_idB\x14\n" +
-	"\x12_warning_thresholdB\x15\n" +
-	"\x13_reporting_asset_id\"\xa7\x01\n" +
+	"!cqc/services/v1/risk_engine.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fcqc/events/v1/risk_events.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x1fcqc/portfolio/v1/position.proto\x1a!cqc/portfolio/v1/risk_limit.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/errors.proto\x1a\x1ccqc/services/v1/stream.proto\x1a*cqc/services/v1/venue_gateway_orders.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdd\x01\n" +
 	"\n" +
 	"RiskBreach\x12%\n" +
 	"\blimit_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\x12%\n" +
-	"\bobserved\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bobserved\x12'\n" +
-	"\tthreshold\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\tthreshold\x12\"\n" +
-	"\amessage\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\amessage\"<\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\x124\n" +
+	"\x06metric\x18\x02 \x01(\x0e2\x1c.cqc.portfolio.v1.RiskMetricR\x06metric\x12%\n" +
+	"\bobserved\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\bobserved\x12'\n" +
+	"\tthreshold\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\tthreshold\x12\"\n" +
+	"\amessage\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\amessage\"m\n" +
 	"\x13GetRiskLimitRequest\x12%\n" +
 	"\blimit_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\"H\n" +
-	"\x14GetRiskLimitResponse\x120\n" +
-	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\xed\x01\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\x12/\n" +
+	"\x05as_of\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"Q\n" +
+	"\x14GetRiskLimitResponse\x129\n" +
+	"\x05limit\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\"\x9e\x02\n" +
 	"\x15ListRiskLimitsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x122\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x122\n" +
 	"\fportfolio_id\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
 	"\n" +
 	"account_id\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01B\x0f\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01\x12/\n" +
+	"\x05as_of\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOfB\x0f\n" +
 	"\r_portfolio_idB\r\n" +
-	"\v_account_id\"~\n" +
-	"\x16ListRiskLimitsResponse\x122\n" +
-	"\x06limits\x18\x01 \x03(\v2\x1a.cqc.services.v1.RiskLimitR\x06limits\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x80\x02\n" +
-	"\x16CreateRiskLimitRequest\x12'\n" +
+	"\v_account_id\"\xac\x01\n" +
+	"\x16ListRiskLimitsResponse\x123\n" +
+	"\x06limits\x18\x01 \x03(\v2\x1b.cqc.portfolio.v1.RiskLimitR\x06limits\x120\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xa2\x01\n" +
+	"\x16CreateRiskLimitRequest\x12M\n" +
 	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x128\n" +
-	"\x05limit\x18\x02 \x01(\v2\x1a.cqc.services.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit:\x82\x01\xbaH\x7f\x1a}\n" +
-	"#create_risk_limit.metric_and_action\x12$a limit needs a metric and an action\x1a0this.limit.metric != 0 && this.limit.action != 0\"K\n" +
-	"\x17CreateRiskLimitResponse\x120\n" +
-	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\xc5\x02\n" +
-	"\x16UpdateRiskLimitRequest\x12'\n" +
+	"request_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01R\trequestId\x129\n" +
+	"\x05limit\x18\x02 \x01(\v2\x1b.cqc.portfolio.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\"T\n" +
+	"\x17CreateRiskLimitResponse\x129\n" +
+	"\x05limit\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\"\xb7\x02\n" +
+	"\x16UpdateRiskLimitRequest\x12M\n" +
 	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x128\n" +
-	"\x05limit\x18\x02 \x01(\v2\x1a.cqc.services.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\x12C\n" +
-	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"updateMask:\x82\x01\xbaH\x7f\x1a}\n" +
-	"#update_risk_limit.metric_and_action\x12$a limit needs a metric and an action\x1a0this.limit.metric != 0 && this.limit.action != 0\"K\n" +
-	"\x17UpdateRiskLimitResponse\x120\n" +
-	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\x84\x01\n" +
-	"\x16DeleteRiskLimitRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12%\n" +
-	"\blimit_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\x12\x1a\n" +
-	"\brevision\x18\x03 \x01(\x04R\brevision\"K\n" +
-	"\x17DeleteRiskLimitResponse\x120\n" +
-	"\x05limit\x18\x01 \x01(\v2\x1a.cqc.services.v1.RiskLimitR\x05limit\"\xa3\x02\n" +
+	"request_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01R\trequestId\x129\n" +
+	"\x05limit\x18\x02 \x01(\v2\x1b.cqc.portfolio.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\x12\x92\x01\n" +
+	"\vupdate_mask\x18\x03 \x01(\v2\x1a.google.protobuf.FieldMaskBU\xbaHR\xba\x01L\n" +
+	"\x11update_mask.paths\x12!name at least one field to change\x1a\x14size(this.paths) > 0\xc8\x01\x01R\n" +
+	"updateMask\"T\n" +
+	"\x17UpdateRiskLimitResponse\x129\n" +
+	"\x05limit\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\"d\n" +
+	"\x16DeleteRiskLimitRequest\x12%\n" +
+	"\blimit_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\alimitId\x12#\n" +
+	"\brevision\x18\x02 \x01(\x04B\a\xbaH\x042\x02(\x01R\brevision\"T\n" +
+	"\x17DeleteRiskLimitResponse\x129\n" +
+	"\x05limit\x18\x01 \x01(\v2\x1b.cqc.portfolio.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01R\x05limit\"\xa3\x02\n" +
 	"\x12GetExposureRequest\x12/\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x12+\n" +
@@ -2654,50 +3034,97 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\x05scope\x12\x05\xbaH\x02\b\x01B\x15\n" +
 	"\x13_reporting_asset_id\"O\n" +
 	"\x13GetExposureResponse\x128\n" +
-	"\texposures\x18\x01 \x03(\v2\x1a.cqc.portfolio.v1.ExposureR\texposures\"\xb9\x02\n" +
+	"\texposures\x18\x01 \x03(\v2\x1a.cqc.portfolio.v1.ExposureR\texposures\"\xae\x03\n" +
+	"\x16StreamExposuresRequest\x12/\n" +
+	"\fportfolio_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x12+\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\taccountId\x12J\n" +
+	"\bgroup_by\x18\x03 \x01(\x0e2#.cqc.portfolio.v1.ExposureDimensionB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\agroupBy\x12<\n" +
+	"\x12reporting_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\x10reportingAssetId\x88\x01\x01\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x06 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatIntervalB\x0e\n" +
+	"\x05scope\x12\x05\xbaH\x02\b\x01B\x15\n" +
+	"\x13_reporting_asset_id\"\xd4\x02\n" +
+	"\x17StreamExposuresResponse\x128\n" +
+	"\bexposure\x18\x01 \x01(\v2\x1a.cqc.portfolio.v1.ExposureH\x00R\bexposure\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\x8d\x04\n" +
 	"\x11ListAlertsRequest\x12'\n" +
 	"\tpage_size\x18\x01 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12\x1b\n" +
+	"page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\tpageToken\x12\x1b\n" +
 	"\topen_only\x18\x03 \x01(\bR\bopenOnly\x122\n" +
 	"\fportfolio_id\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x129\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
 	"\n" +
-	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
-	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTimeB\x0f\n" +
-	"\r_portfolio_id\"x\n" +
+	"account_id\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01\x129\n" +
+	"\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n" +
+	"\x14list_alerts.interval\x12\"start_time must be before end_time\x1aO!has(this.start_time) || !has(this.end_time) || this.start_time < this.end_timeB\x0f\n" +
+	"\r_portfolio_idB\r\n" +
+	"\v_account_id\"\xa5\x01\n" +
 	"\x12ListAlertsResponse\x120\n" +
 	"\x06alerts\x18\x01 \x03(\v2\x18.cqc.events.v1.RiskAlertR\x06alerts\x120\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\rnextPageToken\"\x87\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rnextPageToken\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\"\xa0\x02\n" +
 	"\x13StreamAlertsRequest\x122\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12+\n" +
-	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0f\n" +
-	"\r_portfolio_id\"\xf7\x01\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
+	"\n" +
+	"account_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\taccountId\x88\x01\x01\x12+\n" +
+	"\fresume_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatIntervalB\x0f\n" +
+	"\r_portfolio_idB\r\n" +
+	"\v_account_id\"\xc9\x02\n" +
 	"\x14StreamAlertsResponse\x120\n" +
-	"\x05alert\x18\x01 \x01(\v2\x18.cqc.events.v1.RiskAlertH\x00R\x05alert\x12:\n" +
-	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\x87\x01\n" +
-	"\x17AcknowledgeAlertRequest\x12'\n" +
-	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x12%\n" +
-	"\balert_id\x18\x02 \x01(\tB\n" +
+	"\x05alert\x18\x01 \x01(\v2\x18.cqc.events.v1.RiskAlertH\x00R\x05alert\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"^\n" +
+	"\x17AcknowledgeAlertRequest\x12%\n" +
+	"\balert_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aalertId\x12\x1c\n" +
-	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x04note\"J\n" +
-	"\x18AcknowledgeAlertResponse\x12.\n" +
-	"\x05alert\x18\x01 \x01(\v2\x18.cqc.events.v1.RiskAlertR\x05alert\"u\n" +
-	"\x11CheckOrderRequest\x12'\n" +
+	"\x04note\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x04note\"R\n" +
+	"\x18AcknowledgeAlertResponse\x126\n" +
+	"\x05alert\x18\x01 \x01(\v2\x18.cqc.events.v1.RiskAlertB\x06\xbaH\x03\xc8\x01\x01R\x05alert\"\x9a\x01\n" +
 	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x127\n" +
-	"\x05order\x18\x02 \x01(\v2\x19.cqc.services.v1.NewOrderB\x06\xbaH\x03\xc8\x01\x01R\x05order\"\xc3\x01\n" +
-	"\x12CheckOrderResponse\x129\n" +
-	"\bdecision\x18\x01 \x01(\x0e2\x1d.cqc.services.v1.RiskDecisionR\bdecision\x127\n" +
-	"\bbreaches\x18\x02 \x03(\v2\x1b.cqc.services.v1.RiskBreachR\bbreaches\x129\n" +
+	"OrderCheck\x128\n" +
+	"\tnew_order\x18\x01 \x01(\v2\x19.cqc.services.v1.NewOrderH\x00R\bnewOrder\x12A\n" +
+	"\vreplacement\x18\x02 \x01(\v2\x1d.cqc.services.v1.ReplaceCheckH\x00R\vreplacementB\x0f\n" +
+	"\x06action\x12\x05\xbaH\x02\b\x01\"\x8a\x01\n" +
+	"\fReplaceCheck\x12F\n" +
+	"\arequest\x18\x01 \x01(\v2$.cqc.services.v1.ReplaceOrderRequestB\x06\xbaH\x03\xc8\x01\x01R\arequest\x122\n" +
+	"\x05order\x18\x02 \x01(\v2\x14.cqc.venues.v1.OrderB\x06\xbaH\x03\xc8\x01\x01R\x05order\"\x95\x03\n" +
+	"\x10OrderCheckResult\x129\n" +
+	"\bdecision\x18\x01 \x01(\x0e2\x1d.cqc.services.v1.RiskDecisionR\bdecision\x12.\n" +
+	"\rrisk_check_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vriskCheckId\x124\n" +
+	"\x06reason\x18\x03 \x01(\x0e2\x1c.cqc.services.v1.ErrorReasonR\x06reason\x127\n" +
+	"\bbreaches\x18\x04 \x03(\v2\x1b.cqc.services.v1.RiskBreachR\bbreaches\x12H\n" +
+	"\rtrading_state\x18\x05 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\x12\"\n" +
+	"\amessage\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\amessage\x129\n" +
 	"\n" +
-	"expires_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"\xca\x01\n" +
+	"expires_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\"N\n" +
+	"\x11CheckOrderRequest\x129\n" +
+	"\x05check\x18\x01 \x01(\v2\x1b.cqc.services.v1.OrderCheckB\x06\xbaH\x03\xc8\x01\x01R\x05check\"W\n" +
+	"\x12CheckOrderResponse\x12A\n" +
+	"\x06result\x18\x01 \x01(\v2!.cqc.services.v1.OrderCheckResultB\x06\xbaH\x03\xc8\x01\x01R\x06result\"V\n" +
+	"\x12CheckOrdersRequest\x12@\n" +
+	"\x06checks\x18\x01 \x03(\v2\x1b.cqc.services.v1.OrderCheckB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06checks\"R\n" +
+	"\x13CheckOrdersResponse\x12;\n" +
+	"\aresults\x18\x01 \x03(\v2!.cqc.services.v1.OrderCheckResultR\aresults\"\xca\x01\n" +
 	"\fTradingScope\x122\n" +
 	"\fportfolio_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vportfolioId\x88\x01\x01\x12.\n" +
@@ -2707,44 +3134,50 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\bvenue_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01H\x02R\avenueId\x88\x01\x01B\x0f\n" +
 	"\r_portfolio_idB\r\n" +
 	"\v_account_idB\v\n" +
-	"\t_venue_id\"\xec\x01\n" +
-	"\x12TradingStateRecord\x123\n" +
-	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\x121\n" +
+	"\t_venue_id\"\xd6\x02\n" +
+	"\x12TradingStateRecord\x12;\n" +
+	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeB\x06\xbaH\x03\xc8\x01\x01R\x05scope\x121\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1b.cqc.events.v1.TradingStateR\x05state\x12 \n" +
-	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x120\n" +
-	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1a\n" +
-	"\brevision\x18\x05 \x01(\x04R\brevision\"M\n" +
-	"\x16GetTradingStateRequest\x123\n" +
-	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\"c\n" +
-	"\x17GetTradingStateResponse\x12H\n" +
-	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"\xcd\x03\n" +
-	"\x16SetTradingStateRequest\x12'\n" +
+	"\x06reason\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x12'\n" +
 	"\n" +
-	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\xb0\x01\x01R\trequestId\x123\n" +
-	"\x05scope\x18\x02 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\x12=\n" +
-	"\x05state\x18\x03 \x01(\x0e2\x1b.cqc.events.v1.TradingStateB\n" +
+	"changed_by\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\tchangedBy\x12*\n" +
+	"\blimit_id\x18\x05 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\alimitId\x88\x01\x01\x120\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1a\n" +
+	"\brevision\x18\a \x01(\x04R\brevisionB\v\n" +
+	"\t_limit_id\"M\n" +
+	"\x16GetTradingStateRequest\x123\n" +
+	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\"k\n" +
+	"\x17GetTradingStateResponse\x12P\n" +
+	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordB\x06\xbaH\x03\xc8\x01\x01R\ftradingState\"\xa4\x03\n" +
+	"\x16SetTradingStateRequest\x123\n" +
+	"\x05scope\x18\x01 \x01(\v2\x1d.cqc.services.v1.TradingScopeR\x05scope\x12=\n" +
+	"\x05state\x18\x02 \x01(\x0e2\x1b.cqc.events.v1.TradingStateB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05state\x12\"\n" +
-	"\x06reason\x18\x04 \x01(\tB\n" +
+	"\x06reason\x18\x03 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80 R\x06reason\x12\x1f\n" +
-	"\brevision\x18\x05 \x01(\x04H\x00R\brevision\x88\x01\x01\x12,\n" +
-	"\x12cancel_open_orders\x18\x06 \x01(\bR\x10cancelOpenOrders:\x95\x01\xbaH\x91\x01\x1a\x8e\x01\n" +
+	"\brevision\x18\x04 \x01(\x04H\x00R\brevision\x88\x01\x01\x12,\n" +
+	"\x12cancel_open_orders\x18\x05 \x01(\bR\x10cancelOpenOrders:\x95\x01\xbaH\x91\x01\x1a\x8e\x01\n" +
 	"$set_trading_state.cancel_open_orders\x129cancel_open_orders is only allowed if the state is halted\x1a+!this.cancel_open_orders || this.state == 3B\v\n" +
-	"\t_revision\"c\n" +
-	"\x17SetTradingStateResponse\x12H\n" +
-	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordR\ftradingState\"H\n" +
+	"\t_revision\"k\n" +
+	"\x17SetTradingStateResponse\x12P\n" +
+	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordB\x06\xbaH\x03\xc8\x01\x01R\ftradingState\"\xa2\x01\n" +
 	"\x19StreamTradingStateRequest\x12+\n" +
-	"\fresume_token\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeToken\"\x97\x02\n" +
+	"\fresume_token\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeToken\x12X\n" +
+	"\x12heartbeat_interval\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x02\b\x1e2\x02\b\x01R\x11heartbeatInterval\"\xe9\x02\n" +
 	"\x1aStreamTradingStateResponse\x12J\n" +
-	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordH\x00R\ftradingState\x12:\n" +
-	"\theartbeat\x18\x02 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
-	"\x05reset\x18\x03 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
-	"\fresume_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vresumeTokenB\x0e\n" +
-	"\x05event\x12\x05\xbaH\x02\b\x01\"\x99\x02\n" +
+	"\rtrading_state\x18\x01 \x01(\v2#.cqc.services.v1.TradingStateRecordH\x00R\ftradingState\x12P\n" +
+	"\x11snapshot_complete\x18\x02 \x01(\v2!.cqc.services.v1.SnapshotCompleteH\x00R\x10snapshotComplete\x12:\n" +
+	"\theartbeat\x18\x03 \x01(\v2\x1a.cqc.services.v1.HeartbeatH\x00R\theartbeat\x124\n" +
+	"\x05reset\x18\x04 \x01(\v2\x1c.cqc.services.v1.StreamResetH\x00R\x05reset\x12+\n" +
+	"\fresume_token\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\vresumeTokenB\x0e\n" +
+	"\x05event\x12\x05\xbaH\x02\b\x01\"\xa1\x03\n" +
 	"\rScenarioShock\x12&\n" +
 	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x123\n" +
 	"\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x128\n" +
 	"\fprice_change\x18\x03 \x01(\x01B\x10\xbaH\r\x12\v@\x01)\x00\x00\x00\x00\x00\x00\xf0\xbfH\x01R\vpriceChange\x88\x01\x01\x129\n" +
-	"\x11volatility_change\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x02R\x10volatilityChange\x88\x01\x01B\x0f\n" +
+	"\x11volatility_change\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x02R\x10volatilityChange\x88\x01\x01:\x85\x01\xbaH\x81\x01\x1a\x7f\n" +
+	"\x15scenario_shock.change\x12/a shock needs price_change or volatility_change\x1a5has(this.price_change) || has(this.volatility_change)B\x0f\n" +
 	"\x06target\x12\x05\xbaH\x02\b\x01B\x0f\n" +
 	"\r_price_changeB\x14\n" +
 	"\x12_volatility_change\"\x9c\x02\n" +
@@ -2759,56 +3192,49 @@ const file_cqc_services_v1_risk_engine_proto_rawDesc = "" +
 	"\fvalue_change\x18\x01 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\vvalueChange\x129\n" +
 	"\aresults\x18\x02 \x03(\v2\x1f.cqc.services.v1.ScenarioResultR\aresults\x127\n" +
 	"\bbreaches\x18\x03 \x03(\v2\x1b.cqc.services.v1.RiskBreachR\bbreaches\x127\n" +
-	"\x12reporting_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\x10reportingAssetId\"\x89\x01\n" +
-	"\x0eScenarioResult\x12+\n" +
-	"\vposition_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
-	"positionId\x12*\n" +
-	"\fvalue_change\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\vvalueChange\x12\x1e\n" +
+	"\x12reporting_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\x10reportingAssetId\"\xf0\x01\n" +
+	"\x0eScenarioResult\x12)\n" +
 	"\n" +
-	"liquidated\x18\x03 \x01(\bR\n" +
-	"liquidated*\x98\x02\n" +
+	"account_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12-\n" +
+	"\vposition_id\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\n" +
+	"positionId\x12&\n" +
+	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x12*\n" +
+	"\fvalue_change\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01R\vvalueChange\x12\x1e\n" +
 	"\n" +
-	"RiskMetric\x12\x1b\n" +
-	"\x17RISK_METRIC_UNSPECIFIED\x10\x00\x12\x1e\n" +
-	"\x1aRISK_METRIC_GROSS_EXPOSURE\x10\x01\x12\x1c\n" +
-	"\x18RISK_METRIC_NET_EXPOSURE\x10\x02\x12\x1e\n" +
-	"\x1aRISK_METRIC_ORDER_NOTIONAL\x10\x03\x12\x18\n" +
-	"\x14RISK_METRIC_LEVERAGE\x10\x04\x12\x1a\n" +
-	"\x16RISK_METRIC_DAILY_LOSS\x10\x05\x12\x18\n" +
-	"\x14RISK_METRIC_DRAWDOWN\x10\x06\x12\x1a\n" +
-	"\x16RISK_METRIC_ORDER_RATE\x10\a\x12#\n" +
-	"\x1fRISK_METRIC_PRICE_DEVIATION_BPS\x10\b*\x8b\x01\n" +
-	"\n" +
-	"RiskAction\x12\x1b\n" +
-	"\x17RISK_ACTION_UNSPECIFIED\x10\x00\x12\x15\n" +
-	"\x11RISK_ACTION_ALERT\x10\x01\x12\x16\n" +
-	"\x12RISK_ACTION_REJECT\x10\x02\x12\x1b\n" +
-	"\x17RISK_ACTION_REDUCE_ONLY\x10\x03\x12\x14\n" +
-	"\x10RISK_ACTION_HALT\x10\x04*e\n" +
+	"liquidated\x18\x05 \x01(\bR\n" +
+	"liquidatedB\x10\n" +
+	"\aholding\x12\x05\xbaH\x02\b\x01*e\n" +
 	"\fRiskDecision\x12\x1d\n" +
 	"\x19RISK_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16RISK_DECISION_APPROVED\x10\x01\x12\x1a\n" +
-	"\x16RISK_DECISION_REJECTED\x10\x022\xe5\n" +
+	"\x16RISK_DECISION_REJECTED\x10\x022\xcb\x0e\n" +
 	"\n" +
+	"RiskEngine\x12m\n" +
+	"\fGetRiskLimit\x12$.cqc.services.v1.GetRiskLimitRequest\x1a%.cqc.services.v1.GetRiskLimitResponse\"\x10ʔ'\trisk.read\x90\x02\x01\x12s\n" +
+	"\x0eListRiskLimits\x12&.cqc.services.v1.ListRiskLimitsRequest\x1a'.cqc.services.v1.ListRiskLimitsResponse\"\x10ʔ'\trisk.read\x90\x02\x01\x12t\n" +
+	"\x0fCreateRiskLimit\x12'.cqc.services.v1.CreateRiskLimitRequest\x1a(.cqc.services.v1.CreateRiskLimitResponse\"\x0eʔ'\n" +
+	"risk.write\x12t\n" +
+	"\x0fUpdateRiskLimit\x12'.cqc.services.v1.UpdateRiskLimitRequest\x1a(.cqc.services.v1.UpdateRiskLimitResponse\"\x0eʔ'\n" +
+	"risk.write\x12w\n" +
+	"\x0fDeleteRiskLimit\x12'.cqc.services.v1.DeleteRiskLimitRequest\x1a(.cqc.services.v1.DeleteRiskLimitResponse\"\x11ʔ'\n" +
+	"risk.write\x90\x02\x02\x12j\n" +
+	"\vGetExposure\x12#.cqc.services.v1.GetExposureRequest\x1a$.cqc.services.v1.GetExposureResponse\"\x10ʔ'\trisk.read\x90\x02\x01\x12u\n" +
+	"\x0fStreamExposures\x12'.cqc.services.v1.StreamExposuresRequest\x1a(.cqc.services.v1.StreamExposuresResponse\"\rʔ'\trisk.read0\x01\x12g\n" +
 	"\n" +
-	"RiskEngine\x12[\n" +
-	"\fGetRiskLimit\x12$.cqc.services.v1.GetRiskLimitRequest\x1a%.cqc.services.v1.GetRiskLimitResponse\x12a\n" +
-	"\x0eListRiskLimits\x12&.cqc.services.v1.ListRiskLimitsRequest\x1a'.cqc.services.v1.ListRiskLimitsResponse\x12d\n" +
-	"\x0fCreateRiskLimit\x12'.cqc.services.v1.CreateRiskLimitRequest\x1a(.cqc.services.v1.CreateRiskLimitResponse\x12d\n" +
-	"\x0fUpdateRiskLimit\x12'.cqc.services.v1.UpdateRiskLimitRequest\x1a(.cqc.services.v1.UpdateRiskLimitResponse\x12d\n" +
-	"\x0fDeleteRiskLimit\x12'.cqc.services.v1.DeleteRiskLimitRequest\x1a(.cqc.services.v1.DeleteRiskLimitResponse\x12X\n" +
-	"\vGetExposure\x12#.cqc.services.v1.GetExposureRequest\x1a$.cqc.services.v1.GetExposureResponse\x12U\n" +
+	"ListAlerts\x12\".cqc.services.v1.ListAlertsRequest\x1a#.cqc.services.v1.ListAlertsResponse\"\x10ʔ'\trisk.read\x90\x02\x01\x12l\n" +
+	"\fStreamAlerts\x12$.cqc.services.v1.StreamAlertsRequest\x1a%.cqc.services.v1.StreamAlertsResponse\"\rʔ'\trisk.read0\x01\x12|\n" +
+	"\x10AcknowledgeAlert\x12(.cqc.services.v1.AcknowledgeAlertRequest\x1a).cqc.services.v1.AcknowledgeAlertResponse\"\x13ʔ'\falerts.write\x90\x02\x02\x12h\n" +
 	"\n" +
-	"ListAlerts\x12\".cqc.services.v1.ListAlertsRequest\x1a#.cqc.services.v1.ListAlertsResponse\x12]\n" +
-	"\fStreamAlerts\x12$.cqc.services.v1.StreamAlertsRequest\x1a%.cqc.services.v1.StreamAlertsResponse0\x01\x12g\n" +
-	"\x10AcknowledgeAlert\x12(.cqc.services.v1.AcknowledgeAlertRequest\x1a).cqc.services.v1.AcknowledgeAlertResponse\x12U\n" +
-	"\n" +
-	"CheckOrder\x12\".cqc.services.v1.CheckOrderRequest\x1a#.cqc.services.v1.CheckOrderResponse\x12d\n" +
-	"\x0fGetTradingState\x12'.cqc.services.v1.GetTradingStateRequest\x1a(.cqc.services.v1.GetTradingStateResponse\x12d\n" +
-	"\x0fSetTradingState\x12'.cqc.services.v1.SetTradingStateRequest\x1a(.cqc.services.v1.SetTradingStateResponse\x12o\n" +
-	"\x12StreamTradingState\x12*.cqc.services.v1.StreamTradingStateRequest\x1a+.cqc.services.v1.StreamTradingStateResponse0\x01\x12X\n" +
-	"\vRunScenario\x12#.cqc.services.v1.RunScenarioRequest\x1a$.cqc.services.v1.RunScenarioResponseBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"CheckOrder\x12\".cqc.services.v1.CheckOrderRequest\x1a#.cqc.services.v1.CheckOrderResponse\"\x11ʔ'\n" +
+	"risk.check\x90\x02\x02\x12k\n" +
+	"\vCheckOrders\x12#.cqc.services.v1.CheckOrdersRequest\x1a$.cqc.services.v1.CheckOrdersResponse\"\x11ʔ'\n" +
+	"risk.check\x90\x02\x02\x12v\n" +
+	"\x0fGetTradingState\x12'.cqc.services.v1.GetTradingStateRequest\x1a(.cqc.services.v1.GetTradingStateResponse\"\x10ʔ'\trisk.read\x90\x02\x01\x12\x80\x01\n" +
+	"\x0fSetTradingState\x12'.cqc.services.v1.SetTradingStateRequest\x1a(.cqc.services.v1.SetTradingStateResponse\"\x1aʔ'\x13trading_state.write\x90\x02\x02\x12~\n" +
+	"\x12StreamTradingState\x12*.cqc.services.v1.StreamTradingStateRequest\x1a+.cqc.services.v1.StreamTradingStateResponse\"\rʔ'\trisk.read0\x01\x12j\n" +
+	"\vRunScenario\x12#.cqc.services.v1.RunScenarioRequest\x1a$.cqc.services.v1.RunScenarioResponse\"\x10ʔ'\trisk.read\x90\x02\x01BGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_risk_engine_proto_rawDescOnce sync.Once
@@ -2822,130 +3248,163 @@ func file_cqc_services_v1_risk_engine_proto_rawDescGZIP() []byte {
 	return file_cqc_services_v1_risk_engine_proto_rawDescData
 }
 
-var file_cqc_services_v1_risk_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cqc_services_v1_risk_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_cqc_services_v1_risk_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_cqc_services_v1_risk_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_cqc_services_v1_risk_engine_proto_goTypes = []any{
-	(RiskMetric)(0),                    // 0: cqc.services.v1.RiskMetric
-	(RiskAction)(0),                    // 1: cqc.services.v1.RiskAction
-	(RiskDecision)(0),                  // 2: cqc.services.v1.RiskDecision
-	(*RiskLimit)(nil),                  // 3: cqc.services.v1.RiskLimit
-	(*RiskBreach)(nil),                 // 4: cqc.services.v1.RiskBreach
-	(*GetRiskLimitRequest)(nil),        // 5: cqc.services.v1.GetRiskLimitRequest
-	(*GetRiskLimitResponse)(nil),       // 6: cqc.services.v1.GetRiskLimitResponse
-	(*ListRiskLimitsRequest)(nil),      // 7: cqc.services.v1.ListRiskLimitsRequest
-	(*ListRiskLimitsResponse)(nil),     // 8: cqc.services.v1.ListRiskLimitsResponse
-	(*CreateRiskLimitRequest)(nil),     // 9: cqc.services.v1.CreateRiskLimitRequest
-	(*CreateRiskLimitResponse)(nil),    // 10: cqc.services.v1.CreateRiskLimitResponse
-	(*UpdateRiskLimitRequest)(nil),     // 11: cqc.services.v1.UpdateRiskLimitRequest
-	(*UpdateRiskLimitResponse)(nil),    // 12: cqc.services.v1.UpdateRiskLimitResponse
-	(*DeleteRiskLimitRequest)(nil),     // 13: cqc.services.v1.DeleteRiskLimitRequest
-	(*DeleteRiskLimitResponse)(nil),    // 14: cqc.services.v1.DeleteRiskLimitResponse
-	(*GetExposureRequest)(nil),         // 15: cqc.services.v1.GetExposureRequest
-	(*GetExposureResponse)(nil),        // 16: cqc.services.v1.GetExposureResponse
-	(*ListAlertsRequest)(nil),          // 17: cqc.services.v1.ListAlertsRequest
-	(*ListAlertsResponse)(nil),         // 18: cqc.services.v1.ListAlertsResponse
-	(*StreamAlertsRequest)(nil),        // 19: cqc.services.v1.StreamAlertsRequest
-	(*StreamAlertsResponse)(nil),       // 20: cqc.services.v1.StreamAlertsResponse
-	(*AcknowledgeAlertRequest)(nil),    // 21: cqc.services.v1.AcknowledgeAlertRequest
-	(*AcknowledgeAlertResponse)(nil),   // 22: cqc.services.v1.AcknowledgeAlertResponse
-	(*CheckOrderRequest)(nil),          // 23: cqc.services.v1.CheckOrderRequest
-	(*CheckOrderResponse)(nil),         // 24: cqc.services.v1.CheckOrderResponse
-	(*TradingScope)(nil),               // 25: cqc.services.v1.TradingScope
-	(*TradingStateRecord)(nil),         // 26: cqc.services.v1.TradingStateRecord
-	(*GetTradingStateRequest)(nil),     // 27: cqc.services.v1.GetTradingStateRequest
-	(*GetTradingStateResponse)(nil),    // 28: cqc.services.v1.GetTradingStateResponse
-	(*SetTradingStateRequest)(nil),     // 29: cqc.services.v1.SetTradingStateRequest
-	(*SetTradingStateResponse)(nil),    // 30: cqc.services.v1.SetTradingStateResponse
-	(*StreamTradingStateRequest)(nil),  // 31: cqc.services.v1.StreamTradingStateRequest
-	(*StreamTradingStateResponse)(nil), // 32: cqc.services.v1.StreamTradingStateResponse
-	(*ScenarioShock)(nil),              // 33: cqc.services.v1.ScenarioShock
-	(*RunScenarioRequest)(nil),         // 34: cqc.services.v1.RunScenarioRequest
-	(*RunScenarioResponse)(nil),        // 35: cqc.services.v1.RunScenarioResponse
-	(*ScenarioResult)(nil),             // 36: cqc.services.v1.ScenarioResult
-	(*timestamppb.Timestamp)(nil),      // 37: google.protobuf.Timestamp
-	(*fieldmaskpb.FieldMask)(nil),      // 38: google.protobuf.FieldMask
-	(v1.ExposureDimension)(0),          // 39: cqc.portfolio.v1.ExposureDimension
-	(*v1.Exposure)(nil),                // 40: cqc.portfolio.v1.Exposure
-	(*v11.RiskAlert)(nil),              // 41: cqc.events.v1.RiskAlert
-	(*Heartbeat)(nil),                  // 42: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),                // 43: cqc.services.v1.StreamReset
-	(*NewOrder)(nil),                   // 44: cqc.services.v1.NewOrder
-	(v11.TradingState)(0),              // 45: cqc.events.v1.TradingState
-	(*durationpb.Duration)(nil),        // 46: google.protobuf.Duration
+	(RiskDecision)(0),                  // 0: cqc.services.v1.RiskDecision
+	(*RiskBreach)(nil),                 // 1: cqc.services.v1.RiskBreach
+	(*GetRiskLimitRequest)(nil),        // 2: cqc.services.v1.GetRiskLimitRequest
+	(*GetRiskLimitResponse)(nil),       // 3: cqc.services.v1.GetRiskLimitResponse
+	(*ListRiskLimitsRequest)(nil),      // 4: cqc.services.v1.ListRiskLimitsRequest
+	(*ListRiskLimitsResponse)(nil),     // 5: cqc.services.v1.ListRiskLimitsResponse
+	(*CreateRiskLimitRequest)(nil),     // 6: cqc.services.v1.CreateRiskLimitRequest
+	(*CreateRiskLimitResponse)(nil),    // 7: cqc.services.v1.CreateRiskLimitResponse
+	(*UpdateRiskLimitRequest)(nil),     // 8: cqc.services.v1.UpdateRiskLimitRequest
+	(*UpdateRiskLimitResponse)(nil),    // 9: cqc.services.v1.UpdateRiskLimitResponse
+	(*DeleteRiskLimitRequest)(nil),     // 10: cqc.services.v1.DeleteRiskLimitRequest
+	(*DeleteRiskLimitResponse)(nil),    // 11: cqc.services.v1.DeleteRiskLimitResponse
+	(*GetExposureRequest)(nil),         // 12: cqc.services.v1.GetExposureRequest
+	(*GetExposureResponse)(nil),        // 13: cqc.services.v1.GetExposureResponse
+	(*StreamExposuresRequest)(nil),     // 14: cqc.services.v1.StreamExposuresRequest
+	(*StreamExposuresResponse)(nil),    // 15: cqc.services.v1.StreamExposuresResponse
+	(*ListAlertsRequest)(nil),          // 16: cqc.services.v1.ListAlertsRequest
+	(*ListAlertsResponse)(nil),         // 17: cqc.services.v1.ListAlertsResponse
+	(*StreamAlertsRequest)(nil),        // 18: cqc.services.v1.StreamAlertsRequest
+	(*StreamAlertsResponse)(nil),       // 19: cqc.services.v1.StreamAlertsResponse
+	(*AcknowledgeAlertRequest)(nil),    // 20: cqc.services.v1.AcknowledgeAlertRequest
+	(*AcknowledgeAlertResponse)(nil),   // 21: cqc.services.v1.AcknowledgeAlertResponse
+	(*OrderCheck)(nil),                 // 22: cqc.services.v1.OrderCheck
+	(*ReplaceCheck)(nil),               // 23: cqc.services.v1.ReplaceCheck
+	(*OrderCheckResult)(nil),           // 24: cqc.services.v1.OrderCheckResult
+	(*CheckOrderRequest)(nil),          // 25: cqc.services.v1.CheckOrderRequest
+	(*CheckOrderResponse)(nil),         // 26: cqc.services.v1.CheckOrderResponse
+	(*CheckOrdersRequest)(nil),         // 27: cqc.services.v1.CheckOrdersRequest
+	(*CheckOrdersResponse)(nil),        // 28: cqc.services.v1.CheckOrdersResponse
+	(*TradingScope)(nil),               // 29: cqc.services.v1.TradingScope
+	(*TradingStateRecord)(nil),         // 30: cqc.services.v1.TradingStateRecord
+	(*GetTradingStateRequest)(nil),     // 31: cqc.services.v1.GetTradingStateRequest
+	(*GetTradingStateResponse)(nil),    // 32: cqc.services.v1.GetTradingStateResponse
+	(*SetTradingStateRequest)(nil),     // 33: cqc.services.v1.SetTradingStateRequest
+	(*SetTradingStateResponse)(nil),    // 34: cqc.services.v1.SetTradingStateResponse
+	(*StreamTradingStateRequest)(nil),  // 35: cqc.services.v1.StreamTradingStateRequest
+	(*StreamTradingStateResponse)(nil), // 36: cqc.services.v1.StreamTradingStateResponse
+	(*ScenarioShock)(nil),              // 37: cqc.services.v1.ScenarioShock
+	(*RunScenarioRequest)(nil),         // 38: cqc.services.v1.RunScenarioRequest
+	(*RunScenarioResponse)(nil),        // 39: cqc.services.v1.RunScenarioResponse
+	(*ScenarioResult)(nil),             // 40: cqc.services.v1.ScenarioResult
+	(v1.RiskMetric)(0),                 // 41: cqc.portfolio.v1.RiskMetric
+	(*timestamppb.Timestamp)(nil),      // 42: google.protobuf.Timestamp
+	(*v1.RiskLimit)(nil),               // 43: cqc.portfolio.v1.RiskLimit
+	(*fieldmaskpb.FieldMask)(nil),      // 44: google.protobuf.FieldMask
+	(v1.ExposureDimension)(0),          // 45: cqc.portfolio.v1.ExposureDimension
+	(*v1.Exposure)(nil),                // 46: cqc.portfolio.v1.Exposure
+	(*durationpb.Duration)(nil),        // 47: google.protobuf.Duration
+	(*SnapshotComplete)(nil),           // 48: cqc.services.v1.SnapshotComplete
+	(*Heartbeat)(nil),                  // 49: cqc.services.v1.Heartbeat
+	(*StreamReset)(nil),                // 50: cqc.services.v1.StreamReset
+	(*v11.RiskAlert)(nil),              // 51: cqc.events.v1.RiskAlert
+	(*NewOrder)(nil),                   // 52: cqc.services.v1.NewOrder
+	(*ReplaceOrderRequest)(nil),        // 53: cqc.services.v1.ReplaceOrderRequest
+	(*v12.Order)(nil),                  // 54: cqc.venues.v1.Order
+	(ErrorReason)(0),                   // 55: cqc.services.v1.ErrorReason
+	(v11.TradingState)(0),              // 56: cqc.events.v1.TradingState
 }
 var file_cqc_services_v1_risk_engine_proto_depIdxs = []int32{
-	0,  // 0: cqc.services.v1.RiskLimit.metric:type_name -> cqc.services.v1.RiskMetric
-	1,  // 1: cqc.services.v1.RiskLimit.action:type_name -> cqc.services.v1.RiskAction
-	37, // 2: cqc.services.v1.RiskLimit.valid_to:type_name -> google.protobuf.Timestamp
-	3,  // 3: cqc.services.v1.GetRiskLimitResponse.limit:type_name -> cqc.services.v1.RiskLimit
-	3,  // 4: cqc.services.v1.ListRiskLimitsResponse.limits:type_name -> cqc.services.v1.RiskLimit
-	3,  // 5: cqc.services.v1.CreateRiskLimitRequest.limit:type_name -> cqc.services.v1.RiskLimit
-	3,  // 6: cqc.services.v1.CreateRiskLimitResponse.limit:type_name -> cqc.services.v1.RiskLimit
-	3,  // 7: cqc.services.v1.UpdateRiskLimitRequest.limit:type_name -> cqc.services.v1.RiskLimit
-	38, // 8: cqc.services.v1.UpdateRiskLimitRequest.update_mask:type_name -> google.protobuf.FieldMask
-	3,  // 9: cqc.services.v1.UpdateRiskLimitResponse.limit:type_name -> cqc.services.v1.RiskLimit
-	3,  // 10: cqc.services.v1.DeleteRiskLimitResponse.limit:type_name -> cqc.services.v1.RiskLimit
-	39, // 11: cqc.services.v1.GetExposureRequest.group_by:type_name -> cqc.portfolio.v1.ExposureDimension
-	40, // 12: cqc.services.v1.GetExposureResponse.exposures:type_name -> cqc.portfolio.v1.Exposure
-	37, // 13: cqc.services.v1.ListAlertsRequest.start_time:type_name -> google.protobuf.Timestamp
-	37, // 14: cqc.services.v1.ListAlertsRequest.end_time:type_name -> google.protobuf.Timestamp
-	41, // 15: cqc.services.v1.ListAlertsResponse.alerts:type_name -> cqc.events.v1.RiskAlert
-	41, // 16: cqc.services.v1.StreamAlertsResponse.alert:type_name -> cqc.events.v1.RiskAlert
-	42, // 17: cqc.services.v1.StreamAlertsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	43, // 18: cqc.services.v1.StreamAlertsResponse.reset:type_name -> cqc.services.v1.StreamReset
-	41, // 19: cqc.services.v1.AcknowledgeAlertResponse.alert:type_name -> cqc.events.v1.RiskAlert
-	44, // 20: cqc.services.v1.CheckOrderRequest.order:type_name -> cqc.services.v1.NewOrder
-	2,  // 21: cqc.services.v1.CheckOrderResponse.decision:type_name -> cqc.services.v1.RiskDecision
-	4,  // 22: cqc.services.v1.CheckOrderResponse.breaches:type_name -> cqc.services.v1.RiskBreach
-	37, // 23: cqc.services.v1.CheckOrderResponse.expires_at:type_name -> google.protobuf.Timestamp
-	25, // 24: cqc.services.v1.TradingStateRecord.scope:type_name -> cqc.services.v1.TradingScope
-	45, // 25: cqc.services.v1.TradingStateRecord.state:type_name -> cqc.events.v1.TradingState
-	37, // 26: cqc.services.v1.TradingStateRecord.since:type_name -> google.protobuf.Timestamp
-	25, // 27: cqc.services.v1.GetTradingStateRequest.scope:type_name -> cqc.services.v1.TradingScope
-	26, // 28: cqc.services.v1.GetTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
-	25, // 29: cqc.services.v1.SetTradingStateRequest.scope:type_name -> cqc.services.v1.TradingScope
-	45, // 30: cqc.services.v1.SetTradingStateRequest.state:type_name -> cqc.events.v1.TradingState
-	26, // 31: cqc.services.v1.SetTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
-	26, // 32: cqc.services.v1.StreamTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
-	42, // 33: cqc.services.v1.StreamTradingStateResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
-	43, // 34: cqc.services.v1.StreamTradingStateResponse.reset:type_name -> cqc.services.v1.StreamReset
-	33, // 35: cqc.services.v1.RunScenarioRequest.shocks:type_name -> cqc.services.v1.ScenarioShock
-	46, // 36: cqc.services.v1.RunScenarioRequest.horizon:type_name -> google.protobuf.Duration
-	36, // 37: cqc.services.v1.RunScenarioResponse.results:type_name -> cqc.services.v1.ScenarioResult
-	4,  // 38: cqc.services.v1.RunScenarioResponse.breaches:type_name -> cqc.services.v1.RiskBreach
-	5,  // 39: cqc.services.v1.RiskEngine.GetRiskLimit:input_type -> cqc.services.v1.GetRiskLimitRequest
-	7,  // 40: cqc.services.v1.RiskEngine.ListRiskLimits:input_type -> cqc.services.v1.ListRiskLimitsRequest
-	9,  // 41: cqc.services.v1.RiskEngine.CreateRiskLimit:input_type -> cqc.services.v1.CreateRiskLimitRequest
-	11, // 42: cqc.services.v1.RiskEngine.UpdateRiskLimit:input_type -> cqc.services.v1.UpdateRiskLimitRequest
-	13, // 43: cqc.services.v1.RiskEngine.DeleteRiskLimit:input_type -> cqc.services.v1.DeleteRiskLimitRequest
-	15, // 44: cqc.services.v1.RiskEngine.GetExposure:input_type -> cqc.services.v1.GetExposureRequest
-	17, // 45: cqc.services.v1.RiskEngine.ListAlerts:input_type -> cqc.services.v1.ListAlertsRequest
-	19, // 46: cqc.services.v1.RiskEngine.StreamAlerts:input_type -> cqc.services.v1.StreamAlertsRequest
-	21, // 47: cqc.services.v1.RiskEngine.AcknowledgeAlert:input_type -> cqc.services.v1.AcknowledgeAlertRequest
-	23, // 48: cqc.services.v1.RiskEngine.CheckOrder:input_type -> cqc.services.v1.CheckOrderRequest
-	27, // 49: cqc.services.v1.RiskEngine.GetTradingState:input_type -> cqc.services.v1.GetTradingStateRequest
-	29, // 50: cqc.services.v1.RiskEngine.SetTradingState:input_type -> cqc.services.v1.SetTradingStateRequest
-	31, // 51: cqc.services.v1.RiskEngine.StreamTradingState:input_type -> cqc.services.v1.StreamTradingStateRequest
-	34, // 52: cqc.services.v1.RiskEngine.RunScenario:input_type -> cqc.services.v1.RunScenarioRequest
-	6,  // 53: cqc.services.v1.RiskEngine.GetRiskLimit:output_type -> cqc.services.v1.GetRiskLimitResponse
-	8,  // 54: cqc.services.v1.RiskEngine.ListRiskLimits:output_type -> cqc.services.v1.ListRiskLimitsResponse
-	10, // 55: cqc.services.v1.RiskEngine.CreateRiskLimit:output_type -> cqc.services.v1.CreateRiskLimitResponse
-	12, // 56: cqc.services.v1.RiskEngine.UpdateRiskLimit:output_type -> cqc.services.v1.UpdateRiskLimitResponse
-	14, // 57: cqc.services.v1.RiskEngine.DeleteRiskLimit:output_type -> cqc.services.v1.DeleteRiskLimitResponse
-	16, // 58: cqc.services.v1.RiskEngine.GetExposure:output_type -> cqc.services.v1.GetExposureResponse
-	18, // 59: cqc.services.v1.RiskEngine.ListAlerts:output_type -> cqc.services.v1.ListAlertsResponse
-	20, // 60: cqc.services.v1.RiskEngine.StreamAlerts:output_type -> cqc.services.v1.StreamAlertsResponse
-	22, // 61: cqc.services.v1.RiskEngine.AcknowledgeAlert:output_type -> cqc.services.v1.AcknowledgeAlertResponse
-	24, // 62: cqc.services.v1.RiskEngine.CheckOrder:output_type -> cqc.services.v1.CheckOrderResponse
-	28, // 63: cqc.services.v1.RiskEngine.GetTradingState:output_type -> cqc.services.v1.GetTradingStateResponse
-	30, // 64: cqc.services.v1.RiskEngine.SetTradingState:output_type -> cqc.services.v1.SetTradingStateResponse
-	32, // 65: cqc.services.v1.RiskEngine.StreamTradingState:output_type -> cqc.services.v1.StreamTradingStateResponse
-	35, // 66: cqc.services.v1.RiskEngine.RunScenario:output_type -> cqc.services.v1.RunScenarioResponse
-	53, // [53:67] is the sub-list for method output_type
-	39, // [39:53] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	41, // 0: cqc.services.v1.RiskBreach.metric:type_name -> cqc.portfolio.v1.RiskMetric
+	42, // 1: cqc.services.v1.GetRiskLimitRequest.as_of:type_name -> google.protobuf.Timestamp
+	43, // 2: cqc.services.v1.GetRiskLimitResponse.limit:type_name -> cqc.portfolio.v1.RiskLimit
+	42, // 3: cqc.services.v1.ListRiskLimitsRequest.as_of:type_name -> google.protobuf.Timestamp
+	43, // 4: cqc.services.v1.ListRiskLimitsResponse.limits:type_name -> cqc.portfolio.v1.RiskLimit
+	43, // 5: cqc.services.v1.CreateRiskLimitRequest.limit:type_name -> cqc.portfolio.v1.RiskLimit
+	43, // 6: cqc.services.v1.CreateRiskLimitResponse.limit:type_name -> cqc.portfolio.v1.RiskLimit
+	43, // 7: cqc.services.v1.UpdateRiskLimitRequest.limit:type_name -> cqc.portfolio.v1.RiskLimit
+	44, // 8: cqc.services.v1.UpdateRiskLimitRequest.update_mask:type_name -> google.protobuf.FieldMask
+	43, // 9: cqc.services.v1.UpdateRiskLimitResponse.limit:type_name -> cqc.portfolio.v1.RiskLimit
+	43, // 10: cqc.services.v1.DeleteRiskLimitResponse.limit:type_name -> cqc.portfolio.v1.RiskLimit
+	45, // 11: cqc.services.v1.GetExposureRequest.group_by:type_name -> cqc.portfolio.v1.ExposureDimension
+	46, // 12: cqc.services.v1.GetExposureResponse.exposures:type_name -> cqc.portfolio.v1.Exposure
+	45, // 13: cqc.services.v1.StreamExposuresRequest.group_by:type_name -> cqc.portfolio.v1.ExposureDimension
+	47, // 14: cqc.services.v1.StreamExposuresRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	46, // 15: cqc.services.v1.StreamExposuresResponse.exposure:type_name -> cqc.portfolio.v1.Exposure
+	48, // 16: cqc.services.v1.StreamExposuresResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	49, // 17: cqc.services.v1.StreamExposuresResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	50, // 18: cqc.services.v1.StreamExposuresResponse.reset:type_name -> cqc.services.v1.StreamReset
+	42, // 19: cqc.services.v1.ListAlertsRequest.start_time:type_name -> google.protobuf.Timestamp
+	42, // 20: cqc.services.v1.ListAlertsRequest.end_time:type_name -> google.protobuf.Timestamp
+	51, // 21: cqc.services.v1.ListAlertsResponse.alerts:type_name -> cqc.events.v1.RiskAlert
+	47, // 22: cqc.services.v1.StreamAlertsRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	51, // 23: cqc.services.v1.StreamAlertsResponse.alert:type_name -> cqc.events.v1.RiskAlert
+	48, // 24: cqc.services.v1.StreamAlertsResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	49, // 25: cqc.services.v1.StreamAlertsResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	50, // 26: cqc.services.v1.StreamAlertsResponse.reset:type_name -> cqc.services.v1.StreamReset
+	51, // 27: cqc.services.v1.AcknowledgeAlertResponse.alert:type_name -> cqc.events.v1.RiskAlert
+	52, // 28: cqc.services.v1.OrderCheck.new_order:type_name -> cqc.services.v1.NewOrder
+	23, // 29: cqc.services.v1.OrderCheck.replacement:type_name -> cqc.services.v1.ReplaceCheck
+	53, // 30: cqc.services.v1.ReplaceCheck.request:type_name -> cqc.services.v1.ReplaceOrderRequest
+	54, // 31: cqc.services.v1.ReplaceCheck.order:type_name -> cqc.venues.v1.Order
+	0,  // 32: cqc.services.v1.OrderCheckResult.decision:type_name -> cqc.services.v1.RiskDecision
+	55, // 33: cqc.services.v1.OrderCheckResult.reason:type_name -> cqc.services.v1.ErrorReason
+	1,  // 34: cqc.services.v1.OrderCheckResult.breaches:type_name -> cqc.services.v1.RiskBreach
+	30, // 35: cqc.services.v1.OrderCheckResult.trading_state:type_name -> cqc.services.v1.TradingStateRecord
+	42, // 36: cqc.services.v1.OrderCheckResult.expires_at:type_name -> google.protobuf.Timestamp
+	22, // 37: cqc.services.v1.CheckOrderRequest.check:type_name -> cqc.services.v1.OrderCheck
+	24, // 38: cqc.services.v1.CheckOrderResponse.result:type_name -> cqc.services.v1.OrderCheckResult
+	22, // 39: cqc.services.v1.CheckOrdersRequest.checks:type_name -> cqc.services.v1.OrderCheck
+	24, // 40: cqc.services.v1.CheckOrdersResponse.results:type_name -> cqc.services.v1.OrderCheckResult
+	29, // 41: cqc.services.v1.TradingStateRecord.scope:type_name -> cqc.services.v1.TradingScope
+	56, // 42: cqc.services.v1.TradingStateRecord.state:type_name -> cqc.events.v1.TradingState
+	42, // 43: cqc.services.v1.TradingStateRecord.since:type_name -> google.protobuf.Timestamp
+	29, // 44: cqc.services.v1.GetTradingStateRequest.scope:type_name -> cqc.services.v1.TradingScope
+	30, // 45: cqc.services.v1.GetTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
+	29, // 46: cqc.services.v1.SetTradingStateRequest.scope:type_name -> cqc.services.v1.TradingScope
+	56, // 47: cqc.services.v1.SetTradingStateRequest.state:type_name -> cqc.events.v1.TradingState
+	30, // 48: cqc.services.v1.SetTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
+	47, // 49: cqc.services.v1.StreamTradingStateRequest.heartbeat_interval:type_name -> google.protobuf.Duration
+	30, // 50: cqc.services.v1.StreamTradingStateResponse.trading_state:type_name -> cqc.services.v1.TradingStateRecord
+	48, // 51: cqc.services.v1.StreamTradingStateResponse.snapshot_complete:type_name -> cqc.services.v1.SnapshotComplete
+	49, // 52: cqc.services.v1.StreamTradingStateResponse.heartbeat:type_name -> cqc.services.v1.Heartbeat
+	50, // 53: cqc.services.v1.StreamTradingStateResponse.reset:type_name -> cqc.services.v1.StreamReset
+	37, // 54: cqc.services.v1.RunScenarioRequest.shocks:type_name -> cqc.services.v1.ScenarioShock
+	47, // 55: cqc.services.v1.RunScenarioRequest.horizon:type_name -> google.protobuf.Duration
+	40, // 56: cqc.services.v1.RunScenarioResponse.results:type_name -> cqc.services.v1.ScenarioResult
+	1,  // 57: cqc.services.v1.RunScenarioResponse.breaches:type_name -> cqc.services.v1.RiskBreach
+	2,  // 58: cqc.services.v1.RiskEngine.GetRiskLimit:input_type -> cqc.services.v1.GetRiskLimitRequest
+	4,  // 59: cqc.services.v1.RiskEngine.ListRiskLimits:input_type -> cqc.services.v1.ListRiskLimitsRequest
+	6,  // 60: cqc.services.v1.RiskEngine.CreateRiskLimit:input_type -> cqc.services.v1.CreateRiskLimitRequest
+	8,  // 61: cqc.services.v1.RiskEngine.UpdateRiskLimit:input_type -> cqc.services.v1.UpdateRiskLimitRequest
+	10, // 62: cqc.services.v1.RiskEngine.DeleteRiskLimit:input_type -> cqc.services.v1.DeleteRiskLimitRequest
+	12, // 63: cqc.services.v1.RiskEngine.GetExposure:input_type -> cqc.services.v1.GetExposureRequest
+	14, // 64: cqc.services.v1.RiskEngine.StreamExposures:input_type -> cqc.services.v1.StreamExposuresRequest
+	16, // 65: cqc.services.v1.RiskEngine.ListAlerts:input_type -> cqc.services.v1.ListAlertsRequest
+	18, // 66: cqc.services.v1.RiskEngine.StreamAlerts:input_type -> cqc.services.v1.StreamAlertsRequest
+	20, // 67: cqc.services.v1.RiskEngine.AcknowledgeAlert:input_type -> cqc.services.v1.AcknowledgeAlertRequest
+	25, // 68: cqc.services.v1.RiskEngine.CheckOrder:input_type -> cqc.services.v1.CheckOrderRequest
+	27, // 69: cqc.services.v1.RiskEngine.CheckOrders:input_type -> cqc.services.v1.CheckOrdersRequest
+	31, // 70: cqc.services.v1.RiskEngine.GetTradingState:input_type -> cqc.services.v1.GetTradingStateRequest
+	33, // 71: cqc.services.v1.RiskEngine.SetTradingState:input_type -> cqc.services.v1.SetTradingStateRequest
+	35, // 72: cqc.services.v1.RiskEngine.StreamTradingState:input_type -> cqc.services.v1.StreamTradingStateRequest
+	38, // 73: cqc.services.v1.RiskEngine.RunScenario:input_type -> cqc.services.v1.RunScenarioRequest
+	3,  // 74: cqc.services.v1.RiskEngine.GetRiskLimit:output_type -> cqc.services.v1.GetRiskLimitResponse
+	5,  // 75: cqc.services.v1.RiskEngine.ListRiskLimits:output_type -> cqc.services.v1.ListRiskLimitsResponse
+	7,  // 76: cqc.services.v1.RiskEngine.CreateRiskLimit:output_type -> cqc.services.v1.CreateRiskLimitResponse
+	9,  // 77: cqc.services.v1.RiskEngine.UpdateRiskLimit:output_type -> cqc.services.v1.UpdateRiskLimitResponse
+	11, // 78: cqc.services.v1.RiskEngine.DeleteRiskLimit:output_type -> cqc.services.v1.DeleteRiskLimitResponse
+	13, // 79: cqc.services.v1.RiskEngine.GetExposure:output_type -> cqc.services.v1.GetExposureResponse
+	15, // 80: cqc.services.v1.RiskEngine.StreamExposures:output_type -> cqc.services.v1.StreamExposuresResponse
+	17, // 81: cqc.services.v1.RiskEngine.ListAlerts:output_type -> cqc.services.v1.ListAlertsResponse
+	19, // 82: cqc.services.v1.RiskEngine.StreamAlerts:output_type -> cqc.services.v1.StreamAlertsResponse
+	21, // 83: cqc.services.v1.RiskEngine.AcknowledgeAlert:output_type -> cqc.services.v1.AcknowledgeAlertResponse
+	26, // 84: cqc.services.v1.RiskEngine.CheckOrder:output_type -> cqc.services.v1.CheckOrderResponse
+	28, // 85: cqc.services.v1.RiskEngine.CheckOrders:output_type -> cqc.services.v1.CheckOrdersResponse
+	32, // 86: cqc.services.v1.RiskEngine.GetTradingState:output_type -> cqc.services.v1.GetTradingStateResponse
+	34, // 87: cqc.services.v1.RiskEngine.SetTradingState:output_type -> cqc.services.v1.SetTradingStateResponse
+	36, // 88: cqc.services.v1.RiskEngine.StreamTradingState:output_type -> cqc.services.v1.StreamTradingStateResponse
+	39, // 89: cqc.services.v1.RiskEngine.RunScenario:output_type -> cqc.services.v1.RunScenarioResponse
+	74, // [74:90] is the sub-list for method output_type
+	58, // [58:74] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_cqc_services_v1_risk_engine_proto_init() }
@@ -2953,40 +3412,61 @@ func file_cqc_services_v1_risk_engine_proto_init() {
 	if File_cqc_services_v1_risk_engine_proto != nil {
 		return
 	}
+	file_cqc_services_v1_errors_proto_init()
 	file_cqc_services_v1_stream_proto_init()
-	file_cqc_services_v1_venue_gateway_proto_init()
-	file_cqc_services_v1_risk_engine_proto_msgTypes[0].OneofWrappers = []any{}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[4].OneofWrappers = []any{}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[12].OneofWrappers = []any{
+	file_cqc_services_v1_venue_gateway_orders_proto_init()
+	file_cqc_services_v1_risk_engine_proto_msgTypes[3].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[11].OneofWrappers = []any{
 		(*GetExposureRequest_PortfolioId)(nil),
 		(*GetExposureRequest_AccountId)(nil),
 	}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[14].OneofWrappers = []any{}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[16].OneofWrappers = []any{}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[17].OneofWrappers = []any{
+	file_cqc_services_v1_risk_engine_proto_msgTypes[13].OneofWrappers = []any{
+		(*StreamExposuresRequest_PortfolioId)(nil),
+		(*StreamExposuresRequest_AccountId)(nil),
+	}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[14].OneofWrappers = []any{
+		(*StreamExposuresResponse_Exposure)(nil),
+		(*StreamExposuresResponse_SnapshotComplete)(nil),
+		(*StreamExposuresResponse_Heartbeat)(nil),
+		(*StreamExposuresResponse_Reset_)(nil),
+	}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[15].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[17].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[18].OneofWrappers = []any{
 		(*StreamAlertsResponse_Alert)(nil),
+		(*StreamAlertsResponse_SnapshotComplete)(nil),
 		(*StreamAlertsResponse_Heartbeat)(nil),
 		(*StreamAlertsResponse_Reset_)(nil),
 	}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[22].OneofWrappers = []any{}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[26].OneofWrappers = []any{}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[29].OneofWrappers = []any{
+	file_cqc_services_v1_risk_engine_proto_msgTypes[21].OneofWrappers = []any{
+		(*OrderCheck_NewOrder)(nil),
+		(*OrderCheck_Replacement)(nil),
+	}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[28].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[29].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[32].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[35].OneofWrappers = []any{
 		(*StreamTradingStateResponse_TradingState)(nil),
+		(*StreamTradingStateResponse_SnapshotComplete)(nil),
 		(*StreamTradingStateResponse_Heartbeat)(nil),
 		(*StreamTradingStateResponse_Reset_)(nil),
 	}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[30].OneofWrappers = []any{
+	file_cqc_services_v1_risk_engine_proto_msgTypes[36].OneofWrappers = []any{
 		(*ScenarioShock_AssetId)(nil),
 		(*ScenarioShock_VenueSymbolId)(nil),
 	}
-	file_cqc_services_v1_risk_engine_proto_msgTypes[31].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[37].OneofWrappers = []any{}
+	file_cqc_services_v1_risk_engine_proto_msgTypes[39].OneofWrappers = []any{
+		(*ScenarioResult_PositionId)(nil),
+		(*ScenarioResult_AssetId)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_risk_engine_proto_rawDesc), len(file_cqc_services_v1_risk_engine_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   34,
+			NumEnums:      1,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

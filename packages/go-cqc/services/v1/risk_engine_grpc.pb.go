@@ -25,10 +25,12 @@ const (
 	RiskEngine_UpdateRiskLimit_FullMethodName    = "/cqc.services.v1.RiskEngine/UpdateRiskLimit"
 	RiskEngine_DeleteRiskLimit_FullMethodName    = "/cqc.services.v1.RiskEngine/DeleteRiskLimit"
 	RiskEngine_GetExposure_FullMethodName        = "/cqc.services.v1.RiskEngine/GetExposure"
+	RiskEngine_StreamExposures_FullMethodName    = "/cqc.services.v1.RiskEngine/StreamExposures"
 	RiskEngine_ListAlerts_FullMethodName         = "/cqc.services.v1.RiskEngine/ListAlerts"
 	RiskEngine_StreamAlerts_FullMethodName       = "/cqc.services.v1.RiskEngine/StreamAlerts"
 	RiskEngine_AcknowledgeAlert_FullMethodName   = "/cqc.services.v1.RiskEngine/AcknowledgeAlert"
 	RiskEngine_CheckOrder_FullMethodName         = "/cqc.services.v1.RiskEngine/CheckOrder"
+	RiskEngine_CheckOrders_FullMethodName        = "/cqc.services.v1.RiskEngine/CheckOrders"
 	RiskEngine_GetTradingState_FullMethodName    = "/cqc.services.v1.RiskEngine/GetTradingState"
 	RiskEngine_SetTradingState_FullMethodName    = "/cqc.services.v1.RiskEngine/SetTradingState"
 	RiskEngine_StreamTradingState_FullMethodName = "/cqc.services.v1.RiskEngine/StreamTradingState"
@@ -42,36 +44,78 @@ const (
 // Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
 // before every order, and by people.
 //
-// A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+// Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+// comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+//
+// Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+// kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+// an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+// What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+// never from the request.
 type RiskEngineClient interface {
-	// Returns a limit.
+	// Returns a limit, whether it has ended or not.
 	GetRiskLimit(ctx context.Context, in *GetRiskLimitRequest, opts ...grpc.CallOption) (*GetRiskLimitResponse, error)
-	// Lists limits, in the order of their ids.
+	// Lists limits, ended ones included, in the order of their ids.
 	ListRiskLimits(ctx context.Context, in *ListRiskLimitsRequest, opts ...grpc.CallOption) (*ListRiskLimitsResponse, error)
-	// Adds a limit. Fails with ALREADY_EXISTS if the id is taken.
+	// Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
+	// not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
 	CreateRiskLimit(ctx context.Context, in *CreateRiskLimitRequest, opts ...grpc.CallOption) (*CreateRiskLimitResponse, error)
-	// Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one.
+	// Changes the masked fields of a limit. Fails with REVISION_MISMATCH if the revision is not the current one, with
+	// INVALID_UPDATE_MASK for `limit_id`, `metric` and the fields that the engine sets, and otherwise as CreateRiskLimit.
+	// A limit that has ended cannot change: RECORD_NOT_FOUND.
 	UpdateRiskLimit(ctx context.Context, in *UpdateRiskLimitRequest, opts ...grpc.CallOption) (*UpdateRiskLimitResponse, error)
-	// Ends a limit. The record is kept, with the time at which the limit ended.
+	// Ends a limit. The record is kept, with the time at which the limit ended. Fails with REVISION_MISMATCH if the
+	// revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
+	// the revision.
 	DeleteRiskLimit(ctx context.Context, in *DeleteRiskLimitRequest, opts ...grpc.CallOption) (*DeleteRiskLimitResponse, error)
-	// Computes the exposures of a scope, one per key of the dimension.
+	// Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
+	// price.
 	GetExposure(ctx context.Context, in *GetExposureRequest, opts ...grpc.CallOption) (*GetExposureResponse, error)
-	// Lists alerts, newest first.
+	// Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
+	// One that is gone is sent once more, with all values zero. Fails as GetExposure.
+	StreamExposures(ctx context.Context, in *StreamExposuresRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamExposuresResponse], error)
+	// Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending.
 	ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error)
-	// Streams alerts: first the open alerts, then every new or changed one.
+	// Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
+	// `alert_id`.
 	StreamAlerts(ctx context.Context, in *StreamAlertsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAlertsResponse], error)
-	// Acknowledges an alert: someone has taken notice.
+	// Acknowledges an alert: someone has taken notice. The first acknowledgement stays: for an alert that is acknowledged
+	// or resolved already nothing changes, and the alert is returned.
 	AcknowledgeAlert(ctx context.Context, in *AcknowledgeAlertRequest, opts ...grpc.CallOption) (*AcknowledgeAlertResponse, error)
-	// Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request.
+	// Decides whether an order or a replacement may be sent, and reserves the headroom that an approved one uses.
+	//
+	// The reservation is held under the account and the `client_order_id`, of a replacement under the account and the
+	// `order_id`. Asking again replaces the reservation with that of the new decision, so a retry neither counts twice
+	// nor repeats an old answer; a rejection releases it. A reservation ends at `expires_at`, when the engine sees that
+	// the order was placed or replaced, or when the order ends. A replacement reserves only what it uses beyond the order
+	// as it stands.
+	//
+	// Combinations count gross, with the sum of their legs' values; options count with their premium and with their
+	// underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
+	// or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+	// REFERENCE_NOT_FOUND if the account or the listing does not exist.
 	CheckOrder(ctx context.Context, in *CheckOrderRequest, opts ...grpc.CallOption) (*CheckOrderResponse, error)
-	// Returns whether trading is allowed in a scope.
+	// Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
+	// atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
+	// fail for one of them.
+	CheckOrders(ctx context.Context, in *CheckOrdersRequest, opts ...grpc.CallOption) (*CheckOrdersResponse, error)
+	// Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
+	// REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
+	// ACTIVE with revision 0 and the requested scope if no state was ever set.
 	GetTradingState(ctx context.Context, in *GetTradingStateRequest, opts ...grpc.CallOption) (*GetTradingStateResponse, error)
-	// Allows, restricts or stops trading in a scope: the kill switch.
+	// Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
+	// one of a wider scope still holds.
+	//
+	// Fails with REVISION_MISMATCH if `revision` is set and not the current one, unless the state is already the
+	// requested one: then nothing changes, but open orders are cancelled if requested. Open orders are cancelled after
+	// the state is set, without waiting for the venues; a venue that does not respond is an alert, not an error.
 	SetTradingState(ctx context.Context, in *SetTradingStateRequest, opts ...grpc.CallOption) (*SetTradingStateResponse, error)
-	// Streams whether trading is allowed: first the current state of every scope, then every change.
+	// Streams whether trading is allowed: the state of every scope for which one was set, SnapshotComplete, then every
+	// change. States are keyed by scope. Until SnapshotComplete, and after a reset until the next one, treat trading as
+	// halted.
 	StreamTradingState(ctx context.Context, in *StreamTradingStateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTradingStateResponse], error)
-	// Computes what a portfolio would gain or lose if prices moved.
+	// Computes what a portfolio would gain or lose if prices moved. Fails with PRICE_MISSING if an asset held has no
+	// price, and with INVALID_FIELD if a target occurs twice.
 	RunScenario(ctx context.Context, in *RunScenarioRequest, opts ...grpc.CallOption) (*RunScenarioResponse, error)
 }
 
@@ -143,6 +187,25 @@ func (c *riskEngineClient) GetExposure(ctx context.Context, in *GetExposureReque
 	return out, nil
 }
 
+func (c *riskEngineClient) StreamExposures(ctx context.Context, in *StreamExposuresRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamExposuresResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RiskEngine_ServiceDesc.Streams[0], RiskEngine_StreamExposures_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamExposuresRequest, StreamExposuresResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RiskEngine_StreamExposuresClient = grpc.ServerStreamingClient[StreamExposuresResponse]
+
 func (c *riskEngineClient) ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListAlertsResponse)
@@ -155,7 +218,7 @@ func (c *riskEngineClient) ListAlerts(ctx context.Context, in *ListAlertsRequest
 
 func (c *riskEngineClient) StreamAlerts(ctx context.Context, in *StreamAlertsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAlertsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &RiskEngine_ServiceDesc.Streams[0], RiskEngine_StreamAlerts_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &RiskEngine_ServiceDesc.Streams[1], RiskEngine_StreamAlerts_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -192,6 +255,16 @@ func (c *riskEngineClient) CheckOrder(ctx context.Context, in *CheckOrderRequest
 	return out, nil
 }
 
+func (c *riskEngineClient) CheckOrders(ctx context.Context, in *CheckOrdersRequest, opts ...grpc.CallOption) (*CheckOrdersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckOrdersResponse)
+	err := c.cc.Invoke(ctx, RiskEngine_CheckOrders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *riskEngineClient) GetTradingState(ctx context.Context, in *GetTradingStateRequest, opts ...grpc.CallOption) (*GetTradingStateResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetTradingStateResponse)
@@ -214,7 +287,7 @@ func (c *riskEngineClient) SetTradingState(ctx context.Context, in *SetTradingSt
 
 func (c *riskEngineClient) StreamTradingState(ctx context.Context, in *StreamTradingStateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTradingStateResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &RiskEngine_ServiceDesc.Streams[1], RiskEngine_StreamTradingState_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &RiskEngine_ServiceDesc.Streams[2], RiskEngine_StreamTradingState_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -248,36 +321,78 @@ func (c *riskEngineClient) RunScenario(ctx context.Context, in *RunScenarioReque
 // Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
 // before every order, and by people.
 //
-// A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-// INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+// Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+// comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+//
+// Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+// kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+// an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+// What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+// never from the request.
 type RiskEngineServer interface {
-	// Returns a limit.
+	// Returns a limit, whether it has ended or not.
 	GetRiskLimit(context.Context, *GetRiskLimitRequest) (*GetRiskLimitResponse, error)
-	// Lists limits, in the order of their ids.
+	// Lists limits, ended ones included, in the order of their ids.
 	ListRiskLimits(context.Context, *ListRiskLimitsRequest) (*ListRiskLimitsResponse, error)
-	// Adds a limit. Fails with ALREADY_EXISTS if the id is taken.
+	// Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
+	// not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
 	CreateRiskLimit(context.Context, *CreateRiskLimitRequest) (*CreateRiskLimitResponse, error)
-	// Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one.
+	// Changes the masked fields of a limit. Fails with REVISION_MISMATCH if the revision is not the current one, with
+	// INVALID_UPDATE_MASK for `limit_id`, `metric` and the fields that the engine sets, and otherwise as CreateRiskLimit.
+	// A limit that has ended cannot change: RECORD_NOT_FOUND.
 	UpdateRiskLimit(context.Context, *UpdateRiskLimitRequest) (*UpdateRiskLimitResponse, error)
-	// Ends a limit. The record is kept, with the time at which the limit ended.
+	// Ends a limit. The record is kept, with the time at which the limit ended. Fails with REVISION_MISMATCH if the
+	// revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
+	// the revision.
 	DeleteRiskLimit(context.Context, *DeleteRiskLimitRequest) (*DeleteRiskLimitResponse, error)
-	// Computes the exposures of a scope, one per key of the dimension.
+	// Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
+	// price.
 	GetExposure(context.Context, *GetExposureRequest) (*GetExposureResponse, error)
-	// Lists alerts, newest first.
+	// Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
+	// One that is gone is sent once more, with all values zero. Fails as GetExposure.
+	StreamExposures(*StreamExposuresRequest, grpc.ServerStreamingServer[StreamExposuresResponse]) error
+	// Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending.
 	ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error)
-	// Streams alerts: first the open alerts, then every new or changed one.
+	// Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
+	// `alert_id`.
 	StreamAlerts(*StreamAlertsRequest, grpc.ServerStreamingServer[StreamAlertsResponse]) error
-	// Acknowledges an alert: someone has taken notice.
+	// Acknowledges an alert: someone has taken notice. The first acknowledgement stays: for an alert that is acknowledged
+	// or resolved already nothing changes, and the alert is returned.
 	AcknowledgeAlert(context.Context, *AcknowledgeAlertRequest) (*AcknowledgeAlertResponse, error)
-	// Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request.
+	// Decides whether an order or a replacement may be sent, and reserves the headroom that an approved one uses.
+	//
+	// The reservation is held under the account and the `client_order_id`, of a replacement under the account and the
+	// `order_id`. Asking again replaces the reservation with that of the new decision, so a retry neither counts twice
+	// nor repeats an old answer; a rejection releases it. A reservation ends at `expires_at`, when the engine sees that
+	// the order was placed or replaced, or when the order ends. A replacement reserves only what it uses beyond the order
+	// as it stands.
+	//
+	// Combinations count gross, with the sum of their legs' values; options count with their premium and with their
+	// underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
+	// or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+	// REFERENCE_NOT_FOUND if the account or the listing does not exist.
 	CheckOrder(context.Context, *CheckOrderRequest) (*CheckOrderResponse, error)
-	// Returns whether trading is allowed in a scope.
+	// Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
+	// atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
+	// fail for one of them.
+	CheckOrders(context.Context, *CheckOrdersRequest) (*CheckOrdersResponse, error)
+	// Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
+	// REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
+	// ACTIVE with revision 0 and the requested scope if no state was ever set.
 	GetTradingState(context.Context, *GetTradingStateRequest) (*GetTradingStateResponse, error)
-	// Allows, restricts or stops trading in a scope: the kill switch.
+	// Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
+	// one of a wider scope still holds.
+	//
+	// Fails with REVISION_MISMATCH if `revision` is set and not the current one, unless the state is already the
+	// requested one: then nothing changes, but open orders are cancelled if requested. Open orders are cancelled after
+	// the state is set, without waiting for the venues; a venue that does not respond is an alert, not an error.
 	SetTradingState(context.Context, *SetTradingStateRequest) (*SetTradingStateResponse, error)
-	// Streams whether trading is allowed: first the current state of every scope, then every change.
+	// Streams whether trading is allowed: the state of every scope for which one was set, SnapshotComplete, then every
+	// change. States are keyed by scope. Until SnapshotComplete, and after a reset until the next one, treat trading as
+	// halted.
 	StreamTradingState(*StreamTradingStateRequest, grpc.ServerStreamingServer[StreamTradingStateResponse]) error
-	// Computes what a portfolio would gain or lose if prices moved.
+	// Computes what a portfolio would gain or lose if prices moved. Fails with PRICE_MISSING if an asset held has no
+	// price, and with INVALID_FIELD if a target occurs twice.
 	RunScenario(context.Context, *RunScenarioRequest) (*RunScenarioResponse, error)
 	mustEmbedUnimplementedRiskEngineServer()
 }
@@ -307,6 +422,9 @@ func (UnimplementedRiskEngineServer) DeleteRiskLimit(context.Context, *DeleteRis
 func (UnimplementedRiskEngineServer) GetExposure(context.Context, *GetExposureRequest) (*GetExposureResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetExposure not implemented")
 }
+func (UnimplementedRiskEngineServer) StreamExposures(*StreamExposuresRequest, grpc.ServerStreamingServer[StreamExposuresResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamExposures not implemented")
+}
 func (UnimplementedRiskEngineServer) ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method ListAlerts not implemented")
 }
@@ -318,6 +436,9 @@ func (UnimplementedRiskEngineServer) AcknowledgeAlert(context.Context, *Acknowle
 }
 func (UnimplementedRiskEngineServer) CheckOrder(context.Context, *CheckOrderRequest) (*CheckOrderResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method CheckOrder not implemented")
+}
+func (UnimplementedRiskEngineServer) CheckOrders(context.Context, *CheckOrdersRequest) (*CheckOrdersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CheckOrders not implemented")
 }
 func (UnimplementedRiskEngineServer) GetTradingState(context.Context, *GetTradingStateRequest) (*GetTradingStateResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetTradingState not implemented")
@@ -460,6 +581,17 @@ func _RiskEngine_GetExposure_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RiskEngine_StreamExposures_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamExposuresRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RiskEngineServer).StreamExposures(m, &grpc.GenericServerStream[StreamExposuresRequest, StreamExposuresResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RiskEngine_StreamExposuresServer = grpc.ServerStreamingServer[StreamExposuresResponse]
+
 func _RiskEngine_ListAlerts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListAlertsRequest)
 	if err := dec(in); err != nil {
@@ -521,6 +653,24 @@ func _RiskEngine_CheckOrder_Handler(srv interface{}, ctx context.Context, dec fu
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(RiskEngineServer).CheckOrder(ctx, req.(*CheckOrderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RiskEngine_CheckOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckOrdersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RiskEngineServer).CheckOrders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RiskEngine_CheckOrders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RiskEngineServer).CheckOrders(ctx, req.(*CheckOrdersRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -634,6 +784,10 @@ var RiskEngine_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _RiskEngine_CheckOrder_Handler,
 		},
 		{
+			MethodName: "CheckOrders",
+			Handler:    _RiskEngine_CheckOrders_Handler,
+		},
+		{
 			MethodName: "GetTradingState",
 			Handler:    _RiskEngine_GetTradingState_Handler,
 		},
@@ -647,6 +801,11 @@ var RiskEngine_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamExposures",
+			Handler:       _RiskEngine_StreamExposures_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "StreamAlerts",
 			Handler:       _RiskEngine_StreamAlerts_Handler,

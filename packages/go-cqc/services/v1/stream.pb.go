@@ -31,11 +31,12 @@ const (
 	StreamResetReason_STREAM_RESET_REASON_UNSPECIFIED StreamResetReason = 0
 	// The source skipped updates.
 	StreamResetReason_STREAM_RESET_REASON_SEQUENCE_GAP StreamResetReason = 1
-	// The server reconnected to the source.
+	// The server reconnected to the source and may have missed updates.
 	StreamResetReason_STREAM_RESET_REASON_SOURCE_RECONNECTED StreamResetReason = 2
 	// The source's checksum does not match.
 	StreamResetReason_STREAM_RESET_REASON_CHECKSUM_MISMATCH StreamResetReason = 3
-	// The resume token is too old, or is not from this server.
+	// The resume token is genuine, but the server no longer has what followed it. A token that the stream does not accept
+	// at all fails with INVALID_RESUME_TOKEN instead.
 	StreamResetReason_STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED StreamResetReason = 4
 	// The client read too slowly and updates were dropped.
 	StreamResetReason_STREAM_RESET_REASON_SLOW_CONSUMER StreamResetReason = 5
@@ -88,8 +89,11 @@ func (StreamResetReason) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_services_v1_stream_proto_rawDescGZIP(), []int{0}
 }
 
-// Keep-alive: nothing changed. Sent when a stream has been silent for a while, to distinguish silence from a broken
-// connection.
+// Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and as the
+// first message of a stream that has nothing else to send. A client that receives no message for three intervals treats
+// the connection as broken and resumes.
+//
+// A response with a heartbeat always has a `resume_token`.
 type Heartbeat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When the heartbeat was sent, by the server's clock.
@@ -135,11 +139,56 @@ func (x *Heartbeat) GetSentAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// Updates were lost, for everything that the stream follows.
+// End of the snapshot: every record that existed when the snapshot was taken has been sent, and every later message is
+// a change. From here the client knows the state, and a record that it held before the snapshot and that the snapshot
+// did not contain no longer exists.
 //
-// If the stream has state, such as a book or balances, the client's state is invalid. The server sends the state again,
-// and until then the client has no valid state. If the stream has no state, such as trades or execution reports, list
-// what is missing.
+// Sent once at the start of a new stream, even if the snapshot is empty, and once after every reset. Not sent after a
+// resume, because the client kept its state: only a token from before SnapshotComplete, such as that of a heartbeat
+// within the snapshot, starts the snapshot anew. Only streams with state send it. A response with it always has a
+// `resume_token`.
+type SnapshotComplete struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotComplete) Reset() {
+	*x = SnapshotComplete{}
+	mi := &file_cqc_services_v1_stream_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotComplete) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotComplete) ProtoMessage() {}
+
+func (x *SnapshotComplete) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_services_v1_stream_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotComplete.ProtoReflect.Descriptor instead.
+func (*SnapshotComplete) Descriptor() ([]byte, []int) {
+	return file_cqc_services_v1_stream_proto_rawDescGZIP(), []int{1}
+}
+
+// Updates were lost, for everything that the stream follows. The stream continues: only the client's state is invalid.
+//
+// A stream with state, such as a book or balances, sends the state again and then SnapshotComplete. Until then the
+// state is not known. A stream without state, such as trades or execution reports, continues with what happens next:
+// list what is missing. A response with a reset has no `resume_token`: a client that disconnects before the next token
+// starts anew.
 type StreamReset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why the stream starts over.
@@ -152,7 +201,7 @@ type StreamReset struct {
 
 func (x *StreamReset) Reset() {
 	*x = StreamReset{}
-	mi := &file_cqc_services_v1_stream_proto_msgTypes[1]
+	mi := &file_cqc_services_v1_stream_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -164,7 +213,7 @@ func (x *StreamReset) String() string {
 func (*StreamReset) ProtoMessage() {}
 
 func (x *StreamReset) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_services_v1_stream_proto_msgTypes[1]
+	mi := &file_cqc_services_v1_stream_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -177,7 +226,7 @@ func (x *StreamReset) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamReset.ProtoReflect.Descriptor instead.
 func (*StreamReset) Descriptor() ([]byte, []int) {
-	return file_cqc_services_v1_stream_proto_rawDescGZIP(), []int{1}
+	return file_cqc_services_v1_stream_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *StreamReset) GetReason() StreamResetReason {
@@ -200,7 +249,8 @@ const file_cqc_services_v1_stream_proto_rawDesc = "" +
 	"\n" +
 	"\x1ccqc/services/v1/stream.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"H\n" +
 	"\tHeartbeat\x12;\n" +
-	"\asent_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x06sentAt\"k\n" +
+	"\asent_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x06sentAt\"\x12\n" +
+	"\x10SnapshotComplete\"k\n" +
 	"\vStreamReset\x12:\n" +
 	"\x06reason\x18\x01 \x01(\x0e2\".cqc.services.v1.StreamResetReasonR\x06reason\x12 \n" +
 	"\x06detail\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06detail*\x8a\x02\n" +
@@ -225,15 +275,16 @@ func file_cqc_services_v1_stream_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_services_v1_stream_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cqc_services_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_services_v1_stream_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_cqc_services_v1_stream_proto_goTypes = []any{
 	(StreamResetReason)(0),        // 0: cqc.services.v1.StreamResetReason
 	(*Heartbeat)(nil),             // 1: cqc.services.v1.Heartbeat
-	(*StreamReset)(nil),           // 2: cqc.services.v1.StreamReset
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(*SnapshotComplete)(nil),      // 2: cqc.services.v1.SnapshotComplete
+	(*StreamReset)(nil),           // 3: cqc.services.v1.StreamReset
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_cqc_services_v1_stream_proto_depIdxs = []int32{
-	3, // 0: cqc.services.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
+	4, // 0: cqc.services.v1.Heartbeat.sent_at:type_name -> google.protobuf.Timestamp
 	0, // 1: cqc.services.v1.StreamReset.reason:type_name -> cqc.services.v1.StreamResetReason
 	2, // [2:2] is the sub-list for method output_type
 	2, // [2:2] is the sub-list for method input_type
@@ -253,7 +304,7 @@ func file_cqc_services_v1_stream_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_services_v1_stream_proto_rawDesc), len(file_cqc_services_v1_stream_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -23,116 +23,293 @@ const (
 	VenueGateway_ListVenueAccounts_FullMethodName      = "/cqc.services.v1.VenueGateway/ListVenueAccounts"
 	VenueGateway_CreateVenueAccount_FullMethodName     = "/cqc.services.v1.VenueGateway/CreateVenueAccount"
 	VenueGateway_UpdateVenueAccount_FullMethodName     = "/cqc.services.v1.VenueGateway/UpdateVenueAccount"
-	VenueGateway_PlaceOrder_FullMethodName             = "/cqc.services.v1.VenueGateway/PlaceOrder"
-	VenueGateway_CancelOrder_FullMethodName            = "/cqc.services.v1.VenueGateway/CancelOrder"
-	VenueGateway_ReplaceOrder_FullMethodName           = "/cqc.services.v1.VenueGateway/ReplaceOrder"
-	VenueGateway_GetOrder_FullMethodName               = "/cqc.services.v1.VenueGateway/GetOrder"
-	VenueGateway_ListOrders_FullMethodName             = "/cqc.services.v1.VenueGateway/ListOrders"
-	VenueGateway_StreamExecutionReports_FullMethodName = "/cqc.services.v1.VenueGateway/StreamExecutionReports"
-	VenueGateway_ListExecutionReports_FullMethodName   = "/cqc.services.v1.VenueGateway/ListExecutionReports"
-	VenueGateway_ListBalances_FullMethodName           = "/cqc.services.v1.VenueGateway/ListBalances"
-	VenueGateway_StreamBalances_FullMethodName         = "/cqc.services.v1.VenueGateway/StreamBalances"
-	VenueGateway_GetAccountMargin_FullMethodName       = "/cqc.services.v1.VenueGateway/GetAccountMargin"
-	VenueGateway_GetDepositAddress_FullMethodName      = "/cqc.services.v1.VenueGateway/GetDepositAddress"
-	VenueGateway_ListDeposits_FullMethodName           = "/cqc.services.v1.VenueGateway/ListDeposits"
-	VenueGateway_CreateWithdrawal_FullMethodName       = "/cqc.services.v1.VenueGateway/CreateWithdrawal"
-	VenueGateway_GetWithdrawal_FullMethodName          = "/cqc.services.v1.VenueGateway/GetWithdrawal"
-	VenueGateway_ListWithdrawals_FullMethodName        = "/cqc.services.v1.VenueGateway/ListWithdrawals"
-	VenueGateway_CancelWithdrawal_FullMethodName       = "/cqc.services.v1.VenueGateway/CancelWithdrawal"
-	VenueGateway_PlaceOrders_FullMethodName            = "/cqc.services.v1.VenueGateway/PlaceOrders"
-	VenueGateway_CancelOrders_FullMethodName           = "/cqc.services.v1.VenueGateway/CancelOrders"
-	VenueGateway_CancelAllOrders_FullMethodName        = "/cqc.services.v1.VenueGateway/CancelAllOrders"
-	VenueGateway_CancelAllAfter_FullMethodName         = "/cqc.services.v1.VenueGateway/CancelAllAfter"
-	VenueGateway_PreviewOrder_FullMethodName           = "/cqc.services.v1.VenueGateway/PreviewOrder"
-	VenueGateway_StreamAccountMargin_FullMethodName    = "/cqc.services.v1.VenueGateway/StreamAccountMargin"
-	VenueGateway_CreateTransfer_FullMethodName         = "/cqc.services.v1.VenueGateway/CreateTransfer"
-	VenueGateway_ListTransfers_FullMethodName          = "/cqc.services.v1.VenueGateway/ListTransfers"
+	VenueGateway_GetAccountSettings_FullMethodName     = "/cqc.services.v1.VenueGateway/GetAccountSettings"
 	VenueGateway_SetLeverage_FullMethodName            = "/cqc.services.v1.VenueGateway/SetLeverage"
 	VenueGateway_SetMarginMode_FullMethodName          = "/cqc.services.v1.VenueGateway/SetMarginMode"
 	VenueGateway_SetPositionMode_FullMethodName        = "/cqc.services.v1.VenueGateway/SetPositionMode"
+	VenueGateway_AdjustMargin_FullMethodName           = "/cqc.services.v1.VenueGateway/AdjustMargin"
+	VenueGateway_Borrow_FullMethodName                 = "/cqc.services.v1.VenueGateway/Borrow"
+	VenueGateway_Repay_FullMethodName                  = "/cqc.services.v1.VenueGateway/Repay"
 	VenueGateway_Reconcile_FullMethodName              = "/cqc.services.v1.VenueGateway/Reconcile"
+	VenueGateway_PlaceOrder_FullMethodName             = "/cqc.services.v1.VenueGateway/PlaceOrder"
+	VenueGateway_PlaceOrders_FullMethodName            = "/cqc.services.v1.VenueGateway/PlaceOrders"
+	VenueGateway_PlaceOrderList_FullMethodName         = "/cqc.services.v1.VenueGateway/PlaceOrderList"
+	VenueGateway_PreviewOrder_FullMethodName           = "/cqc.services.v1.VenueGateway/PreviewOrder"
+	VenueGateway_ReplaceOrder_FullMethodName           = "/cqc.services.v1.VenueGateway/ReplaceOrder"
+	VenueGateway_CancelOrder_FullMethodName            = "/cqc.services.v1.VenueGateway/CancelOrder"
+	VenueGateway_CancelOrders_FullMethodName           = "/cqc.services.v1.VenueGateway/CancelOrders"
+	VenueGateway_CancelOrderList_FullMethodName        = "/cqc.services.v1.VenueGateway/CancelOrderList"
+	VenueGateway_CancelAllOrders_FullMethodName        = "/cqc.services.v1.VenueGateway/CancelAllOrders"
+	VenueGateway_CancelAllAfter_FullMethodName         = "/cqc.services.v1.VenueGateway/CancelAllAfter"
+	VenueGateway_GetOrder_FullMethodName               = "/cqc.services.v1.VenueGateway/GetOrder"
+	VenueGateway_ListOrders_FullMethodName             = "/cqc.services.v1.VenueGateway/ListOrders"
+	VenueGateway_GetOrderList_FullMethodName           = "/cqc.services.v1.VenueGateway/GetOrderList"
+	VenueGateway_ListExecutionReports_FullMethodName   = "/cqc.services.v1.VenueGateway/ListExecutionReports"
+	VenueGateway_StreamExecutionReports_FullMethodName = "/cqc.services.v1.VenueGateway/StreamExecutionReports"
+	VenueGateway_ListBalances_FullMethodName           = "/cqc.services.v1.VenueGateway/ListBalances"
+	VenueGateway_StreamBalances_FullMethodName         = "/cqc.services.v1.VenueGateway/StreamBalances"
+	VenueGateway_GetAccountMargin_FullMethodName       = "/cqc.services.v1.VenueGateway/GetAccountMargin"
+	VenueGateway_StreamAccountMargin_FullMethodName    = "/cqc.services.v1.VenueGateway/StreamAccountMargin"
+	VenueGateway_ListLedgerEntries_FullMethodName      = "/cqc.services.v1.VenueGateway/ListLedgerEntries"
+	VenueGateway_StreamLedgerEntries_FullMethodName    = "/cqc.services.v1.VenueGateway/StreamLedgerEntries"
+	VenueGateway_GetDepositAddress_FullMethodName      = "/cqc.services.v1.VenueGateway/GetDepositAddress"
+	VenueGateway_CreateWithdrawal_FullMethodName       = "/cqc.services.v1.VenueGateway/CreateWithdrawal"
+	VenueGateway_CreateTransfer_FullMethodName         = "/cqc.services.v1.VenueGateway/CreateTransfer"
+	VenueGateway_GetTransfer_FullMethodName            = "/cqc.services.v1.VenueGateway/GetTransfer"
+	VenueGateway_ListTransfers_FullMethodName          = "/cqc.services.v1.VenueGateway/ListTransfers"
+	VenueGateway_CancelTransfer_FullMethodName         = "/cqc.services.v1.VenueGateway/CancelTransfer"
+	VenueGateway_ApproveTransfer_FullMethodName        = "/cqc.services.v1.VenueGateway/ApproveTransfer"
+	VenueGateway_RejectTransfer_FullMethodName         = "/cqc.services.v1.VenueGateway/RejectTransfer"
+	VenueGateway_CreateQuoteRequest_FullMethodName     = "/cqc.services.v1.VenueGateway/CreateQuoteRequest"
+	VenueGateway_GetQuoteRequest_FullMethodName        = "/cqc.services.v1.VenueGateway/GetQuoteRequest"
+	VenueGateway_ListQuoteRequests_FullMethodName      = "/cqc.services.v1.VenueGateway/ListQuoteRequests"
+	VenueGateway_CancelQuoteRequest_FullMethodName     = "/cqc.services.v1.VenueGateway/CancelQuoteRequest"
+	VenueGateway_StreamQuotes_FullMethodName           = "/cqc.services.v1.VenueGateway/StreamQuotes"
+	VenueGateway_AcceptQuote_FullMethodName            = "/cqc.services.v1.VenueGateway/AcceptQuote"
 )
 
 // VenueGatewayClient is the client API for VenueGateway service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
+// Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
+// trades.
 //
-// Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-// google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
-// google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
-// GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
+// A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
+// no other and without any other filter, or with EventLog.StreamEvents of this service.
+//
+// The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
+// and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+//
+// Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
+// SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
+// RATE_LIMITED. Lists may also return INVALID_PAGE_TOKEN; streams INVALID_RESUME_TOKEN and TOO_MANY_STREAMS; methods
+// whose request has a `request_id` REQUEST_ID_REUSED and REQUEST_IN_PROGRESS. Methods that reach the venue may return
+// VENUE_UNAVAILABLE, if nothing was done, and FEATURE_NOT_SUPPORTED.
+//
+// Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
+// an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
+// UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
+// the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
+// `send_before`; without a `send_before` it is never final.
 type VenueGatewayClient interface {
-	// Returns an account.
+	// Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`.
 	GetVenueAccount(ctx context.Context, in *GetVenueAccountRequest, opts ...grpc.CallOption) (*GetVenueAccountResponse, error)
-	// Lists accounts, in the order of their ids.
+	// Lists the principal's accounts, in the order of their ids. `credentials_ref` is left out as in GetVenueAccount.
+	// Continued by EventLog.StreamEvents only.
 	ListVenueAccounts(ctx context.Context, in *ListVenueAccountsRequest, opts ...grpc.CallOption) (*ListVenueAccountsResponse, error)
 	// Adds an account. The account's keys reach the secret store by other means.
+	//
+	// RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
 	CreateVenueAccount(ctx context.Context, in *CreateVenueAccountRequest, opts ...grpc.CallOption) (*CreateVenueAccountResponse, error)
-	// Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one.
+	// Changes the masked fields of an account.
+	//
+	// INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
+	// account was changed after the caller read it.
 	UpdateVenueAccount(ctx context.Context, in *UpdateVenueAccountRequest, opts ...grpc.CallOption) (*UpdateVenueAccountResponse, error)
-	// Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
-	// whether the venue accepted it.
-	PlaceOrder(ctx context.Context, in *PlaceOrderRequest, opts ...grpc.CallOption) (*PlaceOrderResponse, error)
-	// Asks the venue to cancel an order. A fill that crosses the request is legal.
-	CancelOrder(ctx context.Context, in *CancelOrderRequest, opts ...grpc.CallOption) (*CancelOrderResponse, error)
-	// Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system.
-	ReplaceOrder(ctx context.Context, in *ReplaceOrderRequest, opts ...grpc.CallOption) (*ReplaceOrderResponse, error)
-	// Returns an order by any of its three ids.
-	GetOrder(ctx context.Context, in *GetOrderRequest, opts ...grpc.CallOption) (*GetOrderResponse, error)
-	// Lists orders, newest first.
-	ListOrders(ctx context.Context, in *ListOrdersRequest, opts ...grpc.CallOption) (*ListOrdersResponse, error)
-	// Streams everything that happens to the orders of accounts.
-	StreamExecutionReports(ctx context.Context, in *StreamExecutionReportsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamExecutionReportsResponse], error)
-	// Lists past execution reports, oldest first.
-	ListExecutionReports(ctx context.Context, in *ListExecutionReportsRequest, opts ...grpc.CallOption) (*ListExecutionReportsResponse, error)
-	// Lists the balances of an account.
-	ListBalances(ctx context.Context, in *ListBalancesRequest, opts ...grpc.CallOption) (*ListBalancesResponse, error)
-	// Streams the balances of accounts: first all balances, then every change.
-	StreamBalances(ctx context.Context, in *StreamBalancesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamBalancesResponse], error)
-	// Returns what an account's positions require and what covers them, one entry per collateral asset.
-	GetAccountMargin(ctx context.Context, in *GetAccountMarginRequest, opts ...grpc.CallOption) (*GetAccountMarginResponse, error)
-	// Returns the address to send deposits of an asset to.
-	GetDepositAddress(ctx context.Context, in *GetDepositAddressRequest, opts ...grpc.CallOption) (*GetDepositAddressResponse, error)
-	// Lists deposits, newest first.
-	ListDeposits(ctx context.Context, in *ListDepositsRequest, opts ...grpc.CallOption) (*ListDepositsResponse, error)
-	// Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
-	CreateWithdrawal(ctx context.Context, in *CreateWithdrawalRequest, opts ...grpc.CallOption) (*CreateWithdrawalResponse, error)
-	// Returns a withdrawal.
-	GetWithdrawal(ctx context.Context, in *GetWithdrawalRequest, opts ...grpc.CallOption) (*GetWithdrawalResponse, error)
-	// Lists withdrawals, newest first.
-	ListWithdrawals(ctx context.Context, in *ListWithdrawalsRequest, opts ...grpc.CallOption) (*ListWithdrawalsResponse, error)
-	// Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent.
-	CancelWithdrawal(ctx context.Context, in *CancelWithdrawalRequest, opts ...grpc.CallOption) (*CancelWithdrawalResponse, error)
-	// Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request.
-	PlaceOrders(ctx context.Context, in *PlaceOrdersRequest, opts ...grpc.CallOption) (*PlaceOrdersResponse, error)
-	// Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
-	// order of the request.
-	CancelOrders(ctx context.Context, in *CancelOrdersRequest, opts ...grpc.CallOption) (*CancelOrdersResponse, error)
-	// Requests the cancellation of all open orders in a scope.
-	CancelAllOrders(ctx context.Context, in *CancelAllOrdersRequest, opts ...grpc.CallOption) (*CancelAllOrdersResponse, error)
-	// Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch.
-	CancelAllAfter(ctx context.Context, in *CancelAllAfterRequest, opts ...grpc.CallOption) (*CancelAllAfterResponse, error)
-	// Returns what an order would cost and require, without sending it.
-	PreviewOrder(ctx context.Context, in *PreviewOrderRequest, opts ...grpc.CallOption) (*PreviewOrderResponse, error)
-	// Streams what the positions of accounts require and what covers them: first everything, then every change.
-	StreamAccountMargin(ctx context.Context, in *StreamAccountMarginRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAccountMarginResponse], error)
-	// Moves an asset between our accounts at one venue.
-	CreateTransfer(ctx context.Context, in *CreateTransferRequest, opts ...grpc.CallOption) (*CreateTransferResponse, error)
-	// Lists transfers between our accounts, newest first.
-	ListTransfers(ctx context.Context, in *ListTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error)
-	// Sets the leverage of an account on a listing.
+	// Returns an account's position mode, and its leverage and margin mode per listing, as the venue states them now.
+	GetAccountSettings(ctx context.Context, in *GetAccountSettingsRequest, opts ...grpc.CallOption) (*GetAccountSettingsResponse, error)
+	// Sets the leverage of an account on a listing. OK once the venue has confirmed; the same leverage again is OK.
+	//
+	// REFERENCE_NOT_FOUND: no such listing. LEVERAGE_OUT_OF_RANGE, POSITION_OPEN, INSUFFICIENT_FUNDS, or VENUE_REFUSED
+	// for any other refusal of the venue: the setting is as it was.
 	SetLeverage(ctx context.Context, in *SetLeverageRequest, opts ...grpc.CallOption) (*SetLeverageResponse, error)
-	// Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
-	// does not allow the change, such as with an open position.
+	// Sets the collateral that backs an account's positions on a listing. OK once the venue has confirmed; the same mode
+	// again is OK.
+	//
+	// REFERENCE_NOT_FOUND: no such listing. POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the
+	// setting is as it was.
 	SetMarginMode(ctx context.Context, in *SetMarginModeRequest, opts ...grpc.CallOption) (*SetMarginModeResponse, error)
-	// Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
-	// while the venue does not allow the change.
+	// Sets whether an account holds one position per listing, or a long and a short one. OK once the venue has confirmed;
+	// the same mode again is OK.
+	//
+	// POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the setting is as it was.
 	SetPositionMode(ctx context.Context, in *SetPositionModeRequest, opts ...grpc.CallOption) (*SetPositionModeResponse, error)
+	// Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
+	//
+	// RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
+	// of the venue: nothing was moved.
+	AdjustMargin(ctx context.Context, in *AdjustMarginRequest, opts ...grpc.CallOption) (*AdjustMarginResponse, error)
+	// Borrows an asset. OK once the venue has confirmed.
+	//
+	// INSUFFICIENT_FUNDS: too little collateral. AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the
+	// venue: nothing was borrowed.
+	Borrow(ctx context.Context, in *BorrowRequest, opts ...grpc.CallOption) (*BorrowResponse, error)
+	// Repays borrowed assets and their interest. OK once the venue has confirmed.
+	//
+	// INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was repaid.
+	Repay(ctx context.Context, in *RepayRequest, opts ...grpc.CallOption) (*RepayResponse, error)
 	// Compares an account with the venue's records and reports what was missed, in execution reports with
-	// `reconciliation` set.
+	// `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
 	Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error)
+	// Sends an order to its venue, after the risk engine has approved it.
+	//
+	// OK: the order was handed to the venue. The order is returned as far as it is known: accepted, REJECTED if the venue
+	// refused it, or PENDING_NEW if the venue has not answered. Reports follow, for a refusal too, and the client order
+	// id is used up.
+	//
+	// Error: nothing was handed to the venue. There is neither an order nor a report, and the client order id is free.
+	// CLIENT_ID_USED: an order has the client order id, and nothing changed. REFERENCE_NOT_FOUND: no such listing.
+	// ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS: as known before
+	// sending. TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT: the risk engine refused. RISK_ENGINE_UNAVAILABLE: the risk
+	// engine does not answer. SEND_BEFORE_PASSED: too late to send.
+	PlaceOrder(ctx context.Context, in *PlaceOrderRequest, opts ...grpc.CallOption) (*PlaceOrderResponse, error)
+	// Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
+	// order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+	// INVALID_FIELD, and nothing is sent.
+	PlaceOrders(ctx context.Context, in *PlaceOrdersRequest, opts ...grpc.CallOption) (*PlaceOrdersResponse, error)
+	// Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
+	// the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+	//
+	// FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
+	PlaceOrderList(ctx context.Context, in *PlaceOrderListRequest, opts ...grpc.CallOption) (*PlaceOrderListResponse, error)
+	// Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
+	// up. What would make PlaceOrder fail is part of the answer.
+	//
+	// REFERENCE_NOT_FOUND: no such listing.
+	PreviewOrder(ctx context.Context, in *PreviewOrderRequest, opts ...grpc.CallOption) (*PreviewOrderResponse, error)
+	// Asks the venue to change an order that is working, after the risk engine has approved the change. The order keeps
+	// its id in this system. A cancellation or replacement that is pending does not prevent the change: the venue
+	// decides.
+	//
+	// OK: the change was handed to the venue. A report of type REPLACED follows, or REPLACE_REJECTED, with the order as
+	// it was, if the venue refuses, at once or later.
+	//
+	// Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
+	// nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
+	// has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
+	// TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+	// FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
+	ReplaceOrder(ctx context.Context, in *ReplaceOrderRequest, opts ...grpc.CallOption) (*ReplaceOrderResponse, error)
+	// Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
+	// and when the risk engine does not answer.
+	//
+	// OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
+	// cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
+	// once or later.
+	//
+	// RECORD_NOT_FOUND: no such order. ORDER_ENDED: the order has ended.
+	CancelOrder(ctx context.Context, in *CancelOrderRequest, opts ...grpc.CallOption) (*CancelOrderResponse, error)
+	// Asks the venue to cancel several orders. The batch is not atomic: OK with a result per item, in the order of the
+	// request, each as of CancelOrder.
+	CancelOrders(ctx context.Context, in *CancelOrdersRequest, opts ...grpc.CallOption) (*CancelOrdersResponse, error)
+	// Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
+	//
+	// RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+	CancelOrderList(ctx context.Context, in *CancelOrderListRequest, opts ...grpc.CallOption) (*CancelOrderListResponse, error)
+	// Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
+	// CancelOrder, per order.
+	//
+	// REFERENCE_NOT_FOUND: no such listing.
+	CancelAllOrders(ctx context.Context, in *CancelAllOrdersRequest, opts ...grpc.CallOption) (*CancelAllOrdersResponse, error)
+	// Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
+	// call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+	//
+	// The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
+	CancelAllAfter(ctx context.Context, in *CancelAllAfterRequest, opts ...grpc.CallOption) (*CancelAllAfterResponse, error)
+	// Returns an order by any of its ids, current or earlier.
+	//
+	// RECORD_NOT_FOUND: no such order. For a client order id the error is final if its `checked_at` is at or after the
+	// `send_before` with which the order was placed: then nothing was sent to the venue, and nothing will be.
+	GetOrder(ctx context.Context, in *GetOrderRequest, opts ...grpc.CallOption) (*GetOrderResponse, error)
+	// Lists orders, ended ones included, latest `received_at` first, then by `order_id`. Continued by
+	// StreamExecutionReports, whose reports state what changes on the account's orders.
+	ListOrders(ctx context.Context, in *ListOrdersRequest, opts ...grpc.CallOption) (*ListOrdersResponse, error)
+	// Returns a list of orders by any of its ids, with its orders.
+	//
+	// RECORD_NOT_FOUND: no such list; final as in GetOrder.
+	GetOrderList(ctx context.Context, in *GetOrderListRequest, opts ...grpc.CallOption) (*GetOrderListResponse, error)
+	// Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
+	//
+	// SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+	ListExecutionReports(ctx context.Context, in *ListExecutionReportsRequest, opts ...grpc.CallOption) (*ListExecutionReportsResponse, error)
+	// Streams everything that happens to the orders of accounts, from now on. A stream without state: there is no
+	// snapshot. The first message is a heartbeat unless a report follows at once. Per account, `report_sequence` rises by
+	// one from report to report; a gap means a lost message, and ListExecutionReports has the missing reports.
+	StreamExecutionReports(ctx context.Context, in *StreamExecutionReportsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamExecutionReportsResponse], error)
+	// Lists the balances of an account, in the order of their asset, type and listing. Continued by StreamBalances.
+	ListBalances(ctx context.Context, in *ListBalancesRequest, opts ...grpc.CallOption) (*ListBalancesResponse, error)
+	// Streams the balances of accounts: first all balances, then SnapshotComplete, then every change. Key of a balance:
+	// account, asset, type and listing.
+	StreamBalances(ctx context.Context, in *StreamBalancesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamBalancesResponse], error)
+	// Returns what an account's positions require and what covers them, one entry per collateral asset. Empty for an
+	// account without margin. Continued by StreamAccountMargin.
+	GetAccountMargin(ctx context.Context, in *GetAccountMarginRequest, opts ...grpc.CallOption) (*GetAccountMarginResponse, error)
+	// Streams what the positions of accounts require and what covers them: first everything, then SnapshotComplete, then
+	// every change.
+	StreamAccountMargin(ctx context.Context, in *StreamAccountMarginRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAccountMarginResponse], error)
+	// Lists the entries of the venue's ledger for an account, by `received_at`, oldest first. Continued by
+	// StreamLedgerEntries.
+	ListLedgerEntries(ctx context.Context, in *ListLedgerEntriesRequest, opts ...grpc.CallOption) (*ListLedgerEntriesResponse, error)
+	// Streams new entries of the venue's ledger for accounts. A stream without state: there is no snapshot, and the first
+	// message is a heartbeat unless an entry follows at once.
+	StreamLedgerEntries(ctx context.Context, in *StreamLedgerEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLedgerEntriesResponse], error)
+	// Returns the address to send deposits of an asset to. If the venue has none yet, the gateway has the venue make one.
+	//
+	// REFERENCE_NOT_FOUND: the venue does not list the asset or the network. TRANSFER_SUSPENDED: the venue takes no
+	// deposits now. VENUE_REFUSED: the venue gives no address.
+	GetDepositAddress(ctx context.Context, in *GetDepositAddressRequest, opts ...grpc.CallOption) (*GetDepositAddressResponse, error)
+	// Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
+	//
+	// OK: the withdrawal exists, with its state: waiting for approval, handed to the venue, REJECTED if the venue refused
+	// it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
+	//
+	// Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
+	// transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+	// AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
+	CreateWithdrawal(ctx context.Context, in *CreateWithdrawalRequest, opts ...grpc.CallOption) (*CreateWithdrawalResponse, error)
+	// Moves an asset between two of our accounts at one venue. OK and the errors are as for CreateWithdrawal.
+	CreateTransfer(ctx context.Context, in *CreateTransferRequest, opts ...grpc.CallOption) (*CreateTransferResponse, error)
+	// Returns a deposit, withdrawal or transfer.
+	//
+	// RECORD_NOT_FOUND: no such transfer. For a client transfer id the error is final if its `checked_at` is at or after
+	// the `send_before` with which the transfer was created.
+	GetTransfer(ctx context.Context, in *GetTransferRequest, opts ...grpc.CallOption) (*GetTransferResponse, error)
+	// Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only.
+	ListTransfers(ctx context.Context, in *ListTransfersRequest, opts ...grpc.CallOption) (*ListTransfersResponse, error)
+	// Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
+	//
+	// RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+	CancelTransfer(ctx context.Context, in *CancelTransferRequest, opts ...grpc.CallOption) (*CancelTransferResponse, error)
+	// Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
+	// Approving it again is OK and counts once per principal.
+	//
+	// RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
+	// after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+	ApproveTransfer(ctx context.Context, in *ApproveTransferRequest, opts ...grpc.CallOption) (*ApproveTransferResponse, error)
+	// Rejects a withdrawal or a transfer that waits for approval. One rejection ends it. Rejecting it again is OK. The
+	// errors are as for ApproveTransfer.
+	RejectTransfer(ctx context.Context, in *RejectTransferRequest, opts ...grpc.CallOption) (*RejectTransferResponse, error)
+	// Asks a venue's market makers for quotes.
+	//
+	// OK: the request was handed to the venue: ACTIVE, FAILED if the venue refused it, or PENDING if the venue has not
+	// answered. The client quote request id is used up.
+	//
+	// Error: nothing was handed to the venue, and the client quote request id is free. CLIENT_ID_USED: a request has this
+	// id. REFERENCE_NOT_FOUND: no such listing. ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, TRADING_HALTED.
+	// FEATURE_NOT_SUPPORTED: the venue has no requests for quotes, or none with this field.
+	CreateQuoteRequest(ctx context.Context, in *CreateQuoteRequestRequest, opts ...grpc.CallOption) (*CreateQuoteRequestResponse, error)
+	// Returns a request for quotes with the quotes received so far.
+	//
+	// RECORD_NOT_FOUND: no such request.
+	GetQuoteRequest(ctx context.Context, in *GetQuoteRequestRequest, opts ...grpc.CallOption) (*GetQuoteRequestResponse, error)
+	// Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes.
+	ListQuoteRequests(ctx context.Context, in *ListQuoteRequestsRequest, opts ...grpc.CallOption) (*ListQuoteRequestsResponse, error)
+	// Withdraws a request for quotes. Withdrawing it again is OK.
+	//
+	// RECORD_NOT_FOUND: no such request. ORDER_ENDED: the request has ended otherwise, or a quote was accepted; `status`
+	// is the name of its QuoteRequestState.
+	CancelQuoteRequest(ctx context.Context, in *CancelQuoteRequestRequest, opts ...grpc.CallOption) (*CancelQuoteRequestResponse, error)
+	// Streams the requests for quotes of accounts, with their quotes: first those that are PENDING, ACTIVE or ACCEPTED,
+	// then SnapshotComplete, then every change. Key of a request: account and request id.
+	StreamQuotes(ctx context.Context, in *StreamQuotesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamQuotesResponse], error)
+	// Accepts a quote, after the risk engine has approved the order. Returns the order of type ORDER_TYPE_QUOTED that
+	// trades at it.
+	//
+	// OK and the errors are as for PlaceOrder. Besides: RECORD_NOT_FOUND: no such quote. QUOTE_EXPIRED: the quote can no
+	// longer be accepted, before it was handed to the venue; a quote that ends at the venue makes the order REJECTED.
+	// INVALID_FIELD: the quote has no price on this side, or is for less or at a worse price than the request allows.
+	AcceptQuote(ctx context.Context, in *AcceptQuoteRequest, opts ...grpc.CallOption) (*AcceptQuoteResponse, error)
 }
 
 type venueGatewayClient struct {
@@ -183,10 +360,130 @@ func (c *venueGatewayClient) UpdateVenueAccount(ctx context.Context, in *UpdateV
 	return out, nil
 }
 
+func (c *venueGatewayClient) GetAccountSettings(ctx context.Context, in *GetAccountSettingsRequest, opts ...grpc.CallOption) (*GetAccountSettingsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetAccountSettingsResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_GetAccountSettings_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) SetLeverage(ctx context.Context, in *SetLeverageRequest, opts ...grpc.CallOption) (*SetLeverageResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetLeverageResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_SetLeverage_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) SetMarginMode(ctx context.Context, in *SetMarginModeRequest, opts ...grpc.CallOption) (*SetMarginModeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetMarginModeResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_SetMarginMode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) SetPositionMode(ctx context.Context, in *SetPositionModeRequest, opts ...grpc.CallOption) (*SetPositionModeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetPositionModeResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_SetPositionMode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) AdjustMargin(ctx context.Context, in *AdjustMarginRequest, opts ...grpc.CallOption) (*AdjustMarginResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdjustMarginResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_AdjustMargin_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) Borrow(ctx context.Context, in *BorrowRequest, opts ...grpc.CallOption) (*BorrowResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BorrowResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_Borrow_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) Repay(ctx context.Context, in *RepayRequest, opts ...grpc.CallOption) (*RepayResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RepayResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_Repay_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReconcileResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_Reconcile_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *venueGatewayClient) PlaceOrder(ctx context.Context, in *PlaceOrderRequest, opts ...grpc.CallOption) (*PlaceOrderResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PlaceOrderResponse)
 	err := c.cc.Invoke(ctx, VenueGateway_PlaceOrder_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) PlaceOrders(ctx context.Context, in *PlaceOrdersRequest, opts ...grpc.CallOption) (*PlaceOrdersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlaceOrdersResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_PlaceOrders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) PlaceOrderList(ctx context.Context, in *PlaceOrderListRequest, opts ...grpc.CallOption) (*PlaceOrderListResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PlaceOrderListResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_PlaceOrderList_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) PreviewOrder(ctx context.Context, in *PreviewOrderRequest, opts ...grpc.CallOption) (*PreviewOrderResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewOrderResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_PreviewOrder_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) ReplaceOrder(ctx context.Context, in *ReplaceOrderRequest, opts ...grpc.CallOption) (*ReplaceOrderResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplaceOrderResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_ReplaceOrder_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -203,10 +500,40 @@ func (c *venueGatewayClient) CancelOrder(ctx context.Context, in *CancelOrderReq
 	return out, nil
 }
 
-func (c *venueGatewayClient) ReplaceOrder(ctx context.Context, in *ReplaceOrderRequest, opts ...grpc.CallOption) (*ReplaceOrderResponse, error) {
+func (c *venueGatewayClient) CancelOrders(ctx context.Context, in *CancelOrdersRequest, opts ...grpc.CallOption) (*CancelOrdersResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ReplaceOrderResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_ReplaceOrder_FullMethodName, in, out, cOpts...)
+	out := new(CancelOrdersResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelOrders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) CancelOrderList(ctx context.Context, in *CancelOrderListRequest, opts ...grpc.CallOption) (*CancelOrderListResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelOrderListResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelOrderList_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) CancelAllOrders(ctx context.Context, in *CancelAllOrdersRequest, opts ...grpc.CallOption) (*CancelAllOrdersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelAllOrdersResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelAllOrders_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) CancelAllAfter(ctx context.Context, in *CancelAllAfterRequest, opts ...grpc.CallOption) (*CancelAllAfterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelAllAfterResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelAllAfter_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +560,26 @@ func (c *venueGatewayClient) ListOrders(ctx context.Context, in *ListOrdersReque
 	return out, nil
 }
 
+func (c *venueGatewayClient) GetOrderList(ctx context.Context, in *GetOrderListRequest, opts ...grpc.CallOption) (*GetOrderListResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetOrderListResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_GetOrderList_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) ListExecutionReports(ctx context.Context, in *ListExecutionReportsRequest, opts ...grpc.CallOption) (*ListExecutionReportsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListExecutionReportsResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_ListExecutionReports_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *venueGatewayClient) StreamExecutionReports(ctx context.Context, in *StreamExecutionReportsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamExecutionReportsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &VenueGateway_ServiceDesc.Streams[0], VenueGateway_StreamExecutionReports_FullMethodName, cOpts...)
@@ -251,16 +598,6 @@ func (c *venueGatewayClient) StreamExecutionReports(ctx context.Context, in *Str
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type VenueGateway_StreamExecutionReportsClient = grpc.ServerStreamingClient[StreamExecutionReportsResponse]
-
-func (c *venueGatewayClient) ListExecutionReports(ctx context.Context, in *ListExecutionReportsRequest, opts ...grpc.CallOption) (*ListExecutionReportsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListExecutionReportsResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_ListExecutionReports_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
 
 func (c *venueGatewayClient) ListBalances(ctx context.Context, in *ListBalancesRequest, opts ...grpc.CallOption) (*ListBalancesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -301,116 +638,6 @@ func (c *venueGatewayClient) GetAccountMargin(ctx context.Context, in *GetAccoun
 	return out, nil
 }
 
-func (c *venueGatewayClient) GetDepositAddress(ctx context.Context, in *GetDepositAddressRequest, opts ...grpc.CallOption) (*GetDepositAddressResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetDepositAddressResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_GetDepositAddress_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) ListDeposits(ctx context.Context, in *ListDepositsRequest, opts ...grpc.CallOption) (*ListDepositsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListDepositsResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_ListDeposits_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) CreateWithdrawal(ctx context.Context, in *CreateWithdrawalRequest, opts ...grpc.CallOption) (*CreateWithdrawalResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CreateWithdrawalResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_CreateWithdrawal_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) GetWithdrawal(ctx context.Context, in *GetWithdrawalRequest, opts ...grpc.CallOption) (*GetWithdrawalResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(GetWithdrawalResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_GetWithdrawal_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) ListWithdrawals(ctx context.Context, in *ListWithdrawalsRequest, opts ...grpc.CallOption) (*ListWithdrawalsResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ListWithdrawalsResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_ListWithdrawals_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) CancelWithdrawal(ctx context.Context, in *CancelWithdrawalRequest, opts ...grpc.CallOption) (*CancelWithdrawalResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CancelWithdrawalResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_CancelWithdrawal_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) PlaceOrders(ctx context.Context, in *PlaceOrdersRequest, opts ...grpc.CallOption) (*PlaceOrdersResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(PlaceOrdersResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_PlaceOrders_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) CancelOrders(ctx context.Context, in *CancelOrdersRequest, opts ...grpc.CallOption) (*CancelOrdersResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CancelOrdersResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_CancelOrders_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) CancelAllOrders(ctx context.Context, in *CancelAllOrdersRequest, opts ...grpc.CallOption) (*CancelAllOrdersResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CancelAllOrdersResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_CancelAllOrders_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) CancelAllAfter(ctx context.Context, in *CancelAllAfterRequest, opts ...grpc.CallOption) (*CancelAllAfterResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(CancelAllAfterResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_CancelAllAfter_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-func (c *venueGatewayClient) PreviewOrder(ctx context.Context, in *PreviewOrderRequest, opts ...grpc.CallOption) (*PreviewOrderResponse, error) {
-	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(PreviewOrderResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_PreviewOrder_FullMethodName, in, out, cOpts...)
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 func (c *venueGatewayClient) StreamAccountMargin(ctx context.Context, in *StreamAccountMarginRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamAccountMarginResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &VenueGateway_ServiceDesc.Streams[2], VenueGateway_StreamAccountMargin_FullMethodName, cOpts...)
@@ -430,10 +657,69 @@ func (c *venueGatewayClient) StreamAccountMargin(ctx context.Context, in *Stream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type VenueGateway_StreamAccountMarginClient = grpc.ServerStreamingClient[StreamAccountMarginResponse]
 
+func (c *venueGatewayClient) ListLedgerEntries(ctx context.Context, in *ListLedgerEntriesRequest, opts ...grpc.CallOption) (*ListLedgerEntriesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListLedgerEntriesResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_ListLedgerEntries_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) StreamLedgerEntries(ctx context.Context, in *StreamLedgerEntriesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamLedgerEntriesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &VenueGateway_ServiceDesc.Streams[3], VenueGateway_StreamLedgerEntries_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamLedgerEntriesRequest, StreamLedgerEntriesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamLedgerEntriesClient = grpc.ServerStreamingClient[StreamLedgerEntriesResponse]
+
+func (c *venueGatewayClient) GetDepositAddress(ctx context.Context, in *GetDepositAddressRequest, opts ...grpc.CallOption) (*GetDepositAddressResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetDepositAddressResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_GetDepositAddress_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) CreateWithdrawal(ctx context.Context, in *CreateWithdrawalRequest, opts ...grpc.CallOption) (*CreateWithdrawalResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateWithdrawalResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CreateWithdrawal_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *venueGatewayClient) CreateTransfer(ctx context.Context, in *CreateTransferRequest, opts ...grpc.CallOption) (*CreateTransferResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CreateTransferResponse)
 	err := c.cc.Invoke(ctx, VenueGateway_CreateTransfer_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) GetTransfer(ctx context.Context, in *GetTransferRequest, opts ...grpc.CallOption) (*GetTransferResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetTransferResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_GetTransfer_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -450,40 +736,99 @@ func (c *venueGatewayClient) ListTransfers(ctx context.Context, in *ListTransfer
 	return out, nil
 }
 
-func (c *venueGatewayClient) SetLeverage(ctx context.Context, in *SetLeverageRequest, opts ...grpc.CallOption) (*SetLeverageResponse, error) {
+func (c *venueGatewayClient) CancelTransfer(ctx context.Context, in *CancelTransferRequest, opts ...grpc.CallOption) (*CancelTransferResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(SetLeverageResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_SetLeverage_FullMethodName, in, out, cOpts...)
+	out := new(CancelTransferResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelTransfer_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-func (c *venueGatewayClient) SetMarginMode(ctx context.Context, in *SetMarginModeRequest, opts ...grpc.CallOption) (*SetMarginModeResponse, error) {
+func (c *venueGatewayClient) ApproveTransfer(ctx context.Context, in *ApproveTransferRequest, opts ...grpc.CallOption) (*ApproveTransferResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(SetMarginModeResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_SetMarginMode_FullMethodName, in, out, cOpts...)
+	out := new(ApproveTransferResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_ApproveTransfer_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-func (c *venueGatewayClient) SetPositionMode(ctx context.Context, in *SetPositionModeRequest, opts ...grpc.CallOption) (*SetPositionModeResponse, error) {
+func (c *venueGatewayClient) RejectTransfer(ctx context.Context, in *RejectTransferRequest, opts ...grpc.CallOption) (*RejectTransferResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(SetPositionModeResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_SetPositionMode_FullMethodName, in, out, cOpts...)
+	out := new(RejectTransferResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_RejectTransfer_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-func (c *venueGatewayClient) Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error) {
+func (c *venueGatewayClient) CreateQuoteRequest(ctx context.Context, in *CreateQuoteRequestRequest, opts ...grpc.CallOption) (*CreateQuoteRequestResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	out := new(ReconcileResponse)
-	err := c.cc.Invoke(ctx, VenueGateway_Reconcile_FullMethodName, in, out, cOpts...)
+	out := new(CreateQuoteRequestResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CreateQuoteRequest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) GetQuoteRequest(ctx context.Context, in *GetQuoteRequestRequest, opts ...grpc.CallOption) (*GetQuoteRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetQuoteRequestResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_GetQuoteRequest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) ListQuoteRequests(ctx context.Context, in *ListQuoteRequestsRequest, opts ...grpc.CallOption) (*ListQuoteRequestsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListQuoteRequestsResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_ListQuoteRequests_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) CancelQuoteRequest(ctx context.Context, in *CancelQuoteRequestRequest, opts ...grpc.CallOption) (*CancelQuoteRequestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CancelQuoteRequestResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_CancelQuoteRequest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *venueGatewayClient) StreamQuotes(ctx context.Context, in *StreamQuotesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamQuotesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &VenueGateway_ServiceDesc.Streams[4], VenueGateway_StreamQuotes_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamQuotesRequest, StreamQuotesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamQuotesClient = grpc.ServerStreamingClient[StreamQuotesResponse]
+
+func (c *venueGatewayClient) AcceptQuote(ctx context.Context, in *AcceptQuoteRequest, opts ...grpc.CallOption) (*AcceptQuoteResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AcceptQuoteResponse)
+	err := c.cc.Invoke(ctx, VenueGateway_AcceptQuote_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -494,82 +839,244 @@ func (c *venueGatewayClient) Reconcile(ctx context.Context, in *ReconcileRequest
 // All implementations must embed UnimplementedVenueGatewayServer
 // for forward compatibility.
 //
-// Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
+// Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
+// trades.
 //
-// Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-// google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
-// google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
-// GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
+// A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
+// no other and without any other filter, or with EventLog.StreamEvents of this service.
+//
+// The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
+// and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+//
+// Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
+// SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
+// RATE_LIMITED. Lists may also return INVALID_PAGE_TOKEN; streams INVALID_RESUME_TOKEN and TOO_MANY_STREAMS; methods
+// whose request has a `request_id` REQUEST_ID_REUSED and REQUEST_IN_PROGRESS. Methods that reach the venue may return
+// VENUE_UNAVAILABLE, if nothing was done, and FEATURE_NOT_SUPPORTED.
+//
+// Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
+// an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
+// UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
+// the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
+// `send_before`; without a `send_before` it is never final.
 type VenueGatewayServer interface {
-	// Returns an account.
+	// Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`.
 	GetVenueAccount(context.Context, *GetVenueAccountRequest) (*GetVenueAccountResponse, error)
-	// Lists accounts, in the order of their ids.
+	// Lists the principal's accounts, in the order of their ids. `credentials_ref` is left out as in GetVenueAccount.
+	// Continued by EventLog.StreamEvents only.
 	ListVenueAccounts(context.Context, *ListVenueAccountsRequest) (*ListVenueAccountsResponse, error)
 	// Adds an account. The account's keys reach the secret store by other means.
+	//
+	// RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
 	CreateVenueAccount(context.Context, *CreateVenueAccountRequest) (*CreateVenueAccountResponse, error)
-	// Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one.
+	// Changes the masked fields of an account.
+	//
+	// INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
+	// account was changed after the caller read it.
 	UpdateVenueAccount(context.Context, *UpdateVenueAccountRequest) (*UpdateVenueAccountResponse, error)
-	// Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
-	// whether the venue accepted it.
-	PlaceOrder(context.Context, *PlaceOrderRequest) (*PlaceOrderResponse, error)
-	// Asks the venue to cancel an order. A fill that crosses the request is legal.
-	CancelOrder(context.Context, *CancelOrderRequest) (*CancelOrderResponse, error)
-	// Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system.
-	ReplaceOrder(context.Context, *ReplaceOrderRequest) (*ReplaceOrderResponse, error)
-	// Returns an order by any of its three ids.
-	GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error)
-	// Lists orders, newest first.
-	ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error)
-	// Streams everything that happens to the orders of accounts.
-	StreamExecutionReports(*StreamExecutionReportsRequest, grpc.ServerStreamingServer[StreamExecutionReportsResponse]) error
-	// Lists past execution reports, oldest first.
-	ListExecutionReports(context.Context, *ListExecutionReportsRequest) (*ListExecutionReportsResponse, error)
-	// Lists the balances of an account.
-	ListBalances(context.Context, *ListBalancesRequest) (*ListBalancesResponse, error)
-	// Streams the balances of accounts: first all balances, then every change.
-	StreamBalances(*StreamBalancesRequest, grpc.ServerStreamingServer[StreamBalancesResponse]) error
-	// Returns what an account's positions require and what covers them, one entry per collateral asset.
-	GetAccountMargin(context.Context, *GetAccountMarginRequest) (*GetAccountMarginResponse, error)
-	// Returns the address to send deposits of an asset to.
-	GetDepositAddress(context.Context, *GetDepositAddressRequest) (*GetDepositAddressResponse, error)
-	// Lists deposits, newest first.
-	ListDeposits(context.Context, *ListDepositsRequest) (*ListDepositsResponse, error)
-	// Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
-	CreateWithdrawal(context.Context, *CreateWithdrawalRequest) (*CreateWithdrawalResponse, error)
-	// Returns a withdrawal.
-	GetWithdrawal(context.Context, *GetWithdrawalRequest) (*GetWithdrawalResponse, error)
-	// Lists withdrawals, newest first.
-	ListWithdrawals(context.Context, *ListWithdrawalsRequest) (*ListWithdrawalsResponse, error)
-	// Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent.
-	CancelWithdrawal(context.Context, *CancelWithdrawalRequest) (*CancelWithdrawalResponse, error)
-	// Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request.
-	PlaceOrders(context.Context, *PlaceOrdersRequest) (*PlaceOrdersResponse, error)
-	// Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
-	// order of the request.
-	CancelOrders(context.Context, *CancelOrdersRequest) (*CancelOrdersResponse, error)
-	// Requests the cancellation of all open orders in a scope.
-	CancelAllOrders(context.Context, *CancelAllOrdersRequest) (*CancelAllOrdersResponse, error)
-	// Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch.
-	CancelAllAfter(context.Context, *CancelAllAfterRequest) (*CancelAllAfterResponse, error)
-	// Returns what an order would cost and require, without sending it.
-	PreviewOrder(context.Context, *PreviewOrderRequest) (*PreviewOrderResponse, error)
-	// Streams what the positions of accounts require and what covers them: first everything, then every change.
-	StreamAccountMargin(*StreamAccountMarginRequest, grpc.ServerStreamingServer[StreamAccountMarginResponse]) error
-	// Moves an asset between our accounts at one venue.
-	CreateTransfer(context.Context, *CreateTransferRequest) (*CreateTransferResponse, error)
-	// Lists transfers between our accounts, newest first.
-	ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error)
-	// Sets the leverage of an account on a listing.
+	// Returns an account's position mode, and its leverage and margin mode per listing, as the venue states them now.
+	GetAccountSettings(context.Context, *GetAccountSettingsRequest) (*GetAccountSettingsResponse, error)
+	// Sets the leverage of an account on a listing. OK once the venue has confirmed; the same leverage again is OK.
+	//
+	// REFERENCE_NOT_FOUND: no such listing. LEVERAGE_OUT_OF_RANGE, POSITION_OPEN, INSUFFICIENT_FUNDS, or VENUE_REFUSED
+	// for any other refusal of the venue: the setting is as it was.
 	SetLeverage(context.Context, *SetLeverageRequest) (*SetLeverageResponse, error)
-	// Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
-	// does not allow the change, such as with an open position.
+	// Sets the collateral that backs an account's positions on a listing. OK once the venue has confirmed; the same mode
+	// again is OK.
+	//
+	// REFERENCE_NOT_FOUND: no such listing. POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the
+	// setting is as it was.
 	SetMarginMode(context.Context, *SetMarginModeRequest) (*SetMarginModeResponse, error)
-	// Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
-	// while the venue does not allow the change.
+	// Sets whether an account holds one position per listing, or a long and a short one. OK once the venue has confirmed;
+	// the same mode again is OK.
+	//
+	// POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the setting is as it was.
 	SetPositionMode(context.Context, *SetPositionModeRequest) (*SetPositionModeResponse, error)
+	// Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
+	//
+	// RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
+	// of the venue: nothing was moved.
+	AdjustMargin(context.Context, *AdjustMarginRequest) (*AdjustMarginResponse, error)
+	// Borrows an asset. OK once the venue has confirmed.
+	//
+	// INSUFFICIENT_FUNDS: too little collateral. AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the
+	// venue: nothing was borrowed.
+	Borrow(context.Context, *BorrowRequest) (*BorrowResponse, error)
+	// Repays borrowed assets and their interest. OK once the venue has confirmed.
+	//
+	// INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was repaid.
+	Repay(context.Context, *RepayRequest) (*RepayResponse, error)
 	// Compares an account with the venue's records and reports what was missed, in execution reports with
-	// `reconciliation` set.
+	// `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
 	Reconcile(context.Context, *ReconcileRequest) (*ReconcileResponse, error)
+	// Sends an order to its venue, after the risk engine has approved it.
+	//
+	// OK: the order was handed to the venue. The order is returned as far as it is known: accepted, REJECTED if the venue
+	// refused it, or PENDING_NEW if the venue has not answered. Reports follow, for a refusal too, and the client order
+	// id is used up.
+	//
+	// Error: nothing was handed to the venue. There is neither an order nor a report, and the client order id is free.
+	// CLIENT_ID_USED: an order has the client order id, and nothing changed. REFERENCE_NOT_FOUND: no such listing.
+	// ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS: as known before
+	// sending. TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT: the risk engine refused. RISK_ENGINE_UNAVAILABLE: the risk
+	// engine does not answer. SEND_BEFORE_PASSED: too late to send.
+	PlaceOrder(context.Context, *PlaceOrderRequest) (*PlaceOrderResponse, error)
+	// Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
+	// order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+	// INVALID_FIELD, and nothing is sent.
+	PlaceOrders(context.Context, *PlaceOrdersRequest) (*PlaceOrdersResponse, error)
+	// Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
+	// the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+	//
+	// FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
+	PlaceOrderList(context.Context, *PlaceOrderListRequest) (*PlaceOrderListResponse, error)
+	// Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
+	// up. What would make PlaceOrder fail is part of the answer.
+	//
+	// REFERENCE_NOT_FOUND: no such listing.
+	PreviewOrder(context.Context, *PreviewOrderRequest) (*PreviewOrderResponse, error)
+	// Asks the venue to change an order that is working, after the risk engine has approved the change. The order keeps
+	// its id in this system. A cancellation or replacement that is pending does not prevent the change: the venue
+	// decides.
+	//
+	// OK: the change was handed to the venue. A report of type REPLACED follows, or REPLACE_REJECTED, with the order as
+	// it was, if the venue refuses, at once or later.
+	//
+	// Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
+	// nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
+	// has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
+	// TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+	// FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
+	ReplaceOrder(context.Context, *ReplaceOrderRequest) (*ReplaceOrderResponse, error)
+	// Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
+	// and when the risk engine does not answer.
+	//
+	// OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
+	// cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
+	// once or later.
+	//
+	// RECORD_NOT_FOUND: no such order. ORDER_ENDED: the order has ended.
+	CancelOrder(context.Context, *CancelOrderRequest) (*CancelOrderResponse, error)
+	// Asks the venue to cancel several orders. The batch is not atomic: OK with a result per item, in the order of the
+	// request, each as of CancelOrder.
+	CancelOrders(context.Context, *CancelOrdersRequest) (*CancelOrdersResponse, error)
+	// Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
+	//
+	// RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+	CancelOrderList(context.Context, *CancelOrderListRequest) (*CancelOrderListResponse, error)
+	// Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
+	// CancelOrder, per order.
+	//
+	// REFERENCE_NOT_FOUND: no such listing.
+	CancelAllOrders(context.Context, *CancelAllOrdersRequest) (*CancelAllOrdersResponse, error)
+	// Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
+	// call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+	//
+	// The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
+	CancelAllAfter(context.Context, *CancelAllAfterRequest) (*CancelAllAfterResponse, error)
+	// Returns an order by any of its ids, current or earlier.
+	//
+	// RECORD_NOT_FOUND: no such order. For a client order id the error is final if its `checked_at` is at or after the
+	// `send_before` with which the order was placed: then nothing was sent to the venue, and nothing will be.
+	GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error)
+	// Lists orders, ended ones included, latest `received_at` first, then by `order_id`. Continued by
+	// StreamExecutionReports, whose reports state what changes on the account's orders.
+	ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error)
+	// Returns a list of orders by any of its ids, with its orders.
+	//
+	// RECORD_NOT_FOUND: no such list; final as in GetOrder.
+	GetOrderList(context.Context, *GetOrderListRequest) (*GetOrderListResponse, error)
+	// Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
+	//
+	// SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+	ListExecutionReports(context.Context, *ListExecutionReportsRequest) (*ListExecutionReportsResponse, error)
+	// Streams everything that happens to the orders of accounts, from now on. A stream without state: there is no
+	// snapshot. The first message is a heartbeat unless a report follows at once. Per account, `report_sequence` rises by
+	// one from report to report; a gap means a lost message, and ListExecutionReports has the missing reports.
+	StreamExecutionReports(*StreamExecutionReportsRequest, grpc.ServerStreamingServer[StreamExecutionReportsResponse]) error
+	// Lists the balances of an account, in the order of their asset, type and listing. Continued by StreamBalances.
+	ListBalances(context.Context, *ListBalancesRequest) (*ListBalancesResponse, error)
+	// Streams the balances of accounts: first all balances, then SnapshotComplete, then every change. Key of a balance:
+	// account, asset, type and listing.
+	StreamBalances(*StreamBalancesRequest, grpc.ServerStreamingServer[StreamBalancesResponse]) error
+	// Returns what an account's positions require and what covers them, one entry per collateral asset. Empty for an
+	// account without margin. Continued by StreamAccountMargin.
+	GetAccountMargin(context.Context, *GetAccountMarginRequest) (*GetAccountMarginResponse, error)
+	// Streams what the positions of accounts require and what covers them: first everything, then SnapshotComplete, then
+	// every change.
+	StreamAccountMargin(*StreamAccountMarginRequest, grpc.ServerStreamingServer[StreamAccountMarginResponse]) error
+	// Lists the entries of the venue's ledger for an account, by `received_at`, oldest first. Continued by
+	// StreamLedgerEntries.
+	ListLedgerEntries(context.Context, *ListLedgerEntriesRequest) (*ListLedgerEntriesResponse, error)
+	// Streams new entries of the venue's ledger for accounts. A stream without state: there is no snapshot, and the first
+	// message is a heartbeat unless an entry follows at once.
+	StreamLedgerEntries(*StreamLedgerEntriesRequest, grpc.ServerStreamingServer[StreamLedgerEntriesResponse]) error
+	// Returns the address to send deposits of an asset to. If the venue has none yet, the gateway has the venue make one.
+	//
+	// REFERENCE_NOT_FOUND: the venue does not list the asset or the network. TRANSFER_SUSPENDED: the venue takes no
+	// deposits now. VENUE_REFUSED: the venue gives no address.
+	GetDepositAddress(context.Context, *GetDepositAddressRequest) (*GetDepositAddressResponse, error)
+	// Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
+	//
+	// OK: the withdrawal exists, with its state: waiting for approval, handed to the venue, REJECTED if the venue refused
+	// it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
+	//
+	// Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
+	// transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+	// AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
+	CreateWithdrawal(context.Context, *CreateWithdrawalRequest) (*CreateWithdrawalResponse, error)
+	// Moves an asset between two of our accounts at one venue. OK and the errors are as for CreateWithdrawal.
+	CreateTransfer(context.Context, *CreateTransferRequest) (*CreateTransferResponse, error)
+	// Returns a deposit, withdrawal or transfer.
+	//
+	// RECORD_NOT_FOUND: no such transfer. For a client transfer id the error is final if its `checked_at` is at or after
+	// the `send_before` with which the transfer was created.
+	GetTransfer(context.Context, *GetTransferRequest) (*GetTransferResponse, error)
+	// Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only.
+	ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error)
+	// Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
+	//
+	// RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+	CancelTransfer(context.Context, *CancelTransferRequest) (*CancelTransferResponse, error)
+	// Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
+	// Approving it again is OK and counts once per principal.
+	//
+	// RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
+	// after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+	ApproveTransfer(context.Context, *ApproveTransferRequest) (*ApproveTransferResponse, error)
+	// Rejects a withdrawal or a transfer that waits for approval. One rejection ends it. Rejecting it again is OK. The
+	// errors are as for ApproveTransfer.
+	RejectTransfer(context.Context, *RejectTransferRequest) (*RejectTransferResponse, error)
+	// Asks a venue's market makers for quotes.
+	//
+	// OK: the request was handed to the venue: ACTIVE, FAILED if the venue refused it, or PENDING if the venue has not
+	// answered. The client quote request id is used up.
+	//
+	// Error: nothing was handed to the venue, and the client quote request id is free. CLIENT_ID_USED: a request has this
+	// id. REFERENCE_NOT_FOUND: no such listing. ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, TRADING_HALTED.
+	// FEATURE_NOT_SUPPORTED: the venue has no requests for quotes, or none with this field.
+	CreateQuoteRequest(context.Context, *CreateQuoteRequestRequest) (*CreateQuoteRequestResponse, error)
+	// Returns a request for quotes with the quotes received so far.
+	//
+	// RECORD_NOT_FOUND: no such request.
+	GetQuoteRequest(context.Context, *GetQuoteRequestRequest) (*GetQuoteRequestResponse, error)
+	// Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes.
+	ListQuoteRequests(context.Context, *ListQuoteRequestsRequest) (*ListQuoteRequestsResponse, error)
+	// Withdraws a request for quotes. Withdrawing it again is OK.
+	//
+	// RECORD_NOT_FOUND: no such request. ORDER_ENDED: the request has ended otherwise, or a quote was accepted; `status`
+	// is the name of its QuoteRequestState.
+	CancelQuoteRequest(context.Context, *CancelQuoteRequestRequest) (*CancelQuoteRequestResponse, error)
+	// Streams the requests for quotes of accounts, with their quotes: first those that are PENDING, ACTIVE or ACCEPTED,
+	// then SnapshotComplete, then every change. Key of a request: account and request id.
+	StreamQuotes(*StreamQuotesRequest, grpc.ServerStreamingServer[StreamQuotesResponse]) error
+	// Accepts a quote, after the risk engine has approved the order. Returns the order of type ORDER_TYPE_QUOTED that
+	// trades at it.
+	//
+	// OK and the errors are as for PlaceOrder. Besides: RECORD_NOT_FOUND: no such quote. QUOTE_EXPIRED: the quote can no
+	// longer be accepted, before it was handed to the venue; a quote that ends at the venue makes the order REJECTED.
+	// INVALID_FIELD: the quote has no price on this side, or is for less or at a worse price than the request allows.
+	AcceptQuote(context.Context, *AcceptQuoteRequest) (*AcceptQuoteResponse, error)
 	mustEmbedUnimplementedVenueGatewayServer()
 }
 
@@ -592,77 +1099,8 @@ func (UnimplementedVenueGatewayServer) CreateVenueAccount(context.Context, *Crea
 func (UnimplementedVenueGatewayServer) UpdateVenueAccount(context.Context, *UpdateVenueAccountRequest) (*UpdateVenueAccountResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method UpdateVenueAccount not implemented")
 }
-func (UnimplementedVenueGatewayServer) PlaceOrder(context.Context, *PlaceOrderRequest) (*PlaceOrderResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method PlaceOrder not implemented")
-}
-func (UnimplementedVenueGatewayServer) CancelOrder(context.Context, *CancelOrderRequest) (*CancelOrderResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CancelOrder not implemented")
-}
-func (UnimplementedVenueGatewayServer) ReplaceOrder(context.Context, *ReplaceOrderRequest) (*ReplaceOrderResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ReplaceOrder not implemented")
-}
-func (UnimplementedVenueGatewayServer) GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetOrder not implemented")
-}
-func (UnimplementedVenueGatewayServer) ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListOrders not implemented")
-}
-func (UnimplementedVenueGatewayServer) StreamExecutionReports(*StreamExecutionReportsRequest, grpc.ServerStreamingServer[StreamExecutionReportsResponse]) error {
-	return status.Errorf(codes.Unimplemented, "method StreamExecutionReports not implemented")
-}
-func (UnimplementedVenueGatewayServer) ListExecutionReports(context.Context, *ListExecutionReportsRequest) (*ListExecutionReportsResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListExecutionReports not implemented")
-}
-func (UnimplementedVenueGatewayServer) ListBalances(context.Context, *ListBalancesRequest) (*ListBalancesResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListBalances not implemented")
-}
-func (UnimplementedVenueGatewayServer) StreamBalances(*StreamBalancesRequest, grpc.ServerStreamingServer[StreamBalancesResponse]) error {
-	return status.Errorf(codes.Unimplemented, "method StreamBalances not implemented")
-}
-func (UnimplementedVenueGatewayServer) GetAccountMargin(context.Context, *GetAccountMarginRequest) (*GetAccountMarginResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetAccountMargin not implemented")
-}
-func (UnimplementedVenueGatewayServer) GetDepositAddress(context.Context, *GetDepositAddressRequest) (*GetDepositAddressResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetDepositAddress not implemented")
-}
-func (UnimplementedVenueGatewayServer) ListDeposits(context.Context, *ListDepositsRequest) (*ListDepositsResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListDeposits not implemented")
-}
-func (UnimplementedVenueGatewayServer) CreateWithdrawal(context.Context, *CreateWithdrawalRequest) (*CreateWithdrawalResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CreateWithdrawal not implemented")
-}
-func (UnimplementedVenueGatewayServer) GetWithdrawal(context.Context, *GetWithdrawalRequest) (*GetWithdrawalResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method GetWithdrawal not implemented")
-}
-func (UnimplementedVenueGatewayServer) ListWithdrawals(context.Context, *ListWithdrawalsRequest) (*ListWithdrawalsResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListWithdrawals not implemented")
-}
-func (UnimplementedVenueGatewayServer) CancelWithdrawal(context.Context, *CancelWithdrawalRequest) (*CancelWithdrawalResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CancelWithdrawal not implemented")
-}
-func (UnimplementedVenueGatewayServer) PlaceOrders(context.Context, *PlaceOrdersRequest) (*PlaceOrdersResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method PlaceOrders not implemented")
-}
-func (UnimplementedVenueGatewayServer) CancelOrders(context.Context, *CancelOrdersRequest) (*CancelOrdersResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CancelOrders not implemented")
-}
-func (UnimplementedVenueGatewayServer) CancelAllOrders(context.Context, *CancelAllOrdersRequest) (*CancelAllOrdersResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CancelAllOrders not implemented")
-}
-func (UnimplementedVenueGatewayServer) CancelAllAfter(context.Context, *CancelAllAfterRequest) (*CancelAllAfterResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CancelAllAfter not implemented")
-}
-func (UnimplementedVenueGatewayServer) PreviewOrder(context.Context, *PreviewOrderRequest) (*PreviewOrderResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method PreviewOrder not implemented")
-}
-func (UnimplementedVenueGatewayServer) StreamAccountMargin(*StreamAccountMarginRequest, grpc.ServerStreamingServer[StreamAccountMarginResponse]) error {
-	return status.Errorf(codes.Unimplemented, "method StreamAccountMargin not implemented")
-}
-func (UnimplementedVenueGatewayServer) CreateTransfer(context.Context, *CreateTransferRequest) (*CreateTransferResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method CreateTransfer not implemented")
-}
-func (UnimplementedVenueGatewayServer) ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error) {
-	return nil, status.Errorf(codes.Unimplemented, "method ListTransfers not implemented")
+func (UnimplementedVenueGatewayServer) GetAccountSettings(context.Context, *GetAccountSettingsRequest) (*GetAccountSettingsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetAccountSettings not implemented")
 }
 func (UnimplementedVenueGatewayServer) SetLeverage(context.Context, *SetLeverageRequest) (*SetLeverageResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetLeverage not implemented")
@@ -673,8 +1111,122 @@ func (UnimplementedVenueGatewayServer) SetMarginMode(context.Context, *SetMargin
 func (UnimplementedVenueGatewayServer) SetPositionMode(context.Context, *SetPositionModeRequest) (*SetPositionModeResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method SetPositionMode not implemented")
 }
+func (UnimplementedVenueGatewayServer) AdjustMargin(context.Context, *AdjustMarginRequest) (*AdjustMarginResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AdjustMargin not implemented")
+}
+func (UnimplementedVenueGatewayServer) Borrow(context.Context, *BorrowRequest) (*BorrowResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Borrow not implemented")
+}
+func (UnimplementedVenueGatewayServer) Repay(context.Context, *RepayRequest) (*RepayResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method Repay not implemented")
+}
 func (UnimplementedVenueGatewayServer) Reconcile(context.Context, *ReconcileRequest) (*ReconcileResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method Reconcile not implemented")
+}
+func (UnimplementedVenueGatewayServer) PlaceOrder(context.Context, *PlaceOrderRequest) (*PlaceOrderResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PlaceOrder not implemented")
+}
+func (UnimplementedVenueGatewayServer) PlaceOrders(context.Context, *PlaceOrdersRequest) (*PlaceOrdersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PlaceOrders not implemented")
+}
+func (UnimplementedVenueGatewayServer) PlaceOrderList(context.Context, *PlaceOrderListRequest) (*PlaceOrderListResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PlaceOrderList not implemented")
+}
+func (UnimplementedVenueGatewayServer) PreviewOrder(context.Context, *PreviewOrderRequest) (*PreviewOrderResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method PreviewOrder not implemented")
+}
+func (UnimplementedVenueGatewayServer) ReplaceOrder(context.Context, *ReplaceOrderRequest) (*ReplaceOrderResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ReplaceOrder not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelOrder(context.Context, *CancelOrderRequest) (*CancelOrderResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelOrder not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelOrders(context.Context, *CancelOrdersRequest) (*CancelOrdersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelOrders not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelOrderList(context.Context, *CancelOrderListRequest) (*CancelOrderListResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelOrderList not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelAllOrders(context.Context, *CancelAllOrdersRequest) (*CancelAllOrdersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelAllOrders not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelAllAfter(context.Context, *CancelAllAfterRequest) (*CancelAllAfterResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelAllAfter not implemented")
+}
+func (UnimplementedVenueGatewayServer) GetOrder(context.Context, *GetOrderRequest) (*GetOrderResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetOrder not implemented")
+}
+func (UnimplementedVenueGatewayServer) ListOrders(context.Context, *ListOrdersRequest) (*ListOrdersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListOrders not implemented")
+}
+func (UnimplementedVenueGatewayServer) GetOrderList(context.Context, *GetOrderListRequest) (*GetOrderListResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetOrderList not implemented")
+}
+func (UnimplementedVenueGatewayServer) ListExecutionReports(context.Context, *ListExecutionReportsRequest) (*ListExecutionReportsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListExecutionReports not implemented")
+}
+func (UnimplementedVenueGatewayServer) StreamExecutionReports(*StreamExecutionReportsRequest, grpc.ServerStreamingServer[StreamExecutionReportsResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamExecutionReports not implemented")
+}
+func (UnimplementedVenueGatewayServer) ListBalances(context.Context, *ListBalancesRequest) (*ListBalancesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListBalances not implemented")
+}
+func (UnimplementedVenueGatewayServer) StreamBalances(*StreamBalancesRequest, grpc.ServerStreamingServer[StreamBalancesResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamBalances not implemented")
+}
+func (UnimplementedVenueGatewayServer) GetAccountMargin(context.Context, *GetAccountMarginRequest) (*GetAccountMarginResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetAccountMargin not implemented")
+}
+func (UnimplementedVenueGatewayServer) StreamAccountMargin(*StreamAccountMarginRequest, grpc.ServerStreamingServer[StreamAccountMarginResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamAccountMargin not implemented")
+}
+func (UnimplementedVenueGatewayServer) ListLedgerEntries(context.Context, *ListLedgerEntriesRequest) (*ListLedgerEntriesResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListLedgerEntries not implemented")
+}
+func (UnimplementedVenueGatewayServer) StreamLedgerEntries(*StreamLedgerEntriesRequest, grpc.ServerStreamingServer[StreamLedgerEntriesResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamLedgerEntries not implemented")
+}
+func (UnimplementedVenueGatewayServer) GetDepositAddress(context.Context, *GetDepositAddressRequest) (*GetDepositAddressResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetDepositAddress not implemented")
+}
+func (UnimplementedVenueGatewayServer) CreateWithdrawal(context.Context, *CreateWithdrawalRequest) (*CreateWithdrawalResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateWithdrawal not implemented")
+}
+func (UnimplementedVenueGatewayServer) CreateTransfer(context.Context, *CreateTransferRequest) (*CreateTransferResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateTransfer not implemented")
+}
+func (UnimplementedVenueGatewayServer) GetTransfer(context.Context, *GetTransferRequest) (*GetTransferResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetTransfer not implemented")
+}
+func (UnimplementedVenueGatewayServer) ListTransfers(context.Context, *ListTransfersRequest) (*ListTransfersResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListTransfers not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelTransfer(context.Context, *CancelTransferRequest) (*CancelTransferResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelTransfer not implemented")
+}
+func (UnimplementedVenueGatewayServer) ApproveTransfer(context.Context, *ApproveTransferRequest) (*ApproveTransferResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ApproveTransfer not implemented")
+}
+func (UnimplementedVenueGatewayServer) RejectTransfer(context.Context, *RejectTransferRequest) (*RejectTransferResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method RejectTransfer not implemented")
+}
+func (UnimplementedVenueGatewayServer) CreateQuoteRequest(context.Context, *CreateQuoteRequestRequest) (*CreateQuoteRequestResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CreateQuoteRequest not implemented")
+}
+func (UnimplementedVenueGatewayServer) GetQuoteRequest(context.Context, *GetQuoteRequestRequest) (*GetQuoteRequestResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method GetQuoteRequest not implemented")
+}
+func (UnimplementedVenueGatewayServer) ListQuoteRequests(context.Context, *ListQuoteRequestsRequest) (*ListQuoteRequestsResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method ListQuoteRequests not implemented")
+}
+func (UnimplementedVenueGatewayServer) CancelQuoteRequest(context.Context, *CancelQuoteRequestRequest) (*CancelQuoteRequestResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method CancelQuoteRequest not implemented")
+}
+func (UnimplementedVenueGatewayServer) StreamQuotes(*StreamQuotesRequest, grpc.ServerStreamingServer[StreamQuotesResponse]) error {
+	return status.Errorf(codes.Unimplemented, "method StreamQuotes not implemented")
+}
+func (UnimplementedVenueGatewayServer) AcceptQuote(context.Context, *AcceptQuoteRequest) (*AcceptQuoteResponse, error) {
+	return nil, status.Errorf(codes.Unimplemented, "method AcceptQuote not implemented")
 }
 func (UnimplementedVenueGatewayServer) mustEmbedUnimplementedVenueGatewayServer() {}
 func (UnimplementedVenueGatewayServer) testEmbeddedByValue()                      {}
@@ -769,413 +1321,20 @@ func _VenueGateway_UpdateVenueAccount_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
-func _VenueGateway_PlaceOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(PlaceOrderRequest)
+func _VenueGateway_GetAccountSettings_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAccountSettingsRequest)
 	if err := dec(in); err != nil {
 		return nil, err
 	}
 	if interceptor == nil {
-		return srv.(VenueGatewayServer).PlaceOrder(ctx, in)
+		return srv.(VenueGatewayServer).GetAccountSettings(ctx, in)
 	}
 	info := &grpc.UnaryServerInfo{
 		Server:     srv,
-		FullMethod: VenueGateway_PlaceOrder_FullMethodName,
+		FullMethod: VenueGateway_GetAccountSettings_FullMethodName,
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).PlaceOrder(ctx, req.(*PlaceOrderRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_CancelOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CancelOrderRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).CancelOrder(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_CancelOrder_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).CancelOrder(ctx, req.(*CancelOrderRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_ReplaceOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ReplaceOrderRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).ReplaceOrder(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_ReplaceOrder_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).ReplaceOrder(ctx, req.(*ReplaceOrderRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_GetOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetOrderRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).GetOrder(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_GetOrder_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).GetOrder(ctx, req.(*GetOrderRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_ListOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListOrdersRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).ListOrders(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_ListOrders_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).ListOrders(ctx, req.(*ListOrdersRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_StreamExecutionReports_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(StreamExecutionReportsRequest)
-	if err := stream.RecvMsg(m); err != nil {
-		return err
-	}
-	return srv.(VenueGatewayServer).StreamExecutionReports(m, &grpc.GenericServerStream[StreamExecutionReportsRequest, StreamExecutionReportsResponse]{ServerStream: stream})
-}
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type VenueGateway_StreamExecutionReportsServer = grpc.ServerStreamingServer[StreamExecutionReportsResponse]
-
-func _VenueGateway_ListExecutionReports_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListExecutionReportsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).ListExecutionReports(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_ListExecutionReports_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).ListExecutionReports(ctx, req.(*ListExecutionReportsRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_ListBalances_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListBalancesRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).ListBalances(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_ListBalances_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).ListBalances(ctx, req.(*ListBalancesRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_StreamBalances_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(StreamBalancesRequest)
-	if err := stream.RecvMsg(m); err != nil {
-		return err
-	}
-	return srv.(VenueGatewayServer).StreamBalances(m, &grpc.GenericServerStream[StreamBalancesRequest, StreamBalancesResponse]{ServerStream: stream})
-}
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type VenueGateway_StreamBalancesServer = grpc.ServerStreamingServer[StreamBalancesResponse]
-
-func _VenueGateway_GetAccountMargin_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetAccountMarginRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).GetAccountMargin(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_GetAccountMargin_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).GetAccountMargin(ctx, req.(*GetAccountMarginRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_GetDepositAddress_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetDepositAddressRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).GetDepositAddress(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_GetDepositAddress_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).GetDepositAddress(ctx, req.(*GetDepositAddressRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_ListDeposits_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListDepositsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).ListDeposits(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_ListDeposits_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).ListDeposits(ctx, req.(*ListDepositsRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_CreateWithdrawal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CreateWithdrawalRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).CreateWithdrawal(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_CreateWithdrawal_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).CreateWithdrawal(ctx, req.(*CreateWithdrawalRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_GetWithdrawal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(GetWithdrawalRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).GetWithdrawal(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_GetWithdrawal_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).GetWithdrawal(ctx, req.(*GetWithdrawalRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_ListWithdrawals_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListWithdrawalsRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).ListWithdrawals(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_ListWithdrawals_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).ListWithdrawals(ctx, req.(*ListWithdrawalsRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_CancelWithdrawal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CancelWithdrawalRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).CancelWithdrawal(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_CancelWithdrawal_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).CancelWithdrawal(ctx, req.(*CancelWithdrawalRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_PlaceOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(PlaceOrdersRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).PlaceOrders(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_PlaceOrders_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).PlaceOrders(ctx, req.(*PlaceOrdersRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_CancelOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CancelOrdersRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).CancelOrders(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_CancelOrders_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).CancelOrders(ctx, req.(*CancelOrdersRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_CancelAllOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CancelAllOrdersRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).CancelAllOrders(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_CancelAllOrders_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).CancelAllOrders(ctx, req.(*CancelAllOrdersRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_CancelAllAfter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CancelAllAfterRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).CancelAllAfter(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_CancelAllAfter_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).CancelAllAfter(ctx, req.(*CancelAllAfterRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_PreviewOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(PreviewOrderRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).PreviewOrder(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_PreviewOrder_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).PreviewOrder(ctx, req.(*PreviewOrderRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_StreamAccountMargin_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(StreamAccountMarginRequest)
-	if err := stream.RecvMsg(m); err != nil {
-		return err
-	}
-	return srv.(VenueGatewayServer).StreamAccountMargin(m, &grpc.GenericServerStream[StreamAccountMarginRequest, StreamAccountMarginResponse]{ServerStream: stream})
-}
-
-// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type VenueGateway_StreamAccountMarginServer = grpc.ServerStreamingServer[StreamAccountMarginResponse]
-
-func _VenueGateway_CreateTransfer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(CreateTransferRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).CreateTransfer(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_CreateTransfer_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).CreateTransfer(ctx, req.(*CreateTransferRequest))
-	}
-	return interceptor(ctx, in, info, handler)
-}
-
-func _VenueGateway_ListTransfers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
-	in := new(ListTransfersRequest)
-	if err := dec(in); err != nil {
-		return nil, err
-	}
-	if interceptor == nil {
-		return srv.(VenueGatewayServer).ListTransfers(ctx, in)
-	}
-	info := &grpc.UnaryServerInfo{
-		Server:     srv,
-		FullMethod: VenueGateway_ListTransfers_FullMethodName,
-	}
-	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
-		return srv.(VenueGatewayServer).ListTransfers(ctx, req.(*ListTransfersRequest))
+		return srv.(VenueGatewayServer).GetAccountSettings(ctx, req.(*GetAccountSettingsRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1234,6 +1393,60 @@ func _VenueGateway_SetPositionMode_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _VenueGateway_AdjustMargin_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdjustMarginRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).AdjustMargin(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_AdjustMargin_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).AdjustMargin(ctx, req.(*AdjustMarginRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_Borrow_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BorrowRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).Borrow(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_Borrow_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).Borrow(ctx, req.(*BorrowRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_Repay_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RepayRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).Repay(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_Repay_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).Repay(ctx, req.(*RepayRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _VenueGateway_Reconcile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReconcileRequest)
 	if err := dec(in); err != nil {
@@ -1248,6 +1461,601 @@ func _VenueGateway_Reconcile_Handler(srv interface{}, ctx context.Context, dec f
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(VenueGatewayServer).Reconcile(ctx, req.(*ReconcileRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_PlaceOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlaceOrderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).PlaceOrder(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_PlaceOrder_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).PlaceOrder(ctx, req.(*PlaceOrderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_PlaceOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlaceOrdersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).PlaceOrders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_PlaceOrders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).PlaceOrders(ctx, req.(*PlaceOrdersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_PlaceOrderList_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PlaceOrderListRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).PlaceOrderList(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_PlaceOrderList_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).PlaceOrderList(ctx, req.(*PlaceOrderListRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_PreviewOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewOrderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).PreviewOrder(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_PreviewOrder_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).PreviewOrder(ctx, req.(*PreviewOrderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_ReplaceOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplaceOrderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ReplaceOrder(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ReplaceOrder_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ReplaceOrder(ctx, req.(*ReplaceOrderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelOrderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelOrder(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelOrder_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelOrder(ctx, req.(*CancelOrderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelOrdersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelOrders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelOrders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelOrders(ctx, req.(*CancelOrdersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelOrderList_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelOrderListRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelOrderList(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelOrderList_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelOrderList(ctx, req.(*CancelOrderListRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelAllOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelAllOrdersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelAllOrders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelAllOrders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelAllOrders(ctx, req.(*CancelAllOrdersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelAllAfter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelAllAfterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelAllAfter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelAllAfter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelAllAfter(ctx, req.(*CancelAllAfterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_GetOrder_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetOrderRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).GetOrder(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_GetOrder_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).GetOrder(ctx, req.(*GetOrderRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_ListOrders_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListOrdersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ListOrders(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ListOrders_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ListOrders(ctx, req.(*ListOrdersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_GetOrderList_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetOrderListRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).GetOrderList(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_GetOrderList_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).GetOrderList(ctx, req.(*GetOrderListRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_ListExecutionReports_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListExecutionReportsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ListExecutionReports(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ListExecutionReports_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ListExecutionReports(ctx, req.(*ListExecutionReportsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_StreamExecutionReports_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamExecutionReportsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(VenueGatewayServer).StreamExecutionReports(m, &grpc.GenericServerStream[StreamExecutionReportsRequest, StreamExecutionReportsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamExecutionReportsServer = grpc.ServerStreamingServer[StreamExecutionReportsResponse]
+
+func _VenueGateway_ListBalances_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBalancesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ListBalances(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ListBalances_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ListBalances(ctx, req.(*ListBalancesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_StreamBalances_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamBalancesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(VenueGatewayServer).StreamBalances(m, &grpc.GenericServerStream[StreamBalancesRequest, StreamBalancesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamBalancesServer = grpc.ServerStreamingServer[StreamBalancesResponse]
+
+func _VenueGateway_GetAccountMargin_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetAccountMarginRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).GetAccountMargin(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_GetAccountMargin_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).GetAccountMargin(ctx, req.(*GetAccountMarginRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_StreamAccountMargin_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamAccountMarginRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(VenueGatewayServer).StreamAccountMargin(m, &grpc.GenericServerStream[StreamAccountMarginRequest, StreamAccountMarginResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamAccountMarginServer = grpc.ServerStreamingServer[StreamAccountMarginResponse]
+
+func _VenueGateway_ListLedgerEntries_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListLedgerEntriesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ListLedgerEntries(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ListLedgerEntries_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ListLedgerEntries(ctx, req.(*ListLedgerEntriesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_StreamLedgerEntries_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamLedgerEntriesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(VenueGatewayServer).StreamLedgerEntries(m, &grpc.GenericServerStream[StreamLedgerEntriesRequest, StreamLedgerEntriesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamLedgerEntriesServer = grpc.ServerStreamingServer[StreamLedgerEntriesResponse]
+
+func _VenueGateway_GetDepositAddress_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetDepositAddressRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).GetDepositAddress(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_GetDepositAddress_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).GetDepositAddress(ctx, req.(*GetDepositAddressRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CreateWithdrawal_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateWithdrawalRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CreateWithdrawal(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CreateWithdrawal_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CreateWithdrawal(ctx, req.(*CreateWithdrawalRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CreateTransfer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateTransferRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CreateTransfer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CreateTransfer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CreateTransfer(ctx, req.(*CreateTransferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_GetTransfer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetTransferRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).GetTransfer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_GetTransfer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).GetTransfer(ctx, req.(*GetTransferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_ListTransfers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListTransfersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ListTransfers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ListTransfers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ListTransfers(ctx, req.(*ListTransfersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelTransfer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelTransferRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelTransfer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelTransfer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelTransfer(ctx, req.(*CancelTransferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_ApproveTransfer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ApproveTransferRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ApproveTransfer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ApproveTransfer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ApproveTransfer(ctx, req.(*ApproveTransferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_RejectTransfer_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RejectTransferRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).RejectTransfer(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_RejectTransfer_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).RejectTransfer(ctx, req.(*RejectTransferRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CreateQuoteRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateQuoteRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CreateQuoteRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CreateQuoteRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CreateQuoteRequest(ctx, req.(*CreateQuoteRequestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_GetQuoteRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetQuoteRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).GetQuoteRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_GetQuoteRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).GetQuoteRequest(ctx, req.(*GetQuoteRequestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_ListQuoteRequests_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListQuoteRequestsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).ListQuoteRequests(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_ListQuoteRequests_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).ListQuoteRequests(ctx, req.(*ListQuoteRequestsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_CancelQuoteRequest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CancelQuoteRequestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).CancelQuoteRequest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_CancelQuoteRequest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).CancelQuoteRequest(ctx, req.(*CancelQuoteRequestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _VenueGateway_StreamQuotes_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamQuotesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(VenueGatewayServer).StreamQuotes(m, &grpc.GenericServerStream[StreamQuotesRequest, StreamQuotesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VenueGateway_StreamQuotesServer = grpc.ServerStreamingServer[StreamQuotesResponse]
+
+func _VenueGateway_AcceptQuote_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AcceptQuoteRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(VenueGatewayServer).AcceptQuote(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: VenueGateway_AcceptQuote_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(VenueGatewayServer).AcceptQuote(ctx, req.(*AcceptQuoteRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -1276,88 +2084,8 @@ var VenueGateway_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _VenueGateway_UpdateVenueAccount_Handler,
 		},
 		{
-			MethodName: "PlaceOrder",
-			Handler:    _VenueGateway_PlaceOrder_Handler,
-		},
-		{
-			MethodName: "CancelOrder",
-			Handler:    _VenueGateway_CancelOrder_Handler,
-		},
-		{
-			MethodName: "ReplaceOrder",
-			Handler:    _VenueGateway_ReplaceOrder_Handler,
-		},
-		{
-			MethodName: "GetOrder",
-			Handler:    _VenueGateway_GetOrder_Handler,
-		},
-		{
-			MethodName: "ListOrders",
-			Handler:    _VenueGateway_ListOrders_Handler,
-		},
-		{
-			MethodName: "ListExecutionReports",
-			Handler:    _VenueGateway_ListExecutionReports_Handler,
-		},
-		{
-			MethodName: "ListBalances",
-			Handler:    _VenueGateway_ListBalances_Handler,
-		},
-		{
-			MethodName: "GetAccountMargin",
-			Handler:    _VenueGateway_GetAccountMargin_Handler,
-		},
-		{
-			MethodName: "GetDepositAddress",
-			Handler:    _VenueGateway_GetDepositAddress_Handler,
-		},
-		{
-			MethodName: "ListDeposits",
-			Handler:    _VenueGateway_ListDeposits_Handler,
-		},
-		{
-			MethodName: "CreateWithdrawal",
-			Handler:    _VenueGateway_CreateWithdrawal_Handler,
-		},
-		{
-			MethodName: "GetWithdrawal",
-			Handler:    _VenueGateway_GetWithdrawal_Handler,
-		},
-		{
-			MethodName: "ListWithdrawals",
-			Handler:    _VenueGateway_ListWithdrawals_Handler,
-		},
-		{
-			MethodName: "CancelWithdrawal",
-			Handler:    _VenueGateway_CancelWithdrawal_Handler,
-		},
-		{
-			MethodName: "PlaceOrders",
-			Handler:    _VenueGateway_PlaceOrders_Handler,
-		},
-		{
-			MethodName: "CancelOrders",
-			Handler:    _VenueGateway_CancelOrders_Handler,
-		},
-		{
-			MethodName: "CancelAllOrders",
-			Handler:    _VenueGateway_CancelAllOrders_Handler,
-		},
-		{
-			MethodName: "CancelAllAfter",
-			Handler:    _VenueGateway_CancelAllAfter_Handler,
-		},
-		{
-			MethodName: "PreviewOrder",
-			Handler:    _VenueGateway_PreviewOrder_Handler,
-		},
-		{
-			MethodName: "CreateTransfer",
-			Handler:    _VenueGateway_CreateTransfer_Handler,
-		},
-		{
-			MethodName: "ListTransfers",
-			Handler:    _VenueGateway_ListTransfers_Handler,
+			MethodName: "GetAccountSettings",
+			Handler:    _VenueGateway_GetAccountSettings_Handler,
 		},
 		{
 			MethodName: "SetLeverage",
@@ -1372,8 +2100,140 @@ var VenueGateway_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _VenueGateway_SetPositionMode_Handler,
 		},
 		{
+			MethodName: "AdjustMargin",
+			Handler:    _VenueGateway_AdjustMargin_Handler,
+		},
+		{
+			MethodName: "Borrow",
+			Handler:    _VenueGateway_Borrow_Handler,
+		},
+		{
+			MethodName: "Repay",
+			Handler:    _VenueGateway_Repay_Handler,
+		},
+		{
 			MethodName: "Reconcile",
 			Handler:    _VenueGateway_Reconcile_Handler,
+		},
+		{
+			MethodName: "PlaceOrder",
+			Handler:    _VenueGateway_PlaceOrder_Handler,
+		},
+		{
+			MethodName: "PlaceOrders",
+			Handler:    _VenueGateway_PlaceOrders_Handler,
+		},
+		{
+			MethodName: "PlaceOrderList",
+			Handler:    _VenueGateway_PlaceOrderList_Handler,
+		},
+		{
+			MethodName: "PreviewOrder",
+			Handler:    _VenueGateway_PreviewOrder_Handler,
+		},
+		{
+			MethodName: "ReplaceOrder",
+			Handler:    _VenueGateway_ReplaceOrder_Handler,
+		},
+		{
+			MethodName: "CancelOrder",
+			Handler:    _VenueGateway_CancelOrder_Handler,
+		},
+		{
+			MethodName: "CancelOrders",
+			Handler:    _VenueGateway_CancelOrders_Handler,
+		},
+		{
+			MethodName: "CancelOrderList",
+			Handler:    _VenueGateway_CancelOrderList_Handler,
+		},
+		{
+			MethodName: "CancelAllOrders",
+			Handler:    _VenueGateway_CancelAllOrders_Handler,
+		},
+		{
+			MethodName: "CancelAllAfter",
+			Handler:    _VenueGateway_CancelAllAfter_Handler,
+		},
+		{
+			MethodName: "GetOrder",
+			Handler:    _VenueGateway_GetOrder_Handler,
+		},
+		{
+			MethodName: "ListOrders",
+			Handler:    _VenueGateway_ListOrders_Handler,
+		},
+		{
+			MethodName: "GetOrderList",
+			Handler:    _VenueGateway_GetOrderList_Handler,
+		},
+		{
+			MethodName: "ListExecutionReports",
+			Handler:    _VenueGateway_ListExecutionReports_Handler,
+		},
+		{
+			MethodName: "ListBalances",
+			Handler:    _VenueGateway_ListBalances_Handler,
+		},
+		{
+			MethodName: "GetAccountMargin",
+			Handler:    _VenueGateway_GetAccountMargin_Handler,
+		},
+		{
+			MethodName: "ListLedgerEntries",
+			Handler:    _VenueGateway_ListLedgerEntries_Handler,
+		},
+		{
+			MethodName: "GetDepositAddress",
+			Handler:    _VenueGateway_GetDepositAddress_Handler,
+		},
+		{
+			MethodName: "CreateWithdrawal",
+			Handler:    _VenueGateway_CreateWithdrawal_Handler,
+		},
+		{
+			MethodName: "CreateTransfer",
+			Handler:    _VenueGateway_CreateTransfer_Handler,
+		},
+		{
+			MethodName: "GetTransfer",
+			Handler:    _VenueGateway_GetTransfer_Handler,
+		},
+		{
+			MethodName: "ListTransfers",
+			Handler:    _VenueGateway_ListTransfers_Handler,
+		},
+		{
+			MethodName: "CancelTransfer",
+			Handler:    _VenueGateway_CancelTransfer_Handler,
+		},
+		{
+			MethodName: "ApproveTransfer",
+			Handler:    _VenueGateway_ApproveTransfer_Handler,
+		},
+		{
+			MethodName: "RejectTransfer",
+			Handler:    _VenueGateway_RejectTransfer_Handler,
+		},
+		{
+			MethodName: "CreateQuoteRequest",
+			Handler:    _VenueGateway_CreateQuoteRequest_Handler,
+		},
+		{
+			MethodName: "GetQuoteRequest",
+			Handler:    _VenueGateway_GetQuoteRequest_Handler,
+		},
+		{
+			MethodName: "ListQuoteRequests",
+			Handler:    _VenueGateway_ListQuoteRequests_Handler,
+		},
+		{
+			MethodName: "CancelQuoteRequest",
+			Handler:    _VenueGateway_CancelQuoteRequest_Handler,
+		},
+		{
+			MethodName: "AcceptQuote",
+			Handler:    _VenueGateway_AcceptQuote_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
@@ -1390,6 +2250,16 @@ var VenueGateway_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "StreamAccountMargin",
 			Handler:       _VenueGateway_StreamAccountMargin_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamLedgerEntries",
+			Handler:       _VenueGateway_StreamLedgerEntries_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "StreamQuotes",
+			Handler:       _VenueGateway_StreamQuotes_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -8,6 +8,7 @@ package venuesv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -113,11 +114,11 @@ const (
 	AccountStatus_ACCOUNT_STATUS_UNSPECIFIED AccountStatus = 0
 	// The account can be used.
 	AccountStatus_ACCOUNT_STATUS_ACTIVE AccountStatus = 1
-	// The account can be read and positions can be reduced. Nothing else is allowed.
+	// The account can be read, orders can be cancelled and positions can be reduced. Nothing else is allowed.
 	AccountStatus_ACCOUNT_STATUS_RESTRICTED AccountStatus = 2
-	// The account cannot be used for now.
+	// The account can be read. Nothing else is allowed for now.
 	AccountStatus_ACCOUNT_STATUS_SUSPENDED AccountStatus = 3
-	// The account is permanently closed.
+	// The account is permanently closed. Its history can be read.
 	AccountStatus_ACCOUNT_STATUS_CLOSED AccountStatus = 4
 )
 
@@ -166,6 +167,59 @@ func (AccountStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{1}
 }
 
+// How many positions an account holds per listing.
+type PositionMode int32
+
+const (
+	// Not known.
+	PositionMode_POSITION_MODE_UNSPECIFIED PositionMode = 0
+	// One position, long or short.
+	PositionMode_POSITION_MODE_ONE_WAY PositionMode = 1
+	// A long and a short position at the same time.
+	PositionMode_POSITION_MODE_HEDGE PositionMode = 2
+)
+
+// Enum value maps for PositionMode.
+var (
+	PositionMode_name = map[int32]string{
+		0: "POSITION_MODE_UNSPECIFIED",
+		1: "POSITION_MODE_ONE_WAY",
+		2: "POSITION_MODE_HEDGE",
+	}
+	PositionMode_value = map[string]int32{
+		"POSITION_MODE_UNSPECIFIED": 0,
+		"POSITION_MODE_ONE_WAY":     1,
+		"POSITION_MODE_HEDGE":       2,
+	}
+)
+
+func (x PositionMode) Enum() *PositionMode {
+	p := new(PositionMode)
+	*p = x
+	return p
+}
+
+func (x PositionMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PositionMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_venues_v1_account_proto_enumTypes[2].Descriptor()
+}
+
+func (PositionMode) Type() protoreflect.EnumType {
+	return &file_cqc_venues_v1_account_proto_enumTypes[2]
+}
+
+func (x PositionMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PositionMode.Descriptor instead.
+func (PositionMode) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{2}
+}
+
 // Base that a fee rate is a fraction of.
 type FeeRateBasis int32
 
@@ -203,11 +257,11 @@ func (x FeeRateBasis) String() string {
 }
 
 func (FeeRateBasis) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_account_proto_enumTypes[2].Descriptor()
+	return file_cqc_venues_v1_account_proto_enumTypes[3].Descriptor()
 }
 
 func (FeeRateBasis) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_account_proto_enumTypes[2]
+	return &file_cqc_venues_v1_account_proto_enumTypes[3]
 }
 
 func (x FeeRateBasis) Number() protoreflect.EnumNumber {
@@ -216,81 +270,90 @@ func (x FeeRateBasis) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use FeeRateBasis.Descriptor instead.
 func (FeeRateBasis) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{2}
+	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{3}
 }
 
 // One of our accounts at a venue.
 //
 // An account record holds no secrets and no personal data. The keys are in a secret store, under the name in
-// `credentials_ref`.
+// `credentials_ref`. The venue states what the account may do; fields that only the venue states cannot be updated.
 type VenueAccount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the account in this system, opaque and immutable.
+	// Id of the account in this system, proposed by whoever creates it. Immutable and never reused.
+	// `everywhere` is reserved: the subject of events that concern every account.
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Venue that holds the account.
+	// Venue that holds the account. Immutable.
 	VenueId string `protobuf:"bytes,2,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
 	// Purpose of the account.
 	Type AccountType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.venues.v1.AccountType" json:"type,omitempty"`
 	// The venue's own value for `type`. Empty if it has none.
 	RawType string `protobuf:"bytes,4,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
-	// Whether the account can be used.
+	// Whether the account can be used. A request that the status does not allow fails with ACCOUNT_NOT_ACTIVE.
 	Status AccountStatus `protobuf:"varint,5,opt,name=status,proto3,enum=cqc.venues.v1.AccountStatus" json:"status,omitempty"`
 	// The venue's own value for `status`. Empty if it has none.
-	RawStatus string `protobuf:"bytes,18,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// Display name, chosen by us.
-	Name string `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`
+	RawStatus string `protobuf:"bytes,6,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
+	// Display name, chosen by us. Never a person's name. Empty if there is none.
+	Name string `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
 	// The venue's id of the account. Absent if it has none.
-	VenueAccountId *string `protobuf:"bytes,7,opt,name=venue_account_id,json=venueAccountId,proto3,oneof" json:"venue_account_id,omitempty"`
+	VenueAccountId *string `protobuf:"bytes,8,opt,name=venue_account_id,json=venueAccountId,proto3,oneof" json:"venue_account_id,omitempty"`
 	// Account that this account is a sub-account of. Absent for a main account.
-	ParentAccountId *string `protobuf:"bytes,8,opt,name=parent_account_id,json=parentAccountId,proto3,oneof" json:"parent_account_id,omitempty"`
+	ParentAccountId *string `protobuf:"bytes,9,opt,name=parent_account_id,json=parentAccountId,proto3,oneof" json:"parent_account_id,omitempty"`
 	// Address in CAIP-10 format, for an account on a chain. Absent for all other accounts.
-	Address *string `protobuf:"bytes,9,opt,name=address,proto3,oneof" json:"address,omitempty"`
+	Address *string `protobuf:"bytes,10,opt,name=address,proto3,oneof" json:"address,omitempty"`
 	// Name under which a secret store holds the keys, never the keys themselves. Absent for an account that is only read
-	// from public data.
-	CredentialsRef *string `protobuf:"bytes,10,opt,name=credentials_ref,json=credentialsRef,proto3,oneof" json:"credentials_ref,omitempty"`
+	// from public data, and in every answer to a principal without the scope `credentials.read`.
+	CredentialsRef *string `protobuf:"bytes,11,opt,name=credentials_ref,json=credentialsRef,proto3,oneof" json:"credentials_ref,omitempty"`
 	// Whether the account may trade. Absent if the venue does not report it.
-	CanTrade *bool `protobuf:"varint,11,opt,name=can_trade,json=canTrade,proto3,oneof" json:"can_trade,omitempty"`
+	CanTrade *bool `protobuf:"varint,12,opt,name=can_trade,json=canTrade,proto3,oneof" json:"can_trade,omitempty"`
 	// Whether the account may withdraw. Absent if the venue does not report it.
-	CanWithdraw *bool `protobuf:"varint,12,opt,name=can_withdraw,json=canWithdraw,proto3,oneof" json:"can_withdraw,omitempty"`
+	CanWithdraw *bool `protobuf:"varint,13,opt,name=can_withdraw,json=canWithdraw,proto3,oneof" json:"can_withdraw,omitempty"`
 	// Whether the account may deposit. Absent if the venue does not report it.
-	CanDeposit *bool `protobuf:"varint,13,opt,name=can_deposit,json=canDeposit,proto3,oneof" json:"can_deposit,omitempty"`
+	CanDeposit *bool `protobuf:"varint,14,opt,name=can_deposit,json=canDeposit,proto3,oneof" json:"can_deposit,omitempty"`
 	// The account's tier in the venue's fee schedule, in the venue's words. Empty if the venue does not report it.
-	FeeTier string `protobuf:"bytes,14,opt,name=fee_tier,json=feeTier,proto3" json:"fee_tier,omitempty"`
-	// Version of this record, increased by one at each change. Send this value back with an update.
-	Revision uint64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When the record was created.
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the record last changed.
-	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Fee rates of this account, one entry per kind of product. Empty if the venue does not report them.
-	FeeRates []*AccountFeeRate `protobuf:"bytes,19,rep,name=fee_rates,json=feeRates,proto3" json:"fee_rates,omitempty"`
+	FeeTier string `protobuf:"bytes,15,opt,name=fee_tier,json=feeTier,proto3" json:"fee_tier,omitempty"`
+	// Fee rates of this account, in no particular order. Where several entries fit a product, the one that names more of
+	// `venue_symbol_id`, `segment` and `price_index` holds. Empty if the venue does not report them.
+	FeeRates []*AccountFeeRate `protobuf:"bytes,16,rep,name=fee_rates,json=feeRates,proto3" json:"fee_rates,omitempty"`
 	// What the account may trade, in the venue's words, such as `SPOT`. Empty if the venue does not report it.
-	Permissions []string `protobuf:"bytes,20,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	Permissions []string `protobuf:"bytes,17,rep,name=permissions,proto3" json:"permissions,omitempty"`
 	// Whether a broker runs the account. Absent if the venue does not report it.
-	Brokered *bool `protobuf:"varint,21,opt,name=brokered,proto3,oneof" json:"brokered,omitempty"`
+	Brokered *bool `protobuf:"varint,18,opt,name=brokered,proto3,oneof" json:"brokered,omitempty"`
 	// Whether every order must specify a self-trade prevention. Absent if the venue does not report it.
-	SelfTradePreventionRequired *bool `protobuf:"varint,22,opt,name=self_trade_prevention_required,json=selfTradePreventionRequired,proto3,oneof" json:"self_trade_prevention_required,omitempty"`
+	SelfTradePreventionRequired *bool `protobuf:"varint,19,opt,name=self_trade_prevention_required,json=selfTradePreventionRequired,proto3,oneof" json:"self_trade_prevention_required,omitempty"`
 	// Whether orders are excluded from the venue's smart order routing. Absent if the venue does not report it.
-	SmartOrderRoutingPrevented *bool `protobuf:"varint,23,opt,name=smart_order_routing_prevented,json=smartOrderRoutingPrevented,proto3,oneof" json:"smart_order_routing_prevented,omitempty"`
-	// The venue's own value for the account's self-trade prevention. Empty if it has none.
-	RawSelfTradePrevention string `protobuf:"bytes,24,opt,name=raw_self_trade_prevention,json=rawSelfTradePrevention,proto3" json:"raw_self_trade_prevention,omitempty"`
+	SmartOrderRoutingPrevented *bool `protobuf:"varint,20,opt,name=smart_order_routing_prevented,json=smartOrderRoutingPrevented,proto3,oneof" json:"smart_order_routing_prevented,omitempty"`
+	// What happens by default to an order that would trade with another order of the account.
+	SelfTradePrevention SelfTradePrevention `protobuf:"varint,21,opt,name=self_trade_prevention,json=selfTradePrevention,proto3,enum=cqc.venues.v1.SelfTradePrevention" json:"self_trade_prevention,omitempty"`
+	// The venue's own value for `self_trade_prevention`. Empty if it has none.
+	RawSelfTradePrevention string `protobuf:"bytes,22,opt,name=raw_self_trade_prevention,json=rawSelfTradePrevention,proto3" json:"raw_self_trade_prevention,omitempty"`
 	// Whether self-trade prevention also covers sub-accounts. Absent if the venue does not report it.
-	SelfTradePreventionAcrossSubaccounts *bool `protobuf:"varint,25,opt,name=self_trade_prevention_across_subaccounts,json=selfTradePreventionAcrossSubaccounts,proto3,oneof" json:"self_trade_prevention_across_subaccounts,omitempty"`
+	SelfTradePreventionAcrossSubaccounts *bool `protobuf:"varint,23,opt,name=self_trade_prevention_across_subaccounts,json=selfTradePreventionAcrossSubaccounts,proto3,oneof" json:"self_trade_prevention_across_subaccounts,omitempty"`
 	// Whether the venue's market maker protection is enabled. Absent if the venue does not report it.
-	MarketMakerProtection *bool `protobuf:"varint,26,opt,name=market_maker_protection,json=marketMakerProtection,proto3,oneof" json:"market_maker_protection,omitempty"`
+	MarketMakerProtection *bool `protobuf:"varint,24,opt,name=market_maker_protection,json=marketMakerProtection,proto3,oneof" json:"market_maker_protection,omitempty"`
 	// Whether the venue uses this account when a request names no account. Absent if the venue does not report it.
-	IsDefault *bool `protobuf:"varint,27,opt,name=is_default,json=isDefault,proto3,oneof" json:"is_default,omitempty"`
+	IsDefault *bool `protobuf:"varint,25,opt,name=is_default,json=isDefault,proto3,oneof" json:"is_default,omitempty"`
 	// Whether the venue has finished setting up the account. Absent if the venue does not report it.
-	Ready *bool `protobuf:"varint,28,opt,name=ready,proto3,oneof" json:"ready,omitempty"`
+	Ready *bool `protobuf:"varint,26,opt,name=ready,proto3,oneof" json:"ready,omitempty"`
 	// The venue's id of the group of accounts that do not trade with each other. Absent if the account is in no such
 	// group.
-	TradeGroupId *string `protobuf:"bytes,29,opt,name=trade_group_id,json=tradeGroupId,proto3,oneof" json:"trade_group_id,omitempty"`
+	TradeGroupId *string `protobuf:"bytes,27,opt,name=trade_group_id,json=tradeGroupId,proto3,oneof" json:"trade_group_id,omitempty"`
 	// When the account was opened at the venue. Absent if the venue does not report it.
-	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
-	// When the account was closed at the venue. Absent means that the account is open.
-	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
-	// Time of this state at the venue. Absent if the venue does not report it.
-	Timestamp     *timestamppb.Timestamp `protobuf:"bytes,32,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,28,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
+	// When the account was closed at the venue. Absent means that the account is open, or that the venue does not report
+	// it; `status` tells.
+	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
+	// Time of the venue's part of this record. Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When this system received the venue's part of this record. Absent until it has.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Version of this record, increased by one at each change. Send this value back with an update.
+	Revision uint64 `protobuf:"varint,32,opt,name=revision,proto3" json:"revision,omitempty"`
+	// When the record was created. Set by the gateway.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,33,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// When the record last changed. Set by the gateway.
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,35,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -430,27 +493,6 @@ func (x *VenueAccount) GetFeeTier() string {
 	return ""
 }
 
-func (x *VenueAccount) GetRevision() uint64 {
-	if x != nil {
-		return x.Revision
-	}
-	return 0
-}
-
-func (x *VenueAccount) GetCreatedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.CreatedAt
-	}
-	return nil
-}
-
-func (x *VenueAccount) GetUpdatedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.UpdatedAt
-	}
-	return nil
-}
-
 func (x *VenueAccount) GetFeeRates() []*AccountFeeRate {
 	if x != nil {
 		return x.FeeRates
@@ -484,6 +526,13 @@ func (x *VenueAccount) GetSmartOrderRoutingPrevented() bool {
 		return *x.SmartOrderRoutingPrevented
 	}
 	return false
+}
+
+func (x *VenueAccount) GetSelfTradePrevention() SelfTradePrevention {
+	if x != nil {
+		return x.SelfTradePrevention
+	}
+	return SelfTradePrevention_SELF_TRADE_PREVENTION_UNSPECIFIED
 }
 
 func (x *VenueAccount) GetRawSelfTradePrevention() string {
@@ -549,30 +598,74 @@ func (x *VenueAccount) GetTimestamp() *timestamppb.Timestamp {
 	return nil
 }
 
-// Fee rates of one account for one kind of product.
+func (x *VenueAccount) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *VenueAccount) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *VenueAccount) GetCreatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CreatedAt
+	}
+	return nil
+}
+
+func (x *VenueAccount) GetUpdatedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdatedAt
+	}
+	return nil
+}
+
+func (x *VenueAccount) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
+// Fee rates of one account for one kind of product. Every rate is a fraction of `basis`, such as 0.001 for 0.1 %:
+// positive is a cost, negative a rebate, whatever sign the venue writes.
 type AccountFeeRate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing that the rates apply to. Absent, with `native_listing`, means all listings of `segment` and `price_index`.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v1.NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
 	// Kind of product, in the venue's words, such as `perpetual`. Empty means all kinds.
-	Segment string `protobuf:"bytes,1,opt,name=segment,proto3" json:"segment,omitempty"`
+	Segment string `protobuf:"bytes,3,opt,name=segment,proto3" json:"segment,omitempty"`
 	// Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any index.
-	PriceIndex string `protobuf:"bytes,2,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
+	PriceIndex string `protobuf:"bytes,4,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
 	// Base that the rates are a fraction of.
-	Basis FeeRateBasis `protobuf:"varint,3,opt,name=basis,proto3,enum=cqc.venues.v1.FeeRateBasis" json:"basis,omitempty"`
+	Basis FeeRateBasis `protobuf:"varint,5,opt,name=basis,proto3,enum=cqc.venues.v1.FeeRateBasis" json:"basis,omitempty"`
 	// The venue's own value for `basis`. Empty if it has none.
-	RawBasis string `protobuf:"bytes,4,opt,name=raw_basis,json=rawBasis,proto3" json:"raw_basis,omitempty"`
-	// Rate for maker orders, as a fraction of `basis`, such as 0.001. Negative is a rebate. Absent if the venue does not
-	// report it.
-	Maker *string `protobuf:"bytes,5,opt,name=maker,proto3,oneof" json:"maker,omitempty"`
-	// Rate for taker orders, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it.
-	Taker *string `protobuf:"bytes,6,opt,name=taker,proto3,oneof" json:"taker,omitempty"`
-	// Additional rate for the buyer, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
-	// it.
-	Buyer *string `protobuf:"bytes,7,opt,name=buyer,proto3,oneof" json:"buyer,omitempty"`
-	// Additional rate for the seller, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
-	// it.
-	Seller *string `protobuf:"bytes,8,opt,name=seller,proto3,oneof" json:"seller,omitempty"`
-	// Rate for block trades, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it.
-	Block         *string `protobuf:"bytes,9,opt,name=block,proto3,oneof" json:"block,omitempty"`
+	RawBasis string `protobuf:"bytes,6,opt,name=raw_basis,json=rawBasis,proto3" json:"raw_basis,omitempty"`
+	// Rate for maker orders. Absent if the venue does not report it.
+	Maker *string `protobuf:"bytes,7,opt,name=maker,proto3,oneof" json:"maker,omitempty"`
+	// Rate for taker orders. Absent if the venue does not report it.
+	Taker *string `protobuf:"bytes,8,opt,name=taker,proto3,oneof" json:"taker,omitempty"`
+	// Additional rate for the buyer. Absent if the venue does not report it.
+	Buyer *string `protobuf:"bytes,9,opt,name=buyer,proto3,oneof" json:"buyer,omitempty"`
+	// Additional rate for the seller. Absent if the venue does not report it.
+	Seller *string `protobuf:"bytes,10,opt,name=seller,proto3,oneof" json:"seller,omitempty"`
+	// Rate for block trades. Absent if the venue does not report it.
+	Block *string `protobuf:"bytes,11,opt,name=block,proto3,oneof" json:"block,omitempty"`
+	// Rate for settlement or delivery. Absent if the venue does not report it.
+	Settlement *string `protobuf:"bytes,12,opt,name=settlement,proto3,oneof" json:"settlement,omitempty"`
+	// Rate for the exercise of options. Absent if the venue does not report it.
+	Exercise *string `protobuf:"bytes,13,opt,name=exercise,proto3,oneof" json:"exercise,omitempty"`
+	// Rate for liquidations. Absent if the venue does not report it.
+	Liquidation   *string `protobuf:"bytes,14,opt,name=liquidation,proto3,oneof" json:"liquidation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -605,6 +698,20 @@ func (x *AccountFeeRate) ProtoReflect() protoreflect.Message {
 // Deprecated: Use AccountFeeRate.ProtoReflect.Descriptor instead.
 func (*AccountFeeRate) Descriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *AccountFeeRate) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *AccountFeeRate) GetSegment() string {
@@ -670,56 +777,464 @@ func (x *AccountFeeRate) GetBlock() string {
 	return ""
 }
 
+func (x *AccountFeeRate) GetSettlement() string {
+	if x != nil && x.Settlement != nil {
+		return *x.Settlement
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetExercise() string {
+	if x != nil && x.Exercise != nil {
+		return *x.Exercise
+	}
+	return ""
+}
+
+func (x *AccountFeeRate) GetLiquidation() string {
+	if x != nil && x.Liquidation != nil {
+		return *x.Liquidation
+	}
+	return ""
+}
+
+// Settings of an account that decide how its orders open positions.
+type AccountSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Account that the settings apply to.
+	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// How many positions the account holds per listing. Unspecified if the venue does not report it, or sets it per
+	// listing.
+	PositionMode PositionMode `protobuf:"varint,2,opt,name=position_mode,json=positionMode,proto3,enum=cqc.venues.v1.PositionMode" json:"position_mode,omitempty"`
+	// The venue's own value for `position_mode`. Empty if it has none.
+	RawPositionMode string `protobuf:"bytes,3,opt,name=raw_position_mode,json=rawPositionMode,proto3" json:"raw_position_mode,omitempty"`
+	// How the venue computes the account's margin.
+	MarginModel MarginModel `protobuf:"varint,4,opt,name=margin_model,json=marginModel,proto3,enum=cqc.venues.v1.MarginModel" json:"margin_model,omitempty"`
+	// The venue's own value for `margin_model`. Empty if it has none.
+	RawMarginModel string `protobuf:"bytes,5,opt,name=raw_margin_model,json=rawMarginModel,proto3" json:"raw_margin_model,omitempty"`
+	// Collateral that backs positions on listings without a setting of their own. Unspecified if the venue has no such
+	// default.
+	MarginMode MarginMode `protobuf:"varint,6,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	// The venue's own value for `margin_mode`. Empty if it has none.
+	RawMarginMode string `protobuf:"bytes,7,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
+	// Whether several assets together serve as collateral. Absent if the venue does not report it.
+	MultiAsset *bool `protobuf:"varint,8,opt,name=multi_asset,json=multiAsset,proto3,oneof" json:"multi_asset,omitempty"`
+	// Whether orders borrow what the account lacks. Absent if the venue does not report it.
+	AutoBorrow *bool `protobuf:"varint,9,opt,name=auto_borrow,json=autoBorrow,proto3,oneof" json:"auto_borrow,omitempty"`
+	// Whether received assets repay debts immediately. Absent if the venue does not report it.
+	AutoRepay *bool `protobuf:"varint,10,opt,name=auto_repay,json=autoRepay,proto3,oneof" json:"auto_repay,omitempty"`
+	// Whether spot holdings reduce the margin of derivatives. Absent if the venue does not report it.
+	SpotHedging *bool `protobuf:"varint,11,opt,name=spot_hedging,json=spotHedging,proto3,oneof" json:"spot_hedging,omitempty"`
+	// Settings per listing, in the order of `venue_symbol_id`, entries without one last. Holds the listings that the
+	// venue reports; a listing that is missing has the venue's default.
+	Listings []*ListingSettings `protobuf:"bytes,12,rep,name=listings,proto3" json:"listings,omitempty"`
+	// Time of these settings at the venue. Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When this system received the settings, by its own clock.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,15,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountSettings) Reset() {
+	*x = AccountSettings{}
+	mi := &file_cqc_venues_v1_account_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountSettings) ProtoMessage() {}
+
+func (x *AccountSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_account_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountSettings.ProtoReflect.Descriptor instead.
+func (*AccountSettings) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *AccountSettings) GetAccountId() string {
+	if x != nil {
+		return x.AccountId
+	}
+	return ""
+}
+
+func (x *AccountSettings) GetPositionMode() PositionMode {
+	if x != nil {
+		return x.PositionMode
+	}
+	return PositionMode_POSITION_MODE_UNSPECIFIED
+}
+
+func (x *AccountSettings) GetRawPositionMode() string {
+	if x != nil {
+		return x.RawPositionMode
+	}
+	return ""
+}
+
+func (x *AccountSettings) GetMarginModel() MarginModel {
+	if x != nil {
+		return x.MarginModel
+	}
+	return MarginModel_MARGIN_MODEL_UNSPECIFIED
+}
+
+func (x *AccountSettings) GetRawMarginModel() string {
+	if x != nil {
+		return x.RawMarginModel
+	}
+	return ""
+}
+
+func (x *AccountSettings) GetMarginMode() MarginMode {
+	if x != nil {
+		return x.MarginMode
+	}
+	return MarginMode_MARGIN_MODE_UNSPECIFIED
+}
+
+func (x *AccountSettings) GetRawMarginMode() string {
+	if x != nil {
+		return x.RawMarginMode
+	}
+	return ""
+}
+
+func (x *AccountSettings) GetMultiAsset() bool {
+	if x != nil && x.MultiAsset != nil {
+		return *x.MultiAsset
+	}
+	return false
+}
+
+func (x *AccountSettings) GetAutoBorrow() bool {
+	if x != nil && x.AutoBorrow != nil {
+		return *x.AutoBorrow
+	}
+	return false
+}
+
+func (x *AccountSettings) GetAutoRepay() bool {
+	if x != nil && x.AutoRepay != nil {
+		return *x.AutoRepay
+	}
+	return false
+}
+
+func (x *AccountSettings) GetSpotHedging() bool {
+	if x != nil && x.SpotHedging != nil {
+		return *x.SpotHedging
+	}
+	return false
+}
+
+func (x *AccountSettings) GetListings() []*ListingSettings {
+	if x != nil {
+		return x.Listings
+	}
+	return nil
+}
+
+func (x *AccountSettings) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *AccountSettings) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *AccountSettings) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
+// Settings of an account on one listing.
+type ListingSettings struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing that the settings apply to. Absent if the venue's symbol is not mapped to a listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v1.NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Collateral that backs positions on the listing. Unspecified if each order chooses it, or if the venue does not
+	// report it.
+	MarginMode MarginMode `protobuf:"varint,3,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	// The venue's own value for `margin_mode`. Empty if it has none.
+	RawMarginMode string `protobuf:"bytes,4,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
+	// How many positions the account holds on the listing. Unspecified if the account's setting holds.
+	PositionMode PositionMode `protobuf:"varint,5,opt,name=position_mode,json=positionMode,proto3,enum=cqc.venues.v1.PositionMode" json:"position_mode,omitempty"`
+	// The venue's own value for `position_mode`. Empty if it has none.
+	RawPositionMode string `protobuf:"bytes,6,opt,name=raw_position_mode,json=rawPositionMode,proto3" json:"raw_position_mode,omitempty"`
+	// Leverage on the listing, one entry per margin mode and position side that the venue distinguishes, in no particular
+	// order. Empty if the venue does not report it.
+	Leverages     []*LeverageSetting `protobuf:"bytes,7,rep,name=leverages,proto3" json:"leverages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListingSettings) Reset() {
+	*x = ListingSettings{}
+	mi := &file_cqc_venues_v1_account_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListingSettings) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListingSettings) ProtoMessage() {}
+
+func (x *ListingSettings) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_account_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListingSettings.ProtoReflect.Descriptor instead.
+func (*ListingSettings) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListingSettings) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *ListingSettings) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *ListingSettings) GetMarginMode() MarginMode {
+	if x != nil {
+		return x.MarginMode
+	}
+	return MarginMode_MARGIN_MODE_UNSPECIFIED
+}
+
+func (x *ListingSettings) GetRawMarginMode() string {
+	if x != nil {
+		return x.RawMarginMode
+	}
+	return ""
+}
+
+func (x *ListingSettings) GetPositionMode() PositionMode {
+	if x != nil {
+		return x.PositionMode
+	}
+	return PositionMode_POSITION_MODE_UNSPECIFIED
+}
+
+func (x *ListingSettings) GetRawPositionMode() string {
+	if x != nil {
+		return x.RawPositionMode
+	}
+	return ""
+}
+
+func (x *ListingSettings) GetLeverages() []*LeverageSetting {
+	if x != nil {
+		return x.Leverages
+	}
+	return nil
+}
+
+// Leverage of an account on one listing.
+type LeverageSetting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Margin mode that the leverage applies to. Unspecified means every one.
+	MarginMode MarginMode `protobuf:"varint,1,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	// The venue's own value for `margin_mode`. Empty if it has none.
+	RawMarginMode string `protobuf:"bytes,2,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
+	// Position that the leverage applies to. Unspecified means every one.
+	PositionSide PositionSide `protobuf:"varint,3,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
+	// The venue's own value for `position_side`. Empty if it has none.
+	RawPositionSide string `protobuf:"bytes,4,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
+	// Leverage, such as 10. Absent if the venue does not report it.
+	Leverage *string `protobuf:"bytes,5,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
+	// Largest leverage that the venue allows at present. Absent if the venue does not report it.
+	MaxLeverage *string `protobuf:"bytes,6,opt,name=max_leverage,json=maxLeverage,proto3,oneof" json:"max_leverage,omitempty"`
+	// Largest value of a position at this leverage, in quote units. Absent if the venue does not report it.
+	MaxNotional   *string `protobuf:"bytes,7,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeverageSetting) Reset() {
+	*x = LeverageSetting{}
+	mi := &file_cqc_venues_v1_account_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeverageSetting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeverageSetting) ProtoMessage() {}
+
+func (x *LeverageSetting) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_account_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeverageSetting.ProtoReflect.Descriptor instead.
+func (*LeverageSetting) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_account_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LeverageSetting) GetMarginMode() MarginMode {
+	if x != nil {
+		return x.MarginMode
+	}
+	return MarginMode_MARGIN_MODE_UNSPECIFIED
+}
+
+func (x *LeverageSetting) GetRawMarginMode() string {
+	if x != nil {
+		return x.RawMarginMode
+	}
+	return ""
+}
+
+func (x *LeverageSetting) GetPositionSide() PositionSide {
+	if x != nil {
+		return x.PositionSide
+	}
+	return PositionSide_POSITION_SIDE_UNSPECIFIED
+}
+
+func (x *LeverageSetting) GetRawPositionSide() string {
+	if x != nil {
+		return x.RawPositionSide
+	}
+	return ""
+}
+
+func (x *LeverageSetting) GetLeverage() string {
+	if x != nil && x.Leverage != nil {
+		return *x.Leverage
+	}
+	return ""
+}
+
+func (x *LeverageSetting) GetMaxLeverage() string {
+	if x != nil && x.MaxLeverage != nil {
+		return *x.MaxLeverage
+	}
+	return ""
+}
+
+func (x *LeverageSetting) GetMaxNotional() string {
+	if x != nil && x.MaxNotional != nil {
+		return *x.MaxNotional
+	}
+	return ""
+}
+
 var File_cqc_venues_v1_account_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x0f\n" +
-	"\fVenueAccount\x12)\n" +
+	"\x1bcqc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1acqc/venues/v1/margin.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x13\n" +
+	"\fVenueAccount\x125\n" +
 	"\n" +
-	"account_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12$\n" +
+	"account_id\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\x80\x01Z\n" +
+	"everywhereR\taccountId\x12$\n" +
 	"\bvenue_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12.\n" +
-	"\x04type\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.AccountTypeR\x04type\x12\"\n" +
-	"\braw_type\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\arawType\x124\n" +
+	"\x04type\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.AccountTypeR\x04type\x12#\n" +
+	"\braw_type\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x124\n" +
 	"\x06status\x18\x05 \x01(\x0e2\x1c.cqc.venues.v1.AccountStatusR\x06status\x12'\n" +
 	"\n" +
-	"raw_status\x18\x12 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12\x1c\n" +
-	"\x04name\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x04name\x127\n" +
-	"\x10venue_account_id\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\x0evenueAccountId\x88\x01\x01\x12;\n" +
-	"\x11parent_account_id\x18\b \x01(\tB\n" +
+	"raw_status\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12\x1c\n" +
+	"\x04name\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x04name\x127\n" +
+	"\x10venue_account_id\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\x0evenueAccountId\x88\x01\x01\x12;\n" +
+	"\x11parent_account_id\x18\t \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\x0fparentAccountId\x88\x01\x01\x12(\n" +
-	"\aaddress\x18\t \x01(\tB\t\xbaH\x06r\x04\xa8\x89'\x01H\x02R\aaddress\x88\x01\x01\x128\n" +
-	"\x0fcredentials_ref\x18\n" +
-	" \x01(\tB\n" +
+	"\aaddress\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\xa8\x89'\x01H\x02R\aaddress\x88\x01\x01\x128\n" +
+	"\x0fcredentials_ref\x18\v \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x04H\x03R\x0ecredentialsRef\x88\x01\x01\x12 \n" +
-	"\tcan_trade\x18\v \x01(\bH\x04R\bcanTrade\x88\x01\x01\x12&\n" +
-	"\fcan_withdraw\x18\f \x01(\bH\x05R\vcanWithdraw\x88\x01\x01\x12$\n" +
-	"\vcan_deposit\x18\r \x01(\bH\x06R\n" +
-	"canDeposit\x88\x01\x01\x12\"\n" +
-	"\bfee_tier\x18\x0e \x01(\tB\a\xbaH\x04r\x02\x18@R\afeeTier\x12\x1a\n" +
-	"\brevision\x18\x0f \x01(\x04R\brevision\x129\n" +
-	"\n" +
-	"created_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
-	"\n" +
-	"updated_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12:\n" +
-	"\tfee_rates\x18\x13 \x03(\v2\x1d.cqc.venues.v1.AccountFeeRateR\bfeeRates\x12/\n" +
-	"\vpermissions\x18\x14 \x03(\tB\r\xbaH\n" +
+	"\tcan_trade\x18\f \x01(\bH\x04R\bcanTrade\x88\x01\x01\x12&\n" +
+	"\fcan_withdraw\x18\r \x01(\bH\x05R\vcanWithdraw\x88\x01\x01\x12$\n" +
+	"\vcan_deposit\x18\x0e \x01(\bH\x06R\n" +
+	"canDeposit\x88\x01\x01\x12#\n" +
+	"\bfee_tier\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\afeeTier\x12:\n" +
+	"\tfee_rates\x18\x10 \x03(\v2\x1d.cqc.venues.v1.AccountFeeRateR\bfeeRates\x12/\n" +
+	"\vpermissions\x18\x11 \x03(\tB\r\xbaH\n" +
 	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\vpermissions\x12\x1f\n" +
-	"\bbrokered\x18\x15 \x01(\bH\aR\bbrokered\x88\x01\x01\x12H\n" +
-	"\x1eself_trade_prevention_required\x18\x16 \x01(\bH\bR\x1bselfTradePreventionRequired\x88\x01\x01\x12F\n" +
-	"\x1dsmart_order_routing_prevented\x18\x17 \x01(\bH\tR\x1asmartOrderRoutingPrevented\x88\x01\x01\x12C\n" +
-	"\x19raw_self_trade_prevention\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x16rawSelfTradePrevention\x12[\n" +
-	"(self_trade_prevention_across_subaccounts\x18\x19 \x01(\bH\n" +
+	"\bbrokered\x18\x12 \x01(\bH\aR\bbrokered\x88\x01\x01\x12H\n" +
+	"\x1eself_trade_prevention_required\x18\x13 \x01(\bH\bR\x1bselfTradePreventionRequired\x88\x01\x01\x12F\n" +
+	"\x1dsmart_order_routing_prevented\x18\x14 \x01(\bH\tR\x1asmartOrderRoutingPrevented\x88\x01\x01\x12V\n" +
+	"\x15self_trade_prevention\x18\x15 \x01(\x0e2\".cqc.venues.v1.SelfTradePreventionR\x13selfTradePrevention\x12C\n" +
+	"\x19raw_self_trade_prevention\x18\x16 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x16rawSelfTradePrevention\x12[\n" +
+	"(self_trade_prevention_across_subaccounts\x18\x17 \x01(\bH\n" +
 	"R$selfTradePreventionAcrossSubaccounts\x88\x01\x01\x12;\n" +
-	"\x17market_maker_protection\x18\x1a \x01(\bH\vR\x15marketMakerProtection\x88\x01\x01\x12\"\n" +
+	"\x17market_maker_protection\x18\x18 \x01(\bH\vR\x15marketMakerProtection\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"is_default\x18\x1b \x01(\bH\fR\tisDefault\x88\x01\x01\x12\x19\n" +
-	"\x05ready\x18\x1c \x01(\bH\rR\x05ready\x88\x01\x01\x123\n" +
-	"\x0etrade_group_id\x18\x1d \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x0eR\ftradeGroupId\x88\x01\x01\x127\n" +
-	"\topened_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x127\n" +
-	"\tclosed_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x128\n" +
-	"\ttimestamp\x18  \x01(\v2\x1a.google.protobuf.TimestampR\ttimestampB\x13\n" +
+	"is_default\x18\x19 \x01(\bH\fR\tisDefault\x88\x01\x01\x12\x19\n" +
+	"\x05ready\x18\x1a \x01(\bH\rR\x05ready\x88\x01\x01\x123\n" +
+	"\x0etrade_group_id\x18\x1b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x0eR\ftradeGroupId\x88\x01\x01\x127\n" +
+	"\topened_at\x18\x1c \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x127\n" +
+	"\tclosed_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x128\n" +
+	"\ttimestamp\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12;\n" +
+	"\vreceived_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"receivedAt\x12\x1a\n" +
+	"\brevision\x18  \x01(\x04R\brevision\x129\n" +
+	"\n" +
+	"created_at\x18! \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"\n" +
+	"updated_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12O\n" +
+	"\fvenue_fields\x18# \x03(\v2,.cqc.venues.v1.VenueAccount.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xa5\x02\xbaH\xa1\x02\x1a\x88\x01\n" +
+	"\x14venue_account.parent\x12%an account must not be its own parent\x1aI!has(this.parent_account_id) || this.parent_account_id != this.account_id\x1a\x93\x01\n" +
+	"\x17venue_account.closed_at\x12&closed_at must not be before opened_at\x1aP!has(this.opened_at) || !has(this.closed_at) || this.opened_at <= this.closed_atB\x13\n" +
 	"\x11_venue_account_idB\x14\n" +
 	"\x12_parent_account_idB\n" +
 	"\n" +
@@ -736,23 +1251,88 @@ const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\x18_market_maker_protectionB\r\n" +
 	"\v_is_defaultB\b\n" +
 	"\x06_readyB\x11\n" +
-	"\x0f_trade_group_id\"\xac\x03\n" +
-	"\x0eAccountFeeRate\x12\"\n" +
-	"\asegment\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\asegment\x12)\n" +
-	"\vprice_index\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"\x0f_trade_group_id\"\xf8\x05\n" +
+	"\x0eAccountFeeRate\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12\"\n" +
+	"\asegment\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\asegment\x12)\n" +
+	"\vprice_index\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
 	"priceIndex\x121\n" +
-	"\x05basis\x18\x03 \x01(\x0e2\x1b.cqc.venues.v1.FeeRateBasisR\x05basis\x12%\n" +
-	"\traw_basis\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawBasis\x12$\n" +
-	"\x05maker\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x05maker\x88\x01\x01\x12$\n" +
-	"\x05taker\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x05taker\x88\x01\x01\x12$\n" +
-	"\x05buyer\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05buyer\x88\x01\x01\x12&\n" +
-	"\x06seller\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x06seller\x88\x01\x01\x12$\n" +
-	"\x05block\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x05block\x88\x01\x01B\b\n" +
+	"\x05basis\x18\x05 \x01(\x0e2\x1b.cqc.venues.v1.FeeRateBasisR\x05basis\x12%\n" +
+	"\traw_basis\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawBasis\x12$\n" +
+	"\x05maker\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x05maker\x88\x01\x01\x12$\n" +
+	"\x05taker\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05taker\x88\x01\x01\x12$\n" +
+	"\x05buyer\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x05buyer\x88\x01\x01\x12&\n" +
+	"\x06seller\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x06seller\x88\x01\x01\x12$\n" +
+	"\x05block\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\x05block\x88\x01\x01\x12.\n" +
+	"\n" +
+	"settlement\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\n" +
+	"settlement\x88\x01\x01\x12*\n" +
+	"\bexercise\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\bexercise\x88\x01\x01\x120\n" +
+	"\vliquidation\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\vliquidation\x88\x01\x01B\x12\n" +
+	"\x10_venue_symbol_idB\b\n" +
 	"\x06_makerB\b\n" +
 	"\x06_takerB\b\n" +
 	"\x06_buyerB\t\n" +
 	"\a_sellerB\b\n" +
-	"\x06_block*\x9f\x02\n" +
+	"\x06_blockB\r\n" +
+	"\v_settlementB\v\n" +
+	"\t_exerciseB\x0e\n" +
+	"\f_liquidation\"\xbc\a\n" +
+	"\x0fAccountSettings\x12)\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12@\n" +
+	"\rposition_mode\x18\x02 \x01(\x0e2\x1b.cqc.venues.v1.PositionModeR\fpositionMode\x124\n" +
+	"\x11raw_position_mode\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionMode\x12=\n" +
+	"\fmargin_model\x18\x04 \x01(\x0e2\x1a.cqc.venues.v1.MarginModelR\vmarginModel\x122\n" +
+	"\x10raw_margin_model\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawMarginModel\x12:\n" +
+	"\vmargin_mode\x18\x06 \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
+	"marginMode\x120\n" +
+	"\x0fraw_margin_mode\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12$\n" +
+	"\vmulti_asset\x18\b \x01(\bH\x00R\n" +
+	"multiAsset\x88\x01\x01\x12$\n" +
+	"\vauto_borrow\x18\t \x01(\bH\x01R\n" +
+	"autoBorrow\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"auto_repay\x18\n" +
+	" \x01(\bH\x02R\tautoRepay\x88\x01\x01\x12&\n" +
+	"\fspot_hedging\x18\v \x01(\bH\x03R\vspotHedging\x88\x01\x01\x12:\n" +
+	"\blistings\x18\f \x03(\v2\x1e.cqc.venues.v1.ListingSettingsR\blistings\x128\n" +
+	"\ttimestamp\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
+	"\vreceived_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x12R\n" +
+	"\fvenue_fields\x18\x0f \x03(\v2/.cqc.venues.v1.AccountSettings.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n" +
+	"\f_multi_assetB\x0e\n" +
+	"\f_auto_borrowB\r\n" +
+	"\v_auto_repayB\x0f\n" +
+	"\r_spot_hedging\"\xc7\x03\n" +
+	"\x0fListingSettings\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12:\n" +
+	"\vmargin_mode\x18\x03 \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
+	"marginMode\x120\n" +
+	"\x0fraw_margin_mode\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12@\n" +
+	"\rposition_mode\x18\x05 \x01(\x0e2\x1b.cqc.venues.v1.PositionModeR\fpositionMode\x124\n" +
+	"\x11raw_position_mode\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionMode\x12<\n" +
+	"\tleverages\x18\a \x03(\v2\x1e.cqc.venues.v1.LeverageSettingR\tleveragesB\x12\n" +
+	"\x10_venue_symbol_id\"\xb8\x03\n" +
+	"\x0fLeverageSetting\x12:\n" +
+	"\vmargin_mode\x18\x01 \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
+	"marginMode\x120\n" +
+	"\x0fraw_margin_mode\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12@\n" +
+	"\rposition_side\x18\x03 \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
+	"\x11raw_position_side\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionSide\x12*\n" +
+	"\bleverage\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\bleverage\x88\x01\x01\x121\n" +
+	"\fmax_leverage\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\vmaxLeverage\x88\x01\x01\x121\n" +
+	"\fmax_notional\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\vmaxNotional\x88\x01\x01B\v\n" +
+	"\t_leverageB\x0f\n" +
+	"\r_max_leverageB\x0f\n" +
+	"\r_max_notional*\x9f\x02\n" +
 	"\vAccountType\x12\x1c\n" +
 	"\x18ACCOUNT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ACCOUNT_TYPE_SPOT\x10\x01\x12\x1d\n" +
@@ -769,7 +1349,11 @@ const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\x15ACCOUNT_STATUS_ACTIVE\x10\x01\x12\x1d\n" +
 	"\x19ACCOUNT_STATUS_RESTRICTED\x10\x02\x12\x1c\n" +
 	"\x18ACCOUNT_STATUS_SUSPENDED\x10\x03\x12\x19\n" +
-	"\x15ACCOUNT_STATUS_CLOSED\x10\x04*i\n" +
+	"\x15ACCOUNT_STATUS_CLOSED\x10\x04*a\n" +
+	"\fPositionMode\x12\x1d\n" +
+	"\x19POSITION_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15POSITION_MODE_ONE_WAY\x10\x01\x12\x17\n" +
+	"\x13POSITION_MODE_HEDGE\x10\x02*i\n" +
 	"\fFeeRateBasis\x12\x1e\n" +
 	"\x1aFEE_RATE_BASIS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14FEE_RATE_BASIS_VALUE\x10\x01\x12\x1f\n" +
@@ -787,31 +1371,59 @@ func file_cqc_venues_v1_account_proto_rawDescGZIP() []byte {
 	return file_cqc_venues_v1_account_proto_rawDescData
 }
 
-var file_cqc_venues_v1_account_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cqc_venues_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_venues_v1_account_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_cqc_venues_v1_account_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_cqc_venues_v1_account_proto_goTypes = []any{
 	(AccountType)(0),              // 0: cqc.venues.v1.AccountType
 	(AccountStatus)(0),            // 1: cqc.venues.v1.AccountStatus
-	(FeeRateBasis)(0),             // 2: cqc.venues.v1.FeeRateBasis
-	(*VenueAccount)(nil),          // 3: cqc.venues.v1.VenueAccount
-	(*AccountFeeRate)(nil),        // 4: cqc.venues.v1.AccountFeeRate
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(PositionMode)(0),             // 2: cqc.venues.v1.PositionMode
+	(FeeRateBasis)(0),             // 3: cqc.venues.v1.FeeRateBasis
+	(*VenueAccount)(nil),          // 4: cqc.venues.v1.VenueAccount
+	(*AccountFeeRate)(nil),        // 5: cqc.venues.v1.AccountFeeRate
+	(*AccountSettings)(nil),       // 6: cqc.venues.v1.AccountSettings
+	(*ListingSettings)(nil),       // 7: cqc.venues.v1.ListingSettings
+	(*LeverageSetting)(nil),       // 8: cqc.venues.v1.LeverageSetting
+	nil,                           // 9: cqc.venues.v1.VenueAccount.VenueFieldsEntry
+	nil,                           // 10: cqc.venues.v1.AccountSettings.VenueFieldsEntry
+	(SelfTradePrevention)(0),      // 11: cqc.venues.v1.SelfTradePrevention
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*v1.NativeListing)(nil),      // 13: cqc.markets.v1.NativeListing
+	(MarginModel)(0),              // 14: cqc.venues.v1.MarginModel
+	(MarginMode)(0),               // 15: cqc.venues.v1.MarginMode
+	(PositionSide)(0),             // 16: cqc.venues.v1.PositionSide
 }
 var file_cqc_venues_v1_account_proto_depIdxs = []int32{
-	0, // 0: cqc.venues.v1.VenueAccount.type:type_name -> cqc.venues.v1.AccountType
-	1, // 1: cqc.venues.v1.VenueAccount.status:type_name -> cqc.venues.v1.AccountStatus
-	5, // 2: cqc.venues.v1.VenueAccount.created_at:type_name -> google.protobuf.Timestamp
-	5, // 3: cqc.venues.v1.VenueAccount.updated_at:type_name -> google.protobuf.Timestamp
-	4, // 4: cqc.venues.v1.VenueAccount.fee_rates:type_name -> cqc.venues.v1.AccountFeeRate
-	5, // 5: cqc.venues.v1.VenueAccount.opened_at:type_name -> google.protobuf.Timestamp
-	5, // 6: cqc.venues.v1.VenueAccount.closed_at:type_name -> google.protobuf.Timestamp
-	5, // 7: cqc.venues.v1.VenueAccount.timestamp:type_name -> google.protobuf.Timestamp
-	2, // 8: cqc.venues.v1.AccountFeeRate.basis:type_name -> cqc.venues.v1.FeeRateBasis
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	0,  // 0: cqc.venues.v1.VenueAccount.type:type_name -> cqc.venues.v1.AccountType
+	1,  // 1: cqc.venues.v1.VenueAccount.status:type_name -> cqc.venues.v1.AccountStatus
+	5,  // 2: cqc.venues.v1.VenueAccount.fee_rates:type_name -> cqc.venues.v1.AccountFeeRate
+	11, // 3: cqc.venues.v1.VenueAccount.self_trade_prevention:type_name -> cqc.venues.v1.SelfTradePrevention
+	12, // 4: cqc.venues.v1.VenueAccount.opened_at:type_name -> google.protobuf.Timestamp
+	12, // 5: cqc.venues.v1.VenueAccount.closed_at:type_name -> google.protobuf.Timestamp
+	12, // 6: cqc.venues.v1.VenueAccount.timestamp:type_name -> google.protobuf.Timestamp
+	12, // 7: cqc.venues.v1.VenueAccount.received_at:type_name -> google.protobuf.Timestamp
+	12, // 8: cqc.venues.v1.VenueAccount.created_at:type_name -> google.protobuf.Timestamp
+	12, // 9: cqc.venues.v1.VenueAccount.updated_at:type_name -> google.protobuf.Timestamp
+	9,  // 10: cqc.venues.v1.VenueAccount.venue_fields:type_name -> cqc.venues.v1.VenueAccount.VenueFieldsEntry
+	13, // 11: cqc.venues.v1.AccountFeeRate.native_listing:type_name -> cqc.markets.v1.NativeListing
+	3,  // 12: cqc.venues.v1.AccountFeeRate.basis:type_name -> cqc.venues.v1.FeeRateBasis
+	2,  // 13: cqc.venues.v1.AccountSettings.position_mode:type_name -> cqc.venues.v1.PositionMode
+	14, // 14: cqc.venues.v1.AccountSettings.margin_model:type_name -> cqc.venues.v1.MarginModel
+	15, // 15: cqc.venues.v1.AccountSettings.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	7,  // 16: cqc.venues.v1.AccountSettings.listings:type_name -> cqc.venues.v1.ListingSettings
+	12, // 17: cqc.venues.v1.AccountSettings.timestamp:type_name -> google.protobuf.Timestamp
+	12, // 18: cqc.venues.v1.AccountSettings.received_at:type_name -> google.protobuf.Timestamp
+	10, // 19: cqc.venues.v1.AccountSettings.venue_fields:type_name -> cqc.venues.v1.AccountSettings.VenueFieldsEntry
+	13, // 20: cqc.venues.v1.ListingSettings.native_listing:type_name -> cqc.markets.v1.NativeListing
+	15, // 21: cqc.venues.v1.ListingSettings.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	2,  // 22: cqc.venues.v1.ListingSettings.position_mode:type_name -> cqc.venues.v1.PositionMode
+	8,  // 23: cqc.venues.v1.ListingSettings.leverages:type_name -> cqc.venues.v1.LeverageSetting
+	15, // 24: cqc.venues.v1.LeverageSetting.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	16, // 25: cqc.venues.v1.LeverageSetting.position_side:type_name -> cqc.venues.v1.PositionSide
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_account_proto_init() }
@@ -819,15 +1431,20 @@ func file_cqc_venues_v1_account_proto_init() {
 	if File_cqc_venues_v1_account_proto != nil {
 		return
 	}
+	file_cqc_venues_v1_margin_proto_init()
+	file_cqc_venues_v1_order_proto_init()
 	file_cqc_venues_v1_account_proto_msgTypes[0].OneofWrappers = []any{}
 	file_cqc_venues_v1_account_proto_msgTypes[1].OneofWrappers = []any{}
+	file_cqc_venues_v1_account_proto_msgTypes[2].OneofWrappers = []any{}
+	file_cqc_venues_v1_account_proto_msgTypes[3].OneofWrappers = []any{}
+	file_cqc_venues_v1_account_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_account_proto_rawDesc), len(file_cqc_venues_v1_account_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   2,
+			NumEnums:      4,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,15 +32,20 @@ type ExecType int32
 const (
 	// Not known.
 	ExecType_EXEC_TYPE_UNSPECIFIED ExecType = 0
-	// The order was accepted.
+	// The venue accepted the order.
 	ExecType_EXEC_TYPE_NEW ExecType = 1
-	// Part or all of the remaining quantity was filled.
+	// A fill, whatever caused it: `origin` tells whether it was a liquidation, an auto-deleveraging or a delivery. No
+	// other type is a fill.
+	//
+	// A funding payment that a venue reports as an execution is no report: it becomes a FundingPaid event.
 	ExecType_EXEC_TYPE_TRADE ExecType = 2
 	// The order was cancelled.
 	ExecType_EXEC_TYPE_CANCELLED ExecType = 3
-	// The order was replaced.
+	// The terms of the order were replaced, and the order keeps its id in this system. `order_status` is the state after
+	// it: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only if the venue made another order of it (see
+	// ORDER_STATUS_REPLACED).
 	ExecType_EXEC_TYPE_REPLACED ExecType = 4
-	// The order was rejected.
+	// The venue rejected the order, at once or later.
 	ExecType_EXEC_TYPE_REJECTED ExecType = 5
 	// The order expired.
 	ExecType_EXEC_TYPE_EXPIRED ExecType = 6
@@ -50,15 +55,22 @@ const (
 	ExecType_EXEC_TYPE_PENDING_REPLACE ExecType = 8
 	// The order's trigger was reached.
 	ExecType_EXEC_TYPE_TRIGGERED ExecType = 9
-	// An earlier trade was corrected. `ref_exec_id` identifies its report.
+	// An earlier trade was corrected. `ref_exec_id` identifies its report. The quantity, price and fees of the fill are
+	// the complete values after the correction.
 	ExecType_EXEC_TYPE_TRADE_CORRECT ExecType = 10
 	// An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
-	// report.
+	// report. The quantity, price and fees of the fill are those of the undone trade, with its signs; absent if the venue
+	// does not repeat them.
 	ExecType_EXEC_TYPE_TRADE_CANCEL ExecType = 11
-	// The venue restated the order unprompted, for example reduced it to prevent a self-trade.
+	// The venue restated the order unprompted, for example reduced it to prevent a self-trade, or put it back to work.
 	ExecType_EXEC_TYPE_RESTATED ExecType = 12
 	// Response to a query for the order's status. Nothing changed.
 	ExecType_EXEC_TYPE_ORDER_STATUS ExecType = 13
+	// The venue refused to cancel the order. `order_status` is the state as it is, and `reason` tells why.
+	ExecType_EXEC_TYPE_CANCEL_REJECTED ExecType = 14
+	// The venue refused to replace the order, whose terms stay as they were. `order_status` is the state as it is, and
+	// `reason` tells why.
+	ExecType_EXEC_TYPE_REPLACE_REJECTED ExecType = 15
 )
 
 // Enum value maps for ExecType.
@@ -78,22 +90,26 @@ var (
 		11: "EXEC_TYPE_TRADE_CANCEL",
 		12: "EXEC_TYPE_RESTATED",
 		13: "EXEC_TYPE_ORDER_STATUS",
+		14: "EXEC_TYPE_CANCEL_REJECTED",
+		15: "EXEC_TYPE_REPLACE_REJECTED",
 	}
 	ExecType_value = map[string]int32{
-		"EXEC_TYPE_UNSPECIFIED":     0,
-		"EXEC_TYPE_NEW":             1,
-		"EXEC_TYPE_TRADE":           2,
-		"EXEC_TYPE_CANCELLED":       3,
-		"EXEC_TYPE_REPLACED":        4,
-		"EXEC_TYPE_REJECTED":        5,
-		"EXEC_TYPE_EXPIRED":         6,
-		"EXEC_TYPE_PENDING_CANCEL":  7,
-		"EXEC_TYPE_PENDING_REPLACE": 8,
-		"EXEC_TYPE_TRIGGERED":       9,
-		"EXEC_TYPE_TRADE_CORRECT":   10,
-		"EXEC_TYPE_TRADE_CANCEL":    11,
-		"EXEC_TYPE_RESTATED":        12,
-		"EXEC_TYPE_ORDER_STATUS":    13,
+		"EXEC_TYPE_UNSPECIFIED":      0,
+		"EXEC_TYPE_NEW":              1,
+		"EXEC_TYPE_TRADE":            2,
+		"EXEC_TYPE_CANCELLED":        3,
+		"EXEC_TYPE_REPLACED":         4,
+		"EXEC_TYPE_REJECTED":         5,
+		"EXEC_TYPE_EXPIRED":          6,
+		"EXEC_TYPE_PENDING_CANCEL":   7,
+		"EXEC_TYPE_PENDING_REPLACE":  8,
+		"EXEC_TYPE_TRIGGERED":        9,
+		"EXEC_TYPE_TRADE_CORRECT":    10,
+		"EXEC_TYPE_TRADE_CANCEL":     11,
+		"EXEC_TYPE_RESTATED":         12,
+		"EXEC_TYPE_ORDER_STATUS":     13,
+		"EXEC_TYPE_CANCEL_REJECTED":  14,
+		"EXEC_TYPE_REPLACE_REJECTED": 15,
 	}
 )
 
@@ -181,162 +197,142 @@ func (LiquiditySide) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{1}
 }
 
-// Use that a balance is set aside for.
-type BalanceType int32
+// Part of a fill that traded one listing, if the order trades several.
+type ExecutionLeg struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Listing that was traded. Absent if the registry does not know it.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v1.NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Whether this leg bought or sold.
+	Side OrderSide `protobuf:"varint,3,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
+	// The venue's own value for `side`. Empty if it has none.
+	RawSide string `protobuf:"bytes,4,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	// Quantity of this leg, positive, in `quantity_unit`. Absent if the venue does not report it.
+	Quantity *string `protobuf:"bytes,5,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
+	// Unit of `quantity`.
+	QuantityUnit v1.QuantityUnit `protobuf:"varint,6,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Price of this leg, in quote units of the leg's listing. Absent if the venue does not report it.
+	Price *string `protobuf:"bytes,7,opt,name=price,proto3,oneof" json:"price,omitempty"`
+	// The venue's id of the leg's trade. Absent if the venue does not report it.
+	TradeId *string `protobuf:"bytes,8,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
+	// Fees charged for this leg, one entry per asset; not contained in the fees of the report. Negative amounts are
+	// rebates. Empty if there are none, or if the venue reports them for the whole fill.
+	Fees []*Fee `protobuf:"bytes,9,rep,name=fees,proto3" json:"fees,omitempty"`
+	// Prices and volatilities of the leg's listing at the time of the fill. Absent if the venue does not report it.
+	MarketContext *v1.MarketContext `protobuf:"bytes,10,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,11,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
 
-const (
-	// The account's only or total balance of the asset.
-	BalanceType_BALANCE_TYPE_UNSPECIFIED BalanceType = 0
-	// Spot trading.
-	BalanceType_BALANCE_TYPE_SPOT BalanceType = 1
-	// Trading with borrowed assets.
-	BalanceType_BALANCE_TYPE_MARGIN BalanceType = 2
-	// Collateral for derivatives.
-	BalanceType_BALANCE_TYPE_DERIVATIVES BalanceType = 3
-	// Collateral for a single market.
-	BalanceType_BALANCE_TYPE_ISOLATED BalanceType = 4
-	// Holding assets without trading.
-	BalanceType_BALANCE_TYPE_FUNDING BalanceType = 5
-	// Lending or staking.
-	BalanceType_BALANCE_TYPE_EARN BalanceType = 6
-)
+func (x *ExecutionLeg) Reset() {
+	*x = ExecutionLeg{}
+	mi := &file_cqc_venues_v1_execution_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
 
-// Enum value maps for BalanceType.
-var (
-	BalanceType_name = map[int32]string{
-		0: "BALANCE_TYPE_UNSPECIFIED",
-		1: "BALANCE_TYPE_SPOT",
-		2: "BALANCE_TYPE_MARGIN",
-		3: "BALANCE_TYPE_DERIVATIVES",
-		4: "BALANCE_TYPE_ISOLATED",
-		5: "BALANCE_TYPE_FUNDING",
-		6: "BALANCE_TYPE_EARN",
+func (x *ExecutionLeg) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExecutionLeg) ProtoMessage() {}
+
+func (x *ExecutionLeg) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_execution_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
 	}
-	BalanceType_value = map[string]int32{
-		"BALANCE_TYPE_UNSPECIFIED": 0,
-		"BALANCE_TYPE_SPOT":        1,
-		"BALANCE_TYPE_MARGIN":      2,
-		"BALANCE_TYPE_DERIVATIVES": 3,
-		"BALANCE_TYPE_ISOLATED":    4,
-		"BALANCE_TYPE_FUNDING":     5,
-		"BALANCE_TYPE_EARN":        6,
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExecutionLeg.ProtoReflect.Descriptor instead.
+func (*ExecutionLeg) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *ExecutionLeg) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
-)
-
-func (x BalanceType) Enum() *BalanceType {
-	p := new(BalanceType)
-	*p = x
-	return p
+	return ""
 }
 
-func (x BalanceType) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (BalanceType) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_execution_proto_enumTypes[2].Descriptor()
-}
-
-func (BalanceType) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_execution_proto_enumTypes[2]
-}
-
-func (x BalanceType) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use BalanceType.Descriptor instead.
-func (BalanceType) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{2}
-}
-
-// Why a balance changed.
-type BalanceChangeReason int32
-
-const (
-	// The venue gives no reason, or the balance is a snapshot.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_UNSPECIFIED BalanceChangeReason = 0
-	// A trade or an order.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_TRADE BalanceChangeReason = 1
-	// A deposit.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_DEPOSIT BalanceChangeReason = 2
-	// A withdrawal.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_WITHDRAWAL BalanceChangeReason = 3
-	// A transfer between our accounts.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_TRANSFER BalanceChangeReason = 4
-	// A fee.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_FEE BalanceChangeReason = 5
-	// A funding payment for a perpetual, paid or received.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_FUNDING BalanceChangeReason = 6
-	// Interest, paid or received.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_INTEREST BalanceChangeReason = 7
-	// A liquidation.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_LIQUIDATION BalanceChangeReason = 8
-	// Settlement or delivery.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_SETTLEMENT BalanceChangeReason = 9
-	// A rebate, bonus or airdrop.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_REWARD BalanceChangeReason = 10
-	// A correction by the venue.
-	BalanceChangeReason_BALANCE_CHANGE_REASON_ADJUSTMENT BalanceChangeReason = 11
-)
-
-// Enum value maps for BalanceChangeReason.
-var (
-	BalanceChangeReason_name = map[int32]string{
-		0:  "BALANCE_CHANGE_REASON_UNSPECIFIED",
-		1:  "BALANCE_CHANGE_REASON_TRADE",
-		2:  "BALANCE_CHANGE_REASON_DEPOSIT",
-		3:  "BALANCE_CHANGE_REASON_WITHDRAWAL",
-		4:  "BALANCE_CHANGE_REASON_TRANSFER",
-		5:  "BALANCE_CHANGE_REASON_FEE",
-		6:  "BALANCE_CHANGE_REASON_FUNDING",
-		7:  "BALANCE_CHANGE_REASON_INTEREST",
-		8:  "BALANCE_CHANGE_REASON_LIQUIDATION",
-		9:  "BALANCE_CHANGE_REASON_SETTLEMENT",
-		10: "BALANCE_CHANGE_REASON_REWARD",
-		11: "BALANCE_CHANGE_REASON_ADJUSTMENT",
+func (x *ExecutionLeg) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
 	}
-	BalanceChangeReason_value = map[string]int32{
-		"BALANCE_CHANGE_REASON_UNSPECIFIED": 0,
-		"BALANCE_CHANGE_REASON_TRADE":       1,
-		"BALANCE_CHANGE_REASON_DEPOSIT":     2,
-		"BALANCE_CHANGE_REASON_WITHDRAWAL":  3,
-		"BALANCE_CHANGE_REASON_TRANSFER":    4,
-		"BALANCE_CHANGE_REASON_FEE":         5,
-		"BALANCE_CHANGE_REASON_FUNDING":     6,
-		"BALANCE_CHANGE_REASON_INTEREST":    7,
-		"BALANCE_CHANGE_REASON_LIQUIDATION": 8,
-		"BALANCE_CHANGE_REASON_SETTLEMENT":  9,
-		"BALANCE_CHANGE_REASON_REWARD":      10,
-		"BALANCE_CHANGE_REASON_ADJUSTMENT":  11,
+	return nil
+}
+
+func (x *ExecutionLeg) GetSide() OrderSide {
+	if x != nil {
+		return x.Side
 	}
-)
-
-func (x BalanceChangeReason) Enum() *BalanceChangeReason {
-	p := new(BalanceChangeReason)
-	*p = x
-	return p
+	return OrderSide_ORDER_SIDE_UNSPECIFIED
 }
 
-func (x BalanceChangeReason) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+func (x *ExecutionLeg) GetRawSide() string {
+	if x != nil {
+		return x.RawSide
+	}
+	return ""
 }
 
-func (BalanceChangeReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_execution_proto_enumTypes[3].Descriptor()
+func (x *ExecutionLeg) GetQuantity() string {
+	if x != nil && x.Quantity != nil {
+		return *x.Quantity
+	}
+	return ""
 }
 
-func (BalanceChangeReason) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_execution_proto_enumTypes[3]
+func (x *ExecutionLeg) GetQuantityUnit() v1.QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return v1.QuantityUnit(0)
 }
 
-func (x BalanceChangeReason) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
+func (x *ExecutionLeg) GetPrice() string {
+	if x != nil && x.Price != nil {
+		return *x.Price
+	}
+	return ""
 }
 
-// Deprecated: Use BalanceChangeReason.Descriptor instead.
-func (BalanceChangeReason) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{3}
+func (x *ExecutionLeg) GetTradeId() string {
+	if x != nil && x.TradeId != nil {
+		return *x.TradeId
+	}
+	return ""
+}
+
+func (x *ExecutionLeg) GetFees() []*Fee {
+	if x != nil {
+		return x.Fees
+	}
+	return nil
+}
+
+func (x *ExecutionLeg) GetMarketContext() *v1.MarketContext {
+	if x != nil {
+		return x.MarketContext
+	}
+	return nil
+}
+
+func (x *ExecutionLeg) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
 }
 
 // The venue's report of one event in an order's life: why and how the order changed.
@@ -346,110 +342,162 @@ func (BalanceChangeReason) EnumDescriptor() ([]byte, []int) {
 type ExecutionReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
-	// time the same event is received.
+	// time the same event is received, by whatever way: a report with a known id is dropped.
 	ExecId string `protobuf:"bytes,1,opt,name=exec_id,json=execId,proto3" json:"exec_id,omitempty"`
+	// Number of the report among those of its account, assigned by the gateway when it found the event: 1 for the first,
+	// one more for each, without gaps, also across restarts. A report that is found late has the next number, so numbers
+	// follow the time of finding (`received_at`), not of happening (`timestamp`). Absent only before the gateway has
+	// assigned it.
+	ReportSequence *uint64 `protobuf:"varint,2,opt,name=report_sequence,json=reportSequence,proto3,oneof" json:"report_sequence,omitempty"`
 	// `exec_id` of the report that this report corrects or undoes. Absent otherwise.
-	RefExecId *string `protobuf:"bytes,2,opt,name=ref_exec_id,json=refExecId,proto3,oneof" json:"ref_exec_id,omitempty"`
+	RefExecId *string `protobuf:"bytes,3,opt,name=ref_exec_id,json=refExecId,proto3,oneof" json:"ref_exec_id,omitempty"`
 	// Reason for the report.
-	ExecType ExecType `protobuf:"varint,3,opt,name=exec_type,json=execType,proto3,enum=cqc.venues.v1.ExecType" json:"exec_type,omitempty"`
+	ExecType ExecType `protobuf:"varint,4,opt,name=exec_type,json=execType,proto3,enum=cqc.venues.v1.ExecType" json:"exec_type,omitempty"`
 	// The venue's own value for `exec_type`. Empty if it has none.
-	RawExecType string `protobuf:"bytes,4,opt,name=raw_exec_type,json=rawExecType,proto3" json:"raw_exec_type,omitempty"`
-	// State of the order after the event.
-	OrderStatus OrderStatus `protobuf:"varint,5,opt,name=order_status,json=orderStatus,proto3,enum=cqc.venues.v1.OrderStatus" json:"order_status,omitempty"`
+	RawExecType string `protobuf:"bytes,5,opt,name=raw_exec_type,json=rawExecType,proto3" json:"raw_exec_type,omitempty"`
+	// State of the order after the event, by the precedence of OrderStatus.
+	OrderStatus OrderStatus `protobuf:"varint,6,opt,name=order_status,json=orderStatus,proto3,enum=cqc.venues.v1.OrderStatus" json:"order_status,omitempty"`
 	// The venue's own value for `order_status`. Empty if it has none.
-	RawOrderStatus string `protobuf:"bytes,6,opt,name=raw_order_status,json=rawOrderStatus,proto3" json:"raw_order_status,omitempty"`
+	RawOrderStatus string `protobuf:"bytes,7,opt,name=raw_order_status,json=rawOrderStatus,proto3" json:"raw_order_status,omitempty"`
 	// Account that trades.
-	AccountId string `protobuf:"bytes,7,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing that is traded. A gateway that knows the order fills it in. Absent if the venue's report names no listing
-	// and the order is unknown.
-	VenueSymbolId *string `protobuf:"bytes,8,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	AccountId string `protobuf:"bytes,8,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Listing that is traded. A gateway that knows the order fills it in. Absent if the registry does not know the
+	// listing, if the venue's report names none and the order is unknown, or for an order of several legs.
+	VenueSymbolId *string `protobuf:"bytes,9,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v1.NativeListing `protobuf:"bytes,10,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
 	// Id of the order in this system. Absent for an order that this system does not know yet.
-	OrderId *string `protobuf:"bytes,9,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
-	// Client order id, assigned by whoever placed the order. Absent for orders that we did not place.
-	ClientOrderId *string `protobuf:"bytes,10,opt,name=client_order_id,json=clientOrderId,proto3,oneof" json:"client_order_id,omitempty"`
-	// Client order id of the cancelled or replaced order, if the request had a client order id of its own. Absent
-	// otherwise.
-	OriginalClientOrderId *string `protobuf:"bytes,11,opt,name=original_client_order_id,json=originalClientOrderId,proto3,oneof" json:"original_client_order_id,omitempty"`
-	// The venue's id of the order. Absent if the venue did not accept the order.
-	VenueOrderId *string `protobuf:"bytes,12,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
+	OrderId *string `protobuf:"bytes,11,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
+	// Client order id of the order after the event. Absent for orders that have none.
+	ClientOrderId *string `protobuf:"bytes,12,opt,name=client_order_id,json=clientOrderId,proto3,oneof" json:"client_order_id,omitempty"`
+	// Client order id of the order before the event, if a request to cancel or replace it had a client order id of its
+	// own. Absent otherwise.
+	OriginalClientOrderId *string `protobuf:"bytes,13,opt,name=original_client_order_id,json=originalClientOrderId,proto3,oneof" json:"original_client_order_id,omitempty"`
+	// The venue's id of the order. Absent if the venue did not accept the order, or does not report it.
+	VenueOrderId *string `protobuf:"bytes,14,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
+	// Id in this system of the order list that the order belongs to. Absent if the order is in no list, or if the list is
+	// not known.
+	ListId *string `protobuf:"bytes,15,opt,name=list_id,json=listId,proto3,oneof" json:"list_id,omitempty"`
+	// The venue's id of the order list. Absent if the order is in no list, or if the venue does not report it.
+	VenueListId *string `protobuf:"bytes,16,opt,name=venue_list_id,json=venueListId,proto3,oneof" json:"venue_list_id,omitempty"`
+	// Who caused the event, such as a liquidation for a fill of a liquidation order.
+	Origin OrderOrigin `protobuf:"varint,17,opt,name=origin,proto3,enum=cqc.venues.v1.OrderOrigin" json:"origin,omitempty"`
+	// The venue's own value for `origin`. Empty if it has none.
+	RawOrigin string `protobuf:"bytes,18,opt,name=raw_origin,json=rawOrigin,proto3" json:"raw_origin,omitempty"`
 	// Whether the order buys or sells.
-	Side OrderSide `protobuf:"varint,13,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
+	Side OrderSide `protobuf:"varint,19,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
 	// The venue's own value for `side`. Empty if it has none.
-	RawSide string `protobuf:"bytes,37,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
-	// Quantity of this fill, in `quantity_unit`. Absent if the event is not a fill.
-	LastQuantity *string `protobuf:"bytes,14,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
-	// Price of this fill, in quote units. Absent if the event is not a fill.
-	LastPrice *string `protobuf:"bytes,15,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
-	// Value of this fill, in quote units. Absent if the venue does not report it.
-	LastQuoteQuantity *string `protobuf:"bytes,16,opt,name=last_quote_quantity,json=lastQuoteQuantity,proto3,oneof" json:"last_quote_quantity,omitempty"`
-	// Quantity filled so far, including this fill, in `quantity_unit`. Absent if the venue does not report it.
-	CumulativeQuantity *string `protobuf:"bytes,17,opt,name=cumulative_quantity,json=cumulativeQuantity,proto3,oneof" json:"cumulative_quantity,omitempty"`
-	// Value filled so far, including this fill, in quote units. Absent if the venue does not report it.
-	CumulativeQuoteQuantity *string `protobuf:"bytes,18,opt,name=cumulative_quote_quantity,json=cumulativeQuoteQuantity,proto3,oneof" json:"cumulative_quote_quantity,omitempty"`
-	// Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it.
-	LeavesQuantity *string `protobuf:"bytes,19,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
-	// Average price of all fills so far, in quote units. Absent if the venue does not report it.
-	AveragePrice *string `protobuf:"bytes,20,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
+	RawSide string `protobuf:"bytes,20,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
 	// Unit of the quantities in this report.
 	QuantityUnit v1.QuantityUnit `protobuf:"varint,21,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// The venue's id of the trade, the same as in its public trades. Absent if the event is not a fill.
-	TradeId *string `protobuf:"bytes,22,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
+	// Quantity of this fill, positive, in `quantity_unit`. Absent if the event is neither a fill nor corrects or undoes
+	// one.
+	LastQuantity *string `protobuf:"bytes,22,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
+	// Quantity of this fill in contracts, positive, if the venue reports it in addition to the quantity in another unit.
+	// Absent otherwise.
+	LastContracts *string `protobuf:"bytes,23,opt,name=last_contracts,json=lastContracts,proto3,oneof" json:"last_contracts,omitempty"`
+	// Price of this fill, in quote units. Absent if the event is neither a fill nor corrects or undoes one.
+	LastPrice *string `protobuf:"bytes,24,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
+	// Price of this fill of an option in units of the strike asset, such as US dollars, per unit of the underlying.
+	// Absent if the venue does not report it.
+	LastStrikeAssetPrice *string `protobuf:"bytes,25,opt,name=last_strike_asset_price,json=lastStrikeAssetPrice,proto3,oneof" json:"last_strike_asset_price,omitempty"`
+	// Value of this fill, in quote units, without fees. Absent if the venue does not report it.
+	LastQuoteQuantity *string `protobuf:"bytes,26,opt,name=last_quote_quantity,json=lastQuoteQuantity,proto3,oneof" json:"last_quote_quantity,omitempty"`
+	// The venue's valuation of this fill in another asset, such as US dollars. Absent if the venue does not report one.
+	LastValuation *v11.Valuation `protobuf:"bytes,27,opt,name=last_valuation,json=lastValuation,proto3" json:"last_valuation,omitempty"`
+	// The venue's id of the trade, the same as in its public trades. Absent if the event is neither a fill nor corrects
+	// or undoes one, or if the venue does not report it.
+	TradeId *string `protobuf:"bytes,28,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
+	// The venue's id of the block trade that the fill belongs to. Absent if the fill belongs to none.
+	BlockTradeId *string `protobuf:"bytes,29,opt,name=block_trade_id,json=blockTradeId,proto3,oneof" json:"block_trade_id,omitempty"`
 	// Whether the fill was maker or taker.
-	Liquidity LiquiditySide `protobuf:"varint,23,opt,name=liquidity,proto3,enum=cqc.venues.v1.LiquiditySide" json:"liquidity,omitempty"`
+	Liquidity LiquiditySide `protobuf:"varint,30,opt,name=liquidity,proto3,enum=cqc.venues.v1.LiquiditySide" json:"liquidity,omitempty"`
 	// The venue's own value for `liquidity`. Empty if it has none.
-	RawLiquidity string `protobuf:"bytes,38,opt,name=raw_liquidity,json=rawLiquidity,proto3" json:"raw_liquidity,omitempty"`
-	// Fees charged for the fill, one entry per asset. Negative amounts are rebates.
-	Fees []*Fee `protobuf:"bytes,24,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Profit or loss realized by the fill, in units of the settlement asset. Negative is a loss. Absent if the venue does
-	// not report it.
-	RealizedPnl *string `protobuf:"bytes,25,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
+	RawLiquidity string `protobuf:"bytes,31,opt,name=raw_liquidity,json=rawLiquidity,proto3" json:"raw_liquidity,omitempty"`
+	// Fees charged for the fill, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the
+	// venue reports them elsewhere.
+	Fees []*Fee `protobuf:"bytes,32,rep,name=fees,proto3" json:"fees,omitempty"`
+	// Profit or loss realized by the fill, in units of the settlement asset, without fees and funding. Negative is a
+	// loss. Absent if the venue does not report it.
+	RealizedPnl *string `protobuf:"bytes,33,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
+	// Position that the fill belongs to.
+	PositionSide PositionSide `protobuf:"varint,34,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
+	// The venue's own value for `position_side`. Empty if it has none.
+	RawPositionSide string `protobuf:"bytes,35,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
+	// What the fill did to the position.
+	PositionEffect PositionEffect `protobuf:"varint,36,opt,name=position_effect,json=positionEffect,proto3,enum=cqc.venues.v1.PositionEffect" json:"position_effect,omitempty"`
+	// The venue's own value for `position_effect`. Empty if it has none.
+	RawPositionEffect string `protobuf:"bytes,37,opt,name=raw_position_effect,json=rawPositionEffect,proto3" json:"raw_position_effect,omitempty"`
+	// Size of the position before the fill, in `quantity_unit`: positive is long, negative is short, zero is none. Absent
+	// if the venue does not report it.
+	PositionQuantityBefore *string `protobuf:"bytes,38,opt,name=position_quantity_before,json=positionQuantityBefore,proto3,oneof" json:"position_quantity_before,omitempty"`
+	// Part of `last_quantity` that closed a position, zero or positive, in `quantity_unit`. Absent if the venue does not
+	// report it.
+	ClosedQuantity *string `protobuf:"bytes,39,opt,name=closed_quantity,json=closedQuantity,proto3,oneof" json:"closed_quantity,omitempty"`
+	// Parts of the fill per listing, if the order trades several, in the order in which the venue states them. Empty for
+	// an order on one listing.
+	Legs []*ExecutionLeg `protobuf:"bytes,40,rep,name=legs,proto3" json:"legs,omitempty"`
+	// Prices and volatilities of the listing at the time of the event. Absent if the venue does not report it.
+	MarketContext *v1.MarketContext `protobuf:"bytes,41,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`
+	// Quantity filled so far, including this fill, in `quantity_unit`, over all ids that the order has had. Absent if the
+	// venue does not report it.
+	CumulativeQuantity *string `protobuf:"bytes,42,opt,name=cumulative_quantity,json=cumulativeQuantity,proto3,oneof" json:"cumulative_quantity,omitempty"`
+	// Value filled so far, including this fill, in quote units, without fees. Absent if the venue does not report it.
+	CumulativeQuoteQuantity *string `protobuf:"bytes,43,opt,name=cumulative_quote_quantity,json=cumulativeQuoteQuantity,proto3,oneof" json:"cumulative_quote_quantity,omitempty"`
+	// Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it.
+	LeavesQuantity *string `protobuf:"bytes,44,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
+	// Quantity of the order that was cancelled unfilled, in `quantity_unit`. Absent if the venue does not report it.
+	CancelledQuantity *string `protobuf:"bytes,45,opt,name=cancelled_quantity,json=cancelledQuantity,proto3,oneof" json:"cancelled_quantity,omitempty"`
+	// Quantity by which the venue reduced the order in this event, positive, in `quantity_unit`. Absent if the venue did
+	// not reduce it, or does not report it.
+	ReducedQuantity *string `protobuf:"bytes,46,opt,name=reduced_quantity,json=reducedQuantity,proto3,oneof" json:"reduced_quantity,omitempty"`
+	// Average price of all fills so far, in quote units: the mean weighted by quantity, for inverse contracts the
+	// harmonic mean. Absent if the venue does not report it.
+	AveragePrice *string `protobuf:"bytes,47,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
 	// Whether the order is in the book after the event. Absent if the venue does not report it.
-	Working *bool `protobuf:"varint,26,opt,name=working,proto3,oneof" json:"working,omitempty"`
-	// Why the order was rejected, cancelled or restated.
-	Reason OrderReason `protobuf:"varint,27,opt,name=reason,proto3,enum=cqc.venues.v1.OrderReason" json:"reason,omitempty"`
+	Working *bool `protobuf:"varint,48,opt,name=working,proto3,oneof" json:"working,omitempty"`
+	// Why the order was rejected, cancelled, expired or restated, or why the venue refused to cancel or replace it.
+	Reason OrderReason `protobuf:"varint,49,opt,name=reason,proto3,enum=cqc.venues.v1.OrderReason" json:"reason,omitempty"`
+	// The venue's own value for `reason`. Empty if it has none.
+	RawReason string `protobuf:"bytes,50,opt,name=raw_reason,json=rawReason,proto3" json:"raw_reason,omitempty"`
 	// The reason in the venue's words. Empty if it gives none.
-	ReasonText string `protobuf:"bytes,28,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
+	ReasonText string `protobuf:"bytes,51,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
+	// The venue's id of the group of accounts within which self-trades are prevented. Absent if there is none, or if the
+	// venue does not report it.
+	SelfTradeGroupId *string `protobuf:"bytes,52,opt,name=self_trade_group_id,json=selfTradeGroupId,proto3,oneof" json:"self_trade_group_id,omitempty"`
+	// Notional of all open buy orders of the account on the listing after the event, in quote units, zero or positive.
+	// Absent if the venue does not report it.
+	OpenBidNotional *string `protobuf:"bytes,53,opt,name=open_bid_notional,json=openBidNotional,proto3,oneof" json:"open_bid_notional,omitempty"`
+	// Notional of all open sell orders of the account on the listing after the event, in quote units, zero or positive.
+	// Absent if the venue does not report it.
+	OpenAskNotional *string `protobuf:"bytes,54,opt,name=open_ask_notional,json=openAskNotional,proto3,oneof" json:"open_ask_notional,omitempty"`
+	// The venue's own value for the type of the taker order. Empty if it has none.
+	RawTakerOrderType string `protobuf:"bytes,55,opt,name=raw_taker_order_type,json=rawTakerOrderType,proto3" json:"raw_taker_order_type,omitempty"`
 	// The venue's sequence number of the event. Absent if the venue does not number events.
-	VenueSequence *uint64 `protobuf:"varint,29,opt,name=venue_sequence,json=venueSequence,proto3,oneof" json:"venue_sequence,omitempty"`
-	// Transaction of the event, for a venue on a chain. Absent for all other venues.
-	Onchain *v11.OnchainRef `protobuf:"bytes,30,opt,name=onchain,proto3" json:"onchain,omitempty"`
+	VenueSequence *uint64 `protobuf:"varint,56,opt,name=venue_sequence,json=venueSequence,proto3,oneof" json:"venue_sequence,omitempty"`
+	// Transaction or block of the event, for a venue on a chain. Absent for all other venues.
+	Onchain *v11.OnchainRef `protobuf:"bytes,57,opt,name=onchain,proto3" json:"onchain,omitempty"`
 	// Whether the report results from a comparison with the venue's records. False if the event was received as it
 	// happened.
-	Reconciliation bool `protobuf:"varint,31,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
-	// Position that the fill belongs to.
-	PositionSide PositionSide `protobuf:"varint,32,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
-	// The venue's own value for `position_side`. Empty if it has none.
-	RawPositionSide string `protobuf:"bytes,39,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
+	Reconciliation bool `protobuf:"varint,58,opt,name=reconciliation,proto3" json:"reconciliation,omitempty"`
+	// The order after the event, as the report describes it. Absent if the report describes only the event.
+	Order *Order `protobuf:"bytes,59,opt,name=order,proto3" json:"order,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,60,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// When the event happened at the venue. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,33,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,61,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When the venue sent the report. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,62,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received the report.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,35,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// The order as the report describes it. Absent if the report describes only the event.
-	Order *Order `protobuf:"bytes,36,opt,name=order,proto3" json:"order,omitempty"`
-	// The venue's id of the order list that the order belongs to. Absent if the order is in no list.
-	ListId *string `protobuf:"bytes,40,opt,name=list_id,json=listId,proto3,oneof" json:"list_id,omitempty"`
-	// Notional of all open buy orders of the account on the listing after the event, in quote units. Absent if the venue
-	// does not report it.
-	OpenBidNotional *string `protobuf:"bytes,41,opt,name=open_bid_notional,json=openBidNotional,proto3,oneof" json:"open_bid_notional,omitempty"`
-	// Notional of all open sell orders of the account on the listing after the event, in quote units. Absent if the venue
-	// does not report it.
-	OpenAskNotional *string `protobuf:"bytes,42,opt,name=open_ask_notional,json=openAskNotional,proto3,oneof" json:"open_ask_notional,omitempty"`
-	// The venue's own value for the type of the taker order. Empty if it has none.
-	RawTakerOrderType string `protobuf:"bytes,43,opt,name=raw_taker_order_type,json=rawTakerOrderType,proto3" json:"raw_taker_order_type,omitempty"`
-	// The venue's own value for `reason`. Empty if it has none.
-	RawReason string `protobuf:"bytes,44,opt,name=raw_reason,json=rawReason,proto3" json:"raw_reason,omitempty"`
-	// Quantity by which the venue reduced the order, in `quantity_unit`. Absent if the venue did not reduce it, or does
-	// not report it.
-	ReducedQuantity *string `protobuf:"bytes,45,opt,name=reduced_quantity,json=reducedQuantity,proto3,oneof" json:"reduced_quantity,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,63,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExecutionReport) Reset() {
 	*x = ExecutionReport{}
-	mi := &file_cqc_venues_v1_execution_proto_msgTypes[0]
+	mi := &file_cqc_venues_v1_execution_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -461,7 +509,7 @@ func (x *ExecutionReport) String() string {
 func (*ExecutionReport) ProtoMessage() {}
 
 func (x *ExecutionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_venues_v1_execution_proto_msgTypes[0]
+	mi := &file_cqc_venues_v1_execution_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -474,7 +522,7 @@ func (x *ExecutionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecutionReport.ProtoReflect.Descriptor instead.
 func (*ExecutionReport) Descriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{0}
+	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *ExecutionReport) GetExecId() string {
@@ -482,6 +530,13 @@ func (x *ExecutionReport) GetExecId() string {
 		return x.ExecId
 	}
 	return ""
+}
+
+func (x *ExecutionReport) GetReportSequence() uint64 {
+	if x != nil && x.ReportSequence != nil {
+		return *x.ReportSequence
+	}
+	return 0
 }
 
 func (x *ExecutionReport) GetRefExecId() string {
@@ -533,6 +588,13 @@ func (x *ExecutionReport) GetVenueSymbolId() string {
 	return ""
 }
 
+func (x *ExecutionReport) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
+}
+
 func (x *ExecutionReport) GetOrderId() string {
 	if x != nil && x.OrderId != nil {
 		return *x.OrderId
@@ -561,6 +623,34 @@ func (x *ExecutionReport) GetVenueOrderId() string {
 	return ""
 }
 
+func (x *ExecutionReport) GetListId() string {
+	if x != nil && x.ListId != nil {
+		return *x.ListId
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetVenueListId() string {
+	if x != nil && x.VenueListId != nil {
+		return *x.VenueListId
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetOrigin() OrderOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return OrderOrigin_ORDER_ORIGIN_UNSPECIFIED
+}
+
+func (x *ExecutionReport) GetRawOrigin() string {
+	if x != nil {
+		return x.RawOrigin
+	}
+	return ""
+}
+
 func (x *ExecutionReport) GetSide() OrderSide {
 	if x != nil {
 		return x.Side
@@ -575,9 +665,23 @@ func (x *ExecutionReport) GetRawSide() string {
 	return ""
 }
 
+func (x *ExecutionReport) GetQuantityUnit() v1.QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return v1.QuantityUnit(0)
+}
+
 func (x *ExecutionReport) GetLastQuantity() string {
 	if x != nil && x.LastQuantity != nil {
 		return *x.LastQuantity
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetLastContracts() string {
+	if x != nil && x.LastContracts != nil {
+		return *x.LastContracts
 	}
 	return ""
 }
@@ -589,6 +693,13 @@ func (x *ExecutionReport) GetLastPrice() string {
 	return ""
 }
 
+func (x *ExecutionReport) GetLastStrikeAssetPrice() string {
+	if x != nil && x.LastStrikeAssetPrice != nil {
+		return *x.LastStrikeAssetPrice
+	}
+	return ""
+}
+
 func (x *ExecutionReport) GetLastQuoteQuantity() string {
 	if x != nil && x.LastQuoteQuantity != nil {
 		return *x.LastQuoteQuantity
@@ -596,44 +707,23 @@ func (x *ExecutionReport) GetLastQuoteQuantity() string {
 	return ""
 }
 
-func (x *ExecutionReport) GetCumulativeQuantity() string {
-	if x != nil && x.CumulativeQuantity != nil {
-		return *x.CumulativeQuantity
-	}
-	return ""
-}
-
-func (x *ExecutionReport) GetCumulativeQuoteQuantity() string {
-	if x != nil && x.CumulativeQuoteQuantity != nil {
-		return *x.CumulativeQuoteQuantity
-	}
-	return ""
-}
-
-func (x *ExecutionReport) GetLeavesQuantity() string {
-	if x != nil && x.LeavesQuantity != nil {
-		return *x.LeavesQuantity
-	}
-	return ""
-}
-
-func (x *ExecutionReport) GetAveragePrice() string {
-	if x != nil && x.AveragePrice != nil {
-		return *x.AveragePrice
-	}
-	return ""
-}
-
-func (x *ExecutionReport) GetQuantityUnit() v1.QuantityUnit {
+func (x *ExecutionReport) GetLastValuation() *v11.Valuation {
 	if x != nil {
-		return x.QuantityUnit
+		return x.LastValuation
 	}
-	return v1.QuantityUnit(0)
+	return nil
 }
 
 func (x *ExecutionReport) GetTradeId() string {
 	if x != nil && x.TradeId != nil {
 		return *x.TradeId
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetBlockTradeId() string {
+	if x != nil && x.BlockTradeId != nil {
+		return *x.BlockTradeId
 	}
 	return ""
 }
@@ -666,48 +756,6 @@ func (x *ExecutionReport) GetRealizedPnl() string {
 	return ""
 }
 
-func (x *ExecutionReport) GetWorking() bool {
-	if x != nil && x.Working != nil {
-		return *x.Working
-	}
-	return false
-}
-
-func (x *ExecutionReport) GetReason() OrderReason {
-	if x != nil {
-		return x.Reason
-	}
-	return OrderReason_ORDER_REASON_UNSPECIFIED
-}
-
-func (x *ExecutionReport) GetReasonText() string {
-	if x != nil {
-		return x.ReasonText
-	}
-	return ""
-}
-
-func (x *ExecutionReport) GetVenueSequence() uint64 {
-	if x != nil && x.VenueSequence != nil {
-		return *x.VenueSequence
-	}
-	return 0
-}
-
-func (x *ExecutionReport) GetOnchain() *v11.OnchainRef {
-	if x != nil {
-		return x.Onchain
-	}
-	return nil
-}
-
-func (x *ExecutionReport) GetReconciliation() bool {
-	if x != nil {
-		return x.Reconciliation
-	}
-	return false
-}
-
 func (x *ExecutionReport) GetPositionSide() PositionSide {
 	if x != nil {
 		return x.PositionSide
@@ -722,37 +770,121 @@ func (x *ExecutionReport) GetRawPositionSide() string {
 	return ""
 }
 
-func (x *ExecutionReport) GetTimestamp() *timestamppb.Timestamp {
+func (x *ExecutionReport) GetPositionEffect() PositionEffect {
 	if x != nil {
-		return x.Timestamp
+		return x.PositionEffect
+	}
+	return PositionEffect_POSITION_EFFECT_UNSPECIFIED
+}
+
+func (x *ExecutionReport) GetRawPositionEffect() string {
+	if x != nil {
+		return x.RawPositionEffect
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetPositionQuantityBefore() string {
+	if x != nil && x.PositionQuantityBefore != nil {
+		return *x.PositionQuantityBefore
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetClosedQuantity() string {
+	if x != nil && x.ClosedQuantity != nil {
+		return *x.ClosedQuantity
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetLegs() []*ExecutionLeg {
+	if x != nil {
+		return x.Legs
 	}
 	return nil
 }
 
-func (x *ExecutionReport) GetPublishedAt() *timestamppb.Timestamp {
+func (x *ExecutionReport) GetMarketContext() *v1.MarketContext {
 	if x != nil {
-		return x.PublishedAt
+		return x.MarketContext
 	}
 	return nil
 }
 
-func (x *ExecutionReport) GetReceivedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ReceivedAt
+func (x *ExecutionReport) GetCumulativeQuantity() string {
+	if x != nil && x.CumulativeQuantity != nil {
+		return *x.CumulativeQuantity
 	}
-	return nil
+	return ""
 }
 
-func (x *ExecutionReport) GetOrder() *Order {
-	if x != nil {
-		return x.Order
+func (x *ExecutionReport) GetCumulativeQuoteQuantity() string {
+	if x != nil && x.CumulativeQuoteQuantity != nil {
+		return *x.CumulativeQuoteQuantity
 	}
-	return nil
+	return ""
 }
 
-func (x *ExecutionReport) GetListId() string {
-	if x != nil && x.ListId != nil {
-		return *x.ListId
+func (x *ExecutionReport) GetLeavesQuantity() string {
+	if x != nil && x.LeavesQuantity != nil {
+		return *x.LeavesQuantity
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetCancelledQuantity() string {
+	if x != nil && x.CancelledQuantity != nil {
+		return *x.CancelledQuantity
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetReducedQuantity() string {
+	if x != nil && x.ReducedQuantity != nil {
+		return *x.ReducedQuantity
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetAveragePrice() string {
+	if x != nil && x.AveragePrice != nil {
+		return *x.AveragePrice
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetWorking() bool {
+	if x != nil && x.Working != nil {
+		return *x.Working
+	}
+	return false
+}
+
+func (x *ExecutionReport) GetReason() OrderReason {
+	if x != nil {
+		return x.Reason
+	}
+	return OrderReason_ORDER_REASON_UNSPECIFIED
+}
+
+func (x *ExecutionReport) GetRawReason() string {
+	if x != nil {
+		return x.RawReason
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetReasonText() string {
+	if x != nil {
+		return x.ReasonText
+	}
+	return ""
+}
+
+func (x *ExecutionReport) GetSelfTradeGroupId() string {
+	if x != nil && x.SelfTradeGroupId != nil {
+		return *x.SelfTradeGroupId
 	}
 	return ""
 }
@@ -778,218 +910,58 @@ func (x *ExecutionReport) GetRawTakerOrderType() string {
 	return ""
 }
 
-func (x *ExecutionReport) GetRawReason() string {
+func (x *ExecutionReport) GetVenueSequence() uint64 {
+	if x != nil && x.VenueSequence != nil {
+		return *x.VenueSequence
+	}
+	return 0
+}
+
+func (x *ExecutionReport) GetOnchain() *v11.OnchainRef {
 	if x != nil {
-		return x.RawReason
+		return x.Onchain
 	}
-	return ""
+	return nil
 }
 
-func (x *ExecutionReport) GetReducedQuantity() string {
-	if x != nil && x.ReducedQuantity != nil {
-		return *x.ReducedQuantity
-	}
-	return ""
-}
-
-// An account's balance of one asset.
-//
-// Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
-type Balance struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Account that holds the balance.
-	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Asset that is held.
-	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Use that the balance is set aside for.
-	Type BalanceType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.venues.v1.BalanceType" json:"type,omitempty"`
-	// The venue's own value for `type`. Empty if it has none.
-	RawType string `protobuf:"bytes,16,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
-	// Listing that the balance is collateral for. Absent unless the balance is isolated.
-	VenueSymbolId *string `protobuf:"bytes,4,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
-	// Total balance, in units of the asset. Absent if the venue does not report it.
-	Total *string `protobuf:"bytes,5,opt,name=total,proto3,oneof" json:"total,omitempty"`
-	// Amount that can be traded, in units of the asset. Absent if the venue does not report it.
-	Free *string `protobuf:"bytes,6,opt,name=free,proto3,oneof" json:"free,omitempty"`
-	// Amount held by open orders and withdrawals, in units of the asset. Absent if the venue does not report it.
-	Locked *string `protobuf:"bytes,7,opt,name=locked,proto3,oneof" json:"locked,omitempty"`
-	// Amount borrowed, in units of the asset. Absent if the venue does not report it.
-	Debt *string `protobuf:"bytes,8,opt,name=debt,proto3,oneof" json:"debt,omitempty"`
-	// Interest owed on the amount borrowed, in units of the asset. Absent if the venue does not report it.
-	Interest *string `protobuf:"bytes,9,opt,name=interest,proto3,oneof" json:"interest,omitempty"`
-	// Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it.
-	MaxWithdrawable *string `protobuf:"bytes,10,opt,name=max_withdrawable,json=maxWithdrawable,proto3,oneof" json:"max_withdrawable,omitempty"`
-	// Change that led to this balance, in units of the asset. Negative is a decrease. Absent in a snapshot.
-	Change *string `protobuf:"bytes,11,opt,name=change,proto3,oneof" json:"change,omitempty"`
-	// Why the balance changed.
-	ChangeReason BalanceChangeReason `protobuf:"varint,12,opt,name=change_reason,json=changeReason,proto3,enum=cqc.venues.v1.BalanceChangeReason" json:"change_reason,omitempty"`
-	// The venue's own value for `change_reason`. Empty if it has none.
-	RawChangeReason string `protobuf:"bytes,13,opt,name=raw_change_reason,json=rawChangeReason,proto3" json:"raw_change_reason,omitempty"`
-	// Part of the total that serves as collateral for all cross-margin positions, in units of the asset. Absent if the
-	// venue does not report it.
-	CrossWalletBalance *string `protobuf:"bytes,17,opt,name=cross_wallet_balance,json=crossWalletBalance,proto3,oneof" json:"cross_wallet_balance,omitempty"`
-	// Time of this state at the venue. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received the balance.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// When the venue sent the balance. Absent if the venue does not report it.
-	PublishedAt   *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Balance) Reset() {
-	*x = Balance{}
-	mi := &file_cqc_venues_v1_execution_proto_msgTypes[1]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Balance) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Balance) ProtoMessage() {}
-
-func (x *Balance) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_venues_v1_execution_proto_msgTypes[1]
+func (x *ExecutionReport) GetReconciliation() bool {
 	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
+		return x.Reconciliation
 	}
-	return mi.MessageOf(x)
+	return false
 }
 
-// Deprecated: Use Balance.ProtoReflect.Descriptor instead.
-func (*Balance) Descriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_execution_proto_rawDescGZIP(), []int{1}
-}
-
-func (x *Balance) GetAccountId() string {
+func (x *ExecutionReport) GetOrder() *Order {
 	if x != nil {
-		return x.AccountId
+		return x.Order
 	}
-	return ""
+	return nil
 }
 
-func (x *Balance) GetAssetId() string {
+func (x *ExecutionReport) GetVenueFields() map[string]string {
 	if x != nil {
-		return x.AssetId
+		return x.VenueFields
 	}
-	return ""
+	return nil
 }
 
-func (x *Balance) GetType() BalanceType {
-	if x != nil {
-		return x.Type
-	}
-	return BalanceType_BALANCE_TYPE_UNSPECIFIED
-}
-
-func (x *Balance) GetRawType() string {
-	if x != nil {
-		return x.RawType
-	}
-	return ""
-}
-
-func (x *Balance) GetVenueSymbolId() string {
-	if x != nil && x.VenueSymbolId != nil {
-		return *x.VenueSymbolId
-	}
-	return ""
-}
-
-func (x *Balance) GetTotal() string {
-	if x != nil && x.Total != nil {
-		return *x.Total
-	}
-	return ""
-}
-
-func (x *Balance) GetFree() string {
-	if x != nil && x.Free != nil {
-		return *x.Free
-	}
-	return ""
-}
-
-func (x *Balance) GetLocked() string {
-	if x != nil && x.Locked != nil {
-		return *x.Locked
-	}
-	return ""
-}
-
-func (x *Balance) GetDebt() string {
-	if x != nil && x.Debt != nil {
-		return *x.Debt
-	}
-	return ""
-}
-
-func (x *Balance) GetInterest() string {
-	if x != nil && x.Interest != nil {
-		return *x.Interest
-	}
-	return ""
-}
-
-func (x *Balance) GetMaxWithdrawable() string {
-	if x != nil && x.MaxWithdrawable != nil {
-		return *x.MaxWithdrawable
-	}
-	return ""
-}
-
-func (x *Balance) GetChange() string {
-	if x != nil && x.Change != nil {
-		return *x.Change
-	}
-	return ""
-}
-
-func (x *Balance) GetChangeReason() BalanceChangeReason {
-	if x != nil {
-		return x.ChangeReason
-	}
-	return BalanceChangeReason_BALANCE_CHANGE_REASON_UNSPECIFIED
-}
-
-func (x *Balance) GetRawChangeReason() string {
-	if x != nil {
-		return x.RawChangeReason
-	}
-	return ""
-}
-
-func (x *Balance) GetCrossWalletBalance() string {
-	if x != nil && x.CrossWalletBalance != nil {
-		return *x.CrossWalletBalance
-	}
-	return ""
-}
-
-func (x *Balance) GetTimestamp() *timestamppb.Timestamp {
+func (x *ExecutionReport) GetTimestamp() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Timestamp
 	}
 	return nil
 }
 
-func (x *Balance) GetReceivedAt() *timestamppb.Timestamp {
+func (x *ExecutionReport) GetPublishedAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ReceivedAt
+		return x.PublishedAt
 	}
 	return nil
 }
 
-func (x *Balance) GetPublishedAt() *timestamppb.Timestamp {
+func (x *ExecutionReport) GetReceivedAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.PublishedAt
+		return x.ReceivedAt
 	}
 	return nil
 }
@@ -998,118 +970,138 @@ var File_cqc_venues_v1_execution_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcqc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x15\n" +
+	"\x1dcqc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/assets/v1/valuation.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x05\n" +
+	"\fExecutionLeg\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12,\n" +
+	"\x04side\x18\x03 \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
+	"\braw_side\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12*\n" +
+	"\bquantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\bquantity\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\x06 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12$\n" +
+	"\x05price\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05price\x88\x01\x01\x12(\n" +
+	"\btrade_id\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\atradeId\x88\x01\x01\x12&\n" +
+	"\x04fees\x18\t \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x12D\n" +
+	"\x0emarket_context\x18\n" +
+	" \x01(\v2\x1d.cqc.markets.v1.MarketContextR\rmarketContext\x12O\n" +
+	"\fvenue_fields\x18\v \x03(\v2,.cqc.venues.v1.ExecutionLeg.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idB\v\n" +
+	"\t_quantityB\b\n" +
+	"\x06_priceB\v\n" +
+	"\t_trade_id\"\xaf \n" +
 	"\x0fExecutionReport\x12#\n" +
 	"\aexec_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06execId\x12-\n" +
-	"\vref_exec_id\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\trefExecId\x88\x01\x01\x124\n" +
-	"\texec_type\x18\x03 \x01(\x0e2\x17.cqc.venues.v1.ExecTypeR\bexecType\x12,\n" +
-	"\rraw_exec_type\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\vrawExecType\x12=\n" +
-	"\forder_status\x18\x05 \x01(\x0e2\x1a.cqc.venues.v1.OrderStatusR\vorderStatus\x122\n" +
-	"\x10raw_order_status\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawOrderStatus\x12)\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x06execId\x12,\n" +
+	"\x0freport_sequence\x18\x02 \x01(\x04H\x00R\x0ereportSequence\x88\x01\x01\x12-\n" +
+	"\vref_exec_id\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x01R\trefExecId\x88\x01\x01\x124\n" +
+	"\texec_type\x18\x04 \x01(\x0e2\x17.cqc.venues.v1.ExecTypeR\bexecType\x12,\n" +
+	"\rraw_exec_type\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\vrawExecType\x12=\n" +
+	"\forder_status\x18\x06 \x01(\x0e2\x1a.cqc.venues.v1.OrderStatusR\vorderStatus\x122\n" +
+	"\x10raw_order_status\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawOrderStatus\x12)\n" +
 	"\n" +
-	"account_id\x18\a \x01(\tB\n" +
+	"account_id\x18\b \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x126\n" +
-	"\x0fvenue_symbol_id\x18\b \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12*\n" +
-	"\border_id\x18\t \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x02R\aorderId\x88\x01\x01\x125\n" +
-	"\x0fclient_order_id\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\rclientOrderId\x88\x01\x01\x12F\n" +
-	"\x18original_client_order_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\x15originalClientOrderId\x88\x01\x01\x123\n" +
-	"\x0evenue_order_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\fvenueOrderId\x88\x01\x01\x12,\n" +
-	"\x04side\x18\r \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
-	"\braw_side\x18% \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x123\n" +
-	"\rlast_quantity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\flastQuantity\x88\x01\x01\x12-\n" +
+	"\x0fvenue_symbol_id\x18\t \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x02R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\n" +
+	" \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12*\n" +
+	"\border_id\x18\v \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x03R\aorderId\x88\x01\x01\x125\n" +
+	"\x0fclient_order_id\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\rclientOrderId\x88\x01\x01\x12F\n" +
+	"\x18original_client_order_id\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\x15originalClientOrderId\x88\x01\x01\x123\n" +
+	"\x0evenue_order_id\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x06R\fvenueOrderId\x88\x01\x01\x12(\n" +
+	"\alist_id\x18\x0f \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\aR\x06listId\x88\x01\x01\x121\n" +
+	"\rvenue_list_id\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\bR\vvenueListId\x88\x01\x01\x122\n" +
+	"\x06origin\x18\x11 \x01(\x0e2\x1a.cqc.venues.v1.OrderOriginR\x06origin\x12'\n" +
 	"\n" +
-	"last_price\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\tlastPrice\x88\x01\x01\x12>\n" +
-	"\x13last_quote_quantity\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x11lastQuoteQuantity\x88\x01\x01\x12?\n" +
-	"\x13cumulative_quantity\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x12cumulativeQuantity\x88\x01\x01\x12J\n" +
-	"\x19cumulative_quote_quantity\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
-	"R\x17cumulativeQuoteQuantity\x88\x01\x01\x127\n" +
-	"\x0fleaves_quantity\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x0eleavesQuantity\x88\x01\x01\x123\n" +
-	"\raverage_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\faveragePrice\x88\x01\x01\x12A\n" +
-	"\rquantity_unit\x18\x15 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12(\n" +
-	"\btrade_id\x18\x16 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\rR\atradeId\x88\x01\x01\x12:\n" +
-	"\tliquidity\x18\x17 \x01(\x0e2\x1c.cqc.venues.v1.LiquiditySideR\tliquidity\x12-\n" +
-	"\rraw_liquidity\x18& \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawLiquidity\x12&\n" +
-	"\x04fees\x18\x18 \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x121\n" +
-	"\frealized_pnl\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\vrealizedPnl\x88\x01\x01\x12\x1d\n" +
-	"\aworking\x18\x1a \x01(\bH\x0fR\aworking\x88\x01\x01\x122\n" +
-	"\x06reason\x18\x1b \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\x06reason\x12)\n" +
-	"\vreason_text\x18\x1c \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\n" +
-	"reasonText\x12*\n" +
-	"\x0evenue_sequence\x18\x1d \x01(\x04H\x10R\rvenueSequence\x88\x01\x01\x123\n" +
-	"\aonchain\x18\x1e \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12&\n" +
-	"\x0ereconciliation\x18\x1f \x01(\bR\x0ereconciliation\x12@\n" +
-	"\rposition_side\x18  \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
-	"\x11raw_position_side\x18' \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionSide\x128\n" +
-	"\ttimestamp\x18! \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
-	"\fpublished_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18# \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x12*\n" +
-	"\x05order\x18$ \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\x12&\n" +
-	"\alist_id\x18( \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x11R\x06listId\x88\x01\x01\x12:\n" +
-	"\x11open_bid_notional\x18) \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\x0fopenBidNotional\x88\x01\x01\x12:\n" +
-	"\x11open_ask_notional\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\x0fopenAskNotional\x88\x01\x01\x129\n" +
-	"\x14raw_taker_order_type\x18+ \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11rawTakerOrderType\x12'\n" +
+	"raw_origin\x18\x12 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawOrigin\x12,\n" +
+	"\x04side\x18\x13 \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
+	"\braw_side\x18\x14 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12A\n" +
+	"\rquantity_unit\x18\x15 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x123\n" +
+	"\rlast_quantity\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\flastQuantity\x88\x01\x01\x125\n" +
+	"\x0elast_contracts\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\rlastContracts\x88\x01\x01\x12-\n" +
 	"\n" +
-	"raw_reason\x18, \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawReason\x129\n" +
-	"\x10reduced_quantity\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\x0freducedQuantity\x88\x01\x01B\x0e\n" +
+	"last_price\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\tlastPrice\x88\x01\x01\x12E\n" +
+	"\x17last_strike_asset_price\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\x14lastStrikeAssetPrice\x88\x01\x01\x12>\n" +
+	"\x13last_quote_quantity\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\x11lastQuoteQuantity\x88\x01\x01\x12?\n" +
+	"\x0elast_valuation\x18\x1b \x01(\v2\x18.cqc.assets.v1.ValuationR\rlastValuation\x12(\n" +
+	"\btrade_id\x18\x1c \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x0eR\atradeId\x88\x01\x01\x123\n" +
+	"\x0eblock_trade_id\x18\x1d \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x0fR\fblockTradeId\x88\x01\x01\x12:\n" +
+	"\tliquidity\x18\x1e \x01(\x0e2\x1c.cqc.venues.v1.LiquiditySideR\tliquidity\x12-\n" +
+	"\rraw_liquidity\x18\x1f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawLiquidity\x12&\n" +
+	"\x04fees\x18  \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x121\n" +
+	"\frealized_pnl\x18! \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\vrealizedPnl\x88\x01\x01\x12@\n" +
+	"\rposition_side\x18\" \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
+	"\x11raw_position_side\x18# \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionSide\x12F\n" +
+	"\x0fposition_effect\x18$ \x01(\x0e2\x1d.cqc.venues.v1.PositionEffectR\x0epositionEffect\x128\n" +
+	"\x13raw_position_effect\x18% \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11rawPositionEffect\x12H\n" +
+	"\x18position_quantity_before\x18& \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x11R\x16positionQuantityBefore\x88\x01\x01\x127\n" +
+	"\x0fclosed_quantity\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\x0eclosedQuantity\x88\x01\x01\x12/\n" +
+	"\x04legs\x18( \x03(\v2\x1b.cqc.venues.v1.ExecutionLegR\x04legs\x12D\n" +
+	"\x0emarket_context\x18) \x01(\v2\x1d.cqc.markets.v1.MarketContextR\rmarketContext\x12?\n" +
+	"\x13cumulative_quantity\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\x12cumulativeQuantity\x88\x01\x01\x12J\n" +
+	"\x19cumulative_quote_quantity\x18+ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\x17cumulativeQuoteQuantity\x88\x01\x01\x127\n" +
+	"\x0fleaves_quantity\x18, \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x15R\x0eleavesQuantity\x88\x01\x01\x12=\n" +
+	"\x12cancelled_quantity\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x16R\x11cancelledQuantity\x88\x01\x01\x129\n" +
+	"\x10reduced_quantity\x18. \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x17R\x0freducedQuantity\x88\x01\x01\x123\n" +
+	"\raverage_price\x18/ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x18R\faveragePrice\x88\x01\x01\x12\x1d\n" +
+	"\aworking\x180 \x01(\bH\x19R\aworking\x88\x01\x01\x122\n" +
+	"\x06reason\x181 \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\x06reason\x12'\n" +
+	"\n" +
+	"raw_reason\x182 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawReason\x12)\n" +
+	"\vreason_text\x183 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\n" +
+	"reasonText\x12<\n" +
+	"\x13self_trade_group_id\x184 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x1aR\x10selfTradeGroupId\x88\x01\x01\x12:\n" +
+	"\x11open_bid_notional\x185 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1bR\x0fopenBidNotional\x88\x01\x01\x12:\n" +
+	"\x11open_ask_notional\x186 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1cR\x0fopenAskNotional\x88\x01\x01\x129\n" +
+	"\x14raw_taker_order_type\x187 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11rawTakerOrderType\x12*\n" +
+	"\x0evenue_sequence\x188 \x01(\x04H\x1dR\rvenueSequence\x88\x01\x01\x123\n" +
+	"\aonchain\x189 \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12&\n" +
+	"\x0ereconciliation\x18: \x01(\bR\x0ereconciliation\x12*\n" +
+	"\x05order\x18; \x01(\v2\x14.cqc.venues.v1.OrderR\x05order\x12R\n" +
+	"\fvenue_fields\x18< \x03(\v2/.cqc.venues.v1.ExecutionReport.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18= \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18> \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18? \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_report_sequenceB\x0e\n" +
 	"\f_ref_exec_idB\x12\n" +
 	"\x10_venue_symbol_idB\v\n" +
 	"\t_order_idB\x12\n" +
 	"\x10_client_order_idB\x1b\n" +
 	"\x19_original_client_order_idB\x11\n" +
-	"\x0f_venue_order_idB\x10\n" +
-	"\x0e_last_quantityB\r\n" +
-	"\v_last_priceB\x16\n" +
-	"\x14_last_quote_quantityB\x16\n" +
+	"\x0f_venue_order_idB\n" +
+	"\n" +
+	"\b_list_idB\x10\n" +
+	"\x0e_venue_list_idB\x10\n" +
+	"\x0e_last_quantityB\x11\n" +
+	"\x0f_last_contractsB\r\n" +
+	"\v_last_priceB\x1a\n" +
+	"\x18_last_strike_asset_priceB\x16\n" +
+	"\x14_last_quote_quantityB\v\n" +
+	"\t_trade_idB\x11\n" +
+	"\x0f_block_trade_idB\x0f\n" +
+	"\r_realized_pnlB\x1b\n" +
+	"\x19_position_quantity_beforeB\x12\n" +
+	"\x10_closed_quantityB\x16\n" +
 	"\x14_cumulative_quantityB\x1c\n" +
 	"\x1a_cumulative_quote_quantityB\x12\n" +
-	"\x10_leaves_quantityB\x10\n" +
-	"\x0e_average_priceB\v\n" +
-	"\t_trade_idB\x0f\n" +
-	"\r_realized_pnlB\n" +
+	"\x10_leaves_quantityB\x15\n" +
+	"\x13_cancelled_quantityB\x13\n" +
+	"\x11_reduced_quantityB\x10\n" +
+	"\x0e_average_priceB\n" +
 	"\n" +
-	"\b_workingB\x11\n" +
-	"\x0f_venue_sequenceB\n" +
-	"\n" +
-	"\b_list_idB\x14\n" +
+	"\b_workingB\x16\n" +
+	"\x14_self_trade_group_idB\x14\n" +
 	"\x12_open_bid_notionalB\x14\n" +
-	"\x12_open_ask_notionalB\x13\n" +
-	"\x11_reduced_quantity\"\x8c\b\n" +
-	"\aBalance\x12)\n" +
-	"\n" +
-	"account_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12$\n" +
-	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12.\n" +
-	"\x04type\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.BalanceTypeR\x04type\x12#\n" +
-	"\braw_type\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x126\n" +
-	"\x0fvenue_symbol_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12$\n" +
-	"\x05total\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x05total\x88\x01\x01\x12\"\n" +
-	"\x04free\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x04free\x88\x01\x01\x12&\n" +
-	"\x06locked\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x06locked\x88\x01\x01\x12\"\n" +
-	"\x04debt\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x04debt\x88\x01\x01\x12*\n" +
-	"\binterest\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\binterest\x88\x01\x01\x129\n" +
-	"\x10max_withdrawable\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x0fmaxWithdrawable\x88\x01\x01\x12&\n" +
-	"\x06change\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x06change\x88\x01\x01\x12G\n" +
-	"\rchange_reason\x18\f \x01(\x0e2\".cqc.venues.v1.BalanceChangeReasonR\fchangeReason\x124\n" +
-	"\x11raw_change_reason\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawChangeReason\x12@\n" +
-	"\x14cross_wallet_balance\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x12crossWalletBalance\x88\x01\x01\x128\n" +
-	"\ttimestamp\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x12=\n" +
-	"\fpublished_at\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAtB\x12\n" +
-	"\x10_venue_symbol_idB\b\n" +
-	"\x06_totalB\a\n" +
-	"\x05_freeB\t\n" +
-	"\a_lockedB\a\n" +
-	"\x05_debtB\v\n" +
-	"\t_interestB\x13\n" +
-	"\x11_max_withdrawableB\t\n" +
-	"\a_changeB\x17\n" +
-	"\x15_cross_wallet_balance*\xf0\x02\n" +
+	"\x12_open_ask_notionalB\x11\n" +
+	"\x0f_venue_sequence*\xaf\x03\n" +
 	"\bExecType\x12\x19\n" +
 	"\x15EXEC_TYPE_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rEXEC_TYPE_NEW\x10\x01\x12\x13\n" +
@@ -1125,34 +1117,14 @@ const file_cqc_venues_v1_execution_proto_rawDesc = "" +
 	"\x12\x1a\n" +
 	"\x16EXEC_TYPE_TRADE_CANCEL\x10\v\x12\x16\n" +
 	"\x12EXEC_TYPE_RESTATED\x10\f\x12\x1a\n" +
-	"\x16EXEC_TYPE_ORDER_STATUS\x10\r*\x7f\n" +
+	"\x16EXEC_TYPE_ORDER_STATUS\x10\r\x12\x1d\n" +
+	"\x19EXEC_TYPE_CANCEL_REJECTED\x10\x0e\x12\x1e\n" +
+	"\x1aEXEC_TYPE_REPLACE_REJECTED\x10\x0f*\x7f\n" +
 	"\rLiquiditySide\x12\x1e\n" +
 	"\x1aLIQUIDITY_SIDE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14LIQUIDITY_SIDE_MAKER\x10\x01\x12\x18\n" +
 	"\x14LIQUIDITY_SIDE_TAKER\x10\x02\x12\x1a\n" +
-	"\x16LIQUIDITY_SIDE_AUCTION\x10\x03*\xc5\x01\n" +
-	"\vBalanceType\x12\x1c\n" +
-	"\x18BALANCE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
-	"\x11BALANCE_TYPE_SPOT\x10\x01\x12\x17\n" +
-	"\x13BALANCE_TYPE_MARGIN\x10\x02\x12\x1c\n" +
-	"\x18BALANCE_TYPE_DERIVATIVES\x10\x03\x12\x19\n" +
-	"\x15BALANCE_TYPE_ISOLATED\x10\x04\x12\x18\n" +
-	"\x14BALANCE_TYPE_FUNDING\x10\x05\x12\x15\n" +
-	"\x11BALANCE_TYPE_EARN\x10\x06*\xc5\x03\n" +
-	"\x13BalanceChangeReason\x12%\n" +
-	"!BALANCE_CHANGE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
-	"\x1bBALANCE_CHANGE_REASON_TRADE\x10\x01\x12!\n" +
-	"\x1dBALANCE_CHANGE_REASON_DEPOSIT\x10\x02\x12$\n" +
-	" BALANCE_CHANGE_REASON_WITHDRAWAL\x10\x03\x12\"\n" +
-	"\x1eBALANCE_CHANGE_REASON_TRANSFER\x10\x04\x12\x1d\n" +
-	"\x19BALANCE_CHANGE_REASON_FEE\x10\x05\x12!\n" +
-	"\x1dBALANCE_CHANGE_REASON_FUNDING\x10\x06\x12\"\n" +
-	"\x1eBALANCE_CHANGE_REASON_INTEREST\x10\a\x12%\n" +
-	"!BALANCE_CHANGE_REASON_LIQUIDATION\x10\b\x12$\n" +
-	" BALANCE_CHANGE_REASON_SETTLEMENT\x10\t\x12 \n" +
-	"\x1cBALANCE_CHANGE_REASON_REWARD\x10\n" +
-	"\x12$\n" +
-	" BALANCE_CHANGE_REASON_ADJUSTMENT\x10\vBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"\x16LIQUIDITY_SIDE_AUCTION\x10\x03BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_execution_proto_rawDescOnce sync.Once
@@ -1166,49 +1138,62 @@ func file_cqc_venues_v1_execution_proto_rawDescGZIP() []byte {
 	return file_cqc_venues_v1_execution_proto_rawDescData
 }
 
-var file_cqc_venues_v1_execution_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_cqc_venues_v1_execution_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_venues_v1_execution_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_cqc_venues_v1_execution_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_cqc_venues_v1_execution_proto_goTypes = []any{
 	(ExecType)(0),                 // 0: cqc.venues.v1.ExecType
 	(LiquiditySide)(0),            // 1: cqc.venues.v1.LiquiditySide
-	(BalanceType)(0),              // 2: cqc.venues.v1.BalanceType
-	(BalanceChangeReason)(0),      // 3: cqc.venues.v1.BalanceChangeReason
-	(*ExecutionReport)(nil),       // 4: cqc.venues.v1.ExecutionReport
-	(*Balance)(nil),               // 5: cqc.venues.v1.Balance
-	(OrderStatus)(0),              // 6: cqc.venues.v1.OrderStatus
+	(*ExecutionLeg)(nil),          // 2: cqc.venues.v1.ExecutionLeg
+	(*ExecutionReport)(nil),       // 3: cqc.venues.v1.ExecutionReport
+	nil,                           // 4: cqc.venues.v1.ExecutionLeg.VenueFieldsEntry
+	nil,                           // 5: cqc.venues.v1.ExecutionReport.VenueFieldsEntry
+	(*v1.NativeListing)(nil),      // 6: cqc.markets.v1.NativeListing
 	(OrderSide)(0),                // 7: cqc.venues.v1.OrderSide
 	(v1.QuantityUnit)(0),          // 8: cqc.markets.v1.QuantityUnit
 	(*Fee)(nil),                   // 9: cqc.venues.v1.Fee
-	(OrderReason)(0),              // 10: cqc.venues.v1.OrderReason
-	(*v11.OnchainRef)(nil),        // 11: cqc.assets.v1.OnchainRef
-	(PositionSide)(0),             // 12: cqc.venues.v1.PositionSide
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
-	(*Order)(nil),                 // 14: cqc.venues.v1.Order
+	(*v1.MarketContext)(nil),      // 10: cqc.markets.v1.MarketContext
+	(OrderStatus)(0),              // 11: cqc.venues.v1.OrderStatus
+	(OrderOrigin)(0),              // 12: cqc.venues.v1.OrderOrigin
+	(*v11.Valuation)(nil),         // 13: cqc.assets.v1.Valuation
+	(PositionSide)(0),             // 14: cqc.venues.v1.PositionSide
+	(PositionEffect)(0),           // 15: cqc.venues.v1.PositionEffect
+	(OrderReason)(0),              // 16: cqc.venues.v1.OrderReason
+	(*v11.OnchainRef)(nil),        // 17: cqc.assets.v1.OnchainRef
+	(*Order)(nil),                 // 18: cqc.venues.v1.Order
+	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
 }
 var file_cqc_venues_v1_execution_proto_depIdxs = []int32{
-	0,  // 0: cqc.venues.v1.ExecutionReport.exec_type:type_name -> cqc.venues.v1.ExecType
-	6,  // 1: cqc.venues.v1.ExecutionReport.order_status:type_name -> cqc.venues.v1.OrderStatus
-	7,  // 2: cqc.venues.v1.ExecutionReport.side:type_name -> cqc.venues.v1.OrderSide
-	8,  // 3: cqc.venues.v1.ExecutionReport.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	1,  // 4: cqc.venues.v1.ExecutionReport.liquidity:type_name -> cqc.venues.v1.LiquiditySide
-	9,  // 5: cqc.venues.v1.ExecutionReport.fees:type_name -> cqc.venues.v1.Fee
-	10, // 6: cqc.venues.v1.ExecutionReport.reason:type_name -> cqc.venues.v1.OrderReason
-	11, // 7: cqc.venues.v1.ExecutionReport.onchain:type_name -> cqc.assets.v1.OnchainRef
-	12, // 8: cqc.venues.v1.ExecutionReport.position_side:type_name -> cqc.venues.v1.PositionSide
-	13, // 9: cqc.venues.v1.ExecutionReport.timestamp:type_name -> google.protobuf.Timestamp
-	13, // 10: cqc.venues.v1.ExecutionReport.published_at:type_name -> google.protobuf.Timestamp
-	13, // 11: cqc.venues.v1.ExecutionReport.received_at:type_name -> google.protobuf.Timestamp
-	14, // 12: cqc.venues.v1.ExecutionReport.order:type_name -> cqc.venues.v1.Order
-	2,  // 13: cqc.venues.v1.Balance.type:type_name -> cqc.venues.v1.BalanceType
-	3,  // 14: cqc.venues.v1.Balance.change_reason:type_name -> cqc.venues.v1.BalanceChangeReason
-	13, // 15: cqc.venues.v1.Balance.timestamp:type_name -> google.protobuf.Timestamp
-	13, // 16: cqc.venues.v1.Balance.received_at:type_name -> google.protobuf.Timestamp
-	13, // 17: cqc.venues.v1.Balance.published_at:type_name -> google.protobuf.Timestamp
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	6,  // 0: cqc.venues.v1.ExecutionLeg.native_listing:type_name -> cqc.markets.v1.NativeListing
+	7,  // 1: cqc.venues.v1.ExecutionLeg.side:type_name -> cqc.venues.v1.OrderSide
+	8,  // 2: cqc.venues.v1.ExecutionLeg.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	9,  // 3: cqc.venues.v1.ExecutionLeg.fees:type_name -> cqc.venues.v1.Fee
+	10, // 4: cqc.venues.v1.ExecutionLeg.market_context:type_name -> cqc.markets.v1.MarketContext
+	4,  // 5: cqc.venues.v1.ExecutionLeg.venue_fields:type_name -> cqc.venues.v1.ExecutionLeg.VenueFieldsEntry
+	0,  // 6: cqc.venues.v1.ExecutionReport.exec_type:type_name -> cqc.venues.v1.ExecType
+	11, // 7: cqc.venues.v1.ExecutionReport.order_status:type_name -> cqc.venues.v1.OrderStatus
+	6,  // 8: cqc.venues.v1.ExecutionReport.native_listing:type_name -> cqc.markets.v1.NativeListing
+	12, // 9: cqc.venues.v1.ExecutionReport.origin:type_name -> cqc.venues.v1.OrderOrigin
+	7,  // 10: cqc.venues.v1.ExecutionReport.side:type_name -> cqc.venues.v1.OrderSide
+	8,  // 11: cqc.venues.v1.ExecutionReport.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	13, // 12: cqc.venues.v1.ExecutionReport.last_valuation:type_name -> cqc.assets.v1.Valuation
+	1,  // 13: cqc.venues.v1.ExecutionReport.liquidity:type_name -> cqc.venues.v1.LiquiditySide
+	9,  // 14: cqc.venues.v1.ExecutionReport.fees:type_name -> cqc.venues.v1.Fee
+	14, // 15: cqc.venues.v1.ExecutionReport.position_side:type_name -> cqc.venues.v1.PositionSide
+	15, // 16: cqc.venues.v1.ExecutionReport.position_effect:type_name -> cqc.venues.v1.PositionEffect
+	2,  // 17: cqc.venues.v1.ExecutionReport.legs:type_name -> cqc.venues.v1.ExecutionLeg
+	10, // 18: cqc.venues.v1.ExecutionReport.market_context:type_name -> cqc.markets.v1.MarketContext
+	16, // 19: cqc.venues.v1.ExecutionReport.reason:type_name -> cqc.venues.v1.OrderReason
+	17, // 20: cqc.venues.v1.ExecutionReport.onchain:type_name -> cqc.assets.v1.OnchainRef
+	18, // 21: cqc.venues.v1.ExecutionReport.order:type_name -> cqc.venues.v1.Order
+	5,  // 22: cqc.venues.v1.ExecutionReport.venue_fields:type_name -> cqc.venues.v1.ExecutionReport.VenueFieldsEntry
+	19, // 23: cqc.venues.v1.ExecutionReport.timestamp:type_name -> google.protobuf.Timestamp
+	19, // 24: cqc.venues.v1.ExecutionReport.published_at:type_name -> google.protobuf.Timestamp
+	19, // 25: cqc.venues.v1.ExecutionReport.received_at:type_name -> google.protobuf.Timestamp
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_execution_proto_init() }
@@ -1225,8 +1210,8 @@ func file_cqc_venues_v1_execution_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_execution_proto_rawDesc), len(file_cqc_venues_v1_execution_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   2,
+			NumEnums:      2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -27,12 +27,18 @@ const (
 type Fee struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset in which the fee was charged. If a venue reports only an amount, the mapping fills in the asset that the
-	// venue's rules name, such as the quote asset of the listing.
-	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Amount of the fee, in units of the asset. Negative is a rebate.
-	Amount string `protobuf:"bytes,2,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Fraction of the traded value that was charged, such as 0.001. Absent if the venue does not report it.
-	Rate          *string `protobuf:"bytes,3,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
+	// venue's rules name, such as the quote asset of the listing. Absent if the asset is not known.
+	AssetId *string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// The venue's own code for `asset_id`. Empty if it has none.
+	AssetCode string `protobuf:"bytes,2,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
+	// Amount of the fee, in units of `asset_id`, or of `asset_code` where `asset_id` is absent. Positive is a cost,
+	// negative a rebate, whatever sign the venue writes.
+	Amount string `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate. Absent if the venue
+	// does not report it.
+	Rate *string `protobuf:"bytes,4,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
+	// The venue's own value for what the fee is for, such as `liquidation`. Empty if it has none.
+	RawType       string `protobuf:"bytes,5,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -68,8 +74,15 @@ func (*Fee) Descriptor() ([]byte, []int) {
 }
 
 func (x *Fee) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *Fee) GetAssetCode() string {
 	if x != nil {
-		return x.AssetId
+		return x.AssetCode
 	}
 	return ""
 }
@@ -88,15 +101,26 @@ func (x *Fee) GetRate() string {
 	return ""
 }
 
+func (x *Fee) GetRawType() string {
+	if x != nil {
+		return x.RawType
+	}
+	return ""
+}
+
 var File_cqc_venues_v1_fee_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_fee_proto_rawDesc = "" +
 	"\n" +
-	"\x17cqc/venues/v1/fee.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\"{\n" +
-	"\x03Fee\x12$\n" +
-	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
-	"\x06amount\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x12\"\n" +
-	"\x04rate\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x04rate\x88\x01\x01B\a\n" +
+	"\x17cqc/venues/v1/fee.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\"\xdb\x01\n" +
+	"\x03Fee\x12)\n" +
+	"\basset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x12'\n" +
+	"\n" +
+	"asset_code\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tassetCode\x12!\n" +
+	"\x06amount\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x12\"\n" +
+	"\x04rate\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\x04rate\x88\x01\x01\x12#\n" +
+	"\braw_type\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawTypeB\v\n" +
+	"\t_asset_idB\a\n" +
 	"\x05_rateBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (

@@ -8,6 +8,7 @@ package venuesv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -27,20 +28,32 @@ const (
 // Trading mode of a listing: a change, or the current state.
 type InstrumentStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Listing that the status applies to.
-	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
+	// Listing that the status applies to. Absent if the venue's symbol is not mapped to a listing.
+	VenueSymbolId *string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v1.NativeListing `protobuf:"bytes,2,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
 	// Operations that the venue allows on the listing.
-	TradingMode TradingMode `protobuf:"varint,2,opt,name=trading_mode,json=tradingMode,proto3,enum=cqc.venues.v1.TradingMode" json:"trading_mode,omitempty"`
+	TradingMode TradingMode `protobuf:"varint,3,opt,name=trading_mode,json=tradingMode,proto3,enum=cqc.venues.v1.TradingMode" json:"trading_mode,omitempty"`
 	// The venue's own value for `trading_mode`. Empty if it has none.
-	RawTradingMode string `protobuf:"bytes,3,opt,name=raw_trading_mode,json=rawTradingMode,proto3" json:"raw_trading_mode,omitempty"`
+	RawTradingMode string `protobuf:"bytes,4,opt,name=raw_trading_mode,json=rawTradingMode,proto3" json:"raw_trading_mode,omitempty"`
+	// Phase that the listing is in. Unspecified if the venue does not report it.
+	LaunchPhase LaunchPhase `protobuf:"varint,5,opt,name=launch_phase,json=launchPhase,proto3,enum=cqc.venues.v1.LaunchPhase" json:"launch_phase,omitempty"`
+	// The venue's own value for `launch_phase`. Empty if it has none.
+	RawLaunchPhase string `protobuf:"bytes,6,opt,name=raw_launch_phase,json=rawLaunchPhase,proto3" json:"raw_launch_phase,omitempty"`
 	// Why the venue set this mode, in its words. Empty if it gives no reason.
-	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
 	// When the mode is expected to change again. Absent if the venue does not report it.
-	ExpectedUntil *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expected_until,json=expectedUntil,proto3" json:"expected_until,omitempty"`
-	// Since when the mode has applied. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received the status.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	NextChangeAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=next_change_at,json=nextChangeAt,proto3" json:"next_change_at,omitempty"`
+	// Since when the mode has applied, by the venue's clock. May lie in the future if the venue announces the mode.
+	// Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent the status. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received the status, by its own clock.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,12,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -76,10 +89,17 @@ func (*InstrumentStatus) Descriptor() ([]byte, []int) {
 }
 
 func (x *InstrumentStatus) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *InstrumentStatus) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *InstrumentStatus) GetTradingMode() TradingMode {
@@ -96,6 +116,20 @@ func (x *InstrumentStatus) GetRawTradingMode() string {
 	return ""
 }
 
+func (x *InstrumentStatus) GetLaunchPhase() LaunchPhase {
+	if x != nil {
+		return x.LaunchPhase
+	}
+	return LaunchPhase_LAUNCH_PHASE_UNSPECIFIED
+}
+
+func (x *InstrumentStatus) GetRawLaunchPhase() string {
+	if x != nil {
+		return x.RawLaunchPhase
+	}
+	return ""
+}
+
 func (x *InstrumentStatus) GetReason() string {
 	if x != nil {
 		return x.Reason
@@ -103,9 +137,9 @@ func (x *InstrumentStatus) GetReason() string {
 	return ""
 }
 
-func (x *InstrumentStatus) GetExpectedUntil() *timestamppb.Timestamp {
+func (x *InstrumentStatus) GetNextChangeAt() *timestamppb.Timestamp {
 	if x != nil {
-		return x.ExpectedUntil
+		return x.NextChangeAt
 	}
 	return nil
 }
@@ -117,9 +151,23 @@ func (x *InstrumentStatus) GetTimestamp() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *InstrumentStatus) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
 func (x *InstrumentStatus) GetReceivedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *InstrumentStatus) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
 	}
 	return nil
 }
@@ -128,16 +176,26 @@ var File_cqc_venues_v1_instrument_status_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_instrument_status_proto_rawDesc = "" +
 	"\n" +
-	"%cqc/venues/v1/instrument_status.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c\x03\n" +
-	"\x10InstrumentStatus\x121\n" +
-	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12=\n" +
-	"\ftrading_mode\x18\x02 \x01(\x0e2\x1a.cqc.venues.v1.TradingModeR\vtradingMode\x122\n" +
-	"\x10raw_trading_mode\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTradingMode\x12 \n" +
-	"\x06reason\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x12A\n" +
-	"\x0eexpected_until\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rexpectedUntil\x128\n" +
-	"\ttimestamp\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"%cqc/venues/v1/instrument_status.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x06\n" +
+	"\x10InstrumentStatus\x126\n" +
+	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12=\n" +
+	"\ftrading_mode\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.TradingModeR\vtradingMode\x122\n" +
+	"\x10raw_trading_mode\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTradingMode\x12=\n" +
+	"\flaunch_phase\x18\x05 \x01(\x0e2\x1a.cqc.venues.v1.LaunchPhaseR\vlaunchPhase\x122\n" +
+	"\x10raw_launch_phase\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawLaunchPhase\x12 \n" +
+	"\x06reason\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x06reason\x12@\n" +
+	"\x0enext_change_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\fnextChangeAt\x128\n" +
+	"\ttimestamp\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x12S\n" +
+	"\fvenue_fields\x18\f \x03(\v20.cqc.venues.v1.InstrumentStatus.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x12\n" +
+	"\x10_venue_symbol_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_instrument_status_proto_rawDescOnce sync.Once
@@ -151,22 +209,29 @@ func file_cqc_venues_v1_instrument_status_proto_rawDescGZIP() []byte {
 	return file_cqc_venues_v1_instrument_status_proto_rawDescData
 }
 
-var file_cqc_venues_v1_instrument_status_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_venues_v1_instrument_status_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cqc_venues_v1_instrument_status_proto_goTypes = []any{
 	(*InstrumentStatus)(nil),      // 0: cqc.venues.v1.InstrumentStatus
-	(TradingMode)(0),              // 1: cqc.venues.v1.TradingMode
-	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
+	nil,                           // 1: cqc.venues.v1.InstrumentStatus.VenueFieldsEntry
+	(*v1.NativeListing)(nil),      // 2: cqc.markets.v1.NativeListing
+	(TradingMode)(0),              // 3: cqc.venues.v1.TradingMode
+	(LaunchPhase)(0),              // 4: cqc.venues.v1.LaunchPhase
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_cqc_venues_v1_instrument_status_proto_depIdxs = []int32{
-	1, // 0: cqc.venues.v1.InstrumentStatus.trading_mode:type_name -> cqc.venues.v1.TradingMode
-	2, // 1: cqc.venues.v1.InstrumentStatus.expected_until:type_name -> google.protobuf.Timestamp
-	2, // 2: cqc.venues.v1.InstrumentStatus.timestamp:type_name -> google.protobuf.Timestamp
-	2, // 3: cqc.venues.v1.InstrumentStatus.received_at:type_name -> google.protobuf.Timestamp
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	2, // 0: cqc.venues.v1.InstrumentStatus.native_listing:type_name -> cqc.markets.v1.NativeListing
+	3, // 1: cqc.venues.v1.InstrumentStatus.trading_mode:type_name -> cqc.venues.v1.TradingMode
+	4, // 2: cqc.venues.v1.InstrumentStatus.launch_phase:type_name -> cqc.venues.v1.LaunchPhase
+	5, // 3: cqc.venues.v1.InstrumentStatus.next_change_at:type_name -> google.protobuf.Timestamp
+	5, // 4: cqc.venues.v1.InstrumentStatus.timestamp:type_name -> google.protobuf.Timestamp
+	5, // 5: cqc.venues.v1.InstrumentStatus.published_at:type_name -> google.protobuf.Timestamp
+	5, // 6: cqc.venues.v1.InstrumentStatus.received_at:type_name -> google.protobuf.Timestamp
+	1, // 7: cqc.venues.v1.InstrumentStatus.venue_fields:type_name -> cqc.venues.v1.InstrumentStatus.VenueFieldsEntry
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_instrument_status_proto_init() }
@@ -175,13 +240,14 @@ func file_cqc_venues_v1_instrument_status_proto_init() {
 		return
 	}
 	file_cqc_venues_v1_venue_symbol_proto_init()
+	file_cqc_venues_v1_instrument_status_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_instrument_status_proto_rawDesc), len(file_cqc_venues_v1_instrument_status_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -8,9 +8,12 @@ package venuesv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
+	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -130,123 +133,188 @@ func (MarginWindow) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_margin_proto_rawDescGZIP(), []int{1}
 }
 
-// Margin of an account in one asset: what the account has to cover its positions, and what the positions require.
+// Margin of an account: what the account has to cover its positions, and what the positions require. The key is
+// account, asset, `all_assets`, `window` and listing: a margin replaces the margin with the same key. The asset is
+// `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`.
+//
+// Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. Requirements, reserves
+// and held amounts are positive; profits and losses, equities and balances carry their sign, negative for a loss or a
+// deficit. Ratios are decimals: 1.5 is 150 %.
 type AccountMargin struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Account that the margin applies to.
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Asset in whose units the amounts are stated.
-	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// How the venue computes the margin.
-	Model MarginModel `protobuf:"varint,3,opt,name=model,proto3,enum=cqc.venues.v1.MarginModel" json:"model,omitempty"`
-	// The venue's own value for `model`. Empty if it has none.
-	RawModel string `protobuf:"bytes,4,opt,name=raw_model,json=rawModel,proto3" json:"raw_model,omitempty"`
-	// Balance including unrealized profit and loss, in units of the asset. Absent if the venue does not report it.
-	Equity *string `protobuf:"bytes,5,opt,name=equity,proto3,oneof" json:"equity,omitempty"`
-	// Balance excluding unrealized profit and loss, in units of the asset. Absent if the venue does not report it.
-	WalletBalance *string `protobuf:"bytes,6,opt,name=wallet_balance,json=walletBalance,proto3,oneof" json:"wallet_balance,omitempty"`
-	// Unrealized profit or loss, in units of the asset. Negative is a loss. Absent if the venue does not report it.
-	UnrealizedPnl *string `protobuf:"bytes,7,opt,name=unrealized_pnl,json=unrealizedPnl,proto3,oneof" json:"unrealized_pnl,omitempty"`
-	// Margin required to open all positions and orders, in units of the asset. Absent if the venue does not report it.
-	InitialMargin *string `protobuf:"bytes,8,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
-	// Part of `initial_margin` for positions, in units of the asset. Absent if the venue does not report it.
-	PositionInitialMargin *string `protobuf:"bytes,9,opt,name=position_initial_margin,json=positionInitialMargin,proto3,oneof" json:"position_initial_margin,omitempty"`
-	// Part of `initial_margin` for open orders, in units of the asset. Absent if the venue does not report it.
-	OrderInitialMargin *string `protobuf:"bytes,10,opt,name=order_initial_margin,json=orderInitialMargin,proto3,oneof" json:"order_initial_margin,omitempty"`
-	// Margin required to keep all positions from being liquidated, in units of the asset. Absent if the venue does not
-	// report it.
-	MaintenanceMargin *string `protobuf:"bytes,11,opt,name=maintenance_margin,json=maintenanceMargin,proto3,oneof" json:"maintenance_margin,omitempty"`
-	// Initial margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not
-	// report it.
-	ProjectedInitialMargin *string `protobuf:"bytes,12,opt,name=projected_initial_margin,json=projectedInitialMargin,proto3,oneof" json:"projected_initial_margin,omitempty"`
-	// Maintenance margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does
-	// not report it.
-	ProjectedMaintenanceMargin *string `protobuf:"bytes,13,opt,name=projected_maintenance_margin,json=projectedMaintenanceMargin,proto3,oneof" json:"projected_maintenance_margin,omitempty"`
-	// Amount available for new orders, in units of the asset. Absent if the venue does not report it.
-	Available *string `protobuf:"bytes,14,opt,name=available,proto3,oneof" json:"available,omitempty"`
-	// Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it.
-	Withdrawable *string `protobuf:"bytes,15,opt,name=withdrawable,proto3,oneof" json:"withdrawable,omitempty"`
-	// Amount left before liquidation, in units of the asset. Absent if the venue does not report it.
-	LiquidationBuffer *string `protobuf:"bytes,16,opt,name=liquidation_buffer,json=liquidationBuffer,proto3,oneof" json:"liquidation_buffer,omitempty"`
-	// Balance that the venue computes margin from, if distinct from equity, such as equity without the value of options.
-	// In units of the asset. Absent if the venue does not report it.
-	MarginBalance *string `protobuf:"bytes,22,opt,name=margin_balance,json=marginBalance,proto3,oneof" json:"margin_balance,omitempty"`
-	// Part of the wallet balance that serves all cross-margin positions, in units of the asset. Absent if the venue does
-	// not report it.
-	CrossWalletBalance *string `protobuf:"bytes,23,opt,name=cross_wallet_balance,json=crossWalletBalance,proto3,oneof" json:"cross_wallet_balance,omitempty"`
-	// Unrealized profit or loss of all cross-margin positions, in units of the asset. Negative is a loss. Absent if the
-	// venue does not report it.
-	CrossUnrealizedPnl *string `protobuf:"bytes,24,opt,name=cross_unrealized_pnl,json=crossUnrealizedPnl,proto3,oneof" json:"cross_unrealized_pnl,omitempty"`
-	// Profit or loss realized since the venue's last settlement, in units of the asset. Negative is a loss. Absent if the
-	// venue does not report it.
-	SessionRealizedPnl *string `protobuf:"bytes,25,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
-	// Unrealized profit or loss since the venue's last settlement, in units of the asset. Negative is a loss. Absent if
-	// the venue does not report it.
-	SessionUnrealizedPnl *string `protobuf:"bytes,26,opt,name=session_unrealized_pnl,json=sessionUnrealizedPnl,proto3,oneof" json:"session_unrealized_pnl,omitempty"`
-	// Time of day that the amounts apply to.
-	Window MarginWindow `protobuf:"varint,17,opt,name=window,proto3,enum=cqc.venues.v1.MarginWindow" json:"window,omitempty"`
-	// The venue's own value for `window`. Empty if it has none.
-	RawWindow string `protobuf:"bytes,21,opt,name=raw_window,json=rawWindow,proto3" json:"raw_window,omitempty"`
-	// Whether several assets together serve as collateral. Absent if the venue does not report it.
-	MultiAsset *bool `protobuf:"varint,18,opt,name=multi_asset,json=multiAsset,proto3,oneof" json:"multi_asset,omitempty"`
-	// Time of this state at the venue. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received the margin.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Maximum value of new positions, in units of the asset. Absent if the venue does not report it.
-	BuyingPower *string `protobuf:"bytes,27,opt,name=buying_power,json=buyingPower,proto3,oneof" json:"buying_power,omitempty"`
-	// Amount held by open orders, in units of the asset. Absent if the venue does not report it.
-	HeldAmount *string `protobuf:"bytes,28,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
-	// Part of the balance in the spot wallet, in units of the asset. Absent if the venue does not report it.
-	SpotBalance *string `protobuf:"bytes,29,opt,name=spot_balance,json=spotBalance,proto3,oneof" json:"spot_balance,omitempty"`
-	// Part of the balance in the derivatives wallet, in units of the asset. Absent if the venue does not report it.
-	DerivativesBalance *string `protobuf:"bytes,30,opt,name=derivatives_balance,json=derivativesBalance,proto3,oneof" json:"derivatives_balance,omitempty"`
-	// Balance below which positions are liquidated, in units of the asset. Absent if the venue does not report it.
-	LiquidationThreshold *string `protobuf:"bytes,31,opt,name=liquidation_threshold,json=liquidationThreshold,proto3,oneof" json:"liquidation_threshold,omitempty"`
-	// Amount left before liquidation, in percent of `liquidation_threshold`. Absent if the venue does not report it.
-	LiquidationBufferPercent *string `protobuf:"bytes,32,opt,name=liquidation_buffer_percent,json=liquidationBufferPercent,proto3,oneof" json:"liquidation_buffer_percent,omitempty"`
-	// The venue's own value for how close liquidation is. Empty if it has none.
-	RawMarginLevel string `protobuf:"bytes,33,opt,name=raw_margin_level,json=rawMarginLevel,proto3" json:"raw_margin_level,omitempty"`
-	// Equity in percent of the margin used. Absent if the venue does not report it.
-	MarginLevelPercent *string `protobuf:"bytes,34,opt,name=margin_level_percent,json=marginLevelPercent,proto3,oneof" json:"margin_level_percent,omitempty"`
-	// Cost of the open positions, in units of the asset. Absent if the venue does not report it.
-	CostBasis *string `protobuf:"bytes,35,opt,name=cost_basis,json=costBasis,proto3,oneof" json:"cost_basis,omitempty"`
-	// Current value of the open positions, in units of the asset. Absent if the venue does not report it.
-	PositionValue *string `protobuf:"bytes,36,opt,name=position_value,json=positionValue,proto3,oneof" json:"position_value,omitempty"`
-	// Whether the asset counts as collateral. Absent if the venue does not report it.
-	ServesAsCollateral *bool `protobuf:"varint,37,opt,name=serves_as_collateral,json=servesAsCollateral,proto3,oneof" json:"serves_as_collateral,omitempty"`
-	// Whether other kinds of assets cover the positions in this asset. Absent if the venue does not report it.
-	CrossCollateral *bool `protobuf:"varint,38,opt,name=cross_collateral,json=crossCollateral,proto3,oneof" json:"cross_collateral,omitempty"`
-	// Profit or loss of all positions, in units of the asset. Negative is a loss. Absent if the venue does not report it.
-	TotalPnl *string `protobuf:"bytes,39,opt,name=total_pnl,json=totalPnl,proto3,oneof" json:"total_pnl,omitempty"`
-	// Profit and loss of futures. Absent if the venue does not report it.
-	Futures *PnlBreakdown `protobuf:"bytes,40,opt,name=futures,proto3" json:"futures,omitempty"`
-	// Profit and loss of options. Absent if the venue does not report it.
-	Options *PnlBreakdown `protobuf:"bytes,41,opt,name=options,proto3" json:"options,omitempty"`
-	// Value of the options, in units of the asset. Absent if the venue does not report it.
-	OptionsValue *string `protobuf:"bytes,42,opt,name=options_value,json=optionsValue,proto3,oneof" json:"options_value,omitempty"`
-	// Amount set aside for fees, in units of the asset. Absent if the venue does not report it.
-	FeeBalance *string `protobuf:"bytes,43,opt,name=fee_balance,json=feeBalance,proto3,oneof" json:"fee_balance,omitempty"`
-	// Amount set aside for open spot orders, in units of the asset. Absent if the venue does not report it.
-	SpotReserve *string `protobuf:"bytes,44,opt,name=spot_reserve,json=spotReserve,proto3,oneof" json:"spot_reserve,omitempty"`
-	// Amount that the venue sets aside in addition to `spot_reserve`, in units of the asset. Absent if the venue does not
-	// report it.
-	AdditionalReserve *string `protobuf:"bytes,45,opt,name=additional_reserve,json=additionalReserve,proto3,oneof" json:"additional_reserve,omitempty"`
-	// Amount that can be neither moved nor used, in units of the asset. Absent if the venue does not report it.
-	LockedBalance *string `protobuf:"bytes,46,opt,name=locked_balance,json=lockedBalance,proto3,oneof" json:"locked_balance,omitempty"`
-	// Estimated fall or rise of the price that leads to liquidation, as a fraction of the price. Absent if the venue does
-	// not report it.
-	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,47,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
-	// Change in the value of all positions per change of the underlying, in units of the asset. Absent if the venue does
-	// not report it.
-	Delta *float64 `protobuf:"fixed64,48,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Delta that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not report
+	// Asset in whose units the amounts are stated. Absent if the venue's code is not mapped to an asset.
+	AssetId *string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// The venue's own code for `asset_id`. Empty if it has none.
+	AssetCode string `protobuf:"bytes,3,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
+	// Whether the amounts cover all assets of the account, valued in the asset above. False means that they cover only
+	// that asset. Part of the key.
+	AllAssets bool `protobuf:"varint,4,opt,name=all_assets,json=allAssets,proto3" json:"all_assets,omitempty"`
+	// Listing that the margin is set aside for. Part of the key. Absent unless the margin is isolated.
+	VenueSymbolId *string `protobuf:"bytes,5,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
 	// it.
-	ProjectedDelta *float64 `protobuf:"fixed64,49,opt,name=projected_delta,json=projectedDelta,proto3,oneof" json:"projected_delta,omitempty"`
-	// Greeks of all options together. Absent if the venue does not report them.
-	OptionExposure *OptionExposure `protobuf:"bytes,50,opt,name=option_exposure,json=optionExposure,proto3" json:"option_exposure,omitempty"`
-	// Delta, greeks and estimated liquidation ratio per index. Empty if the venue does not report them.
-	Exposures     []*IndexExposure `protobuf:"bytes,51,rep,name=exposures,proto3" json:"exposures,omitempty"`
+	NativeListing *v1.NativeListing `protobuf:"bytes,6,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Time of day that the amounts apply to. Part of the key.
+	Window MarginWindow `protobuf:"varint,7,opt,name=window,proto3,enum=cqc.venues.v1.MarginWindow" json:"window,omitempty"`
+	// The venue's own value for `window`. Empty if it has none.
+	RawWindow string `protobuf:"bytes,8,opt,name=raw_window,json=rawWindow,proto3" json:"raw_window,omitempty"`
+	// How the venue computes the margin.
+	Model MarginModel `protobuf:"varint,9,opt,name=model,proto3,enum=cqc.venues.v1.MarginModel" json:"model,omitempty"`
+	// The venue's own value for `model`. Empty if it has none.
+	RawModel string `protobuf:"bytes,10,opt,name=raw_model,json=rawModel,proto3" json:"raw_model,omitempty"`
+	// Balance including unrealized profit and loss. Absent if the venue does not report it.
+	Equity *string `protobuf:"bytes,11,opt,name=equity,proto3,oneof" json:"equity,omitempty"`
+	// Part of `equity` that backs cross-margin positions. Absent if the venue does not report it.
+	CrossEquity *string `protobuf:"bytes,12,opt,name=cross_equity,json=crossEquity,proto3,oneof" json:"cross_equity,omitempty"`
+	// Part of `equity` that is set aside for isolated positions. Absent if the venue does not report it.
+	IsolatedEquity *string `protobuf:"bytes,13,opt,name=isolated_equity,json=isolatedEquity,proto3,oneof" json:"isolated_equity,omitempty"`
+	// Balance excluding unrealized profit and loss. Absent if the venue does not report it.
+	WalletBalance *string `protobuf:"bytes,14,opt,name=wallet_balance,json=walletBalance,proto3,oneof" json:"wallet_balance,omitempty"`
+	// Part of `wallet_balance` that backs cross-margin positions. Absent if the venue does not report it.
+	CrossWalletBalance *string `protobuf:"bytes,15,opt,name=cross_wallet_balance,json=crossWalletBalance,proto3,oneof" json:"cross_wallet_balance,omitempty"`
+	// Balance from which the venue computes margin, where distinct from `equity`, such as after discounts on collateral,
+	// or without the value of options. Absent if the venue does not report it.
+	MarginBalance *string `protobuf:"bytes,16,opt,name=margin_balance,json=marginBalance,proto3,oneof" json:"margin_balance,omitempty"`
+	// Part of `wallet_balance` in the spot wallet. Absent if the venue does not report it.
+	SpotBalance *string `protobuf:"bytes,17,opt,name=spot_balance,json=spotBalance,proto3,oneof" json:"spot_balance,omitempty"`
+	// Part of `wallet_balance` in the derivatives wallet. Absent if the venue does not report it.
+	DerivativesBalance *string `protobuf:"bytes,18,opt,name=derivatives_balance,json=derivativesBalance,proto3,oneof" json:"derivatives_balance,omitempty"`
+	// Amount borrowed and not yet repaid, without interest. Positive is owed. Absent if the venue does not report it.
+	Debt *string `protobuf:"bytes,19,opt,name=debt,proto3,oneof" json:"debt,omitempty"`
+	// Interest accrued on `debt` and not yet paid. Positive is owed. Absent if the venue does not report it.
+	Interest *string `protobuf:"bytes,20,opt,name=interest,proto3,oneof" json:"interest,omitempty"`
+	// Unrealized profit or loss. Negative is a loss. Absent if the venue does not report it.
+	UnrealizedPnl *string `protobuf:"bytes,21,opt,name=unrealized_pnl,json=unrealizedPnl,proto3,oneof" json:"unrealized_pnl,omitempty"`
+	// Part of `unrealized_pnl` of cross-margin positions. Absent if the venue does not report it.
+	CrossUnrealizedPnl *string `protobuf:"bytes,22,opt,name=cross_unrealized_pnl,json=crossUnrealizedPnl,proto3,oneof" json:"cross_unrealized_pnl,omitempty"`
+	// Part of `unrealized_pnl` of isolated positions. Absent if the venue does not report it.
+	IsolatedUnrealizedPnl *string `protobuf:"bytes,23,opt,name=isolated_unrealized_pnl,json=isolatedUnrealizedPnl,proto3,oneof" json:"isolated_unrealized_pnl,omitempty"`
+	// Profit or loss realized since the account was opened. Negative is a loss. Absent if the venue does not report it.
+	RealizedPnl *string `protobuf:"bytes,24,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
+	// Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
+	// it.
+	SessionRealizedPnl *string `protobuf:"bytes,25,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
+	// Profit or loss realized in the session before the last settlement. Negative is a loss. Absent if the venue does not
+	// report it.
+	PreviousSessionRealizedPnl *string `protobuf:"bytes,26,opt,name=previous_session_realized_pnl,json=previousSessionRealizedPnl,proto3,oneof" json:"previous_session_realized_pnl,omitempty"`
+	// Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
+	// report it.
+	SessionUnrealizedPnl *string `protobuf:"bytes,27,opt,name=session_unrealized_pnl,json=sessionUnrealizedPnl,proto3,oneof" json:"session_unrealized_pnl,omitempty"`
+	// Profit or loss of all open positions, realized and unrealized. Negative is a loss. Absent if the venue does not
+	// report it.
+	TotalPnl *string `protobuf:"bytes,28,opt,name=total_pnl,json=totalPnl,proto3,oneof" json:"total_pnl,omitempty"`
+	// Profit and loss of futures and perpetuals. Absent if the venue does not report it.
+	Futures *PnlBreakdown `protobuf:"bytes,29,opt,name=futures,proto3" json:"futures,omitempty"`
+	// Profit and loss of options. Absent if the venue does not report it.
+	Options *PnlBreakdown `protobuf:"bytes,30,opt,name=options,proto3" json:"options,omitempty"`
+	// Margin required to open all positions and orders, and by loans. Absent if the venue does not report it.
+	InitialMargin *string `protobuf:"bytes,31,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
+	// Part of `initial_margin` for positions. Absent if the venue does not report it.
+	PositionInitialMargin *string `protobuf:"bytes,32,opt,name=position_initial_margin,json=positionInitialMargin,proto3,oneof" json:"position_initial_margin,omitempty"`
+	// Part of `initial_margin` for open orders. Absent if the venue does not report it.
+	OrderInitialMargin *string `protobuf:"bytes,33,opt,name=order_initial_margin,json=orderInitialMargin,proto3,oneof" json:"order_initial_margin,omitempty"`
+	// Part of `initial_margin` for loans. Absent if the venue does not report it.
+	BorrowInitialMargin *string `protobuf:"bytes,34,opt,name=borrow_initial_margin,json=borrowInitialMargin,proto3,oneof" json:"borrow_initial_margin,omitempty"`
+	// Margin below which positions are liquidated. Absent if the venue does not report it.
+	MaintenanceMargin *string `protobuf:"bytes,35,opt,name=maintenance_margin,json=maintenanceMargin,proto3,oneof" json:"maintenance_margin,omitempty"`
+	// Initial margin that takes the upcoming settlement into account. Absent if the venue does not report it.
+	ProjectedInitialMargin *string `protobuf:"bytes,36,opt,name=projected_initial_margin,json=projectedInitialMargin,proto3,oneof" json:"projected_initial_margin,omitempty"`
+	// Maintenance margin that takes the upcoming settlement into account. Absent if the venue does not report it.
+	ProjectedMaintenanceMargin *string `protobuf:"bytes,37,opt,name=projected_maintenance_margin,json=projectedMaintenanceMargin,proto3,oneof" json:"projected_maintenance_margin,omitempty"`
+	// Amount available for new orders. Absent if the venue does not report it.
+	Available *string `protobuf:"bytes,38,opt,name=available,proto3,oneof" json:"available,omitempty"`
+	// Maximum value of new positions. Absent if the venue does not report it.
+	BuyingPower *string `protobuf:"bytes,39,opt,name=buying_power,json=buyingPower,proto3,oneof" json:"buying_power,omitempty"`
+	// Amount that can be moved out of the account. Absent if the venue does not report it.
+	Withdrawable *string `protobuf:"bytes,40,opt,name=withdrawable,proto3,oneof" json:"withdrawable,omitempty"`
+	// Amount that the account can still borrow. Absent if the venue does not report it.
+	MaxBorrowable *string `protobuf:"bytes,41,opt,name=max_borrowable,json=maxBorrowable,proto3,oneof" json:"max_borrowable,omitempty"`
+	// Amount that open orders hold. Zero or greater. Absent if the venue does not report it.
+	HeldAmount *string `protobuf:"bytes,42,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
+	// Amount set aside for fees. Absent if the venue does not report it.
+	FeeBalance *string `protobuf:"bytes,43,opt,name=fee_balance,json=feeBalance,proto3,oneof" json:"fee_balance,omitempty"`
+	// Amount set aside for open spot orders. Absent if the venue does not report it.
+	SpotReserve *string `protobuf:"bytes,44,opt,name=spot_reserve,json=spotReserve,proto3,oneof" json:"spot_reserve,omitempty"`
+	// Amount that the venue sets aside in addition to `spot_reserve`. Absent if the venue does not report it.
+	AdditionalReserve *string `protobuf:"bytes,45,opt,name=additional_reserve,json=additionalReserve,proto3,oneof" json:"additional_reserve,omitempty"`
+	// Amount that can be neither moved nor used. Absent if the venue does not report it.
+	LockedBalance *string `protobuf:"bytes,46,opt,name=locked_balance,json=lockedBalance,proto3,oneof" json:"locked_balance,omitempty"`
+	// Part of `wallet_balance` that the venue granted and that can be used but not withdrawn. Absent if the venue does
+	// not report it.
+	Bonus *string `protobuf:"bytes,47,opt,name=bonus,proto3,oneof" json:"bonus,omitempty"`
+	// Equity below which positions are liquidated. Absent if the venue does not report it.
+	LiquidationThreshold *string `protobuf:"bytes,48,opt,name=liquidation_threshold,json=liquidationThreshold,proto3,oneof" json:"liquidation_threshold,omitempty"`
+	// Amount left before liquidation. Zero or negative means liquidation. Absent if the venue does not report it.
+	LiquidationBuffer *string `protobuf:"bytes,49,opt,name=liquidation_buffer,json=liquidationBuffer,proto3,oneof" json:"liquidation_buffer,omitempty"`
+	// `liquidation_buffer` divided by `liquidation_threshold`. Absent if the venue does not report it.
+	LiquidationBufferRatio *string `protobuf:"bytes,50,opt,name=liquidation_buffer_ratio,json=liquidationBufferRatio,proto3,oneof" json:"liquidation_buffer_ratio,omitempty"`
+	// `initial_margin` divided by equity: above 1 no position can be opened. Absent if the venue does not report it.
+	InitialMarginRatio *string `protobuf:"bytes,51,opt,name=initial_margin_ratio,json=initialMarginRatio,proto3,oneof" json:"initial_margin_ratio,omitempty"`
+	// `maintenance_margin` divided by equity: at 1 liquidation starts. Absent if the venue does not report it.
+	MaintenanceMarginRatio *string `protobuf:"bytes,52,opt,name=maintenance_margin_ratio,json=maintenanceMarginRatio,proto3,oneof" json:"maintenance_margin_ratio,omitempty"`
+	// Equity divided by `initial_margin` or the margin used, the inverse of `initial_margin_ratio`. Absent if the venue
+	// does not report it.
+	InitialMarginLevel *string `protobuf:"bytes,53,opt,name=initial_margin_level,json=initialMarginLevel,proto3,oneof" json:"initial_margin_level,omitempty"`
+	// Equity divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`. Absent if the venue does not
+	// report it.
+	MaintenanceMarginLevel *string `protobuf:"bytes,54,opt,name=maintenance_margin_level,json=maintenanceMarginLevel,proto3,oneof" json:"maintenance_margin_level,omitempty"`
+	// Amount borrowed divided by the value of the collateral. Absent if the venue does not report it.
+	LoanToValue *string `protobuf:"bytes,55,opt,name=loan_to_value,json=loanToValue,proto3,oneof" json:"loan_to_value,omitempty"`
+	// `position_value` divided by equity. Absent if the venue does not report it.
+	EffectiveLeverage *string `protobuf:"bytes,56,opt,name=effective_leverage,json=effectiveLeverage,proto3,oneof" json:"effective_leverage,omitempty"`
+	// Leverage that is set for the whole account. Absent if leverage is set per listing, or if the venue does not report
+	// it.
+	Leverage *string `protobuf:"bytes,57,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
+	// The venue's own value for how close liquidation is. Empty if it has none.
+	RawMarginLevel string `protobuf:"bytes,58,opt,name=raw_margin_level,json=rawMarginLevel,proto3" json:"raw_margin_level,omitempty"`
+	// Whether the venue is liquidating the account. Absent if the venue does not report it.
+	InLiquidation *bool `protobuf:"varint,59,opt,name=in_liquidation,json=inLiquidation,proto3,oneof" json:"in_liquidation,omitempty"`
+	// Cost of the open positions. Absent if the venue does not report it.
+	CostBasis *string `protobuf:"bytes,60,opt,name=cost_basis,json=costBasis,proto3,oneof" json:"cost_basis,omitempty"`
+	// Value of the open positions: the sum of their sizes, short positions counted as positive. Absent if the venue does
+	// not report it.
+	PositionValue *string `protobuf:"bytes,61,opt,name=position_value,json=positionValue,proto3,oneof" json:"position_value,omitempty"`
+	// Largest `position_value` that the venue allows. Absent if the venue does not report it.
+	MaxPositionValue *string `protobuf:"bytes,62,opt,name=max_position_value,json=maxPositionValue,proto3,oneof" json:"max_position_value,omitempty"`
+	// Value of the options held, negative if more were sold than bought. Absent if the venue does not report it.
+	OptionsValue *string `protobuf:"bytes,63,opt,name=options_value,json=optionsValue,proto3,oneof" json:"options_value,omitempty"`
+	// Whether several assets together serve as collateral. Absent if the venue does not report it.
+	MultiAsset *bool `protobuf:"varint,64,opt,name=multi_asset,json=multiAsset,proto3,oneof" json:"multi_asset,omitempty"`
+	// Whether the asset counts as collateral. Absent if the venue does not report it.
+	ServesAsCollateral *bool `protobuf:"varint,65,opt,name=serves_as_collateral,json=servesAsCollateral,proto3,oneof" json:"serves_as_collateral,omitempty"`
+	// Whether other assets cover the positions in this asset. Absent if the venue does not report it.
+	CrossCollateral *bool `protobuf:"varint,66,opt,name=cross_collateral,json=crossCollateral,proto3,oneof" json:"cross_collateral,omitempty"`
+	// Price of the underlying at which the venue estimates that the positions are liquidated, divided by its current
+	// price: 0.1 is a fall of 90 %, 1.2 a rise of 20 %. Greater than zero. Absent if no price liquidates them, or if the
+	// venue does not report it.
+	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,67,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
+	// Quantity of the underlying whose gain equals that of all positions when the price of the underlying moves slightly,
+	// in units of the asset. An amount, not a fraction of equity; negative gains when the price falls. Absent if the
+	// venue does not report it.
+	Delta *float64 `protobuf:"fixed64,68,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	// `delta` that takes the upcoming settlement into account. Absent if the venue does not report it.
+	ProjectedDelta *float64 `protobuf:"fixed64,69,opt,name=projected_delta,json=projectedDelta,proto3,oneof" json:"projected_delta,omitempty"`
+	// Greeks of all options together. Absent if the venue does not report it.
+	OptionExposure *OptionExposure `protobuf:"bytes,70,opt,name=option_exposure,json=optionExposure,proto3" json:"option_exposure,omitempty"`
+	// Delta, greeks and estimated liquidation ratio per index, in no particular order, at most one per index. Empty if
+	// the venue does not report them.
+	Exposures []*IndexExposure `protobuf:"bytes,71,rep,name=exposures,proto3" json:"exposures,omitempty"`
+	// Value of `equity`, as the venue computes it, one entry per asset in which it is expressed. In no particular order.
+	// Empty if the venue does not report it.
+	Valuations []*v11.Valuation `protobuf:"bytes,72,rep,name=valuations,proto3" json:"valuations,omitempty"`
+	// Time of this state at the venue. Absent if the venue does not report it.
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,73,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent this state. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,74,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received this state, by its own clock.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,75,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+	// only between adapter and gateway: what a service answers, streams or publishes is whole and has no `stated`.
+	Stated *fieldmaskpb.FieldMask `protobuf:"bytes,76,opt,name=stated,proto3" json:"stated,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,77,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -289,8 +357,50 @@ func (x *AccountMargin) GetAccountId() string {
 }
 
 func (x *AccountMargin) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetAssetCode() string {
 	if x != nil {
-		return x.AssetId
+		return x.AssetCode
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetAllAssets() bool {
+	if x != nil {
+		return x.AllAssets
+	}
+	return false
+}
+
+func (x *AccountMargin) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetWindow() MarginWindow {
+	if x != nil {
+		return x.Window
+	}
+	return MarginWindow_MARGIN_WINDOW_UNSPECIFIED
+}
+
+func (x *AccountMargin) GetRawWindow() string {
+	if x != nil {
+		return x.RawWindow
 	}
 	return ""
 }
@@ -316,9 +426,65 @@ func (x *AccountMargin) GetEquity() string {
 	return ""
 }
 
+func (x *AccountMargin) GetCrossEquity() string {
+	if x != nil && x.CrossEquity != nil {
+		return *x.CrossEquity
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetIsolatedEquity() string {
+	if x != nil && x.IsolatedEquity != nil {
+		return *x.IsolatedEquity
+	}
+	return ""
+}
+
 func (x *AccountMargin) GetWalletBalance() string {
 	if x != nil && x.WalletBalance != nil {
 		return *x.WalletBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetCrossWalletBalance() string {
+	if x != nil && x.CrossWalletBalance != nil {
+		return *x.CrossWalletBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetMarginBalance() string {
+	if x != nil && x.MarginBalance != nil {
+		return *x.MarginBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetSpotBalance() string {
+	if x != nil && x.SpotBalance != nil {
+		return *x.SpotBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetDerivativesBalance() string {
+	if x != nil && x.DerivativesBalance != nil {
+		return *x.DerivativesBalance
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetDebt() string {
+	if x != nil && x.Debt != nil {
+		return *x.Debt
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetInterest() string {
+	if x != nil && x.Interest != nil {
+		return *x.Interest
 	}
 	return ""
 }
@@ -328,6 +494,69 @@ func (x *AccountMargin) GetUnrealizedPnl() string {
 		return *x.UnrealizedPnl
 	}
 	return ""
+}
+
+func (x *AccountMargin) GetCrossUnrealizedPnl() string {
+	if x != nil && x.CrossUnrealizedPnl != nil {
+		return *x.CrossUnrealizedPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetIsolatedUnrealizedPnl() string {
+	if x != nil && x.IsolatedUnrealizedPnl != nil {
+		return *x.IsolatedUnrealizedPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetRealizedPnl() string {
+	if x != nil && x.RealizedPnl != nil {
+		return *x.RealizedPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetSessionRealizedPnl() string {
+	if x != nil && x.SessionRealizedPnl != nil {
+		return *x.SessionRealizedPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetPreviousSessionRealizedPnl() string {
+	if x != nil && x.PreviousSessionRealizedPnl != nil {
+		return *x.PreviousSessionRealizedPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetSessionUnrealizedPnl() string {
+	if x != nil && x.SessionUnrealizedPnl != nil {
+		return *x.SessionUnrealizedPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetTotalPnl() string {
+	if x != nil && x.TotalPnl != nil {
+		return *x.TotalPnl
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetFutures() *PnlBreakdown {
+	if x != nil {
+		return x.Futures
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetOptions() *PnlBreakdown {
+	if x != nil {
+		return x.Options
+	}
+	return nil
 }
 
 func (x *AccountMargin) GetInitialMargin() string {
@@ -347,6 +576,13 @@ func (x *AccountMargin) GetPositionInitialMargin() string {
 func (x *AccountMargin) GetOrderInitialMargin() string {
 	if x != nil && x.OrderInitialMargin != nil {
 		return *x.OrderInitialMargin
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetBorrowInitialMargin() string {
+	if x != nil && x.BorrowInitialMargin != nil {
+		return *x.BorrowInitialMargin
 	}
 	return ""
 }
@@ -379,90 +615,6 @@ func (x *AccountMargin) GetAvailable() string {
 	return ""
 }
 
-func (x *AccountMargin) GetWithdrawable() string {
-	if x != nil && x.Withdrawable != nil {
-		return *x.Withdrawable
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetLiquidationBuffer() string {
-	if x != nil && x.LiquidationBuffer != nil {
-		return *x.LiquidationBuffer
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetMarginBalance() string {
-	if x != nil && x.MarginBalance != nil {
-		return *x.MarginBalance
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetCrossWalletBalance() string {
-	if x != nil && x.CrossWalletBalance != nil {
-		return *x.CrossWalletBalance
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetCrossUnrealizedPnl() string {
-	if x != nil && x.CrossUnrealizedPnl != nil {
-		return *x.CrossUnrealizedPnl
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetSessionRealizedPnl() string {
-	if x != nil && x.SessionRealizedPnl != nil {
-		return *x.SessionRealizedPnl
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetSessionUnrealizedPnl() string {
-	if x != nil && x.SessionUnrealizedPnl != nil {
-		return *x.SessionUnrealizedPnl
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetWindow() MarginWindow {
-	if x != nil {
-		return x.Window
-	}
-	return MarginWindow_MARGIN_WINDOW_UNSPECIFIED
-}
-
-func (x *AccountMargin) GetRawWindow() string {
-	if x != nil {
-		return x.RawWindow
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetMultiAsset() bool {
-	if x != nil && x.MultiAsset != nil {
-		return *x.MultiAsset
-	}
-	return false
-}
-
-func (x *AccountMargin) GetTimestamp() *timestamppb.Timestamp {
-	if x != nil {
-		return x.Timestamp
-	}
-	return nil
-}
-
-func (x *AccountMargin) GetReceivedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ReceivedAt
-	}
-	return nil
-}
-
 func (x *AccountMargin) GetBuyingPower() string {
 	if x != nil && x.BuyingPower != nil {
 		return *x.BuyingPower
@@ -470,107 +622,23 @@ func (x *AccountMargin) GetBuyingPower() string {
 	return ""
 }
 
+func (x *AccountMargin) GetWithdrawable() string {
+	if x != nil && x.Withdrawable != nil {
+		return *x.Withdrawable
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetMaxBorrowable() string {
+	if x != nil && x.MaxBorrowable != nil {
+		return *x.MaxBorrowable
+	}
+	return ""
+}
+
 func (x *AccountMargin) GetHeldAmount() string {
 	if x != nil && x.HeldAmount != nil {
 		return *x.HeldAmount
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetSpotBalance() string {
-	if x != nil && x.SpotBalance != nil {
-		return *x.SpotBalance
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetDerivativesBalance() string {
-	if x != nil && x.DerivativesBalance != nil {
-		return *x.DerivativesBalance
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetLiquidationThreshold() string {
-	if x != nil && x.LiquidationThreshold != nil {
-		return *x.LiquidationThreshold
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetLiquidationBufferPercent() string {
-	if x != nil && x.LiquidationBufferPercent != nil {
-		return *x.LiquidationBufferPercent
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetRawMarginLevel() string {
-	if x != nil {
-		return x.RawMarginLevel
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetMarginLevelPercent() string {
-	if x != nil && x.MarginLevelPercent != nil {
-		return *x.MarginLevelPercent
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetCostBasis() string {
-	if x != nil && x.CostBasis != nil {
-		return *x.CostBasis
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetPositionValue() string {
-	if x != nil && x.PositionValue != nil {
-		return *x.PositionValue
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetServesAsCollateral() bool {
-	if x != nil && x.ServesAsCollateral != nil {
-		return *x.ServesAsCollateral
-	}
-	return false
-}
-
-func (x *AccountMargin) GetCrossCollateral() bool {
-	if x != nil && x.CrossCollateral != nil {
-		return *x.CrossCollateral
-	}
-	return false
-}
-
-func (x *AccountMargin) GetTotalPnl() string {
-	if x != nil && x.TotalPnl != nil {
-		return *x.TotalPnl
-	}
-	return ""
-}
-
-func (x *AccountMargin) GetFutures() *PnlBreakdown {
-	if x != nil {
-		return x.Futures
-	}
-	return nil
-}
-
-func (x *AccountMargin) GetOptions() *PnlBreakdown {
-	if x != nil {
-		return x.Options
-	}
-	return nil
-}
-
-func (x *AccountMargin) GetOptionsValue() string {
-	if x != nil && x.OptionsValue != nil {
-		return *x.OptionsValue
 	}
 	return ""
 }
@@ -601,6 +669,146 @@ func (x *AccountMargin) GetLockedBalance() string {
 		return *x.LockedBalance
 	}
 	return ""
+}
+
+func (x *AccountMargin) GetBonus() string {
+	if x != nil && x.Bonus != nil {
+		return *x.Bonus
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetLiquidationThreshold() string {
+	if x != nil && x.LiquidationThreshold != nil {
+		return *x.LiquidationThreshold
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetLiquidationBuffer() string {
+	if x != nil && x.LiquidationBuffer != nil {
+		return *x.LiquidationBuffer
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetLiquidationBufferRatio() string {
+	if x != nil && x.LiquidationBufferRatio != nil {
+		return *x.LiquidationBufferRatio
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetInitialMarginRatio() string {
+	if x != nil && x.InitialMarginRatio != nil {
+		return *x.InitialMarginRatio
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetMaintenanceMarginRatio() string {
+	if x != nil && x.MaintenanceMarginRatio != nil {
+		return *x.MaintenanceMarginRatio
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetInitialMarginLevel() string {
+	if x != nil && x.InitialMarginLevel != nil {
+		return *x.InitialMarginLevel
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetMaintenanceMarginLevel() string {
+	if x != nil && x.MaintenanceMarginLevel != nil {
+		return *x.MaintenanceMarginLevel
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetLoanToValue() string {
+	if x != nil && x.LoanToValue != nil {
+		return *x.LoanToValue
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetEffectiveLeverage() string {
+	if x != nil && x.EffectiveLeverage != nil {
+		return *x.EffectiveLeverage
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetLeverage() string {
+	if x != nil && x.Leverage != nil {
+		return *x.Leverage
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetRawMarginLevel() string {
+	if x != nil {
+		return x.RawMarginLevel
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetInLiquidation() bool {
+	if x != nil && x.InLiquidation != nil {
+		return *x.InLiquidation
+	}
+	return false
+}
+
+func (x *AccountMargin) GetCostBasis() string {
+	if x != nil && x.CostBasis != nil {
+		return *x.CostBasis
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetPositionValue() string {
+	if x != nil && x.PositionValue != nil {
+		return *x.PositionValue
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetMaxPositionValue() string {
+	if x != nil && x.MaxPositionValue != nil {
+		return *x.MaxPositionValue
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetOptionsValue() string {
+	if x != nil && x.OptionsValue != nil {
+		return *x.OptionsValue
+	}
+	return ""
+}
+
+func (x *AccountMargin) GetMultiAsset() bool {
+	if x != nil && x.MultiAsset != nil {
+		return *x.MultiAsset
+	}
+	return false
+}
+
+func (x *AccountMargin) GetServesAsCollateral() bool {
+	if x != nil && x.ServesAsCollateral != nil {
+		return *x.ServesAsCollateral
+	}
+	return false
+}
+
+func (x *AccountMargin) GetCrossCollateral() bool {
+	if x != nil && x.CrossCollateral != nil {
+		return *x.CrossCollateral
+	}
+	return false
 }
 
 func (x *AccountMargin) GetEstimatedLiquidationRatio() float64 {
@@ -638,16 +846,56 @@ func (x *AccountMargin) GetExposures() []*IndexExposure {
 	return nil
 }
 
-// Profit and loss of one kind of product, in units of the asset of the AccountMargin.
+func (x *AccountMargin) GetValuations() []*v11.Valuation {
+	if x != nil {
+		return x.Valuations
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetTimestamp() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Timestamp
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetStated() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.Stated
+	}
+	return nil
+}
+
+func (x *AccountMargin) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
+// Profit and loss of one kind of product, in units of the asset of the AccountMargin. Negative is a loss.
 type PnlBreakdown struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Profit or loss of all open positions. Negative is a loss. Absent if the venue does not report it.
+	// Profit or loss of all open positions, realized and unrealized. Absent if the venue does not report it.
 	Pnl *string `protobuf:"bytes,1,opt,name=pnl,proto3,oneof" json:"pnl,omitempty"`
-	// Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
-	// it.
+	// Profit or loss realized since the venue's last settlement. Absent if the venue does not report it.
 	SessionRealizedPnl *string `protobuf:"bytes,2,opt,name=session_realized_pnl,json=sessionRealizedPnl,proto3,oneof" json:"session_realized_pnl,omitempty"`
-	// Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
-	// report it.
+	// Unrealized profit or loss since the venue's last settlement. Absent if the venue does not report it.
 	SessionUnrealizedPnl *string `protobuf:"bytes,3,opt,name=session_unrealized_pnl,json=sessionUnrealizedPnl,proto3,oneof" json:"session_unrealized_pnl,omitempty"`
 	unknownFields        protoimpl.UnknownFields
 	sizeCache            protoimpl.SizeCache
@@ -704,19 +952,28 @@ func (x *PnlBreakdown) GetSessionUnrealizedPnl() string {
 	return ""
 }
 
-// Greeks of an account's options, as the venue estimates them.
+// Greeks of an account's options, as the venue estimates them. Every greek is the sum over the options held, an amount
+// and not a ratio: its sign is that of the holder's gain.
 type OptionExposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Change in value per change of the underlying. Absent if the venue does not report it.
+	// Quantity of the underlying whose gain equals that of the options when the price of the underlying moves slightly.
+	// Absent if the venue does not report it.
 	Delta *float64 `protobuf:"fixed64,1,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Change in delta per change of the underlying. Absent if the venue does not report it.
+	// Change of `delta` per rise of the underlying by one unit of the asset that its price is stated in. Absent if the
+	// venue does not report it.
 	Gamma *float64 `protobuf:"fixed64,2,opt,name=gamma,proto3,oneof" json:"gamma,omitempty"`
-	// Change in value per percentage point of volatility. Absent if the venue does not report it.
+	// Change in value per rise of the implied volatility by one percentage point (0.01), in units of the value asset.
+	// Absent if the venue does not report it.
 	Vega *float64 `protobuf:"fixed64,3,opt,name=vega,proto3,oneof" json:"vega,omitempty"`
-	// Change in value per day. Absent if the venue does not report it.
-	Theta         *float64 `protobuf:"fixed64,4,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Change in value per day that passes, in units of the value asset. Absent if the venue does not report it.
+	Theta *float64 `protobuf:"fixed64,4,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
+	// Asset in which `vega` and `theta` are stated, such as `USD`. Absent together with an empty code: as the venue
+	// states them, in a unit that it does not name.
+	ValueAssetId *string `protobuf:"bytes,5,opt,name=value_asset_id,json=valueAssetId,proto3,oneof" json:"value_asset_id,omitempty"`
+	// The venue's own code for `value_asset_id`. Empty if it has none.
+	ValueAssetCode string `protobuf:"bytes,6,opt,name=value_asset_code,json=valueAssetCode,proto3" json:"value_asset_code,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *OptionExposure) Reset() {
@@ -777,17 +1034,32 @@ func (x *OptionExposure) GetTheta() float64 {
 	return 0
 }
 
+func (x *OptionExposure) GetValueAssetId() string {
+	if x != nil && x.ValueAssetId != nil {
+		return *x.ValueAssetId
+	}
+	return ""
+}
+
+func (x *OptionExposure) GetValueAssetCode() string {
+	if x != nil {
+		return x.ValueAssetCode
+	}
+	return ""
+}
+
 // An account's exposure to one index that its products follow.
 type IndexExposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Index, in the venue's words, such as `btc_usd`.
 	PriceIndex string `protobuf:"bytes,1,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
-	// Change in the value of all positions per change of the index. Absent if the venue does not report it.
+	// Quantity of the underlying whose gain equals that of all positions when the index moves slightly, in units of the
+	// underlying. Absent if the venue does not report it.
 	Delta *float64 `protobuf:"fixed64,2,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
-	// Greeks of the options alone. Absent if the venue does not report them.
+	// Greeks of the options alone. Absent if the venue does not report it.
 	Options *OptionExposure `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
-	// Estimated fall or rise of the index that leads to liquidation, as a fraction of the index. Absent if the venue does
-	// not report it.
+	// Value of the index at which the venue estimates that the positions are liquidated, divided by its current value.
+	// Greater than zero. Absent if no value liquidates them, or if the venue does not report it.
 	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,4,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
 	unknownFields             protoimpl.UnknownFields
 	sizeCache                 protoimpl.SizeCache
@@ -855,106 +1127,159 @@ var File_cqc_venues_v1_margin_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x1c\n" +
+	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/assets/v1/valuation.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c,\n" +
 	"\rAccountMargin\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12$\n" +
-	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x120\n" +
-	"\x05model\x18\x03 \x01(\x0e2\x1a.cqc.venues.v1.MarginModelR\x05model\x12%\n" +
-	"\traw_model\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawModel\x12&\n" +
-	"\x06equity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\x06equity\x88\x01\x01\x125\n" +
-	"\x0ewallet_balance\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\rwalletBalance\x88\x01\x01\x125\n" +
-	"\x0eunrealized_pnl\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\runrealizedPnl\x88\x01\x01\x125\n" +
-	"\x0einitial_margin\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\rinitialMargin\x88\x01\x01\x12F\n" +
-	"\x17position_initial_margin\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x15positionInitialMargin\x88\x01\x01\x12@\n" +
-	"\x14order_initial_margin\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\x12orderInitialMargin\x88\x01\x01\x12=\n" +
-	"\x12maintenance_margin\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x11maintenanceMargin\x88\x01\x01\x12H\n" +
-	"\x18projected_initial_margin\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x16projectedInitialMargin\x88\x01\x01\x12P\n" +
-	"\x1cprojected_maintenance_margin\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x1aprojectedMaintenanceMargin\x88\x01\x01\x12,\n" +
-	"\tavailable\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\tavailable\x88\x01\x01\x122\n" +
-	"\fwithdrawable\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
-	"R\fwithdrawable\x88\x01\x01\x12=\n" +
-	"\x12liquidation_buffer\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x11liquidationBuffer\x88\x01\x01\x125\n" +
-	"\x0emargin_balance\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\rmarginBalance\x88\x01\x01\x12@\n" +
-	"\x14cross_wallet_balance\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\x12crossWalletBalance\x88\x01\x01\x12@\n" +
-	"\x14cross_unrealized_pnl\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\x12crossUnrealizedPnl\x88\x01\x01\x12@\n" +
-	"\x14session_realized_pnl\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\x12sessionRealizedPnl\x88\x01\x01\x12D\n" +
-	"\x16session_unrealized_pnl\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x14sessionUnrealizedPnl\x88\x01\x01\x123\n" +
-	"\x06window\x18\x11 \x01(\x0e2\x1b.cqc.venues.v1.MarginWindowR\x06window\x12'\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12)\n" +
+	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x00R\aassetId\x88\x01\x01\x12'\n" +
 	"\n" +
-	"raw_window\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawWindow\x12$\n" +
-	"\vmulti_asset\x18\x12 \x01(\bH\x11R\n" +
-	"multiAsset\x88\x01\x01\x128\n" +
-	"\ttimestamp\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAt\x121\n" +
-	"\fbuying_power\x18\x1b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\vbuyingPower\x88\x01\x01\x12/\n" +
-	"\vheld_amount\x18\x1c \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\n" +
-	"heldAmount\x88\x01\x01\x121\n" +
-	"\fspot_balance\x18\x1d \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\vspotBalance\x88\x01\x01\x12?\n" +
-	"\x13derivatives_balance\x18\x1e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x15R\x12derivativesBalance\x88\x01\x01\x12C\n" +
-	"\x15liquidation_threshold\x18\x1f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x16R\x14liquidationThreshold\x88\x01\x01\x12L\n" +
-	"\x1aliquidation_buffer_percent\x18  \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x17R\x18liquidationBufferPercent\x88\x01\x01\x122\n" +
-	"\x10raw_margin_level\x18! \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawMarginLevel\x12@\n" +
-	"\x14margin_level_percent\x18\" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x18R\x12marginLevelPercent\x88\x01\x01\x12-\n" +
+	"asset_code\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tassetCode\x12\x1d\n" +
 	"\n" +
-	"cost_basis\x18# \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\tcostBasis\x88\x01\x01\x125\n" +
-	"\x0eposition_value\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1aR\rpositionValue\x88\x01\x01\x125\n" +
-	"\x14serves_as_collateral\x18% \x01(\bH\x1bR\x12servesAsCollateral\x88\x01\x01\x12.\n" +
-	"\x10cross_collateral\x18& \x01(\bH\x1cR\x0fcrossCollateral\x88\x01\x01\x12+\n" +
-	"\ttotal_pnl\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1dR\btotalPnl\x88\x01\x01\x125\n" +
-	"\afutures\x18( \x01(\v2\x1b.cqc.venues.v1.PnlBreakdownR\afutures\x125\n" +
-	"\aoptions\x18) \x01(\v2\x1b.cqc.venues.v1.PnlBreakdownR\aoptions\x123\n" +
-	"\roptions_value\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1eR\foptionsValue\x88\x01\x01\x12/\n" +
-	"\vfee_balance\x18+ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1fR\n" +
+	"all_assets\x18\x04 \x01(\bR\tallAssets\x126\n" +
+	"\x0fvenue_symbol_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x06 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x123\n" +
+	"\x06window\x18\a \x01(\x0e2\x1b.cqc.venues.v1.MarginWindowR\x06window\x12'\n" +
+	"\n" +
+	"raw_window\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawWindow\x120\n" +
+	"\x05model\x18\t \x01(\x0e2\x1a.cqc.venues.v1.MarginModelR\x05model\x12%\n" +
+	"\traw_model\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawModel\x12&\n" +
+	"\x06equity\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x06equity\x88\x01\x01\x121\n" +
+	"\fcross_equity\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\vcrossEquity\x88\x01\x01\x127\n" +
+	"\x0fisolated_equity\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x0eisolatedEquity\x88\x01\x01\x125\n" +
+	"\x0ewallet_balance\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\rwalletBalance\x88\x01\x01\x12@\n" +
+	"\x14cross_wallet_balance\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x12crossWalletBalance\x88\x01\x01\x125\n" +
+	"\x0emargin_balance\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\rmarginBalance\x88\x01\x01\x121\n" +
+	"\fspot_balance\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\vspotBalance\x88\x01\x01\x12?\n" +
+	"\x13derivatives_balance\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x12derivativesBalance\x88\x01\x01\x12\"\n" +
+	"\x04debt\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\x04debt\x88\x01\x01\x12*\n" +
+	"\binterest\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\binterest\x88\x01\x01\x125\n" +
+	"\x0eunrealized_pnl\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\runrealizedPnl\x88\x01\x01\x12@\n" +
+	"\x14cross_unrealized_pnl\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\x12crossUnrealizedPnl\x88\x01\x01\x12F\n" +
+	"\x17isolated_unrealized_pnl\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\x15isolatedUnrealizedPnl\x88\x01\x01\x121\n" +
+	"\frealized_pnl\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\vrealizedPnl\x88\x01\x01\x12@\n" +
+	"\x14session_realized_pnl\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x12sessionRealizedPnl\x88\x01\x01\x12Q\n" +
+	"\x1dprevious_session_realized_pnl\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x11R\x1apreviousSessionRealizedPnl\x88\x01\x01\x12D\n" +
+	"\x16session_unrealized_pnl\x18\x1b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\x14sessionUnrealizedPnl\x88\x01\x01\x12+\n" +
+	"\ttotal_pnl\x18\x1c \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\btotalPnl\x88\x01\x01\x125\n" +
+	"\afutures\x18\x1d \x01(\v2\x1b.cqc.venues.v1.PnlBreakdownR\afutures\x125\n" +
+	"\aoptions\x18\x1e \x01(\v2\x1b.cqc.venues.v1.PnlBreakdownR\aoptions\x125\n" +
+	"\x0einitial_margin\x18\x1f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\rinitialMargin\x88\x01\x01\x12F\n" +
+	"\x17position_initial_margin\x18  \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x15R\x15positionInitialMargin\x88\x01\x01\x12@\n" +
+	"\x14order_initial_margin\x18! \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x16R\x12orderInitialMargin\x88\x01\x01\x12B\n" +
+	"\x15borrow_initial_margin\x18\" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x17R\x13borrowInitialMargin\x88\x01\x01\x12=\n" +
+	"\x12maintenance_margin\x18# \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x18R\x11maintenanceMargin\x88\x01\x01\x12H\n" +
+	"\x18projected_initial_margin\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\x16projectedInitialMargin\x88\x01\x01\x12P\n" +
+	"\x1cprojected_maintenance_margin\x18% \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1aR\x1aprojectedMaintenanceMargin\x88\x01\x01\x12,\n" +
+	"\tavailable\x18& \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1bR\tavailable\x88\x01\x01\x121\n" +
+	"\fbuying_power\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1cR\vbuyingPower\x88\x01\x01\x122\n" +
+	"\fwithdrawable\x18( \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1dR\fwithdrawable\x88\x01\x01\x125\n" +
+	"\x0emax_borrowable\x18) \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1eR\rmaxBorrowable\x88\x01\x01\x12/\n" +
+	"\vheld_amount\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1fR\n" +
+	"heldAmount\x88\x01\x01\x12/\n" +
+	"\vfee_balance\x18+ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H R\n" +
 	"feeBalance\x88\x01\x01\x121\n" +
-	"\fspot_reserve\x18, \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H R\vspotReserve\x88\x01\x01\x12=\n" +
-	"\x12additional_reserve\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H!R\x11additionalReserve\x88\x01\x01\x125\n" +
-	"\x0elocked_balance\x18. \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\"R\rlockedBalance\x88\x01\x01\x12L\n" +
-	"\x1bestimated_liquidation_ratio\x18/ \x01(\x01B\a\xbaH\x04\x12\x02@\x01H#R\x19estimatedLiquidationRatio\x88\x01\x01\x12\"\n" +
-	"\x05delta\x180 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H$R\x05delta\x88\x01\x01\x125\n" +
-	"\x0fprojected_delta\x181 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H%R\x0eprojectedDelta\x88\x01\x01\x12F\n" +
-	"\x0foption_exposure\x182 \x01(\v2\x1d.cqc.venues.v1.OptionExposureR\x0eoptionExposure\x12:\n" +
-	"\texposures\x183 \x03(\v2\x1c.cqc.venues.v1.IndexExposureR\texposuresB\t\n" +
-	"\a_equityB\x11\n" +
-	"\x0f_wallet_balanceB\x11\n" +
-	"\x0f_unrealized_pnlB\x11\n" +
+	"\fspot_reserve\x18, \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H!R\vspotReserve\x88\x01\x01\x12=\n" +
+	"\x12additional_reserve\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\"R\x11additionalReserve\x88\x01\x01\x125\n" +
+	"\x0elocked_balance\x18. \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H#R\rlockedBalance\x88\x01\x01\x12$\n" +
+	"\x05bonus\x18/ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H$R\x05bonus\x88\x01\x01\x12C\n" +
+	"\x15liquidation_threshold\x180 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H%R\x14liquidationThreshold\x88\x01\x01\x12=\n" +
+	"\x12liquidation_buffer\x181 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H&R\x11liquidationBuffer\x88\x01\x01\x12H\n" +
+	"\x18liquidation_buffer_ratio\x182 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H'R\x16liquidationBufferRatio\x88\x01\x01\x12@\n" +
+	"\x14initial_margin_ratio\x183 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H(R\x12initialMarginRatio\x88\x01\x01\x12H\n" +
+	"\x18maintenance_margin_ratio\x184 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H)R\x16maintenanceMarginRatio\x88\x01\x01\x12@\n" +
+	"\x14initial_margin_level\x185 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H*R\x12initialMarginLevel\x88\x01\x01\x12H\n" +
+	"\x18maintenance_margin_level\x186 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H+R\x16maintenanceMarginLevel\x88\x01\x01\x122\n" +
+	"\rloan_to_value\x187 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H,R\vloanToValue\x88\x01\x01\x12=\n" +
+	"\x12effective_leverage\x188 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H-R\x11effectiveLeverage\x88\x01\x01\x12*\n" +
+	"\bleverage\x189 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H.R\bleverage\x88\x01\x01\x122\n" +
+	"\x10raw_margin_level\x18: \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawMarginLevel\x12*\n" +
+	"\x0ein_liquidation\x18; \x01(\bH/R\rinLiquidation\x88\x01\x01\x12-\n" +
+	"\n" +
+	"cost_basis\x18< \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H0R\tcostBasis\x88\x01\x01\x125\n" +
+	"\x0eposition_value\x18= \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H1R\rpositionValue\x88\x01\x01\x12<\n" +
+	"\x12max_position_value\x18> \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H2R\x10maxPositionValue\x88\x01\x01\x123\n" +
+	"\roptions_value\x18? \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H3R\foptionsValue\x88\x01\x01\x12$\n" +
+	"\vmulti_asset\x18@ \x01(\bH4R\n" +
+	"multiAsset\x88\x01\x01\x125\n" +
+	"\x14serves_as_collateral\x18A \x01(\bH5R\x12servesAsCollateral\x88\x01\x01\x12.\n" +
+	"\x10cross_collateral\x18B \x01(\bH6R\x0fcrossCollateral\x88\x01\x01\x12L\n" +
+	"\x1bestimated_liquidation_ratio\x18C \x01(\x01B\a\xbaH\x04\x12\x02@\x01H7R\x19estimatedLiquidationRatio\x88\x01\x01\x12\"\n" +
+	"\x05delta\x18D \x01(\x01B\a\xbaH\x04\x12\x02@\x01H8R\x05delta\x88\x01\x01\x125\n" +
+	"\x0fprojected_delta\x18E \x01(\x01B\a\xbaH\x04\x12\x02@\x01H9R\x0eprojectedDelta\x88\x01\x01\x12F\n" +
+	"\x0foption_exposure\x18F \x01(\v2\x1d.cqc.venues.v1.OptionExposureR\x0eoptionExposure\x12:\n" +
+	"\texposures\x18G \x03(\v2\x1c.cqc.venues.v1.IndexExposureR\texposures\x128\n" +
+	"\n" +
+	"valuations\x18H \x03(\v2\x18.cqc.assets.v1.ValuationR\n" +
+	"valuations\x128\n" +
+	"\ttimestamp\x18I \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18J \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18K \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x122\n" +
+	"\x06stated\x18L \x01(\v2\x1a.google.protobuf.FieldMaskR\x06stated\x12P\n" +
+	"\fvenue_fields\x18M \x03(\v2-.cqc.venues.v1.AccountMargin.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
+	"\t_asset_idB\x12\n" +
+	"\x10_venue_symbol_idB\t\n" +
+	"\a_equityB\x0f\n" +
+	"\r_cross_equityB\x12\n" +
+	"\x10_isolated_equityB\x11\n" +
+	"\x0f_wallet_balanceB\x17\n" +
+	"\x15_cross_wallet_balanceB\x11\n" +
+	"\x0f_margin_balanceB\x0f\n" +
+	"\r_spot_balanceB\x16\n" +
+	"\x14_derivatives_balanceB\a\n" +
+	"\x05_debtB\v\n" +
+	"\t_interestB\x11\n" +
+	"\x0f_unrealized_pnlB\x17\n" +
+	"\x15_cross_unrealized_pnlB\x1a\n" +
+	"\x18_isolated_unrealized_pnlB\x0f\n" +
+	"\r_realized_pnlB\x17\n" +
+	"\x15_session_realized_pnlB \n" +
+	"\x1e_previous_session_realized_pnlB\x19\n" +
+	"\x17_session_unrealized_pnlB\f\n" +
+	"\n" +
+	"_total_pnlB\x11\n" +
 	"\x0f_initial_marginB\x1a\n" +
 	"\x18_position_initial_marginB\x17\n" +
-	"\x15_order_initial_marginB\x15\n" +
+	"\x15_order_initial_marginB\x18\n" +
+	"\x16_borrow_initial_marginB\x15\n" +
 	"\x13_maintenance_marginB\x1b\n" +
 	"\x19_projected_initial_marginB\x1f\n" +
 	"\x1d_projected_maintenance_marginB\f\n" +
 	"\n" +
 	"_availableB\x0f\n" +
-	"\r_withdrawableB\x15\n" +
-	"\x13_liquidation_bufferB\x11\n" +
-	"\x0f_margin_balanceB\x17\n" +
-	"\x15_cross_wallet_balanceB\x17\n" +
-	"\x15_cross_unrealized_pnlB\x17\n" +
-	"\x15_session_realized_pnlB\x19\n" +
-	"\x17_session_unrealized_pnlB\x0e\n" +
-	"\f_multi_assetB\x0f\n" +
-	"\r_buying_powerB\x0e\n" +
-	"\f_held_amountB\x0f\n" +
-	"\r_spot_balanceB\x16\n" +
-	"\x14_derivatives_balanceB\x18\n" +
-	"\x16_liquidation_thresholdB\x1d\n" +
-	"\x1b_liquidation_buffer_percentB\x17\n" +
-	"\x15_margin_level_percentB\r\n" +
-	"\v_cost_basisB\x11\n" +
-	"\x0f_position_valueB\x17\n" +
-	"\x15_serves_as_collateralB\x13\n" +
-	"\x11_cross_collateralB\f\n" +
-	"\n" +
-	"_total_pnlB\x10\n" +
-	"\x0e_options_valueB\x0e\n" +
+	"\r_buying_powerB\x0f\n" +
+	"\r_withdrawableB\x11\n" +
+	"\x0f_max_borrowableB\x0e\n" +
+	"\f_held_amountB\x0e\n" +
 	"\f_fee_balanceB\x0f\n" +
 	"\r_spot_reserveB\x15\n" +
 	"\x13_additional_reserveB\x11\n" +
-	"\x0f_locked_balanceB\x1e\n" +
+	"\x0f_locked_balanceB\b\n" +
+	"\x06_bonusB\x18\n" +
+	"\x16_liquidation_thresholdB\x15\n" +
+	"\x13_liquidation_bufferB\x1b\n" +
+	"\x19_liquidation_buffer_ratioB\x17\n" +
+	"\x15_initial_margin_ratioB\x1b\n" +
+	"\x19_maintenance_margin_ratioB\x17\n" +
+	"\x15_initial_margin_levelB\x1b\n" +
+	"\x19_maintenance_margin_levelB\x10\n" +
+	"\x0e_loan_to_valueB\x15\n" +
+	"\x13_effective_leverageB\v\n" +
+	"\t_leverageB\x11\n" +
+	"\x0f_in_liquidationB\r\n" +
+	"\v_cost_basisB\x11\n" +
+	"\x0f_position_valueB\x15\n" +
+	"\x13_max_position_valueB\x10\n" +
+	"\x0e_options_valueB\x0e\n" +
+	"\f_multi_assetB\x17\n" +
+	"\x15_serves_as_collateralB\x13\n" +
+	"\x11_cross_collateralB\x1e\n" +
 	"\x1c_estimated_liquidation_ratioB\b\n" +
 	"\x06_deltaB\x12\n" +
 	"\x10_projected_delta\"\xf4\x01\n" +
@@ -964,16 +1289,19 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\x16session_unrealized_pnl\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x14sessionUnrealizedPnl\x88\x01\x01B\x06\n" +
 	"\x04_pnlB\x17\n" +
 	"\x15_session_realized_pnlB\x19\n" +
-	"\x17_session_unrealized_pnl\"\xc5\x01\n" +
+	"\x17_session_unrealized_pnl\"\xc2\x02\n" +
 	"\x0eOptionExposure\x12\"\n" +
 	"\x05delta\x18\x01 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x00R\x05delta\x88\x01\x01\x12\"\n" +
 	"\x05gamma\x18\x02 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x01R\x05gamma\x88\x01\x01\x12 \n" +
 	"\x04vega\x18\x03 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x02R\x04vega\x88\x01\x01\x12\"\n" +
-	"\x05theta\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x03R\x05theta\x88\x01\x01B\b\n" +
+	"\x05theta\x18\x04 \x01(\x01B\a\xbaH\x04\x12\x02@\x01H\x03R\x05theta\x88\x01\x01\x124\n" +
+	"\x0evalue_asset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x04R\fvalueAssetId\x88\x01\x01\x122\n" +
+	"\x10value_asset_code\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0evalueAssetCodeB\b\n" +
 	"\x06_deltaB\b\n" +
 	"\x06_gammaB\a\n" +
 	"\x05_vegaB\b\n" +
-	"\x06_theta\"\x91\x02\n" +
+	"\x06_thetaB\x11\n" +
+	"\x0f_value_asset_id\"\x91\x02\n" +
 	"\rIndexExposure\x12+\n" +
 	"\vprice_index\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
@@ -1005,7 +1333,7 @@ func file_cqc_venues_v1_margin_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_venues_v1_margin_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_venues_v1_margin_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_cqc_venues_v1_margin_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cqc_venues_v1_margin_proto_goTypes = []any{
 	(MarginModel)(0),              // 0: cqc.venues.v1.MarginModel
 	(MarginWindow)(0),             // 1: cqc.venues.v1.MarginWindow
@@ -1013,23 +1341,32 @@ var file_cqc_venues_v1_margin_proto_goTypes = []any{
 	(*PnlBreakdown)(nil),          // 3: cqc.venues.v1.PnlBreakdown
 	(*OptionExposure)(nil),        // 4: cqc.venues.v1.OptionExposure
 	(*IndexExposure)(nil),         // 5: cqc.venues.v1.IndexExposure
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	nil,                           // 6: cqc.venues.v1.AccountMargin.VenueFieldsEntry
+	(*v1.NativeListing)(nil),      // 7: cqc.markets.v1.NativeListing
+	(*v11.Valuation)(nil),         // 8: cqc.assets.v1.Valuation
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*fieldmaskpb.FieldMask)(nil), // 10: google.protobuf.FieldMask
 }
 var file_cqc_venues_v1_margin_proto_depIdxs = []int32{
-	0, // 0: cqc.venues.v1.AccountMargin.model:type_name -> cqc.venues.v1.MarginModel
-	1, // 1: cqc.venues.v1.AccountMargin.window:type_name -> cqc.venues.v1.MarginWindow
-	6, // 2: cqc.venues.v1.AccountMargin.timestamp:type_name -> google.protobuf.Timestamp
-	6, // 3: cqc.venues.v1.AccountMargin.received_at:type_name -> google.protobuf.Timestamp
-	3, // 4: cqc.venues.v1.AccountMargin.futures:type_name -> cqc.venues.v1.PnlBreakdown
-	3, // 5: cqc.venues.v1.AccountMargin.options:type_name -> cqc.venues.v1.PnlBreakdown
-	4, // 6: cqc.venues.v1.AccountMargin.option_exposure:type_name -> cqc.venues.v1.OptionExposure
-	5, // 7: cqc.venues.v1.AccountMargin.exposures:type_name -> cqc.venues.v1.IndexExposure
-	4, // 8: cqc.venues.v1.IndexExposure.options:type_name -> cqc.venues.v1.OptionExposure
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	7,  // 0: cqc.venues.v1.AccountMargin.native_listing:type_name -> cqc.markets.v1.NativeListing
+	1,  // 1: cqc.venues.v1.AccountMargin.window:type_name -> cqc.venues.v1.MarginWindow
+	0,  // 2: cqc.venues.v1.AccountMargin.model:type_name -> cqc.venues.v1.MarginModel
+	3,  // 3: cqc.venues.v1.AccountMargin.futures:type_name -> cqc.venues.v1.PnlBreakdown
+	3,  // 4: cqc.venues.v1.AccountMargin.options:type_name -> cqc.venues.v1.PnlBreakdown
+	4,  // 5: cqc.venues.v1.AccountMargin.option_exposure:type_name -> cqc.venues.v1.OptionExposure
+	5,  // 6: cqc.venues.v1.AccountMargin.exposures:type_name -> cqc.venues.v1.IndexExposure
+	8,  // 7: cqc.venues.v1.AccountMargin.valuations:type_name -> cqc.assets.v1.Valuation
+	9,  // 8: cqc.venues.v1.AccountMargin.timestamp:type_name -> google.protobuf.Timestamp
+	9,  // 9: cqc.venues.v1.AccountMargin.published_at:type_name -> google.protobuf.Timestamp
+	9,  // 10: cqc.venues.v1.AccountMargin.received_at:type_name -> google.protobuf.Timestamp
+	10, // 11: cqc.venues.v1.AccountMargin.stated:type_name -> google.protobuf.FieldMask
+	6,  // 12: cqc.venues.v1.AccountMargin.venue_fields:type_name -> cqc.venues.v1.AccountMargin.VenueFieldsEntry
+	4,  // 13: cqc.venues.v1.IndexExposure.options:type_name -> cqc.venues.v1.OptionExposure
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_margin_proto_init() }
@@ -1047,7 +1384,7 @@ func file_cqc_venues_v1_margin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_margin_proto_rawDesc), len(file_cqc_venues_v1_margin_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

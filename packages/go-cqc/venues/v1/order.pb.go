@@ -8,11 +8,12 @@ package venuesv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
 	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
-	descriptorpb "google.golang.org/protobuf/types/descriptorpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -27,6 +28,8 @@ const (
 )
 
 // How an order is triggered and priced.
+//
+// The price moves with an order if it rises for a buy order or falls for a sell order, and against the order otherwise.
 type OrderType int32
 
 const (
@@ -36,22 +39,36 @@ const (
 	OrderType_ORDER_TYPE_MARKET OrderType = 1
 	// Fills at the limit price or better.
 	OrderType_ORDER_TYPE_LIMIT OrderType = 2
-	// Becomes a market order when the price moves against the holder and reaches the trigger.
+	// Becomes a market order when the price moves with the order and reaches the trigger: BUY at or above it, SELL at or
+	// below it.
 	OrderType_ORDER_TYPE_STOP OrderType = 3
-	// Becomes a limit order when the price moves against the holder and reaches the trigger.
+	// Becomes a limit order when the price moves with the order and reaches the trigger: BUY at or above it, SELL at or
+	// below it.
 	OrderType_ORDER_TYPE_STOP_LIMIT OrderType = 4
-	// Becomes a market order when the price moves in the holder's favor and reaches the trigger.
+	// Becomes a market order when the price moves against the order and reaches the trigger: BUY at or below it, SELL at
+	// or above it. FIX calls this type "market if touched".
 	OrderType_ORDER_TYPE_TAKE_PROFIT OrderType = 5
-	// Becomes a limit order when the price moves in the holder's favor and reaches the trigger.
+	// Becomes a limit order when the price moves against the order and reaches the trigger: BUY at or below it, SELL at
+	// or above it. FIX calls this type "limit if touched".
 	OrderType_ORDER_TYPE_TAKE_PROFIT_LIMIT OrderType = 6
-	// Becomes a market order when the price reverses by the trailing offset.
+	// Becomes a market order when the price reverses by the trailing offset: BUY when it rises from its low, SELL when it
+	// falls from its high.
 	OrderType_ORDER_TYPE_TRAILING_STOP OrderType = 7
-	// Becomes a limit order when the price reverses by the trailing offset.
+	// Becomes a limit order when the price reverses by the trailing offset: BUY when it rises from its low, SELL when it
+	// falls from its high.
 	OrderType_ORDER_TYPE_TRAILING_STOP_LIMIT OrderType = 8
 	// A market order whose unfilled rest becomes a limit order at the last price.
 	OrderType_ORDER_TYPE_MARKET_TO_LIMIT OrderType = 9
-	// A limit order that the venue prices at the best price of the opposite side.
+	// A limit order whose price the venue keeps at a reference price of the book, as `peg_kind` states.
 	OrderType_ORDER_TYPE_PEGGED OrderType = 10
+	// Becomes a market order when the price reaches the trigger from the side on which it was at placement. Only for
+	// venues that do not state the direction; where it is known, the type is STOP or TAKE_PROFIT.
+	OrderType_ORDER_TYPE_TRIGGER_MARKET OrderType = 11
+	// Becomes a limit order when the price reaches the trigger from the side on which it was at placement. Only for
+	// venues that do not state the direction; where it is known, the type is STOP_LIMIT or TAKE_PROFIT_LIMIT.
+	OrderType_ORDER_TYPE_TRIGGER_LIMIT OrderType = 12
+	// Trades at a quote that a market maker gave on request. `quote_id` names the quote. Placed only by AcceptQuote.
+	OrderType_ORDER_TYPE_QUOTED OrderType = 13
 )
 
 // Enum value maps for OrderType.
@@ -68,6 +85,9 @@ var (
 		8:  "ORDER_TYPE_TRAILING_STOP_LIMIT",
 		9:  "ORDER_TYPE_MARKET_TO_LIMIT",
 		10: "ORDER_TYPE_PEGGED",
+		11: "ORDER_TYPE_TRIGGER_MARKET",
+		12: "ORDER_TYPE_TRIGGER_LIMIT",
+		13: "ORDER_TYPE_QUOTED",
 	}
 	OrderType_value = map[string]int32{
 		"ORDER_TYPE_UNSPECIFIED":         0,
@@ -81,6 +101,9 @@ var (
 		"ORDER_TYPE_TRAILING_STOP_LIMIT": 8,
 		"ORDER_TYPE_MARKET_TO_LIMIT":     9,
 		"ORDER_TYPE_PEGGED":              10,
+		"ORDER_TYPE_TRIGGER_MARKET":      11,
+		"ORDER_TYPE_TRIGGER_LIMIT":       12,
+		"ORDER_TYPE_QUOTED":              13,
 	}
 )
 
@@ -166,23 +189,29 @@ func (OrderSide) EnumDescriptor() ([]byte, []int) {
 
 // State of an order in its life cycle, after FIX tag 39 (OrdStatus).
 //
-// If several states apply, FIX precedence decides: pending cancel, then filled, then cancelled. A cancelled order may
-// still receive a late fill. Each value declares the states that may follow it. A report that repeats the state is
-// always legal, and any state may follow the unspecified state.
+//	Where several states apply, the first of this list counts: PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELLED,
+//
+// EXPIRED,  PARTIALLY_FILLED, NEW. An ended order (FILLED, CANCELLED, REJECTED, EXPIRED, REPLACED) may still receive
+// late fills: a  fill that completes it makes it FILLED, a smaller one keeps the state and raises
+// `cumulative_quantity`. "Completes"  applies to orders sized by `quantity`; an ended order of any other size keeps its
+// state.
+//
+// Each value declares the states that may follow it. A report that repeats the state is always legal, and any state may
+// follow the unspecified state.
 type OrderStatus int32
 
 const (
 	// Not known.
 	OrderStatus_ORDER_STATUS_UNSPECIFIED OrderStatus = 0
-	// Sent to the venue, no response yet.
+	// Handed to the venue, no response yet.
 	OrderStatus_ORDER_STATUS_PENDING_NEW OrderStatus = 1
 	// Accepted by the venue, nothing filled.
 	OrderStatus_ORDER_STATUS_NEW OrderStatus = 2
-	// Waiting for its trigger.
+	// Accepted by the venue, waiting for its trigger.
 	OrderStatus_ORDER_STATUS_UNTRIGGERED OrderStatus = 3
 	// Partly filled, the rest is working.
 	//
-	// If the only trade is later undone, the order is unfilled again.
+	// If all trades are later undone, the order is NEW again. A venue may also reject the rest (REJECTED).
 	OrderStatus_ORDER_STATUS_PARTIALLY_FILLED OrderStatus = 4
 	// Completely filled.
 	//
@@ -195,21 +224,25 @@ const (
 	OrderStatus_ORDER_STATUS_PENDING_CANCEL OrderStatus = 6
 	// Replacement requested, no response yet.
 	//
-	// If the venue refuses the replacement, the order returns to its previous state.
+	// If the venue refuses the replacement, the order returns to its previous state with its previous terms.
 	OrderStatus_ORDER_STATUS_PENDING_REPLACE OrderStatus = 7
 	// The rest of the order was cancelled.
 	//
-	// A fill that crosses the cancellation is legal: the order is then partly or completely filled.
+	// A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. NEW and
+	// PARTIALLY_FILLED follow only by a report of type RESTATED or TRADE_CANCEL after which `leaves_quantity` is above
+	// zero: the venue put the order back to work.
 	OrderStatus_ORDER_STATUS_CANCELLED OrderStatus = 8
-	// The venue did not accept the order.
+	// The venue did not accept the order. An order that our own checks refuse has no state, because no order exists.
 	OrderStatus_ORDER_STATUS_REJECTED OrderStatus = 9
-	// The order's time in force ran out.
+	// The order's time in force ran out, or an immediate order could not be filled.
 	//
-	// A fill that crosses the expiry is legal.
+	// Late fills and a return to work are as for CANCELLED.
 	OrderStatus_ORDER_STATUS_EXPIRED OrderStatus = 10
-	// The order was replaced by another order.
+	// The venue ended the order and made another one from it, which this system knows by an `order_id` of its own, such
+	// as when the replacement was made outside this system. A replacement by ReplaceOrder keeps the `order_id` and never
+	// leads to this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED.
 	//
-	// A fill that crosses the replacement is legal.
+	// A late fill that completes the order makes it FILLED; a smaller one changes only the quantities.
 	OrderStatus_ORDER_STATUS_REPLACED OrderStatus = 11
 )
 
@@ -284,11 +317,11 @@ const (
 	TimeInForce_TIME_IN_FORCE_IOC TimeInForce = 2
 	// Fill or kill: fills completely and immediately, or not at all.
 	TimeInForce_TIME_IN_FORCE_FOK TimeInForce = 3
-	// Good till date: until a specified time or block.
+	// Good till date: until `good_til_time` or `good_til_block`.
 	TimeInForce_TIME_IN_FORCE_GTD TimeInForce = 4
-	// Until the end of the trading day.
+	// Until the end of the venue's trading day.
 	TimeInForce_TIME_IN_FORCE_DAY TimeInForce = 5
-	// Good till crossing: works only if it rests, and is cancelled if it would cross.
+	// Good till crossing: a GTC order that is cancelled if it would cross. Only on facts; a new order has `post_only`.
 	TimeInForce_TIME_IN_FORCE_GTX TimeInForce = 6
 )
 
@@ -341,136 +374,6 @@ func (TimeInForce) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{3}
 }
 
-// Price that a trigger watches.
-type TriggerKind int32
-
-const (
-	// The venue's default, or not known.
-	TriggerKind_TRIGGER_KIND_UNSPECIFIED TriggerKind = 0
-	// The price of the last trade.
-	TriggerKind_TRIGGER_KIND_LAST TriggerKind = 1
-	// The mark price.
-	TriggerKind_TRIGGER_KIND_MARK TriggerKind = 2
-	// The index price.
-	TriggerKind_TRIGGER_KIND_INDEX TriggerKind = 3
-	// The best bid.
-	TriggerKind_TRIGGER_KIND_BID TriggerKind = 4
-	// The best ask.
-	TriggerKind_TRIGGER_KIND_ASK TriggerKind = 5
-	// The mean of the best bid and the best ask.
-	TriggerKind_TRIGGER_KIND_MID TriggerKind = 6
-)
-
-// Enum value maps for TriggerKind.
-var (
-	TriggerKind_name = map[int32]string{
-		0: "TRIGGER_KIND_UNSPECIFIED",
-		1: "TRIGGER_KIND_LAST",
-		2: "TRIGGER_KIND_MARK",
-		3: "TRIGGER_KIND_INDEX",
-		4: "TRIGGER_KIND_BID",
-		5: "TRIGGER_KIND_ASK",
-		6: "TRIGGER_KIND_MID",
-	}
-	TriggerKind_value = map[string]int32{
-		"TRIGGER_KIND_UNSPECIFIED": 0,
-		"TRIGGER_KIND_LAST":        1,
-		"TRIGGER_KIND_MARK":        2,
-		"TRIGGER_KIND_INDEX":       3,
-		"TRIGGER_KIND_BID":         4,
-		"TRIGGER_KIND_ASK":         5,
-		"TRIGGER_KIND_MID":         6,
-	}
-)
-
-func (x TriggerKind) Enum() *TriggerKind {
-	p := new(TriggerKind)
-	*p = x
-	return p
-}
-
-func (x TriggerKind) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (TriggerKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_order_proto_enumTypes[4].Descriptor()
-}
-
-func (TriggerKind) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_order_proto_enumTypes[4]
-}
-
-func (x TriggerKind) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use TriggerKind.Descriptor instead.
-func (TriggerKind) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{4}
-}
-
-// Unit of a trailing offset.
-type TrailingOffsetKind int32
-
-const (
-	// There is no offset, or its unit is not known.
-	TrailingOffsetKind_TRAILING_OFFSET_KIND_UNSPECIFIED TrailingOffsetKind = 0
-	// Quote units.
-	TrailingOffsetKind_TRAILING_OFFSET_KIND_PRICE TrailingOffsetKind = 1
-	// Basis points of the price (hundredths of a percent).
-	TrailingOffsetKind_TRAILING_OFFSET_KIND_BASIS_POINTS TrailingOffsetKind = 2
-	// Ticks of the listing.
-	TrailingOffsetKind_TRAILING_OFFSET_KIND_TICKS TrailingOffsetKind = 3
-	// Percent of the price.
-	TrailingOffsetKind_TRAILING_OFFSET_KIND_PERCENT TrailingOffsetKind = 4
-)
-
-// Enum value maps for TrailingOffsetKind.
-var (
-	TrailingOffsetKind_name = map[int32]string{
-		0: "TRAILING_OFFSET_KIND_UNSPECIFIED",
-		1: "TRAILING_OFFSET_KIND_PRICE",
-		2: "TRAILING_OFFSET_KIND_BASIS_POINTS",
-		3: "TRAILING_OFFSET_KIND_TICKS",
-		4: "TRAILING_OFFSET_KIND_PERCENT",
-	}
-	TrailingOffsetKind_value = map[string]int32{
-		"TRAILING_OFFSET_KIND_UNSPECIFIED":  0,
-		"TRAILING_OFFSET_KIND_PRICE":        1,
-		"TRAILING_OFFSET_KIND_BASIS_POINTS": 2,
-		"TRAILING_OFFSET_KIND_TICKS":        3,
-		"TRAILING_OFFSET_KIND_PERCENT":      4,
-	}
-)
-
-func (x TrailingOffsetKind) Enum() *TrailingOffsetKind {
-	p := new(TrailingOffsetKind)
-	*p = x
-	return p
-}
-
-func (x TrailingOffsetKind) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (TrailingOffsetKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_order_proto_enumTypes[5].Descriptor()
-}
-
-func (TrailingOffsetKind) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_order_proto_enumTypes[5]
-}
-
-func (x TrailingOffsetKind) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use TrailingOffsetKind.Descriptor instead.
-func (TrailingOffsetKind) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{5}
-}
-
 // What happens to an order that would trade with another order of the same account.
 type SelfTradePrevention int32
 
@@ -520,11 +423,11 @@ func (x SelfTradePrevention) String() string {
 }
 
 func (SelfTradePrevention) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_order_proto_enumTypes[6].Descriptor()
+	return file_cqc_venues_v1_order_proto_enumTypes[4].Descriptor()
 }
 
 func (SelfTradePrevention) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_order_proto_enumTypes[6]
+	return &file_cqc_venues_v1_order_proto_enumTypes[4]
 }
 
 func (x SelfTradePrevention) Number() protoreflect.EnumNumber {
@@ -533,18 +436,19 @@ func (x SelfTradePrevention) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SelfTradePrevention.Descriptor instead.
 func (SelfTradePrevention) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{6}
+	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{4}
 }
 
-// How the venue itself prices a limit order.
+// Price of the book that the venue takes as the limit price of an order, once, when the order arrives. An order that
+// keeps following the book is ORDER_TYPE_PEGGED.
 type PriceMatch int32
 
 const (
 	// The venue does not price the order; the order states its price.
 	PriceMatch_PRICE_MATCH_UNSPECIFIED PriceMatch = 0
-	// At the best price of the opposite side.
+	// A price of the opposite side, at the level `price_match_depth`.
 	PriceMatch_PRICE_MATCH_OPPONENT PriceMatch = 1
-	// At the best price of the order's own side.
+	// A price of the order's own side, at the level `price_match_depth`.
 	PriceMatch_PRICE_MATCH_QUEUE PriceMatch = 2
 )
 
@@ -573,11 +477,11 @@ func (x PriceMatch) String() string {
 }
 
 func (PriceMatch) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_order_proto_enumTypes[7].Descriptor()
+	return file_cqc_venues_v1_order_proto_enumTypes[5].Descriptor()
 }
 
 func (PriceMatch) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_order_proto_enumTypes[7]
+	return &file_cqc_venues_v1_order_proto_enumTypes[5]
 }
 
 func (x PriceMatch) Number() protoreflect.EnumNumber {
@@ -586,6 +490,128 @@ func (x PriceMatch) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PriceMatch.Descriptor instead.
 func (PriceMatch) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{5}
+}
+
+// Reference price that a pegged order follows, after FIX tag 1094 (PegPriceType).
+type PegKind int32
+
+const (
+	// Not known, or the order is not pegged.
+	PegKind_PEG_KIND_UNSPECIFIED PegKind = 0
+	// The best price of the order's own side.
+	PegKind_PEG_KIND_PRIMARY PegKind = 1
+	// The best price of the opposite side.
+	PegKind_PEG_KIND_MARKET PegKind = 2
+	// The mean of the best bid and the best ask.
+	PegKind_PEG_KIND_MID PegKind = 3
+	// The price of the last trade.
+	PegKind_PEG_KIND_LAST PegKind = 4
+)
+
+// Enum value maps for PegKind.
+var (
+	PegKind_name = map[int32]string{
+		0: "PEG_KIND_UNSPECIFIED",
+		1: "PEG_KIND_PRIMARY",
+		2: "PEG_KIND_MARKET",
+		3: "PEG_KIND_MID",
+		4: "PEG_KIND_LAST",
+	}
+	PegKind_value = map[string]int32{
+		"PEG_KIND_UNSPECIFIED": 0,
+		"PEG_KIND_PRIMARY":     1,
+		"PEG_KIND_MARKET":      2,
+		"PEG_KIND_MID":         3,
+		"PEG_KIND_LAST":        4,
+	}
+)
+
+func (x PegKind) Enum() *PegKind {
+	p := new(PegKind)
+	*p = x
+	return p
+}
+
+func (x PegKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PegKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_venues_v1_order_proto_enumTypes[6].Descriptor()
+}
+
+func (PegKind) Type() protoreflect.EnumType {
+	return &file_cqc_venues_v1_order_proto_enumTypes[6]
+}
+
+func (x PegKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PegKind.Descriptor instead.
+func (PegKind) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{6}
+}
+
+// Unit of the offset of a pegged order.
+type PegOffsetKind int32
+
+const (
+	// There is no offset, or its unit is not known.
+	PegOffsetKind_PEG_OFFSET_KIND_UNSPECIFIED PegOffsetKind = 0
+	// Quote units.
+	PegOffsetKind_PEG_OFFSET_KIND_PRICE PegOffsetKind = 1
+	// Basis points of the reference price (hundredths of a percent).
+	PegOffsetKind_PEG_OFFSET_KIND_BASIS_POINTS PegOffsetKind = 2
+	// Ticks of the listing.
+	PegOffsetKind_PEG_OFFSET_KIND_TICKS PegOffsetKind = 3
+	// Price levels of the book, occupied ones only.
+	PegOffsetKind_PEG_OFFSET_KIND_LEVELS PegOffsetKind = 4
+)
+
+// Enum value maps for PegOffsetKind.
+var (
+	PegOffsetKind_name = map[int32]string{
+		0: "PEG_OFFSET_KIND_UNSPECIFIED",
+		1: "PEG_OFFSET_KIND_PRICE",
+		2: "PEG_OFFSET_KIND_BASIS_POINTS",
+		3: "PEG_OFFSET_KIND_TICKS",
+		4: "PEG_OFFSET_KIND_LEVELS",
+	}
+	PegOffsetKind_value = map[string]int32{
+		"PEG_OFFSET_KIND_UNSPECIFIED":  0,
+		"PEG_OFFSET_KIND_PRICE":        1,
+		"PEG_OFFSET_KIND_BASIS_POINTS": 2,
+		"PEG_OFFSET_KIND_TICKS":        3,
+		"PEG_OFFSET_KIND_LEVELS":       4,
+	}
+)
+
+func (x PegOffsetKind) Enum() *PegOffsetKind {
+	p := new(PegOffsetKind)
+	*p = x
+	return p
+}
+
+func (x PegOffsetKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PegOffsetKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_venues_v1_order_proto_enumTypes[7].Descriptor()
+}
+
+func (PegOffsetKind) Type() protoreflect.EnumType {
+	return &file_cqc_venues_v1_order_proto_enumTypes[7]
+}
+
+func (x PegOffsetKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PegOffsetKind.Descriptor instead.
+func (PegOffsetKind) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{7}
 }
 
@@ -646,6 +672,63 @@ func (PositionSide) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{8}
 }
 
+// What an order or a fill does to the position, after FIX tag 77 (PositionEffect).
+type PositionEffect int32
+
+const (
+	// Not known, or there are no positions.
+	PositionEffect_POSITION_EFFECT_UNSPECIFIED PositionEffect = 0
+	// Opens or increases the position.
+	PositionEffect_POSITION_EFFECT_OPEN PositionEffect = 1
+	// Closes or reduces the position.
+	PositionEffect_POSITION_EFFECT_CLOSE PositionEffect = 2
+	// Closes the position and opens one on the other side.
+	PositionEffect_POSITION_EFFECT_FLIP PositionEffect = 3
+)
+
+// Enum value maps for PositionEffect.
+var (
+	PositionEffect_name = map[int32]string{
+		0: "POSITION_EFFECT_UNSPECIFIED",
+		1: "POSITION_EFFECT_OPEN",
+		2: "POSITION_EFFECT_CLOSE",
+		3: "POSITION_EFFECT_FLIP",
+	}
+	PositionEffect_value = map[string]int32{
+		"POSITION_EFFECT_UNSPECIFIED": 0,
+		"POSITION_EFFECT_OPEN":        1,
+		"POSITION_EFFECT_CLOSE":       2,
+		"POSITION_EFFECT_FLIP":        3,
+	}
+)
+
+func (x PositionEffect) Enum() *PositionEffect {
+	p := new(PositionEffect)
+	*p = x
+	return p
+}
+
+func (x PositionEffect) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PositionEffect) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_venues_v1_order_proto_enumTypes[9].Descriptor()
+}
+
+func (PositionEffect) Type() protoreflect.EnumType {
+	return &file_cqc_venues_v1_order_proto_enumTypes[9]
+}
+
+func (x PositionEffect) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PositionEffect.Descriptor instead.
+func (PositionEffect) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{9}
+}
+
 // Collateral that backs a position.
 type MarginMode int32
 
@@ -687,11 +770,11 @@ func (x MarginMode) String() string {
 }
 
 func (MarginMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_order_proto_enumTypes[9].Descriptor()
+	return file_cqc_venues_v1_order_proto_enumTypes[10].Descriptor()
 }
 
 func (MarginMode) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_order_proto_enumTypes[9]
+	return &file_cqc_venues_v1_order_proto_enumTypes[10]
 }
 
 func (x MarginMode) Number() protoreflect.EnumNumber {
@@ -700,7 +783,7 @@ func (x MarginMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MarginMode.Descriptor instead.
 func (MarginMode) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{9}
+	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{10}
 }
 
 // Who created an order.
@@ -760,11 +843,11 @@ func (x OrderOrigin) String() string {
 }
 
 func (OrderOrigin) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_order_proto_enumTypes[10].Descriptor()
+	return file_cqc_venues_v1_order_proto_enumTypes[11].Descriptor()
 }
 
 func (OrderOrigin) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_order_proto_enumTypes[10]
+	return &file_cqc_venues_v1_order_proto_enumTypes[11]
 }
 
 func (x OrderOrigin) Number() protoreflect.EnumNumber {
@@ -773,16 +856,16 @@ func (x OrderOrigin) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OrderOrigin.Descriptor instead.
 func (OrderOrigin) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{10}
+	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{11}
 }
 
-// Why an order is in its state.
+// Why an order is in its state, or why a request to cancel or replace it was refused by the venue.
 type OrderReason int32
 
 const (
 	// The venue gives no reason, or there is none.
 	OrderReason_ORDER_REASON_UNSPECIFIED OrderReason = 0
-	// The holder requested it.
+	// We requested it.
 	OrderReason_ORDER_REASON_USER_REQUESTED OrderReason = 1
 	// Not enough balance or margin.
 	OrderReason_ORDER_REASON_INSUFFICIENT_FUNDS OrderReason = 2
@@ -792,7 +875,7 @@ const (
 	OrderReason_ORDER_REASON_WOULD_TAKE OrderReason = 4
 	// The order could not be filled immediately.
 	OrderReason_ORDER_REASON_NOT_FILLABLE OrderReason = 5
-	// The order would have traded with another order of the same account.
+	// The order would have traded with another order of the same account or self-trade group.
 	OrderReason_ORDER_REASON_SELF_TRADE OrderReason = 6
 	// A reduce-only order would have increased a position.
 	OrderReason_ORDER_REASON_WOULD_INCREASE OrderReason = 7
@@ -800,16 +883,26 @@ const (
 	OrderReason_ORDER_REASON_MARKET_CLOSED OrderReason = 8
 	// A liquidation took the order's place.
 	OrderReason_ORDER_REASON_LIQUIDATION OrderReason = 9
-	// Our own risk check rejected the order.
+	// A risk limit that we set ended the order.
 	OrderReason_ORDER_REASON_RISK_LIMIT OrderReason = 10
-	// Another order of the same list was filled.
+	// Another order of the same list was filled or triggered.
 	OrderReason_ORDER_REASON_LIST_TRIGGERED OrderReason = 11
 	// Too many requests, or too many open orders.
 	OrderReason_ORDER_REASON_TOO_MANY OrderReason = 12
-	// The order's id was used before.
+	// The client order id was used before.
 	OrderReason_ORDER_REASON_DUPLICATE_ID OrderReason = 13
 	// The venue had an error.
 	OrderReason_ORDER_REASON_VENUE_ERROR OrderReason = 14
+	// The request to cancel or replace came after the order had ended.
+	OrderReason_ORDER_REASON_TOO_LATE OrderReason = 15
+	// The venue does not know the order.
+	OrderReason_ORDER_REASON_UNKNOWN_ORDER OrderReason = 16
+	// A trading halt that we set, or a kill switch of the venue.
+	OrderReason_ORDER_REASON_KILL_SWITCH OrderReason = 17
+	// The dead man's switch ran out: CancelAllAfter was not repeated, or the connection was lost.
+	OrderReason_ORDER_REASON_DEAD_MAN_SWITCH OrderReason = 18
+	// An auto-deleveraging took the order's place.
+	OrderReason_ORDER_REASON_ADL OrderReason = 19
 )
 
 // Enum value maps for OrderReason.
@@ -830,6 +923,11 @@ var (
 		12: "ORDER_REASON_TOO_MANY",
 		13: "ORDER_REASON_DUPLICATE_ID",
 		14: "ORDER_REASON_VENUE_ERROR",
+		15: "ORDER_REASON_TOO_LATE",
+		16: "ORDER_REASON_UNKNOWN_ORDER",
+		17: "ORDER_REASON_KILL_SWITCH",
+		18: "ORDER_REASON_DEAD_MAN_SWITCH",
+		19: "ORDER_REASON_ADL",
 	}
 	OrderReason_value = map[string]int32{
 		"ORDER_REASON_UNSPECIFIED":        0,
@@ -847,6 +945,11 @@ var (
 		"ORDER_REASON_TOO_MANY":           12,
 		"ORDER_REASON_DUPLICATE_ID":       13,
 		"ORDER_REASON_VENUE_ERROR":        14,
+		"ORDER_REASON_TOO_LATE":           15,
+		"ORDER_REASON_UNKNOWN_ORDER":      16,
+		"ORDER_REASON_KILL_SWITCH":        17,
+		"ORDER_REASON_DEAD_MAN_SWITCH":    18,
+		"ORDER_REASON_ADL":                19,
 	}
 )
 
@@ -861,11 +964,11 @@ func (x OrderReason) String() string {
 }
 
 func (OrderReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_order_proto_enumTypes[11].Descriptor()
+	return file_cqc_venues_v1_order_proto_enumTypes[12].Descriptor()
 }
 
 func (OrderReason) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_order_proto_enumTypes[11]
+	return &file_cqc_venues_v1_order_proto_enumTypes[12]
 }
 
 func (x OrderReason) Number() protoreflect.EnumNumber {
@@ -874,7 +977,7 @@ func (x OrderReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OrderReason.Descriptor instead.
 func (OrderReason) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{11}
+	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{12}
 }
 
 // The current state of an order, at a venue or on the way there.
@@ -883,95 +986,176 @@ func (OrderReason) EnumDescriptor() ([]byte, []int) {
 // left. Rules about which fields belong together are checked when an order is placed.
 type Order struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the order in this system, opaque. A replacement keeps the id.
+	// Id of the order in this system, opaque. A replacement by ReplaceOrder keeps the id.
 	OrderId string `protobuf:"bytes,1,opt,name=order_id,json=orderId,proto3" json:"order_id,omitempty"`
 	// Account that trades.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Listing that is traded.
-	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Client order id, assigned by whoever placed the order, unique per account forever. Absent for orders that we did
-	// not place.
-	ClientOrderId *string `protobuf:"bytes,4,opt,name=client_order_id,json=clientOrderId,proto3,oneof" json:"client_order_id,omitempty"`
-	// The venue's id of the order. Absent until the venue has responded.
-	VenueOrderId *string `protobuf:"bytes,5,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
-	// The venue's ids of the order before each replacement, oldest first.
-	PreviousVenueOrderIds []string `protobuf:"bytes,6,rep,name=previous_venue_order_ids,json=previousVenueOrderIds,proto3" json:"previous_venue_order_ids,omitempty"`
-	// User-defined label. Absent if none was given.
-	Label *string `protobuf:"bytes,7,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// List that the order belongs to, such as a one-cancels-other pair. Absent if the order is in no list.
-	ListId *string `protobuf:"bytes,8,opt,name=list_id,json=listId,proto3,oneof" json:"list_id,omitempty"`
+	// Listing that is traded. Absent if the registry does not know the listing, or for a quoted order of several legs.
+	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v1.NativeListing `protobuf:"bytes,4,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Client order id, assigned by the party that placed the order, unique per account forever. Absent for orders that
+	// have none.
+	ClientOrderId *string `protobuf:"bytes,5,opt,name=client_order_id,json=clientOrderId,proto3,oneof" json:"client_order_id,omitempty"`
 	// Whether the order buys or sells.
-	Side OrderSide `protobuf:"varint,9,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
+	Side OrderSide `protobuf:"varint,6,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
 	// The venue's own value for `side`. Empty if it has none.
-	RawSide string `protobuf:"bytes,57,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	RawSide string `protobuf:"bytes,7,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
+	// Ordered quantity, positive, in `quantity_unit`, including what is filled. The order ends when the first of
+	// `close_position`, `quote_quantity` and `quantity` that is set is used up; the others are the venue's words. Absent
+	// if the venue does not report it.
+	Quantity *string `protobuf:"bytes,8,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
+	// Ordered amount to spend or to receive, positive, in quote units. Absent if the venue does not report it.
+	QuoteQuantity *string `protobuf:"bytes,9,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof" json:"quote_quantity,omitempty"`
+	// Whether the order closes the whole position, at its size when the order triggers or fills. Absent if the venue does
+	// not report it.
+	ClosePosition *bool `protobuf:"varint,10,opt,name=close_position,json=closePosition,proto3,oneof" json:"close_position,omitempty"`
+	// Unit of the quantities in this order, those of attached orders and the algorithm included.
+	QuantityUnit v1.QuantityUnit `protobuf:"varint,11,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	// How the order is triggered and priced.
-	Type OrderType `protobuf:"varint,10,opt,name=type,proto3,enum=cqc.venues.v1.OrderType" json:"type,omitempty"`
+	Type OrderType `protobuf:"varint,12,opt,name=type,proto3,enum=cqc.venues.v1.OrderType" json:"type,omitempty"`
 	// The venue's own value for `type`. Empty if it has none.
-	RawType string `protobuf:"bytes,11,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
+	RawType string `protobuf:"bytes,13,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
 	// How long the order works.
-	TimeInForce TimeInForce `protobuf:"varint,12,opt,name=time_in_force,json=timeInForce,proto3,enum=cqc.venues.v1.TimeInForce" json:"time_in_force,omitempty"`
+	TimeInForce TimeInForce `protobuf:"varint,14,opt,name=time_in_force,json=timeInForce,proto3,enum=cqc.venues.v1.TimeInForce" json:"time_in_force,omitempty"`
 	// The venue's own value for `time_in_force`. Empty if it has none.
-	RawTimeInForce string `protobuf:"bytes,13,opt,name=raw_time_in_force,json=rawTimeInForce,proto3" json:"raw_time_in_force,omitempty"`
+	RawTimeInForce string `protobuf:"bytes,15,opt,name=raw_time_in_force,json=rawTimeInForce,proto3" json:"raw_time_in_force,omitempty"`
 	// State of the order in its life cycle.
-	Status OrderStatus `protobuf:"varint,14,opt,name=status,proto3,enum=cqc.venues.v1.OrderStatus" json:"status,omitempty"`
+	Status OrderStatus `protobuf:"varint,16,opt,name=status,proto3,enum=cqc.venues.v1.OrderStatus" json:"status,omitempty"`
 	// The venue's own value for `status`. Empty if it has none.
-	RawStatus string `protobuf:"bytes,15,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
-	// Size of the order. Unset if the venue does not report it.
-	//
-	// Types that are valid to be assigned to Size:
-	//
-	//	*Order_Quantity
-	//	*Order_QuoteQuantity
-	//	*Order_ClosePosition
-	Size isOrder_Size `protobuf_oneof:"size"`
-	// Unit of the quantities in this order.
-	QuantityUnit v1.QuantityUnit `protobuf:"varint,19,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Limit price, in quote units. Absent for orders without a limit price. A venue's 0 or "market_price" is mapped to
-	// absent.
-	Price *string `protobuf:"bytes,20,opt,name=price,proto3,oneof" json:"price,omitempty"`
+	RawStatus string `protobuf:"bytes,17,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
+	// Why the order is in its current state.
+	StatusReason OrderReason `protobuf:"varint,18,opt,name=status_reason,json=statusReason,proto3,enum=cqc.venues.v1.OrderReason" json:"status_reason,omitempty"`
+	// The venue's own value for `status_reason`. Empty if it has none.
+	RawStatusReason string `protobuf:"bytes,19,opt,name=raw_status_reason,json=rawStatusReason,proto3" json:"raw_status_reason,omitempty"`
+	// The reason in the venue's words. Empty if it gives none.
+	StatusReasonText string `protobuf:"bytes,20,opt,name=status_reason_text,json=statusReasonText,proto3" json:"status_reason_text,omitempty"`
+	// Who created the order.
+	Origin OrderOrigin `protobuf:"varint,21,opt,name=origin,proto3,enum=cqc.venues.v1.OrderOrigin" json:"origin,omitempty"`
+	// The venue's own value for `origin`. Empty if it has none.
+	RawOrigin string `protobuf:"bytes,22,opt,name=raw_origin,json=rawOrigin,proto3" json:"raw_origin,omitempty"`
+	// The venue's own value for the channel through which the order was placed, such as `api` or `web`. Empty if it has
+	// none.
+	RawPlacementSource string `protobuf:"bytes,23,opt,name=raw_placement_source,json=rawPlacementSource,proto3" json:"raw_placement_source,omitempty"`
+	// The venue's id of the order. Absent until the venue has assigned one.
+	VenueOrderId *string `protobuf:"bytes,24,opt,name=venue_order_id,json=venueOrderId,proto3,oneof" json:"venue_order_id,omitempty"`
+	// The venue's ids of the order before each replacement that changed the id, oldest first. Fills of these ids count in
+	// `cumulative_quantity` too.
+	PreviousVenueOrderIds []string `protobuf:"bytes,25,rep,name=previous_venue_order_ids,json=previousVenueOrderIds,proto3" json:"previous_venue_order_ids,omitempty"`
+	// Client order ids of the order before each replacement that changed the id, oldest first. Each finds the order as
+	// `client_order_id` does, and stays used up.
+	PreviousClientOrderIds []string `protobuf:"bytes,26,rep,name=previous_client_order_ids,json=previousClientOrderIds,proto3" json:"previous_client_order_ids,omitempty"`
+	// User-defined label. Absent if none was given.
+	Label *string `protobuf:"bytes,27,opt,name=label,proto3,oneof" json:"label,omitempty"`
+	// Id in this system of the order list that the order belongs to. Absent if the order is in no list.
+	ListId *string `protobuf:"bytes,28,opt,name=list_id,json=listId,proto3,oneof" json:"list_id,omitempty"`
+	// The venue's id of the order list. Absent if the order is in no list, or if the venue does not report it.
+	VenueListId *string `protobuf:"bytes,29,opt,name=venue_list_id,json=venueListId,proto3,oneof" json:"venue_list_id,omitempty"`
+	// Id in this system of the order that created this one: the algorithmic order whose child it is, or the order that it
+	// was attached to. Absent if there is none, or if it is not known.
+	ParentOrderId *string `protobuf:"bytes,30,opt,name=parent_order_id,json=parentOrderId,proto3,oneof" json:"parent_order_id,omitempty"`
+	// The venue's id of the order that created this one. Absent if there is none, or if the venue does not report it.
+	ParentVenueOrderId *string `protobuf:"bytes,31,opt,name=parent_venue_order_id,json=parentVenueOrderId,proto3,oneof" json:"parent_venue_order_id,omitempty"`
+	// The venue's id of an order that this one places when it fills, from venues that state only the id;
+	// `attached_orders` has the terms. Absent if there is none.
+	AttachedVenueOrderId *string `protobuf:"bytes,32,opt,name=attached_venue_order_id,json=attachedVenueOrderId,proto3,oneof" json:"attached_venue_order_id,omitempty"`
+	// Id in this system of the quote that the order accepted. Absent unless `type` is ORDER_TYPE_QUOTED.
+	QuoteId *string `protobuf:"bytes,33,opt,name=quote_id,json=quoteId,proto3,oneof" json:"quote_id,omitempty"`
+	// Id of the risk engine's approval of the order, `risk_check_id` of OrderCheckResult; after a replacement, of its
+	// approval of the replacement. Absent if the order was not checked, such as one placed outside this system.
+	RiskCheckId *string `protobuf:"bytes,34,opt,name=risk_check_id,json=riskCheckId,proto3,oneof" json:"risk_check_id,omitempty"`
+	// Limit price, in quote units. Absent for orders without a limit price, or with `volatility_price` or
+	// `strike_asset_price`. A venue's 0 or "market_price" is mapped to absent.
+	Price *string `protobuf:"bytes,35,opt,name=price,proto3,oneof" json:"price,omitempty"`
+	// Limit price of an option stated as a volatility per year, as a fraction: 0.65 is 65 %. Absent if the order is not
+	// priced by volatility.
+	VolatilityPrice *string `protobuf:"bytes,36,opt,name=volatility_price,json=volatilityPrice,proto3,oneof" json:"volatility_price,omitempty"`
+	// Limit price of an option stated in units of the strike asset, such as US dollars, per unit of the underlying.
+	// Absent if the order is not priced in the strike asset.
+	StrikeAssetPrice *string `protobuf:"bytes,37,opt,name=strike_asset_price,json=strikeAssetPrice,proto3,oneof" json:"strike_asset_price,omitempty"`
 	// Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger.
-	TriggerPrice *string `protobuf:"bytes,21,opt,name=trigger_price,json=triggerPrice,proto3,oneof" json:"trigger_price,omitempty"`
-	// Price at which a trailing order starts to trail, in quote units. Absent means immediately.
-	ActivationPrice *string `protobuf:"bytes,22,opt,name=activation_price,json=activationPrice,proto3,oneof" json:"activation_price,omitempty"`
+	TriggerPrice *string `protobuf:"bytes,38,opt,name=trigger_price,json=triggerPrice,proto3,oneof" json:"trigger_price,omitempty"`
+	// Way in which the watched price has to cross the trigger price. Set wherever known: from the venue's words, or from
+	// `type` and `side`.
+	TriggerDirection TriggerDirection `protobuf:"varint,39,opt,name=trigger_direction,json=triggerDirection,proto3,enum=cqc.venues.v1.TriggerDirection" json:"trigger_direction,omitempty"`
+	// The venue's own value for `trigger_direction`. Empty if it has none.
+	RawTriggerDirection string `protobuf:"bytes,40,opt,name=raw_trigger_direction,json=rawTriggerDirection,proto3" json:"raw_trigger_direction,omitempty"`
 	// Price that the trigger watches.
-	TriggerKind TriggerKind `protobuf:"varint,23,opt,name=trigger_kind,json=triggerKind,proto3,enum=cqc.venues.v1.TriggerKind" json:"trigger_kind,omitempty"`
+	TriggerKind TriggerKind `protobuf:"varint,41,opt,name=trigger_kind,json=triggerKind,proto3,enum=cqc.venues.v1.TriggerKind" json:"trigger_kind,omitempty"`
 	// The venue's own value for `trigger_kind`. Empty if it has none.
-	RawTriggerKind string `protobuf:"bytes,24,opt,name=raw_trigger_kind,json=rawTriggerKind,proto3" json:"raw_trigger_kind,omitempty"`
-	// Distance that a trailing order keeps from the price, in `trailing_offset_kind`. Absent unless the order is
-	// trailing.
-	TrailingOffset *string `protobuf:"bytes,25,opt,name=trailing_offset,json=trailingOffset,proto3,oneof" json:"trailing_offset,omitempty"`
-	// Unit of `trailing_offset`.
-	TrailingOffsetKind TrailingOffsetKind `protobuf:"varint,26,opt,name=trailing_offset_kind,json=trailingOffsetKind,proto3,enum=cqc.venues.v1.TrailingOffsetKind" json:"trailing_offset_kind,omitempty"`
+	RawTriggerKind string `protobuf:"bytes,42,opt,name=raw_trigger_kind,json=rawTriggerKind,proto3" json:"raw_trigger_kind,omitempty"`
+	// The venue's own value for the progress of the order's trigger. Empty if it has none.
+	RawTriggerStatus string `protobuf:"bytes,43,opt,name=raw_trigger_status,json=rawTriggerStatus,proto3" json:"raw_trigger_status,omitempty"`
+	// Distance that a trailing order keeps from the watched price, positive, in `trailing_offset_kind`. Absent unless the
+	// order is trailing.
+	TrailingOffset *string `protobuf:"bytes,44,opt,name=trailing_offset,json=trailingOffset,proto3,oneof" json:"trailing_offset,omitempty"`
+	// Unit of `trailing_offset` and `limit_offset`.
+	TrailingOffsetKind TrailingOffsetKind `protobuf:"varint,45,opt,name=trailing_offset_kind,json=trailingOffsetKind,proto3,enum=cqc.venues.v1.TrailingOffsetKind" json:"trailing_offset_kind,omitempty"`
 	// The venue's own value for `trailing_offset_kind`. Empty if it has none.
-	RawTrailingOffsetKind string `protobuf:"bytes,61,opt,name=raw_trailing_offset_kind,json=rawTrailingOffsetKind,proto3" json:"raw_trailing_offset_kind,omitempty"`
-	// Quantity that is shown in the book, in `quantity_unit`. Absent means all of it.
-	DisplayQuantity *string `protobuf:"bytes,27,opt,name=display_quantity,json=displayQuantity,proto3,oneof" json:"display_quantity,omitempty"`
-	// What happens if the order would trade with another order of the same account.
-	SelfTradePrevention SelfTradePrevention `protobuf:"varint,28,opt,name=self_trade_prevention,json=selfTradePrevention,proto3,enum=cqc.venues.v1.SelfTradePrevention" json:"self_trade_prevention,omitempty"`
-	// The venue's own value for `self_trade_prevention`. Empty if it has none.
-	RawSelfTradePrevention string `protobuf:"bytes,29,opt,name=raw_self_trade_prevention,json=rawSelfTradePrevention,proto3" json:"raw_self_trade_prevention,omitempty"`
-	// How the venue prices the order.
-	PriceMatch PriceMatch `protobuf:"varint,30,opt,name=price_match,json=priceMatch,proto3,enum=cqc.venues.v1.PriceMatch" json:"price_match,omitempty"`
+	RawTrailingOffsetKind string `protobuf:"bytes,46,opt,name=raw_trailing_offset_kind,json=rawTrailingOffsetKind,proto3" json:"raw_trailing_offset_kind,omitempty"`
+	// Distance of the limit price of a trailing stop limit order from its trigger price, in `trailing_offset_kind`.
+	// Positive makes the limit worse for the order than the trigger: above it for BUY, below it for SELL. Absent for
+	// other orders, or if `price` states the limit.
+	LimitOffset *string `protobuf:"bytes,47,opt,name=limit_offset,json=limitOffset,proto3,oneof" json:"limit_offset,omitempty"`
+	// Price at which a trailing order starts to trail, in quote units. Absent means immediately.
+	ActivationPrice *string `protobuf:"bytes,48,opt,name=activation_price,json=activationPrice,proto3,oneof" json:"activation_price,omitempty"`
+	// Price of the book that the venue took as the limit price.
+	PriceMatch PriceMatch `protobuf:"varint,49,opt,name=price_match,json=priceMatch,proto3,enum=cqc.venues.v1.PriceMatch" json:"price_match,omitempty"`
 	// The venue's own value for `price_match`. Empty if it has none.
-	RawPriceMatch string `protobuf:"bytes,31,opt,name=raw_price_match,json=rawPriceMatch,proto3" json:"raw_price_match,omitempty"`
+	RawPriceMatch string `protobuf:"bytes,50,opt,name=raw_price_match,json=rawPriceMatch,proto3" json:"raw_price_match,omitempty"`
+	// Level of the book that `price_match` refers to: 1 is the best price, 5 the fifth best. Absent means 1, or that the
+	// order states its own price.
+	PriceMatchDepth *uint32 `protobuf:"varint,51,opt,name=price_match_depth,json=priceMatchDepth,proto3,oneof" json:"price_match_depth,omitempty"`
+	// Reference price that a pegged order follows.
+	PegKind PegKind `protobuf:"varint,52,opt,name=peg_kind,json=pegKind,proto3,enum=cqc.venues.v1.PegKind" json:"peg_kind,omitempty"`
+	// The venue's own value for `peg_kind`. Empty if it has none.
+	RawPegKind string `protobuf:"bytes,53,opt,name=raw_peg_kind,json=rawPegKind,proto3" json:"raw_peg_kind,omitempty"`
+	// Offset of a pegged order's price from its reference price, in `peg_offset_kind`. Positive is above the reference
+	// price, negative below. Absent if there is none.
+	PegOffset *string `protobuf:"bytes,54,opt,name=peg_offset,json=pegOffset,proto3,oneof" json:"peg_offset,omitempty"`
+	// Unit of `peg_offset`.
+	PegOffsetKind PegOffsetKind `protobuf:"varint,55,opt,name=peg_offset_kind,json=pegOffsetKind,proto3,enum=cqc.venues.v1.PegOffsetKind" json:"peg_offset_kind,omitempty"`
+	// The venue's own value for `peg_offset_kind`. Empty if it has none.
+	RawPegOffsetKind string `protobuf:"bytes,56,opt,name=raw_peg_offset_kind,json=rawPegOffsetKind,proto3" json:"raw_peg_offset_kind,omitempty"`
+	// Quantity shown in the book, in `quantity_unit`. Zero hides the order completely. Absent means all of it.
+	DisplayQuantity *string `protobuf:"bytes,57,opt,name=display_quantity,json=displayQuantity,proto3,oneof" json:"display_quantity,omitempty"`
+	// What happens if the order would trade with another order of the same account or self-trade group.
+	SelfTradePrevention SelfTradePrevention `protobuf:"varint,58,opt,name=self_trade_prevention,json=selfTradePrevention,proto3,enum=cqc.venues.v1.SelfTradePrevention" json:"self_trade_prevention,omitempty"`
+	// The venue's own value for `self_trade_prevention`. Empty if it has none.
+	RawSelfTradePrevention string `protobuf:"bytes,59,opt,name=raw_self_trade_prevention,json=rawSelfTradePrevention,proto3" json:"raw_self_trade_prevention,omitempty"`
+	// The venue's id of the group of accounts within which self-trades are prevented. Absent if there is none, or if the
+	// venue does not report it.
+	SelfTradeGroupId *string `protobuf:"bytes,60,opt,name=self_trade_group_id,json=selfTradeGroupId,proto3,oneof" json:"self_trade_group_id,omitempty"`
 	// Whether the trigger is ignored while the last price and the mark price are far apart. Absent if the venue does not
 	// report it.
-	PriceProtect *bool `protobuf:"varint,32,opt,name=price_protect,json=priceProtect,proto3,oneof" json:"price_protect,omitempty"`
+	PriceProtect *bool `protobuf:"varint,61,opt,name=price_protect,json=priceProtect,proto3,oneof" json:"price_protect,omitempty"`
 	// Whether the order may only rest in the book. Absent if the venue does not report it.
-	PostOnly *bool `protobuf:"varint,33,opt,name=post_only,json=postOnly,proto3,oneof" json:"post_only,omitempty"`
+	PostOnly *bool `protobuf:"varint,62,opt,name=post_only,json=postOnly,proto3,oneof" json:"post_only,omitempty"`
+	// Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it.
+	RejectPostOnly *bool `protobuf:"varint,63,opt,name=reject_post_only,json=rejectPostOnly,proto3,oneof" json:"reject_post_only,omitempty"`
 	// Whether the order may only reduce a position. Absent if the venue does not report it.
-	ReduceOnly *bool `protobuf:"varint,34,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
+	ReduceOnly *bool `protobuf:"varint,64,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
 	// Position that the order belongs to.
-	PositionSide PositionSide `protobuf:"varint,35,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
+	PositionSide PositionSide `protobuf:"varint,65,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
 	// The venue's own value for `position_side`. Empty if it has none.
-	RawPositionSide string `protobuf:"bytes,58,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
+	RawPositionSide string `protobuf:"bytes,66,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
+	// What the order does to the position.
+	PositionEffect PositionEffect `protobuf:"varint,67,opt,name=position_effect,json=positionEffect,proto3,enum=cqc.venues.v1.PositionEffect" json:"position_effect,omitempty"`
+	// The venue's own value for `position_effect`. Empty if it has none.
+	RawPositionEffect string `protobuf:"bytes,68,opt,name=raw_position_effect,json=rawPositionEffect,proto3" json:"raw_position_effect,omitempty"`
 	// Collateral that backs the order's position.
-	MarginMode MarginMode `protobuf:"varint,36,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
+	MarginMode MarginMode `protobuf:"varint,69,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
 	// The venue's own value for `margin_mode`. Empty if it has none.
-	RawMarginMode string `protobuf:"bytes,59,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
-	// Leverage that the order was placed with. Absent if the venue does not report it.
-	Leverage *string `protobuf:"bytes,37,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
-	// Until when the order works. Unset means no end.
+	RawMarginMode string `protobuf:"bytes,70,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
+	// Leverage that the order was placed with, such as 10. Absent if the venue does not report it.
+	Leverage *string `protobuf:"bytes,71,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
+	// Whether the venue borrows what the order lacks. Absent if the venue does not report it.
+	AutoBorrow *bool `protobuf:"varint,72,opt,name=auto_borrow,json=autoBorrow,proto3,oneof" json:"auto_borrow,omitempty"`
+	// Whether the venue uses the proceeds of the order to repay debts. Absent if the venue does not report it.
+	AutoRepay *bool `protobuf:"varint,73,opt,name=auto_repay,json=autoRepay,proto3,oneof" json:"auto_repay,omitempty"`
+	// Until when the order works. Unset means until cancelled or until what `time_in_force` states; with
+	// TIME_IN_FORCE_GTD, that the venue does not report the end.
 	//
 	// Types that are valid to be assigned to GoodTil:
 	//
@@ -979,85 +1163,86 @@ type Order struct {
 	//	*Order_GoodTilBlock
 	GoodTil isOrder_GoodTil `protobuf_oneof:"good_til"`
 	// When the order starts to work. Absent means immediately.
-	StartAt *timestamppb.Timestamp `protobuf:"bytes,40,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
-	// Maximum distance of a fill from the price at placement, in basis points. Absent means no limit.
-	SlippageLimitBps *string `protobuf:"bytes,41,opt,name=slippage_limit_bps,json=slippageLimitBps,proto3,oneof" json:"slippage_limit_bps,omitempty"`
-	// Quantity filled so far, in `quantity_unit`. Absent if the venue does not report it, which is not the same as zero.
-	CumulativeQuantity *string `protobuf:"bytes,42,opt,name=cumulative_quantity,json=cumulativeQuantity,proto3,oneof" json:"cumulative_quantity,omitempty"`
-	// Value filled so far, in quote units. Absent if the venue does not report it.
-	CumulativeQuoteQuantity *string `protobuf:"bytes,43,opt,name=cumulative_quote_quantity,json=cumulativeQuoteQuantity,proto3,oneof" json:"cumulative_quote_quantity,omitempty"`
+	StartAt *timestamppb.Timestamp `protobuf:"bytes,76,opt,name=start_at,json=startAt,proto3" json:"start_at,omitempty"`
+	// Maximum distance of a fill from the price at placement, in basis points, zero or positive. Absent means no limit.
+	SlippageLimitBps *string `protobuf:"bytes,77,opt,name=slippage_limit_bps,json=slippageLimitBps,proto3,oneof" json:"slippage_limit_bps,omitempty"`
+	// Closing orders that the venue places when this order fills, in no particular order. Empty if there are none, or if
+	// the venue does not report them.
+	AttachedOrders []*AttachedOrder `protobuf:"bytes,78,rep,name=attached_orders,json=attachedOrders,proto3" json:"attached_orders,omitempty"`
+	// Algorithm by which the venue works the order in slices. Absent if the venue does not, or does not report it.
+	Algo *Algo `protobuf:"bytes,79,opt,name=algo,proto3" json:"algo,omitempty"`
+	// Quantity filled so far, in `quantity_unit`, over all ids that the order has had. Absent if the venue does not
+	// report it, which is not the same as zero.
+	CumulativeQuantity *string `protobuf:"bytes,80,opt,name=cumulative_quantity,json=cumulativeQuantity,proto3,oneof" json:"cumulative_quantity,omitempty"`
+	// Value filled so far, in quote units, without fees. Absent if the venue does not report it.
+	CumulativeQuoteQuantity *string `protobuf:"bytes,81,opt,name=cumulative_quote_quantity,json=cumulativeQuoteQuantity,proto3,oneof" json:"cumulative_quote_quantity,omitempty"`
 	// Quantity still working, in `quantity_unit`; zero once the order has ended. Absent if the venue does not report it.
-	LeavesQuantity *string `protobuf:"bytes,44,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
-	// Average price of the fills, in quote units. Absent if there is none.
-	AveragePrice *string `protobuf:"bytes,45,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
-	// Fees charged so far, one entry per asset. Negative amounts are rebates.
-	Fees []*Fee `protobuf:"bytes,46,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Amount that the venue holds for the order, in units of the asset that the order would pay with. Absent if the venue
-	// does not report it.
-	HeldAmount *string `protobuf:"bytes,47,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
-	// Who created the order.
-	Origin OrderOrigin `protobuf:"varint,48,opt,name=origin,proto3,enum=cqc.venues.v1.OrderOrigin" json:"origin,omitempty"`
-	// The venue's own value for `origin`. Empty if it has none.
-	RawOrigin string `protobuf:"bytes,60,opt,name=raw_origin,json=rawOrigin,proto3" json:"raw_origin,omitempty"`
-	// Why the order is in its current state.
-	StatusReason OrderReason `protobuf:"varint,49,opt,name=status_reason,json=statusReason,proto3,enum=cqc.venues.v1.OrderReason" json:"status_reason,omitempty"`
-	// The reason in the venue's words. Empty if it gives none.
-	StatusReasonText string `protobuf:"bytes,50,opt,name=status_reason_text,json=statusReasonText,proto3" json:"status_reason_text,omitempty"`
-	// When the order was placed, by the venue's clock. Absent if the venue does not report it.
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,51,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// When the venue last changed the order. Absent if the venue does not report it.
-	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,52,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// When the order triggered. Absent if it did not, or if the venue does not report it.
-	TriggeredAt *timestamppb.Timestamp `protobuf:"bytes,53,opt,name=triggered_at,json=triggeredAt,proto3" json:"triggered_at,omitempty"`
-	// When the order ended. Absent while it works, or if the venue does not report it.
-	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,54,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
-	// When this system received this state.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,55,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Version of this record, increased by one at each change.
-	Revision uint64 `protobuf:"varint,56,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Whether the order is in the book. Absent if the venue does not report it.
-	Working *bool `protobuf:"varint,62,opt,name=working,proto3,oneof" json:"working,omitempty"`
-	// Since when the order has been in the book. Absent if it is not in the book, or if the venue does not report it.
-	WorkingAt *timestamppb.Timestamp `protobuf:"bytes,63,opt,name=working_at,json=workingAt,proto3" json:"working_at,omitempty"`
-	// Type of the order before its trigger changed it, or the same as `type` if nothing changed it. Unspecified if the
-	// venue does not report it.
-	OriginalType OrderType `protobuf:"varint,64,opt,name=original_type,json=originalType,proto3,enum=cqc.venues.v1.OrderType" json:"original_type,omitempty"`
-	// The venue's own value for `original_type`. Empty if it has none.
-	RawOriginalType string `protobuf:"bytes,65,opt,name=raw_original_type,json=rawOriginalType,proto3" json:"raw_original_type,omitempty"`
+	LeavesQuantity *string `protobuf:"bytes,82,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
+	// Quantity that was cancelled unfilled, in `quantity_unit`. Absent if the venue does not report it.
+	CancelledQuantity *string `protobuf:"bytes,83,opt,name=cancelled_quantity,json=cancelledQuantity,proto3,oneof" json:"cancelled_quantity,omitempty"`
+	// Average price of the fills, in quote units: the mean weighted by quantity, for inverse contracts the harmonic mean.
+	// Absent if there is none, or if the venue does not report it.
+	AveragePrice *string `protobuf:"bytes,84,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
 	// Number of fills so far. Absent if the venue does not report it.
-	FillCount *uint32 `protobuf:"varint,66,opt,name=fill_count,json=fillCount,proto3,oneof" json:"fill_count,omitempty"`
-	// When the order was last filled. Absent if it was not filled, or if the venue does not report it.
-	LastFillAt *timestamppb.Timestamp `protobuf:"bytes,67,opt,name=last_fill_at,json=lastFillAt,proto3" json:"last_fill_at,omitempty"`
-	// Whether all fills are settled. Absent if the venue does not report it.
-	Settled *bool `protobuf:"varint,68,opt,name=settled,proto3,oneof" json:"settled,omitempty"`
-	// Whether fees are paid out of the order's size. Absent if the venue does not report it.
-	SizeIncludesFees *bool `protobuf:"varint,69,opt,name=size_includes_fees,json=sizeIncludesFees,proto3,oneof" json:"size_includes_fees,omitempty"`
-	// Amount received or paid so far, fees included, in quote units. Absent if the venue does not report it.
-	NetQuoteQuantity *string `protobuf:"bytes,70,opt,name=net_quote_quantity,json=netQuoteQuantity,proto3,oneof" json:"net_quote_quantity,omitempty"`
-	// The venue's own value for `status_reason`. Empty if it has none.
-	RawStatusReason string `protobuf:"bytes,71,opt,name=raw_status_reason,json=rawStatusReason,proto3" json:"raw_status_reason,omitempty"`
-	// The venue's own value for the progress of the order's trigger. Empty if it has none.
-	RawTriggerStatus string `protobuf:"bytes,72,opt,name=raw_trigger_status,json=rawTriggerStatus,proto3" json:"raw_trigger_status,omitempty"`
-	// The venue's id of the order that created this one, such as the filled entry order that placed this stop. Absent if
-	// there is none.
-	ParentVenueOrderId *string `protobuf:"bytes,73,opt,name=parent_venue_order_id,json=parentVenueOrderId,proto3,oneof" json:"parent_venue_order_id,omitempty"`
-	// The venue's id of an order that this one places when it fills. Absent if there is none.
-	AttachedVenueOrderId *string `protobuf:"bytes,74,opt,name=attached_venue_order_id,json=attachedVenueOrderId,proto3,oneof" json:"attached_venue_order_id,omitempty"`
-	// The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none.
-	RawFlags string `protobuf:"bytes,75,opt,name=raw_flags,json=rawFlags,proto3" json:"raw_flags,omitempty"`
-	// The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none.
-	RawConditions string `protobuf:"bytes,76,opt,name=raw_conditions,json=rawConditions,proto3" json:"raw_conditions,omitempty"`
+	FillCount *uint32 `protobuf:"varint,85,opt,name=fill_count,json=fillCount,proto3,oneof" json:"fill_count,omitempty"`
+	// Fees charged so far, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the venue
+	// does not report them.
+	Fees []*Fee `protobuf:"bytes,86,rep,name=fees,proto3" json:"fees,omitempty"`
+	// Profit or loss realized by the fills so far, in units of the settlement asset, without fees and funding. Negative
+	// is a loss. Absent if the venue does not report it.
+	RealizedPnl *string `protobuf:"bytes,87,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
+	// Amount that the venue holds for the order, zero or positive: of the settlement asset for derivatives; on spot
+	// markets of the quote asset for BUY, of the base asset for SELL. Absent if the venue does not report it.
+	HeldAmount *string `protobuf:"bytes,88,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
+	// Amount received by a SELL or paid by a BUY so far, fees included, in quote units, zero or positive. Absent if the
+	// venue does not report it.
+	NetQuoteQuantity *string `protobuf:"bytes,89,opt,name=net_quote_quantity,json=netQuoteQuantity,proto3,oneof" json:"net_quote_quantity,omitempty"`
+	// The venue's valuation of the ordered quantity in another asset, such as US dollars. Absent if the venue does not
+	// report one.
+	Valuation *v11.Valuation `protobuf:"bytes,90,opt,name=valuation,proto3" json:"valuation,omitempty"`
 	// Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
 	// otherwise.
-	Contracts *string `protobuf:"bytes,77,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
+	Contracts *string `protobuf:"bytes,91,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
+	// Type of the order before its trigger changed it, or the same as `type` if nothing changed it. Unspecified if the
+	// venue does not report it.
+	OriginalType OrderType `protobuf:"varint,92,opt,name=original_type,json=originalType,proto3,enum=cqc.venues.v1.OrderType" json:"original_type,omitempty"`
+	// The venue's own value for `original_type`. Empty if it has none.
+	RawOriginalType string `protobuf:"bytes,93,opt,name=raw_original_type,json=rawOriginalType,proto3" json:"raw_original_type,omitempty"`
+	// Whether the order is in the book. Absent if the venue does not report it.
+	Working *bool `protobuf:"varint,94,opt,name=working,proto3,oneof" json:"working,omitempty"`
+	// Whether all fills are settled. Absent if the venue does not report it.
+	Settled *bool `protobuf:"varint,95,opt,name=settled,proto3,oneof" json:"settled,omitempty"`
+	// Whether fees are paid out of the order's size. Absent if the venue does not report it.
+	SizeIncludesFees *bool `protobuf:"varint,96,opt,name=size_includes_fees,json=sizeIncludesFees,proto3,oneof" json:"size_includes_fees,omitempty"`
 	// Whether the venue's market maker protection may cancel the order. Absent if the venue does not report it.
-	MarketMakerProtection *bool `protobuf:"varint,78,opt,name=market_maker_protection,json=marketMakerProtection,proto3,oneof" json:"market_maker_protection,omitempty"`
-	// Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it.
-	RejectPostOnly *bool `protobuf:"varint,79,opt,name=reject_post_only,json=rejectPostOnly,proto3,oneof" json:"reject_post_only,omitempty"`
+	MarketMakerProtection *bool `protobuf:"varint,97,opt,name=market_maker_protection,json=marketMakerProtection,proto3,oneof" json:"market_maker_protection,omitempty"`
 	// Whether the venue counts the order as reducing the risk of the account. Absent if the venue does not report it.
-	RiskReducing *bool `protobuf:"varint,80,opt,name=risk_reducing,json=riskReducing,proto3,oneof" json:"risk_reducing,omitempty"`
+	RiskReducing *bool `protobuf:"varint,98,opt,name=risk_reducing,json=riskReducing,proto3,oneof" json:"risk_reducing,omitempty"`
 	// Whether the order was changed after it was placed. Absent if the venue does not report it.
-	Replaced      *bool `protobuf:"varint,81,opt,name=replaced,proto3,oneof" json:"replaced,omitempty"`
+	Replaced *bool `protobuf:"varint,99,opt,name=replaced,proto3,oneof" json:"replaced,omitempty"`
+	// The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none.
+	RawFlags string `protobuf:"bytes,100,opt,name=raw_flags,json=rawFlags,proto3" json:"raw_flags,omitempty"`
+	// The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none.
+	RawConditions string `protobuf:"bytes,101,opt,name=raw_conditions,json=rawConditions,proto3" json:"raw_conditions,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,102,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// When the order was placed, by the venue's clock. Absent if the venue does not report it.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,103,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	// When the venue last changed the order. Absent if the venue does not report it.
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,104,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// When the order triggered. Absent if it did not, or if the venue does not report it.
+	TriggeredAt *timestamppb.Timestamp `protobuf:"bytes,105,opt,name=triggered_at,json=triggeredAt,proto3" json:"triggered_at,omitempty"`
+	// Since when the order has been in the book. Absent if it is not in the book, or if the venue does not report it.
+	WorkingAt *timestamppb.Timestamp `protobuf:"bytes,106,opt,name=working_at,json=workingAt,proto3" json:"working_at,omitempty"`
+	// When the order was last filled. Absent if it was not filled, or if the venue does not report it.
+	LastFillAt *timestamppb.Timestamp `protobuf:"bytes,107,opt,name=last_fill_at,json=lastFillAt,proto3" json:"last_fill_at,omitempty"`
+	// When the order ended. Absent while it works, or if the venue does not report it.
+	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,108,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
+	// When this system received this state, or placed the order while it is PENDING_NEW.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,109,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Version of this record in this system: 1 for the first state, one more at each change. The highest revision is the
+	// current state. Zero only before the gateway has stored the record.
+	Revision      uint64 `protobuf:"varint,110,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1107,43 +1292,22 @@ func (x *Order) GetAccountId() string {
 }
 
 func (x *Order) GetVenueSymbolId() string {
-	if x != nil {
-		return x.VenueSymbolId
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
 	}
 	return ""
+}
+
+func (x *Order) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
 }
 
 func (x *Order) GetClientOrderId() string {
 	if x != nil && x.ClientOrderId != nil {
 		return *x.ClientOrderId
-	}
-	return ""
-}
-
-func (x *Order) GetVenueOrderId() string {
-	if x != nil && x.VenueOrderId != nil {
-		return *x.VenueOrderId
-	}
-	return ""
-}
-
-func (x *Order) GetPreviousVenueOrderIds() []string {
-	if x != nil {
-		return x.PreviousVenueOrderIds
-	}
-	return nil
-}
-
-func (x *Order) GetLabel() string {
-	if x != nil && x.Label != nil {
-		return *x.Label
-	}
-	return ""
-}
-
-func (x *Order) GetListId() string {
-	if x != nil && x.ListId != nil {
-		return *x.ListId
 	}
 	return ""
 }
@@ -1160,6 +1324,34 @@ func (x *Order) GetRawSide() string {
 		return x.RawSide
 	}
 	return ""
+}
+
+func (x *Order) GetQuantity() string {
+	if x != nil && x.Quantity != nil {
+		return *x.Quantity
+	}
+	return ""
+}
+
+func (x *Order) GetQuoteQuantity() string {
+	if x != nil && x.QuoteQuantity != nil {
+		return *x.QuoteQuantity
+	}
+	return ""
+}
+
+func (x *Order) GetClosePosition() bool {
+	if x != nil && x.ClosePosition != nil {
+		return *x.ClosePosition
+	}
+	return false
+}
+
+func (x *Order) GetQuantityUnit() v1.QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return v1.QuantityUnit(0)
 }
 
 func (x *Order) GetType() OrderType {
@@ -1204,50 +1396,142 @@ func (x *Order) GetRawStatus() string {
 	return ""
 }
 
-func (x *Order) GetSize() isOrder_Size {
+func (x *Order) GetStatusReason() OrderReason {
 	if x != nil {
-		return x.Size
+		return x.StatusReason
+	}
+	return OrderReason_ORDER_REASON_UNSPECIFIED
+}
+
+func (x *Order) GetRawStatusReason() string {
+	if x != nil {
+		return x.RawStatusReason
+	}
+	return ""
+}
+
+func (x *Order) GetStatusReasonText() string {
+	if x != nil {
+		return x.StatusReasonText
+	}
+	return ""
+}
+
+func (x *Order) GetOrigin() OrderOrigin {
+	if x != nil {
+		return x.Origin
+	}
+	return OrderOrigin_ORDER_ORIGIN_UNSPECIFIED
+}
+
+func (x *Order) GetRawOrigin() string {
+	if x != nil {
+		return x.RawOrigin
+	}
+	return ""
+}
+
+func (x *Order) GetRawPlacementSource() string {
+	if x != nil {
+		return x.RawPlacementSource
+	}
+	return ""
+}
+
+func (x *Order) GetVenueOrderId() string {
+	if x != nil && x.VenueOrderId != nil {
+		return *x.VenueOrderId
+	}
+	return ""
+}
+
+func (x *Order) GetPreviousVenueOrderIds() []string {
+	if x != nil {
+		return x.PreviousVenueOrderIds
 	}
 	return nil
 }
 
-func (x *Order) GetQuantity() string {
+func (x *Order) GetPreviousClientOrderIds() []string {
 	if x != nil {
-		if x, ok := x.Size.(*Order_Quantity); ok {
-			return x.Quantity
-		}
+		return x.PreviousClientOrderIds
+	}
+	return nil
+}
+
+func (x *Order) GetLabel() string {
+	if x != nil && x.Label != nil {
+		return *x.Label
 	}
 	return ""
 }
 
-func (x *Order) GetQuoteQuantity() string {
-	if x != nil {
-		if x, ok := x.Size.(*Order_QuoteQuantity); ok {
-			return x.QuoteQuantity
-		}
+func (x *Order) GetListId() string {
+	if x != nil && x.ListId != nil {
+		return *x.ListId
 	}
 	return ""
 }
 
-func (x *Order) GetClosePosition() bool {
-	if x != nil {
-		if x, ok := x.Size.(*Order_ClosePosition); ok {
-			return x.ClosePosition
-		}
+func (x *Order) GetVenueListId() string {
+	if x != nil && x.VenueListId != nil {
+		return *x.VenueListId
 	}
-	return false
+	return ""
 }
 
-func (x *Order) GetQuantityUnit() v1.QuantityUnit {
-	if x != nil {
-		return x.QuantityUnit
+func (x *Order) GetParentOrderId() string {
+	if x != nil && x.ParentOrderId != nil {
+		return *x.ParentOrderId
 	}
-	return v1.QuantityUnit(0)
+	return ""
+}
+
+func (x *Order) GetParentVenueOrderId() string {
+	if x != nil && x.ParentVenueOrderId != nil {
+		return *x.ParentVenueOrderId
+	}
+	return ""
+}
+
+func (x *Order) GetAttachedVenueOrderId() string {
+	if x != nil && x.AttachedVenueOrderId != nil {
+		return *x.AttachedVenueOrderId
+	}
+	return ""
+}
+
+func (x *Order) GetQuoteId() string {
+	if x != nil && x.QuoteId != nil {
+		return *x.QuoteId
+	}
+	return ""
+}
+
+func (x *Order) GetRiskCheckId() string {
+	if x != nil && x.RiskCheckId != nil {
+		return *x.RiskCheckId
+	}
+	return ""
 }
 
 func (x *Order) GetPrice() string {
 	if x != nil && x.Price != nil {
 		return *x.Price
+	}
+	return ""
+}
+
+func (x *Order) GetVolatilityPrice() string {
+	if x != nil && x.VolatilityPrice != nil {
+		return *x.VolatilityPrice
+	}
+	return ""
+}
+
+func (x *Order) GetStrikeAssetPrice() string {
+	if x != nil && x.StrikeAssetPrice != nil {
+		return *x.StrikeAssetPrice
 	}
 	return ""
 }
@@ -1259,9 +1543,16 @@ func (x *Order) GetTriggerPrice() string {
 	return ""
 }
 
-func (x *Order) GetActivationPrice() string {
-	if x != nil && x.ActivationPrice != nil {
-		return *x.ActivationPrice
+func (x *Order) GetTriggerDirection() TriggerDirection {
+	if x != nil {
+		return x.TriggerDirection
+	}
+	return TriggerDirection_TRIGGER_DIRECTION_UNSPECIFIED
+}
+
+func (x *Order) GetRawTriggerDirection() string {
+	if x != nil {
+		return x.RawTriggerDirection
 	}
 	return ""
 }
@@ -1276,6 +1567,13 @@ func (x *Order) GetTriggerKind() TriggerKind {
 func (x *Order) GetRawTriggerKind() string {
 	if x != nil {
 		return x.RawTriggerKind
+	}
+	return ""
+}
+
+func (x *Order) GetRawTriggerStatus() string {
+	if x != nil {
+		return x.RawTriggerStatus
 	}
 	return ""
 }
@@ -1301,6 +1599,76 @@ func (x *Order) GetRawTrailingOffsetKind() string {
 	return ""
 }
 
+func (x *Order) GetLimitOffset() string {
+	if x != nil && x.LimitOffset != nil {
+		return *x.LimitOffset
+	}
+	return ""
+}
+
+func (x *Order) GetActivationPrice() string {
+	if x != nil && x.ActivationPrice != nil {
+		return *x.ActivationPrice
+	}
+	return ""
+}
+
+func (x *Order) GetPriceMatch() PriceMatch {
+	if x != nil {
+		return x.PriceMatch
+	}
+	return PriceMatch_PRICE_MATCH_UNSPECIFIED
+}
+
+func (x *Order) GetRawPriceMatch() string {
+	if x != nil {
+		return x.RawPriceMatch
+	}
+	return ""
+}
+
+func (x *Order) GetPriceMatchDepth() uint32 {
+	if x != nil && x.PriceMatchDepth != nil {
+		return *x.PriceMatchDepth
+	}
+	return 0
+}
+
+func (x *Order) GetPegKind() PegKind {
+	if x != nil {
+		return x.PegKind
+	}
+	return PegKind_PEG_KIND_UNSPECIFIED
+}
+
+func (x *Order) GetRawPegKind() string {
+	if x != nil {
+		return x.RawPegKind
+	}
+	return ""
+}
+
+func (x *Order) GetPegOffset() string {
+	if x != nil && x.PegOffset != nil {
+		return *x.PegOffset
+	}
+	return ""
+}
+
+func (x *Order) GetPegOffsetKind() PegOffsetKind {
+	if x != nil {
+		return x.PegOffsetKind
+	}
+	return PegOffsetKind_PEG_OFFSET_KIND_UNSPECIFIED
+}
+
+func (x *Order) GetRawPegOffsetKind() string {
+	if x != nil {
+		return x.RawPegOffsetKind
+	}
+	return ""
+}
+
 func (x *Order) GetDisplayQuantity() string {
 	if x != nil && x.DisplayQuantity != nil {
 		return *x.DisplayQuantity
@@ -1322,16 +1690,9 @@ func (x *Order) GetRawSelfTradePrevention() string {
 	return ""
 }
 
-func (x *Order) GetPriceMatch() PriceMatch {
-	if x != nil {
-		return x.PriceMatch
-	}
-	return PriceMatch_PRICE_MATCH_UNSPECIFIED
-}
-
-func (x *Order) GetRawPriceMatch() string {
-	if x != nil {
-		return x.RawPriceMatch
+func (x *Order) GetSelfTradeGroupId() string {
+	if x != nil && x.SelfTradeGroupId != nil {
+		return *x.SelfTradeGroupId
 	}
 	return ""
 }
@@ -1346,6 +1707,13 @@ func (x *Order) GetPriceProtect() bool {
 func (x *Order) GetPostOnly() bool {
 	if x != nil && x.PostOnly != nil {
 		return *x.PostOnly
+	}
+	return false
+}
+
+func (x *Order) GetRejectPostOnly() bool {
+	if x != nil && x.RejectPostOnly != nil {
+		return *x.RejectPostOnly
 	}
 	return false
 }
@@ -1371,6 +1739,20 @@ func (x *Order) GetRawPositionSide() string {
 	return ""
 }
 
+func (x *Order) GetPositionEffect() PositionEffect {
+	if x != nil {
+		return x.PositionEffect
+	}
+	return PositionEffect_POSITION_EFFECT_UNSPECIFIED
+}
+
+func (x *Order) GetRawPositionEffect() string {
+	if x != nil {
+		return x.RawPositionEffect
+	}
+	return ""
+}
+
 func (x *Order) GetMarginMode() MarginMode {
 	if x != nil {
 		return x.MarginMode
@@ -1390,6 +1772,20 @@ func (x *Order) GetLeverage() string {
 		return *x.Leverage
 	}
 	return ""
+}
+
+func (x *Order) GetAutoBorrow() bool {
+	if x != nil && x.AutoBorrow != nil {
+		return *x.AutoBorrow
+	}
+	return false
+}
+
+func (x *Order) GetAutoRepay() bool {
+	if x != nil && x.AutoRepay != nil {
+		return *x.AutoRepay
+	}
+	return false
 }
 
 func (x *Order) GetGoodTil() isOrder_GoodTil {
@@ -1431,6 +1827,20 @@ func (x *Order) GetSlippageLimitBps() string {
 	return ""
 }
 
+func (x *Order) GetAttachedOrders() []*AttachedOrder {
+	if x != nil {
+		return x.AttachedOrders
+	}
+	return nil
+}
+
+func (x *Order) GetAlgo() *Algo {
+	if x != nil {
+		return x.Algo
+	}
+	return nil
+}
+
 func (x *Order) GetCumulativeQuantity() string {
 	if x != nil && x.CumulativeQuantity != nil {
 		return *x.CumulativeQuantity
@@ -1452,11 +1862,25 @@ func (x *Order) GetLeavesQuantity() string {
 	return ""
 }
 
+func (x *Order) GetCancelledQuantity() string {
+	if x != nil && x.CancelledQuantity != nil {
+		return *x.CancelledQuantity
+	}
+	return ""
+}
+
 func (x *Order) GetAveragePrice() string {
 	if x != nil && x.AveragePrice != nil {
 		return *x.AveragePrice
 	}
 	return ""
+}
+
+func (x *Order) GetFillCount() uint32 {
+	if x != nil && x.FillCount != nil {
+		return *x.FillCount
+	}
+	return 0
 }
 
 func (x *Order) GetFees() []*Fee {
@@ -1466,6 +1890,13 @@ func (x *Order) GetFees() []*Fee {
 	return nil
 }
 
+func (x *Order) GetRealizedPnl() string {
+	if x != nil && x.RealizedPnl != nil {
+		return *x.RealizedPnl
+	}
+	return ""
+}
+
 func (x *Order) GetHeldAmount() string {
 	if x != nil && x.HeldAmount != nil {
 		return *x.HeldAmount
@@ -1473,32 +1904,102 @@ func (x *Order) GetHeldAmount() string {
 	return ""
 }
 
-func (x *Order) GetOrigin() OrderOrigin {
-	if x != nil {
-		return x.Origin
-	}
-	return OrderOrigin_ORDER_ORIGIN_UNSPECIFIED
-}
-
-func (x *Order) GetRawOrigin() string {
-	if x != nil {
-		return x.RawOrigin
+func (x *Order) GetNetQuoteQuantity() string {
+	if x != nil && x.NetQuoteQuantity != nil {
+		return *x.NetQuoteQuantity
 	}
 	return ""
 }
 
-func (x *Order) GetStatusReason() OrderReason {
+func (x *Order) GetValuation() *v11.Valuation {
 	if x != nil {
-		return x.StatusReason
+		return x.Valuation
 	}
-	return OrderReason_ORDER_REASON_UNSPECIFIED
+	return nil
 }
 
-func (x *Order) GetStatusReasonText() string {
-	if x != nil {
-		return x.StatusReasonText
+func (x *Order) GetContracts() string {
+	if x != nil && x.Contracts != nil {
+		return *x.Contracts
 	}
 	return ""
+}
+
+func (x *Order) GetOriginalType() OrderType {
+	if x != nil {
+		return x.OriginalType
+	}
+	return OrderType_ORDER_TYPE_UNSPECIFIED
+}
+
+func (x *Order) GetRawOriginalType() string {
+	if x != nil {
+		return x.RawOriginalType
+	}
+	return ""
+}
+
+func (x *Order) GetWorking() bool {
+	if x != nil && x.Working != nil {
+		return *x.Working
+	}
+	return false
+}
+
+func (x *Order) GetSettled() bool {
+	if x != nil && x.Settled != nil {
+		return *x.Settled
+	}
+	return false
+}
+
+func (x *Order) GetSizeIncludesFees() bool {
+	if x != nil && x.SizeIncludesFees != nil {
+		return *x.SizeIncludesFees
+	}
+	return false
+}
+
+func (x *Order) GetMarketMakerProtection() bool {
+	if x != nil && x.MarketMakerProtection != nil {
+		return *x.MarketMakerProtection
+	}
+	return false
+}
+
+func (x *Order) GetRiskReducing() bool {
+	if x != nil && x.RiskReducing != nil {
+		return *x.RiskReducing
+	}
+	return false
+}
+
+func (x *Order) GetReplaced() bool {
+	if x != nil && x.Replaced != nil {
+		return *x.Replaced
+	}
+	return false
+}
+
+func (x *Order) GetRawFlags() string {
+	if x != nil {
+		return x.RawFlags
+	}
+	return ""
+}
+
+func (x *Order) GetRawConditions() string {
+	if x != nil {
+		return x.RawConditions
+	}
+	return ""
+}
+
+func (x *Order) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
 }
 
 func (x *Order) GetCreatedAt() *timestamppb.Timestamp {
@@ -1518,6 +2019,20 @@ func (x *Order) GetUpdatedAt() *timestamppb.Timestamp {
 func (x *Order) GetTriggeredAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.TriggeredAt
+	}
+	return nil
+}
+
+func (x *Order) GetWorkingAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.WorkingAt
+	}
+	return nil
+}
+
+func (x *Order) GetLastFillAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastFillAt
 	}
 	return nil
 }
@@ -1543,352 +2058,226 @@ func (x *Order) GetRevision() uint64 {
 	return 0
 }
 
-func (x *Order) GetWorking() bool {
-	if x != nil && x.Working != nil {
-		return *x.Working
-	}
-	return false
-}
-
-func (x *Order) GetWorkingAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.WorkingAt
-	}
-	return nil
-}
-
-func (x *Order) GetOriginalType() OrderType {
-	if x != nil {
-		return x.OriginalType
-	}
-	return OrderType_ORDER_TYPE_UNSPECIFIED
-}
-
-func (x *Order) GetRawOriginalType() string {
-	if x != nil {
-		return x.RawOriginalType
-	}
-	return ""
-}
-
-func (x *Order) GetFillCount() uint32 {
-	if x != nil && x.FillCount != nil {
-		return *x.FillCount
-	}
-	return 0
-}
-
-func (x *Order) GetLastFillAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.LastFillAt
-	}
-	return nil
-}
-
-func (x *Order) GetSettled() bool {
-	if x != nil && x.Settled != nil {
-		return *x.Settled
-	}
-	return false
-}
-
-func (x *Order) GetSizeIncludesFees() bool {
-	if x != nil && x.SizeIncludesFees != nil {
-		return *x.SizeIncludesFees
-	}
-	return false
-}
-
-func (x *Order) GetNetQuoteQuantity() string {
-	if x != nil && x.NetQuoteQuantity != nil {
-		return *x.NetQuoteQuantity
-	}
-	return ""
-}
-
-func (x *Order) GetRawStatusReason() string {
-	if x != nil {
-		return x.RawStatusReason
-	}
-	return ""
-}
-
-func (x *Order) GetRawTriggerStatus() string {
-	if x != nil {
-		return x.RawTriggerStatus
-	}
-	return ""
-}
-
-func (x *Order) GetParentVenueOrderId() string {
-	if x != nil && x.ParentVenueOrderId != nil {
-		return *x.ParentVenueOrderId
-	}
-	return ""
-}
-
-func (x *Order) GetAttachedVenueOrderId() string {
-	if x != nil && x.AttachedVenueOrderId != nil {
-		return *x.AttachedVenueOrderId
-	}
-	return ""
-}
-
-func (x *Order) GetRawFlags() string {
-	if x != nil {
-		return x.RawFlags
-	}
-	return ""
-}
-
-func (x *Order) GetRawConditions() string {
-	if x != nil {
-		return x.RawConditions
-	}
-	return ""
-}
-
-func (x *Order) GetContracts() string {
-	if x != nil && x.Contracts != nil {
-		return *x.Contracts
-	}
-	return ""
-}
-
-func (x *Order) GetMarketMakerProtection() bool {
-	if x != nil && x.MarketMakerProtection != nil {
-		return *x.MarketMakerProtection
-	}
-	return false
-}
-
-func (x *Order) GetRejectPostOnly() bool {
-	if x != nil && x.RejectPostOnly != nil {
-		return *x.RejectPostOnly
-	}
-	return false
-}
-
-func (x *Order) GetRiskReducing() bool {
-	if x != nil && x.RiskReducing != nil {
-		return *x.RiskReducing
-	}
-	return false
-}
-
-func (x *Order) GetReplaced() bool {
-	if x != nil && x.Replaced != nil {
-		return *x.Replaced
-	}
-	return false
-}
-
-type isOrder_Size interface {
-	isOrder_Size()
-}
-
-type Order_Quantity struct {
-	// Quantity, in `quantity_unit`.
-	Quantity string `protobuf:"bytes,16,opt,name=quantity,proto3,oneof"`
-}
-
-type Order_QuoteQuantity struct {
-	// Amount to spend or to receive, in quote units.
-	QuoteQuantity string `protobuf:"bytes,17,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof"`
-}
-
-type Order_ClosePosition struct {
-	// The whole position, at its size when the order triggers.
-	ClosePosition bool `protobuf:"varint,18,opt,name=close_position,json=closePosition,proto3,oneof"`
-}
-
-func (*Order_Quantity) isOrder_Size() {}
-
-func (*Order_QuoteQuantity) isOrder_Size() {}
-
-func (*Order_ClosePosition) isOrder_Size() {}
-
 type isOrder_GoodTil interface {
 	isOrder_GoodTil()
 }
 
 type Order_GoodTilTime struct {
 	// Time at which the order ends, exclusive.
-	GoodTilTime *timestamppb.Timestamp `protobuf:"bytes,38,opt,name=good_til_time,json=goodTilTime,proto3,oneof"`
+	GoodTilTime *timestamppb.Timestamp `protobuf:"bytes,74,opt,name=good_til_time,json=goodTilTime,proto3,oneof"`
 }
 
 type Order_GoodTilBlock struct {
-	// Block of the venue's chain up to which the order works, inclusive.
-	GoodTilBlock uint64 `protobuf:"varint,39,opt,name=good_til_block,json=goodTilBlock,proto3,oneof"`
+	// Number of the block of the venue's chain up to which the order works, inclusive.
+	GoodTilBlock uint64 `protobuf:"varint,75,opt,name=good_til_block,json=goodTilBlock,proto3,oneof"`
 }
 
 func (*Order_GoodTilTime) isOrder_GoodTil() {}
 
 func (*Order_GoodTilBlock) isOrder_GoodTil() {}
 
-var file_cqc_venues_v1_order_proto_extTypes = []protoimpl.ExtensionInfo{
-	{
-		ExtendedType:  (*descriptorpb.EnumValueOptions)(nil),
-		ExtensionType: ([]OrderStatus)(nil),
-		Field:         80101,
-		Name:          "cqc.venues.v1.next_order_status",
-		Tag:           "varint,80101,rep,packed,name=next_order_status,enum=cqc.venues.v1.OrderStatus",
-		Filename:      "cqc/venues/v1/order.proto",
-	},
-}
-
-// Extension fields to descriptorpb.EnumValueOptions.
-var (
-	// States that may follow this order state.
-	//
-	// repeated cqc.venues.v1.OrderStatus next_order_status = 80101;
-	E_NextOrderStatus = &file_cqc_venues_v1_order_proto_extTypes[0]
-)
-
 var File_cqc_venues_v1_order_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a google/protobuf/descriptor.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92&\n" +
+	"\x19cqc/venues/v1/order.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/assets/v1/valuation.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x18cqc/venues/v1/algo.proto\x1a\"cqc/venues/v1/attached_order.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x1bcqc/venues/v1/trigger.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa46\n" +
 	"\x05Order\x12%\n" +
 	"\border_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\aorderId\x12)\n" +
 	"\n" +
 	"account_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x121\n" +
-	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x125\n" +
-	"\x0fclient_order_id\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\rclientOrderId\x88\x01\x01\x123\n" +
-	"\x0evenue_order_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\fvenueOrderId\x88\x01\x01\x12F\n" +
-	"\x18previous_venue_order_ids\x18\x06 \x03(\tB\r\xbaH\n" +
-	"\x92\x01\a\"\x05r\x03\x18\x80\x02R\x15previousVenueOrderIds\x12#\n" +
-	"\x05label\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\x05label\x88\x01\x01\x12&\n" +
-	"\alist_id\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\x06listId\x88\x01\x01\x12,\n" +
-	"\x04side\x18\t \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
-	"\braw_side\x189 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12,\n" +
-	"\x04type\x18\n" +
-	" \x01(\x0e2\x18.cqc.venues.v1.OrderTypeR\x04type\x12#\n" +
-	"\braw_type\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x12>\n" +
-	"\rtime_in_force\x18\f \x01(\x0e2\x1a.cqc.venues.v1.TimeInForceR\vtimeInForce\x123\n" +
-	"\x11raw_time_in_force\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTimeInForce\x122\n" +
-	"\x06status\x18\x0e \x01(\x0e2\x1a.cqc.venues.v1.OrderStatusR\x06status\x12'\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x126\n" +
+	"\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x01R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\x04 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x125\n" +
+	"\x0fclient_order_id\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\rclientOrderId\x88\x01\x01\x12,\n" +
+	"\x04side\x18\x06 \x01(\x0e2\x18.cqc.venues.v1.OrderSideR\x04side\x12#\n" +
+	"\braw_side\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawSide\x12*\n" +
+	"\bquantity\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\bquantity\x88\x01\x01\x125\n" +
+	"\x0equote_quantity\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\rquoteQuantity\x88\x01\x01\x12*\n" +
+	"\x0eclose_position\x18\n" +
+	" \x01(\bH\x05R\rclosePosition\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\v \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12,\n" +
+	"\x04type\x18\f \x01(\x0e2\x18.cqc.venues.v1.OrderTypeR\x04type\x12#\n" +
+	"\braw_type\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x12>\n" +
+	"\rtime_in_force\x18\x0e \x01(\x0e2\x1a.cqc.venues.v1.TimeInForceR\vtimeInForce\x123\n" +
+	"\x11raw_time_in_force\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTimeInForce\x122\n" +
+	"\x06status\x18\x10 \x01(\x0e2\x1a.cqc.venues.v1.OrderStatusR\x06status\x12'\n" +
 	"\n" +
-	"raw_status\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12'\n" +
-	"\bquantity\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\bquantity\x122\n" +
-	"\x0equote_quantity\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\rquoteQuantity\x12'\n" +
-	"\x0eclose_position\x18\x12 \x01(\bH\x00R\rclosePosition\x12A\n" +
-	"\rquantity_unit\x18\x13 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12$\n" +
-	"\x05price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x05price\x88\x01\x01\x123\n" +
-	"\rtrigger_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\ftriggerPrice\x88\x01\x01\x129\n" +
-	"\x10activation_price\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x0factivationPrice\x88\x01\x01\x12=\n" +
-	"\ftrigger_kind\x18\x17 \x01(\x0e2\x1a.cqc.venues.v1.TriggerKindR\vtriggerKind\x122\n" +
-	"\x10raw_trigger_kind\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTriggerKind\x127\n" +
-	"\x0ftrailing_offset\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\x0etrailingOffset\x88\x01\x01\x12S\n" +
-	"\x14trailing_offset_kind\x18\x1a \x01(\x0e2!.cqc.venues.v1.TrailingOffsetKindR\x12trailingOffsetKind\x12A\n" +
-	"\x18raw_trailing_offset_kind\x18= \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x15rawTrailingOffsetKind\x129\n" +
-	"\x10display_quantity\x18\x1b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
-	"R\x0fdisplayQuantity\x88\x01\x01\x12V\n" +
-	"\x15self_trade_prevention\x18\x1c \x01(\x0e2\".cqc.venues.v1.SelfTradePreventionR\x13selfTradePrevention\x12C\n" +
-	"\x19raw_self_trade_prevention\x18\x1d \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x16rawSelfTradePrevention\x12:\n" +
-	"\vprice_match\x18\x1e \x01(\x0e2\x19.cqc.venues.v1.PriceMatchR\n" +
+	"raw_status\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x12?\n" +
+	"\rstatus_reason\x18\x12 \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\fstatusReason\x124\n" +
+	"\x11raw_status_reason\x18\x13 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawStatusReason\x126\n" +
+	"\x12status_reason_text\x18\x14 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x10statusReasonText\x122\n" +
+	"\x06origin\x18\x15 \x01(\x0e2\x1a.cqc.venues.v1.OrderOriginR\x06origin\x12'\n" +
+	"\n" +
+	"raw_origin\x18\x16 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawOrigin\x12:\n" +
+	"\x14raw_placement_source\x18\x17 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x12rawPlacementSource\x123\n" +
+	"\x0evenue_order_id\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x06R\fvenueOrderId\x88\x01\x01\x12F\n" +
+	"\x18previous_venue_order_ids\x18\x19 \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x02R\x15previousVenueOrderIds\x12H\n" +
+	"\x19previous_client_order_ids\x18\x1a \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x02R\x16previousClientOrderIds\x12#\n" +
+	"\x05label\x18\x1b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\aR\x05label\x88\x01\x01\x12(\n" +
+	"\alist_id\x18\x1c \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\bR\x06listId\x88\x01\x01\x121\n" +
+	"\rvenue_list_id\x18\x1d \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\tR\vvenueListId\x88\x01\x01\x127\n" +
+	"\x0fparent_order_id\x18\x1e \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\n" +
+	"R\rparentOrderId\x88\x01\x01\x12@\n" +
+	"\x15parent_venue_order_id\x18\x1f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\vR\x12parentVenueOrderId\x88\x01\x01\x12D\n" +
+	"\x17attached_venue_order_id\x18  \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\fR\x14attachedVenueOrderId\x88\x01\x01\x12*\n" +
+	"\bquote_id\x18! \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\rR\aquoteId\x88\x01\x01\x123\n" +
+	"\rrisk_check_id\x18\" \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x0eR\vriskCheckId\x88\x01\x01\x12$\n" +
+	"\x05price\x18# \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\x05price\x88\x01\x01\x129\n" +
+	"\x10volatility_price\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x0fvolatilityPrice\x88\x01\x01\x12<\n" +
+	"\x12strike_asset_price\x18% \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x11R\x10strikeAssetPrice\x88\x01\x01\x123\n" +
+	"\rtrigger_price\x18& \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\ftriggerPrice\x88\x01\x01\x12L\n" +
+	"\x11trigger_direction\x18' \x01(\x0e2\x1f.cqc.venues.v1.TriggerDirectionR\x10triggerDirection\x12<\n" +
+	"\x15raw_trigger_direction\x18( \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x13rawTriggerDirection\x12=\n" +
+	"\ftrigger_kind\x18) \x01(\x0e2\x1a.cqc.venues.v1.TriggerKindR\vtriggerKind\x122\n" +
+	"\x10raw_trigger_kind\x18* \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTriggerKind\x126\n" +
+	"\x12raw_trigger_status\x18+ \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawTriggerStatus\x127\n" +
+	"\x0ftrailing_offset\x18, \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\x0etrailingOffset\x88\x01\x01\x12S\n" +
+	"\x14trailing_offset_kind\x18- \x01(\x0e2!.cqc.venues.v1.TrailingOffsetKindR\x12trailingOffsetKind\x12A\n" +
+	"\x18raw_trailing_offset_kind\x18. \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x15rawTrailingOffsetKind\x121\n" +
+	"\flimit_offset\x18/ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\vlimitOffset\x88\x01\x01\x129\n" +
+	"\x10activation_price\x180 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x15R\x0factivationPrice\x88\x01\x01\x12:\n" +
+	"\vprice_match\x181 \x01(\x0e2\x19.cqc.venues.v1.PriceMatchR\n" +
 	"priceMatch\x120\n" +
-	"\x0fraw_price_match\x18\x1f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawPriceMatch\x12(\n" +
-	"\rprice_protect\x18  \x01(\bH\vR\fpriceProtect\x88\x01\x01\x12 \n" +
-	"\tpost_only\x18! \x01(\bH\fR\bpostOnly\x88\x01\x01\x12$\n" +
-	"\vreduce_only\x18\" \x01(\bH\rR\n" +
+	"\x0fraw_price_match\x182 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawPriceMatch\x12/\n" +
+	"\x11price_match_depth\x183 \x01(\rH\x16R\x0fpriceMatchDepth\x88\x01\x01\x121\n" +
+	"\bpeg_kind\x184 \x01(\x0e2\x16.cqc.venues.v1.PegKindR\apegKind\x12*\n" +
+	"\fraw_peg_kind\x185 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"rawPegKind\x12-\n" +
+	"\n" +
+	"peg_offset\x186 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x17R\tpegOffset\x88\x01\x01\x12D\n" +
+	"\x0fpeg_offset_kind\x187 \x01(\x0e2\x1c.cqc.venues.v1.PegOffsetKindR\rpegOffsetKind\x127\n" +
+	"\x13raw_peg_offset_kind\x188 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawPegOffsetKind\x129\n" +
+	"\x10display_quantity\x189 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x18R\x0fdisplayQuantity\x88\x01\x01\x12V\n" +
+	"\x15self_trade_prevention\x18: \x01(\x0e2\".cqc.venues.v1.SelfTradePreventionR\x13selfTradePrevention\x12C\n" +
+	"\x19raw_self_trade_prevention\x18; \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x16rawSelfTradePrevention\x12<\n" +
+	"\x13self_trade_group_id\x18< \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x19R\x10selfTradeGroupId\x88\x01\x01\x12(\n" +
+	"\rprice_protect\x18= \x01(\bH\x1aR\fpriceProtect\x88\x01\x01\x12 \n" +
+	"\tpost_only\x18> \x01(\bH\x1bR\bpostOnly\x88\x01\x01\x12-\n" +
+	"\x10reject_post_only\x18? \x01(\bH\x1cR\x0erejectPostOnly\x88\x01\x01\x12$\n" +
+	"\vreduce_only\x18@ \x01(\bH\x1dR\n" +
 	"reduceOnly\x88\x01\x01\x12@\n" +
-	"\rposition_side\x18# \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
-	"\x11raw_position_side\x18: \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionSide\x12:\n" +
-	"\vmargin_mode\x18$ \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
+	"\rposition_side\x18A \x01(\x0e2\x1b.cqc.venues.v1.PositionSideR\fpositionSide\x124\n" +
+	"\x11raw_position_side\x18B \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawPositionSide\x12F\n" +
+	"\x0fposition_effect\x18C \x01(\x0e2\x1d.cqc.venues.v1.PositionEffectR\x0epositionEffect\x128\n" +
+	"\x13raw_position_effect\x18D \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11rawPositionEffect\x12:\n" +
+	"\vmargin_mode\x18E \x01(\x0e2\x19.cqc.venues.v1.MarginModeR\n" +
 	"marginMode\x120\n" +
-	"\x0fraw_margin_mode\x18; \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12*\n" +
-	"\bleverage\x18% \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\bleverage\x88\x01\x01\x12@\n" +
-	"\rgood_til_time\x18& \x01(\v2\x1a.google.protobuf.TimestampH\x01R\vgoodTilTime\x12&\n" +
-	"\x0egood_til_block\x18' \x01(\x04H\x01R\fgoodTilBlock\x125\n" +
-	"\bstart_at\x18( \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12<\n" +
-	"\x12slippage_limit_bps\x18) \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x0fR\x10slippageLimitBps\x88\x01\x01\x12?\n" +
-	"\x13cumulative_quantity\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x12cumulativeQuantity\x88\x01\x01\x12J\n" +
-	"\x19cumulative_quote_quantity\x18+ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x11R\x17cumulativeQuoteQuantity\x88\x01\x01\x127\n" +
-	"\x0fleaves_quantity\x18, \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\x0eleavesQuantity\x88\x01\x01\x123\n" +
-	"\raverage_price\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\faveragePrice\x88\x01\x01\x12&\n" +
-	"\x04fees\x18. \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x12/\n" +
-	"\vheld_amount\x18/ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\n" +
-	"heldAmount\x88\x01\x01\x122\n" +
-	"\x06origin\x180 \x01(\x0e2\x1a.cqc.venues.v1.OrderOriginR\x06origin\x12'\n" +
+	"\x0fraw_margin_mode\x18F \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x12*\n" +
+	"\bleverage\x18G \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1eR\bleverage\x88\x01\x01\x12$\n" +
+	"\vauto_borrow\x18H \x01(\bH\x1fR\n" +
+	"autoBorrow\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"raw_origin\x18< \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawOrigin\x12?\n" +
-	"\rstatus_reason\x181 \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\fstatusReason\x126\n" +
-	"\x12status_reason_text\x182 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x10statusReasonText\x129\n" +
+	"auto_repay\x18I \x01(\bH R\tautoRepay\x88\x01\x01\x12@\n" +
+	"\rgood_til_time\x18J \x01(\v2\x1a.google.protobuf.TimestampH\x00R\vgoodTilTime\x12&\n" +
+	"\x0egood_til_block\x18K \x01(\x04H\x00R\fgoodTilBlock\x125\n" +
+	"\bstart_at\x18L \x01(\v2\x1a.google.protobuf.TimestampR\astartAt\x12<\n" +
+	"\x12slippage_limit_bps\x18M \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H!R\x10slippageLimitBps\x88\x01\x01\x12E\n" +
+	"\x0fattached_orders\x18N \x03(\v2\x1c.cqc.venues.v1.AttachedOrderR\x0eattachedOrders\x12'\n" +
+	"\x04algo\x18O \x01(\v2\x13.cqc.venues.v1.AlgoR\x04algo\x12?\n" +
+	"\x13cumulative_quantity\x18P \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\"R\x12cumulativeQuantity\x88\x01\x01\x12J\n" +
+	"\x19cumulative_quote_quantity\x18Q \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H#R\x17cumulativeQuoteQuantity\x88\x01\x01\x127\n" +
+	"\x0fleaves_quantity\x18R \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H$R\x0eleavesQuantity\x88\x01\x01\x12=\n" +
+	"\x12cancelled_quantity\x18S \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H%R\x11cancelledQuantity\x88\x01\x01\x123\n" +
+	"\raverage_price\x18T \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H&R\faveragePrice\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"created_at\x183 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"fill_count\x18U \x01(\rH'R\tfillCount\x88\x01\x01\x12&\n" +
+	"\x04fees\x18V \x03(\v2\x12.cqc.venues.v1.FeeR\x04fees\x121\n" +
+	"\frealized_pnl\x18W \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H(R\vrealizedPnl\x88\x01\x01\x12/\n" +
+	"\vheld_amount\x18X \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H)R\n" +
+	"heldAmount\x88\x01\x01\x12<\n" +
+	"\x12net_quote_quantity\x18Y \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H*R\x10netQuoteQuantity\x88\x01\x01\x126\n" +
+	"\tvaluation\x18Z \x01(\v2\x18.cqc.assets.v1.ValuationR\tvaluation\x12,\n" +
+	"\tcontracts\x18[ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H+R\tcontracts\x88\x01\x01\x12=\n" +
+	"\roriginal_type\x18\\ \x01(\x0e2\x18.cqc.venues.v1.OrderTypeR\foriginalType\x124\n" +
+	"\x11raw_original_type\x18] \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawOriginalType\x12\x1d\n" +
+	"\aworking\x18^ \x01(\bH,R\aworking\x88\x01\x01\x12\x1d\n" +
+	"\asettled\x18_ \x01(\bH-R\asettled\x88\x01\x01\x121\n" +
+	"\x12size_includes_fees\x18` \x01(\bH.R\x10sizeIncludesFees\x88\x01\x01\x12;\n" +
+	"\x17market_maker_protection\x18a \x01(\bH/R\x15marketMakerProtection\x88\x01\x01\x12(\n" +
+	"\rrisk_reducing\x18b \x01(\bH0R\friskReducing\x88\x01\x01\x12\x1f\n" +
+	"\breplaced\x18c \x01(\bH1R\breplaced\x88\x01\x01\x12%\n" +
+	"\traw_flags\x18d \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawFlags\x12/\n" +
+	"\x0eraw_conditions\x18e \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rrawConditions\x12H\n" +
+	"\fvenue_fields\x18f \x03(\v2%.cqc.venues.v1.Order.VenueFieldsEntryR\vvenueFields\x129\n" +
 	"\n" +
-	"updated_at\x184 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12=\n" +
-	"\ftriggered_at\x185 \x01(\v2\x1a.google.protobuf.TimestampR\vtriggeredAt\x127\n" +
-	"\tclosed_at\x186 \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x12C\n" +
-	"\vreceived_at\x187 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"created_at\x18g \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"\n" +
+	"updated_at\x18h \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12=\n" +
+	"\ftriggered_at\x18i \x01(\v2\x1a.google.protobuf.TimestampR\vtriggeredAt\x129\n" +
+	"\n" +
+	"working_at\x18j \x01(\v2\x1a.google.protobuf.TimestampR\tworkingAt\x12<\n" +
+	"\flast_fill_at\x18k \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastFillAt\x127\n" +
+	"\tclosed_at\x18l \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x12C\n" +
+	"\vreceived_at\x18m \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12\x1a\n" +
-	"\brevision\x188 \x01(\x04R\brevision\x12\x1d\n" +
-	"\aworking\x18> \x01(\bH\x15R\aworking\x88\x01\x01\x129\n" +
-	"\n" +
-	"working_at\x18? \x01(\v2\x1a.google.protobuf.TimestampR\tworkingAt\x12=\n" +
-	"\roriginal_type\x18@ \x01(\x0e2\x18.cqc.venues.v1.OrderTypeR\foriginalType\x124\n" +
-	"\x11raw_original_type\x18A \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawOriginalType\x12\"\n" +
-	"\n" +
-	"fill_count\x18B \x01(\rH\x16R\tfillCount\x88\x01\x01\x12<\n" +
-	"\flast_fill_at\x18C \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"lastFillAt\x12\x1d\n" +
-	"\asettled\x18D \x01(\bH\x17R\asettled\x88\x01\x01\x121\n" +
-	"\x12size_includes_fees\x18E \x01(\bH\x18R\x10sizeIncludesFees\x88\x01\x01\x12<\n" +
-	"\x12net_quote_quantity\x18F \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\x10netQuoteQuantity\x88\x01\x01\x124\n" +
-	"\x11raw_status_reason\x18G \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawStatusReason\x126\n" +
-	"\x12raw_trigger_status\x18H \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawTriggerStatus\x12@\n" +
-	"\x15parent_venue_order_id\x18I \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x1aR\x12parentVenueOrderId\x88\x01\x01\x12D\n" +
-	"\x17attached_venue_order_id\x18J \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x1bR\x14attachedVenueOrderId\x88\x01\x01\x12%\n" +
-	"\traw_flags\x18K \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawFlags\x12/\n" +
-	"\x0eraw_conditions\x18L \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\rrawConditions\x12,\n" +
-	"\tcontracts\x18M \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1cR\tcontracts\x88\x01\x01\x12;\n" +
-	"\x17market_maker_protection\x18N \x01(\bH\x1dR\x15marketMakerProtection\x88\x01\x01\x12-\n" +
-	"\x10reject_post_only\x18O \x01(\bH\x1eR\x0erejectPostOnly\x88\x01\x01\x12(\n" +
-	"\rrisk_reducing\x18P \x01(\bH\x1fR\friskReducing\x88\x01\x01\x12\x1f\n" +
-	"\breplaced\x18Q \x01(\bH R\breplaced\x88\x01\x01B\x06\n" +
-	"\x04sizeB\n" +
+	"\brevision\x18n \x01(\x04R\brevision\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\n" +
 	"\n" +
 	"\bgood_tilB\x12\n" +
-	"\x10_client_order_idB\x11\n" +
+	"\x10_venue_symbol_idB\x12\n" +
+	"\x10_client_order_idB\v\n" +
+	"\t_quantityB\x11\n" +
+	"\x0f_quote_quantityB\x11\n" +
+	"\x0f_close_positionB\x11\n" +
 	"\x0f_venue_order_idB\b\n" +
 	"\x06_labelB\n" +
 	"\n" +
-	"\b_list_idB\b\n" +
-	"\x06_priceB\x10\n" +
-	"\x0e_trigger_priceB\x13\n" +
-	"\x11_activation_priceB\x12\n" +
-	"\x10_trailing_offsetB\x13\n" +
-	"\x11_display_quantityB\x10\n" +
+	"\b_list_idB\x10\n" +
+	"\x0e_venue_list_idB\x12\n" +
+	"\x10_parent_order_idB\x18\n" +
+	"\x16_parent_venue_order_idB\x1a\n" +
+	"\x18_attached_venue_order_idB\v\n" +
+	"\t_quote_idB\x10\n" +
+	"\x0e_risk_check_idB\b\n" +
+	"\x06_priceB\x13\n" +
+	"\x11_volatility_priceB\x15\n" +
+	"\x13_strike_asset_priceB\x10\n" +
+	"\x0e_trigger_priceB\x12\n" +
+	"\x10_trailing_offsetB\x0f\n" +
+	"\r_limit_offsetB\x13\n" +
+	"\x11_activation_priceB\x14\n" +
+	"\x12_price_match_depthB\r\n" +
+	"\v_peg_offsetB\x13\n" +
+	"\x11_display_quantityB\x16\n" +
+	"\x14_self_trade_group_idB\x10\n" +
 	"\x0e_price_protectB\f\n" +
 	"\n" +
-	"_post_onlyB\x0e\n" +
+	"_post_onlyB\x13\n" +
+	"\x11_reject_post_onlyB\x0e\n" +
 	"\f_reduce_onlyB\v\n" +
-	"\t_leverageB\x15\n" +
+	"\t_leverageB\x0e\n" +
+	"\f_auto_borrowB\r\n" +
+	"\v_auto_repayB\x15\n" +
 	"\x13_slippage_limit_bpsB\x16\n" +
 	"\x14_cumulative_quantityB\x1c\n" +
 	"\x1a_cumulative_quote_quantityB\x12\n" +
-	"\x10_leaves_quantityB\x10\n" +
-	"\x0e_average_priceB\x0e\n" +
-	"\f_held_amountB\n" +
+	"\x10_leaves_quantityB\x15\n" +
+	"\x13_cancelled_quantityB\x10\n" +
+	"\x0e_average_priceB\r\n" +
+	"\v_fill_countB\x0f\n" +
+	"\r_realized_pnlB\x0e\n" +
+	"\f_held_amountB\x15\n" +
+	"\x13_net_quote_quantityB\f\n" +
 	"\n" +
-	"\b_workingB\r\n" +
-	"\v_fill_countB\n" +
+	"_contractsB\n" +
+	"\n" +
+	"\b_workingB\n" +
 	"\n" +
 	"\b_settledB\x15\n" +
-	"\x13_size_includes_feesB\x15\n" +
-	"\x13_net_quote_quantityB\x18\n" +
-	"\x16_parent_venue_order_idB\x1a\n" +
-	"\x18_attached_venue_order_idB\f\n" +
-	"\n" +
-	"_contractsB\x1a\n" +
-	"\x18_market_maker_protectionB\x13\n" +
-	"\x11_reject_post_onlyB\x10\n" +
+	"\x13_size_includes_feesB\x1a\n" +
+	"\x18_market_maker_protectionB\x10\n" +
 	"\x0e_risk_reducingB\v\n" +
-	"\t_replaced*\xbb\x02\n" +
+	"\t_replaced*\x8f\x03\n" +
 	"\tOrderType\x12\x1a\n" +
 	"\x16ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ORDER_TYPE_MARKET\x10\x01\x12\x14\n" +
@@ -1901,32 +2290,28 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x1eORDER_TYPE_TRAILING_STOP_LIMIT\x10\b\x12\x1e\n" +
 	"\x1aORDER_TYPE_MARKET_TO_LIMIT\x10\t\x12\x15\n" +
 	"\x11ORDER_TYPE_PEGGED\x10\n" +
-	"*P\n" +
+	"\x12\x1d\n" +
+	"\x19ORDER_TYPE_TRIGGER_MARKET\x10\v\x12\x1c\n" +
+	"\x18ORDER_TYPE_TRIGGER_LIMIT\x10\f\x12\x15\n" +
+	"\x11ORDER_TYPE_QUOTED\x10\r*P\n" +
 	"\tOrderSide\x12\x1a\n" +
 	"\x16ORDER_SIDE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eORDER_SIDE_BUY\x10\x01\x12\x13\n" +
-	"\x0fORDER_SIDE_SELL\x10\x02*\xe2\x03\n" +
+	"\x0fORDER_SIDE_SELL\x10\x02*\xd7\x10\n" +
 	"\vOrderStatus\x12\x1c\n" +
-	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12+\n" +
-	"\x18ORDER_STATUS_PENDING_NEW\x10\x01\x1a\r\xaa\x8e'\t\x02\x03\x04\x05\x06\a\b\t\n" +
-	"\x12#\n" +
-	"\x10ORDER_STATUS_NEW\x10\x02\x1a\r\xaa\x8e'\t\x03\x04\x05\x06\a\b\t\n" +
-	"\v\x12+\n" +
-	"\x18ORDER_STATUS_UNTRIGGERED\x10\x03\x1a\r\xaa\x8e'\t\x02\x04\x05\x06\a\b\t\n" +
-	"\v\x12.\n" +
-	"\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x04\x1a\v\xaa\x8e'\a\x02\x05\x06\a\b\n" +
-	"\v\x12!\n" +
-	"\x13ORDER_STATUS_FILLED\x10\x05\x1a\b\xaa\x8e'\x04\x02\x04\b\n" +
-	"\x12.\n" +
-	"\x1bORDER_STATUS_PENDING_CANCEL\x10\x06\x1a\r\xaa\x8e'\t\x02\x03\x04\x05\a\b\t\n" +
-	"\v\x12/\n" +
-	"\x1cORDER_STATUS_PENDING_REPLACE\x10\a\x1a\r\xaa\x8e'\t\x02\x03\x04\x05\x06\b\t\n" +
-	"\v\x12\"\n" +
-	"\x16ORDER_STATUS_CANCELLED\x10\b\x1a\x06\xaa\x8e'\x02\x04\x05\x12\x19\n" +
-	"\x15ORDER_STATUS_REJECTED\x10\t\x12 \n" +
+	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x91\x02\n" +
+	"\x18ORDER_STATUS_PENDING_NEW\x10\x01\x1a\xf2\x01\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x18ORDER_STATUS_UNTRIGGERED\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\x12\x8e\x02\n" +
+	"\x10ORDER_STATUS_NEW\x10\x02\x1a\xf7\x01\xaa\x8e'\x18ORDER_STATUS_UNTRIGGERED\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12\x8e\x02\n" +
+	"\x18ORDER_STATUS_UNTRIGGERED\x10\x03\x1a\xef\x01\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12\xf2\x01\n" +
+	"\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x04\x1a\xce\x01\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12\x80\x01\n" +
+	"\x13ORDER_STATUS_FILLED\x10\x05\x1ag\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\x12\x8e\x02\n" +
+	"\x1bORDER_STATUS_PENDING_CANCEL\x10\x06\x1a\xec\x01\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x18ORDER_STATUS_UNTRIGGERED\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12\x8e\x02\n" +
+	"\x1cORDER_STATUS_PENDING_REPLACE\x10\a\x1a\xeb\x01\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x18ORDER_STATUS_UNTRIGGERED\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12h\n" +
+	"\x16ORDER_STATUS_CANCELLED\x10\b\x1aL\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\x12\x19\n" +
+	"\x15ORDER_STATUS_REJECTED\x10\t\x12f\n" +
 	"\x14ORDER_STATUS_EXPIRED\x10\n" +
-	"\x1a\x06\xaa\x8e'\x02\x04\x05\x12!\n" +
-	"\x15ORDER_STATUS_REPLACED\x10\v\x1a\x06\xaa\x8e'\x02\x04\x05*\xb6\x01\n" +
+	"\x1aL\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\x12m\n" +
+	"\x15ORDER_STATUS_REPLACED\x10\v\x1aR\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x16ORDER_STATUS_CANCELLED*\xb6\x01\n" +
 	"\vTimeInForce\x12\x1d\n" +
 	"\x19TIME_IN_FORCE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TIME_IN_FORCE_GTC\x10\x01\x12\x15\n" +
@@ -1934,21 +2319,7 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x11TIME_IN_FORCE_FOK\x10\x03\x12\x15\n" +
 	"\x11TIME_IN_FORCE_GTD\x10\x04\x12\x15\n" +
 	"\x11TIME_IN_FORCE_DAY\x10\x05\x12\x15\n" +
-	"\x11TIME_IN_FORCE_GTX\x10\x06*\xb3\x01\n" +
-	"\vTriggerKind\x12\x1c\n" +
-	"\x18TRIGGER_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
-	"\x11TRIGGER_KIND_LAST\x10\x01\x12\x15\n" +
-	"\x11TRIGGER_KIND_MARK\x10\x02\x12\x16\n" +
-	"\x12TRIGGER_KIND_INDEX\x10\x03\x12\x14\n" +
-	"\x10TRIGGER_KIND_BID\x10\x04\x12\x14\n" +
-	"\x10TRIGGER_KIND_ASK\x10\x05\x12\x14\n" +
-	"\x10TRIGGER_KIND_MID\x10\x06*\xc3\x01\n" +
-	"\x12TrailingOffsetKind\x12$\n" +
-	" TRAILING_OFFSET_KIND_UNSPECIFIED\x10\x00\x12\x1e\n" +
-	"\x1aTRAILING_OFFSET_KIND_PRICE\x10\x01\x12%\n" +
-	"!TRAILING_OFFSET_KIND_BASIS_POINTS\x10\x02\x12\x1e\n" +
-	"\x1aTRAILING_OFFSET_KIND_TICKS\x10\x03\x12 \n" +
-	"\x1cTRAILING_OFFSET_KIND_PERCENT\x10\x04*\xf8\x01\n" +
+	"\x11TIME_IN_FORCE_GTX\x10\x06*\xf8\x01\n" +
 	"\x13SelfTradePrevention\x12%\n" +
 	"!SELF_TRADE_PREVENTION_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aSELF_TRADE_PREVENTION_NONE\x10\x01\x12&\n" +
@@ -1960,12 +2331,29 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"PriceMatch\x12\x1b\n" +
 	"\x17PRICE_MATCH_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PRICE_MATCH_OPPONENT\x10\x01\x12\x15\n" +
-	"\x11PRICE_MATCH_QUEUE\x10\x02*u\n" +
+	"\x11PRICE_MATCH_QUEUE\x10\x02*s\n" +
+	"\aPegKind\x12\x18\n" +
+	"\x14PEG_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10PEG_KIND_PRIMARY\x10\x01\x12\x13\n" +
+	"\x0fPEG_KIND_MARKET\x10\x02\x12\x10\n" +
+	"\fPEG_KIND_MID\x10\x03\x12\x11\n" +
+	"\rPEG_KIND_LAST\x10\x04*\xa4\x01\n" +
+	"\rPegOffsetKind\x12\x1f\n" +
+	"\x1bPEG_OFFSET_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15PEG_OFFSET_KIND_PRICE\x10\x01\x12 \n" +
+	"\x1cPEG_OFFSET_KIND_BASIS_POINTS\x10\x02\x12\x19\n" +
+	"\x15PEG_OFFSET_KIND_TICKS\x10\x03\x12\x1a\n" +
+	"\x16PEG_OFFSET_KIND_LEVELS\x10\x04*u\n" +
 	"\fPositionSide\x12\x1d\n" +
 	"\x19POSITION_SIDE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11POSITION_SIDE_NET\x10\x01\x12\x16\n" +
 	"\x12POSITION_SIDE_LONG\x10\x02\x12\x17\n" +
-	"\x13POSITION_SIDE_SHORT\x10\x03*p\n" +
+	"\x13POSITION_SIDE_SHORT\x10\x03*\x80\x01\n" +
+	"\x0ePositionEffect\x12\x1f\n" +
+	"\x1bPOSITION_EFFECT_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14POSITION_EFFECT_OPEN\x10\x01\x12\x19\n" +
+	"\x15POSITION_EFFECT_CLOSE\x10\x02\x12\x18\n" +
+	"\x14POSITION_EFFECT_FLIP\x10\x03*p\n" +
 	"\n" +
 	"MarginMode\x12\x1b\n" +
 	"\x17MARGIN_MODE_UNSPECIFIED\x10\x00\x12\x14\n" +
@@ -1980,7 +2368,7 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x16ORDER_ORIGIN_INSURANCE\x10\x04\x12\x1b\n" +
 	"\x17ORDER_ORIGIN_SETTLEMENT\x10\x05\x12\x19\n" +
 	"\x15ORDER_ORIGIN_DELIVERY\x10\x06\x12\x19\n" +
-	"\x15ORDER_ORIGIN_EXTERNAL\x10\a*\xdf\x03\n" +
+	"\x15ORDER_ORIGIN_EXTERNAL\x10\a*\xf0\x04\n" +
 	"\vOrderReason\x12\x1c\n" +
 	"\x18ORDER_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bORDER_REASON_USER_REQUESTED\x10\x01\x12#\n" +
@@ -1997,8 +2385,12 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\x1bORDER_REASON_LIST_TRIGGERED\x10\v\x12\x19\n" +
 	"\x15ORDER_REASON_TOO_MANY\x10\f\x12\x1d\n" +
 	"\x19ORDER_REASON_DUPLICATE_ID\x10\r\x12\x1c\n" +
-	"\x18ORDER_REASON_VENUE_ERROR\x10\x0e:k\n" +
-	"\x11next_order_status\x12!.google.protobuf.EnumValueOptions\x18\xe5\xf1\x04 \x03(\x0e2\x1a.cqc.venues.v1.OrderStatusR\x0fnextOrderStatusBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"\x18ORDER_REASON_VENUE_ERROR\x10\x0e\x12\x19\n" +
+	"\x15ORDER_REASON_TOO_LATE\x10\x0f\x12\x1e\n" +
+	"\x1aORDER_REASON_UNKNOWN_ORDER\x10\x10\x12\x1c\n" +
+	"\x18ORDER_REASON_KILL_SWITCH\x10\x11\x12 \n" +
+	"\x1cORDER_REASON_DEAD_MAN_SWITCH\x10\x12\x12\x14\n" +
+	"\x10ORDER_REASON_ADL\x10\x13BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_order_proto_rawDescOnce sync.Once
@@ -2012,59 +2404,74 @@ func file_cqc_venues_v1_order_proto_rawDescGZIP() []byte {
 	return file_cqc_venues_v1_order_proto_rawDescData
 }
 
-var file_cqc_venues_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 12)
-var file_cqc_venues_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_venues_v1_order_proto_enumTypes = make([]protoimpl.EnumInfo, 13)
+var file_cqc_venues_v1_order_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cqc_venues_v1_order_proto_goTypes = []any{
-	(OrderType)(0),                        // 0: cqc.venues.v1.OrderType
-	(OrderSide)(0),                        // 1: cqc.venues.v1.OrderSide
-	(OrderStatus)(0),                      // 2: cqc.venues.v1.OrderStatus
-	(TimeInForce)(0),                      // 3: cqc.venues.v1.TimeInForce
-	(TriggerKind)(0),                      // 4: cqc.venues.v1.TriggerKind
-	(TrailingOffsetKind)(0),               // 5: cqc.venues.v1.TrailingOffsetKind
-	(SelfTradePrevention)(0),              // 6: cqc.venues.v1.SelfTradePrevention
-	(PriceMatch)(0),                       // 7: cqc.venues.v1.PriceMatch
-	(PositionSide)(0),                     // 8: cqc.venues.v1.PositionSide
-	(MarginMode)(0),                       // 9: cqc.venues.v1.MarginMode
-	(OrderOrigin)(0),                      // 10: cqc.venues.v1.OrderOrigin
-	(OrderReason)(0),                      // 11: cqc.venues.v1.OrderReason
-	(*Order)(nil),                         // 12: cqc.venues.v1.Order
-	(v1.QuantityUnit)(0),                  // 13: cqc.markets.v1.QuantityUnit
-	(*timestamppb.Timestamp)(nil),         // 14: google.protobuf.Timestamp
-	(*Fee)(nil),                           // 15: cqc.venues.v1.Fee
-	(*descriptorpb.EnumValueOptions)(nil), // 16: google.protobuf.EnumValueOptions
+	(OrderType)(0),                // 0: cqc.venues.v1.OrderType
+	(OrderSide)(0),                // 1: cqc.venues.v1.OrderSide
+	(OrderStatus)(0),              // 2: cqc.venues.v1.OrderStatus
+	(TimeInForce)(0),              // 3: cqc.venues.v1.TimeInForce
+	(SelfTradePrevention)(0),      // 4: cqc.venues.v1.SelfTradePrevention
+	(PriceMatch)(0),               // 5: cqc.venues.v1.PriceMatch
+	(PegKind)(0),                  // 6: cqc.venues.v1.PegKind
+	(PegOffsetKind)(0),            // 7: cqc.venues.v1.PegOffsetKind
+	(PositionSide)(0),             // 8: cqc.venues.v1.PositionSide
+	(PositionEffect)(0),           // 9: cqc.venues.v1.PositionEffect
+	(MarginMode)(0),               // 10: cqc.venues.v1.MarginMode
+	(OrderOrigin)(0),              // 11: cqc.venues.v1.OrderOrigin
+	(OrderReason)(0),              // 12: cqc.venues.v1.OrderReason
+	(*Order)(nil),                 // 13: cqc.venues.v1.Order
+	nil,                           // 14: cqc.venues.v1.Order.VenueFieldsEntry
+	(*v1.NativeListing)(nil),      // 15: cqc.markets.v1.NativeListing
+	(v1.QuantityUnit)(0),          // 16: cqc.markets.v1.QuantityUnit
+	(TriggerDirection)(0),         // 17: cqc.venues.v1.TriggerDirection
+	(TriggerKind)(0),              // 18: cqc.venues.v1.TriggerKind
+	(TrailingOffsetKind)(0),       // 19: cqc.venues.v1.TrailingOffsetKind
+	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
+	(*AttachedOrder)(nil),         // 21: cqc.venues.v1.AttachedOrder
+	(*Algo)(nil),                  // 22: cqc.venues.v1.Algo
+	(*Fee)(nil),                   // 23: cqc.venues.v1.Fee
+	(*v11.Valuation)(nil),         // 24: cqc.assets.v1.Valuation
 }
 var file_cqc_venues_v1_order_proto_depIdxs = []int32{
-	1,  // 0: cqc.venues.v1.Order.side:type_name -> cqc.venues.v1.OrderSide
-	0,  // 1: cqc.venues.v1.Order.type:type_name -> cqc.venues.v1.OrderType
-	3,  // 2: cqc.venues.v1.Order.time_in_force:type_name -> cqc.venues.v1.TimeInForce
-	2,  // 3: cqc.venues.v1.Order.status:type_name -> cqc.venues.v1.OrderStatus
-	13, // 4: cqc.venues.v1.Order.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	4,  // 5: cqc.venues.v1.Order.trigger_kind:type_name -> cqc.venues.v1.TriggerKind
-	5,  // 6: cqc.venues.v1.Order.trailing_offset_kind:type_name -> cqc.venues.v1.TrailingOffsetKind
-	6,  // 7: cqc.venues.v1.Order.self_trade_prevention:type_name -> cqc.venues.v1.SelfTradePrevention
-	7,  // 8: cqc.venues.v1.Order.price_match:type_name -> cqc.venues.v1.PriceMatch
-	8,  // 9: cqc.venues.v1.Order.position_side:type_name -> cqc.venues.v1.PositionSide
-	9,  // 10: cqc.venues.v1.Order.margin_mode:type_name -> cqc.venues.v1.MarginMode
-	14, // 11: cqc.venues.v1.Order.good_til_time:type_name -> google.protobuf.Timestamp
-	14, // 12: cqc.venues.v1.Order.start_at:type_name -> google.protobuf.Timestamp
-	15, // 13: cqc.venues.v1.Order.fees:type_name -> cqc.venues.v1.Fee
-	10, // 14: cqc.venues.v1.Order.origin:type_name -> cqc.venues.v1.OrderOrigin
-	11, // 15: cqc.venues.v1.Order.status_reason:type_name -> cqc.venues.v1.OrderReason
-	14, // 16: cqc.venues.v1.Order.created_at:type_name -> google.protobuf.Timestamp
-	14, // 17: cqc.venues.v1.Order.updated_at:type_name -> google.protobuf.Timestamp
-	14, // 18: cqc.venues.v1.Order.triggered_at:type_name -> google.protobuf.Timestamp
-	14, // 19: cqc.venues.v1.Order.closed_at:type_name -> google.protobuf.Timestamp
-	14, // 20: cqc.venues.v1.Order.received_at:type_name -> google.protobuf.Timestamp
-	14, // 21: cqc.venues.v1.Order.working_at:type_name -> google.protobuf.Timestamp
-	0,  // 22: cqc.venues.v1.Order.original_type:type_name -> cqc.venues.v1.OrderType
-	14, // 23: cqc.venues.v1.Order.last_fill_at:type_name -> google.protobuf.Timestamp
-	16, // 24: cqc.venues.v1.next_order_status:extendee -> google.protobuf.EnumValueOptions
-	2,  // 25: cqc.venues.v1.next_order_status:type_name -> cqc.venues.v1.OrderStatus
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	25, // [25:26] is the sub-list for extension type_name
-	24, // [24:25] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	15, // 0: cqc.venues.v1.Order.native_listing:type_name -> cqc.markets.v1.NativeListing
+	1,  // 1: cqc.venues.v1.Order.side:type_name -> cqc.venues.v1.OrderSide
+	16, // 2: cqc.venues.v1.Order.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	0,  // 3: cqc.venues.v1.Order.type:type_name -> cqc.venues.v1.OrderType
+	3,  // 4: cqc.venues.v1.Order.time_in_force:type_name -> cqc.venues.v1.TimeInForce
+	2,  // 5: cqc.venues.v1.Order.status:type_name -> cqc.venues.v1.OrderStatus
+	12, // 6: cqc.venues.v1.Order.status_reason:type_name -> cqc.venues.v1.OrderReason
+	11, // 7: cqc.venues.v1.Order.origin:type_name -> cqc.venues.v1.OrderOrigin
+	17, // 8: cqc.venues.v1.Order.trigger_direction:type_name -> cqc.venues.v1.TriggerDirection
+	18, // 9: cqc.venues.v1.Order.trigger_kind:type_name -> cqc.venues.v1.TriggerKind
+	19, // 10: cqc.venues.v1.Order.trailing_offset_kind:type_name -> cqc.venues.v1.TrailingOffsetKind
+	5,  // 11: cqc.venues.v1.Order.price_match:type_name -> cqc.venues.v1.PriceMatch
+	6,  // 12: cqc.venues.v1.Order.peg_kind:type_name -> cqc.venues.v1.PegKind
+	7,  // 13: cqc.venues.v1.Order.peg_offset_kind:type_name -> cqc.venues.v1.PegOffsetKind
+	4,  // 14: cqc.venues.v1.Order.self_trade_prevention:type_name -> cqc.venues.v1.SelfTradePrevention
+	8,  // 15: cqc.venues.v1.Order.position_side:type_name -> cqc.venues.v1.PositionSide
+	9,  // 16: cqc.venues.v1.Order.position_effect:type_name -> cqc.venues.v1.PositionEffect
+	10, // 17: cqc.venues.v1.Order.margin_mode:type_name -> cqc.venues.v1.MarginMode
+	20, // 18: cqc.venues.v1.Order.good_til_time:type_name -> google.protobuf.Timestamp
+	20, // 19: cqc.venues.v1.Order.start_at:type_name -> google.protobuf.Timestamp
+	21, // 20: cqc.venues.v1.Order.attached_orders:type_name -> cqc.venues.v1.AttachedOrder
+	22, // 21: cqc.venues.v1.Order.algo:type_name -> cqc.venues.v1.Algo
+	23, // 22: cqc.venues.v1.Order.fees:type_name -> cqc.venues.v1.Fee
+	24, // 23: cqc.venues.v1.Order.valuation:type_name -> cqc.assets.v1.Valuation
+	0,  // 24: cqc.venues.v1.Order.original_type:type_name -> cqc.venues.v1.OrderType
+	14, // 25: cqc.venues.v1.Order.venue_fields:type_name -> cqc.venues.v1.Order.VenueFieldsEntry
+	20, // 26: cqc.venues.v1.Order.created_at:type_name -> google.protobuf.Timestamp
+	20, // 27: cqc.venues.v1.Order.updated_at:type_name -> google.protobuf.Timestamp
+	20, // 28: cqc.venues.v1.Order.triggered_at:type_name -> google.protobuf.Timestamp
+	20, // 29: cqc.venues.v1.Order.working_at:type_name -> google.protobuf.Timestamp
+	20, // 30: cqc.venues.v1.Order.last_fill_at:type_name -> google.protobuf.Timestamp
+	20, // 31: cqc.venues.v1.Order.closed_at:type_name -> google.protobuf.Timestamp
+	20, // 32: cqc.venues.v1.Order.received_at:type_name -> google.protobuf.Timestamp
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_order_proto_init() }
@@ -2072,11 +2479,11 @@ func file_cqc_venues_v1_order_proto_init() {
 	if File_cqc_venues_v1_order_proto != nil {
 		return
 	}
+	file_cqc_venues_v1_algo_proto_init()
+	file_cqc_venues_v1_attached_order_proto_init()
 	file_cqc_venues_v1_fee_proto_init()
+	file_cqc_venues_v1_trigger_proto_init()
 	file_cqc_venues_v1_order_proto_msgTypes[0].OneofWrappers = []any{
-		(*Order_Quantity)(nil),
-		(*Order_QuoteQuantity)(nil),
-		(*Order_ClosePosition)(nil),
 		(*Order_GoodTilTime)(nil),
 		(*Order_GoodTilBlock)(nil),
 	}
@@ -2085,16 +2492,15 @@ func file_cqc_venues_v1_order_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_order_proto_rawDesc), len(file_cqc_venues_v1_order_proto_rawDesc)),
-			NumEnums:      12,
-			NumMessages:   1,
-			NumExtensions: 1,
+			NumEnums:      13,
+			NumMessages:   2,
+			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_cqc_venues_v1_order_proto_goTypes,
 		DependencyIndexes: file_cqc_venues_v1_order_proto_depIdxs,
 		EnumInfos:         file_cqc_venues_v1_order_proto_enumTypes,
 		MessageInfos:      file_cqc_venues_v1_order_proto_msgTypes,
-		ExtensionInfos:    file_cqc_venues_v1_order_proto_extTypes,
 	}.Build()
 	File_cqc_venues_v1_order_proto = out.File
 	file_cqc_venues_v1_order_proto_goTypes = nil

@@ -29,13 +29,13 @@ type OrderListType int32
 const (
 	// Not known.
 	OrderListType_ORDER_LIST_TYPE_UNSPECIFIED OrderListType = 0
-	// One cancels the other: when one order is filled or triggered, the others are cancelled.
+	// One cancels the other: when one order is partly filled, filled or triggered, the others are cancelled.
 	OrderListType_ORDER_LIST_TYPE_OCO OrderListType = 1
-	// One triggers the other: when the first order is filled, the others are sent.
+	// One triggers the other: when the first order is completely filled, the others are sent.
 	OrderListType_ORDER_LIST_TYPE_OTO OrderListType = 2
 	// One updates the other: when one order is partly filled, the others are reduced by the filled quantity.
 	OrderListType_ORDER_LIST_TYPE_OUO OrderListType = 3
-	// One triggers a one-cancels-other: when the first order is filled, the others are sent as an OCO.
+	// One triggers a one-cancels-other: when the first order is completely filled, the others are sent as an OCO.
 	OrderListType_ORDER_LIST_TYPE_OTOCO OrderListType = 4
 )
 
@@ -90,12 +90,14 @@ type OrderListStatus int32
 const (
 	// Not known.
 	OrderListStatus_ORDER_LIST_STATUS_UNSPECIFIED OrderListStatus = 0
-	// The orders are working, or waiting for the first one.
+	// At least one order is working, or waiting for the first one.
 	OrderListStatus_ORDER_LIST_STATUS_EXECUTING OrderListStatus = 1
-	// No order of the list is working any more.
+	// Every order of the list has ended.
 	OrderListStatus_ORDER_LIST_STATUS_ALL_DONE OrderListStatus = 2
 	// The venue did not accept the list.
 	OrderListStatus_ORDER_LIST_STATUS_REJECTED OrderListStatus = 3
+	// Handed to the venue, no response yet.
+	OrderListStatus_ORDER_LIST_STATUS_PENDING OrderListStatus = 4
 )
 
 // Enum value maps for OrderListStatus.
@@ -105,12 +107,14 @@ var (
 		1: "ORDER_LIST_STATUS_EXECUTING",
 		2: "ORDER_LIST_STATUS_ALL_DONE",
 		3: "ORDER_LIST_STATUS_REJECTED",
+		4: "ORDER_LIST_STATUS_PENDING",
 	}
 	OrderListStatus_value = map[string]int32{
 		"ORDER_LIST_STATUS_UNSPECIFIED": 0,
 		"ORDER_LIST_STATUS_EXECUTING":   1,
 		"ORDER_LIST_STATUS_ALL_DONE":    2,
 		"ORDER_LIST_STATUS_REJECTED":    3,
+		"ORDER_LIST_STATUS_PENDING":     4,
 	}
 )
 
@@ -141,17 +145,17 @@ func (OrderListStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_list_proto_rawDescGZIP(), []int{1}
 }
 
-// Orders that depend on each other. Each order refers to its list.
+// Orders that depend on each other. Each order refers to its list. A fact: no field is checked against any other.
 type OrderList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the list in this system, opaque.
 	ListId string `protobuf:"bytes,1,opt,name=list_id,json=listId,proto3" json:"list_id,omitempty"`
 	// Account that trades.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Client id of the list, assigned by whoever placed it, unique per account forever. Absent for lists that we did not
-	// place.
+	// Client id of the list, assigned by the party that placed it, unique per account forever. Absent for lists that have
+	// none.
 	ClientListId *string `protobuf:"bytes,3,opt,name=client_list_id,json=clientListId,proto3,oneof" json:"client_list_id,omitempty"`
-	// The venue's id of the list. Absent until the venue has responded.
+	// The venue's id of the list. Absent until the venue has assigned one.
 	VenueListId *string `protobuf:"bytes,4,opt,name=venue_list_id,json=venueListId,proto3,oneof" json:"venue_list_id,omitempty"`
 	// How the orders of the list depend on each other.
 	Type OrderListType `protobuf:"varint,5,opt,name=type,proto3,enum=cqc.venues.v1.OrderListType" json:"type,omitempty"`
@@ -162,13 +166,27 @@ type OrderList struct {
 	// The venue's own value for `status`. Empty if it has none.
 	RawStatus string `protobuf:"bytes,8,opt,name=raw_status,json=rawStatus,proto3" json:"raw_status,omitempty"`
 	// The venue's own value for the last event of the list, such as Binance's `EXEC_STARTED`. Empty if it has none.
-	RawStatusType string `protobuf:"bytes,12,opt,name=raw_status_type,json=rawStatusType,proto3" json:"raw_status_type,omitempty"`
-	// Ids in this system of the list's orders, beginning with the first order.
-	OrderIds []string `protobuf:"bytes,9,rep,name=order_ids,json=orderIds,proto3" json:"order_ids,omitempty"`
+	RawStatusType string `protobuf:"bytes,9,opt,name=raw_status_type,json=rawStatusType,proto3" json:"raw_status_type,omitempty"`
+	// Why the list was rejected. Unspecified otherwise.
+	StatusReason OrderReason `protobuf:"varint,10,opt,name=status_reason,json=statusReason,proto3,enum=cqc.venues.v1.OrderReason" json:"status_reason,omitempty"`
+	// The venue's own value for `status_reason`. Empty if it has none.
+	RawStatusReason string `protobuf:"bytes,11,opt,name=raw_status_reason,json=rawStatusReason,proto3" json:"raw_status_reason,omitempty"`
+	// The reason in the venue's words. Empty if it gives none.
+	StatusReasonText string `protobuf:"bytes,12,opt,name=status_reason_text,json=statusReasonText,proto3" json:"status_reason_text,omitempty"`
+	// Ids in this system of the list's orders. The first is the order on which the others depend; for OCO and OUO the
+	// order of the request, or the venue's.
+	OrderIds []string `protobuf:"bytes,13,rep,name=order_ids,json=orderIds,proto3" json:"order_ids,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields map[string]string `protobuf:"bytes,14,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// When the venue last changed the list. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// When this system received this state.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	// When the venue sent this state. Absent if the venue does not report it.
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,16,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	// When this system received this state, or placed the list while the venue has not responded.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Version of this record in this system: 1 for the first state, one more at each change. Zero only before the gateway
+	// has stored the record.
+	Revision      uint64 `protobuf:"varint,18,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -266,9 +284,37 @@ func (x *OrderList) GetRawStatusType() string {
 	return ""
 }
 
+func (x *OrderList) GetStatusReason() OrderReason {
+	if x != nil {
+		return x.StatusReason
+	}
+	return OrderReason_ORDER_REASON_UNSPECIFIED
+}
+
+func (x *OrderList) GetRawStatusReason() string {
+	if x != nil {
+		return x.RawStatusReason
+	}
+	return ""
+}
+
+func (x *OrderList) GetStatusReasonText() string {
+	if x != nil {
+		return x.StatusReasonText
+	}
+	return ""
+}
+
 func (x *OrderList) GetOrderIds() []string {
 	if x != nil {
 		return x.OrderIds
+	}
+	return nil
+}
+
+func (x *OrderList) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
 	}
 	return nil
 }
@@ -280,6 +326,13 @@ func (x *OrderList) GetTimestamp() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *OrderList) GetPublishedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PublishedAt
+	}
+	return nil
+}
+
 func (x *OrderList) GetReceivedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ReceivedAt
@@ -287,11 +340,18 @@ func (x *OrderList) GetReceivedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *OrderList) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 var File_cqc_venues_v1_order_list_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_order_list_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecqc/venues/v1/order_list.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x04\n" +
+	"\x1ecqc/venues/v1/order_list.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\b\n" +
 	"\tOrderList\x12#\n" +
 	"\alist_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x06listId\x12)\n" +
@@ -305,12 +365,21 @@ const file_cqc_venues_v1_order_list_proto_rawDesc = "" +
 	"\x06status\x18\a \x01(\x0e2\x1e.cqc.venues.v1.OrderListStatusR\x06status\x12'\n" +
 	"\n" +
 	"raw_status\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trawStatus\x120\n" +
-	"\x0fraw_status_type\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawStatusType\x12,\n" +
-	"\torder_ids\x18\t \x03(\tB\x0f\xbaH\f\x92\x01\t\"\ar\x05\x10\x01\x18\x80\x01R\borderIds\x128\n" +
-	"\ttimestamp\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12C\n" +
-	"\vreceived_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
-	"receivedAtB\x11\n" +
+	"\x0fraw_status_type\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawStatusType\x12?\n" +
+	"\rstatus_reason\x18\n" +
+	" \x01(\x0e2\x1a.cqc.venues.v1.OrderReasonR\fstatusReason\x124\n" +
+	"\x11raw_status_reason\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0frawStatusReason\x126\n" +
+	"\x12status_reason_text\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x10statusReasonText\x12,\n" +
+	"\torder_ids\x18\r \x03(\tB\x0f\xbaH\f\x92\x01\t\"\ar\x05\x10\x01\x18\x80\x01R\borderIds\x12L\n" +
+	"\fvenue_fields\x18\x0e \x03(\v2).cqc.venues.v1.OrderList.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"receivedAt\x12\x1a\n" +
+	"\brevision\x18\x12 \x01(\x04R\brevision\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x11\n" +
 	"\x0f_client_list_idB\x10\n" +
 	"\x0e_venue_list_id*\x96\x01\n" +
 	"\rOrderListType\x12\x1f\n" +
@@ -318,12 +387,13 @@ const file_cqc_venues_v1_order_list_proto_rawDesc = "" +
 	"\x13ORDER_LIST_TYPE_OCO\x10\x01\x12\x17\n" +
 	"\x13ORDER_LIST_TYPE_OTO\x10\x02\x12\x17\n" +
 	"\x13ORDER_LIST_TYPE_OUO\x10\x03\x12\x19\n" +
-	"\x15ORDER_LIST_TYPE_OTOCO\x10\x04*\x95\x01\n" +
+	"\x15ORDER_LIST_TYPE_OTOCO\x10\x04*\xb4\x01\n" +
 	"\x0fOrderListStatus\x12!\n" +
 	"\x1dORDER_LIST_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bORDER_LIST_STATUS_EXECUTING\x10\x01\x12\x1e\n" +
 	"\x1aORDER_LIST_STATUS_ALL_DONE\x10\x02\x12\x1e\n" +
-	"\x1aORDER_LIST_STATUS_REJECTED\x10\x03BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"\x1aORDER_LIST_STATUS_REJECTED\x10\x03\x12\x1d\n" +
+	"\x19ORDER_LIST_STATUS_PENDING\x10\x04BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_order_list_proto_rawDescOnce sync.Once
@@ -338,23 +408,28 @@ func file_cqc_venues_v1_order_list_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_venues_v1_order_list_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_venues_v1_order_list_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_venues_v1_order_list_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cqc_venues_v1_order_list_proto_goTypes = []any{
 	(OrderListType)(0),            // 0: cqc.venues.v1.OrderListType
 	(OrderListStatus)(0),          // 1: cqc.venues.v1.OrderListStatus
 	(*OrderList)(nil),             // 2: cqc.venues.v1.OrderList
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	nil,                           // 3: cqc.venues.v1.OrderList.VenueFieldsEntry
+	(OrderReason)(0),              // 4: cqc.venues.v1.OrderReason
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_cqc_venues_v1_order_list_proto_depIdxs = []int32{
 	0, // 0: cqc.venues.v1.OrderList.type:type_name -> cqc.venues.v1.OrderListType
 	1, // 1: cqc.venues.v1.OrderList.status:type_name -> cqc.venues.v1.OrderListStatus
-	3, // 2: cqc.venues.v1.OrderList.timestamp:type_name -> google.protobuf.Timestamp
-	3, // 3: cqc.venues.v1.OrderList.received_at:type_name -> google.protobuf.Timestamp
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	4, // 2: cqc.venues.v1.OrderList.status_reason:type_name -> cqc.venues.v1.OrderReason
+	3, // 3: cqc.venues.v1.OrderList.venue_fields:type_name -> cqc.venues.v1.OrderList.VenueFieldsEntry
+	5, // 4: cqc.venues.v1.OrderList.timestamp:type_name -> google.protobuf.Timestamp
+	5, // 5: cqc.venues.v1.OrderList.published_at:type_name -> google.protobuf.Timestamp
+	5, // 6: cqc.venues.v1.OrderList.received_at:type_name -> google.protobuf.Timestamp
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_order_list_proto_init() }
@@ -362,6 +437,7 @@ func file_cqc_venues_v1_order_list_proto_init() {
 	if File_cqc_venues_v1_order_list_proto != nil {
 		return
 	}
+	file_cqc_venues_v1_order_proto_init()
 	file_cqc_venues_v1_order_list_proto_msgTypes[0].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -369,7 +445,7 @@ func file_cqc_venues_v1_order_list_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_order_list_proto_rawDesc), len(file_cqc_venues_v1_order_list_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

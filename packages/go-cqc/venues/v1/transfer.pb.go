@@ -8,7 +8,9 @@ package venuesv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
-	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
+	v11 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
+	v1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	_ "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/rules/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -35,7 +37,7 @@ const (
 	TransferType_TRANSFER_TYPE_DEPOSIT TransferType = 1
 	// From one of our accounts to outside.
 	TransferType_TRANSFER_TYPE_WITHDRAWAL TransferType = 2
-	// Between our accounts at one venue.
+	// Between our accounts at one venue, or between wallets of one account.
 	TransferType_TRANSFER_TYPE_INTERNAL TransferType = 3
 )
 
@@ -82,45 +84,49 @@ func (TransferType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_transfer_proto_rawDescGZIP(), []int{0}
 }
 
-// State of a transfer.
+// State of a transfer. A transfer whose approvals are not complete is never sent to the venue.
 type TransferState int32
 
 const (
 	// Not known.
 	TransferState_TRANSFER_STATE_UNSPECIFIED TransferState = 0
-	// Waiting for approval on our side.
+	// Waiting for approvals on our side. The venue knows nothing of the transfer.
 	TransferState_TRANSFER_STATE_PENDING_APPROVAL TransferState = 1
-	// Requested, no response yet.
+	// Approved, or without need of approvals: handed to the venue or about to be, without an answer so far.
 	TransferState_TRANSFER_STATE_REQUESTED TransferState = 2
-	// Being processed by the venue.
+	// Being processed by the venue. A deposit that is seen but not yet credited is in this state.
 	TransferState_TRANSFER_STATE_PROCESSING TransferState = 3
-	// On the chain, or with the bank.
+	// On the chain, or with the bank. Back to PROCESSING if a reorganization of the chain removes the transaction.
 	TransferState_TRANSFER_STATE_SENT TransferState = 4
-	// Arrived, and available for use.
+	// Arrived, and available for use. FAILED afterwards only if the transfer was undone.
 	TransferState_TRANSFER_STATE_COMPLETED TransferState = 5
-	// Cancelled before it was sent.
+	// Cancelled before it was sent. Final.
 	TransferState_TRANSFER_STATE_CANCELLED TransferState = 6
-	// Refused by the venue or the approver.
+	// Refused by an approver or by the venue. Final.
 	TransferState_TRANSFER_STATE_REJECTED TransferState = 7
-	// Failed: nothing moved, or the asset was returned.
+	// Failed: nothing moved, or the asset was returned. Final.
 	TransferState_TRANSFER_STATE_FAILED TransferState = 8
-	// The request got no response. Query the venue before retrying anything.
+	// Handed to the venue without an answer: the asset may move. Nothing is sent again; the gateway queries the venue
+	// until it knows.
 	TransferState_TRANSFER_STATE_OUTCOME_UNKNOWN TransferState = 9
+	// Approvals were not complete before `approval_expires_at`. Final.
+	TransferState_TRANSFER_STATE_EXPIRED TransferState = 10
 )
 
 // Enum value maps for TransferState.
 var (
 	TransferState_name = map[int32]string{
-		0: "TRANSFER_STATE_UNSPECIFIED",
-		1: "TRANSFER_STATE_PENDING_APPROVAL",
-		2: "TRANSFER_STATE_REQUESTED",
-		3: "TRANSFER_STATE_PROCESSING",
-		4: "TRANSFER_STATE_SENT",
-		5: "TRANSFER_STATE_COMPLETED",
-		6: "TRANSFER_STATE_CANCELLED",
-		7: "TRANSFER_STATE_REJECTED",
-		8: "TRANSFER_STATE_FAILED",
-		9: "TRANSFER_STATE_OUTCOME_UNKNOWN",
+		0:  "TRANSFER_STATE_UNSPECIFIED",
+		1:  "TRANSFER_STATE_PENDING_APPROVAL",
+		2:  "TRANSFER_STATE_REQUESTED",
+		3:  "TRANSFER_STATE_PROCESSING",
+		4:  "TRANSFER_STATE_SENT",
+		5:  "TRANSFER_STATE_COMPLETED",
+		6:  "TRANSFER_STATE_CANCELLED",
+		7:  "TRANSFER_STATE_REJECTED",
+		8:  "TRANSFER_STATE_FAILED",
+		9:  "TRANSFER_STATE_OUTCOME_UNKNOWN",
+		10: "TRANSFER_STATE_EXPIRED",
 	}
 	TransferState_value = map[string]int32{
 		"TRANSFER_STATE_UNSPECIFIED":      0,
@@ -133,6 +139,7 @@ var (
 		"TRANSFER_STATE_REJECTED":         7,
 		"TRANSFER_STATE_FAILED":           8,
 		"TRANSFER_STATE_OUTCOME_UNKNOWN":  9,
+		"TRANSFER_STATE_EXPIRED":          10,
 	}
 )
 
@@ -163,63 +170,178 @@ func (TransferState) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_transfer_proto_rawDescGZIP(), []int{1}
 }
 
+// One principal's decision on a transfer.
+type TransferApproval struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Principal that approved or rejected, as authenticated, never as the request states it. Never the creator; at most
+	// one entry per principal.
+	Principal string `protobuf:"bytes,1,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Whether the principal approved. False is a rejection, and ends the transfer.
+	Approved bool `protobuf:"varint,2,opt,name=approved,proto3" json:"approved,omitempty"`
+	// When the principal decided, by the gateway's clock.
+	DecidedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=decided_at,json=decidedAt,proto3" json:"decided_at,omitempty"`
+	// The principal's remark. Empty if there is none.
+	Note          string `protobuf:"bytes,4,opt,name=note,proto3" json:"note,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferApproval) Reset() {
+	*x = TransferApproval{}
+	mi := &file_cqc_venues_v1_transfer_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferApproval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferApproval) ProtoMessage() {}
+
+func (x *TransferApproval) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_transfer_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferApproval.ProtoReflect.Descriptor instead.
+func (*TransferApproval) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_transfer_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *TransferApproval) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *TransferApproval) GetApproved() bool {
+	if x != nil {
+		return x.Approved
+	}
+	return false
+}
+
+func (x *TransferApproval) GetDecidedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DecidedAt
+	}
+	return nil
+}
+
+func (x *TransferApproval) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
 // A movement of an asset into, out of or between accounts.
+//
+// Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent.
 type Transfer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the transfer in this system, opaque.
+	// Id of the transfer in this system, opaque, made by the gateway.
 	TransferId string `protobuf:"bytes,1,opt,name=transfer_id,json=transferId,proto3" json:"transfer_id,omitempty"`
+	// Id that the caller gave the transfer, unique per account forever. Absent for deposits and for transfers that were
+	// not requested here.
+	ClientTransferId *string `protobuf:"bytes,2,opt,name=client_transfer_id,json=clientTransferId,proto3,oneof" json:"client_transfer_id,omitempty"`
 	// Direction of the transfer.
-	Type TransferType `protobuf:"varint,2,opt,name=type,proto3,enum=cqc.venues.v1.TransferType" json:"type,omitempty"`
+	Type TransferType `protobuf:"varint,3,opt,name=type,proto3,enum=cqc.venues.v1.TransferType" json:"type,omitempty"`
+	// The venue's own value for `type`. Empty if it has none.
+	RawType string `protobuf:"bytes,4,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
 	// State of the transfer.
-	State TransferState `protobuf:"varint,3,opt,name=state,proto3,enum=cqc.venues.v1.TransferState" json:"state,omitempty"`
+	State TransferState `protobuf:"varint,5,opt,name=state,proto3,enum=cqc.venues.v1.TransferState" json:"state,omitempty"`
 	// The venue's own value for `state`. Empty if it has none.
-	RawState string `protobuf:"bytes,4,opt,name=raw_state,json=rawState,proto3" json:"raw_state,omitempty"`
+	RawState string `protobuf:"bytes,6,opt,name=raw_state,json=rawState,proto3" json:"raw_state,omitempty"`
 	// Account that is debited (withdrawal, internal transfer) or credited (deposit).
-	AccountId string `protobuf:"bytes,5,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
-	// Account that is credited. Absent unless the transfer is internal.
-	ToAccountId *string `protobuf:"bytes,6,opt,name=to_account_id,json=toAccountId,proto3,oneof" json:"to_account_id,omitempty"`
-	// Asset that moves.
-	AssetId string `protobuf:"bytes,7,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Amount that moves, in units of the asset, before the fee.
-	Amount string `protobuf:"bytes,8,opt,name=amount,proto3" json:"amount,omitempty"`
+	AccountId string `protobuf:"bytes,7,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// Account that is credited. Absent unless the transfer is internal and the account is known.
+	ToAccountId *string `protobuf:"bytes,8,opt,name=to_account_id,json=toAccountId,proto3,oneof" json:"to_account_id,omitempty"`
+	// The venue's own value for the wallet that is debited, such as `FUND`. Empty if it has none.
+	FromWallet string `protobuf:"bytes,9,opt,name=from_wallet,json=fromWallet,proto3" json:"from_wallet,omitempty"`
+	// The venue's own value for the wallet that is credited, such as `UNIFIED`. Empty if it has none.
+	ToWallet string `protobuf:"bytes,10,opt,name=to_wallet,json=toWallet,proto3" json:"to_wallet,omitempty"`
+	// Listing whose isolated collateral moves. Absent if there is none.
+	VenueSymbolId *string `protobuf:"bytes,11,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
+	// The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+	// it.
+	NativeListing *v1.NativeListing `protobuf:"bytes,12,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
+	// Asset that moves. Absent if the venue's code is not mapped to an asset.
+	AssetId *string `protobuf:"bytes,13,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
+	// The venue's own code for `asset_id`. Empty if it has none.
+	AssetCode string `protobuf:"bytes,14,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
+	// Amount that leaves the debited side, positive, including a `fee` in the same asset. The gateway adds the fee for a
+	// venue that charges it on top.
+	Amount string `protobuf:"bytes,15,opt,name=amount,proto3" json:"amount,omitempty"`
+	// Amount that arrives at the credited side, positive: `amount` less a `fee` in the same asset. Absent if not known.
+	ReceivedAmount *string `protobuf:"bytes,16,opt,name=received_amount,json=receivedAmount,proto3,oneof" json:"received_amount,omitempty"`
 	// Fee that the venue or the network charged. Absent if the venue does not report it.
-	Fee *Fee `protobuf:"bytes,9,opt,name=fee,proto3" json:"fee,omitempty"`
+	Fee *Fee `protobuf:"bytes,17,opt,name=fee,proto3" json:"fee,omitempty"`
 	// The venue's name for the network. Empty if there is none.
-	Network string `protobuf:"bytes,10,opt,name=network,proto3" json:"network,omitempty"`
-	// Chain in CAIP-2 format. Absent if the asset does not move on a chain.
-	ChainId *string `protobuf:"bytes,11,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
-	// External address, in the chain's own spelling. Absent for internal transfers, or if the venue does not report it.
-	Address *string `protobuf:"bytes,12,opt,name=address,proto3,oneof" json:"address,omitempty"`
-	// Memo or tag that goes with the address. Absent if there is none.
-	Memo *string `protobuf:"bytes,13,opt,name=memo,proto3,oneof" json:"memo,omitempty"`
-	// The venue's id of the transfer. Absent until the venue has responded.
-	VenueTransferId *string `protobuf:"bytes,14,opt,name=venue_transfer_id,json=venueTransferId,proto3,oneof" json:"venue_transfer_id,omitempty"`
-	// Number of approvals received.
-	Approvals uint32 `protobuf:"varint,15,opt,name=approvals,proto3" json:"approvals,omitempty"`
-	// Number of approvals required.
-	ApprovalsRequired uint32 `protobuf:"varint,16,opt,name=approvals_required,json=approvalsRequired,proto3" json:"approvals_required,omitempty"`
+	Network string `protobuf:"bytes,18,opt,name=network,proto3" json:"network,omitempty"`
+	// Chain in CAIP-2 format. Absent if the asset does not move on a chain, or if the network is not mapped to one.
+	ChainId *string `protobuf:"bytes,19,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
+	// Address that the asset comes from, in the chain's own spelling. Never an e-mail address or a phone number. Absent
+	// for internal transfers, or if the venue does not report it.
+	FromAddress *string `protobuf:"bytes,20,opt,name=from_address,json=fromAddress,proto3,oneof" json:"from_address,omitempty"`
+	// Address that the asset goes to, in the chain's own spelling: outside for a withdrawal, the venue's deposit address
+	// for a deposit. Never an e-mail address or a phone number. Absent for internal transfers, or if the venue does not
+	// report it.
+	ToAddress *string `protobuf:"bytes,21,opt,name=to_address,json=toAddress,proto3,oneof" json:"to_address,omitempty"`
+	// Memo or tag that goes with `to_address`. Absent if there is none.
+	Memo *string `protobuf:"bytes,22,opt,name=memo,proto3,oneof" json:"memo,omitempty"`
+	// The venue's id of the transfer. Absent until the venue has responded, or if it gives none.
+	VenueTransferId *string `protobuf:"bytes,23,opt,name=venue_transfer_id,json=venueTransferId,proto3,oneof" json:"venue_transfer_id,omitempty"`
+	// Confirmations that the transaction has. Absent if the venue does not report it.
+	Confirmations *uint32 `protobuf:"varint,24,opt,name=confirmations,proto3,oneof" json:"confirmations,omitempty"`
+	// Confirmations after which the transfer completes. Absent if the venue does not report it.
+	ConfirmationsRequired *uint32 `protobuf:"varint,25,opt,name=confirmations_required,json=confirmationsRequired,proto3,oneof" json:"confirmations_required,omitempty"`
+	// Principal that requested the transfer. Absent for deposits and for transfers that were not requested here.
+	CreatedBy *string `protobuf:"bytes,26,opt,name=created_by,json=createdBy,proto3,oneof" json:"created_by,omitempty"`
+	// Approvals and rejections so far, oldest first. Empty if there are none.
+	Approvals []*TransferApproval `protobuf:"bytes,27,rep,name=approvals,proto3" json:"approvals,omitempty"`
+	// Number of approvals required. Zero means none.
+	ApprovalsRequired uint32 `protobuf:"varint,28,opt,name=approvals_required,json=approvalsRequired,proto3" json:"approvals_required,omitempty"`
+	// Time at which the transfer expires unless the approvals are complete, exclusive. Absent if no approval is required.
+	ApprovalExpiresAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=approval_expires_at,json=approvalExpiresAt,proto3" json:"approval_expires_at,omitempty"`
+	// Time at or after which nothing is sent to the venue. Absent means no such time.
+	SendBefore *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=send_before,json=sendBefore,proto3" json:"send_before,omitempty"`
 	// Reference to the travel-rule record, which is kept elsewhere: messages carry no personal data. Absent if no record
 	// is required.
-	TravelRuleRef *string `protobuf:"bytes,17,opt,name=travel_rule_ref,json=travelRuleRef,proto3,oneof" json:"travel_rule_ref,omitempty"`
-	// Transaction that moves the asset. Absent until it is on a chain.
-	Onchain *v1.OnchainRef `protobuf:"bytes,18,opt,name=onchain,proto3" json:"onchain,omitempty"`
-	// Why the transfer was refused or failed, in the venue's words. Empty if there is no reason to give.
-	ReasonText string `protobuf:"bytes,19,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
-	// When the transfer was requested, by the venue's clock. Absent if the venue does not report it.
-	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
+	TravelRuleRef *string `protobuf:"bytes,31,opt,name=travel_rule_ref,json=travelRuleRef,proto3,oneof" json:"travel_rule_ref,omitempty"`
+	// Transaction that moves the asset. Absent until it is on a chain, or if there is no chain.
+	Onchain *v11.OnchainRef `protobuf:"bytes,32,opt,name=onchain,proto3" json:"onchain,omitempty"`
+	// Why the transfer was refused or failed, in the venue's or the approver's words. Empty if there is no reason to
+	// give.
+	ReasonText string `protobuf:"bytes,33,opt,name=reason_text,json=reasonText,proto3" json:"reason_text,omitempty"`
+	// When the transfer was requested or first seen, by the venue's clock. Absent if the venue does not report it.
+	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When the venue last changed the transfer. Absent if the venue does not report it.
-	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// When this system received this state.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Version of this record, increased by one at each change.
-	Revision      uint64 `protobuf:"varint,23,opt,name=revision,proto3" json:"revision,omitempty"`
+	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,35,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
+	// When the transfer arrived, by the venue's clock. Absent until then, or if the venue does not report it.
+	CompletedAt *timestamppb.Timestamp `protobuf:"bytes,36,opt,name=completed_at,json=completedAt,proto3" json:"completed_at,omitempty"`
+	// When this system received or made this state, by its own clock. Lists filter and order by this time.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,37,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Version of this record, increased by one at each change. Send this value back to approve or reject.
+	Revision uint64 `protobuf:"varint,38,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,39,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Transfer) Reset() {
 	*x = Transfer{}
-	mi := &file_cqc_venues_v1_transfer_proto_msgTypes[0]
+	mi := &file_cqc_venues_v1_transfer_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -231,7 +353,7 @@ func (x *Transfer) String() string {
 func (*Transfer) ProtoMessage() {}
 
 func (x *Transfer) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_venues_v1_transfer_proto_msgTypes[0]
+	mi := &file_cqc_venues_v1_transfer_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -244,7 +366,7 @@ func (x *Transfer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transfer.ProtoReflect.Descriptor instead.
 func (*Transfer) Descriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_transfer_proto_rawDescGZIP(), []int{0}
+	return file_cqc_venues_v1_transfer_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Transfer) GetTransferId() string {
@@ -254,11 +376,25 @@ func (x *Transfer) GetTransferId() string {
 	return ""
 }
 
+func (x *Transfer) GetClientTransferId() string {
+	if x != nil && x.ClientTransferId != nil {
+		return *x.ClientTransferId
+	}
+	return ""
+}
+
 func (x *Transfer) GetType() TransferType {
 	if x != nil {
 		return x.Type
 	}
 	return TransferType_TRANSFER_TYPE_UNSPECIFIED
+}
+
+func (x *Transfer) GetRawType() string {
+	if x != nil {
+		return x.RawType
+	}
+	return ""
 }
 
 func (x *Transfer) GetState() TransferState {
@@ -289,9 +425,44 @@ func (x *Transfer) GetToAccountId() string {
 	return ""
 }
 
-func (x *Transfer) GetAssetId() string {
+func (x *Transfer) GetFromWallet() string {
 	if x != nil {
-		return x.AssetId
+		return x.FromWallet
+	}
+	return ""
+}
+
+func (x *Transfer) GetToWallet() string {
+	if x != nil {
+		return x.ToWallet
+	}
+	return ""
+}
+
+func (x *Transfer) GetVenueSymbolId() string {
+	if x != nil && x.VenueSymbolId != nil {
+		return *x.VenueSymbolId
+	}
+	return ""
+}
+
+func (x *Transfer) GetNativeListing() *v1.NativeListing {
+	if x != nil {
+		return x.NativeListing
+	}
+	return nil
+}
+
+func (x *Transfer) GetAssetId() string {
+	if x != nil && x.AssetId != nil {
+		return *x.AssetId
+	}
+	return ""
+}
+
+func (x *Transfer) GetAssetCode() string {
+	if x != nil {
+		return x.AssetCode
 	}
 	return ""
 }
@@ -299,6 +470,13 @@ func (x *Transfer) GetAssetId() string {
 func (x *Transfer) GetAmount() string {
 	if x != nil {
 		return x.Amount
+	}
+	return ""
+}
+
+func (x *Transfer) GetReceivedAmount() string {
+	if x != nil && x.ReceivedAmount != nil {
+		return *x.ReceivedAmount
 	}
 	return ""
 }
@@ -324,9 +502,16 @@ func (x *Transfer) GetChainId() string {
 	return ""
 }
 
-func (x *Transfer) GetAddress() string {
-	if x != nil && x.Address != nil {
-		return *x.Address
+func (x *Transfer) GetFromAddress() string {
+	if x != nil && x.FromAddress != nil {
+		return *x.FromAddress
+	}
+	return ""
+}
+
+func (x *Transfer) GetToAddress() string {
+	if x != nil && x.ToAddress != nil {
+		return *x.ToAddress
 	}
 	return ""
 }
@@ -345,11 +530,32 @@ func (x *Transfer) GetVenueTransferId() string {
 	return ""
 }
 
-func (x *Transfer) GetApprovals() uint32 {
+func (x *Transfer) GetConfirmations() uint32 {
+	if x != nil && x.Confirmations != nil {
+		return *x.Confirmations
+	}
+	return 0
+}
+
+func (x *Transfer) GetConfirmationsRequired() uint32 {
+	if x != nil && x.ConfirmationsRequired != nil {
+		return *x.ConfirmationsRequired
+	}
+	return 0
+}
+
+func (x *Transfer) GetCreatedBy() string {
+	if x != nil && x.CreatedBy != nil {
+		return *x.CreatedBy
+	}
+	return ""
+}
+
+func (x *Transfer) GetApprovals() []*TransferApproval {
 	if x != nil {
 		return x.Approvals
 	}
-	return 0
+	return nil
 }
 
 func (x *Transfer) GetApprovalsRequired() uint32 {
@@ -359,6 +565,20 @@ func (x *Transfer) GetApprovalsRequired() uint32 {
 	return 0
 }
 
+func (x *Transfer) GetApprovalExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ApprovalExpiresAt
+	}
+	return nil
+}
+
+func (x *Transfer) GetSendBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SendBefore
+	}
+	return nil
+}
+
 func (x *Transfer) GetTravelRuleRef() string {
 	if x != nil && x.TravelRuleRef != nil {
 		return *x.TravelRuleRef
@@ -366,7 +586,7 @@ func (x *Transfer) GetTravelRuleRef() string {
 	return ""
 }
 
-func (x *Transfer) GetOnchain() *v1.OnchainRef {
+func (x *Transfer) GetOnchain() *v11.OnchainRef {
 	if x != nil {
 		return x.Onchain
 	}
@@ -394,6 +614,13 @@ func (x *Transfer) GetUpdatedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Transfer) GetCompletedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CompletedAt
+	}
+	return nil
+}
+
 func (x *Transfer) GetReceivedAt() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ReceivedAt
@@ -408,68 +635,116 @@ func (x *Transfer) GetRevision() uint64 {
 	return 0
 }
 
+func (x *Transfer) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
 var File_cqc_venues_v1_transfer_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_transfer_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccqc/venues/v1/transfer.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x81\t\n" +
+	"\x1ccqc/venues/v1/transfer.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1ccqc/options/v1/options.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x01\n" +
+	"\x10TransferApproval\x12(\n" +
+	"\tprincipal\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\tprincipal\x12\x1a\n" +
+	"\bapproved\x18\x02 \x01(\bR\bapproved\x12A\n" +
+	"\n" +
+	"decided_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\tdecidedAt\x12\x1c\n" +
+	"\x04note\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x04note\"\xf7\x11\n" +
 	"\bTransfer\x12+\n" +
 	"\vtransfer_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
-	"transferId\x12/\n" +
-	"\x04type\x18\x02 \x01(\x0e2\x1b.cqc.venues.v1.TransferTypeR\x04type\x122\n" +
-	"\x05state\x18\x03 \x01(\x0e2\x1c.cqc.venues.v1.TransferStateR\x05state\x12%\n" +
-	"\traw_state\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawState\x12)\n" +
+	"transferId\x12:\n" +
+	"\x12client_transfer_id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@H\x00R\x10clientTransferId\x88\x01\x01\x12/\n" +
+	"\x04type\x18\x03 \x01(\x0e2\x1b.cqc.venues.v1.TransferTypeR\x04type\x12#\n" +
+	"\braw_type\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\arawType\x122\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x1c.cqc.venues.v1.TransferStateR\x05state\x12%\n" +
+	"\traw_state\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\brawState\x12)\n" +
 	"\n" +
-	"account_id\x18\x05 \x01(\tB\n" +
+	"account_id\x18\a \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x123\n" +
-	"\rto_account_id\x18\x06 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\vtoAccountId\x88\x01\x01\x12$\n" +
-	"\basset_id\x18\a \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
-	"\x06amount\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x12$\n" +
-	"\x03fee\x18\t \x01(\v2\x12.cqc.venues.v1.FeeR\x03fee\x12\"\n" +
-	"\anetwork\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\anetwork\x12)\n" +
-	"\bchain_id\x18\v \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x01R\achainId\x88\x01\x01\x12'\n" +
-	"\aaddress\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x02R\aaddress\x88\x01\x01\x12!\n" +
-	"\x04memo\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x03R\x04memo\x88\x01\x01\x129\n" +
-	"\x11venue_transfer_id\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x04R\x0fvenueTransferId\x88\x01\x01\x12\x1c\n" +
-	"\tapprovals\x18\x0f \x01(\rR\tapprovals\x12-\n" +
-	"\x12approvals_required\x18\x10 \x01(\rR\x11approvalsRequired\x125\n" +
-	"\x0ftravel_rule_ref\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x05R\rtravelRuleRef\x88\x01\x01\x123\n" +
-	"\aonchain\x18\x12 \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12)\n" +
-	"\vreason_text\x18\x13 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\n" +
+	"\rto_account_id\x18\b \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x01R\vtoAccountId\x88\x01\x01\x12)\n" +
+	"\vfrom_wallet\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"fromWallet\x12%\n" +
+	"\tto_wallet\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\btoWallet\x126\n" +
+	"\x0fvenue_symbol_id\x18\v \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x02R\rvenueSymbolId\x88\x01\x01\x12D\n" +
+	"\x0enative_listing\x18\f \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12)\n" +
+	"\basset_id\x18\r \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x03R\aassetId\x88\x01\x01\x12'\n" +
+	"\n" +
+	"asset_code\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tassetCode\x12!\n" +
+	"\x06amount\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01R\x06amount\x127\n" +
+	"\x0freceived_amount\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x0ereceivedAmount\x88\x01\x01\x12$\n" +
+	"\x03fee\x18\x11 \x01(\v2\x12.cqc.venues.v1.FeeR\x03fee\x12\"\n" +
+	"\anetwork\x18\x12 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\anetwork\x12)\n" +
+	"\bchain_id\x18\x13 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x05R\achainId\x88\x01\x01\x120\n" +
+	"\ffrom_address\x18\x14 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x06R\vfromAddress\x88\x01\x01\x12,\n" +
+	"\n" +
+	"to_address\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\aR\ttoAddress\x88\x01\x01\x12!\n" +
+	"\x04memo\x18\x16 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\bR\x04memo\x88\x01\x01\x129\n" +
+	"\x11venue_transfer_id\x18\x17 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\tR\x0fvenueTransferId\x88\x01\x01\x12)\n" +
+	"\rconfirmations\x18\x18 \x01(\rH\n" +
+	"R\rconfirmations\x88\x01\x01\x12:\n" +
+	"\x16confirmations_required\x18\x19 \x01(\rH\vR\x15confirmationsRequired\x88\x01\x01\x12,\n" +
+	"\n" +
+	"created_by\x18\x1a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\fR\tcreatedBy\x88\x01\x01\x12=\n" +
+	"\tapprovals\x18\x1b \x03(\v2\x1f.cqc.venues.v1.TransferApprovalR\tapprovals\x12-\n" +
+	"\x12approvals_required\x18\x1c \x01(\rR\x11approvalsRequired\x12J\n" +
+	"\x13approval_expires_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\x11approvalExpiresAt\x12;\n" +
+	"\vsend_before\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"sendBefore\x125\n" +
+	"\x0ftravel_rule_ref\x18\x1f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\rR\rtravelRuleRef\x88\x01\x01\x123\n" +
+	"\aonchain\x18  \x01(\v2\x19.cqc.assets.v1.OnchainRefR\aonchain\x12)\n" +
+	"\vreason_text\x18! \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\n" +
 	"reasonText\x129\n" +
 	"\n" +
-	"created_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
+	"created_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12C\n" +
-	"\vreceived_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"updated_at\x18# \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12=\n" +
+	"\fcompleted_at\x18$ \x01(\v2\x1a.google.protobuf.TimestampR\vcompletedAt\x12C\n" +
+	"\vreceived_at\x18% \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x12\x1a\n" +
-	"\brevision\x18\x17 \x01(\x04R\brevisionB\x10\n" +
-	"\x0e_to_account_idB\v\n" +
-	"\t_chain_idB\n" +
-	"\n" +
-	"\b_addressB\a\n" +
+	"\brevision\x18& \x01(\x04R\brevision\x12K\n" +
+	"\fvenue_fields\x18' \x03(\v2(.cqc.venues.v1.Transfer.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x15\n" +
+	"\x13_client_transfer_idB\x10\n" +
+	"\x0e_to_account_idB\x12\n" +
+	"\x10_venue_symbol_idB\v\n" +
+	"\t_asset_idB\x12\n" +
+	"\x10_received_amountB\v\n" +
+	"\t_chain_idB\x0f\n" +
+	"\r_from_addressB\r\n" +
+	"\v_to_addressB\a\n" +
 	"\x05_memoB\x14\n" +
-	"\x12_venue_transfer_idB\x12\n" +
+	"\x12_venue_transfer_idB\x10\n" +
+	"\x0e_confirmationsB\x19\n" +
+	"\x17_confirmations_requiredB\r\n" +
+	"\v_created_byB\x12\n" +
 	"\x10_travel_rule_ref*\x82\x01\n" +
 	"\fTransferType\x12\x1d\n" +
 	"\x19TRANSFER_TYPE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15TRANSFER_TYPE_DEPOSIT\x10\x01\x12\x1c\n" +
 	"\x18TRANSFER_TYPE_WITHDRAWAL\x10\x02\x12\x1a\n" +
-	"\x16TRANSFER_TYPE_INTERNAL\x10\x03*\xc2\x02\n" +
+	"\x16TRANSFER_TYPE_INTERNAL\x10\x03*\xc8\b\n" +
 	"\rTransferState\x12\x1e\n" +
-	"\x1aTRANSFER_STATE_UNSPECIFIED\x10\x00\x12#\n" +
-	"\x1fTRANSFER_STATE_PENDING_APPROVAL\x10\x01\x12\x1c\n" +
-	"\x18TRANSFER_STATE_REQUESTED\x10\x02\x12\x1d\n" +
-	"\x19TRANSFER_STATE_PROCESSING\x10\x03\x12\x17\n" +
-	"\x13TRANSFER_STATE_SENT\x10\x04\x12\x1c\n" +
-	"\x18TRANSFER_STATE_COMPLETED\x10\x05\x12\x1c\n" +
+	"\x1aTRANSFER_STATE_UNSPECIFIED\x10\x00\x12\xac\x01\n" +
+	"\x1fTRANSFER_STATE_PENDING_APPROVAL\x10\x01\x1a\x86\x01\xaa\x8e'\x18TRANSFER_STATE_REQUESTED\xaa\x8e'\x18TRANSFER_STATE_CANCELLED\xaa\x8e'\x17TRANSFER_STATE_REJECTED\xaa\x8e'\x16TRANSFER_STATE_EXPIRED\xaa\x8e'\x15TRANSFER_STATE_FAILED\x12\xe1\x01\n" +
+	"\x18TRANSFER_STATE_REQUESTED\x10\x02\x1a\xc2\x01\xaa\x8e'\x19TRANSFER_STATE_PROCESSING\xaa\x8e'\x13TRANSFER_STATE_SENT\xaa\x8e'\x18TRANSFER_STATE_COMPLETED\xaa\x8e'\x18TRANSFER_STATE_CANCELLED\xaa\x8e'\x17TRANSFER_STATE_REJECTED\xaa\x8e'\x15TRANSFER_STATE_FAILED\xaa\x8e'\x1eTRANSFER_STATE_OUTCOME_UNKNOWN\x12\xa3\x01\n" +
+	"\x19TRANSFER_STATE_PROCESSING\x10\x03\x1a\x83\x01\xaa\x8e'\x13TRANSFER_STATE_SENT\xaa\x8e'\x18TRANSFER_STATE_COMPLETED\xaa\x8e'\x18TRANSFER_STATE_CANCELLED\xaa\x8e'\x17TRANSFER_STATE_REJECTED\xaa\x8e'\x15TRANSFER_STATE_FAILED\x12k\n" +
+	"\x13TRANSFER_STATE_SENT\x10\x04\x1aR\xaa\x8e'\x18TRANSFER_STATE_COMPLETED\xaa\x8e'\x15TRANSFER_STATE_FAILED\xaa\x8e'\x19TRANSFER_STATE_PROCESSING\x127\n" +
+	"\x18TRANSFER_STATE_COMPLETED\x10\x05\x1a\x19\xaa\x8e'\x15TRANSFER_STATE_FAILED\x12\x1c\n" +
 	"\x18TRANSFER_STATE_CANCELLED\x10\x06\x12\x1b\n" +
 	"\x17TRANSFER_STATE_REJECTED\x10\a\x12\x19\n" +
-	"\x15TRANSFER_STATE_FAILED\x10\b\x12\"\n" +
-	"\x1eTRANSFER_STATE_OUTCOME_UNKNOWN\x10\tBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"\x15TRANSFER_STATE_FAILED\x10\b\x12\xc5\x01\n" +
+	"\x1eTRANSFER_STATE_OUTCOME_UNKNOWN\x10\t\x1a\xa0\x01\xaa\x8e'\x19TRANSFER_STATE_PROCESSING\xaa\x8e'\x13TRANSFER_STATE_SENT\xaa\x8e'\x18TRANSFER_STATE_COMPLETED\xaa\x8e'\x18TRANSFER_STATE_CANCELLED\xaa\x8e'\x17TRANSFER_STATE_REJECTED\xaa\x8e'\x15TRANSFER_STATE_FAILED\x12\x1a\n" +
+	"\x16TRANSFER_STATE_EXPIRED\x10\n" +
+	"BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_transfer_proto_rawDescOnce sync.Once
@@ -484,28 +759,38 @@ func file_cqc_venues_v1_transfer_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_venues_v1_transfer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_venues_v1_transfer_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_venues_v1_transfer_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_cqc_venues_v1_transfer_proto_goTypes = []any{
 	(TransferType)(0),             // 0: cqc.venues.v1.TransferType
 	(TransferState)(0),            // 1: cqc.venues.v1.TransferState
-	(*Transfer)(nil),              // 2: cqc.venues.v1.Transfer
-	(*Fee)(nil),                   // 3: cqc.venues.v1.Fee
-	(*v1.OnchainRef)(nil),         // 4: cqc.assets.v1.OnchainRef
+	(*TransferApproval)(nil),      // 2: cqc.venues.v1.TransferApproval
+	(*Transfer)(nil),              // 3: cqc.venues.v1.Transfer
+	nil,                           // 4: cqc.venues.v1.Transfer.VenueFieldsEntry
 	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*v1.NativeListing)(nil),      // 6: cqc.markets.v1.NativeListing
+	(*Fee)(nil),                   // 7: cqc.venues.v1.Fee
+	(*v11.OnchainRef)(nil),        // 8: cqc.assets.v1.OnchainRef
 }
 var file_cqc_venues_v1_transfer_proto_depIdxs = []int32{
-	0, // 0: cqc.venues.v1.Transfer.type:type_name -> cqc.venues.v1.TransferType
-	1, // 1: cqc.venues.v1.Transfer.state:type_name -> cqc.venues.v1.TransferState
-	3, // 2: cqc.venues.v1.Transfer.fee:type_name -> cqc.venues.v1.Fee
-	4, // 3: cqc.venues.v1.Transfer.onchain:type_name -> cqc.assets.v1.OnchainRef
-	5, // 4: cqc.venues.v1.Transfer.created_at:type_name -> google.protobuf.Timestamp
-	5, // 5: cqc.venues.v1.Transfer.updated_at:type_name -> google.protobuf.Timestamp
-	5, // 6: cqc.venues.v1.Transfer.received_at:type_name -> google.protobuf.Timestamp
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	5,  // 0: cqc.venues.v1.TransferApproval.decided_at:type_name -> google.protobuf.Timestamp
+	0,  // 1: cqc.venues.v1.Transfer.type:type_name -> cqc.venues.v1.TransferType
+	1,  // 2: cqc.venues.v1.Transfer.state:type_name -> cqc.venues.v1.TransferState
+	6,  // 3: cqc.venues.v1.Transfer.native_listing:type_name -> cqc.markets.v1.NativeListing
+	7,  // 4: cqc.venues.v1.Transfer.fee:type_name -> cqc.venues.v1.Fee
+	2,  // 5: cqc.venues.v1.Transfer.approvals:type_name -> cqc.venues.v1.TransferApproval
+	5,  // 6: cqc.venues.v1.Transfer.approval_expires_at:type_name -> google.protobuf.Timestamp
+	5,  // 7: cqc.venues.v1.Transfer.send_before:type_name -> google.protobuf.Timestamp
+	8,  // 8: cqc.venues.v1.Transfer.onchain:type_name -> cqc.assets.v1.OnchainRef
+	5,  // 9: cqc.venues.v1.Transfer.created_at:type_name -> google.protobuf.Timestamp
+	5,  // 10: cqc.venues.v1.Transfer.updated_at:type_name -> google.protobuf.Timestamp
+	5,  // 11: cqc.venues.v1.Transfer.completed_at:type_name -> google.protobuf.Timestamp
+	5,  // 12: cqc.venues.v1.Transfer.received_at:type_name -> google.protobuf.Timestamp
+	4,  // 13: cqc.venues.v1.Transfer.venue_fields:type_name -> cqc.venues.v1.Transfer.VenueFieldsEntry
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_transfer_proto_init() }
@@ -514,14 +799,14 @@ func file_cqc_venues_v1_transfer_proto_init() {
 		return
 	}
 	file_cqc_venues_v1_fee_proto_init()
-	file_cqc_venues_v1_transfer_proto_msgTypes[0].OneofWrappers = []any{}
+	file_cqc_venues_v1_transfer_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_transfer_proto_rawDesc), len(file_cqc_venues_v1_transfer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   1,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -32,7 +32,7 @@ const (
 	VenueType_VENUE_TYPE_UNSPECIFIED VenueType = 0
 	// A centralized exchange, which holds its customers' assets.
 	VenueType_VENUE_TYPE_CEX VenueType = 1
-	// A decentralized exchange: contracts on a chain.
+	// A decentralized exchange: contracts on a chain, or a chain of its own.
 	VenueType_VENUE_TYPE_DEX VenueType = 2
 	// An aggregator, which routes a trade over several decentralized exchanges.
 	VenueType_VENUE_TYPE_DEX_AGGREGATOR VenueType = 3
@@ -40,6 +40,8 @@ const (
 	VenueType_VENUE_TYPE_BRIDGE VenueType = 4
 	// A venue that lends and borrows assets.
 	VenueType_VENUE_TYPE_LENDING VenueType = 5
+	// A dealer or prime broker, which quotes prices on request or routes orders to other venues.
+	VenueType_VENUE_TYPE_OTC VenueType = 6
 )
 
 // Enum value maps for VenueType.
@@ -51,6 +53,7 @@ var (
 		3: "VENUE_TYPE_DEX_AGGREGATOR",
 		4: "VENUE_TYPE_BRIDGE",
 		5: "VENUE_TYPE_LENDING",
+		6: "VENUE_TYPE_OTC",
 	}
 	VenueType_value = map[string]int32{
 		"VENUE_TYPE_UNSPECIFIED":    0,
@@ -59,6 +62,7 @@ var (
 		"VENUE_TYPE_DEX_AGGREGATOR": 3,
 		"VENUE_TYPE_BRIDGE":         4,
 		"VENUE_TYPE_LENDING":        5,
+		"VENUE_TYPE_OTC":            6,
 	}
 )
 
@@ -154,10 +158,224 @@ func (VenueStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_proto_rawDescGZIP(), []int{1}
 }
 
+// Protocol of an API endpoint.
+type VenueEndpointKind int32
+
+const (
+	// Not known.
+	VenueEndpointKind_VENUE_ENDPOINT_KIND_UNSPECIFIED VenueEndpointKind = 0
+	// HTTP requests.
+	VenueEndpointKind_VENUE_ENDPOINT_KIND_REST VenueEndpointKind = 1
+	// WebSocket.
+	VenueEndpointKind_VENUE_ENDPOINT_KIND_WEBSOCKET VenueEndpointKind = 2
+	// FIX.
+	VenueEndpointKind_VENUE_ENDPOINT_KIND_FIX VenueEndpointKind = 3
+	// gRPC.
+	VenueEndpointKind_VENUE_ENDPOINT_KIND_GRPC VenueEndpointKind = 4
+	// JSON-RPC over HTTP, as nodes of a chain offer it.
+	VenueEndpointKind_VENUE_ENDPOINT_KIND_JSON_RPC VenueEndpointKind = 5
+	// GraphQL over HTTP.
+	VenueEndpointKind_VENUE_ENDPOINT_KIND_GRAPHQL VenueEndpointKind = 6
+)
+
+// Enum value maps for VenueEndpointKind.
+var (
+	VenueEndpointKind_name = map[int32]string{
+		0: "VENUE_ENDPOINT_KIND_UNSPECIFIED",
+		1: "VENUE_ENDPOINT_KIND_REST",
+		2: "VENUE_ENDPOINT_KIND_WEBSOCKET",
+		3: "VENUE_ENDPOINT_KIND_FIX",
+		4: "VENUE_ENDPOINT_KIND_GRPC",
+		5: "VENUE_ENDPOINT_KIND_JSON_RPC",
+		6: "VENUE_ENDPOINT_KIND_GRAPHQL",
+	}
+	VenueEndpointKind_value = map[string]int32{
+		"VENUE_ENDPOINT_KIND_UNSPECIFIED": 0,
+		"VENUE_ENDPOINT_KIND_REST":        1,
+		"VENUE_ENDPOINT_KIND_WEBSOCKET":   2,
+		"VENUE_ENDPOINT_KIND_FIX":         3,
+		"VENUE_ENDPOINT_KIND_GRPC":        4,
+		"VENUE_ENDPOINT_KIND_JSON_RPC":    5,
+		"VENUE_ENDPOINT_KIND_GRAPHQL":     6,
+	}
+)
+
+func (x VenueEndpointKind) Enum() *VenueEndpointKind {
+	p := new(VenueEndpointKind)
+	*p = x
+	return p
+}
+
+func (x VenueEndpointKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VenueEndpointKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_venues_v1_venue_proto_enumTypes[2].Descriptor()
+}
+
+func (VenueEndpointKind) Type() protoreflect.EnumType {
+	return &file_cqc_venues_v1_venue_proto_enumTypes[2]
+}
+
+func (x VenueEndpointKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VenueEndpointKind.Descriptor instead.
+func (VenueEndpointKind) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_venue_proto_rawDescGZIP(), []int{2}
+}
+
+// Environment that an API endpoint belongs to.
+type VenueEnvironment int32
+
+const (
+	// Not known.
+	VenueEnvironment_VENUE_ENVIRONMENT_UNSPECIFIED VenueEnvironment = 0
+	// Real assets.
+	VenueEnvironment_VENUE_ENVIRONMENT_PRODUCTION VenueEnvironment = 1
+	// Test assets: a testnet, sandbox or demo.
+	VenueEnvironment_VENUE_ENVIRONMENT_TEST VenueEnvironment = 2
+)
+
+// Enum value maps for VenueEnvironment.
+var (
+	VenueEnvironment_name = map[int32]string{
+		0: "VENUE_ENVIRONMENT_UNSPECIFIED",
+		1: "VENUE_ENVIRONMENT_PRODUCTION",
+		2: "VENUE_ENVIRONMENT_TEST",
+	}
+	VenueEnvironment_value = map[string]int32{
+		"VENUE_ENVIRONMENT_UNSPECIFIED": 0,
+		"VENUE_ENVIRONMENT_PRODUCTION":  1,
+		"VENUE_ENVIRONMENT_TEST":        2,
+	}
+)
+
+func (x VenueEnvironment) Enum() *VenueEnvironment {
+	p := new(VenueEnvironment)
+	*p = x
+	return p
+}
+
+func (x VenueEnvironment) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (VenueEnvironment) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_venues_v1_venue_proto_enumTypes[3].Descriptor()
+}
+
+func (VenueEnvironment) Type() protoreflect.EnumType {
+	return &file_cqc_venues_v1_venue_proto_enumTypes[3]
+}
+
+func (x VenueEnvironment) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use VenueEnvironment.Descriptor instead.
+func (VenueEnvironment) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_venue_proto_rawDescGZIP(), []int{3}
+}
+
+// An address at which a venue offers an API.
+type VenueEndpoint struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Protocol of the endpoint.
+	Kind VenueEndpointKind `protobuf:"varint,1,opt,name=kind,proto3,enum=cqc.venues.v1.VenueEndpointKind" json:"kind,omitempty"`
+	// Address, with its scheme, such as `wss://stream.binance.com:9443`. Holds no keys. For FIX, `tcp+tls://host:port`.
+	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	// Environment that the endpoint belongs to.
+	Environment VenueEnvironment `protobuf:"varint,3,opt,name=environment,proto3,enum=cqc.venues.v1.VenueEnvironment" json:"environment,omitempty"`
+	// Part of the venue that the endpoint serves, in the venue's words, such as `linear`. Empty means all parts.
+	Segment string `protobuf:"bytes,4,opt,name=segment,proto3" json:"segment,omitempty"`
+	// Whether the endpoint needs credentials for everything. Absent if not known.
+	Private *bool `protobuf:"varint,5,opt,name=private,proto3,oneof" json:"private,omitempty"`
+	// What the endpoint is for. Empty if its kind says enough.
+	Description   string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VenueEndpoint) Reset() {
+	*x = VenueEndpoint{}
+	mi := &file_cqc_venues_v1_venue_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VenueEndpoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VenueEndpoint) ProtoMessage() {}
+
+func (x *VenueEndpoint) ProtoReflect() protoreflect.Message {
+	mi := &file_cqc_venues_v1_venue_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VenueEndpoint.ProtoReflect.Descriptor instead.
+func (*VenueEndpoint) Descriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_venue_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *VenueEndpoint) GetKind() VenueEndpointKind {
+	if x != nil {
+		return x.Kind
+	}
+	return VenueEndpointKind_VENUE_ENDPOINT_KIND_UNSPECIFIED
+}
+
+func (x *VenueEndpoint) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *VenueEndpoint) GetEnvironment() VenueEnvironment {
+	if x != nil {
+		return x.Environment
+	}
+	return VenueEnvironment_VENUE_ENVIRONMENT_UNSPECIFIED
+}
+
+func (x *VenueEndpoint) GetSegment() string {
+	if x != nil {
+		return x.Segment
+	}
+	return ""
+}
+
+func (x *VenueEndpoint) GetPrivate() bool {
+	if x != nil && x.Private != nil {
+		return *x.Private
+	}
+	return false
+}
+
+func (x *VenueEndpoint) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
 // A place to trade, move or lend assets.
 type Venue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable and never reused.
+	// Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`, proposed by whoever creates the record.
+	// Immutable and never reused. `everywhere` is reserved: the subject of events that concern every venue.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
 	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
@@ -174,21 +392,27 @@ type Venue struct {
 	ChainId *string `protobuf:"bytes,7,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
 	// ISO 10383 market identifier code, such as `CCCX`. Absent if none was assigned.
 	Mic *string `protobuf:"bytes,8,opt,name=mic,proto3,oneof" json:"mic,omitempty"`
-	// Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes. Empty if none is known.
+	// Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes, in no particular order. Empty if
+	// none is known.
 	ExcludedCountries []string `protobuf:"bytes,9,rep,name=excluded_countries,json=excludedCountries,proto3" json:"excluded_countries,omitempty"`
 	// Address of the venue's website. Empty if there is none.
 	Url string `protobuf:"bytes,10,opt,name=url,proto3" json:"url,omitempty"`
-	// Time until which the venue could be used, exclusive. Absent means that it can still be used.
-	ValidTo *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	// Addresses at which the venue offers APIs. Of several with the same kind, environment and segment, the first is
+	// preferred. Empty if none is known.
+	Endpoints []*VenueEndpoint `protobuf:"bytes,11,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
+	// Since when the venue can be used, inclusive. Absent means that it always could.
+	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
+	// Time until which the venue could be used, exclusive. Absent means that it still can.
+	ValidTo *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
 	// Version of this record, increased by one at each change. Send this value back with an update.
-	Revision      uint64 `protobuf:"varint,12,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision      uint64 `protobuf:"varint,14,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Venue) Reset() {
 	*x = Venue{}
-	mi := &file_cqc_venues_v1_venue_proto_msgTypes[0]
+	mi := &file_cqc_venues_v1_venue_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -200,7 +424,7 @@ func (x *Venue) String() string {
 func (*Venue) ProtoMessage() {}
 
 func (x *Venue) ProtoReflect() protoreflect.Message {
-	mi := &file_cqc_venues_v1_venue_proto_msgTypes[0]
+	mi := &file_cqc_venues_v1_venue_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -213,7 +437,7 @@ func (x *Venue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Venue.ProtoReflect.Descriptor instead.
 func (*Venue) Descriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_venue_proto_rawDescGZIP(), []int{0}
+	return file_cqc_venues_v1_venue_proto_rawDescGZIP(), []int{1}
 }
 
 func (x *Venue) GetVenueId() string {
@@ -286,6 +510,20 @@ func (x *Venue) GetUrl() string {
 	return ""
 }
 
+func (x *Venue) GetEndpoints() []*VenueEndpoint {
+	if x != nil {
+		return x.Endpoints
+	}
+	return nil
+}
+
+func (x *Venue) GetValidFrom() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ValidFrom
+	}
+	return nil
+}
+
 func (x *Venue) GetValidTo() *timestamppb.Timestamp {
 	if x != nil {
 		return x.ValidTo
@@ -304,9 +542,22 @@ var File_cqc_venues_v1_venue_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_venue_proto_rawDesc = "" +
 	"\n" +
-	"\x19cqc/venues/v1/venue.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n" +
-	"\x05Venue\x12$\n" +
-	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12\x1e\n" +
+	"\x19cqc/venues/v1/venue.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x02\n" +
+	"\rVenueEndpoint\x12@\n" +
+	"\x04kind\x18\x01 \x01(\x0e2 .cqc.venues.v1.VenueEndpointKindB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12\x1c\n" +
+	"\x03url\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x10R\x03url\x12M\n" +
+	"\venvironment\x18\x03 \x01(\x0e2\x1f.cqc.venues.v1.VenueEnvironmentB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\venvironment\x12\"\n" +
+	"\asegment\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\asegment\x12\x1d\n" +
+	"\aprivate\x18\x05 \x01(\bH\x00R\aprivate\x88\x01\x01\x12*\n" +
+	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescriptionB\n" +
+	"\n" +
+	"\b_private\"\xdc\a\n" +
+	"\x05Venue\x120\n" +
+	"\bvenue_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\xe8\x88'\x01Z\n" +
+	"everywhereR\avenueId\x12\x1e\n" +
 	"\x04name\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\x04name\x12,\n" +
 	"\x04type\x18\x03 \x01(\x0e2\x18.cqc.venues.v1.VenueTypeR\x04type\x122\n" +
@@ -319,26 +570,44 @@ const file_cqc_venues_v1_venue_proto_rawDesc = "" +
 	"\x12excluded_countries\x18\t \x03(\tB\x16\xbaH\x13\x92\x01\x10\"\x0er\f2\n" +
 	"^[A-Z]{2}$R\x11excludedCountries\x12\x1a\n" +
 	"\x03url\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x03url\x125\n" +
-	"\bvalid_to\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
-	"\brevision\x18\f \x01(\x04R\brevisionB\x12\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x03url\x12E\n" +
+	"\tendpoints\x18\v \x03(\v2\x1c.cqc.venues.v1.VenueEndpointB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\tendpoints\x129\n" +
+	"\n" +
+	"valid_from\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
+	"\bvalid_to\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
+	"\brevision\x18\x0e \x01(\x04R\brevision:\x84\x02\xbaH\x80\x02\x1aw\n" +
+	"\fvenue.parent\x12\"a venue must not be its own parent\x1aC!has(this.parent_venue_id) || this.parent_venue_id != this.venue_id\x1a\x84\x01\n" +
+	"\x0evenue.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\x12\n" +
 	"\x10_parent_venue_idB\v\n" +
 	"\t_chain_idB\x06\n" +
-	"\x04_mic*\x9d\x01\n" +
+	"\x04_mic*\xb1\x01\n" +
 	"\tVenueType\x12\x1a\n" +
 	"\x16VENUE_TYPE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eVENUE_TYPE_CEX\x10\x01\x12\x12\n" +
 	"\x0eVENUE_TYPE_DEX\x10\x02\x12\x1d\n" +
 	"\x19VENUE_TYPE_DEX_AGGREGATOR\x10\x03\x12\x15\n" +
 	"\x11VENUE_TYPE_BRIDGE\x10\x04\x12\x16\n" +
-	"\x12VENUE_TYPE_LENDING\x10\x05*\xb0\x01\n" +
+	"\x12VENUE_TYPE_LENDING\x10\x05\x12\x12\n" +
+	"\x0eVENUE_TYPE_OTC\x10\x06*\xb0\x01\n" +
 	"\vVenueStatus\x12\x1c\n" +
 	"\x18VENUE_STATUS_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13VENUE_STATUS_ONLINE\x10\x01\x12\x19\n" +
 	"\x15VENUE_STATUS_DEGRADED\x10\x02\x12\x1c\n" +
 	"\x18VENUE_STATUS_MAINTENANCE\x10\x03\x12\x18\n" +
 	"\x14VENUE_STATUS_OFFLINE\x10\x04\x12\x17\n" +
-	"\x13VENUE_STATUS_CLOSED\x10\x05BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"\x13VENUE_STATUS_CLOSED\x10\x05*\xf7\x01\n" +
+	"\x11VenueEndpointKind\x12#\n" +
+	"\x1fVENUE_ENDPOINT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18VENUE_ENDPOINT_KIND_REST\x10\x01\x12!\n" +
+	"\x1dVENUE_ENDPOINT_KIND_WEBSOCKET\x10\x02\x12\x1b\n" +
+	"\x17VENUE_ENDPOINT_KIND_FIX\x10\x03\x12\x1c\n" +
+	"\x18VENUE_ENDPOINT_KIND_GRPC\x10\x04\x12 \n" +
+	"\x1cVENUE_ENDPOINT_KIND_JSON_RPC\x10\x05\x12\x1f\n" +
+	"\x1bVENUE_ENDPOINT_KIND_GRAPHQL\x10\x06*s\n" +
+	"\x10VenueEnvironment\x12!\n" +
+	"\x1dVENUE_ENVIRONMENT_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cVENUE_ENVIRONMENT_PRODUCTION\x10\x01\x12\x1a\n" +
+	"\x16VENUE_ENVIRONMENT_TEST\x10\x02BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_venue_proto_rawDescOnce sync.Once
@@ -352,23 +621,30 @@ func file_cqc_venues_v1_venue_proto_rawDescGZIP() []byte {
 	return file_cqc_venues_v1_venue_proto_rawDescData
 }
 
-var file_cqc_venues_v1_venue_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_venues_v1_venue_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cqc_venues_v1_venue_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_cqc_venues_v1_venue_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cqc_venues_v1_venue_proto_goTypes = []any{
 	(VenueType)(0),                // 0: cqc.venues.v1.VenueType
 	(VenueStatus)(0),              // 1: cqc.venues.v1.VenueStatus
-	(*Venue)(nil),                 // 2: cqc.venues.v1.Venue
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	(VenueEndpointKind)(0),        // 2: cqc.venues.v1.VenueEndpointKind
+	(VenueEnvironment)(0),         // 3: cqc.venues.v1.VenueEnvironment
+	(*VenueEndpoint)(nil),         // 4: cqc.venues.v1.VenueEndpoint
+	(*Venue)(nil),                 // 5: cqc.venues.v1.Venue
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 }
 var file_cqc_venues_v1_venue_proto_depIdxs = []int32{
-	0, // 0: cqc.venues.v1.Venue.type:type_name -> cqc.venues.v1.VenueType
-	1, // 1: cqc.venues.v1.Venue.status:type_name -> cqc.venues.v1.VenueStatus
-	3, // 2: cqc.venues.v1.Venue.valid_to:type_name -> google.protobuf.Timestamp
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	2, // 0: cqc.venues.v1.VenueEndpoint.kind:type_name -> cqc.venues.v1.VenueEndpointKind
+	3, // 1: cqc.venues.v1.VenueEndpoint.environment:type_name -> cqc.venues.v1.VenueEnvironment
+	0, // 2: cqc.venues.v1.Venue.type:type_name -> cqc.venues.v1.VenueType
+	1, // 3: cqc.venues.v1.Venue.status:type_name -> cqc.venues.v1.VenueStatus
+	4, // 4: cqc.venues.v1.Venue.endpoints:type_name -> cqc.venues.v1.VenueEndpoint
+	6, // 5: cqc.venues.v1.Venue.valid_from:type_name -> google.protobuf.Timestamp
+	6, // 6: cqc.venues.v1.Venue.valid_to:type_name -> google.protobuf.Timestamp
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_venue_proto_init() }
@@ -377,13 +653,14 @@ func file_cqc_venues_v1_venue_proto_init() {
 		return
 	}
 	file_cqc_venues_v1_venue_proto_msgTypes[0].OneofWrappers = []any{}
+	file_cqc_venues_v1_venue_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_venue_proto_rawDesc), len(file_cqc_venues_v1_venue_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   1,
+			NumEnums:      4,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

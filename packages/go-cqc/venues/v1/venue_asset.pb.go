@@ -32,9 +32,9 @@ const (
 	TransferStatus_TRANSFER_STATUS_UNSPECIFIED TransferStatus = 0
 	// Transfers work.
 	TransferStatus_TRANSFER_STATUS_ENABLED TransferStatus = 1
-	// Transfers are temporarily suspended.
+	// Transfers are temporarily suspended. A request fails with TRANSFER_SUSPENDED.
 	TransferStatus_TRANSFER_STATUS_SUSPENDED TransferStatus = 2
-	// The venue does not offer transfers.
+	// The venue does not offer transfers. A request fails with TRANSFER_SUSPENDED.
 	TransferStatus_TRANSFER_STATUS_DISABLED TransferStatus = 3
 )
 
@@ -81,28 +81,62 @@ func (TransferStatus) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_asset_proto_rawDescGZIP(), []int{0}
 }
 
-// An asset at a venue: its code there, and how it can be moved in and out.
+// An asset at a venue over a span of time: its code there, and how it can be moved in and out. At any one time a
+// venue's code belongs to one record; records of one venue and code with overlapping validity are refused with
+// VALIDITY_OVERLAP.
+//
+// Amounts in this record are in units of `asset_id`: the mapping multiplies the venue's numbers by `multiplier`,
+// exactly.
 type VenueAsset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the record, opaque and immutable, made by the registry. Empty in a request to create one.
+	VenueAssetId string `protobuf:"bytes,1,opt,name=venue_asset_id,json=venueAssetId,proto3" json:"venue_asset_id,omitempty"`
 	// Venue that lists the asset.
-	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
+	VenueId string `protobuf:"bytes,2,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
 	// Asset that is listed.
-	AssetId string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// The venue's code for the asset, such as `XXBT` on Kraken. Unique within the venue at any one time.
-	Code string `protobuf:"bytes,3,opt,name=code,proto3" json:"code,omitempty"`
-	// Units of the asset that one unit of the code represents, such as 1000 for `1000SHIB`. Absent means one.
-	Multiplier *string `protobuf:"bytes,4,opt,name=multiplier,proto3,oneof" json:"multiplier,omitempty"`
-	// Digits after the decimal point that the venue keeps, 0 to 38. Absent if the venue does not report it.
-	Precision *uint32 `protobuf:"varint,5,opt,name=precision,proto3,oneof" json:"precision,omitempty"`
-	// How the asset can be moved in and out, one entry per network. Empty if it cannot be moved, or if the venue does not
-	// report it.
-	Networks []*VenueAssetNetwork `protobuf:"bytes,6,rep,name=networks,proto3" json:"networks,omitempty"`
-	// Since when the asset has been listed. Absent means that it always was.
-	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
-	// Time until which the asset was listed, exclusive. Absent means that it still is.
-	ValidTo *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	AssetId string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
+	// The venue's code for the asset, exactly as the venue spells it, in any alphabet, such as `XXBT` on Kraken. Facts
+	// repeat it as `asset_code`.
+	Code string `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
+	// Other codes that the venue uses for the same asset, such as `XBT` in streams, in no particular order. As unique as
+	// `code`. Empty if there are none.
+	OtherCodes []string `protobuf:"bytes,5,rep,name=other_codes,json=otherCodes,proto3" json:"other_codes,omitempty"`
+	// The venue's id of the asset, such as a number or an address, if the venue has one in addition to the code. Absent
+	// otherwise.
+	NativeId *string `protobuf:"bytes,6,opt,name=native_id,json=nativeId,proto3,oneof" json:"native_id,omitempty"`
+	// The venue's display name of the asset. Empty if the venue does not report it.
+	Name string `protobuf:"bytes,7,opt,name=name,proto3" json:"name,omitempty"`
+	// Units of the asset that one unit of the code represents, such as 1000 for `1000SATS`. Absent means one.
+	Multiplier *string `protobuf:"bytes,8,opt,name=multiplier,proto3,oneof" json:"multiplier,omitempty"`
+	// Digits after the decimal point that the venue keeps for amounts in units of the code, -38 to 38. Negative: such
+	// amounts are multiples of a power of ten, -3 of 1000. Absent if the venue does not report it.
+	Precision *int32 `protobuf:"varint,9,opt,name=precision,proto3,oneof" json:"precision,omitempty"`
+	// Whether the asset can be traded on any listing of the venue. Absent if the venue does not report it.
+	TradingEnabled *bool `protobuf:"varint,10,opt,name=trading_enabled,json=tradingEnabled,proto3,oneof" json:"trading_enabled,omitempty"`
+	// Whether the asset can be borrowed. Absent if the venue does not report it.
+	BorrowEnabled *bool `protobuf:"varint,11,opt,name=borrow_enabled,json=borrowEnabled,proto3,oneof" json:"borrow_enabled,omitempty"`
+	// Largest amount that an account can borrow without a limit of its own. Absent means that no limit is known.
+	BorrowLimit *string `protobuf:"bytes,12,opt,name=borrow_limit,json=borrowLimit,proto3,oneof" json:"borrow_limit,omitempty"`
+	// Smallest amount that can be borrowed. Absent means that no minimum is known.
+	MinBorrow *string `protobuf:"bytes,13,opt,name=min_borrow,json=minBorrow,proto3,oneof" json:"min_borrow,omitempty"`
+	// Whether the venue accepts the asset as collateral. Absent if the venue does not report it.
+	CollateralEnabled *bool `protobuf:"varint,14,opt,name=collateral_enabled,json=collateralEnabled,proto3,oneof" json:"collateral_enabled,omitempty"`
+	// Fraction of the asset's value that counts as collateral, such as 0.98, for an account with the smallest amount.
+	// Absent if the venue does not report it.
+	CollateralRatio *string `protobuf:"bytes,15,opt,name=collateral_ratio,json=collateralRatio,proto3,oneof" json:"collateral_ratio,omitempty"`
+	// How the asset can be moved in and out, one entry per network, in the order of `network`. Empty if it cannot be
+	// moved, or if the venue does not report it.
+	Networks []*VenueAssetNetwork `protobuf:"bytes,16,rep,name=networks,proto3" json:"networks,omitempty"`
+	// Since when the code has meant the asset, inclusive. Absent means that it always has.
+	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,17,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
+	// Time until which the code meant the asset, exclusive. Absent means that it still does.
+	ValidTo *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	// When this system last received the record from the venue. Absent for a record that was created by hand.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	// Version of this record, increased by one at each change. Send this value back with an update.
-	Revision      uint64 `protobuf:"varint,9,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,20,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,21,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -137,6 +171,13 @@ func (*VenueAsset) Descriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_asset_proto_rawDescGZIP(), []int{0}
 }
 
+func (x *VenueAsset) GetVenueAssetId() string {
+	if x != nil {
+		return x.VenueAssetId
+	}
+	return ""
+}
+
 func (x *VenueAsset) GetVenueId() string {
 	if x != nil {
 		return x.VenueId
@@ -158,6 +199,27 @@ func (x *VenueAsset) GetCode() string {
 	return ""
 }
 
+func (x *VenueAsset) GetOtherCodes() []string {
+	if x != nil {
+		return x.OtherCodes
+	}
+	return nil
+}
+
+func (x *VenueAsset) GetNativeId() string {
+	if x != nil && x.NativeId != nil {
+		return *x.NativeId
+	}
+	return ""
+}
+
+func (x *VenueAsset) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
 func (x *VenueAsset) GetMultiplier() string {
 	if x != nil && x.Multiplier != nil {
 		return *x.Multiplier
@@ -165,11 +227,53 @@ func (x *VenueAsset) GetMultiplier() string {
 	return ""
 }
 
-func (x *VenueAsset) GetPrecision() uint32 {
+func (x *VenueAsset) GetPrecision() int32 {
 	if x != nil && x.Precision != nil {
 		return *x.Precision
 	}
 	return 0
+}
+
+func (x *VenueAsset) GetTradingEnabled() bool {
+	if x != nil && x.TradingEnabled != nil {
+		return *x.TradingEnabled
+	}
+	return false
+}
+
+func (x *VenueAsset) GetBorrowEnabled() bool {
+	if x != nil && x.BorrowEnabled != nil {
+		return *x.BorrowEnabled
+	}
+	return false
+}
+
+func (x *VenueAsset) GetBorrowLimit() string {
+	if x != nil && x.BorrowLimit != nil {
+		return *x.BorrowLimit
+	}
+	return ""
+}
+
+func (x *VenueAsset) GetMinBorrow() string {
+	if x != nil && x.MinBorrow != nil {
+		return *x.MinBorrow
+	}
+	return ""
+}
+
+func (x *VenueAsset) GetCollateralEnabled() bool {
+	if x != nil && x.CollateralEnabled != nil {
+		return *x.CollateralEnabled
+	}
+	return false
+}
+
+func (x *VenueAsset) GetCollateralRatio() string {
+	if x != nil && x.CollateralRatio != nil {
+		return *x.CollateralRatio
+	}
+	return ""
 }
 
 func (x *VenueAsset) GetNetworks() []*VenueAssetNetwork {
@@ -193,6 +297,13 @@ func (x *VenueAsset) GetValidTo() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *VenueAsset) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
 func (x *VenueAsset) GetRevision() uint64 {
 	if x != nil {
 		return x.Revision
@@ -200,37 +311,59 @@ func (x *VenueAsset) GetRevision() uint64 {
 	return 0
 }
 
-// How an asset moves between a venue and one network.
+func (x *VenueAsset) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
+// How an asset moves between a venue and one network. Amounts are in units of the VenueAsset's asset.
 type VenueAssetNetwork struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The venue's name for the network, such as `ETH` or `ARBITRUM`.
+	// The venue's name for the network, such as `ETH` or `ARBITRUM`. Unique within the VenueAsset.
 	Network string `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
-	// Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer.
-	ChainId *string `protobuf:"bytes,2,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
+	// The venue's other or longer name for the network, such as `ERC20`. Empty if it has none.
+	NetworkName string `protobuf:"bytes,2,opt,name=network_name,json=networkName,proto3" json:"network_name,omitempty"`
+	// Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer, or is not mapped to one.
+	ChainId *string `protobuf:"bytes,3,opt,name=chain_id,json=chainId,proto3,oneof" json:"chain_id,omitempty"`
+	// Address of the token's contract as the venue states it, whole or in part. Empty if it states none.
+	ContractAddress string `protobuf:"bytes,4,opt,name=contract_address,json=contractAddress,proto3" json:"contract_address,omitempty"`
 	// Whether assets can be moved in.
-	DepositStatus TransferStatus `protobuf:"varint,3,opt,name=deposit_status,json=depositStatus,proto3,enum=cqc.venues.v1.TransferStatus" json:"deposit_status,omitempty"`
+	DepositStatus TransferStatus `protobuf:"varint,5,opt,name=deposit_status,json=depositStatus,proto3,enum=cqc.venues.v1.TransferStatus" json:"deposit_status,omitempty"`
 	// The venue's own value for `deposit_status`. Empty if it has none.
-	RawDepositStatus string `protobuf:"bytes,4,opt,name=raw_deposit_status,json=rawDepositStatus,proto3" json:"raw_deposit_status,omitempty"`
+	RawDepositStatus string `protobuf:"bytes,6,opt,name=raw_deposit_status,json=rawDepositStatus,proto3" json:"raw_deposit_status,omitempty"`
 	// Whether assets can be moved out.
-	WithdrawalStatus TransferStatus `protobuf:"varint,5,opt,name=withdrawal_status,json=withdrawalStatus,proto3,enum=cqc.venues.v1.TransferStatus" json:"withdrawal_status,omitempty"`
+	WithdrawalStatus TransferStatus `protobuf:"varint,7,opt,name=withdrawal_status,json=withdrawalStatus,proto3,enum=cqc.venues.v1.TransferStatus" json:"withdrawal_status,omitempty"`
 	// The venue's own value for `withdrawal_status`. Empty if it has none.
-	RawWithdrawalStatus string `protobuf:"bytes,6,opt,name=raw_withdrawal_status,json=rawWithdrawalStatus,proto3" json:"raw_withdrawal_status,omitempty"`
-	// Fee for a withdrawal, in units of the asset. Absent if the venue does not report it.
-	WithdrawalFee *string `protobuf:"bytes,7,opt,name=withdrawal_fee,json=withdrawalFee,proto3,oneof" json:"withdrawal_fee,omitempty"`
-	// Smallest withdrawal, in units of the asset. Absent means that no minimum is known.
-	MinWithdrawal *string `protobuf:"bytes,8,opt,name=min_withdrawal,json=minWithdrawal,proto3,oneof" json:"min_withdrawal,omitempty"`
-	// Largest single withdrawal, in units of the asset. Absent means that no maximum is known.
-	MaxWithdrawal *string `protobuf:"bytes,9,opt,name=max_withdrawal,json=maxWithdrawal,proto3,oneof" json:"max_withdrawal,omitempty"`
-	// Smallest step of a withdrawal amount, in units of the asset. Absent means that no step is known.
-	WithdrawalStep *string `protobuf:"bytes,10,opt,name=withdrawal_step,json=withdrawalStep,proto3,oneof" json:"withdrawal_step,omitempty"`
-	// Smallest deposit that is credited, in units of the asset. Absent means that no minimum is known.
-	MinDeposit *string `protobuf:"bytes,11,opt,name=min_deposit,json=minDeposit,proto3,oneof" json:"min_deposit,omitempty"`
+	RawWithdrawalStatus string `protobuf:"bytes,8,opt,name=raw_withdrawal_status,json=rawWithdrawalStatus,proto3" json:"raw_withdrawal_status,omitempty"`
+	// Fixed fee for a withdrawal. Absent if there is none, or if the venue does not report it.
+	WithdrawalFee *string `protobuf:"bytes,9,opt,name=withdrawal_fee,json=withdrawalFee,proto3,oneof" json:"withdrawal_fee,omitempty"`
+	// Fee for a withdrawal as a fraction of its amount, such as 0.001, in addition to `withdrawal_fee`. Absent if there
+	// is none, or if the venue does not report it.
+	WithdrawalFeeRate *string `protobuf:"bytes,10,opt,name=withdrawal_fee_rate,json=withdrawalFeeRate,proto3,oneof" json:"withdrawal_fee_rate,omitempty"`
+	// Smallest fee for a withdrawal. Absent means that no minimum is known.
+	MinWithdrawalFee *string `protobuf:"bytes,11,opt,name=min_withdrawal_fee,json=minWithdrawalFee,proto3,oneof" json:"min_withdrawal_fee,omitempty"`
+	// Largest fee for a withdrawal. Absent means that no maximum is known.
+	MaxWithdrawalFee *string `protobuf:"bytes,12,opt,name=max_withdrawal_fee,json=maxWithdrawalFee,proto3,oneof" json:"max_withdrawal_fee,omitempty"`
+	// Smallest withdrawal. Absent means that no minimum is known.
+	MinWithdrawal *string `protobuf:"bytes,13,opt,name=min_withdrawal,json=minWithdrawal,proto3,oneof" json:"min_withdrawal,omitempty"`
+	// Largest single withdrawal. Absent means that no maximum is known.
+	MaxWithdrawal *string `protobuf:"bytes,14,opt,name=max_withdrawal,json=maxWithdrawal,proto3,oneof" json:"max_withdrawal,omitempty"`
+	// Smallest step of a withdrawal amount, such as 0.00000001 for eight digits. Absent means that no step is known.
+	WithdrawalStep *string `protobuf:"bytes,15,opt,name=withdrawal_step,json=withdrawalStep,proto3,oneof" json:"withdrawal_step,omitempty"`
+	// Fixed fee for a deposit. Absent if there is none, or if the venue does not report it.
+	DepositFee *string `protobuf:"bytes,16,opt,name=deposit_fee,json=depositFee,proto3,oneof" json:"deposit_fee,omitempty"`
+	// Smallest deposit that is credited. Absent means that no minimum is known.
+	MinDeposit *string `protobuf:"bytes,17,opt,name=min_deposit,json=minDeposit,proto3,oneof" json:"min_deposit,omitempty"`
 	// Number of confirmations after which a deposit is credited. Absent if the venue does not report it.
-	DepositConfirmations *uint32 `protobuf:"varint,12,opt,name=deposit_confirmations,json=depositConfirmations,proto3,oneof" json:"deposit_confirmations,omitempty"`
+	DepositConfirmations *uint32 `protobuf:"varint,18,opt,name=deposit_confirmations,json=depositConfirmations,proto3,oneof" json:"deposit_confirmations,omitempty"`
 	// Number of confirmations after which a deposit may be withdrawn again. Absent if the venue does not report it.
-	UnlockConfirmations *uint32 `protobuf:"varint,13,opt,name=unlock_confirmations,json=unlockConfirmations,proto3,oneof" json:"unlock_confirmations,omitempty"`
+	UnlockConfirmations *uint32 `protobuf:"varint,19,opt,name=unlock_confirmations,json=unlockConfirmations,proto3,oneof" json:"unlock_confirmations,omitempty"`
 	// Whether a transfer without a memo or tag is lost. Absent if the venue does not report it.
-	MemoRequired  *bool `protobuf:"varint,14,opt,name=memo_required,json=memoRequired,proto3,oneof" json:"memo_required,omitempty"`
+	MemoRequired *bool `protobuf:"varint,20,opt,name=memo_required,json=memoRequired,proto3,oneof" json:"memo_required,omitempty"`
+	// Whether the venue uses this network if a request names none. Absent if the venue does not report it.
+	IsDefault     *bool `protobuf:"varint,21,opt,name=is_default,json=isDefault,proto3,oneof" json:"is_default,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -272,9 +405,23 @@ func (x *VenueAssetNetwork) GetNetwork() string {
 	return ""
 }
 
+func (x *VenueAssetNetwork) GetNetworkName() string {
+	if x != nil {
+		return x.NetworkName
+	}
+	return ""
+}
+
 func (x *VenueAssetNetwork) GetChainId() string {
 	if x != nil && x.ChainId != nil {
 		return *x.ChainId
+	}
+	return ""
+}
+
+func (x *VenueAssetNetwork) GetContractAddress() string {
+	if x != nil {
+		return x.ContractAddress
 	}
 	return ""
 }
@@ -314,6 +461,27 @@ func (x *VenueAssetNetwork) GetWithdrawalFee() string {
 	return ""
 }
 
+func (x *VenueAssetNetwork) GetWithdrawalFeeRate() string {
+	if x != nil && x.WithdrawalFeeRate != nil {
+		return *x.WithdrawalFeeRate
+	}
+	return ""
+}
+
+func (x *VenueAssetNetwork) GetMinWithdrawalFee() string {
+	if x != nil && x.MinWithdrawalFee != nil {
+		return *x.MinWithdrawalFee
+	}
+	return ""
+}
+
+func (x *VenueAssetNetwork) GetMaxWithdrawalFee() string {
+	if x != nil && x.MaxWithdrawalFee != nil {
+		return *x.MaxWithdrawalFee
+	}
+	return ""
+}
+
 func (x *VenueAssetNetwork) GetMinWithdrawal() string {
 	if x != nil && x.MinWithdrawal != nil {
 		return *x.MinWithdrawal
@@ -331,6 +499,13 @@ func (x *VenueAssetNetwork) GetMaxWithdrawal() string {
 func (x *VenueAssetNetwork) GetWithdrawalStep() string {
 	if x != nil && x.WithdrawalStep != nil {
 		return *x.WithdrawalStep
+	}
+	return ""
+}
+
+func (x *VenueAssetNetwork) GetDepositFee() string {
+	if x != nil && x.DepositFee != nil {
+		return *x.DepositFee
 	}
 	return ""
 }
@@ -363,54 +538,108 @@ func (x *VenueAssetNetwork) GetMemoRequired() bool {
 	return false
 }
 
+func (x *VenueAssetNetwork) GetIsDefault() bool {
+	if x != nil && x.IsDefault != nil {
+		return *x.IsDefault
+	}
+	return false
+}
+
 var File_cqc_venues_v1_venue_asset_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_venue_asset_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/venues/v1/venue_asset.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x03\n" +
+	"\x1fcqc/venues/v1/venue_asset.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\v\n" +
 	"\n" +
-	"VenueAsset\x12$\n" +
-	"\bvenue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12$\n" +
-	"\basset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12\x1d\n" +
-	"\x04code\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\x04code\x12.\n" +
+	"VenueAsset\x12.\n" +
+	"\x0evenue_asset_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\fvenueAssetId\x12$\n" +
+	"\bvenue_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12$\n" +
+	"\basset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12\x1e\n" +
+	"\x04code\x18\x04 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x04code\x12.\n" +
+	"\vother_codes\x18\x05 \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\n" +
+	"otherCodes\x12*\n" +
+	"\tnative_id\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\bnativeId\x88\x01\x01\x12\x1c\n" +
+	"\x04name\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x04name\x12.\n" +
 	"\n" +
-	"multiplier\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x00R\n" +
-	"multiplier\x88\x01\x01\x12*\n" +
-	"\tprecision\x18\x05 \x01(\rB\a\xbaH\x04*\x02\x18&H\x01R\tprecision\x88\x01\x01\x12<\n" +
-	"\bnetworks\x18\x06 \x03(\v2 .cqc.venues.v1.VenueAssetNetworkR\bnetworks\x129\n" +
+	"multiplier\x18\b \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x01R\n" +
+	"multiplier\x88\x01\x01\x125\n" +
+	"\tprecision\x18\t \x01(\x05B\x12\xbaH\x0f\x1a\r\x18&(\xda\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x02R\tprecision\x88\x01\x01\x12,\n" +
+	"\x0ftrading_enabled\x18\n" +
+	" \x01(\bH\x03R\x0etradingEnabled\x88\x01\x01\x12*\n" +
+	"\x0eborrow_enabled\x18\v \x01(\bH\x04R\rborrowEnabled\x88\x01\x01\x121\n" +
+	"\fborrow_limit\x18\f \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x05R\vborrowLimit\x88\x01\x01\x12-\n" +
 	"\n" +
-	"valid_from\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
-	"\bvalid_to\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x1a\n" +
-	"\brevision\x18\t \x01(\x04R\brevisionB\r\n" +
+	"min_borrow\x18\r \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x06R\tminBorrow\x88\x01\x01\x122\n" +
+	"\x12collateral_enabled\x18\x0e \x01(\bH\aR\x11collateralEnabled\x88\x01\x01\x129\n" +
+	"\x10collateral_ratio\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\bR\x0fcollateralRatio\x88\x01\x01\x12G\n" +
+	"\bnetworks\x18\x10 \x03(\v2 .cqc.venues.v1.VenueAssetNetworkB\t\xbaH\x06\x92\x01\x03\x10\xe8\aR\bnetworks\x129\n" +
+	"\n" +
+	"valid_from\x18\x11 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
+	"\bvalid_to\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12;\n" +
+	"\vreceived_at\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"receivedAt\x12\x1a\n" +
+	"\brevision\x18\x14 \x01(\x04R\brevision\x12M\n" +
+	"\fvenue_fields\x18\x15 \x03(\v2*.cqc.venues.v1.VenueAsset.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x91\x01\xbaH\x8d\x01\x1a\x8a\x01\n" +
+	"\x14venue_asset.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\f\n" +
+	"\n" +
+	"_native_idB\r\n" +
 	"\v_multiplierB\f\n" +
 	"\n" +
-	"_precision\"\xc3\a\n" +
-	"\x11VenueAssetNetwork\x12#\n" +
-	"\anetwork\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\anetwork\x12)\n" +
-	"\bchain_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x00R\achainId\x88\x01\x01\x12D\n" +
-	"\x0edeposit_status\x18\x03 \x01(\x0e2\x1d.cqc.venues.v1.TransferStatusR\rdepositStatus\x125\n" +
-	"\x12raw_deposit_status\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x10rawDepositStatus\x12J\n" +
-	"\x11withdrawal_status\x18\x05 \x01(\x0e2\x1d.cqc.venues.v1.TransferStatusR\x10withdrawalStatus\x12;\n" +
-	"\x15raw_withdrawal_status\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18@R\x13rawWithdrawalStatus\x125\n" +
-	"\x0ewithdrawal_fee\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\rwithdrawalFee\x88\x01\x01\x125\n" +
-	"\x0emin_withdrawal\x18\b \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x02R\rminWithdrawal\x88\x01\x01\x125\n" +
-	"\x0emax_withdrawal\x18\t \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x03R\rmaxWithdrawal\x88\x01\x01\x127\n" +
-	"\x0fwithdrawal_step\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x04R\x0ewithdrawalStep\x88\x01\x01\x12/\n" +
-	"\vmin_deposit\x18\v \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x05R\n" +
+	"_precisionB\x12\n" +
+	"\x10_trading_enabledB\x11\n" +
+	"\x0f_borrow_enabledB\x0f\n" +
+	"\r_borrow_limitB\r\n" +
+	"\v_min_borrowB\x15\n" +
+	"\x13_collateral_enabledB\x13\n" +
+	"\x11_collateral_ratio\"\xe0\r\n" +
+	"\x11VenueAssetNetwork\x12$\n" +
+	"\anetwork\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\anetwork\x12+\n" +
+	"\fnetwork_name\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\vnetworkName\x12)\n" +
+	"\bchain_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xa0\x89'\x01H\x00R\achainId\x88\x01\x01\x123\n" +
+	"\x10contract_address\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02R\x0fcontractAddress\x12D\n" +
+	"\x0edeposit_status\x18\x05 \x01(\x0e2\x1d.cqc.venues.v1.TransferStatusR\rdepositStatus\x126\n" +
+	"\x12raw_deposit_status\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawDepositStatus\x12J\n" +
+	"\x11withdrawal_status\x18\a \x01(\x0e2\x1d.cqc.venues.v1.TransferStatusR\x10withdrawalStatus\x12<\n" +
+	"\x15raw_withdrawal_status\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x13rawWithdrawalStatus\x125\n" +
+	"\x0ewithdrawal_fee\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\rwithdrawalFee\x88\x01\x01\x12>\n" +
+	"\x13withdrawal_fee_rate\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x11withdrawalFeeRate\x88\x01\x01\x12<\n" +
+	"\x12min_withdrawal_fee\x18\v \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x03R\x10minWithdrawalFee\x88\x01\x01\x12<\n" +
+	"\x12max_withdrawal_fee\x18\f \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x04R\x10maxWithdrawalFee\x88\x01\x01\x125\n" +
+	"\x0emin_withdrawal\x18\r \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x05R\rminWithdrawal\x88\x01\x01\x125\n" +
+	"\x0emax_withdrawal\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x06R\rmaxWithdrawal\x88\x01\x01\x127\n" +
+	"\x0fwithdrawal_step\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\aR\x0ewithdrawalStep\x88\x01\x01\x12/\n" +
+	"\vdeposit_fee\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\n" +
+	"depositFee\x88\x01\x01\x12/\n" +
+	"\vmin_deposit\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\tR\n" +
 	"minDeposit\x88\x01\x01\x128\n" +
-	"\x15deposit_confirmations\x18\f \x01(\rH\x06R\x14depositConfirmations\x88\x01\x01\x126\n" +
-	"\x14unlock_confirmations\x18\r \x01(\rH\aR\x13unlockConfirmations\x88\x01\x01\x12(\n" +
-	"\rmemo_required\x18\x0e \x01(\bH\bR\fmemoRequired\x88\x01\x01B\v\n" +
+	"\x15deposit_confirmations\x18\x12 \x01(\rH\n" +
+	"R\x14depositConfirmations\x88\x01\x01\x126\n" +
+	"\x14unlock_confirmations\x18\x13 \x01(\rH\vR\x13unlockConfirmations\x88\x01\x01\x12(\n" +
+	"\rmemo_required\x18\x14 \x01(\bH\fR\fmemoRequired\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"is_default\x18\x15 \x01(\bH\rR\tisDefault\x88\x01\x01:\xbf\x02\xbaH\xbb\x02\x1a\xb8\x02\n" +
+	"\x1evenue_asset_network.withdrawal\x12/min_withdrawal must not be above max_withdrawal\x1a\xe4\x01!has(this.min_withdrawal) || !has(this.max_withdrawal) || !this.min_withdrawal.matches('^[0-9]+([.][0-9]+)?$') || !this.max_withdrawal.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_withdrawal) <= double(this.max_withdrawal)B\v\n" +
 	"\t_chain_idB\x11\n" +
-	"\x0f_withdrawal_feeB\x11\n" +
+	"\x0f_withdrawal_feeB\x16\n" +
+	"\x14_withdrawal_fee_rateB\x15\n" +
+	"\x13_min_withdrawal_feeB\x15\n" +
+	"\x13_max_withdrawal_feeB\x11\n" +
 	"\x0f_min_withdrawalB\x11\n" +
 	"\x0f_max_withdrawalB\x12\n" +
 	"\x10_withdrawal_stepB\x0e\n" +
+	"\f_deposit_feeB\x0e\n" +
 	"\f_min_depositB\x18\n" +
 	"\x16_deposit_confirmationsB\x17\n" +
 	"\x15_unlock_confirmationsB\x10\n" +
-	"\x0e_memo_required*\x8b\x01\n" +
+	"\x0e_memo_requiredB\r\n" +
+	"\v_is_default*\x8b\x01\n" +
 	"\x0eTransferStatus\x12\x1f\n" +
 	"\x1bTRANSFER_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17TRANSFER_STATUS_ENABLED\x10\x01\x12\x1d\n" +
@@ -430,24 +659,27 @@ func file_cqc_venues_v1_venue_asset_proto_rawDescGZIP() []byte {
 }
 
 var file_cqc_venues_v1_venue_asset_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cqc_venues_v1_venue_asset_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cqc_venues_v1_venue_asset_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_cqc_venues_v1_venue_asset_proto_goTypes = []any{
 	(TransferStatus)(0),           // 0: cqc.venues.v1.TransferStatus
 	(*VenueAsset)(nil),            // 1: cqc.venues.v1.VenueAsset
 	(*VenueAssetNetwork)(nil),     // 2: cqc.venues.v1.VenueAssetNetwork
-	(*timestamppb.Timestamp)(nil), // 3: google.protobuf.Timestamp
+	nil,                           // 3: cqc.venues.v1.VenueAsset.VenueFieldsEntry
+	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
 }
 var file_cqc_venues_v1_venue_asset_proto_depIdxs = []int32{
 	2, // 0: cqc.venues.v1.VenueAsset.networks:type_name -> cqc.venues.v1.VenueAssetNetwork
-	3, // 1: cqc.venues.v1.VenueAsset.valid_from:type_name -> google.protobuf.Timestamp
-	3, // 2: cqc.venues.v1.VenueAsset.valid_to:type_name -> google.protobuf.Timestamp
-	0, // 3: cqc.venues.v1.VenueAssetNetwork.deposit_status:type_name -> cqc.venues.v1.TransferStatus
-	0, // 4: cqc.venues.v1.VenueAssetNetwork.withdrawal_status:type_name -> cqc.venues.v1.TransferStatus
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	4, // 1: cqc.venues.v1.VenueAsset.valid_from:type_name -> google.protobuf.Timestamp
+	4, // 2: cqc.venues.v1.VenueAsset.valid_to:type_name -> google.protobuf.Timestamp
+	4, // 3: cqc.venues.v1.VenueAsset.received_at:type_name -> google.protobuf.Timestamp
+	3, // 4: cqc.venues.v1.VenueAsset.venue_fields:type_name -> cqc.venues.v1.VenueAsset.VenueFieldsEntry
+	0, // 5: cqc.venues.v1.VenueAssetNetwork.deposit_status:type_name -> cqc.venues.v1.TransferStatus
+	0, // 6: cqc.venues.v1.VenueAssetNetwork.withdrawal_status:type_name -> cqc.venues.v1.TransferStatus
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_venue_asset_proto_init() }
@@ -463,7 +695,7 @@ func file_cqc_venues_v1_venue_asset_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_venue_asset_proto_rawDesc), len(file_cqc_venues_v1_venue_asset_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -111,6 +111,72 @@ func (TradingMode) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP(), []int{0}
 }
 
+// Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so the
+// phase is no part of any id.
+type LaunchPhase int32
+
+const (
+	// Not known, or the venue has no phases.
+	LaunchPhase_LAUNCH_PHASE_UNSPECIFIED LaunchPhase = 0
+	// Announced, without trading.
+	LaunchPhase_LAUNCH_PHASE_ANNOUNCED LaunchPhase = 1
+	// Opening auction.
+	LaunchPhase_LAUNCH_PHASE_AUCTION LaunchPhase = 2
+	// Traded before the underlying asset itself is traded, under rules of its own.
+	LaunchPhase_LAUNCH_PHASE_PRE_MARKET LaunchPhase = 3
+	// Traded under the ordinary rules.
+	LaunchPhase_LAUNCH_PHASE_ORDINARY LaunchPhase = 4
+	// Traded, with an announced end.
+	LaunchPhase_LAUNCH_PHASE_DELISTING LaunchPhase = 5
+)
+
+// Enum value maps for LaunchPhase.
+var (
+	LaunchPhase_name = map[int32]string{
+		0: "LAUNCH_PHASE_UNSPECIFIED",
+		1: "LAUNCH_PHASE_ANNOUNCED",
+		2: "LAUNCH_PHASE_AUCTION",
+		3: "LAUNCH_PHASE_PRE_MARKET",
+		4: "LAUNCH_PHASE_ORDINARY",
+		5: "LAUNCH_PHASE_DELISTING",
+	}
+	LaunchPhase_value = map[string]int32{
+		"LAUNCH_PHASE_UNSPECIFIED": 0,
+		"LAUNCH_PHASE_ANNOUNCED":   1,
+		"LAUNCH_PHASE_AUCTION":     2,
+		"LAUNCH_PHASE_PRE_MARKET":  3,
+		"LAUNCH_PHASE_ORDINARY":    4,
+		"LAUNCH_PHASE_DELISTING":   5,
+	}
+)
+
+func (x LaunchPhase) Enum() *LaunchPhase {
+	p := new(LaunchPhase)
+	*p = x
+	return p
+}
+
+func (x LaunchPhase) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (LaunchPhase) Descriptor() protoreflect.EnumDescriptor {
+	return file_cqc_venues_v1_venue_symbol_proto_enumTypes[1].Descriptor()
+}
+
+func (LaunchPhase) Type() protoreflect.EnumType {
+	return &file_cqc_venues_v1_venue_symbol_proto_enumTypes[1]
+}
+
+func (x LaunchPhase) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use LaunchPhase.Descriptor instead.
+func (LaunchPhase) EnumDescriptor() ([]byte, []int) {
+	return file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP(), []int{1}
+}
+
 // Price that a price band is measured against.
 type PriceBandReference int32
 
@@ -125,6 +191,8 @@ const (
 	PriceBandReference_PRICE_BAND_REFERENCE_INDEX PriceBandReference = 3
 	// The average price of trades over `averaging_window`.
 	PriceBandReference_PRICE_BAND_REFERENCE_AVERAGE PriceBandReference = 4
+	// The best price of the opposite side.
+	PriceBandReference_PRICE_BAND_REFERENCE_BEST PriceBandReference = 5
 )
 
 // Enum value maps for PriceBandReference.
@@ -135,6 +203,7 @@ var (
 		2: "PRICE_BAND_REFERENCE_MARK",
 		3: "PRICE_BAND_REFERENCE_INDEX",
 		4: "PRICE_BAND_REFERENCE_AVERAGE",
+		5: "PRICE_BAND_REFERENCE_BEST",
 	}
 	PriceBandReference_value = map[string]int32{
 		"PRICE_BAND_REFERENCE_UNSPECIFIED": 0,
@@ -142,6 +211,7 @@ var (
 		"PRICE_BAND_REFERENCE_MARK":        2,
 		"PRICE_BAND_REFERENCE_INDEX":       3,
 		"PRICE_BAND_REFERENCE_AVERAGE":     4,
+		"PRICE_BAND_REFERENCE_BEST":        5,
 	}
 )
 
@@ -156,11 +226,11 @@ func (x PriceBandReference) String() string {
 }
 
 func (PriceBandReference) Descriptor() protoreflect.EnumDescriptor {
-	return file_cqc_venues_v1_venue_symbol_proto_enumTypes[1].Descriptor()
+	return file_cqc_venues_v1_venue_symbol_proto_enumTypes[2].Descriptor()
 }
 
 func (PriceBandReference) Type() protoreflect.EnumType {
-	return &file_cqc_venues_v1_venue_symbol_proto_enumTypes[1]
+	return &file_cqc_venues_v1_venue_symbol_proto_enumTypes[2]
 }
 
 func (x PriceBandReference) Number() protoreflect.EnumNumber {
@@ -169,7 +239,7 @@ func (x PriceBandReference) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PriceBandReference.Descriptor instead.
 func (PriceBandReference) EnumDescriptor() ([]byte, []int) {
-	return file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP(), []int{1}
+	return file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP(), []int{2}
 }
 
 // A product as listed by one venue: its name there, and everything that the venue decides about trading it.
@@ -177,9 +247,33 @@ func (PriceBandReference) EnumDescriptor() ([]byte, []int) {
 // The pair (venue, symbol) is not unique, because of fee tiers and twin listings. Neither is a native name: on one
 // venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
 // identify their market by `venue_symbol_id`.
+//
+// How a quantity q in a unit, at a price p, becomes an amount:
+//
+// BASE: q counts units of the listing's base, each `base_multiplier` units of the base asset. Base quantity = q.
+// Notional = p x q, in the quote asset.
+//
+// QUOTE: q counts units of the quote asset. Notional = q. Base quantity = q / p.
+//
+// CONTRACTS with `contract_size_unit` BASE: base quantity = q x `contract_size`. Notional = p x base quantity, in the
+// quote asset.
+//
+// CONTRACTS with `contract_size_unit` QUOTE: notional = q x `contract_size`, in the quote asset. Base quantity =
+// notional / p.
+//
+// CONTRACTS with `quanto_multiplier`: notional = p x q x `quanto_multiplier`, in the settlement asset. BASE and QUOTE
+// cannot be converted: UNIT_NOT_RECONCILABLE, as for combos and unspecified units.
+//
+// `price` is per unit of the listing's base: price per unit of the base asset = p / `base_multiplier`. Units of the
+// base asset = base quantity x `base_multiplier`. The value of an option's underlying = base quantity x the price of
+// the underlying, in the strike asset.
+//
+// Examples: 3 contracts of 0.01 BASE at 50000 are 1500; 10 contracts of 100 QUOTE at 50000 are 1000 and 0.02 base; 1000
+// contracts with `quanto_multiplier` 0.000001 at 2000 are 2 units of the settlement asset; 5 BASE at 0.025 with
+// `base_multiplier` 1000 are 0.125, and 5000 units of the base asset at 0.000025.
 type VenueSymbol struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Stable id, such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable and never reused.
+	// Stable id, such as `binance:BTC-USDT-SPOT`, proposed by whoever creates the record. Immutable and never reused.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
 	// Venue that lists the product.
 	VenueId string `protobuf:"bytes,2,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
@@ -189,98 +283,145 @@ type VenueSymbol struct {
 	Segment string `protobuf:"bytes,4,opt,name=segment,proto3" json:"segment,omitempty"`
 	// The venue's name for the listing, such as `BTCUSDT`. Unique within the venue and segment at any one time.
 	NativeSymbol string `protobuf:"bytes,5,opt,name=native_symbol,json=nativeSymbol,proto3" json:"native_symbol,omitempty"`
+	// Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`, in no particular
+	// order. As unique as `native_symbol`. Empty if it has no other name.
+	OtherNativeSymbols []string `protobuf:"bytes,6,rep,name=other_native_symbols,json=otherNativeSymbols,proto3" json:"other_native_symbols,omitempty"`
 	// The venue's id of the listing, such as a number or an address, if the venue has one in addition to the name. Absent
 	// otherwise.
-	NativeId *string `protobuf:"bytes,6,opt,name=native_id,json=nativeId,proto3,oneof" json:"native_id,omitempty"`
-	// Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
-	// means one.
-	BaseMultiplier *string `protobuf:"bytes,7,opt,name=base_multiplier,json=baseMultiplier,proto3,oneof" json:"base_multiplier,omitempty"`
-	// Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts.
-	ContractSize *string `protobuf:"bytes,8,opt,name=contract_size,json=contractSize,proto3,oneof" json:"contract_size,omitempty"`
-	// Unit of `contract_size`. Unspecified if there is no contract size.
-	ContractSizeUnit v1.QuantityUnit `protobuf:"varint,9,opt,name=contract_size_unit,json=contractSizeUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"contract_size_unit,omitempty"`
-	// Unit of the quantities of orders, books and trades on this listing.
-	QuantityUnit v1.QuantityUnit `protobuf:"varint,10,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Rules that orders must follow.
-	Rules *TradingRules `protobuf:"bytes,11,opt,name=rules,proto3" json:"rules,omitempty"`
-	// Trading fees by volume, lowest volume first. Empty if the venue does not report them.
-	Fees []*FeeTier `protobuf:"bytes,12,rep,name=fees,proto3" json:"fees,omitempty"`
-	// Margin that positions require, by notional, lowest notional first. Empty for listings without margin, or if the
-	// venue does not report it.
-	MarginTiers []*MarginTier `protobuf:"bytes,13,rep,name=margin_tiers,json=marginTiers,proto3" json:"margin_tiers,omitempty"`
-	// Operations that the venue currently allows.
-	TradingMode TradingMode `protobuf:"varint,14,opt,name=trading_mode,json=tradingMode,proto3,enum=cqc.venues.v1.TradingMode" json:"trading_mode,omitempty"`
-	// The venue's own value for `trading_mode`, such as `TRADING` or `online`. Empty if it has none.
-	RawTradingMode string `protobuf:"bytes,15,opt,name=raw_trading_mode,json=rawTradingMode,proto3" json:"raw_trading_mode,omitempty"`
-	// Why the trading mode applies, in the venue's words. Empty if it gives no reason.
-	TradingModeReason string `protobuf:"bytes,16,opt,name=trading_mode_reason,json=tradingModeReason,proto3" json:"trading_mode_reason,omitempty"`
-	// Whether assets can be borrowed to trade the listing. Absent if the venue does not report it.
-	MarginEnabled *bool `protobuf:"varint,17,opt,name=margin_enabled,json=marginEnabled,proto3,oneof" json:"margin_enabled,omitempty"`
-	// Time from one settlement of profit, loss or funding to the next. Absent if they are settled only at expiry, or if
-	// the venue does not report it.
-	SettlementPeriod *durationpb.Duration `protobuf:"bytes,18,opt,name=settlement_period,json=settlementPeriod,proto3" json:"settlement_period,omitempty"`
-	// The venue's own value for the settlement period, such as `week`, if it names a series. Empty if it has none.
-	RawSettlementPeriod string `protobuf:"bytes,19,opt,name=raw_settlement_period,json=rawSettlementPeriod,proto3" json:"raw_settlement_period,omitempty"`
-	// The venue's name for the index that the contract follows. Empty if there is none.
-	PriceIndex string `protobuf:"bytes,20,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
-	// When the product was first listed. Absent if the venue does not report it.
-	ListedAt *timestamppb.Timestamp `protobuf:"bytes,21,opt,name=listed_at,json=listedAt,proto3" json:"listed_at,omitempty"`
-	// When the product was delisted. Absent means that it is still listed.
-	DelistedAt *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=delisted_at,json=delistedAt,proto3" json:"delisted_at,omitempty"`
-	// Version of this record, increased by one at each change. Send this value back with an update.
-	Revision uint64 `protobuf:"varint,23,opt,name=revision,proto3" json:"revision,omitempty"`
-	// When this system last received the listing from the venue. Absent for a record that was created by hand.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
-	// Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`. Empty if it has no
-	// other name.
-	OtherNativeSymbols []string `protobuf:"bytes,25,rep,name=other_native_symbols,json=otherNativeSymbols,proto3" json:"other_native_symbols,omitempty"`
+	NativeId *string `protobuf:"bytes,7,opt,name=native_id,json=nativeId,proto3,oneof" json:"native_id,omitempty"`
 	// The venue's name for the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
 	// if it names none.
-	NativePair string `protobuf:"bytes,26,opt,name=native_pair,json=nativePair,proto3" json:"native_pair,omitempty"`
+	NativePair string `protobuf:"bytes,8,opt,name=native_pair,json=nativePair,proto3" json:"native_pair,omitempty"`
+	// The venue's name for the series of a contract's expiry, such as `this_week` or `month`. Empty if it names none.
+	ExpirySeries string `protobuf:"bytes,9,opt,name=expiry_series,json=expirySeries,proto3" json:"expiry_series,omitempty"`
+	// The venue's own value for the kind of product, such as `LinearPerpetual`. Empty if it has none.
+	RawSymbolType string `protobuf:"bytes,10,opt,name=raw_symbol_type,json=rawSymbolType,proto3" json:"raw_symbol_type,omitempty"`
+	// The venue's own value for the payoff, such as `inverse`. Empty if it has none apart from `raw_symbol_type`.
+	RawPayoffType string `protobuf:"bytes,11,opt,name=raw_payoff_type,json=rawPayoffType,proto3" json:"raw_payoff_type,omitempty"`
+	// The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none.
+	UnderlyingKind string `protobuf:"bytes,12,opt,name=underlying_kind,json=underlyingKind,proto3" json:"underlying_kind,omitempty"`
+	// The venue's categories of the listing, such as `DEFI`, in the venue's order. Empty if it has none.
+	Categories []string `protobuf:"bytes,13,rep,name=categories,proto3" json:"categories,omitempty"`
 	// The venue's code for the base asset, such as `XXBT`. VenueAsset maps the code to an asset. Empty if the venue gives
 	// none.
-	BaseCode string `protobuf:"bytes,27,opt,name=base_code,json=baseCode,proto3" json:"base_code,omitempty"`
+	BaseCode string `protobuf:"bytes,14,opt,name=base_code,json=baseCode,proto3" json:"base_code,omitempty"`
 	// The venue's code for the quote asset. Empty if it gives none.
-	QuoteCode string `protobuf:"bytes,28,opt,name=quote_code,json=quoteCode,proto3" json:"quote_code,omitempty"`
+	QuoteCode string `protobuf:"bytes,15,opt,name=quote_code,json=quoteCode,proto3" json:"quote_code,omitempty"`
 	// The venue's code for the asset in which profit and margin are settled. Empty if it gives none.
-	SettlementCode string `protobuf:"bytes,29,opt,name=settlement_code,json=settlementCode,proto3" json:"settlement_code,omitempty"`
+	SettlementCode string `protobuf:"bytes,16,opt,name=settlement_code,json=settlementCode,proto3" json:"settlement_code,omitempty"`
 	// The venue's code for the asset in which a strike is stated. Empty if it gives none.
-	StrikeCode string `protobuf:"bytes,30,opt,name=strike_code,json=strikeCode,proto3" json:"strike_code,omitempty"`
-	// Digits after the decimal point of base amounts, 0 to 38. Absent if the venue does not report it.
-	BasePrecision *uint32 `protobuf:"varint,31,opt,name=base_precision,json=basePrecision,proto3,oneof" json:"base_precision,omitempty"`
-	// Digits after the decimal point of quote amounts, 0 to 38. Absent if the venue does not report it.
-	QuotePrecision *uint32 `protobuf:"varint,32,opt,name=quote_precision,json=quotePrecision,proto3,oneof" json:"quote_precision,omitempty"`
-	// Digits after the decimal point of fees in the base asset, 0 to 38. Absent if the venue does not report it.
-	BaseFeePrecision *uint32 `protobuf:"varint,33,opt,name=base_fee_precision,json=baseFeePrecision,proto3,oneof" json:"base_fee_precision,omitempty"`
-	// Digits after the decimal point of fees in the quote asset, 0 to 38. Absent if the venue does not report it.
-	QuoteFeePrecision *uint32 `protobuf:"varint,34,opt,name=quote_fee_precision,json=quoteFeePrecision,proto3,oneof" json:"quote_fee_precision,omitempty"`
-	// Digits after the decimal point of prices, 0 to 38. The tick size can be coarser. Absent if the venue does not
+	StrikeCode string `protobuf:"bytes,17,opt,name=strike_code,json=strikeCode,proto3" json:"strike_code,omitempty"`
+	// Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
+	// means one.
+	BaseMultiplier *string `protobuf:"bytes,18,opt,name=base_multiplier,json=baseMultiplier,proto3,oneof" json:"base_multiplier,omitempty"`
+	// Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts, and for
+	// quanto contracts.
+	ContractSize *string `protobuf:"bytes,19,opt,name=contract_size,json=contractSize,proto3,oneof" json:"contract_size,omitempty"`
+	// Unit of `contract_size`: BASE, in units of the listing's base, or QUOTE. Unspecified if there is no contract size.
+	ContractSizeUnit v1.QuantityUnit `protobuf:"varint,20,opt,name=contract_size_unit,json=contractSizeUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"contract_size_unit,omitempty"`
+	// Value of one contract in units of the settlement asset, per quote unit of the price, such as 0.000001. Absent
+	// unless the payoff is quanto.
+	QuantoMultiplier *string `protobuf:"bytes,21,opt,name=quanto_multiplier,json=quantoMultiplier,proto3,oneof" json:"quanto_multiplier,omitempty"`
+	// Unit of the quantities of orders, books and trades on this listing. Unspecified if not known, and for an index.
+	QuantityUnit v1.QuantityUnit `protobuf:"varint,22,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Index that the contract follows, a symbol of type INDEX. Absent if there is none, or if the index is not
+	// registered.
+	IndexSymbolId *string `protobuf:"bytes,23,opt,name=index_symbol_id,json=indexSymbolId,proto3,oneof" json:"index_symbol_id,omitempty"`
+	// The venue's name for the index that the contract follows. Empty if there is none.
+	PriceIndex string `protobuf:"bytes,24,opt,name=price_index,json=priceIndex,proto3" json:"price_index,omitempty"`
+	// Rules that orders must follow. Absent if the venue does not report any.
+	Rules *TradingRules `protobuf:"bytes,25,opt,name=rules,proto3" json:"rules,omitempty"`
+	// Trading fees by volume, lowest `from_volume` first, an absent one before all others. Empty if the venue does not
+	// report them.
+	Fees []*FeeTier `protobuf:"bytes,26,rep,name=fees,proto3" json:"fees,omitempty"`
+	// Margin that positions require, by size, smallest first. Tiers do not overlap. Empty for listings without margin, or
+	// if the venue does not report it.
+	MarginTiers []*MarginTier `protobuf:"bytes,27,rep,name=margin_tiers,json=marginTiers,proto3" json:"margin_tiers,omitempty"`
+	// The venue's own value for how it computes the mark price, such as `FairPrice`. Empty if it has none.
+	RawMarkMethod string `protobuf:"bytes,28,opt,name=raw_mark_method,json=rawMarkMethod,proto3" json:"raw_mark_method,omitempty"`
+	// Margin modes that positions on the listing can have. Empty for listings without margin, or if the venue does not
 	// report it.
-	PricePrecision *uint32 `protobuf:"varint,35,opt,name=price_precision,json=pricePrecision,proto3,oneof" json:"price_precision,omitempty"`
-	// Digits after the decimal point of quantities, 0 to 38. The lot step can be coarser. Absent if the venue does not
-	// report it.
-	QuantityPrecision *uint32 `protobuf:"varint,36,opt,name=quantity_precision,json=quantityPrecision,proto3,oneof" json:"quantity_precision,omitempty"`
-	// Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`. Empty if the venue does not
-	// report it.
-	Permissions []string `protobuf:"bytes,37,rep,name=permissions,proto3" json:"permissions,omitempty"`
-	// The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none.
-	UnderlyingKind string `protobuf:"bytes,38,opt,name=underlying_kind,json=underlyingKind,proto3" json:"underlying_kind,omitempty"`
-	// The venue's categories of the listing, such as `DEFI`. Empty if it has none.
-	Categories []string `protobuf:"bytes,39,rep,name=categories,proto3" json:"categories,omitempty"`
+	MarginModes []MarginMode `protobuf:"varint,29,rep,packed,name=margin_modes,json=marginModes,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_modes,omitempty"`
+	// The venue's own values for `margin_modes`, in the venue's order, including those that map to no value of the enum.
+	RawMarginModes []string `protobuf:"bytes,30,rep,name=raw_margin_modes,json=rawMarginModes,proto3" json:"raw_margin_modes,omitempty"`
+	// Whether assets can be borrowed to trade the listing. Absent if the venue does not report it.
+	MarginEnabled *bool `protobuf:"varint,31,opt,name=margin_enabled,json=marginEnabled,proto3,oneof" json:"margin_enabled,omitempty"`
 	// Whether the listing can be traded without borrowing. Absent if the venue does not report it.
-	SpotEnabled *bool `protobuf:"varint,40,opt,name=spot_enabled,json=spotEnabled,proto3,oneof" json:"spot_enabled,omitempty"`
+	SpotEnabled *bool `protobuf:"varint,32,opt,name=spot_enabled,json=spotEnabled,proto3,oneof" json:"spot_enabled,omitempty"`
 	// Whether quotes can be requested for the listing. Absent if the venue does not report it.
-	RfqEnabled *bool `protobuf:"varint,41,opt,name=rfq_enabled,json=rfqEnabled,proto3,oneof" json:"rfq_enabled,omitempty"`
-	// Margin level at which the venue warns, in percent of the margin used, such as 80. Absent if the venue does not
+	RfqEnabled *bool `protobuf:"varint,33,opt,name=rfq_enabled,json=rfqEnabled,proto3,oneof" json:"rfq_enabled,omitempty"`
+	// Smallest leverage that can be set. Absent if the venue does not report it.
+	MinLeverage *string `protobuf:"bytes,34,opt,name=min_leverage,json=minLeverage,proto3,oneof" json:"min_leverage,omitempty"`
+	// Largest leverage that can be set, for the smallest position. Absent if the venue does not report it.
+	MaxLeverage *string `protobuf:"bytes,35,opt,name=max_leverage,json=maxLeverage,proto3,oneof" json:"max_leverage,omitempty"`
+	// Smallest step of the leverage. Absent if the venue does not report it.
+	LeverageStep *string `protobuf:"bytes,36,opt,name=leverage_step,json=leverageStep,proto3,oneof" json:"leverage_step,omitempty"`
+	// Leverages that a buyer can choose from, smallest first. Empty if there are none, or if the venue does not report
+	// them.
+	BuyLeverages []string `protobuf:"bytes,37,rep,name=buy_leverages,json=buyLeverages,proto3" json:"buy_leverages,omitempty"`
+	// Leverages that a seller can choose from, smallest first. Empty if there are none, or if the venue does not report
+	// them.
+	SellLeverages []string `protobuf:"bytes,38,rep,name=sell_leverages,json=sellLeverages,proto3" json:"sell_leverages,omitempty"`
+	// Equity divided by the margin used at which the venue warns, such as 0.8 for 80 %. Absent if the venue does not
 	// report it.
-	MarginCallPercent *string `protobuf:"bytes,42,opt,name=margin_call_percent,json=marginCallPercent,proto3,oneof" json:"margin_call_percent,omitempty"`
-	// Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent if the venue does not
+	MarginCallLevel *string `protobuf:"bytes,39,opt,name=margin_call_level,json=marginCallLevel,proto3,oneof" json:"margin_call_level,omitempty"`
+	// Equity divided by the margin used at which the venue liquidates, such as 0.4 for 40 %. Absent if the venue does not
 	// report it.
-	MarginStopPercent *string `protobuf:"bytes,43,opt,name=margin_stop_percent,json=marginStopPercent,proto3,oneof" json:"margin_stop_percent,omitempty"`
-	// Leverages that a buyer can choose from. Empty if there are none, or if the venue does not report them.
-	BuyLeverages []string `protobuf:"bytes,44,rep,name=buy_leverages,json=buyLeverages,proto3" json:"buy_leverages,omitempty"`
-	// Leverages that a seller can choose from. Empty if there are none, or if the venue does not report them.
-	SellLeverages []string `protobuf:"bytes,45,rep,name=sell_leverages,json=sellLeverages,proto3" json:"sell_leverages,omitempty"`
+	MarginStopLevel *string `protobuf:"bytes,40,opt,name=margin_stop_level,json=marginStopLevel,proto3,oneof" json:"margin_stop_level,omitempty"`
+	// Time from one funding payment to the next. Absent if there is no funding, if it is paid continuously, or if the
+	// venue does not report it.
+	FundingInterval *durationpb.Duration `protobuf:"bytes,41,opt,name=funding_interval,json=fundingInterval,proto3" json:"funding_interval,omitempty"`
+	// Lowest rate of one funding payment, as a fraction of the notional. Positive: longs pay. Absent means no bound, or
+	// that the venue does not report it.
+	MinFundingRate *string `protobuf:"bytes,42,opt,name=min_funding_rate,json=minFundingRate,proto3,oneof" json:"min_funding_rate,omitempty"`
+	// Highest rate of one funding payment, as a fraction of the notional. Positive: longs pay. Absent means no bound, or
+	// that the venue does not report it.
+	MaxFundingRate *string `protobuf:"bytes,43,opt,name=max_funding_rate,json=maxFundingRate,proto3,oneof" json:"max_funding_rate,omitempty"`
+	// Time from one settlement of profit and loss to the next. Absent if they are settled only at expiry, or if the venue
+	// does not report it.
+	SettlementPeriod *durationpb.Duration `protobuf:"bytes,44,opt,name=settlement_period,json=settlementPeriod,proto3" json:"settlement_period,omitempty"`
+	// The venue's own value for `settlement_period`. Empty if it has none.
+	RawSettlementPeriod string `protobuf:"bytes,45,opt,name=raw_settlement_period,json=rawSettlementPeriod,proto3" json:"raw_settlement_period,omitempty"`
+	// Digits after the decimal point of base amounts, -38 to 38. Absent if the venue does not report it.
+	BasePrecision *int32 `protobuf:"varint,46,opt,name=base_precision,json=basePrecision,proto3,oneof" json:"base_precision,omitempty"`
+	// Digits after the decimal point of quote amounts, -38 to 38. Absent if the venue does not report it.
+	QuotePrecision *int32 `protobuf:"varint,47,opt,name=quote_precision,json=quotePrecision,proto3,oneof" json:"quote_precision,omitempty"`
+	// Digits after the decimal point of fees in the base asset, -38 to 38. Absent if the venue does not report it.
+	BaseFeePrecision *int32 `protobuf:"varint,48,opt,name=base_fee_precision,json=baseFeePrecision,proto3,oneof" json:"base_fee_precision,omitempty"`
+	// Digits after the decimal point of fees in the quote asset, -38 to 38. Absent if the venue does not report it.
+	QuoteFeePrecision *int32 `protobuf:"varint,49,opt,name=quote_fee_precision,json=quoteFeePrecision,proto3,oneof" json:"quote_fee_precision,omitempty"`
+	// Digits after the decimal point of prices, -38 to 38. The tick size can be coarser. Absent if the venue does not
+	// report it.
+	PricePrecision *int32 `protobuf:"varint,50,opt,name=price_precision,json=pricePrecision,proto3,oneof" json:"price_precision,omitempty"`
+	// Digits after the decimal point of quantities, -38 to 38. Negative: quantities are multiples of a power of ten, -3
+	// of 1000. The lot step can be coarser. Absent if the venue does not report it.
+	QuantityPrecision *int32 `protobuf:"varint,51,opt,name=quantity_precision,json=quantityPrecision,proto3,oneof" json:"quantity_precision,omitempty"`
+	// Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`, in the venue's order. Empty if
+	// the venue does not report it.
+	Permissions []string `protobuf:"bytes,52,rep,name=permissions,proto3" json:"permissions,omitempty"`
+	// Operations that the venue currently allows. An order that the mode does not allow fails with LISTING_NOT_TRADABLE,
+	// as does every order on an index.
+	TradingMode TradingMode `protobuf:"varint,53,opt,name=trading_mode,json=tradingMode,proto3,enum=cqc.venues.v1.TradingMode" json:"trading_mode,omitempty"`
+	// The venue's own value for `trading_mode`. Empty if it has none.
+	RawTradingMode string `protobuf:"bytes,54,opt,name=raw_trading_mode,json=rawTradingMode,proto3" json:"raw_trading_mode,omitempty"`
+	// Why the trading mode applies, in the venue's words. Empty if it gives no reason.
+	TradingModeReason string `protobuf:"bytes,55,opt,name=trading_mode_reason,json=tradingModeReason,proto3" json:"trading_mode_reason,omitempty"`
+	// Phase that the listing is in.
+	LaunchPhase LaunchPhase `protobuf:"varint,56,opt,name=launch_phase,json=launchPhase,proto3,enum=cqc.venues.v1.LaunchPhase" json:"launch_phase,omitempty"`
+	// The venue's own value for `launch_phase`. Empty if it has none.
+	RawLaunchPhase string `protobuf:"bytes,57,opt,name=raw_launch_phase,json=rawLaunchPhase,proto3" json:"raw_launch_phase,omitempty"`
+	// When the venue is expected to end the phase. Absent if the venue does not report it.
+	LaunchPhaseEndsAt *timestamppb.Timestamp `protobuf:"bytes,58,opt,name=launch_phase_ends_at,json=launchPhaseEndsAt,proto3" json:"launch_phase_ends_at,omitempty"`
+	// When the product was or will be first listed, inclusive. Absent if the venue does not report it.
+	ListedAt *timestamppb.Timestamp `protobuf:"bytes,59,opt,name=listed_at,json=listedAt,proto3" json:"listed_at,omitempty"`
+	// When the product was or will be delisted, exclusive. Absent means that it is listed without a known end.
+	DelistedAt *timestamppb.Timestamp `protobuf:"bytes,60,opt,name=delisted_at,json=delistedAt,proto3" json:"delisted_at,omitempty"`
+	// When this system last received the listing from the venue. Absent for a record that was created by hand.
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,61,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	// Version of this record, increased by one at each change. Send this value back with an update.
+	Revision uint64 `protobuf:"varint,62,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What the venue states and no field here holds; see "Venue fields" in SPEC.
+	VenueFields   map[string]string `protobuf:"bytes,63,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -350,139 +491,6 @@ func (x *VenueSymbol) GetNativeSymbol() string {
 	return ""
 }
 
-func (x *VenueSymbol) GetNativeId() string {
-	if x != nil && x.NativeId != nil {
-		return *x.NativeId
-	}
-	return ""
-}
-
-func (x *VenueSymbol) GetBaseMultiplier() string {
-	if x != nil && x.BaseMultiplier != nil {
-		return *x.BaseMultiplier
-	}
-	return ""
-}
-
-func (x *VenueSymbol) GetContractSize() string {
-	if x != nil && x.ContractSize != nil {
-		return *x.ContractSize
-	}
-	return ""
-}
-
-func (x *VenueSymbol) GetContractSizeUnit() v1.QuantityUnit {
-	if x != nil {
-		return x.ContractSizeUnit
-	}
-	return v1.QuantityUnit(0)
-}
-
-func (x *VenueSymbol) GetQuantityUnit() v1.QuantityUnit {
-	if x != nil {
-		return x.QuantityUnit
-	}
-	return v1.QuantityUnit(0)
-}
-
-func (x *VenueSymbol) GetRules() *TradingRules {
-	if x != nil {
-		return x.Rules
-	}
-	return nil
-}
-
-func (x *VenueSymbol) GetFees() []*FeeTier {
-	if x != nil {
-		return x.Fees
-	}
-	return nil
-}
-
-func (x *VenueSymbol) GetMarginTiers() []*MarginTier {
-	if x != nil {
-		return x.MarginTiers
-	}
-	return nil
-}
-
-func (x *VenueSymbol) GetTradingMode() TradingMode {
-	if x != nil {
-		return x.TradingMode
-	}
-	return TradingMode_TRADING_MODE_UNSPECIFIED
-}
-
-func (x *VenueSymbol) GetRawTradingMode() string {
-	if x != nil {
-		return x.RawTradingMode
-	}
-	return ""
-}
-
-func (x *VenueSymbol) GetTradingModeReason() string {
-	if x != nil {
-		return x.TradingModeReason
-	}
-	return ""
-}
-
-func (x *VenueSymbol) GetMarginEnabled() bool {
-	if x != nil && x.MarginEnabled != nil {
-		return *x.MarginEnabled
-	}
-	return false
-}
-
-func (x *VenueSymbol) GetSettlementPeriod() *durationpb.Duration {
-	if x != nil {
-		return x.SettlementPeriod
-	}
-	return nil
-}
-
-func (x *VenueSymbol) GetRawSettlementPeriod() string {
-	if x != nil {
-		return x.RawSettlementPeriod
-	}
-	return ""
-}
-
-func (x *VenueSymbol) GetPriceIndex() string {
-	if x != nil {
-		return x.PriceIndex
-	}
-	return ""
-}
-
-func (x *VenueSymbol) GetListedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ListedAt
-	}
-	return nil
-}
-
-func (x *VenueSymbol) GetDelistedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.DelistedAt
-	}
-	return nil
-}
-
-func (x *VenueSymbol) GetRevision() uint64 {
-	if x != nil {
-		return x.Revision
-	}
-	return 0
-}
-
-func (x *VenueSymbol) GetReceivedAt() *timestamppb.Timestamp {
-	if x != nil {
-		return x.ReceivedAt
-	}
-	return nil
-}
-
 func (x *VenueSymbol) GetOtherNativeSymbols() []string {
 	if x != nil {
 		return x.OtherNativeSymbols
@@ -490,11 +498,53 @@ func (x *VenueSymbol) GetOtherNativeSymbols() []string {
 	return nil
 }
 
+func (x *VenueSymbol) GetNativeId() string {
+	if x != nil && x.NativeId != nil {
+		return *x.NativeId
+	}
+	return ""
+}
+
 func (x *VenueSymbol) GetNativePair() string {
 	if x != nil {
 		return x.NativePair
 	}
 	return ""
+}
+
+func (x *VenueSymbol) GetExpirySeries() string {
+	if x != nil {
+		return x.ExpirySeries
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetRawSymbolType() string {
+	if x != nil {
+		return x.RawSymbolType
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetRawPayoffType() string {
+	if x != nil {
+		return x.RawPayoffType
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetUnderlyingKind() string {
+	if x != nil {
+		return x.UnderlyingKind
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetCategories() []string {
+	if x != nil {
+		return x.Categories
+	}
+	return nil
 }
 
 func (x *VenueSymbol) GetBaseCode() string {
@@ -525,67 +575,102 @@ func (x *VenueSymbol) GetStrikeCode() string {
 	return ""
 }
 
-func (x *VenueSymbol) GetBasePrecision() uint32 {
-	if x != nil && x.BasePrecision != nil {
-		return *x.BasePrecision
-	}
-	return 0
-}
-
-func (x *VenueSymbol) GetQuotePrecision() uint32 {
-	if x != nil && x.QuotePrecision != nil {
-		return *x.QuotePrecision
-	}
-	return 0
-}
-
-func (x *VenueSymbol) GetBaseFeePrecision() uint32 {
-	if x != nil && x.BaseFeePrecision != nil {
-		return *x.BaseFeePrecision
-	}
-	return 0
-}
-
-func (x *VenueSymbol) GetQuoteFeePrecision() uint32 {
-	if x != nil && x.QuoteFeePrecision != nil {
-		return *x.QuoteFeePrecision
-	}
-	return 0
-}
-
-func (x *VenueSymbol) GetPricePrecision() uint32 {
-	if x != nil && x.PricePrecision != nil {
-		return *x.PricePrecision
-	}
-	return 0
-}
-
-func (x *VenueSymbol) GetQuantityPrecision() uint32 {
-	if x != nil && x.QuantityPrecision != nil {
-		return *x.QuantityPrecision
-	}
-	return 0
-}
-
-func (x *VenueSymbol) GetPermissions() []string {
-	if x != nil {
-		return x.Permissions
-	}
-	return nil
-}
-
-func (x *VenueSymbol) GetUnderlyingKind() string {
-	if x != nil {
-		return x.UnderlyingKind
+func (x *VenueSymbol) GetBaseMultiplier() string {
+	if x != nil && x.BaseMultiplier != nil {
+		return *x.BaseMultiplier
 	}
 	return ""
 }
 
-func (x *VenueSymbol) GetCategories() []string {
+func (x *VenueSymbol) GetContractSize() string {
+	if x != nil && x.ContractSize != nil {
+		return *x.ContractSize
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetContractSizeUnit() v1.QuantityUnit {
 	if x != nil {
-		return x.Categories
+		return x.ContractSizeUnit
+	}
+	return v1.QuantityUnit(0)
+}
+
+func (x *VenueSymbol) GetQuantoMultiplier() string {
+	if x != nil && x.QuantoMultiplier != nil {
+		return *x.QuantoMultiplier
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetQuantityUnit() v1.QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return v1.QuantityUnit(0)
+}
+
+func (x *VenueSymbol) GetIndexSymbolId() string {
+	if x != nil && x.IndexSymbolId != nil {
+		return *x.IndexSymbolId
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetPriceIndex() string {
+	if x != nil {
+		return x.PriceIndex
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetRules() *TradingRules {
+	if x != nil {
+		return x.Rules
 	}
 	return nil
+}
+
+func (x *VenueSymbol) GetFees() []*FeeTier {
+	if x != nil {
+		return x.Fees
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetMarginTiers() []*MarginTier {
+	if x != nil {
+		return x.MarginTiers
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetRawMarkMethod() string {
+	if x != nil {
+		return x.RawMarkMethod
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetMarginModes() []MarginMode {
+	if x != nil {
+		return x.MarginModes
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetRawMarginModes() []string {
+	if x != nil {
+		return x.RawMarginModes
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetMarginEnabled() bool {
+	if x != nil && x.MarginEnabled != nil {
+		return *x.MarginEnabled
+	}
+	return false
 }
 
 func (x *VenueSymbol) GetSpotEnabled() bool {
@@ -602,16 +687,23 @@ func (x *VenueSymbol) GetRfqEnabled() bool {
 	return false
 }
 
-func (x *VenueSymbol) GetMarginCallPercent() string {
-	if x != nil && x.MarginCallPercent != nil {
-		return *x.MarginCallPercent
+func (x *VenueSymbol) GetMinLeverage() string {
+	if x != nil && x.MinLeverage != nil {
+		return *x.MinLeverage
 	}
 	return ""
 }
 
-func (x *VenueSymbol) GetMarginStopPercent() string {
-	if x != nil && x.MarginStopPercent != nil {
-		return *x.MarginStopPercent
+func (x *VenueSymbol) GetMaxLeverage() string {
+	if x != nil && x.MaxLeverage != nil {
+		return *x.MaxLeverage
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetLeverageStep() string {
+	if x != nil && x.LeverageStep != nil {
+		return *x.LeverageStep
 	}
 	return ""
 }
@@ -630,49 +722,247 @@ func (x *VenueSymbol) GetSellLeverages() []string {
 	return nil
 }
 
-// Rules that an order on a listing must follow. An absent number means that the venue states no such limit.
+func (x *VenueSymbol) GetMarginCallLevel() string {
+	if x != nil && x.MarginCallLevel != nil {
+		return *x.MarginCallLevel
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetMarginStopLevel() string {
+	if x != nil && x.MarginStopLevel != nil {
+		return *x.MarginStopLevel
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetFundingInterval() *durationpb.Duration {
+	if x != nil {
+		return x.FundingInterval
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetMinFundingRate() string {
+	if x != nil && x.MinFundingRate != nil {
+		return *x.MinFundingRate
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetMaxFundingRate() string {
+	if x != nil && x.MaxFundingRate != nil {
+		return *x.MaxFundingRate
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetSettlementPeriod() *durationpb.Duration {
+	if x != nil {
+		return x.SettlementPeriod
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetRawSettlementPeriod() string {
+	if x != nil {
+		return x.RawSettlementPeriod
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetBasePrecision() int32 {
+	if x != nil && x.BasePrecision != nil {
+		return *x.BasePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetQuotePrecision() int32 {
+	if x != nil && x.QuotePrecision != nil {
+		return *x.QuotePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetBaseFeePrecision() int32 {
+	if x != nil && x.BaseFeePrecision != nil {
+		return *x.BaseFeePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetQuoteFeePrecision() int32 {
+	if x != nil && x.QuoteFeePrecision != nil {
+		return *x.QuoteFeePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetPricePrecision() int32 {
+	if x != nil && x.PricePrecision != nil {
+		return *x.PricePrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetQuantityPrecision() int32 {
+	if x != nil && x.QuantityPrecision != nil {
+		return *x.QuantityPrecision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetPermissions() []string {
+	if x != nil {
+		return x.Permissions
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetTradingMode() TradingMode {
+	if x != nil {
+		return x.TradingMode
+	}
+	return TradingMode_TRADING_MODE_UNSPECIFIED
+}
+
+func (x *VenueSymbol) GetRawTradingMode() string {
+	if x != nil {
+		return x.RawTradingMode
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetTradingModeReason() string {
+	if x != nil {
+		return x.TradingModeReason
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetLaunchPhase() LaunchPhase {
+	if x != nil {
+		return x.LaunchPhase
+	}
+	return LaunchPhase_LAUNCH_PHASE_UNSPECIFIED
+}
+
+func (x *VenueSymbol) GetRawLaunchPhase() string {
+	if x != nil {
+		return x.RawLaunchPhase
+	}
+	return ""
+}
+
+func (x *VenueSymbol) GetLaunchPhaseEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LaunchPhaseEndsAt
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetListedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ListedAt
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetDelistedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DelistedAt
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetReceivedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReceivedAt
+	}
+	return nil
+}
+
+func (x *VenueSymbol) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *VenueSymbol) GetVenueFields() map[string]string {
+	if x != nil {
+		return x.VenueFields
+	}
+	return nil
+}
+
+// Rules that an order on a listing must follow. An order that breaks one fails with LISTING_RULE. An absent number
+// means that the venue states no such limit. Bounds are inclusive.
 type TradingRules struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Tick sizes by price range, lowest range first. A single entry if the tick size is the same at every price.
+	// Tick sizes by price range, lowest `from_price` first, an absent one before all others. A single entry if the tick
+	// size is the same at every price. Empty if the venue does not report it.
 	TickTiers []*TickTier `protobuf:"bytes,1,rep,name=tick_tiers,json=tickTiers,proto3" json:"tick_tiers,omitempty"`
-	// Smallest price, in quote units.
+	// Smallest price, in quote units. May be negative for combos.
 	MinPrice *string `protobuf:"bytes,2,opt,name=min_price,json=minPrice,proto3,oneof" json:"min_price,omitempty"`
 	// Largest price, in quote units.
 	MaxPrice *string `protobuf:"bytes,3,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
-	// Limits on the size of limit orders.
-	LimitOrder *QuantityLimits `protobuf:"bytes,4,opt,name=limit_order,json=limitOrder,proto3" json:"limit_order,omitempty"`
-	// Complete limits on the size of market orders: a value that is absent here is not taken from `limit_order`. Absent
+	// How far an order's price may be from a reference price. For a venue with a band per side, the band of buy orders.
+	// Absent if the venue states none.
+	PriceBand *PriceBand `protobuf:"bytes,4,opt,name=price_band,json=priceBand,proto3" json:"price_band,omitempty"`
+	// The band of sell orders, for a venue with a band per side. Absent means that `price_band` applies to both.
+	SellPriceBand *PriceBand `protobuf:"bytes,5,opt,name=sell_price_band,json=sellPriceBand,proto3" json:"sell_price_band,omitempty"`
+	// Limits on the size of limit orders. Absent if the venue states none.
+	LimitOrder *QuantityLimits `protobuf:"bytes,6,opt,name=limit_order,json=limitOrder,proto3" json:"limit_order,omitempty"`
+	// Limits on the size of market orders, complete: a value that is absent here is not taken from `limit_order`. Absent
 	// if the venue does not distinguish the two.
-	MarketOrder *QuantityLimits `protobuf:"bytes,5,opt,name=market_order,json=marketOrder,proto3" json:"market_order,omitempty"`
-	// How far an order's price may be from a reference price.
-	PriceBand *PriceBand `protobuf:"bytes,6,opt,name=price_band,json=priceBand,proto3" json:"price_band,omitempty"`
-	// Maximum number of open orders.
-	MaxOpenOrders *uint32 `protobuf:"varint,7,opt,name=max_open_orders,json=maxOpenOrders,proto3,oneof" json:"max_open_orders,omitempty"`
-	// Maximum number of open orders that wait for a trigger.
-	MaxAlgoOrders *uint32 `protobuf:"varint,8,opt,name=max_algo_orders,json=maxAlgoOrders,proto3,oneof" json:"max_algo_orders,omitempty"`
+	MarketOrder *QuantityLimits `protobuf:"bytes,7,opt,name=market_order,json=marketOrder,proto3" json:"market_order,omitempty"`
+	// Limits on the size of post-only orders, complete. Absent if they are those of limit orders.
+	PostOnlyOrder *QuantityLimits `protobuf:"bytes,8,opt,name=post_only_order,json=postOnlyOrder,proto3" json:"post_only_order,omitempty"`
+	// Limits on the size of orders that wait for a trigger, complete. Absent if the venue does not distinguish them.
+	TriggerOrder *QuantityLimits `protobuf:"bytes,9,opt,name=trigger_order,json=triggerOrder,proto3" json:"trigger_order,omitempty"`
+	// Limits on the size of iceberg orders, complete. Absent if the venue does not distinguish them.
+	IcebergOrder *QuantityLimits `protobuf:"bytes,10,opt,name=iceberg_order,json=icebergOrder,proto3" json:"iceberg_order,omitempty"`
+	// Limits on the size of TWAP orders, complete. Absent if the venue does not distinguish them.
+	TwapOrder *QuantityLimits `protobuf:"bytes,11,opt,name=twap_order,json=twapOrder,proto3" json:"twap_order,omitempty"`
+	// Limits on the size of block trades, complete. Absent if the venue does not report them.
+	BlockTrade *QuantityLimits `protobuf:"bytes,12,opt,name=block_trade,json=blockTrade,proto3" json:"block_trade,omitempty"`
+	// Largest position, long or short, in the listing's quantity unit.
+	MaxPositionQuantity *string `protobuf:"bytes,13,opt,name=max_position_quantity,json=maxPositionQuantity,proto3,oneof" json:"max_position_quantity,omitempty"`
+	// Largest value of a position, long or short, in quote units.
+	MaxPositionNotional *string `protobuf:"bytes,14,opt,name=max_position_notional,json=maxPositionNotional,proto3,oneof" json:"max_position_notional,omitempty"`
+	// Open interest above which positions can only be reduced, in the listing's quantity unit.
+	MaxOpenInterest *string `protobuf:"bytes,15,opt,name=max_open_interest,json=maxOpenInterest,proto3,oneof" json:"max_open_interest,omitempty"`
+	// Maximum number of open orders of an account on the listing.
+	MaxOpenOrders *uint32 `protobuf:"varint,16,opt,name=max_open_orders,json=maxOpenOrders,proto3,oneof" json:"max_open_orders,omitempty"`
+	// Maximum number of open orders of an account on the listing that wait for a trigger.
+	MaxAlgoOrders *uint32 `protobuf:"varint,17,opt,name=max_algo_orders,json=maxAlgoOrders,proto3,oneof" json:"max_algo_orders,omitempty"`
 	// Maximum number of parts of an iceberg order.
-	MaxIcebergParts *uint32 `protobuf:"varint,9,opt,name=max_iceberg_parts,json=maxIcebergParts,proto3,oneof" json:"max_iceberg_parts,omitempty"`
+	MaxIcebergParts *uint32 `protobuf:"varint,18,opt,name=max_iceberg_parts,json=maxIcebergParts,proto3,oneof" json:"max_iceberg_parts,omitempty"`
 	// Order types that the venue accepts. Empty if the venue does not report them.
-	OrderTypes []OrderType `protobuf:"varint,10,rep,packed,name=order_types,json=orderTypes,proto3,enum=cqc.venues.v1.OrderType" json:"order_types,omitempty"`
-	// The venue's own values for the order types, in the same order as `order_types` if the mapping knows all of them.
-	RawOrderTypes []string `protobuf:"bytes,11,rep,name=raw_order_types,json=rawOrderTypes,proto3" json:"raw_order_types,omitempty"`
+	OrderTypes []OrderType `protobuf:"varint,19,rep,packed,name=order_types,json=orderTypes,proto3,enum=cqc.venues.v1.OrderType" json:"order_types,omitempty"`
+	// The venue's own values for `order_types`, in the venue's order, including those that map to no value of the enum.
+	RawOrderTypes []string `protobuf:"bytes,20,rep,name=raw_order_types,json=rawOrderTypes,proto3" json:"raw_order_types,omitempty"`
 	// Times in force that the venue accepts. Empty if the venue does not report them.
-	TimesInForce []TimeInForce `protobuf:"varint,12,rep,packed,name=times_in_force,json=timesInForce,proto3,enum=cqc.venues.v1.TimeInForce" json:"times_in_force,omitempty"`
-	// The venue's own values for the times in force.
-	RawTimesInForce []string `protobuf:"bytes,13,rep,name=raw_times_in_force,json=rawTimesInForce,proto3" json:"raw_times_in_force,omitempty"`
-	// Maximum number of significant digits of a price.
-	MaxPriceSignificantDigits *uint32 `protobuf:"varint,14,opt,name=max_price_significant_digits,json=maxPriceSignificantDigits,proto3,oneof" json:"max_price_significant_digits,omitempty"`
-	// Whether the venue accepts iceberg orders.
-	IcebergAllowed *bool `protobuf:"varint,15,opt,name=iceberg_allowed,json=icebergAllowed,proto3,oneof" json:"iceberg_allowed,omitempty"`
-	// Whether the venue accepts one-cancels-other pairs.
-	OcoAllowed *bool `protobuf:"varint,16,opt,name=oco_allowed,json=ocoAllowed,proto3,oneof" json:"oco_allowed,omitempty"`
-	// Whether a market order may specify a quote quantity.
-	QuoteQuantityAllowed *bool `protobuf:"varint,17,opt,name=quote_quantity_allowed,json=quoteQuantityAllowed,proto3,oneof" json:"quote_quantity_allowed,omitempty"`
-	// Maximum distance between last price and mark price at which protected orders trigger, as a fraction of the price,
-	// such as 0.05.
-	TriggerProtect *string `protobuf:"bytes,18,opt,name=trigger_protect,json=triggerProtect,proto3,oneof" json:"trigger_protect,omitempty"`
-	// Maximum distance from the mark price at which a market order may fill, as a fraction of the price, such as 0.3.
-	MarketTakeBound *string `protobuf:"bytes,19,opt,name=market_take_bound,json=marketTakeBound,proto3,oneof" json:"market_take_bound,omitempty"`
+	TimesInForce []TimeInForce `protobuf:"varint,21,rep,packed,name=times_in_force,json=timesInForce,proto3,enum=cqc.venues.v1.TimeInForce" json:"times_in_force,omitempty"`
+	// The venue's own values for `times_in_force`, in the venue's order, including those that map to no value of the
+	// enum.
+	RawTimesInForce []string `protobuf:"bytes,22,rep,name=raw_times_in_force,json=rawTimesInForce,proto3" json:"raw_times_in_force,omitempty"`
+	// Maximum number of significant digits of a price that is not a whole number.
+	MaxPriceSignificantDigits *uint32 `protobuf:"varint,23,opt,name=max_price_significant_digits,json=maxPriceSignificantDigits,proto3,oneof" json:"max_price_significant_digits,omitempty"`
+	// Whether the venue accepts iceberg orders. Absent if the venue does not report it.
+	IcebergAllowed *bool `protobuf:"varint,24,opt,name=iceberg_allowed,json=icebergAllowed,proto3,oneof" json:"iceberg_allowed,omitempty"`
+	// Whether the venue accepts one-cancels-other pairs. Absent if the venue does not report it.
+	OcoAllowed *bool `protobuf:"varint,25,opt,name=oco_allowed,json=ocoAllowed,proto3,oneof" json:"oco_allowed,omitempty"`
+	// Whether a market order may specify a quote quantity. Absent if the venue does not report it.
+	QuoteQuantityAllowed *bool `protobuf:"varint,26,opt,name=quote_quantity_allowed,json=quoteQuantityAllowed,proto3,oneof" json:"quote_quantity_allowed,omitempty"`
+	// Largest distance between last price and mark price at which orders with price protection trigger, as a fraction of
+	// the mark price: 0.05 is 5 %.
+	TriggerProtect *string `protobuf:"bytes,27,opt,name=trigger_protect,json=triggerProtect,proto3,oneof" json:"trigger_protect,omitempty"`
+	// Largest distance from the mark price at which a market order may fill, as a fraction of the mark price: 0.3 is 30
+	// %.
+	MarketTakeBound *string `protobuf:"bytes,28,opt,name=market_take_bound,json=marketTakeBound,proto3,oneof" json:"market_take_bound,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -728,6 +1018,20 @@ func (x *TradingRules) GetMaxPrice() string {
 	return ""
 }
 
+func (x *TradingRules) GetPriceBand() *PriceBand {
+	if x != nil {
+		return x.PriceBand
+	}
+	return nil
+}
+
+func (x *TradingRules) GetSellPriceBand() *PriceBand {
+	if x != nil {
+		return x.SellPriceBand
+	}
+	return nil
+}
+
 func (x *TradingRules) GetLimitOrder() *QuantityLimits {
 	if x != nil {
 		return x.LimitOrder
@@ -742,11 +1046,60 @@ func (x *TradingRules) GetMarketOrder() *QuantityLimits {
 	return nil
 }
 
-func (x *TradingRules) GetPriceBand() *PriceBand {
+func (x *TradingRules) GetPostOnlyOrder() *QuantityLimits {
 	if x != nil {
-		return x.PriceBand
+		return x.PostOnlyOrder
 	}
 	return nil
+}
+
+func (x *TradingRules) GetTriggerOrder() *QuantityLimits {
+	if x != nil {
+		return x.TriggerOrder
+	}
+	return nil
+}
+
+func (x *TradingRules) GetIcebergOrder() *QuantityLimits {
+	if x != nil {
+		return x.IcebergOrder
+	}
+	return nil
+}
+
+func (x *TradingRules) GetTwapOrder() *QuantityLimits {
+	if x != nil {
+		return x.TwapOrder
+	}
+	return nil
+}
+
+func (x *TradingRules) GetBlockTrade() *QuantityLimits {
+	if x != nil {
+		return x.BlockTrade
+	}
+	return nil
+}
+
+func (x *TradingRules) GetMaxPositionQuantity() string {
+	if x != nil && x.MaxPositionQuantity != nil {
+		return *x.MaxPositionQuantity
+	}
+	return ""
+}
+
+func (x *TradingRules) GetMaxPositionNotional() string {
+	if x != nil && x.MaxPositionNotional != nil {
+		return *x.MaxPositionNotional
+	}
+	return ""
+}
+
+func (x *TradingRules) GetMaxOpenInterest() string {
+	if x != nil && x.MaxOpenInterest != nil {
+		return *x.MaxOpenInterest
+	}
+	return ""
 }
 
 func (x *TradingRules) GetMaxOpenOrders() uint32 {
@@ -843,7 +1196,8 @@ func (x *TradingRules) GetMarketTakeBound() string {
 // Tick size from one price upwards.
 type TickTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Price from which the tick size applies, inclusive, in quote units. Absent means from the lowest price.
+	// Price from which the tick size applies, inclusive, in quote units, up to the next tier's, exclusive. Absent means
+	// from the lowest price.
 	FromPrice *string `protobuf:"bytes,1,opt,name=from_price,json=fromPrice,proto3,oneof" json:"from_price,omitempty"`
 	// Smallest step of the price, in quote units.
 	TickSize      string `protobuf:"bytes,2,opt,name=tick_size,json=tickSize,proto3" json:"tick_size,omitempty"`
@@ -895,22 +1249,26 @@ func (x *TickTier) GetTickSize() string {
 	return ""
 }
 
-// Limits on the size of an order. An absent number means that the venue states no such limit.
+// Limits on the size of an order. An absent number means that the venue states no such limit. Bounds are inclusive.
 type QuantityLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Smallest quantity, in the listing's quantity unit.
 	MinQuantity *string `protobuf:"bytes,1,opt,name=min_quantity,json=minQuantity,proto3,oneof" json:"min_quantity,omitempty"`
 	// Largest quantity, in the listing's quantity unit.
 	MaxQuantity *string `protobuf:"bytes,2,opt,name=max_quantity,json=maxQuantity,proto3,oneof" json:"max_quantity,omitempty"`
-	// Smallest step of the quantity, in the listing's quantity unit.
+	// Smallest step of the quantity, in the listing's quantity unit, counted from zero. Zero means no step.
 	LotStep *string `protobuf:"bytes,3,opt,name=lot_step,json=lotStep,proto3,oneof" json:"lot_step,omitempty"`
-	// Smallest notional (price times quantity), in quote units.
+	// Smallest notional, in units of the notional asset.
 	MinNotional *string `protobuf:"bytes,4,opt,name=min_notional,json=minNotional,proto3,oneof" json:"min_notional,omitempty"`
-	// Largest notional (price times quantity), in quote units.
+	// Largest notional, in units of the notional asset.
 	MaxNotional *string `protobuf:"bytes,5,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
+	// Asset in which the notional is counted. Absent together with an empty code means the quote asset.
+	NotionalAssetId *string `protobuf:"bytes,6,opt,name=notional_asset_id,json=notionalAssetId,proto3,oneof" json:"notional_asset_id,omitempty"`
+	// The venue's own code for `notional_asset_id`. Empty if it has none.
+	NotionalAssetCode string `protobuf:"bytes,7,opt,name=notional_asset_code,json=notionalAssetCode,proto3" json:"notional_asset_code,omitempty"`
 	// Time over which the venue averages the price in the notional. Absent if the venue uses the order's own price, or
 	// does not report it.
-	NotionalAveragingWindow *durationpb.Duration `protobuf:"bytes,6,opt,name=notional_averaging_window,json=notionalAveragingWindow,proto3" json:"notional_averaging_window,omitempty"`
+	NotionalAveragingWindow *durationpb.Duration `protobuf:"bytes,8,opt,name=notional_averaging_window,json=notionalAveragingWindow,proto3" json:"notional_averaging_window,omitempty"`
 	unknownFields           protoimpl.UnknownFields
 	sizeCache               protoimpl.SizeCache
 }
@@ -980,6 +1338,20 @@ func (x *QuantityLimits) GetMaxNotional() string {
 	return ""
 }
 
+func (x *QuantityLimits) GetNotionalAssetId() string {
+	if x != nil && x.NotionalAssetId != nil {
+		return *x.NotionalAssetId
+	}
+	return ""
+}
+
+func (x *QuantityLimits) GetNotionalAssetCode() string {
+	if x != nil {
+		return x.NotionalAssetCode
+	}
+	return ""
+}
+
 func (x *QuantityLimits) GetNotionalAveragingWindow() *durationpb.Duration {
 	if x != nil {
 		return x.NotionalAveragingWindow
@@ -987,19 +1359,19 @@ func (x *QuantityLimits) GetNotionalAveragingWindow() *durationpb.Duration {
 	return nil
 }
 
-// How far an order's price may be from a reference price.
+// How far an order's price may be from a reference price. Bounds are inclusive.
 type PriceBand struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Price that the band is measured against.
 	Reference PriceBandReference `protobuf:"varint,1,opt,name=reference,proto3,enum=cqc.venues.v1.PriceBandReference" json:"reference,omitempty"`
 	// The venue's own value for `reference`. Empty if it has none.
-	RawReference string `protobuf:"bytes,5,opt,name=raw_reference,json=rawReference,proto3" json:"raw_reference,omitempty"`
+	RawReference string `protobuf:"bytes,2,opt,name=raw_reference,json=rawReference,proto3" json:"raw_reference,omitempty"`
 	// Lowest price as a multiple of the reference, such as 0.2. Absent means no lower bound.
-	MultiplierDown *string `protobuf:"bytes,2,opt,name=multiplier_down,json=multiplierDown,proto3,oneof" json:"multiplier_down,omitempty"`
+	MultiplierDown *string `protobuf:"bytes,3,opt,name=multiplier_down,json=multiplierDown,proto3,oneof" json:"multiplier_down,omitempty"`
 	// Highest price as a multiple of the reference, such as 5. Absent means no upper bound.
-	MultiplierUp *string `protobuf:"bytes,3,opt,name=multiplier_up,json=multiplierUp,proto3,oneof" json:"multiplier_up,omitempty"`
-	// Time over which the reference is averaged. Absent if it is not averaged.
-	AveragingWindow *durationpb.Duration `protobuf:"bytes,4,opt,name=averaging_window,json=averagingWindow,proto3" json:"averaging_window,omitempty"`
+	MultiplierUp *string `protobuf:"bytes,4,opt,name=multiplier_up,json=multiplierUp,proto3,oneof" json:"multiplier_up,omitempty"`
+	// Time over which the reference is averaged. Absent if it is not averaged, or if the venue does not report it.
+	AveragingWindow *durationpb.Duration `protobuf:"bytes,5,opt,name=averaging_window,json=averagingWindow,proto3" json:"averaging_window,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1069,22 +1441,31 @@ func (x *PriceBand) GetAveragingWindow() *durationpb.Duration {
 	return nil
 }
 
-// Fees from one trading volume upwards.
+// Fees from one trading volume upwards. Every rate is a fraction of the traded value, such as 0.001 for 0.1 %: positive
+// is a cost, negative a rebate, whatever sign the venue writes. An absent rate is one that the venue does not state for
+// the tier; zero means free.
 type FeeTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Trading volume of the last 30 days from which the tier applies, inclusive, in units of `volume_asset_id`. Absent
-	// means from zero.
+	// Trading volume of the last 30 days from which the tier applies, inclusive, in units of the volume asset, up to the
+	// next tier's, exclusive. Absent means from zero.
 	FromVolume *string `protobuf:"bytes,1,opt,name=from_volume,json=fromVolume,proto3,oneof" json:"from_volume,omitempty"`
-	// Asset in which the volume is counted. Absent if `from_volume` is absent.
+	// Asset in which the volume is counted. Absent if `from_volume` is absent, or if the venue's code is not mapped to an
+	// asset.
 	VolumeAssetId *string `protobuf:"bytes,2,opt,name=volume_asset_id,json=volumeAssetId,proto3,oneof" json:"volume_asset_id,omitempty"`
-	// Fraction of the traded value that a maker order is charged, such as 0.001. Negative is a rebate.
-	Maker *string `protobuf:"bytes,3,opt,name=maker,proto3,oneof" json:"maker,omitempty"`
-	// Fraction of the traded value that a taker order is charged. Negative is a rebate.
-	Taker *string `protobuf:"bytes,4,opt,name=taker,proto3,oneof" json:"taker,omitempty"`
-	// Fraction of the traded value that a block trade is charged. Negative is a rebate.
-	Block *string `protobuf:"bytes,5,opt,name=block,proto3,oneof" json:"block,omitempty"`
-	// Fraction of the traded value that a liquidation is charged. Negative is a rebate.
-	Liquidation   *string `protobuf:"bytes,6,opt,name=liquidation,proto3,oneof" json:"liquidation,omitempty"`
+	// The venue's own code for `volume_asset_id`. Empty if it has none.
+	VolumeAssetCode string `protobuf:"bytes,3,opt,name=volume_asset_code,json=volumeAssetCode,proto3" json:"volume_asset_code,omitempty"`
+	// Rate for maker orders.
+	Maker *string `protobuf:"bytes,4,opt,name=maker,proto3,oneof" json:"maker,omitempty"`
+	// Rate for taker orders.
+	Taker *string `protobuf:"bytes,5,opt,name=taker,proto3,oneof" json:"taker,omitempty"`
+	// Rate for block trades.
+	Block *string `protobuf:"bytes,6,opt,name=block,proto3,oneof" json:"block,omitempty"`
+	// Rate for liquidations.
+	Liquidation *string `protobuf:"bytes,7,opt,name=liquidation,proto3,oneof" json:"liquidation,omitempty"`
+	// Rate for settlement or delivery.
+	Settlement *string `protobuf:"bytes,8,opt,name=settlement,proto3,oneof" json:"settlement,omitempty"`
+	// Rate for the exercise of options.
+	Exercise      *string `protobuf:"bytes,9,opt,name=exercise,proto3,oneof" json:"exercise,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1133,6 +1514,13 @@ func (x *FeeTier) GetVolumeAssetId() string {
 	return ""
 }
 
+func (x *FeeTier) GetVolumeAssetCode() string {
+	if x != nil {
+		return x.VolumeAssetCode
+	}
+	return ""
+}
+
 func (x *FeeTier) GetMaker() string {
 	if x != nil && x.Maker != nil {
 		return *x.Maker
@@ -1161,21 +1549,60 @@ func (x *FeeTier) GetLiquidation() string {
 	return ""
 }
 
-// Margin requirements from one position size upwards.
+func (x *FeeTier) GetSettlement() string {
+	if x != nil && x.Settlement != nil {
+		return *x.Settlement
+	}
+	return ""
+}
+
+func (x *FeeTier) GetExercise() string {
+	if x != nil && x.Exercise != nil {
+		return *x.Exercise
+	}
+	return ""
+}
+
+// Margin requirements for one range of position sizes, by notional or by quantity.
+//
+// Without `deduction` the tier's rate holds for the whole position; with it: maintenance = notional x rate - deduction.
+// Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x 0.004 + 50000
+// x 0.005.
 type MarginTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Notional from which the tier applies, inclusive, in quote units. Absent means from zero.
-	MinNotional *string `protobuf:"bytes,1,opt,name=min_notional,json=minNotional,proto3,oneof" json:"min_notional,omitempty"`
-	// Notional up to which the tier applies, exclusive, in quote units. Absent means no upper bound.
-	MaxNotional *string `protobuf:"bytes,2,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
-	// Fraction of the notional that is required to open a position, such as 0.05.
-	InitialMarginRate *string `protobuf:"bytes,3,opt,name=initial_margin_rate,json=initialMarginRate,proto3,oneof" json:"initial_margin_rate,omitempty"`
-	// Fraction of the notional below which the position is liquidated.
-	MaintenanceMarginRate *string `protobuf:"bytes,4,opt,name=maintenance_margin_rate,json=maintenanceMarginRate,proto3,oneof" json:"maintenance_margin_rate,omitempty"`
-	// Maximum leverage.
-	MaxLeverage   *string `protobuf:"bytes,5,opt,name=max_leverage,json=maxLeverage,proto3,oneof" json:"max_leverage,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// The venue's id of the tier. Absent if it has none.
+	TierId *string `protobuf:"bytes,1,opt,name=tier_id,json=tierId,proto3,oneof" json:"tier_id,omitempty"`
+	// Notional from which the tier applies, inclusive, in units of the notional asset. Absent means from zero.
+	MinNotional *string `protobuf:"bytes,2,opt,name=min_notional,json=minNotional,proto3,oneof" json:"min_notional,omitempty"`
+	// Notional up to which the tier applies, in units of the notional asset: inclusive in the last tier, exclusive in
+	// every other. Absent means no upper bound.
+	MaxNotional *string `protobuf:"bytes,3,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
+	// Asset of the notionals and of `deduction`. Absent together with an empty code means the quote asset.
+	NotionalAssetId *string `protobuf:"bytes,4,opt,name=notional_asset_id,json=notionalAssetId,proto3,oneof" json:"notional_asset_id,omitempty"`
+	// The venue's own code for `notional_asset_id`. Empty if it has none.
+	NotionalAssetCode string `protobuf:"bytes,5,opt,name=notional_asset_code,json=notionalAssetCode,proto3" json:"notional_asset_code,omitempty"`
+	// Quantity from which the tier applies, inclusive, in `quantity_unit`. Absent means from zero.
+	MinQuantity *string `protobuf:"bytes,6,opt,name=min_quantity,json=minQuantity,proto3,oneof" json:"min_quantity,omitempty"`
+	// Quantity up to which the tier applies, in `quantity_unit`: inclusive in the last tier, exclusive in every other.
+	// Absent means no upper bound.
+	MaxQuantity *string `protobuf:"bytes,7,opt,name=max_quantity,json=maxQuantity,proto3,oneof" json:"max_quantity,omitempty"`
+	// Unit of the quantities. Unspecified if the tier is by notional.
+	QuantityUnit v1.QuantityUnit `protobuf:"varint,8,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	// Fraction of the notional that is required to open a position, such as 0.05. Absent if the venue states only
+	// `max_leverage`, of which it is then the inverse, or neither.
+	InitialMarginRate *string `protobuf:"bytes,9,opt,name=initial_margin_rate,json=initialMarginRate,proto3,oneof" json:"initial_margin_rate,omitempty"`
+	// Fraction of the notional below which the position is liquidated. Absent if the venue does not report it.
+	MaintenanceMarginRate *string `protobuf:"bytes,10,opt,name=maintenance_margin_rate,json=maintenanceMarginRate,proto3,oneof" json:"maintenance_margin_rate,omitempty"`
+	// Amount subtracted from the maintenance margin. Absent means that the venue states none, as for zero.
+	Deduction *string `protobuf:"bytes,11,opt,name=deduction,proto3,oneof" json:"deduction,omitempty"`
+	// Largest leverage of a position in the tier. Absent if the venue does not report it.
+	MaxLeverage *string `protobuf:"bytes,12,opt,name=max_leverage,json=maxLeverage,proto3,oneof" json:"max_leverage,omitempty"`
+	// Largest amount of the base asset that can be borrowed in the tier. Absent if the venue does not report it.
+	MaxBaseBorrow *string `protobuf:"bytes,13,opt,name=max_base_borrow,json=maxBaseBorrow,proto3,oneof" json:"max_base_borrow,omitempty"`
+	// Largest amount of the quote asset that can be borrowed in the tier. Absent if the venue does not report it.
+	MaxQuoteBorrow *string `protobuf:"bytes,14,opt,name=max_quote_borrow,json=maxQuoteBorrow,proto3,oneof" json:"max_quote_borrow,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *MarginTier) Reset() {
@@ -1208,6 +1635,13 @@ func (*MarginTier) Descriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP(), []int{6}
 }
 
+func (x *MarginTier) GetTierId() string {
+	if x != nil && x.TierId != nil {
+		return *x.TierId
+	}
+	return ""
+}
+
 func (x *MarginTier) GetMinNotional() string {
 	if x != nil && x.MinNotional != nil {
 		return *x.MinNotional
@@ -1220,6 +1654,41 @@ func (x *MarginTier) GetMaxNotional() string {
 		return *x.MaxNotional
 	}
 	return ""
+}
+
+func (x *MarginTier) GetNotionalAssetId() string {
+	if x != nil && x.NotionalAssetId != nil {
+		return *x.NotionalAssetId
+	}
+	return ""
+}
+
+func (x *MarginTier) GetNotionalAssetCode() string {
+	if x != nil {
+		return x.NotionalAssetCode
+	}
+	return ""
+}
+
+func (x *MarginTier) GetMinQuantity() string {
+	if x != nil && x.MinQuantity != nil {
+		return *x.MinQuantity
+	}
+	return ""
+}
+
+func (x *MarginTier) GetMaxQuantity() string {
+	if x != nil && x.MaxQuantity != nil {
+		return *x.MaxQuantity
+	}
+	return ""
+}
+
+func (x *MarginTier) GetQuantityUnit() v1.QuantityUnit {
+	if x != nil {
+		return x.QuantityUnit
+	}
+	return v1.QuantityUnit(0)
 }
 
 func (x *MarginTier) GetInitialMarginRate() string {
@@ -1236,9 +1705,30 @@ func (x *MarginTier) GetMaintenanceMarginRate() string {
 	return ""
 }
 
+func (x *MarginTier) GetDeduction() string {
+	if x != nil && x.Deduction != nil {
+		return *x.Deduction
+	}
+	return ""
+}
+
 func (x *MarginTier) GetMaxLeverage() string {
 	if x != nil && x.MaxLeverage != nil {
 		return *x.MaxLeverage
+	}
+	return ""
+}
+
+func (x *MarginTier) GetMaxBaseBorrow() string {
+	if x != nil && x.MaxBaseBorrow != nil {
+		return *x.MaxBaseBorrow
+	}
+	return ""
+}
+
+func (x *MarginTier) GetMaxQuoteBorrow() string {
+	if x != nil && x.MaxQuoteBorrow != nil {
+		return *x.MaxQuoteBorrow
 	}
 	return ""
 }
@@ -1247,117 +1737,168 @@ var File_cqc_venues_v1_venue_symbol_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"\n" +
-	" cqc/venues/v1/venue_symbol.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd8\x14\n" +
+	" cqc/venues/v1/venue_symbol.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4-\n" +
 	"\vVenueSymbol\x121\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01R\rvenueSymbolId\x12$\n" +
 	"\bvenue_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe8\x88'\x01R\avenueId\x12&\n" +
 	"\tsymbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01R\bsymbolId\x12\"\n" +
 	"\asegment\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\asegment\x12/\n" +
 	"\rnative_symbol\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\fnativeSymbol\x12*\n" +
-	"\tnative_id\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\bnativeId\x88\x01\x01\x127\n" +
-	"\x0fbase_multiplier\x18\a \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x01R\x0ebaseMultiplier\x88\x01\x01\x123\n" +
-	"\rcontract_size\x18\b \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x02R\fcontractSize\x88\x01\x01\x12J\n" +
-	"\x12contract_size_unit\x18\t \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\x10contractSizeUnit\x12A\n" +
-	"\rquantity_unit\x18\n" +
-	" \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x121\n" +
-	"\x05rules\x18\v \x01(\v2\x1b.cqc.venues.v1.TradingRulesR\x05rules\x12*\n" +
-	"\x04fees\x18\f \x03(\v2\x16.cqc.venues.v1.FeeTierR\x04fees\x12<\n" +
-	"\fmargin_tiers\x18\r \x03(\v2\x19.cqc.venues.v1.MarginTierR\vmarginTiers\x12=\n" +
-	"\ftrading_mode\x18\x0e \x01(\x0e2\x1a.cqc.venues.v1.TradingModeR\vtradingMode\x122\n" +
-	"\x10raw_trading_mode\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTradingMode\x128\n" +
-	"\x13trading_mode_reason\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x11tradingModeReason\x12*\n" +
-	"\x0emargin_enabled\x18\x11 \x01(\bH\x03R\rmarginEnabled\x88\x01\x01\x12F\n" +
-	"\x11settlement_period\x18\x12 \x01(\v2\x19.google.protobuf.DurationR\x10settlementPeriod\x12<\n" +
-	"\x15raw_settlement_period\x18\x13 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x13rawSettlementPeriod\x12)\n" +
-	"\vprice_index\x18\x14 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
-	"priceIndex\x127\n" +
-	"\tlisted_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\blistedAt\x12;\n" +
-	"\vdelisted_at\x18\x16 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"delistedAt\x12\x1a\n" +
-	"\brevision\x18\x17 \x01(\x04R\brevision\x12;\n" +
-	"\vreceived_at\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"receivedAt\x12?\n" +
-	"\x14other_native_symbols\x18\x19 \x03(\tB\r\xbaH\n" +
-	"\x92\x01\a\"\x05r\x03\x18\x80\x02R\x12otherNativeSymbols\x12)\n" +
-	"\vnative_pair\x18\x1a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
-	"nativePair\x12$\n" +
-	"\tbase_code\x18\x1b \x01(\tB\a\xbaH\x04r\x02\x18@R\bbaseCode\x12&\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\fnativeSymbol\x12?\n" +
+	"\x14other_native_symbols\x18\x06 \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x02R\x12otherNativeSymbols\x12*\n" +
+	"\tnative_id\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x00R\bnativeId\x88\x01\x01\x12)\n" +
+	"\vnative_pair\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"nativePair\x12-\n" +
+	"\rexpiry_series\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\fexpirySeries\x120\n" +
+	"\x0fraw_symbol_type\x18\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawSymbolType\x120\n" +
+	"\x0fraw_payoff_type\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawPayoffType\x121\n" +
+	"\x0funderlying_kind\x18\f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eunderlyingKind\x12-\n" +
 	"\n" +
-	"quote_code\x18\x1c \x01(\tB\a\xbaH\x04r\x02\x18@R\tquoteCode\x120\n" +
-	"\x0fsettlement_code\x18\x1d \x01(\tB\a\xbaH\x04r\x02\x18@R\x0esettlementCode\x12(\n" +
-	"\vstrike_code\x18\x1e \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
-	"strikeCode\x123\n" +
-	"\x0ebase_precision\x18\x1f \x01(\rB\a\xbaH\x04*\x02\x18&H\x04R\rbasePrecision\x88\x01\x01\x125\n" +
-	"\x0fquote_precision\x18  \x01(\rB\a\xbaH\x04*\x02\x18&H\x05R\x0equotePrecision\x88\x01\x01\x12:\n" +
-	"\x12base_fee_precision\x18! \x01(\rB\a\xbaH\x04*\x02\x18&H\x06R\x10baseFeePrecision\x88\x01\x01\x12<\n" +
-	"\x13quote_fee_precision\x18\" \x01(\rB\a\xbaH\x04*\x02\x18&H\aR\x11quoteFeePrecision\x88\x01\x01\x125\n" +
-	"\x0fprice_precision\x18# \x01(\rB\a\xbaH\x04*\x02\x18&H\bR\x0epricePrecision\x88\x01\x01\x12;\n" +
-	"\x12quantity_precision\x18$ \x01(\rB\a\xbaH\x04*\x02\x18&H\tR\x11quantityPrecision\x88\x01\x01\x12/\n" +
-	"\vpermissions\x18% \x03(\tB\r\xbaH\n" +
-	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\vpermissions\x121\n" +
-	"\x0funderlying_kind\x18& \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0eunderlyingKind\x12-\n" +
-	"\n" +
-	"categories\x18' \x03(\tB\r\xbaH\n" +
+	"categories\x18\r \x03(\tB\r\xbaH\n" +
 	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\n" +
-	"categories\x12&\n" +
-	"\fspot_enabled\x18( \x01(\bH\n" +
-	"R\vspotEnabled\x88\x01\x01\x12$\n" +
-	"\vrfq_enabled\x18) \x01(\bH\vR\n" +
-	"rfqEnabled\x88\x01\x01\x12>\n" +
-	"\x13margin_call_percent\x18* \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\fR\x11marginCallPercent\x88\x01\x01\x12>\n" +
-	"\x13margin_stop_percent\x18+ \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\rR\x11marginStopPercent\x88\x01\x01\x123\n" +
-	"\rbuy_leverages\x18, \x03(\tB\x0e\xbaH\v\x92\x01\b\"\x06r\x04\x98\x88'\x01R\fbuyLeverages\x125\n" +
-	"\x0esell_leverages\x18- \x03(\tB\x0e\xbaH\v\x92\x01\b\"\x06r\x04\x98\x88'\x01R\rsellLeveragesB\f\n" +
+	"categories\x12%\n" +
+	"\tbase_code\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\bbaseCode\x12'\n" +
+	"\n" +
+	"quote_code\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\tquoteCode\x121\n" +
+	"\x0fsettlement_code\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0esettlementCode\x12)\n" +
+	"\vstrike_code\x18\x11 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"strikeCode\x127\n" +
+	"\x0fbase_multiplier\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x01R\x0ebaseMultiplier\x88\x01\x01\x123\n" +
+	"\rcontract_size\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x02R\fcontractSize\x88\x01\x01\x12J\n" +
+	"\x12contract_size_unit\x18\x14 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\x10contractSizeUnit\x12;\n" +
+	"\x11quanto_multiplier\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x03R\x10quantoMultiplier\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\x16 \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x126\n" +
+	"\x0findex_symbol_id\x18\x17 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01H\x04R\rindexSymbolId\x88\x01\x01\x12)\n" +
+	"\vprice_index\x18\x18 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\n" +
+	"priceIndex\x121\n" +
+	"\x05rules\x18\x19 \x01(\v2\x1b.cqc.venues.v1.TradingRulesR\x05rules\x12*\n" +
+	"\x04fees\x18\x1a \x03(\v2\x16.cqc.venues.v1.FeeTierR\x04fees\x12<\n" +
+	"\fmargin_tiers\x18\x1b \x03(\v2\x19.cqc.venues.v1.MarginTierR\vmarginTiers\x120\n" +
+	"\x0fraw_mark_method\x18\x1c \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarkMethod\x12<\n" +
+	"\fmargin_modes\x18\x1d \x03(\x0e2\x19.cqc.venues.v1.MarginModeR\vmarginModes\x127\n" +
+	"\x10raw_margin_modes\x18\x1e \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\x0erawMarginModes\x12*\n" +
+	"\x0emargin_enabled\x18\x1f \x01(\bH\x05R\rmarginEnabled\x88\x01\x01\x12&\n" +
+	"\fspot_enabled\x18  \x01(\bH\x06R\vspotEnabled\x88\x01\x01\x12$\n" +
+	"\vrfq_enabled\x18! \x01(\bH\aR\n" +
+	"rfqEnabled\x88\x01\x01\x121\n" +
+	"\fmin_leverage\x18\" \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\bR\vminLeverage\x88\x01\x01\x121\n" +
+	"\fmax_leverage\x18# \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\tR\vmaxLeverage\x88\x01\x01\x123\n" +
+	"\rleverage_step\x18$ \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\n" +
+	"R\fleverageStep\x88\x01\x01\x123\n" +
+	"\rbuy_leverages\x18% \x03(\tB\x0e\xbaH\v\x92\x01\b\"\x06r\x04\x98\x88'\x01R\fbuyLeverages\x125\n" +
+	"\x0esell_leverages\x18& \x03(\tB\x0e\xbaH\v\x92\x01\b\"\x06r\x04\x98\x88'\x01R\rsellLeverages\x12:\n" +
+	"\x11margin_call_level\x18' \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\vR\x0fmarginCallLevel\x88\x01\x01\x12:\n" +
+	"\x11margin_stop_level\x18( \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\fR\x0fmarginStopLevel\x88\x01\x01\x12D\n" +
+	"\x10funding_interval\x18) \x01(\v2\x19.google.protobuf.DurationR\x0ffundingInterval\x128\n" +
+	"\x10min_funding_rate\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\x0eminFundingRate\x88\x01\x01\x128\n" +
+	"\x10max_funding_rate\x18+ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\x0emaxFundingRate\x88\x01\x01\x12F\n" +
+	"\x11settlement_period\x18, \x01(\v2\x19.google.protobuf.DurationR\x10settlementPeriod\x12<\n" +
+	"\x15raw_settlement_period\x18- \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x13rawSettlementPeriod\x12>\n" +
+	"\x0ebase_precision\x18. \x01(\x05B\x12\xbaH\x0f\x1a\r\x18&(\xda\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x0fR\rbasePrecision\x88\x01\x01\x12@\n" +
+	"\x0fquote_precision\x18/ \x01(\x05B\x12\xbaH\x0f\x1a\r\x18&(\xda\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x10R\x0equotePrecision\x88\x01\x01\x12E\n" +
+	"\x12base_fee_precision\x180 \x01(\x05B\x12\xbaH\x0f\x1a\r\x18&(\xda\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x11R\x10baseFeePrecision\x88\x01\x01\x12G\n" +
+	"\x13quote_fee_precision\x181 \x01(\x05B\x12\xbaH\x0f\x1a\r\x18&(\xda\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x12R\x11quoteFeePrecision\x88\x01\x01\x12@\n" +
+	"\x0fprice_precision\x182 \x01(\x05B\x12\xbaH\x0f\x1a\r\x18&(\xda\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x13R\x0epricePrecision\x88\x01\x01\x12F\n" +
+	"\x12quantity_precision\x183 \x01(\x05B\x12\xbaH\x0f\x1a\r\x18&(\xda\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x14R\x11quantityPrecision\x88\x01\x01\x12/\n" +
+	"\vpermissions\x184 \x03(\tB\r\xbaH\n" +
+	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\vpermissions\x12=\n" +
+	"\ftrading_mode\x185 \x01(\x0e2\x1a.cqc.venues.v1.TradingModeR\vtradingMode\x122\n" +
+	"\x10raw_trading_mode\x186 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawTradingMode\x128\n" +
+	"\x13trading_mode_reason\x187 \x01(\tB\b\xbaH\x05r\x03\x18\x80 R\x11tradingModeReason\x12=\n" +
+	"\flaunch_phase\x188 \x01(\x0e2\x1a.cqc.venues.v1.LaunchPhaseR\vlaunchPhase\x122\n" +
+	"\x10raw_launch_phase\x189 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0erawLaunchPhase\x12K\n" +
+	"\x14launch_phase_ends_at\x18: \x01(\v2\x1a.google.protobuf.TimestampR\x11launchPhaseEndsAt\x127\n" +
+	"\tlisted_at\x18; \x01(\v2\x1a.google.protobuf.TimestampR\blistedAt\x12;\n" +
+	"\vdelisted_at\x18< \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"delistedAt\x12;\n" +
+	"\vreceived_at\x18= \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"receivedAt\x12\x1a\n" +
+	"\brevision\x18> \x01(\x04R\brevision\x12N\n" +
+	"\fvenue_fields\x18? \x03(\v2+.cqc.venues.v1.VenueSymbol.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x10VenueFieldsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xb1\x0e\xbaH\xad\x0e\x1a\x82\x02\n" +
+	"\x0fvenue_symbol.id\x12avenue_symbol_id must be venue_id:symbol_id, with a third part only if the product is listed twice\x1a\x8b\x01this.venue_symbol_id == this.venue_id + ':' + this.symbol_id || this.venue_symbol_id.startsWith(this.venue_id + ':' + this.symbol_id + ':')\x1a\xdc\x01\n" +
+	"\x1fvenue_symbol.contract_size_unit\x12]a contract_size needs a contract_size_unit BASE or QUOTE, and no unit without a contract_size\x1aZhas(this.contract_size) ? this.contract_size_unit in [1, 2] : this.contract_size_unit == 0\x1a\x88\x02\n" +
+	"\x16venue_symbol.contracts\x12La listing that counts contracts needs a contract_size or a quanto_multiplier\x1a\x9f\x01this.quantity_unit != 3 || has(this.contract_size) || has(this.quanto_multiplier) || this.symbol_id.startsWith('COMBO-') || this.symbol_id.startsWith('EVENT-')\x1a\x8f\x01\n" +
+	"\x13venue_symbol.quanto\x12>a listing has a contract_size or a quanto_multiplier, not both\x1a8!has(this.contract_size) || !has(this.quanto_multiplier)\x1a\xab\x01\n" +
+	"\x12venue_symbol.index\x12Aindex_symbol_id must be the id of an index, such as BTC-USD-INDEX\x1aR!has(this.index_symbol_id) || this.index_symbol_id.matches('-INDEX(-[A-Z0-9]+)?$')\x1a\x8f\x01\n" +
+	"\x13venue_symbol.listed\x12#delisted_at must be after listed_at\x1aS!has(this.listed_at) || !has(this.delisted_at) || this.listed_at < this.delisted_at\x1a\x9f\x02\n" +
+	"\x15venue_symbol.leverage\x12+min_leverage must not be above max_leverage\x1a\xd8\x01!has(this.min_leverage) || !has(this.max_leverage) || !this.min_leverage.matches('^[0-9]+([.][0-9]+)?$') || !this.max_leverage.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_leverage) <= double(this.max_leverage)\x1a\xc7\x02\n" +
+	"\x19venue_symbol.funding_rate\x123min_funding_rate must not be above max_funding_rate\x1a\xf4\x01!has(this.min_funding_rate) || !has(this.max_funding_rate) || !this.min_funding_rate.matches('^-?[0-9]+([.][0-9]+)?$') || !this.max_funding_rate.matches('^-?[0-9]+([.][0-9]+)?$') || double(this.min_funding_rate) <= double(this.max_funding_rate)B\f\n" +
 	"\n" +
 	"_native_idB\x12\n" +
 	"\x10_base_multiplierB\x10\n" +
-	"\x0e_contract_sizeB\x11\n" +
-	"\x0f_margin_enabledB\x11\n" +
+	"\x0e_contract_sizeB\x14\n" +
+	"\x12_quanto_multiplierB\x12\n" +
+	"\x10_index_symbol_idB\x11\n" +
+	"\x0f_margin_enabledB\x0f\n" +
+	"\r_spot_enabledB\x0e\n" +
+	"\f_rfq_enabledB\x0f\n" +
+	"\r_min_leverageB\x0f\n" +
+	"\r_max_leverageB\x10\n" +
+	"\x0e_leverage_stepB\x14\n" +
+	"\x12_margin_call_levelB\x14\n" +
+	"\x12_margin_stop_levelB\x13\n" +
+	"\x11_min_funding_rateB\x13\n" +
+	"\x11_max_funding_rateB\x11\n" +
 	"\x0f_base_precisionB\x12\n" +
 	"\x10_quote_precisionB\x15\n" +
 	"\x13_base_fee_precisionB\x16\n" +
 	"\x14_quote_fee_precisionB\x12\n" +
 	"\x10_price_precisionB\x15\n" +
-	"\x13_quantity_precisionB\x0f\n" +
-	"\r_spot_enabledB\x0e\n" +
-	"\f_rfq_enabledB\x16\n" +
-	"\x14_margin_call_percentB\x16\n" +
-	"\x14_margin_stop_percent\"\x84\n" +
-	"\n" +
+	"\x13_quantity_precision\"\xb4\x11\n" +
 	"\fTradingRules\x126\n" +
 	"\n" +
 	"tick_tiers\x18\x01 \x03(\v2\x17.cqc.venues.v1.TickTierR\ttickTiers\x12+\n" +
 	"\tmin_price\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\bminPrice\x88\x01\x01\x12+\n" +
-	"\tmax_price\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\bmaxPrice\x88\x01\x01\x12>\n" +
-	"\vlimit_order\x18\x04 \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\n" +
-	"limitOrder\x12@\n" +
-	"\fmarket_order\x18\x05 \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\vmarketOrder\x127\n" +
+	"\tmax_price\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x01R\bmaxPrice\x88\x01\x01\x127\n" +
 	"\n" +
-	"price_band\x18\x06 \x01(\v2\x18.cqc.venues.v1.PriceBandR\tpriceBand\x12+\n" +
-	"\x0fmax_open_orders\x18\a \x01(\rH\x02R\rmaxOpenOrders\x88\x01\x01\x12+\n" +
-	"\x0fmax_algo_orders\x18\b \x01(\rH\x03R\rmaxAlgoOrders\x88\x01\x01\x12/\n" +
-	"\x11max_iceberg_parts\x18\t \x01(\rH\x04R\x0fmaxIcebergParts\x88\x01\x01\x129\n" +
-	"\vorder_types\x18\n" +
-	" \x03(\x0e2\x18.cqc.venues.v1.OrderTypeR\n" +
+	"price_band\x18\x04 \x01(\v2\x18.cqc.venues.v1.PriceBandR\tpriceBand\x12@\n" +
+	"\x0fsell_price_band\x18\x05 \x01(\v2\x18.cqc.venues.v1.PriceBandR\rsellPriceBand\x12>\n" +
+	"\vlimit_order\x18\x06 \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\n" +
+	"limitOrder\x12@\n" +
+	"\fmarket_order\x18\a \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\vmarketOrder\x12E\n" +
+	"\x0fpost_only_order\x18\b \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\rpostOnlyOrder\x12B\n" +
+	"\rtrigger_order\x18\t \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\ftriggerOrder\x12B\n" +
+	"\riceberg_order\x18\n" +
+	" \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\ficebergOrder\x12<\n" +
+	"\n" +
+	"twap_order\x18\v \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\ttwapOrder\x12>\n" +
+	"\vblock_trade\x18\f \x01(\v2\x1d.cqc.venues.v1.QuantityLimitsR\n" +
+	"blockTrade\x12B\n" +
+	"\x15max_position_quantity\x18\r \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x02R\x13maxPositionQuantity\x88\x01\x01\x12B\n" +
+	"\x15max_position_notional\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x03R\x13maxPositionNotional\x88\x01\x01\x12:\n" +
+	"\x11max_open_interest\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x04R\x0fmaxOpenInterest\x88\x01\x01\x12+\n" +
+	"\x0fmax_open_orders\x18\x10 \x01(\rH\x05R\rmaxOpenOrders\x88\x01\x01\x12+\n" +
+	"\x0fmax_algo_orders\x18\x11 \x01(\rH\x06R\rmaxAlgoOrders\x88\x01\x01\x12/\n" +
+	"\x11max_iceberg_parts\x18\x12 \x01(\rH\aR\x0fmaxIcebergParts\x88\x01\x01\x129\n" +
+	"\vorder_types\x18\x13 \x03(\x0e2\x18.cqc.venues.v1.OrderTypeR\n" +
 	"orderTypes\x125\n" +
-	"\x0fraw_order_types\x18\v \x03(\tB\r\xbaH\n" +
+	"\x0fraw_order_types\x18\x14 \x03(\tB\r\xbaH\n" +
 	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\rrawOrderTypes\x12@\n" +
-	"\x0etimes_in_force\x18\f \x03(\x0e2\x1a.cqc.venues.v1.TimeInForceR\ftimesInForce\x12:\n" +
-	"\x12raw_times_in_force\x18\r \x03(\tB\r\xbaH\n" +
+	"\x0etimes_in_force\x18\x15 \x03(\x0e2\x1a.cqc.venues.v1.TimeInForceR\ftimesInForce\x12:\n" +
+	"\x12raw_times_in_force\x18\x16 \x03(\tB\r\xbaH\n" +
 	"\x92\x01\a\"\x05r\x03\x18\x80\x01R\x0frawTimesInForce\x12D\n" +
-	"\x1cmax_price_significant_digits\x18\x0e \x01(\rH\x05R\x19maxPriceSignificantDigits\x88\x01\x01\x12,\n" +
-	"\x0ficeberg_allowed\x18\x0f \x01(\bH\x06R\x0eicebergAllowed\x88\x01\x01\x12$\n" +
-	"\voco_allowed\x18\x10 \x01(\bH\aR\n" +
+	"\x1cmax_price_significant_digits\x18\x17 \x01(\rH\bR\x19maxPriceSignificantDigits\x88\x01\x01\x12,\n" +
+	"\x0ficeberg_allowed\x18\x18 \x01(\bH\tR\x0eicebergAllowed\x88\x01\x01\x12$\n" +
+	"\voco_allowed\x18\x19 \x01(\bH\n" +
+	"R\n" +
 	"ocoAllowed\x88\x01\x01\x129\n" +
-	"\x16quote_quantity_allowed\x18\x11 \x01(\bH\bR\x14quoteQuantityAllowed\x88\x01\x01\x127\n" +
-	"\x0ftrigger_protect\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\tR\x0etriggerProtect\x88\x01\x01\x12:\n" +
-	"\x11market_take_bound\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\n" +
-	"R\x0fmarketTakeBound\x88\x01\x01B\f\n" +
+	"\x16quote_quantity_allowed\x18\x1a \x01(\bH\vR\x14quoteQuantityAllowed\x88\x01\x01\x127\n" +
+	"\x0ftrigger_protect\x18\x1b \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\fR\x0etriggerProtect\x88\x01\x01\x12:\n" +
+	"\x11market_take_bound\x18\x1c \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\rR\x0fmarketTakeBound\x88\x01\x01:\x90\x02\xbaH\x8c\x02\x1a\x89\x02\n" +
+	"\x13trading_rules.price\x12%min_price must not be above max_price\x1a\xca\x01!has(this.min_price) || !has(this.max_price) || !this.min_price.matches('^-?[0-9]+([.][0-9]+)?$') || !this.max_price.matches('^-?[0-9]+([.][0-9]+)?$') || double(this.min_price) <= double(this.max_price)B\f\n" +
 	"\n" +
 	"_min_priceB\f\n" +
 	"\n" +
-	"_max_priceB\x12\n" +
+	"_max_priceB\x18\n" +
+	"\x16_max_position_quantityB\x18\n" +
+	"\x16_max_position_notionalB\x14\n" +
+	"\x12_max_open_interestB\x12\n" +
 	"\x10_max_open_ordersB\x12\n" +
 	"\x10_max_algo_ordersB\x14\n" +
 	"\x12_max_iceberg_partsB\x1f\n" +
@@ -1371,53 +1912,89 @@ const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"\n" +
 	"from_price\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x00R\tfromPrice\x88\x01\x01\x12&\n" +
 	"\ttick_size\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\btickSizeB\r\n" +
-	"\v_from_price\"\xaf\x03\n" +
+	"\v_from_price\"\x8c\t\n" +
 	"\x0eQuantityLimits\x121\n" +
 	"\fmin_quantity\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x00R\vminQuantity\x88\x01\x01\x121\n" +
 	"\fmax_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x01R\vmaxQuantity\x88\x01\x01\x12)\n" +
 	"\blot_step\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x02R\alotStep\x88\x01\x01\x121\n" +
 	"\fmin_notional\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x03R\vminNotional\x88\x01\x01\x121\n" +
-	"\fmax_notional\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x04R\vmaxNotional\x88\x01\x01\x12U\n" +
-	"\x19notional_averaging_window\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x17notionalAveragingWindowB\x0f\n" +
+	"\fmax_notional\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x04R\vmaxNotional\x88\x01\x01\x12:\n" +
+	"\x11notional_asset_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x05R\x0fnotionalAssetId\x88\x01\x01\x128\n" +
+	"\x13notional_asset_code\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11notionalAssetCode\x12U\n" +
+	"\x19notional_averaging_window\x18\b \x01(\v2\x19.google.protobuf.DurationR\x17notionalAveragingWindow:\xce\x04\xbaH\xca\x04\x1a\xa2\x02\n" +
+	"\x18quantity_limits.quantity\x12+min_quantity must not be above max_quantity\x1a\xd8\x01!has(this.min_quantity) || !has(this.max_quantity) || !this.min_quantity.matches('^[0-9]+([.][0-9]+)?$') || !this.max_quantity.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_quantity) <= double(this.max_quantity)\x1a\xa2\x02\n" +
+	"\x18quantity_limits.notional\x12+min_notional must not be above max_notional\x1a\xd8\x01!has(this.min_notional) || !has(this.max_notional) || !this.min_notional.matches('^[0-9]+([.][0-9]+)?$') || !this.max_notional.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_notional) <= double(this.max_notional)B\x0f\n" +
 	"\r_min_quantityB\x0f\n" +
 	"\r_max_quantityB\v\n" +
 	"\t_lot_stepB\x0f\n" +
 	"\r_min_notionalB\x0f\n" +
-	"\r_max_notional\"\xd5\x02\n" +
+	"\r_max_notionalB\x14\n" +
+	"\x12_notional_asset_id\"\x8f\x05\n" +
 	"\tPriceBand\x12?\n" +
 	"\treference\x18\x01 \x01(\x0e2!.cqc.venues.v1.PriceBandReferenceR\treference\x12-\n" +
-	"\rraw_reference\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawReference\x127\n" +
-	"\x0fmultiplier_down\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x00R\x0emultiplierDown\x88\x01\x01\x123\n" +
-	"\rmultiplier_up\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x01R\fmultiplierUp\x88\x01\x01\x12D\n" +
-	"\x10averaging_window\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x0faveragingWindowB\x12\n" +
+	"\rraw_reference\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\frawReference\x127\n" +
+	"\x0fmultiplier_down\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x00R\x0emultiplierDown\x88\x01\x01\x123\n" +
+	"\rmultiplier_up\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x01R\fmultiplierUp\x88\x01\x01\x12D\n" +
+	"\x10averaging_window\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0faveragingWindow:\xb7\x02\xbaH\xb3\x02\x1a\xb0\x02\n" +
+	"\x16price_band.multipliers\x12/multiplier_down must not be above multiplier_up\x1a\xe4\x01!has(this.multiplier_down) || !has(this.multiplier_up) || !this.multiplier_down.matches('^[0-9]+([.][0-9]+)?$') || !this.multiplier_up.matches('^[0-9]+([.][0-9]+)?$') || double(this.multiplier_down) <= double(this.multiplier_up)B\x12\n" +
 	"\x10_multiplier_downB\x10\n" +
-	"\x0e_multiplier_up\"\xe8\x02\n" +
+	"\x0e_multiplier_up\"\x96\x04\n" +
 	"\aFeeTier\x12/\n" +
 	"\vfrom_volume\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x00R\n" +
 	"fromVolume\x88\x01\x01\x126\n" +
-	"\x0fvolume_asset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\rvolumeAssetId\x88\x01\x01\x12$\n" +
-	"\x05maker\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05maker\x88\x01\x01\x12$\n" +
-	"\x05taker\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x05taker\x88\x01\x01\x12$\n" +
-	"\x05block\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x05block\x88\x01\x01\x120\n" +
-	"\vliquidation\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\vliquidation\x88\x01\x01B\x0e\n" +
+	"\x0fvolume_asset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x01R\rvolumeAssetId\x88\x01\x01\x124\n" +
+	"\x11volume_asset_code\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x0fvolumeAssetCode\x12$\n" +
+	"\x05maker\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\x05maker\x88\x01\x01\x12$\n" +
+	"\x05taker\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\x05taker\x88\x01\x01\x12$\n" +
+	"\x05block\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\x05block\x88\x01\x01\x120\n" +
+	"\vliquidation\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\vliquidation\x88\x01\x01\x12.\n" +
+	"\n" +
+	"settlement\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\n" +
+	"settlement\x88\x01\x01\x12*\n" +
+	"\bexercise\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\bexercise\x88\x01\x01B\x0e\n" +
 	"\f_from_volumeB\x12\n" +
 	"\x10_volume_asset_idB\b\n" +
 	"\x06_makerB\b\n" +
 	"\x06_takerB\b\n" +
 	"\x06_blockB\x0e\n" +
-	"\f_liquidation\"\x94\x03\n" +
+	"\f_liquidationB\r\n" +
+	"\v_settlementB\v\n" +
+	"\t_exercise\"\xfd\r\n" +
 	"\n" +
-	"MarginTier\x121\n" +
-	"\fmin_notional\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x00R\vminNotional\x88\x01\x01\x121\n" +
-	"\fmax_notional\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x01R\vmaxNotional\x88\x01\x01\x12>\n" +
-	"\x13initial_margin_rate\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x02R\x11initialMarginRate\x88\x01\x01\x12F\n" +
-	"\x17maintenance_margin_rate\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x03R\x15maintenanceMarginRate\x88\x01\x01\x121\n" +
-	"\fmax_leverage\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\x04R\vmaxLeverage\x88\x01\x01B\x0f\n" +
+	"MarginTier\x12&\n" +
+	"\atier_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01H\x00R\x06tierId\x88\x01\x01\x121\n" +
+	"\fmin_notional\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x01R\vminNotional\x88\x01\x01\x121\n" +
+	"\fmax_notional\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x02R\vmaxNotional\x88\x01\x01\x12:\n" +
+	"\x11notional_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01H\x03R\x0fnotionalAssetId\x88\x01\x01\x128\n" +
+	"\x13notional_asset_code\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x11notionalAssetCode\x121\n" +
+	"\fmin_quantity\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x04R\vminQuantity\x88\x01\x01\x121\n" +
+	"\fmax_quantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x05R\vmaxQuantity\x88\x01\x01\x12A\n" +
+	"\rquantity_unit\x18\b \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12>\n" +
+	"\x13initial_margin_rate\x18\t \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\x06R\x11initialMarginRate\x88\x01\x01\x12F\n" +
+	"\x17maintenance_margin_rate\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\aR\x15maintenanceMarginRate\x88\x01\x01\x12,\n" +
+	"\tdeduction\x18\v \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\bR\tdeduction\x88\x01\x01\x121\n" +
+	"\fmax_leverage\x18\f \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01H\tR\vmaxLeverage\x88\x01\x01\x126\n" +
+	"\x0fmax_base_borrow\x18\r \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\n" +
+	"R\rmaxBaseBorrow\x88\x01\x01\x128\n" +
+	"\x10max_quote_borrow\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x90\x88'\x01H\vR\x0emaxQuoteBorrow\x88\x01\x01:\x84\x06\xbaH\x80\x06\x1a\x9e\x02\n" +
+	"\x14margin_tier.notional\x12+min_notional must not be above max_notional\x1a\xd8\x01!has(this.min_notional) || !has(this.max_notional) || !this.min_notional.matches('^[0-9]+([.][0-9]+)?$') || !this.max_notional.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_notional) <= double(this.max_notional)\x1a\x9e\x02\n" +
+	"\x14margin_tier.quantity\x12+min_quantity must not be above max_quantity\x1a\xd8\x01!has(this.min_quantity) || !has(this.max_quantity) || !this.min_quantity.matches('^[0-9]+([.][0-9]+)?$') || !this.max_quantity.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_quantity) <= double(this.max_quantity)\x1a\xbb\x01\n" +
+	"\x11margin_tier.range\x129a tier is a range of notionals or of quantities, not both\x1ak!((has(this.min_notional) || has(this.max_notional)) && (has(this.min_quantity) || has(this.max_quantity)))B\n" +
+	"\n" +
+	"\b_tier_idB\x0f\n" +
 	"\r_min_notionalB\x0f\n" +
-	"\r_max_notionalB\x16\n" +
+	"\r_max_notionalB\x14\n" +
+	"\x12_notional_asset_idB\x0f\n" +
+	"\r_min_quantityB\x0f\n" +
+	"\r_max_quantityB\x16\n" +
 	"\x14_initial_margin_rateB\x1a\n" +
-	"\x18_maintenance_margin_rateB\x0f\n" +
-	"\r_max_leverage*\xbb\x02\n" +
+	"\x18_maintenance_margin_rateB\f\n" +
+	"\n" +
+	"_deductionB\x0f\n" +
+	"\r_max_leverageB\x12\n" +
+	"\x10_max_base_borrowB\x13\n" +
+	"\x11_max_quote_borrow*\xbb\x02\n" +
 	"\vTradingMode\x12\x1c\n" +
 	"\x18TRADING_MODE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11TRADING_MODE_OPEN\x10\x01\x12\x1c\n" +
@@ -1430,13 +2007,21 @@ const file_cqc_venues_v1_venue_symbol_proto_rawDesc = "" +
 	"\x17TRADING_MODE_PRE_LAUNCH\x10\b\x12\x19\n" +
 	"\x15TRADING_MODE_SETTLING\x10\t\x12\x17\n" +
 	"\x13TRADING_MODE_CLOSED\x10\n" +
-	"*\xba\x01\n" +
+	"*\xb5\x01\n" +
+	"\vLaunchPhase\x12\x1c\n" +
+	"\x18LAUNCH_PHASE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16LAUNCH_PHASE_ANNOUNCED\x10\x01\x12\x18\n" +
+	"\x14LAUNCH_PHASE_AUCTION\x10\x02\x12\x1b\n" +
+	"\x17LAUNCH_PHASE_PRE_MARKET\x10\x03\x12\x19\n" +
+	"\x15LAUNCH_PHASE_ORDINARY\x10\x04\x12\x1a\n" +
+	"\x16LAUNCH_PHASE_DELISTING\x10\x05*\xd9\x01\n" +
 	"\x12PriceBandReference\x12$\n" +
 	" PRICE_BAND_REFERENCE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19PRICE_BAND_REFERENCE_LAST\x10\x01\x12\x1d\n" +
 	"\x19PRICE_BAND_REFERENCE_MARK\x10\x02\x12\x1e\n" +
 	"\x1aPRICE_BAND_REFERENCE_INDEX\x10\x03\x12 \n" +
-	"\x1cPRICE_BAND_REFERENCE_AVERAGE\x10\x04BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
+	"\x1cPRICE_BAND_REFERENCE_AVERAGE\x10\x04\x12\x1d\n" +
+	"\x19PRICE_BAND_REFERENCE_BEST\x10\x05BCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3"
 
 var (
 	file_cqc_venues_v1_venue_symbol_proto_rawDescOnce sync.Once
@@ -1450,49 +2035,64 @@ func file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP() []byte {
 	return file_cqc_venues_v1_venue_symbol_proto_rawDescData
 }
 
-var file_cqc_venues_v1_venue_symbol_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cqc_venues_v1_venue_symbol_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_cqc_venues_v1_venue_symbol_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_cqc_venues_v1_venue_symbol_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_cqc_venues_v1_venue_symbol_proto_goTypes = []any{
 	(TradingMode)(0),              // 0: cqc.venues.v1.TradingMode
-	(PriceBandReference)(0),       // 1: cqc.venues.v1.PriceBandReference
-	(*VenueSymbol)(nil),           // 2: cqc.venues.v1.VenueSymbol
-	(*TradingRules)(nil),          // 3: cqc.venues.v1.TradingRules
-	(*TickTier)(nil),              // 4: cqc.venues.v1.TickTier
-	(*QuantityLimits)(nil),        // 5: cqc.venues.v1.QuantityLimits
-	(*PriceBand)(nil),             // 6: cqc.venues.v1.PriceBand
-	(*FeeTier)(nil),               // 7: cqc.venues.v1.FeeTier
-	(*MarginTier)(nil),            // 8: cqc.venues.v1.MarginTier
-	(v1.QuantityUnit)(0),          // 9: cqc.markets.v1.QuantityUnit
-	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(OrderType)(0),                // 12: cqc.venues.v1.OrderType
-	(TimeInForce)(0),              // 13: cqc.venues.v1.TimeInForce
+	(LaunchPhase)(0),              // 1: cqc.venues.v1.LaunchPhase
+	(PriceBandReference)(0),       // 2: cqc.venues.v1.PriceBandReference
+	(*VenueSymbol)(nil),           // 3: cqc.venues.v1.VenueSymbol
+	(*TradingRules)(nil),          // 4: cqc.venues.v1.TradingRules
+	(*TickTier)(nil),              // 5: cqc.venues.v1.TickTier
+	(*QuantityLimits)(nil),        // 6: cqc.venues.v1.QuantityLimits
+	(*PriceBand)(nil),             // 7: cqc.venues.v1.PriceBand
+	(*FeeTier)(nil),               // 8: cqc.venues.v1.FeeTier
+	(*MarginTier)(nil),            // 9: cqc.venues.v1.MarginTier
+	nil,                           // 10: cqc.venues.v1.VenueSymbol.VenueFieldsEntry
+	(v1.QuantityUnit)(0),          // 11: cqc.markets.v1.QuantityUnit
+	(MarginMode)(0),               // 12: cqc.venues.v1.MarginMode
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(OrderType)(0),                // 15: cqc.venues.v1.OrderType
+	(TimeInForce)(0),              // 16: cqc.venues.v1.TimeInForce
 }
 var file_cqc_venues_v1_venue_symbol_proto_depIdxs = []int32{
-	9,  // 0: cqc.venues.v1.VenueSymbol.contract_size_unit:type_name -> cqc.markets.v1.QuantityUnit
-	9,  // 1: cqc.venues.v1.VenueSymbol.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
-	3,  // 2: cqc.venues.v1.VenueSymbol.rules:type_name -> cqc.venues.v1.TradingRules
-	7,  // 3: cqc.venues.v1.VenueSymbol.fees:type_name -> cqc.venues.v1.FeeTier
-	8,  // 4: cqc.venues.v1.VenueSymbol.margin_tiers:type_name -> cqc.venues.v1.MarginTier
-	0,  // 5: cqc.venues.v1.VenueSymbol.trading_mode:type_name -> cqc.venues.v1.TradingMode
-	10, // 6: cqc.venues.v1.VenueSymbol.settlement_period:type_name -> google.protobuf.Duration
-	11, // 7: cqc.venues.v1.VenueSymbol.listed_at:type_name -> google.protobuf.Timestamp
-	11, // 8: cqc.venues.v1.VenueSymbol.delisted_at:type_name -> google.protobuf.Timestamp
-	11, // 9: cqc.venues.v1.VenueSymbol.received_at:type_name -> google.protobuf.Timestamp
-	4,  // 10: cqc.venues.v1.TradingRules.tick_tiers:type_name -> cqc.venues.v1.TickTier
-	5,  // 11: cqc.venues.v1.TradingRules.limit_order:type_name -> cqc.venues.v1.QuantityLimits
-	5,  // 12: cqc.venues.v1.TradingRules.market_order:type_name -> cqc.venues.v1.QuantityLimits
-	6,  // 13: cqc.venues.v1.TradingRules.price_band:type_name -> cqc.venues.v1.PriceBand
-	12, // 14: cqc.venues.v1.TradingRules.order_types:type_name -> cqc.venues.v1.OrderType
-	13, // 15: cqc.venues.v1.TradingRules.times_in_force:type_name -> cqc.venues.v1.TimeInForce
-	10, // 16: cqc.venues.v1.QuantityLimits.notional_averaging_window:type_name -> google.protobuf.Duration
-	1,  // 17: cqc.venues.v1.PriceBand.reference:type_name -> cqc.venues.v1.PriceBandReference
-	10, // 18: cqc.venues.v1.PriceBand.averaging_window:type_name -> google.protobuf.Duration
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	11, // 0: cqc.venues.v1.VenueSymbol.contract_size_unit:type_name -> cqc.markets.v1.QuantityUnit
+	11, // 1: cqc.venues.v1.VenueSymbol.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	4,  // 2: cqc.venues.v1.VenueSymbol.rules:type_name -> cqc.venues.v1.TradingRules
+	8,  // 3: cqc.venues.v1.VenueSymbol.fees:type_name -> cqc.venues.v1.FeeTier
+	9,  // 4: cqc.venues.v1.VenueSymbol.margin_tiers:type_name -> cqc.venues.v1.MarginTier
+	12, // 5: cqc.venues.v1.VenueSymbol.margin_modes:type_name -> cqc.venues.v1.MarginMode
+	13, // 6: cqc.venues.v1.VenueSymbol.funding_interval:type_name -> google.protobuf.Duration
+	13, // 7: cqc.venues.v1.VenueSymbol.settlement_period:type_name -> google.protobuf.Duration
+	0,  // 8: cqc.venues.v1.VenueSymbol.trading_mode:type_name -> cqc.venues.v1.TradingMode
+	1,  // 9: cqc.venues.v1.VenueSymbol.launch_phase:type_name -> cqc.venues.v1.LaunchPhase
+	14, // 10: cqc.venues.v1.VenueSymbol.launch_phase_ends_at:type_name -> google.protobuf.Timestamp
+	14, // 11: cqc.venues.v1.VenueSymbol.listed_at:type_name -> google.protobuf.Timestamp
+	14, // 12: cqc.venues.v1.VenueSymbol.delisted_at:type_name -> google.protobuf.Timestamp
+	14, // 13: cqc.venues.v1.VenueSymbol.received_at:type_name -> google.protobuf.Timestamp
+	10, // 14: cqc.venues.v1.VenueSymbol.venue_fields:type_name -> cqc.venues.v1.VenueSymbol.VenueFieldsEntry
+	5,  // 15: cqc.venues.v1.TradingRules.tick_tiers:type_name -> cqc.venues.v1.TickTier
+	7,  // 16: cqc.venues.v1.TradingRules.price_band:type_name -> cqc.venues.v1.PriceBand
+	7,  // 17: cqc.venues.v1.TradingRules.sell_price_band:type_name -> cqc.venues.v1.PriceBand
+	6,  // 18: cqc.venues.v1.TradingRules.limit_order:type_name -> cqc.venues.v1.QuantityLimits
+	6,  // 19: cqc.venues.v1.TradingRules.market_order:type_name -> cqc.venues.v1.QuantityLimits
+	6,  // 20: cqc.venues.v1.TradingRules.post_only_order:type_name -> cqc.venues.v1.QuantityLimits
+	6,  // 21: cqc.venues.v1.TradingRules.trigger_order:type_name -> cqc.venues.v1.QuantityLimits
+	6,  // 22: cqc.venues.v1.TradingRules.iceberg_order:type_name -> cqc.venues.v1.QuantityLimits
+	6,  // 23: cqc.venues.v1.TradingRules.twap_order:type_name -> cqc.venues.v1.QuantityLimits
+	6,  // 24: cqc.venues.v1.TradingRules.block_trade:type_name -> cqc.venues.v1.QuantityLimits
+	15, // 25: cqc.venues.v1.TradingRules.order_types:type_name -> cqc.venues.v1.OrderType
+	16, // 26: cqc.venues.v1.TradingRules.times_in_force:type_name -> cqc.venues.v1.TimeInForce
+	13, // 27: cqc.venues.v1.QuantityLimits.notional_averaging_window:type_name -> google.protobuf.Duration
+	2,  // 28: cqc.venues.v1.PriceBand.reference:type_name -> cqc.venues.v1.PriceBandReference
+	13, // 29: cqc.venues.v1.PriceBand.averaging_window:type_name -> google.protobuf.Duration
+	11, // 30: cqc.venues.v1.MarginTier.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_cqc_venues_v1_venue_symbol_proto_init() }
@@ -1513,8 +2113,8 @@ func file_cqc_venues_v1_venue_symbol_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_venues_v1_venue_symbol_proto_rawDesc), len(file_cqc_venues_v1_venue_symbol_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   7,
+			NumEnums:      3,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -17,6 +17,8 @@ from .asset_pb2 import ASSET_STATUS_INACTIVE as ASSET_STATUS_INACTIVE
 from .asset_pb2 import ASSET_STATUS_SUPERSEDED as ASSET_STATUS_SUPERSEDED
 from .asset_pb2 import ASSET_STATUS_UNSPECIFIED as ASSET_STATUS_UNSPECIFIED
 from .asset_pb2 import ASSET_TYPE_BRIDGED as ASSET_TYPE_BRIDGED
+from .asset_pb2 import ASSET_TYPE_COMMODITY as ASSET_TYPE_COMMODITY
+from .asset_pb2 import ASSET_TYPE_EQUITY as ASSET_TYPE_EQUITY
 from .asset_pb2 import ASSET_TYPE_FIAT as ASSET_TYPE_FIAT
 from .asset_pb2 import ASSET_TYPE_INDEX as ASSET_TYPE_INDEX
 from .asset_pb2 import ASSET_TYPE_LP as ASSET_TYPE_LP
@@ -32,14 +34,40 @@ from .asset_pb2 import Asset as Asset
 from .asset_pb2 import AssetIdentifier as AssetIdentifier
 from .asset_pb2 import AssetStatus as AssetStatus
 from .asset_pb2 import AssetType as AssetType
-from .asset_pb2 import DATA_SOURCE_TYPE_AGGREGATOR as DATA_SOURCE_TYPE_AGGREGATOR
-from .asset_pb2 import DATA_SOURCE_TYPE_CHAIN_INDEXER as DATA_SOURCE_TYPE_CHAIN_INDEXER
-from .asset_pb2 import DATA_SOURCE_TYPE_ORACLE as DATA_SOURCE_TYPE_ORACLE
-from .asset_pb2 import DATA_SOURCE_TYPE_REGISTRY as DATA_SOURCE_TYPE_REGISTRY
-from .asset_pb2 import DATA_SOURCE_TYPE_UNSPECIFIED as DATA_SOURCE_TYPE_UNSPECIFIED
-from .asset_pb2 import DataSource as DataSource
-from .asset_pb2 import DataSourceType as DataSourceType
 from .chain_pb2 import Chain as Chain
+from .data_source_pb2 import DATA_SOURCE_ALCHEMY as DATA_SOURCE_ALCHEMY
+from .data_source_pb2 import DATA_SOURCE_AMBERDATA as DATA_SOURCE_AMBERDATA
+from .data_source_pb2 import DATA_SOURCE_ARTEMIS as DATA_SOURCE_ARTEMIS
+from .data_source_pb2 import DATA_SOURCE_BIRDEYE as DATA_SOURCE_BIRDEYE
+from .data_source_pb2 import DATA_SOURCE_BLOOMBERG as DATA_SOURCE_BLOOMBERG
+from .data_source_pb2 import DATA_SOURCE_CCXT as DATA_SOURCE_CCXT
+from .data_source_pb2 import DATA_SOURCE_CHAINLINK as DATA_SOURCE_CHAINLINK
+from .data_source_pb2 import DATA_SOURCE_COINAPI as DATA_SOURCE_COINAPI
+from .data_source_pb2 import DATA_SOURCE_COINDESK_DATA as DATA_SOURCE_COINDESK_DATA
+from .data_source_pb2 import DATA_SOURCE_COINGECKO as DATA_SOURCE_COINGECKO
+from .data_source_pb2 import DATA_SOURCE_COINMARKETCAP as DATA_SOURCE_COINMARKETCAP
+from .data_source_pb2 import DATA_SOURCE_COINPAPRIKA as DATA_SOURCE_COINPAPRIKA
+from .data_source_pb2 import DATA_SOURCE_COIN_METRICS as DATA_SOURCE_COIN_METRICS
+from .data_source_pb2 import DATA_SOURCE_DEFILLAMA as DATA_SOURCE_DEFILLAMA
+from .data_source_pb2 import DATA_SOURCE_DEXSCREENER as DATA_SOURCE_DEXSCREENER
+from .data_source_pb2 import DATA_SOURCE_DUNE as DATA_SOURCE_DUNE
+from .data_source_pb2 import DATA_SOURCE_ETHERSCAN as DATA_SOURCE_ETHERSCAN
+from .data_source_pb2 import DATA_SOURCE_GECKOTERMINAL as DATA_SOURCE_GECKOTERMINAL
+from .data_source_pb2 import DATA_SOURCE_GLASSNODE as DATA_SOURCE_GLASSNODE
+from .data_source_pb2 import DATA_SOURCE_ISO_24165 as DATA_SOURCE_ISO_24165
+from .data_source_pb2 import DATA_SOURCE_KAIKO as DATA_SOURCE_KAIKO
+from .data_source_pb2 import DATA_SOURCE_LSEG as DATA_SOURCE_LSEG
+from .data_source_pb2 import DATA_SOURCE_MESSARI as DATA_SOURCE_MESSARI
+from .data_source_pb2 import DATA_SOURCE_NANSEN as DATA_SOURCE_NANSEN
+from .data_source_pb2 import DATA_SOURCE_OPENFIGI as DATA_SOURCE_OPENFIGI
+from .data_source_pb2 import DATA_SOURCE_PYTH as DATA_SOURCE_PYTH
+from .data_source_pb2 import DATA_SOURCE_REDSTONE as DATA_SOURCE_REDSTONE
+from .data_source_pb2 import DATA_SOURCE_TARDIS as DATA_SOURCE_TARDIS
+from .data_source_pb2 import DATA_SOURCE_THE_GRAPH as DATA_SOURCE_THE_GRAPH
+from .data_source_pb2 import DATA_SOURCE_TOKEN_TERMINAL as DATA_SOURCE_TOKEN_TERMINAL
+from .data_source_pb2 import DATA_SOURCE_TRADINGVIEW as DATA_SOURCE_TRADINGVIEW
+from .data_source_pb2 import DATA_SOURCE_UNSPECIFIED as DATA_SOURCE_UNSPECIFIED
+from .data_source_pb2 import DataSource as DataSource
 from .deployment_pb2 import AssetDeployment as AssetDeployment
 from .deployment_pb2 import ISSUANCE_CANONICAL_BRIDGE as ISSUANCE_CANONICAL_BRIDGE
 from .deployment_pb2 import ISSUANCE_NATIVE as ISSUANCE_NATIVE
@@ -58,6 +86,7 @@ from .deployment_pb2 import TOKEN_STANDARD_UNSPECIFIED as TOKEN_STANDARD_UNSPECI
 from .deployment_pb2 import TokenStandard as TokenStandard
 from .group_pb2 import AssetGroup as AssetGroup
 from .group_pb2 import AssetGroupMember as AssetGroupMember
+from .metrics_pb2 import AssetMetrics as AssetMetrics
 from .onchain_pb2 import FINALITY_FINAL as FINALITY_FINAL
 from .onchain_pb2 import FINALITY_INCLUDED as FINALITY_INCLUDED
 from .onchain_pb2 import FINALITY_PENDING as FINALITY_PENDING
@@ -98,6 +127,7 @@ from .relationship_pb2 import RELATIONSHIP_TYPE_TRACKS as RELATIONSHIP_TYPE_TRAC
 from .relationship_pb2 import RELATIONSHIP_TYPE_UNSPECIFIED as RELATIONSHIP_TYPE_UNSPECIFIED
 from .relationship_pb2 import RELATIONSHIP_TYPE_WRAPS as RELATIONSHIP_TYPE_WRAPS
 from .relationship_pb2 import RelationshipType as RelationshipType
+from .valuation_pb2 import Valuation as Valuation
 
 __all__ = (
     "ASSET_ACTION_TYPE_AIRDROP",
@@ -112,6 +142,8 @@ __all__ = (
     "ASSET_STATUS_SUPERSEDED",
     "ASSET_STATUS_UNSPECIFIED",
     "ASSET_TYPE_BRIDGED",
+    "ASSET_TYPE_COMMODITY",
+    "ASSET_TYPE_EQUITY",
     "ASSET_TYPE_FIAT",
     "ASSET_TYPE_INDEX",
     "ASSET_TYPE_LP",
@@ -130,18 +162,45 @@ __all__ = (
     "AssetGroup",
     "AssetGroupMember",
     "AssetIdentifier",
+    "AssetMetrics",
     "AssetQualityFlag",
     "AssetRelationship",
     "AssetStatus",
     "AssetType",
     "Chain",
-    "DATA_SOURCE_TYPE_AGGREGATOR",
-    "DATA_SOURCE_TYPE_CHAIN_INDEXER",
-    "DATA_SOURCE_TYPE_ORACLE",
-    "DATA_SOURCE_TYPE_REGISTRY",
-    "DATA_SOURCE_TYPE_UNSPECIFIED",
+    "DATA_SOURCE_ALCHEMY",
+    "DATA_SOURCE_AMBERDATA",
+    "DATA_SOURCE_ARTEMIS",
+    "DATA_SOURCE_BIRDEYE",
+    "DATA_SOURCE_BLOOMBERG",
+    "DATA_SOURCE_CCXT",
+    "DATA_SOURCE_CHAINLINK",
+    "DATA_SOURCE_COINAPI",
+    "DATA_SOURCE_COINDESK_DATA",
+    "DATA_SOURCE_COINGECKO",
+    "DATA_SOURCE_COINMARKETCAP",
+    "DATA_SOURCE_COINPAPRIKA",
+    "DATA_SOURCE_COIN_METRICS",
+    "DATA_SOURCE_DEFILLAMA",
+    "DATA_SOURCE_DEXSCREENER",
+    "DATA_SOURCE_DUNE",
+    "DATA_SOURCE_ETHERSCAN",
+    "DATA_SOURCE_GECKOTERMINAL",
+    "DATA_SOURCE_GLASSNODE",
+    "DATA_SOURCE_ISO_24165",
+    "DATA_SOURCE_KAIKO",
+    "DATA_SOURCE_LSEG",
+    "DATA_SOURCE_MESSARI",
+    "DATA_SOURCE_NANSEN",
+    "DATA_SOURCE_OPENFIGI",
+    "DATA_SOURCE_PYTH",
+    "DATA_SOURCE_REDSTONE",
+    "DATA_SOURCE_TARDIS",
+    "DATA_SOURCE_THE_GRAPH",
+    "DATA_SOURCE_TOKEN_TERMINAL",
+    "DATA_SOURCE_TRADINGVIEW",
+    "DATA_SOURCE_UNSPECIFIED",
     "DataSource",
-    "DataSourceType",
     "FINALITY_FINAL",
     "FINALITY_INCLUDED",
     "FINALITY_PENDING",
@@ -195,4 +254,5 @@ __all__ = (
     "TOKEN_STANDARD_TRC20",
     "TOKEN_STANDARD_UNSPECIFIED",
     "TokenStandard",
+    "Valuation",
 )

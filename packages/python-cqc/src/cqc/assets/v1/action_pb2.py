@@ -27,7 +27,7 @@ from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63qc/assets/v1/action.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe1\x03\n\x0b\x41ssetAction\x12\x1d\n\taction_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1b\n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12,\n\x04type\x18\x03 \x01(\x0e\x32\x1e.cqc.assets.v1.AssetActionType\x12$\n\x0cnew_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x88\x01\x01\x12\x1d\n\x05ratio\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01H\x01\x88\x01\x01\x12 \n\x08venue_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01H\x02\x88\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x30\n\x0c\x61nnounced_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brecord_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65\x66\x66\x65\x63tive_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tcancelled\x18\x0b \x01(\x08\x12\x10\n\x08revision\x18\x0c \x01(\x04\x42\x0f\n\r_new_asset_idB\x08\n\x06_ratioB\x0b\n\t_venue_id*\xf5\x01\n\x0f\x41ssetActionType\x12!\n\x1d\x41SSET_ACTION_TYPE_UNSPECIFIED\x10\x00\x12$\n ASSET_ACTION_TYPE_REDENOMINATION\x10\x01\x12\x1f\n\x1b\x41SSET_ACTION_TYPE_MIGRATION\x10\x02\x12\x1a\n\x16\x41SSET_ACTION_TYPE_FORK\x10\x03\x12\x1d\n\x19\x41SSET_ACTION_TYPE_AIRDROP\x10\x04\x12\x1f\n\x1b\x41SSET_ACTION_TYPE_DELISTING\x10\x05\x12\x1c\n\x18\x41SSET_ACTION_TYPE_REBASE\x10\x06\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63qc/assets/v1/action.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x04\n\x0b\x41ssetAction\x12\x1b\n\taction_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x36\n\x04type\x18\x03 \x01(\x0e\x32\x1e.cqc.assets.v1.AssetActionTypeB\x08\xbaH\x05\x82\x01\x02 \x00\x12$\n\x0cnew_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x88\x01\x01\x12\x1d\n\x05ratio\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01H\x01\x88\x01\x01\x12 \n\x08venue_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01H\x02\x88\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x30\n\x0c\x61nnounced_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\trecord_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tcancelled\x18\x0b \x01(\x08\x12\x10\n\x08revision\x18\x0c \x01(\x04:\x85\x01\xbaH\x81\x01\x1a\x7f\n\x16\x61sset_action.new_asset\x12&new_asset_id must differ from asset_id\x1a=!has(this.new_asset_id) || this.new_asset_id != this.asset_idB\x0f\n\r_new_asset_idB\x08\n\x06_ratioB\x0b\n\t_venue_id*\xf5\x01\n\x0f\x41ssetActionType\x12!\n\x1d\x41SSET_ACTION_TYPE_UNSPECIFIED\x10\x00\x12$\n ASSET_ACTION_TYPE_REDENOMINATION\x10\x01\x12\x1f\n\x1b\x41SSET_ACTION_TYPE_MIGRATION\x10\x02\x12\x1a\n\x16\x41SSET_ACTION_TYPE_FORK\x10\x03\x12\x1d\n\x19\x41SSET_ACTION_TYPE_AIRDROP\x10\x04\x12\x1f\n\x1b\x41SSET_ACTION_TYPE_DELISTING\x10\x05\x12\x1c\n\x18\x41SSET_ACTION_TYPE_REBASE\x10\x06\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,9 +36,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1'
   _globals['_ASSETACTION'].fields_by_name['action_id']._loaded_options = None
-  _globals['_ASSETACTION'].fields_by_name['action_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_ASSETACTION'].fields_by_name['action_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ASSETACTION'].fields_by_name['asset_id']._loaded_options = None
   _globals['_ASSETACTION'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_ASSETACTION'].fields_by_name['type']._loaded_options = None
+  _globals['_ASSETACTION'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002 \000'
   _globals['_ASSETACTION'].fields_by_name['new_asset_id']._loaded_options = None
   _globals['_ASSETACTION'].fields_by_name['new_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_ASSETACTION'].fields_by_name['ratio']._loaded_options = None
@@ -47,8 +49,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSETACTION'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\350\210\'\001'
   _globals['_ASSETACTION'].fields_by_name['description']._loaded_options = None
   _globals['_ASSETACTION'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\200 '
-  _globals['_ASSETACTIONTYPE']._serialized_start=618
-  _globals['_ASSETACTIONTYPE']._serialized_end=863
+  _globals['_ASSETACTION']._loaded_options = None
+  _globals['_ASSETACTION']._serialized_options = b'\272H\201\001\032\177\n\026asset_action.new_asset\022&new_asset_id must differ from asset_id\032=!has(this.new_asset_id) || this.new_asset_id != this.asset_id'
+  _globals['_ASSETACTIONTYPE']._serialized_start=758
+  _globals['_ASSETACTIONTYPE']._serialized_end=1003
   _globals['_ASSETACTION']._serialized_start=134
-  _globals['_ASSETACTION']._serialized_end=615
+  _globals['_ASSETACTION']._serialized_end=755
 # @@protoc_insertion_point(module_scope)

@@ -72,12 +72,12 @@ class AssetAction(_message.Message):
     VENUE_ID_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     ANNOUNCED_AT_FIELD_NUMBER: _builtins.int
-    RECORD_TIME_FIELD_NUMBER: _builtins.int
-    EFFECTIVE_TIME_FIELD_NUMBER: _builtins.int
+    RECORD_AT_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     action_id: _builtins.str
-    """Opaque id assigned by this system."""
+    """Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record."""
     asset_id: _builtins.str
     """Asset that the action changes."""
     type: Global___AssetActionType.ValueType
@@ -85,8 +85,9 @@ class AssetAction(_message.Message):
     new_asset_id: _builtins.str
     """Asset that holders receive. Absent if they receive none, or the same asset."""
     ratio: _builtins.str
-    """Units after the action per unit held before, such as 1000 for a split into thousandths. Absent if the action has no
-    ratio.
+    """Units that a holder has after the action per unit held before, greater than zero: 1000 for a split into
+    thousandths. Counted in units of `new_asset_id` if that is set: of the asset received, on top of any that the
+    holder keeps. Absent if the action has no ratio, or if the ratio is unknown.
     """
     venue_id: _builtins.str
     """Venue that announced the action, for an action that concerns only that venue, such as a delisting. Absent if the
@@ -97,19 +98,19 @@ class AssetAction(_message.Message):
     cancelled: _builtins.bool
     """Whether the action was called off."""
     revision: _builtins.int
-    """Version of this record, increased by one at each change."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def announced_at(self) -> _timestamp_pb2.Timestamp:
         """Time of the announcement. Absent if unknown."""
 
     @_builtins.property
-    def record_time(self) -> _timestamp_pb2.Timestamp:
+    def record_at(self) -> _timestamp_pb2.Timestamp:
         """Time that decides who is affected: everyone who holds the asset then. Absent if unknown, or the same as
-        `effective_time`.
+        `effective_at`.
         """
 
     @_builtins.property
-    def effective_time(self) -> _timestamp_pb2.Timestamp:
+    def effective_at(self) -> _timestamp_pb2.Timestamp:
         """When the action takes effect. Absent if not yet known."""
 
     def __init__(
@@ -123,14 +124,14 @@ class AssetAction(_message.Message):
         venue_id: _builtins.str | None = ...,
         description: _builtins.str = ...,
         announced_at: _timestamp_pb2.Timestamp | None = ...,
-        record_time: _timestamp_pb2.Timestamp | None = ...,
-        effective_time: _timestamp_pb2.Timestamp | None = ...,
+        record_at: _timestamp_pb2.Timestamp | None = ...,
+        effective_at: _timestamp_pb2.Timestamp | None = ...,
         cancelled: _builtins.bool = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_new_asset_id", b"_new_asset_id", "_ratio", b"_ratio", "_venue_id", b"_venue_id", "announced_at", b"announced_at", "effective_time", b"effective_time", "new_asset_id", b"new_asset_id", "ratio", b"ratio", "record_time", b"record_time", "venue_id", b"venue_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_new_asset_id", b"_new_asset_id", "_ratio", b"_ratio", "_venue_id", b"_venue_id", "announced_at", b"announced_at", "effective_at", b"effective_at", "new_asset_id", b"new_asset_id", "ratio", b"ratio", "record_at", b"record_at", "venue_id", b"venue_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_new_asset_id", b"_new_asset_id", "_ratio", b"_ratio", "_venue_id", b"_venue_id", "action_id", b"action_id", "announced_at", b"announced_at", "asset_id", b"asset_id", "cancelled", b"cancelled", "description", b"description", "effective_time", b"effective_time", "new_asset_id", b"new_asset_id", "ratio", b"ratio", "record_time", b"record_time", "revision", b"revision", "type", b"type", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_new_asset_id", b"_new_asset_id", "_ratio", b"_ratio", "_venue_id", b"_venue_id", "action_id", b"action_id", "announced_at", b"announced_at", "asset_id", b"asset_id", "cancelled", b"cancelled", "description", b"description", "effective_at", b"effective_at", "new_asset_id", b"new_asset_id", "ratio", b"ratio", "record_at", b"record_at", "revision", b"revision", "type", b"type", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__new_asset_id: _TypeAlias = _typing.Literal["new_asset_id"]  # noqa: Y015
     _WhichOneofArgType__new_asset_id: _TypeAlias = _typing.Literal["_new_asset_id", b"_new_asset_id"]  # noqa: Y015

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.assets.v1 import data_source_pb2 as cqc_dot_assets_dot_v1_dot_data__source__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/assets/v1/asset.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x03\n\x05\x41sset\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x19\n\x06symbol\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x04name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12&\n\x04type\x18\x04 \x01(\x0e\x32\x18.cqc.assets.v1.AssetType\x12&\n\x10\x64isplay_decimals\x18\x05 \x01(\rB\x07\xbaH\x04*\x02\x18&H\x00\x88\x01\x01\x12$\n\x0cpeg_asset_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x01\x88\x01\x01\x12*\n\x06status\x18\x07 \x01(\x0e\x32\x1a.cqc.assets.v1.AssetStatus\x12!\n\x07\x61liases\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x18\x01\"\x06r\x04\x10\x01\x18@\x12\x10\n\x08revision\x18\t \x01(\x04\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x13\n\x11_display_decimalsB\x0f\n\r_peg_asset_id\"\xe3\x01\n\x0f\x41ssetIdentifier\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\"\n\x0e\x64\x61ta_source_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1f\n\x0b\x65xternal_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12.\n\nvalid_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x06 \x01(\x04\"\x8e\x01\n\nDataSource\x12\"\n\x0e\x64\x61ta_source_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12+\n\x04type\x18\x03 \x01(\x0e\x32\x1d.cqc.assets.v1.DataSourceType\x12\x15\n\x03url\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10*\x9f\x02\n\tAssetType\x12\x1a\n\x16\x41SSET_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41SSET_TYPE_NATIVE\x10\x01\x12\x14\n\x10\x41SSET_TYPE_TOKEN\x10\x02\x12\x16\n\x12\x41SSET_TYPE_WRAPPED\x10\x03\x12\x16\n\x12\x41SSET_TYPE_BRIDGED\x10\x04\x12\x15\n\x11\x41SSET_TYPE_STAKED\x10\x05\x12\x11\n\rASSET_TYPE_LP\x10\x06\x12\x16\n\x12\x41SSET_TYPE_RECEIPT\x10\x07\x12\x13\n\x0f\x41SSET_TYPE_FIAT\x10\x08\x12\x14\n\x10\x41SSET_TYPE_INDEX\x10\t\x12\x18\n\x14\x41SSET_TYPE_SYNTHETIC\x10\n\x12\x12\n\x0e\x41SSET_TYPE_NFT\x10\x0b*|\n\x0b\x41ssetStatus\x12\x1c\n\x18\x41SSET_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SSET_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x41SSET_STATUS_SUPERSEDED\x10\x02\x12\x19\n\x15\x41SSET_STATUS_INACTIVE\x10\x03*\xb3\x01\n\x0e\x44\x61taSourceType\x12 \n\x1c\x44\x41TA_SOURCE_TYPE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x44\x41TA_SOURCE_TYPE_AGGREGATOR\x10\x01\x12\x1b\n\x17\x44\x41TA_SOURCE_TYPE_ORACLE\x10\x02\x12\x1d\n\x19\x44\x41TA_SOURCE_TYPE_REGISTRY\x10\x03\x12\"\n\x1e\x44\x41TA_SOURCE_TYPE_CHAIN_INDEXER\x10\x04\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/assets/v1/asset.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63qc/assets/v1/data_source.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x04\n\x05\x41sset\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x19\n\x06symbol\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x18\n\x04name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x30\n\x04type\x18\x04 \x01(\x0e\x32\x18.cqc.assets.v1.AssetTypeB\x08\xbaH\x05\x82\x01\x02 \x00\x12&\n\x10\x64isplay_decimals\x18\x05 \x01(\rB\x07\xbaH\x04*\x02\x18&H\x00\x88\x01\x01\x12$\n\x0cpeg_asset_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x01\x88\x01\x01\x12*\n\x06status\x18\x07 \x01(\x0e\x32\x1a.cqc.assets.v1.AssetStatus\x12!\n\x07\x61liases\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x18\x01\"\x06r\x04\x10\x01\x18@\x12\x10\n\x08revision\x18\t \x01(\x04\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp:w\xbaHt\x1ar\n\tasset.peg\x12&peg_asset_id must differ from asset_id\x1a=!has(this.peg_asset_id) || this.peg_asset_id != this.asset_idB\x13\n\x11_display_decimalsB\x0f\n\r_peg_asset_id\"\xd1\x04\n\x0f\x41ssetIdentifier\x12\x1f\n\ridentifier_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12.\n\x0b\x64\x61ta_source\x18\x03 \x01(\x0e\x32\x19.cqc.assets.v1.DataSource\x12!\n\x0fraw_data_source\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\x0b\x65xternal_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12.\n\nvalid_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x08 \x01(\x04:\x9b\x02\xbaH\x97\x02\x1a\x82\x01\n\x1c\x61sset_identifier.data_source\x12)set either data_source or raw_data_source\x1a\x37(this.data_source != 0) != (this.raw_data_source != \'\')\x1a\x8f\x01\n\x19\x61sset_identifier.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to*\xd0\x02\n\tAssetType\x12\x1a\n\x16\x41SSET_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41SSET_TYPE_NATIVE\x10\x01\x12\x14\n\x10\x41SSET_TYPE_TOKEN\x10\x02\x12\x16\n\x12\x41SSET_TYPE_WRAPPED\x10\x03\x12\x16\n\x12\x41SSET_TYPE_BRIDGED\x10\x04\x12\x15\n\x11\x41SSET_TYPE_STAKED\x10\x05\x12\x11\n\rASSET_TYPE_LP\x10\x06\x12\x16\n\x12\x41SSET_TYPE_RECEIPT\x10\x07\x12\x13\n\x0f\x41SSET_TYPE_FIAT\x10\x08\x12\x14\n\x10\x41SSET_TYPE_INDEX\x10\t\x12\x18\n\x14\x41SSET_TYPE_SYNTHETIC\x10\n\x12\x12\n\x0e\x41SSET_TYPE_NFT\x10\x0b\x12\x15\n\x11\x41SSET_TYPE_EQUITY\x10\x0c\x12\x18\n\x14\x41SSET_TYPE_COMMODITY\x10\r*|\n\x0b\x41ssetStatus\x12\x1c\n\x18\x41SSET_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41SSET_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x41SSET_STATUS_SUPERSEDED\x10\x02\x12\x19\n\x15\x41SSET_STATUS_INACTIVE\x10\x03\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,34 +42,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSET'].fields_by_name['symbol']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_ASSET'].fields_by_name['name']._loaded_options = None
   _globals['_ASSET'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
+  _globals['_ASSET'].fields_by_name['type']._loaded_options = None
+  _globals['_ASSET'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002 \000'
   _globals['_ASSET'].fields_by_name['display_decimals']._loaded_options = None
   _globals['_ASSET'].fields_by_name['display_decimals']._serialized_options = b'\272H\004*\002\030&'
   _globals['_ASSET'].fields_by_name['peg_asset_id']._loaded_options = None
   _globals['_ASSET'].fields_by_name['peg_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_ASSET'].fields_by_name['aliases']._loaded_options = None
   _globals['_ASSET'].fields_by_name['aliases']._serialized_options = b'\272H\r\222\001\n\030\001\"\006r\004\020\001\030@'
+  _globals['_ASSET']._loaded_options = None
+  _globals['_ASSET']._serialized_options = b'\272Ht\032r\n\tasset.peg\022&peg_asset_id must differ from asset_id\032=!has(this.peg_asset_id) || this.peg_asset_id != this.asset_id'
+  _globals['_ASSETIDENTIFIER'].fields_by_name['identifier_id']._loaded_options = None
+  _globals['_ASSETIDENTIFIER'].fields_by_name['identifier_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ASSETIDENTIFIER'].fields_by_name['asset_id']._loaded_options = None
   _globals['_ASSETIDENTIFIER'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
-  _globals['_ASSETIDENTIFIER'].fields_by_name['data_source_id']._loaded_options = None
-  _globals['_ASSETIDENTIFIER'].fields_by_name['data_source_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_ASSETIDENTIFIER'].fields_by_name['raw_data_source']._loaded_options = None
+  _globals['_ASSETIDENTIFIER'].fields_by_name['raw_data_source']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ASSETIDENTIFIER'].fields_by_name['external_id']._loaded_options = None
   _globals['_ASSETIDENTIFIER'].fields_by_name['external_id']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
-  _globals['_DATASOURCE'].fields_by_name['data_source_id']._loaded_options = None
-  _globals['_DATASOURCE'].fields_by_name['data_source_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
-  _globals['_DATASOURCE'].fields_by_name['name']._loaded_options = None
-  _globals['_DATASOURCE'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
-  _globals['_DATASOURCE'].fields_by_name['url']._loaded_options = None
-  _globals['_DATASOURCE'].fields_by_name['url']._serialized_options = b'\272H\005r\003\030\200\020'
-  _globals['_ASSETTYPE']._serialized_start=949
-  _globals['_ASSETTYPE']._serialized_end=1236
-  _globals['_ASSETSTATUS']._serialized_start=1238
-  _globals['_ASSETSTATUS']._serialized_end=1362
-  _globals['_DATASOURCETYPE']._serialized_start=1365
-  _globals['_DATASOURCETYPE']._serialized_end=1544
-  _globals['_ASSET']._serialized_start=133
-  _globals['_ASSET']._serialized_end=571
-  _globals['_ASSETIDENTIFIER']._serialized_start=574
-  _globals['_ASSETIDENTIFIER']._serialized_end=801
-  _globals['_DATASOURCE']._serialized_start=804
-  _globals['_DATASOURCE']._serialized_end=946
+  _globals['_ASSETIDENTIFIER']._loaded_options = None
+  _globals['_ASSETIDENTIFIER']._serialized_options = b'\272H\227\002\032\202\001\n\034asset_identifier.data_source\022)set either data_source or raw_data_source\0327(this.data_source != 0) != (this.raw_data_source != \'\')\032\217\001\n\031asset_identifier.validity\022!valid_to must be after valid_from\032O!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to'
+  _globals['_ASSETTYPE']._serialized_start=1334
+  _globals['_ASSETTYPE']._serialized_end=1670
+  _globals['_ASSETSTATUS']._serialized_start=1672
+  _globals['_ASSETSTATUS']._serialized_end=1796
+  _globals['_ASSET']._serialized_start=166
+  _globals['_ASSET']._serialized_end=735
+  _globals['_ASSETIDENTIFIER']._serialized_start=738
+  _globals['_ASSETIDENTIFIER']._serialized_end=1331
 # @@protoc_insertion_point(module_scope)

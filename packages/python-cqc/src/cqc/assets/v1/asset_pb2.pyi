@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.assets.v1 import data_source_pb2 as _data_source_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -45,11 +46,17 @@ class _AssetTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AssetType.V
     ASSET_TYPE_FIAT: _AssetType.ValueType  # 8
     """Money issued by a state, such as USD."""
     ASSET_TYPE_INDEX: _AssetType.ValueType  # 9
-    """A number computed from prices, which can be quoted but not held."""
+    """A number computed from prices, such as the value of a basket. Can be quoted and followed by derivatives, but not
+    held.
+    """
     ASSET_TYPE_SYNTHETIC: _AssetType.ValueType  # 10
     """A token that tracks the price of something without being redeemable for it."""
     ASSET_TYPE_NFT: _AssetType.ValueType  # 11
     """A collection of tokens that differ from one another."""
+    ASSET_TYPE_EQUITY: _AssetType.ValueType  # 12
+    """A share of a company or a fund, such as AAPL. A token that represents the share is an asset of its own."""
+    ASSET_TYPE_COMMODITY: _AssetType.ValueType  # 13
+    """A physical good, such as gold or crude oil. A token that represents the good is an asset of its own."""
 
 class AssetType(_AssetType, metaclass=_AssetTypeEnumTypeWrapper):
     """Kinds of asset."""
@@ -73,11 +80,17 @@ ASSET_TYPE_RECEIPT: AssetType.ValueType  # 7
 ASSET_TYPE_FIAT: AssetType.ValueType  # 8
 """Money issued by a state, such as USD."""
 ASSET_TYPE_INDEX: AssetType.ValueType  # 9
-"""A number computed from prices, which can be quoted but not held."""
+"""A number computed from prices, such as the value of a basket. Can be quoted and followed by derivatives, but not
+held.
+"""
 ASSET_TYPE_SYNTHETIC: AssetType.ValueType  # 10
 """A token that tracks the price of something without being redeemable for it."""
 ASSET_TYPE_NFT: AssetType.ValueType  # 11
 """A collection of tokens that differ from one another."""
+ASSET_TYPE_EQUITY: AssetType.ValueType  # 12
+"""A share of a company or a fund, such as AAPL. A token that represents the share is an asset of its own."""
+ASSET_TYPE_COMMODITY: AssetType.ValueType  # 13
+"""A physical good, such as gold or crude oil. A token that represents the good is an asset of its own."""
 Global___AssetType: _TypeAlias = AssetType  # noqa: Y015
 
 class _AssetStatus:
@@ -108,41 +121,9 @@ ASSET_STATUS_INACTIVE: AssetStatus.ValueType  # 3
 """No longer traded."""
 Global___AssetStatus: _TypeAlias = AssetStatus  # noqa: Y015
 
-class _DataSourceType:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _DataSourceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataSourceType.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    DATA_SOURCE_TYPE_UNSPECIFIED: _DataSourceType.ValueType  # 0
-    """Not known."""
-    DATA_SOURCE_TYPE_AGGREGATOR: _DataSourceType.ValueType  # 1
-    """Collects prices and descriptions from many markets, such as CoinGecko."""
-    DATA_SOURCE_TYPE_ORACLE: _DataSourceType.ValueType  # 2
-    """Publishes prices on a chain, such as Chainlink."""
-    DATA_SOURCE_TYPE_REGISTRY: _DataSourceType.ValueType  # 3
-    """Assigns identifiers, such as the ISO 24165 registry of digital tokens."""
-    DATA_SOURCE_TYPE_CHAIN_INDEXER: _DataSourceType.ValueType  # 4
-    """Reads chains and answers queries about what happened there."""
-
-class DataSourceType(_DataSourceType, metaclass=_DataSourceTypeEnumTypeWrapper):
-    """Kinds of information provider."""
-
-DATA_SOURCE_TYPE_UNSPECIFIED: DataSourceType.ValueType  # 0
-"""Not known."""
-DATA_SOURCE_TYPE_AGGREGATOR: DataSourceType.ValueType  # 1
-"""Collects prices and descriptions from many markets, such as CoinGecko."""
-DATA_SOURCE_TYPE_ORACLE: DataSourceType.ValueType  # 2
-"""Publishes prices on a chain, such as Chainlink."""
-DATA_SOURCE_TYPE_REGISTRY: DataSourceType.ValueType  # 3
-"""Assigns identifiers, such as the ISO 24165 registry of digital tokens."""
-DATA_SOURCE_TYPE_CHAIN_INDEXER: DataSourceType.ValueType  # 4
-"""Reads chains and answers queries about what happened there."""
-Global___DataSourceType: _TypeAlias = DataSourceType  # noqa: Y015
-
 @_typing.final
 class Asset(_message.Message):
-    """Something of value that can be held: a coin, a token, or money.
+    """Something that has a price: a coin, a token, money, a share, a commodity, or an index of such things.
 
     An asset is the same on every chain: WETH on two chains is one asset with two deployments. A third party's bridged
     claim is a separate asset.
@@ -162,8 +143,8 @@ class Asset(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused. The first
-    asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
+    """Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Proposed by the caller that creates the asset, immutable, never
+    reused. The first asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
     """
     symbol: _builtins.str
     """Ticker as traders write it, such as `USDC`. Not unique, and changes with a rebrand."""
@@ -187,11 +168,11 @@ class Asset(_message.Message):
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was created."""
+        """When the record was created. Absent only in a request to create the record."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record last changed."""
+        """When the record last changed. Absent only in a request to create the record."""
 
     def __init__(
         self,
@@ -233,18 +214,27 @@ class AssetIdentifier(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    IDENTIFIER_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
-    DATA_SOURCE_ID_FIELD_NUMBER: _builtins.int
+    DATA_SOURCE_FIELD_NUMBER: _builtins.int
+    RAW_DATA_SOURCE_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    identifier_id: _builtins.str
+    """Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record."""
     asset_id: _builtins.str
     """Asset that the identifier names."""
-    data_source_id: _builtins.str
-    """Id of the DataSource that assigned the identifier."""
+    data_source: _data_source_pb2.DataSource.ValueType
+    """Provider that assigned the identifier; unspecified if `raw_data_source` names it."""
+    raw_data_source: _builtins.str
+    """Name of a provider that DataSource lacks. Empty if `data_source` is set."""
     external_id: _builtins.str
-    """The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON."""
+    """The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON. At
+    any one time the provider and this id name one asset: the validities of identifiers with the same provider and id
+    do not overlap.
+    """
     revision: _builtins.int
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
@@ -258,8 +248,10 @@ class AssetIdentifier(_message.Message):
     def __init__(
         self,
         *,
+        identifier_id: _builtins.str = ...,
         asset_id: _builtins.str = ...,
-        data_source_id: _builtins.str = ...,
+        data_source: _data_source_pb2.DataSource.ValueType = ...,
+        raw_data_source: _builtins.str = ...,
         external_id: _builtins.str = ...,
         valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_to: _timestamp_pb2.Timestamp | None = ...,
@@ -267,42 +259,8 @@ class AssetIdentifier(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "data_source_id", b"data_source_id", "external_id", b"external_id", "revision", b"revision", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "data_source", b"data_source", "external_id", b"external_id", "identifier_id", b"identifier_id", "raw_data_source", b"raw_data_source", "revision", b"revision", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssetIdentifier: _TypeAlias = AssetIdentifier  # noqa: Y015
-
-@_typing.final
-class DataSource(_message.Message):
-    """An information provider, such as CoinGecko. Places to trade are Venues instead."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    DATA_SOURCE_ID_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    TYPE_FIELD_NUMBER: _builtins.int
-    URL_FIELD_NUMBER: _builtins.int
-    data_source_id: _builtins.str
-    """Stable id such as `coingecko`."""
-    name: _builtins.str
-    """Display name."""
-    type: Global___DataSourceType.ValueType
-    """Kind of provider."""
-    url: _builtins.str
-    """Address of the provider's website. Empty if there is none."""
-    def __init__(
-        self,
-        *,
-        data_source_id: _builtins.str = ...,
-        name: _builtins.str = ...,
-        type: Global___DataSourceType.ValueType = ...,
-        url: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_source_id", b"data_source_id", "name", b"name", "type", b"type", "url", b"url"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___DataSource: _TypeAlias = DataSource  # noqa: Y015

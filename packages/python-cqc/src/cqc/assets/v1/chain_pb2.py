@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/assets/v1/chain.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf7\x02\n\x05\x43hain\x12\x1b\n\x08\x63hain_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\"\n\x0fnative_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\'\n\x0fparent_chain_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x00\x88\x01\x01\x12\x0f\n\x07testnet\x18\x05 \x01(\x08\x12-\n\nblock_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x12safe_confirmations\x18\x07 \x01(\rH\x01\x88\x01\x01\x12\x1e\n\x0c\x65xplorer_url\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12,\n\x08valid_to\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\n \x01(\x04\x42\x12\n\x10_parent_chain_idB\x15\n\x13_safe_confirmationsBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/assets/v1/chain.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\x04\n\x05\x43hain\x12\x1b\n\x08\x63hain_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\"\n\x0fnative_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\'\n\x0fparent_chain_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x00\x88\x01\x01\x12\x0f\n\x07testnet\x18\x05 \x01(\x08\x12\x37\n\nblock_time\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00\x12\x1f\n\x12safe_confirmations\x18\x07 \x01(\rH\x01\x88\x01\x01\x12\x1e\n\x0c\x65xplorer_url\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12,\n\x08valid_to\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\n \x01(\x04:\x84\x01\xbaH\x80\x01\x1a~\n\x0c\x63hain.parent\x12)parent_chain_id must differ from chain_id\x1a\x43!has(this.parent_chain_id) || this.parent_chain_id != this.chain_idB\x12\n\x10_parent_chain_idB\x15\n\x13_safe_confirmationsBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,8 +44,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHAIN'].fields_by_name['native_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_CHAIN'].fields_by_name['parent_chain_id']._loaded_options = None
   _globals['_CHAIN'].fields_by_name['parent_chain_id']._serialized_options = b'\272H\006r\004\240\211\'\001'
+  _globals['_CHAIN'].fields_by_name['block_time']._loaded_options = None
+  _globals['_CHAIN'].fields_by_name['block_time']._serialized_options = b'\272H\005\252\001\002*\000'
   _globals['_CHAIN'].fields_by_name['explorer_url']._loaded_options = None
   _globals['_CHAIN'].fields_by_name['explorer_url']._serialized_options = b'\272H\005r\003\030\200\020'
+  _globals['_CHAIN']._loaded_options = None
+  _globals['_CHAIN']._serialized_options = b'\272H\200\001\032~\n\014chain.parent\022)parent_chain_id must differ from chain_id\032C!has(this.parent_chain_id) || this.parent_chain_id != this.chain_id'
   _globals['_CHAIN']._serialized_start=165
-  _globals['_CHAIN']._serialized_end=540
+  _globals['_CHAIN']._serialized_end=685
 # @@protoc_insertion_point(module_scope)

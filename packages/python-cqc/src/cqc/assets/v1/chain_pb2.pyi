@@ -54,7 +54,7 @@ class Chain(_message.Message):
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def block_time(self) -> _duration_pb2.Duration:
-        """Usual time between blocks. Absent if unknown."""
+        """Usual time between blocks, greater than zero. Absent if unknown."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:

@@ -27,7 +27,7 @@ from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/assets/v1/group.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x02\n\nAssetGroup\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x30\n\x07members\x18\x04 \x03(\x0b\x32\x1f.cqc.assets.v1.AssetGroupMember\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb8\x01\n\x10\x41ssetGroupMember\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x1e\n\x06weight\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12.\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07_weightBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/assets/v1/group.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x02\n\nAssetGroup\x12\x1c\n\x08group_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x30\n\x07members\x18\x04 \x03(\x0b\x32\x1f.cqc.assets.v1.AssetGroupMember\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd3\x02\n\x10\x41ssetGroupMember\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x1e\n\x06weight\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12.\n\nvalid_from\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x98\x01\xbaH\x94\x01\x1a\x91\x01\n\x1b\x61sset_group_member.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\t\n\x07_weightBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,8 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSETGROUPMEMBER'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_ASSETGROUPMEMBER'].fields_by_name['weight']._loaded_options = None
   _globals['_ASSETGROUPMEMBER'].fields_by_name['weight']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_ASSETGROUPMEMBER']._loaded_options = None
+  _globals['_ASSETGROUPMEMBER']._serialized_options = b'\272H\224\001\032\221\001\n\033asset_group_member.validity\022!valid_to must be after valid_from\032O!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to'
   _globals['_ASSETGROUP']._serialized_start=133
   _globals['_ASSETGROUP']._serialized_end=396
   _globals['_ASSETGROUPMEMBER']._serialized_start=399
-  _globals['_ASSETGROUPMEMBER']._serialized_end=583
+  _globals['_ASSETGROUPMEMBER']._serialized_end=738
 # @@protoc_insertion_point(module_scope)

@@ -33,7 +33,7 @@ class AssetGroup(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     group_id: _builtins.str
-    """Opaque id assigned by this system."""
+    """Readable id such as `defi`. Proposed by the caller that creates the group, immutable, never reused."""
     name: _builtins.str
     """Display name."""
     description: _builtins.str
@@ -42,15 +42,17 @@ class AssetGroup(_message.Message):
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssetGroupMember]:
-        """Current and former members of the group."""
+        """Current and former members of the group, in no particular order. The validities of one asset's memberships do not
+        overlap.
+        """
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was created."""
+        """When the record was created. Absent only in a request to create the record."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record last changed."""
+        """When the record last changed. Absent only in a request to create the record."""
 
     def __init__(
         self,
@@ -84,8 +86,8 @@ class AssetGroupMember(_message.Message):
     asset_id: _builtins.str
     """Asset that belongs to the group."""
     weight: _builtins.str
-    """Weight of the asset as a fraction of the group. The weights of all current members add up to 1. Absent in a group
-    without weights.
+    """Weight of the asset as a fraction of the group, such as 0.25; negative for a short component. The weights of all
+    current members add up to 1. Absent in a group without weights.
     """
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:

@@ -27,7 +27,7 @@ from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63qc/assets/v1/onchain.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x03\n\nOnchainRef\x12\x1b\n\x08\x63hain_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01\x12\"\n\x0etransaction_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x19\n\x0c\x62lock_number\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12!\n\nblock_hash\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x01\x88\x01\x01\x12\x16\n\tlog_index\x18\x05 \x01(\rH\x02\x88\x01\x01\x12\x12\n\x05nonce\x18\x06 \x01(\x04H\x03\x88\x01\x01\x12 \n\x08gas_used\x18\x07 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x04\x88\x01\x01\x12!\n\tgas_price\x18\x08 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x05\x88\x01\x01\x12\"\n\x0breplaced_by\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x06\x88\x01\x01\x12)\n\x08\x66inality\x18\n \x01(\x0e\x32\x17.cqc.assets.v1.Finality\x12.\n\nblock_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0f\n\r_block_numberB\r\n\x0b_block_hashB\x0c\n\n_log_indexB\x08\n\x06_nonceB\x0b\n\t_gas_usedB\x0c\n\n_gas_priceB\x0e\n\x0c_replaced_by*\x8e\x01\n\x08\x46inality\x12\x18\n\x14\x46INALITY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46INALITY_PENDING\x10\x01\x12\x15\n\x11\x46INALITY_INCLUDED\x10\x02\x12\x11\n\rFINALITY_SAFE\x10\x03\x12\x12\n\x0e\x46INALITY_FINAL\x10\x04\x12\x14\n\x10\x46INALITY_REORGED\x10\x05\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63qc/assets/v1/onchain.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc1\x04\n\nOnchainRef\x12 \n\x08\x63hain_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x00\x88\x01\x01\x12\x19\n\x07network\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12%\n\x0etransaction_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x01\x88\x01\x01\x12\x19\n\x0c\x62lock_number\x18\x04 \x01(\x04H\x02\x88\x01\x01\x12!\n\nblock_hash\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01H\x03\x88\x01\x01\x12\x16\n\tlog_index\x18\x06 \x01(\rH\x04\x88\x01\x01\x12\x12\n\x05nonce\x18\x07 \x01(\x04H\x05\x88\x01\x01\x12 \n\x08gas_used\x18\x08 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x06\x88\x01\x01\x12!\n\tgas_price\x18\t \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x07\x88\x01\x01\x12\"\n\x0breplaced_by\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x08\x88\x01\x01\x12)\n\x08\x66inality\x18\x0b \x01(\x0e\x32\x17.cqc.assets.v1.Finality\x12\x1e\n\x0craw_finality\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12.\n\nblock_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_chain_idB\x11\n\x0f_transaction_idB\x0f\n\r_block_numberB\r\n\x0b_block_hashB\x0c\n\n_log_indexB\x08\n\x06_nonceB\x0b\n\t_gas_usedB\x0c\n\n_gas_priceB\x0e\n\x0c_replaced_by*\x8e\x01\n\x08\x46inality\x12\x18\n\x14\x46INALITY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46INALITY_PENDING\x10\x01\x12\x15\n\x11\x46INALITY_INCLUDED\x10\x02\x12\x11\n\rFINALITY_SAFE\x10\x03\x12\x12\n\x0e\x46INALITY_FINAL\x10\x04\x12\x14\n\x10\x46INALITY_REORGED\x10\x05\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1'
   _globals['_ONCHAINREF'].fields_by_name['chain_id']._loaded_options = None
   _globals['_ONCHAINREF'].fields_by_name['chain_id']._serialized_options = b'\272H\006r\004\240\211\'\001'
+  _globals['_ONCHAINREF'].fields_by_name['network']._loaded_options = None
+  _globals['_ONCHAINREF'].fields_by_name['network']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ONCHAINREF'].fields_by_name['transaction_id']._loaded_options = None
-  _globals['_ONCHAINREF'].fields_by_name['transaction_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_ONCHAINREF'].fields_by_name['transaction_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_ONCHAINREF'].fields_by_name['block_hash']._loaded_options = None
   _globals['_ONCHAINREF'].fields_by_name['block_hash']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ONCHAINREF'].fields_by_name['gas_used']._loaded_options = None
@@ -46,9 +48,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ONCHAINREF'].fields_by_name['gas_price']._loaded_options = None
   _globals['_ONCHAINREF'].fields_by_name['gas_price']._serialized_options = b'\272H\006r\004\240\210\'\001'
   _globals['_ONCHAINREF'].fields_by_name['replaced_by']._loaded_options = None
-  _globals['_ONCHAINREF'].fields_by_name['replaced_by']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_FINALITY']._serialized_start=616
-  _globals['_FINALITY']._serialized_end=758
+  _globals['_ONCHAINREF'].fields_by_name['replaced_by']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_ONCHAINREF'].fields_by_name['raw_finality']._loaded_options = None
+  _globals['_ONCHAINREF'].fields_by_name['raw_finality']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_FINALITY']._serialized_start=715
+  _globals['_FINALITY']._serialized_end=857
   _globals['_ONCHAINREF']._serialized_start=135
-  _globals['_ONCHAINREF']._serialized_end=613
+  _globals['_ONCHAINREF']._serialized_end=712
 # @@protoc_insertion_point(module_scope)

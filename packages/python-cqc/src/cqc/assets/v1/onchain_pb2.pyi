@@ -56,11 +56,16 @@ Global___Finality: _TypeAlias = Finality  # noqa: Y015
 
 @_typing.final
 class OnchainRef(_message.Message):
-    """Where on a chain something happened: the transaction behind a swap, a fill or a transfer."""
+    """Where on a chain something happened: the transaction behind a swap, a fill or a transfer, or the block of a state.
+
+    Every field is absent if the source does not report it: a fact may know a block without a transaction, or a
+    transaction on a network that is not mapped to a chain.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CHAIN_ID_FIELD_NUMBER: _builtins.int
+    NETWORK_FIELD_NUMBER: _builtins.int
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     BLOCK_NUMBER_FIELD_NUMBER: _builtins.int
     BLOCK_HASH_FIELD_NUMBER: _builtins.int
@@ -70,17 +75,22 @@ class OnchainRef(_message.Message):
     GAS_PRICE_FIELD_NUMBER: _builtins.int
     REPLACED_BY_FIELD_NUMBER: _builtins.int
     FINALITY_FIELD_NUMBER: _builtins.int
+    RAW_FINALITY_FIELD_NUMBER: _builtins.int
     BLOCK_TIME_FIELD_NUMBER: _builtins.int
     chain_id: _builtins.str
-    """CAIP-2 id of the chain, such as `eip155:1`."""
+    """CAIP-2 id of the chain, such as `eip155:1`. Absent if `network` is not mapped to a chain."""
+    network: _builtins.str
+    """The venue's own name of the chain or network, such as `ERC20` or `Arbitrum One`. Empty if it has none."""
     transaction_id: _builtins.str
-    """Hash or id of the transaction as the chain spells it, in lower case on EVM chains."""
+    """Hash or id of the transaction as the chain spells it, in lower case on EVM chains. Absent if the record concerns a
+    whole block.
+    """
     block_number: _builtins.int
     """Number of the block (height or slot). Absent while the transaction is pending."""
     block_hash: _builtins.str
     """Hash of the block. Absent while the transaction is pending, or if the chain has no block hashes."""
     log_index: _builtins.int
-    """Position of the event among the logs of the block. Absent if the chain has no logs."""
+    """Position of the event among the logs of the block, counted from 0. Absent if the chain has no logs."""
     nonce: _builtins.int
     """Sequence number of the transaction among those of its sender. Absent if the chain does not number them."""
     gas_used: _builtins.str
@@ -95,6 +105,8 @@ class OnchainRef(_message.Message):
     """
     finality: Global___Finality.ValueType
     """How certain it is that the transaction stays on the chain."""
+    raw_finality: _builtins.str
+    """The source's own value for `finality`, such as `confirmed`. Empty if the source has none."""
     @_builtins.property
     def block_time(self) -> _timestamp_pb2.Timestamp:
         """Timestamp of the block. Absent while the transaction is pending."""
@@ -102,8 +114,9 @@ class OnchainRef(_message.Message):
     def __init__(
         self,
         *,
-        chain_id: _builtins.str = ...,
-        transaction_id: _builtins.str = ...,
+        chain_id: _builtins.str | None = ...,
+        network: _builtins.str = ...,
+        transaction_id: _builtins.str | None = ...,
         block_number: _builtins.int | None = ...,
         block_hash: _builtins.str | None = ...,
         log_index: _builtins.int | None = ...,
@@ -112,16 +125,19 @@ class OnchainRef(_message.Message):
         gas_price: _builtins.str | None = ...,
         replaced_by: _builtins.str | None = ...,
         finality: Global___Finality.ValueType = ...,
+        raw_finality: _builtins.str = ...,
         block_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_block_hash", b"_block_hash", "_block_number", b"_block_number", "_gas_price", b"_gas_price", "_gas_used", b"_gas_used", "_log_index", b"_log_index", "_nonce", b"_nonce", "_replaced_by", b"_replaced_by", "block_hash", b"block_hash", "block_number", b"block_number", "block_time", b"block_time", "gas_price", b"gas_price", "gas_used", b"gas_used", "log_index", b"log_index", "nonce", b"nonce", "replaced_by", b"replaced_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_block_hash", b"_block_hash", "_block_number", b"_block_number", "_chain_id", b"_chain_id", "_gas_price", b"_gas_price", "_gas_used", b"_gas_used", "_log_index", b"_log_index", "_nonce", b"_nonce", "_replaced_by", b"_replaced_by", "_transaction_id", b"_transaction_id", "block_hash", b"block_hash", "block_number", b"block_number", "block_time", b"block_time", "chain_id", b"chain_id", "gas_price", b"gas_price", "gas_used", b"gas_used", "log_index", b"log_index", "nonce", b"nonce", "replaced_by", b"replaced_by", "transaction_id", b"transaction_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block_hash", b"_block_hash", "_block_number", b"_block_number", "_gas_price", b"_gas_price", "_gas_used", b"_gas_used", "_log_index", b"_log_index", "_nonce", b"_nonce", "_replaced_by", b"_replaced_by", "block_hash", b"block_hash", "block_number", b"block_number", "block_time", b"block_time", "chain_id", b"chain_id", "finality", b"finality", "gas_price", b"gas_price", "gas_used", b"gas_used", "log_index", b"log_index", "nonce", b"nonce", "replaced_by", b"replaced_by", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block_hash", b"_block_hash", "_block_number", b"_block_number", "_chain_id", b"_chain_id", "_gas_price", b"_gas_price", "_gas_used", b"_gas_used", "_log_index", b"_log_index", "_nonce", b"_nonce", "_replaced_by", b"_replaced_by", "_transaction_id", b"_transaction_id", "block_hash", b"block_hash", "block_number", b"block_number", "block_time", b"block_time", "chain_id", b"chain_id", "finality", b"finality", "gas_price", b"gas_price", "gas_used", b"gas_used", "log_index", b"log_index", "network", b"network", "nonce", b"nonce", "raw_finality", b"raw_finality", "replaced_by", b"replaced_by", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__block_hash: _TypeAlias = _typing.Literal["block_hash"]  # noqa: Y015
     _WhichOneofArgType__block_hash: _TypeAlias = _typing.Literal["_block_hash", b"_block_hash"]  # noqa: Y015
     _WhichOneofReturnType__block_number: _TypeAlias = _typing.Literal["block_number"]  # noqa: Y015
     _WhichOneofArgType__block_number: _TypeAlias = _typing.Literal["_block_number", b"_block_number"]  # noqa: Y015
+    _WhichOneofReturnType__chain_id: _TypeAlias = _typing.Literal["chain_id"]  # noqa: Y015
+    _WhichOneofArgType__chain_id: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id"]  # noqa: Y015
     _WhichOneofReturnType__gas_price: _TypeAlias = _typing.Literal["gas_price"]  # noqa: Y015
     _WhichOneofArgType__gas_price: _TypeAlias = _typing.Literal["_gas_price", b"_gas_price"]  # noqa: Y015
     _WhichOneofReturnType__gas_used: _TypeAlias = _typing.Literal["gas_used"]  # noqa: Y015
@@ -132,10 +148,14 @@ class OnchainRef(_message.Message):
     _WhichOneofArgType__nonce: _TypeAlias = _typing.Literal["_nonce", b"_nonce"]  # noqa: Y015
     _WhichOneofReturnType__replaced_by: _TypeAlias = _typing.Literal["replaced_by"]  # noqa: Y015
     _WhichOneofArgType__replaced_by: _TypeAlias = _typing.Literal["_replaced_by", b"_replaced_by"]  # noqa: Y015
+    _WhichOneofReturnType__transaction_id: _TypeAlias = _typing.Literal["transaction_id"]  # noqa: Y015
+    _WhichOneofArgType__transaction_id: _TypeAlias = _typing.Literal["_transaction_id", b"_transaction_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__block_hash) -> _WhichOneofReturnType__block_hash | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__block_number) -> _WhichOneofReturnType__block_number | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__chain_id) -> _WhichOneofReturnType__chain_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gas_price) -> _WhichOneofReturnType__gas_price | None: ...
     @_typing.overload
@@ -146,5 +166,7 @@ class OnchainRef(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__nonce) -> _WhichOneofReturnType__nonce | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__replaced_by) -> _WhichOneofReturnType__replaced_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__transaction_id) -> _WhichOneofReturnType__transaction_id | None: ...
 
 Global___OnchainRef: _TypeAlias = OnchainRef  # noqa: Y015

@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.assets.v1 import data_source_pb2 as cqc_dot_assets_dot_v1_dot_data__source__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63qc/assets/v1/quality.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x03\n\x10\x41ssetQualityFlag\x12\x1b\n\x07\x66lag_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1b\n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12%\n\rdeployment_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xb0\x89\'\x01H\x00\x88\x01\x01\x12%\n\x04type\x18\x04 \x01(\x0e\x32\x17.cqc.assets.v1.FlagType\x12-\n\x08severity\x18\x05 \x01(\x0e\x32\x1b.cqc.assets.v1.FlagSeverity\x12\x1a\n\x06source\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x06reason\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1e\n\x0c\x65vidence_url\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x35\n\traised_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bresolved_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0b \x01(\x04\x42\x10\n\x0e_deployment_id*\x9e\x02\n\x08\x46lagType\x12\x19\n\x15\x46LAG_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46LAG_TYPE_SCAM\x10\x01\x12\x16\n\x12\x46LAG_TYPE_RUG_PULL\x10\x02\x12\x16\n\x12\x46LAG_TYPE_HONEYPOT\x10\x03\x12\x17\n\x13\x46LAG_TYPE_EXPLOITED\x10\x04\x12\x16\n\x12\x46LAG_TYPE_DEPEGGED\x10\x05\x12\x14\n\x10\x46LAG_TYPE_PAUSED\x10\x06\x12\x18\n\x14\x46LAG_TYPE_REGULATORY\x10\x07\x12\x1b\n\x17\x46LAG_TYPE_LOW_LIQUIDITY\x10\x08\x12\x1b\n\x17\x46LAG_TYPE_CONTRACT_RISK\x10\t\x12\x18\n\x14\x46LAG_TYPE_DEPRECATED\x10\n*\xaa\x01\n\x0c\x46lagSeverity\x12\x1d\n\x19\x46LAG_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46LAG_SEVERITY_INFO\x10\x01\x12\x15\n\x11\x46LAG_SEVERITY_LOW\x10\x02\x12\x18\n\x14\x46LAG_SEVERITY_MEDIUM\x10\x03\x12\x16\n\x12\x46LAG_SEVERITY_HIGH\x10\x04\x12\x1a\n\x16\x46LAG_SEVERITY_CRITICAL\x10\x05\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63qc/assets/v1/quality.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63qc/assets/v1/data_source.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9b\x06\n\x10\x41ssetQualityFlag\x12\x19\n\x07\x66lag_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12%\n\rdeployment_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xb0\x89\'\x01H\x00\x88\x01\x01\x12/\n\x04type\x18\x04 \x01(\x0e\x32\x17.cqc.assets.v1.FlagTypeB\x08\xbaH\x05\x82\x01\x02 \x00\x12-\n\x08severity\x18\x05 \x01(\x0e\x32\x1b.cqc.assets.v1.FlagSeverity\x12.\n\x0b\x64\x61ta_source\x18\x06 \x01(\x0e\x32\x19.cqc.assets.v1.DataSource\x12!\n\x0fraw_data_source\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06reason\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1e\n\x0c\x65vidence_url\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12\x35\n\traised_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0bresolved_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0c \x01(\x04:\xae\x02\xbaH\xaa\x02\x1a\x84\x01\n\x1e\x61sset_quality_flag.data_source\x12)set either data_source or raw_data_source\x1a\x37(this.data_source != 0) != (this.raw_data_source != \'\')\x1a\xa0\x01\n\x1e\x61sset_quality_flag.resolved_at\x12(resolved_at must not be before raised_at\x1aT!has(this.resolved_at) || !has(this.raised_at) || this.resolved_at >= this.raised_atB\x10\n\x0e_deployment_id*\x9e\x02\n\x08\x46lagType\x12\x19\n\x15\x46LAG_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46LAG_TYPE_SCAM\x10\x01\x12\x16\n\x12\x46LAG_TYPE_RUG_PULL\x10\x02\x12\x16\n\x12\x46LAG_TYPE_HONEYPOT\x10\x03\x12\x17\n\x13\x46LAG_TYPE_EXPLOITED\x10\x04\x12\x16\n\x12\x46LAG_TYPE_DEPEGGED\x10\x05\x12\x14\n\x10\x46LAG_TYPE_PAUSED\x10\x06\x12\x18\n\x14\x46LAG_TYPE_REGULATORY\x10\x07\x12\x1b\n\x17\x46LAG_TYPE_LOW_LIQUIDITY\x10\x08\x12\x1b\n\x17\x46LAG_TYPE_CONTRACT_RISK\x10\t\x12\x18\n\x14\x46LAG_TYPE_DEPRECATED\x10\n*\xaa\x01\n\x0c\x46lagSeverity\x12\x1d\n\x19\x46LAG_SEVERITY_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46LAG_SEVERITY_INFO\x10\x01\x12\x15\n\x11\x46LAG_SEVERITY_LOW\x10\x02\x12\x18\n\x14\x46LAG_SEVERITY_MEDIUM\x10\x03\x12\x16\n\x12\x46LAG_SEVERITY_HIGH\x10\x04\x12\x1a\n\x16\x46LAG_SEVERITY_CRITICAL\x10\x05\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,23 +37,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1'
   _globals['_ASSETQUALITYFLAG'].fields_by_name['flag_id']._loaded_options = None
-  _globals['_ASSETQUALITYFLAG'].fields_by_name['flag_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_ASSETQUALITYFLAG'].fields_by_name['flag_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ASSETQUALITYFLAG'].fields_by_name['asset_id']._loaded_options = None
   _globals['_ASSETQUALITYFLAG'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_ASSETQUALITYFLAG'].fields_by_name['deployment_id']._loaded_options = None
   _globals['_ASSETQUALITYFLAG'].fields_by_name['deployment_id']._serialized_options = b'\272H\006r\004\260\211\'\001'
-  _globals['_ASSETQUALITYFLAG'].fields_by_name['source']._loaded_options = None
-  _globals['_ASSETQUALITYFLAG'].fields_by_name['source']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_ASSETQUALITYFLAG'].fields_by_name['type']._loaded_options = None
+  _globals['_ASSETQUALITYFLAG'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002 \000'
+  _globals['_ASSETQUALITYFLAG'].fields_by_name['raw_data_source']._loaded_options = None
+  _globals['_ASSETQUALITYFLAG'].fields_by_name['raw_data_source']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ASSETQUALITYFLAG'].fields_by_name['reason']._loaded_options = None
   _globals['_ASSETQUALITYFLAG'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_ASSETQUALITYFLAG'].fields_by_name['evidence_url']._loaded_options = None
   _globals['_ASSETQUALITYFLAG'].fields_by_name['evidence_url']._serialized_options = b'\272H\005r\003\030\200\020'
   _globals['_ASSETQUALITYFLAG'].fields_by_name['raised_at']._loaded_options = None
   _globals['_ASSETQUALITYFLAG'].fields_by_name['raised_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_FLAGTYPE']._serialized_start=565
-  _globals['_FLAGTYPE']._serialized_end=851
-  _globals['_FLAGSEVERITY']._serialized_start=854
-  _globals['_FLAGSEVERITY']._serialized_end=1024
-  _globals['_ASSETQUALITYFLAG']._serialized_start=135
-  _globals['_ASSETQUALITYFLAG']._serialized_end=562
+  _globals['_ASSETQUALITYFLAG']._loaded_options = None
+  _globals['_ASSETQUALITYFLAG']._serialized_options = b'\272H\252\002\032\204\001\n\036asset_quality_flag.data_source\022)set either data_source or raw_data_source\0327(this.data_source != 0) != (this.raw_data_source != \'\')\032\240\001\n\036asset_quality_flag.resolved_at\022(resolved_at must not be before raised_at\032T!has(this.resolved_at) || !has(this.raised_at) || this.resolved_at >= this.raised_at'
+  _globals['_FLAGTYPE']._serialized_start=966
+  _globals['_FLAGTYPE']._serialized_end=1252
+  _globals['_FLAGSEVERITY']._serialized_start=1255
+  _globals['_FLAGSEVERITY']._serialized_end=1425
+  _globals['_ASSETQUALITYFLAG']._serialized_start=168
+  _globals['_ASSETQUALITYFLAG']._serialized_end=963
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cqc.assets.v1 import data_source_pb2 as _data_source_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -121,14 +122,15 @@ class AssetQualityFlag(_message.Message):
     DEPLOYMENT_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
-    SOURCE_FIELD_NUMBER: _builtins.int
+    DATA_SOURCE_FIELD_NUMBER: _builtins.int
+    RAW_DATA_SOURCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     EVIDENCE_URL_FIELD_NUMBER: _builtins.int
     RAISED_AT_FIELD_NUMBER: _builtins.int
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     flag_id: _builtins.str
-    """Opaque id assigned by this system."""
+    """Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record."""
     asset_id: _builtins.str
     """Asset that the warning is about."""
     deployment_id: _builtins.str
@@ -137,14 +139,16 @@ class AssetQualityFlag(_message.Message):
     """Kind of problem."""
     severity: Global___FlagSeverity.ValueType
     """How serious the problem is."""
-    source: _builtins.str
-    """Source of the warning: the id of a DataSource or of one of our services."""
+    data_source: _data_source_pb2.DataSource.ValueType
+    """Provider that raised the warning; unspecified if `raw_data_source` names the source."""
+    raw_data_source: _builtins.str
+    """Name of a source that DataSource lacks, such as one of our services. Empty if `data_source` is set."""
     reason: _builtins.str
     """Human-readable account of what was observed. Empty if there is nothing to add."""
     evidence_url: _builtins.str
     """Address of a page with more information. Empty if there is none."""
     revision: _builtins.int
-    """Version of this record, increased by one at each change."""
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def raised_at(self) -> _timestamp_pb2.Timestamp:
         """When the warning was raised. Always set."""
@@ -161,7 +165,8 @@ class AssetQualityFlag(_message.Message):
         deployment_id: _builtins.str | None = ...,
         type: Global___FlagType.ValueType = ...,
         severity: Global___FlagSeverity.ValueType = ...,
-        source: _builtins.str = ...,
+        data_source: _data_source_pb2.DataSource.ValueType = ...,
+        raw_data_source: _builtins.str = ...,
         reason: _builtins.str = ...,
         evidence_url: _builtins.str = ...,
         raised_at: _timestamp_pb2.Timestamp | None = ...,
@@ -170,7 +175,7 @@ class AssetQualityFlag(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_deployment_id", b"_deployment_id", "deployment_id", b"deployment_id", "raised_at", b"raised_at", "resolved_at", b"resolved_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deployment_id", b"_deployment_id", "asset_id", b"asset_id", "deployment_id", b"deployment_id", "evidence_url", b"evidence_url", "flag_id", b"flag_id", "raised_at", b"raised_at", "reason", b"reason", "resolved_at", b"resolved_at", "revision", b"revision", "severity", b"severity", "source", b"source", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deployment_id", b"_deployment_id", "asset_id", b"asset_id", "data_source", b"data_source", "deployment_id", b"deployment_id", "evidence_url", b"evidence_url", "flag_id", b"flag_id", "raised_at", b"raised_at", "raw_data_source", b"raw_data_source", "reason", b"reason", "resolved_at", b"resolved_at", "revision", b"revision", "severity", b"severity", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__deployment_id: _TypeAlias = _typing.Literal["deployment_id"]  # noqa: Y015
     _WhichOneofArgType__deployment_id: _TypeAlias = _typing.Literal["_deployment_id", b"_deployment_id"]  # noqa: Y015

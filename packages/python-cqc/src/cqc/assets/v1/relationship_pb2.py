@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/assets/v1/relationship.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x03\n\x11\x41ssetRelationship\x12#\n\x0frelationship_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12 \n\rfrom_asset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x1e\n\x0bto_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12-\n\x04type\x18\x04 \x01(\x0e\x32\x1f.cqc.assets.v1.RelationshipType\x12\x1c\n\x04rate\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01H\x00\x88\x01\x01\x12\x17\n\nredeemable\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x33\n\x10unbonding_period\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1f\n\x07haircut\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x02\x88\x01\x01\x12.\n\nvalid_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0b \x01(\x04\x42\x07\n\x05_rateB\r\n\x0b_redeemableB\n\n\x08_haircut*\xce\x02\n\x10RelationshipType\x12!\n\x1dRELATIONSHIP_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RELATIONSHIP_TYPE_WRAPS\x10\x01\x12\x1d\n\x19RELATIONSHIP_TYPE_BRIDGES\x10\x02\x12\x1c\n\x18RELATIONSHIP_TYPE_STAKES\x10\x03\x12\x1f\n\x1bRELATIONSHIP_TYPE_PEGGED_TO\x10\x04\x12\x1b\n\x17RELATIONSHIP_TYPE_LP_OF\x10\x05\x12 \n\x1cRELATIONSHIP_TYPE_RECEIPT_OF\x10\x06\x12\x1c\n\x18RELATIONSHIP_TYPE_TRACKS\x10\x07\x12 \n\x1cRELATIONSHIP_TYPE_SUPERSEDES\x10\x08\x12\x1d\n\x19RELATIONSHIP_TYPE_FORK_OF\x10\tBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/assets/v1/relationship.proto\x12\rcqc.assets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x06\n\x11\x41ssetRelationship\x12!\n\x0frelationship_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\rfrom_asset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x1e\n\x0bto_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x37\n\x04type\x18\x04 \x01(\x0e\x32\x1f.cqc.assets.v1.RelationshipTypeB\x08\xbaH\x05\x82\x01\x02 \x00\x12\x1c\n\x04rate\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01H\x00\x88\x01\x01\x12\x17\n\nredeemable\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12=\n\x10unbonding_period\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02\x32\x00\x12\x1f\n\x07haircut\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x02\x88\x01\x01\x12.\n\nvalid_from\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0b \x01(\x04:\x90\x03\xbaH\x8c\x03\x1ao\n\x19\x61sset_relationship.assets\x12*to_asset_id must differ from from_asset_id\x1a&this.from_asset_id != this.to_asset_id\x1a\x84\x01\n\x1a\x61sset_relationship.haircut\x12\x1bhaircut must be from 0 to 1\x1aI!has(this.haircut) || this.haircut.matches(\'^(0([.][0-9]+)?|1([.]0+)?)$\')\x1a\x91\x01\n\x1b\x61sset_relationship.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\x07\n\x05_rateB\r\n\x0b_redeemableB\n\n\x08_haircut*\xce\x02\n\x10RelationshipType\x12!\n\x1dRELATIONSHIP_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RELATIONSHIP_TYPE_WRAPS\x10\x01\x12\x1d\n\x19RELATIONSHIP_TYPE_BRIDGES\x10\x02\x12\x1c\n\x18RELATIONSHIP_TYPE_STAKES\x10\x03\x12\x1f\n\x1bRELATIONSHIP_TYPE_PEGGED_TO\x10\x04\x12\x1b\n\x17RELATIONSHIP_TYPE_LP_OF\x10\x05\x12 \n\x1cRELATIONSHIP_TYPE_RECEIPT_OF\x10\x06\x12\x1c\n\x18RELATIONSHIP_TYPE_TRACKS\x10\x07\x12 \n\x1cRELATIONSHIP_TYPE_SUPERSEDES\x10\x08\x12\x1d\n\x19RELATIONSHIP_TYPE_FORK_OF\x10\tBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,17 +37,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/assets/v1;assetsv1'
   _globals['_ASSETRELATIONSHIP'].fields_by_name['relationship_id']._loaded_options = None
-  _globals['_ASSETRELATIONSHIP'].fields_by_name['relationship_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_ASSETRELATIONSHIP'].fields_by_name['relationship_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ASSETRELATIONSHIP'].fields_by_name['from_asset_id']._loaded_options = None
   _globals['_ASSETRELATIONSHIP'].fields_by_name['from_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_ASSETRELATIONSHIP'].fields_by_name['to_asset_id']._loaded_options = None
   _globals['_ASSETRELATIONSHIP'].fields_by_name['to_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_ASSETRELATIONSHIP'].fields_by_name['type']._loaded_options = None
+  _globals['_ASSETRELATIONSHIP'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002 \000'
   _globals['_ASSETRELATIONSHIP'].fields_by_name['rate']._loaded_options = None
   _globals['_ASSETRELATIONSHIP'].fields_by_name['rate']._serialized_options = b'\272H\006r\004\230\210\'\001'
+  _globals['_ASSETRELATIONSHIP'].fields_by_name['unbonding_period']._loaded_options = None
+  _globals['_ASSETRELATIONSHIP'].fields_by_name['unbonding_period']._serialized_options = b'\272H\005\252\001\0022\000'
   _globals['_ASSETRELATIONSHIP'].fields_by_name['haircut']._loaded_options = None
   _globals['_ASSETRELATIONSHIP'].fields_by_name['haircut']._serialized_options = b'\272H\006r\004\220\210\'\001'
-  _globals['_RELATIONSHIPTYPE']._serialized_start=633
-  _globals['_RELATIONSHIPTYPE']._serialized_end=967
+  _globals['_ASSETRELATIONSHIP']._loaded_options = None
+  _globals['_ASSETRELATIONSHIP']._serialized_options = b'\272H\214\003\032o\n\031asset_relationship.assets\022*to_asset_id must differ from from_asset_id\032&this.from_asset_id != this.to_asset_id\032\204\001\n\032asset_relationship.haircut\022\033haircut must be from 0 to 1\032I!has(this.haircut) || this.haircut.matches(\'^(0([.][0-9]+)?|1([.]0+)?)$\')\032\221\001\n\033asset_relationship.validity\022!valid_to must be after valid_from\032O!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to'
+  _globals['_RELATIONSHIPTYPE']._serialized_start=1054
+  _globals['_RELATIONSHIPTYPE']._serialized_end=1388
   _globals['_ASSETRELATIONSHIP']._serialized_start=172
-  _globals['_ASSETRELATIONSHIP']._serialized_end=630
+  _globals['_ASSETRELATIONSHIP']._serialized_end=1051
 # @@protoc_insertion_point(module_scope)

@@ -89,7 +89,7 @@ class AssetRelationship(_message.Message):
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     relationship_id: _builtins.str
-    """Opaque id assigned by this system."""
+    """Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record."""
     from_asset_id: _builtins.str
     """Dependent asset, such as `WETH`."""
     to_asset_id: _builtins.str
@@ -97,16 +97,18 @@ class AssetRelationship(_message.Message):
     type: Global___RelationshipType.ValueType
     """Kind of dependence."""
     rate: _builtins.str
-    """Units of `to_asset_id` per unit of `from_asset_id`. Absent if the rate varies or is unknown."""
+    """Units of `to_asset_id` per unit of `from_asset_id`, greater than zero. Absent if the rate varies or is unknown."""
     redeemable: _builtins.bool
     """Whether a holder can exchange `from_asset_id` for `to_asset_id` with the issuer. Absent if unknown."""
     haircut: _builtins.str
-    """Fraction of the value that risk systems deduct, 0 to 1. Absent if none was set."""
+    """Fraction of the value of `from_asset_id` that risk systems deduct, 0 to 1: 0.1 counts 90 %. Absent if none was set,
+    which differs from zero.
+    """
     revision: _builtins.int
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def unbonding_period(self) -> _duration_pb2.Duration:
-        """Time that a redemption takes. Absent if redemption is immediate or not possible."""
+        """Time that a redemption takes, zero or greater. Absent if redemption is immediate or not possible."""
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:

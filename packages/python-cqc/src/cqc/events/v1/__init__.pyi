@@ -7,7 +7,9 @@ from .asset_events_pb2 import AssetActionAnnounced as AssetActionAnnounced
 from .asset_events_pb2 import AssetCreated as AssetCreated
 from .asset_events_pb2 import AssetDeploymentCreated as AssetDeploymentCreated
 from .asset_events_pb2 import AssetUpdated as AssetUpdated
+from .asset_events_pb2 import RegistryRecordChanged as RegistryRecordChanged
 from .asset_events_pb2 import RelationshipEstablished as RelationshipEstablished
+from .event_pb2 import Event as Event
 from .market_events_pb2 import PriceUpdated as PriceUpdated
 from .market_events_pb2 import StreamGap as StreamGap
 from .market_events_pb2 import SymbolCreated as SymbolCreated
@@ -19,10 +21,18 @@ from .order_events_pb2 import OrderAccepted as OrderAccepted
 from .order_events_pb2 import OrderCancelled as OrderCancelled
 from .order_events_pb2 import OrderExpired as OrderExpired
 from .order_events_pb2 import OrderFilled as OrderFilled
+from .order_events_pb2 import OrderListUpdated as OrderListUpdated
 from .order_events_pb2 import OrderPlaced as OrderPlaced
 from .order_events_pb2 import OrderRejected as OrderRejected
 from .order_events_pb2 import OrderReplaced as OrderReplaced
 from .order_events_pb2 import OrderTriggered as OrderTriggered
+from .order_events_pb2 import OrderUpdated as OrderUpdated
+from .order_events_pb2 import QuoteRequestUpdated as QuoteRequestUpdated
+from .order_events_pb2 import ReplaceRejected as ReplaceRejected
+from .order_events_pb2 import TradeCancelled as TradeCancelled
+from .order_events_pb2 import TradeCorrected as TradeCorrected
+from .portfolio_events_pb2 import PortfolioChanged as PortfolioChanged
+from .portfolio_events_pb2 import TransactionRecorded as TransactionRecorded
 from .position_events_pb2 import FundingPaid as FundingPaid
 from .position_events_pb2 import PositionChanged as PositionChanged
 from .position_events_pb2 import PositionClosed as PositionClosed
@@ -43,13 +53,17 @@ from .risk_events_pb2 import RISK_ALERT_TYPE_VENUE_FAILURE as RISK_ALERT_TYPE_VE
 from .risk_events_pb2 import RiskAlert as RiskAlert
 from .risk_events_pb2 import RiskAlertSeverity as RiskAlertSeverity
 from .risk_events_pb2 import RiskAlertType as RiskAlertType
+from .risk_events_pb2 import RiskLimitChanged as RiskLimitChanged
 from .risk_events_pb2 import TRADING_STATE_ACTIVE as TRADING_STATE_ACTIVE
 from .risk_events_pb2 import TRADING_STATE_HALTED as TRADING_STATE_HALTED
 from .risk_events_pb2 import TRADING_STATE_REDUCING as TRADING_STATE_REDUCING
 from .risk_events_pb2 import TRADING_STATE_UNSPECIFIED as TRADING_STATE_UNSPECIFIED
 from .risk_events_pb2 import TradingState as TradingState
 from .risk_events_pb2 import TradingStateChanged as TradingStateChanged
+from .venue_events_pb2 import AccountChanged as AccountChanged
+from .venue_events_pb2 import AccountMarginChanged as AccountMarginChanged
 from .venue_events_pb2 import BalanceChanged as BalanceChanged
+from .venue_events_pb2 import LedgerEntryRecorded as LedgerEntryRecorded
 from .venue_events_pb2 import TransferUpdated as TransferUpdated
 from .venue_events_pb2 import VenueAssetListed as VenueAssetListed
 from .venue_events_pb2 import VenueSymbolDelisted as VenueSymbolDelisted
@@ -57,27 +71,35 @@ from .venue_events_pb2 import VenueSymbolListed as VenueSymbolListed
 from .venue_events_pb2 import VenueSymbolUpdated as VenueSymbolUpdated
 
 __all__ = (
+    "AccountChanged",
+    "AccountMarginChanged",
     "AssetActionAnnounced",
     "AssetCreated",
     "AssetDeploymentCreated",
     "AssetUpdated",
     "BalanceChanged",
     "CancelRejected",
+    "Event",
     "EventMetadata",
     "FundingPaid",
+    "LedgerEntryRecorded",
     "OrderAccepted",
     "OrderCancelled",
     "OrderExpired",
     "OrderFilled",
+    "OrderListUpdated",
     "OrderPlaced",
     "OrderRejected",
     "OrderReplaced",
     "OrderTriggered",
+    "OrderUpdated",
+    "PortfolioChanged",
     "PositionChanged",
     "PositionClosed",
     "PositionOpened",
     "PriceUpdated",
     "QualityFlagRaised",
+    "QuoteRequestUpdated",
     "RISK_ALERT_SEVERITY_CRITICAL",
     "RISK_ALERT_SEVERITY_INFO",
     "RISK_ALERT_SEVERITY_UNSPECIFIED",
@@ -90,10 +112,13 @@ __all__ = (
     "RISK_ALERT_TYPE_RECONCILIATION",
     "RISK_ALERT_TYPE_UNSPECIFIED",
     "RISK_ALERT_TYPE_VENUE_FAILURE",
+    "RegistryRecordChanged",
     "RelationshipEstablished",
+    "ReplaceRejected",
     "RiskAlert",
     "RiskAlertSeverity",
     "RiskAlertType",
+    "RiskLimitChanged",
     "StreamGap",
     "SymbolCreated",
     "SymbolDelisted",
@@ -102,8 +127,11 @@ __all__ = (
     "TRADING_STATE_HALTED",
     "TRADING_STATE_REDUCING",
     "TRADING_STATE_UNSPECIFIED",
+    "TradeCancelled",
+    "TradeCorrected",
     "TradingState",
     "TradingStateChanged",
+    "TransactionRecorded",
     "TransferUpdated",
     "VenueAssetListed",
     "VenueSymbolDelisted",

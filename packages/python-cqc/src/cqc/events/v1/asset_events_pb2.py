@@ -25,12 +25,17 @@ _sym_db = _symbol_database.Default()
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from cqc.assets.v1 import action_pb2 as cqc_dot_assets_dot_v1_dot_action__pb2
 from cqc.assets.v1 import asset_pb2 as cqc_dot_assets_dot_v1_dot_asset__pb2
+from cqc.assets.v1 import chain_pb2 as cqc_dot_assets_dot_v1_dot_chain__pb2
 from cqc.assets.v1 import deployment_pb2 as cqc_dot_assets_dot_v1_dot_deployment__pb2
+from cqc.assets.v1 import group_pb2 as cqc_dot_assets_dot_v1_dot_group__pb2
 from cqc.assets.v1 import relationship_pb2 as cqc_dot_assets_dot_v1_dot_relationship__pb2
-from cqc.events.v1 import metadata_pb2 as cqc_dot_events_dot_v1_dot_metadata__pb2
+from cqc.markets.v1 import symbol_identifier_pb2 as cqc_dot_markets_dot_v1_dot_symbol__identifier__pb2
+from cqc.options.v1 import options_pb2 as cqc_dot_options_dot_v1_dot_options__pb2
+from cqc.venues.v1 import venue_pb2 as cqc_dot_venues_dot_v1_dot_venue__pb2
+from cqc.venues.v1 import venue_asset_pb2 as cqc_dot_venues_dot_v1_dot_venue__asset__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/events/v1/asset_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1a\x63qc/assets/v1/action.proto\x1a\x19\x63qc/assets/v1/asset.proto\x1a\x1e\x63qc/assets/v1/deployment.proto\x1a cqc/assets/v1/relationship.proto\x1a\x1c\x63qc/events/v1/metadata.proto\"s\n\x0c\x41ssetCreated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x05\x61sset\x18\x02 \x01(\x0b\x32\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01\"\x8c\x01\n\x16\x41ssetDeploymentCreated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12:\n\ndeployment\x18\x02 \x01(\x0b\x32\x1e.cqc.assets.v1.AssetDeploymentB\x06\xbaH\x03\xc8\x01\x01\"\x91\x01\n\x17RelationshipEstablished\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x0crelationship\x18\x02 \x01(\x0b\x32 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01\"s\n\x0c\x41ssetUpdated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12+\n\x05\x61sset\x18\x02 \x01(\x0b\x32\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01\"\x82\x01\n\x14\x41ssetActionAnnounced\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x1a.cqc.assets.v1.AssetActionB\x06\xbaH\x03\xc8\x01\x01\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/events/v1/asset_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1a\x63qc/assets/v1/action.proto\x1a\x19\x63qc/assets/v1/asset.proto\x1a\x19\x63qc/assets/v1/chain.proto\x1a\x1e\x63qc/assets/v1/deployment.proto\x1a\x19\x63qc/assets/v1/group.proto\x1a cqc/assets/v1/relationship.proto\x1a&cqc/markets/v1/symbol_identifier.proto\x1a\x1c\x63qc/options/v1/options.proto\x1a\x19\x63qc/venues/v1/venue.proto\x1a\x1f\x63qc/venues/v1/venue_asset.proto\"I\n\x0c\x41ssetCreated\x12+\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"b\n\x16\x41ssetDeploymentCreated\x12:\n\ndeployment\x18\x01 \x01(\x0b\x32\x1e.cqc.assets.v1.AssetDeploymentB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"g\n\x17RelationshipEstablished\x12>\n\x0crelationship\x18\x01 \x01(\x0b\x32 .cqc.assets.v1.AssetRelationshipB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"I\n\x0c\x41ssetUpdated\x12+\n\x05\x61sset\x18\x01 \x01(\x0b\x32\x14.cqc.assets.v1.AssetB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"X\n\x14\x41ssetActionAnnounced\x12\x32\n\x06\x61\x63tion\x18\x01 \x01(\x0b\x32\x1a.cqc.assets.v1.AssetActionB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"\xc6\x03\n\x15RegistryRecordChanged\x12%\n\x05\x63hain\x18\x01 \x01(\x0b\x32\x14.cqc.assets.v1.ChainH\x00\x12\x34\n\ndeployment\x18\x02 \x01(\x0b\x32\x1e.cqc.assets.v1.AssetDeploymentH\x00\x12:\n\x10\x61sset_identifier\x18\x03 \x01(\x0b\x32\x1e.cqc.assets.v1.AssetIdentifierH\x00\x12\x38\n\x0crelationship\x18\x04 \x01(\x0b\x32 .cqc.assets.v1.AssetRelationshipH\x00\x12*\n\x05group\x18\x05 \x01(\x0b\x32\x19.cqc.assets.v1.AssetGroupH\x00\x12=\n\x11symbol_identifier\x18\x06 \x01(\x0b\x32 .cqc.markets.v1.SymbolIdentifierH\x00\x12%\n\x05venue\x18\x07 \x01(\x0b\x32\x14.cqc.venues.v1.VenueH\x00\x12\x30\n\x0bvenue_asset\x18\x08 \x01(\x0b\x32\x19.cqc.venues.v1.VenueAssetH\x00:\x0c\xea\x9a\'\x08registryB\x08\n\x06recordBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,34 +43,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.events.v1.asset_events_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1'
-  _globals['_ASSETCREATED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_ASSETCREATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ASSETCREATED'].fields_by_name['asset']._loaded_options = None
   _globals['_ASSETCREATED'].fields_by_name['asset']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_ASSETDEPLOYMENTCREATED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_ASSETDEPLOYMENTCREATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ASSETCREATED']._loaded_options = None
+  _globals['_ASSETCREATED']._serialized_options = b'\352\232\'\010registry'
   _globals['_ASSETDEPLOYMENTCREATED'].fields_by_name['deployment']._loaded_options = None
   _globals['_ASSETDEPLOYMENTCREATED'].fields_by_name['deployment']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_RELATIONSHIPESTABLISHED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_RELATIONSHIPESTABLISHED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ASSETDEPLOYMENTCREATED']._loaded_options = None
+  _globals['_ASSETDEPLOYMENTCREATED']._serialized_options = b'\352\232\'\010registry'
   _globals['_RELATIONSHIPESTABLISHED'].fields_by_name['relationship']._loaded_options = None
   _globals['_RELATIONSHIPESTABLISHED'].fields_by_name['relationship']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_ASSETUPDATED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_ASSETUPDATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RELATIONSHIPESTABLISHED']._loaded_options = None
+  _globals['_RELATIONSHIPESTABLISHED']._serialized_options = b'\352\232\'\010registry'
   _globals['_ASSETUPDATED'].fields_by_name['asset']._loaded_options = None
   _globals['_ASSETUPDATED'].fields_by_name['asset']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_ASSETACTIONANNOUNCED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_ASSETACTIONANNOUNCED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ASSETUPDATED']._loaded_options = None
+  _globals['_ASSETUPDATED']._serialized_options = b'\352\232\'\010registry'
   _globals['_ASSETACTIONANNOUNCED'].fields_by_name['action']._loaded_options = None
   _globals['_ASSETACTIONANNOUNCED'].fields_by_name['action']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_ASSETCREATED']._serialized_start=231
-  _globals['_ASSETCREATED']._serialized_end=346
-  _globals['_ASSETDEPLOYMENTCREATED']._serialized_start=349
-  _globals['_ASSETDEPLOYMENTCREATED']._serialized_end=489
-  _globals['_RELATIONSHIPESTABLISHED']._serialized_start=492
-  _globals['_RELATIONSHIPESTABLISHED']._serialized_end=637
-  _globals['_ASSETUPDATED']._serialized_start=639
-  _globals['_ASSETUPDATED']._serialized_end=754
-  _globals['_ASSETACTIONANNOUNCED']._serialized_start=757
-  _globals['_ASSETACTIONANNOUNCED']._serialized_end=887
+  _globals['_ASSETACTIONANNOUNCED']._loaded_options = None
+  _globals['_ASSETACTIONANNOUNCED']._serialized_options = b'\352\232\'\010registry'
+  _globals['_REGISTRYRECORDCHANGED']._loaded_options = None
+  _globals['_REGISTRYRECORDCHANGED']._serialized_options = b'\352\232\'\010registry'
+  _globals['_ASSETCREATED']._serialized_start=385
+  _globals['_ASSETCREATED']._serialized_end=458
+  _globals['_ASSETDEPLOYMENTCREATED']._serialized_start=460
+  _globals['_ASSETDEPLOYMENTCREATED']._serialized_end=558
+  _globals['_RELATIONSHIPESTABLISHED']._serialized_start=560
+  _globals['_RELATIONSHIPESTABLISHED']._serialized_end=663
+  _globals['_ASSETUPDATED']._serialized_start=665
+  _globals['_ASSETUPDATED']._serialized_end=738
+  _globals['_ASSETACTIONANNOUNCED']._serialized_start=740
+  _globals['_ASSETACTIONANNOUNCED']._serialized_end=828
+  _globals['_REGISTRYRECORDCHANGED']._serialized_start=831
+  _globals['_REGISTRYRECORDCHANGED']._serialized_end=1285
 # @@protoc_insertion_point(module_scope)

@@ -5,9 +5,13 @@ isort:skip_file
 
 from cqc.assets.v1 import action_pb2 as _action_pb2
 from cqc.assets.v1 import asset_pb2 as _asset_pb2
+from cqc.assets.v1 import chain_pb2 as _chain_pb2
 from cqc.assets.v1 import deployment_pb2 as _deployment_pb2
+from cqc.assets.v1 import group_pb2 as _group_pb2
 from cqc.assets.v1 import relationship_pb2 as _relationship_pb2
-from cqc.events.v1 import metadata_pb2 as _metadata_pb2
+from cqc.markets.v1 import symbol_identifier_pb2 as _symbol_identifier_pb2
+from cqc.venues.v1 import venue_asset_pb2 as _venue_asset_pb2
+from cqc.venues.v1 import venue_pb2 as _venue_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 import builtins as _builtins
@@ -23,16 +27,11 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AssetCreated(_message.Message):
-    """An asset was added to the registry."""
+    """An asset was added to the registry. The event's subject is the asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     ASSET_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
         """The asset as it was added."""
@@ -40,12 +39,11 @@ class AssetCreated(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         asset: _asset_pb2.Asset | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "metadata", b"metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -53,16 +51,13 @@ Global___AssetCreated: _TypeAlias = AssetCreated  # noqa: Y015
 
 @_typing.final
 class AssetDeploymentCreated(_message.Message):
-    """An asset's deployment on a chain was added to the registry."""
+    """An asset's deployment on a chain was added to the registry. Later changes are in RegistryRecordChanged. The event's
+    subject is the deployment.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     DEPLOYMENT_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def deployment(self) -> _deployment_pb2.AssetDeployment:
         """The deployment as it was added."""
@@ -70,12 +65,11 @@ class AssetDeploymentCreated(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         deployment: _deployment_pb2.AssetDeployment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment", "metadata", b"metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deployment", b"deployment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,16 +77,13 @@ Global___AssetDeploymentCreated: _TypeAlias = AssetDeploymentCreated  # noqa: Y0
 
 @_typing.final
 class RelationshipEstablished(_message.Message):
-    """A relationship between two assets was added to the registry."""
+    """A relationship between two assets was added to the registry. Later changes are in RegistryRecordChanged. The event's
+    subject is the relationship.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     RELATIONSHIP_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def relationship(self) -> _relationship_pb2.AssetRelationship:
         """The relationship as it was added."""
@@ -100,12 +91,11 @@ class RelationshipEstablished(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         relationship: _relationship_pb2.AssetRelationship | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "relationship", b"relationship"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["relationship", b"relationship"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "relationship", b"relationship"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["relationship", b"relationship"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -113,16 +103,11 @@ Global___RelationshipEstablished: _TypeAlias = RelationshipEstablished  # noqa: 
 
 @_typing.final
 class AssetUpdated(_message.Message):
-    """An asset's record changed."""
+    """An asset's record changed. The event's subject is the asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     ASSET_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def asset(self) -> _asset_pb2.Asset:
         """The asset after the change."""
@@ -130,12 +115,11 @@ class AssetUpdated(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         asset: _asset_pb2.Asset | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset", "metadata", b"metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset", b"asset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -143,16 +127,13 @@ Global___AssetUpdated: _TypeAlias = AssetUpdated  # noqa: Y015
 
 @_typing.final
 class AssetActionAnnounced(_message.Message):
-    """An action that changes the holdings of an asset was announced, changed or called off."""
+    """An action that changes the holdings of an asset was announced, changed or called off. The event's subject is the
+    action.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     ACTION_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def action(self) -> _action_pb2.AssetAction:
         """The action in its current state."""
@@ -160,13 +141,82 @@ class AssetActionAnnounced(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         action: _action_pb2.AssetAction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "metadata", b"metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssetActionAnnounced: _TypeAlias = AssetActionAnnounced  # noqa: Y015
+
+@_typing.final
+class RegistryRecordChanged(_message.Message):
+    """A record of the registry was added or changed, for records without an event of their own. The event's subject is the
+    record's id.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHAIN_FIELD_NUMBER: _builtins.int
+    DEPLOYMENT_FIELD_NUMBER: _builtins.int
+    ASSET_IDENTIFIER_FIELD_NUMBER: _builtins.int
+    RELATIONSHIP_FIELD_NUMBER: _builtins.int
+    GROUP_FIELD_NUMBER: _builtins.int
+    SYMBOL_IDENTIFIER_FIELD_NUMBER: _builtins.int
+    VENUE_FIELD_NUMBER: _builtins.int
+    VENUE_ASSET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chain(self) -> _chain_pb2.Chain:
+        """A chain, added or changed."""
+
+    @_builtins.property
+    def deployment(self) -> _deployment_pb2.AssetDeployment:
+        """An asset's deployment, changed. AssetDeploymentCreated has those added."""
+
+    @_builtins.property
+    def asset_identifier(self) -> _asset_pb2.AssetIdentifier:
+        """An asset's name at a provider, added or changed."""
+
+    @_builtins.property
+    def relationship(self) -> _relationship_pb2.AssetRelationship:
+        """A relationship between two assets, changed. RelationshipEstablished has those added."""
+
+    @_builtins.property
+    def group(self) -> _group_pb2.AssetGroup:
+        """A group of assets with its members, added or changed."""
+
+    @_builtins.property
+    def symbol_identifier(self) -> _symbol_identifier_pb2.SymbolIdentifier:
+        """A product's name at a provider, added or changed."""
+
+    @_builtins.property
+    def venue(self) -> _venue_pb2.Venue:
+        """A venue, added or changed."""
+
+    @_builtins.property
+    def venue_asset(self) -> _venue_asset_pb2.VenueAsset:
+        """A venue's listing of an asset, changed. VenueAssetListed has those added."""
+
+    def __init__(
+        self,
+        *,
+        chain: _chain_pb2.Chain | None = ...,
+        deployment: _deployment_pb2.AssetDeployment | None = ...,
+        asset_identifier: _asset_pb2.AssetIdentifier | None = ...,
+        relationship: _relationship_pb2.AssetRelationship | None = ...,
+        group: _group_pb2.AssetGroup | None = ...,
+        symbol_identifier: _symbol_identifier_pb2.SymbolIdentifier | None = ...,
+        venue: _venue_pb2.Venue | None = ...,
+        venue_asset: _venue_asset_pb2.VenueAsset | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset_identifier", b"asset_identifier", "chain", b"chain", "deployment", b"deployment", "group", b"group", "record", b"record", "relationship", b"relationship", "symbol_identifier", b"symbol_identifier", "venue", b"venue", "venue_asset", b"venue_asset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_identifier", b"asset_identifier", "chain", b"chain", "deployment", b"deployment", "group", b"group", "record", b"record", "relationship", b"relationship", "symbol_identifier", b"symbol_identifier", "venue", b"venue", "venue_asset", b"venue_asset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["chain", "deployment", "asset_identifier", "relationship", "group", "symbol_identifier", "venue", "venue_asset"]  # noqa: Y015
+    _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
+
+Global___RegistryRecordChanged: _TypeAlias = RegistryRecordChanged  # noqa: Y015

@@ -23,14 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
-from cqc.events.v1 import metadata_pb2 as cqc_dot_events_dot_v1_dot_metadata__pb2
 from cqc.markets.v1 import price_pb2 as cqc_dot_markets_dot_v1_dot_price__pb2
 from cqc.markets.v1 import symbol_pb2 as cqc_dot_markets_dot_v1_dot_symbol__pb2
+from cqc.options.v1 import options_pb2 as cqc_dot_options_dot_v1_dot_options__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!cqc/events/v1/market_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63qc/events/v1/metadata.proto\x1a\x1a\x63qc/markets/v1/price.proto\x1a\x1b\x63qc/markets/v1/symbol.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"w\n\rSymbolCreated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x06symbol\x18\x02 \x01(\x0b\x32\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01\"t\n\x0cPriceUpdated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x05price\x18\x02 \x01(\x0b\x32\x15.cqc.markets.v1.PriceB\x06\xbaH\x03\xc8\x01\x01\"w\n\rSymbolUpdated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x06symbol\x18\x02 \x01(\x0b\x32\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01\"x\n\x0eSymbolDelisted\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x06symbol\x18\x02 \x01(\x0b\x32\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01\"\xc5\x02\n\tStreamGap\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\"\n\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x1a\n\x06stream\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1a\n\rlast_sequence\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rnext_sequence\x18\x05 \x01(\x04H\x01\x88\x01\x01\x12\x36\n\nstarted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x08\x65nded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x10\n\x0e_last_sequenceB\x10\n\x0e_next_sequenceBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!cqc/events/v1/market_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1a\x63qc/markets/v1/price.proto\x1a\x1b\x63qc/markets/v1/symbol.proto\x1a\x1c\x63qc/options/v1/options.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"M\n\rSymbolCreated\x12.\n\x06symbol\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"H\n\x0cPriceUpdated\x12,\n\x05price\x18\x01 \x01(\x0b\x32\x15.cqc.markets.v1.PriceB\x06\xbaH\x03\xc8\x01\x01:\n\xea\x9a\'\x06prices\"M\n\rSymbolUpdated\x12.\n\x06symbol\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"N\n\x0eSymbolDelisted\x12.\n\x06symbol\x18\x01 \x01(\x0b\x32\x16.cqc.markets.v1.SymbolB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"\x99\x02\n\tStreamGap\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x1a\n\x06stream\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1a\n\rlast_sequence\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x1a\n\rnext_sequence\x18\x04 \x01(\x04H\x01\x88\x01\x01\x12\x36\n\nstarted_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12,\n\x08\x65nded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\n\xea\x9a\'\x06pricesB\x10\n\x0e_last_sequenceB\x10\n\x0e_next_sequenceBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,38 +38,38 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.events.v1.market_events
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1'
-  _globals['_SYMBOLCREATED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_SYMBOLCREATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
   _globals['_SYMBOLCREATED'].fields_by_name['symbol']._loaded_options = None
   _globals['_SYMBOLCREATED'].fields_by_name['symbol']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_PRICEUPDATED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_PRICEUPDATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SYMBOLCREATED']._loaded_options = None
+  _globals['_SYMBOLCREATED']._serialized_options = b'\352\232\'\010registry'
   _globals['_PRICEUPDATED'].fields_by_name['price']._loaded_options = None
   _globals['_PRICEUPDATED'].fields_by_name['price']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_SYMBOLUPDATED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_SYMBOLUPDATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_PRICEUPDATED']._loaded_options = None
+  _globals['_PRICEUPDATED']._serialized_options = b'\352\232\'\006prices'
   _globals['_SYMBOLUPDATED'].fields_by_name['symbol']._loaded_options = None
   _globals['_SYMBOLUPDATED'].fields_by_name['symbol']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_SYMBOLDELISTED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_SYMBOLDELISTED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SYMBOLUPDATED']._loaded_options = None
+  _globals['_SYMBOLUPDATED']._serialized_options = b'\352\232\'\010registry'
   _globals['_SYMBOLDELISTED'].fields_by_name['symbol']._loaded_options = None
   _globals['_SYMBOLDELISTED'].fields_by_name['symbol']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_STREAMGAP'].fields_by_name['metadata']._loaded_options = None
-  _globals['_STREAMGAP'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_SYMBOLDELISTED']._loaded_options = None
+  _globals['_SYMBOLDELISTED']._serialized_options = b'\352\232\'\010registry'
   _globals['_STREAMGAP'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_STREAMGAP'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_STREAMGAP'].fields_by_name['stream']._loaded_options = None
   _globals['_STREAMGAP'].fields_by_name['stream']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_STREAMGAP'].fields_by_name['started_at']._loaded_options = None
   _globals['_STREAMGAP'].fields_by_name['started_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_STREAMGAP']._loaded_options = None
+  _globals['_STREAMGAP']._serialized_options = b'\352\232\'\006prices'
   _globals['_SYMBOLCREATED']._serialized_start=227
-  _globals['_SYMBOLCREATED']._serialized_end=346
-  _globals['_PRICEUPDATED']._serialized_start=348
-  _globals['_PRICEUPDATED']._serialized_end=464
-  _globals['_SYMBOLUPDATED']._serialized_start=466
-  _globals['_SYMBOLUPDATED']._serialized_end=585
-  _globals['_SYMBOLDELISTED']._serialized_start=587
-  _globals['_SYMBOLDELISTED']._serialized_end=707
-  _globals['_STREAMGAP']._serialized_start=710
-  _globals['_STREAMGAP']._serialized_end=1035
+  _globals['_SYMBOLCREATED']._serialized_end=304
+  _globals['_PRICEUPDATED']._serialized_start=306
+  _globals['_PRICEUPDATED']._serialized_end=378
+  _globals['_SYMBOLUPDATED']._serialized_start=380
+  _globals['_SYMBOLUPDATED']._serialized_end=457
+  _globals['_SYMBOLDELISTED']._serialized_start=459
+  _globals['_SYMBOLDELISTED']._serialized_end=537
+  _globals['_STREAMGAP']._serialized_start=540
+  _globals['_STREAMGAP']._serialized_end=821
 # @@protoc_insertion_point(module_scope)

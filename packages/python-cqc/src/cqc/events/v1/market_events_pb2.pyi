@@ -3,7 +3,6 @@
 isort:skip_file
 """
 
-from cqc.events.v1 import metadata_pb2 as _metadata_pb2
 from cqc.markets.v1 import price_pb2 as _price_pb2
 from cqc.markets.v1 import symbol_pb2 as _symbol_pb2
 from google.protobuf import descriptor as _descriptor
@@ -22,16 +21,11 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class SymbolCreated(_message.Message):
-    """A product was added to the registry."""
+    """A product was added to the registry. The event's subject is the product."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
         """The product as it was added."""
@@ -39,12 +33,11 @@ class SymbolCreated(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         symbol: _symbol_pb2.Symbol | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["symbol", b"symbol"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -52,16 +45,11 @@ Global___SymbolCreated: _TypeAlias = SymbolCreated  # noqa: Y015
 
 @_typing.final
 class PriceUpdated(_message.Message):
-    """A price changed. The event's subject is the asset reference of the price."""
+    """A price changed. The event's subject is the asset reference of the price, such as `BTC-EUR`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def price(self) -> _price_pb2.Price:
         """The new price."""
@@ -69,12 +57,11 @@ class PriceUpdated(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         price: _price_pb2.Price | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "price", b"price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "price", b"price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["price", b"price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -82,16 +69,11 @@ Global___PriceUpdated: _TypeAlias = PriceUpdated  # noqa: Y015
 
 @_typing.final
 class SymbolUpdated(_message.Message):
-    """A product's record changed."""
+    """A product's record changed. The event's subject is the product."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
         """The product after the change."""
@@ -99,12 +81,11 @@ class SymbolUpdated(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         symbol: _symbol_pb2.Symbol | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["symbol", b"symbol"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -112,29 +93,25 @@ Global___SymbolUpdated: _TypeAlias = SymbolUpdated  # noqa: Y015
 
 @_typing.final
 class SymbolDelisted(_message.Message):
-    """A product expired, or is no longer listed at any venue."""
+    """A product expired, or is no longer listed at any venue. Published instead of SymbolUpdated. The event's subject is
+    the product.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
-    @_builtins.property
     def symbol(self) -> _symbol_pb2.Symbol:
-        """The product in its current state."""
+        """The product after the change."""
 
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         symbol: _symbol_pb2.Symbol | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["symbol", b"symbol"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -142,13 +119,13 @@ Global___SymbolDelisted: _TypeAlias = SymbolDelisted  # noqa: Y015
 
 @_typing.final
 class StreamGap(_message.Message):
-    """Updates of a listing's market data were lost, so anything computed from the data since then is invalid. The event's
-    subject is the listing.
+    """Updates of a listing's market data were lost, so anything computed from the data since then is invalid. Published
+    when the gap is found and again, with `ended_at`, when the stream is complete again. The event's subject is the
+    listing.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     STREAM_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
@@ -164,12 +141,8 @@ class StreamGap(_message.Message):
     next_sequence: _builtins.int
     """First sequence number received after the gap. Absent if the venue does not number updates."""
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
-    @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
-        """When the gap began."""
+        """When the gap began: `received_at` of the last update before it. With the listing and the stream the key of the gap."""
 
     @_builtins.property
     def ended_at(self) -> _timestamp_pb2.Timestamp:
@@ -178,7 +151,6 @@ class StreamGap(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         venue_symbol_id: _builtins.str = ...,
         stream: _builtins.str = ...,
         last_sequence: _builtins.int | None = ...,
@@ -186,9 +158,9 @@ class StreamGap(_message.Message):
         started_at: _timestamp_pb2.Timestamp | None = ...,
         ended_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_sequence", b"_last_sequence", "_next_sequence", b"_next_sequence", "ended_at", b"ended_at", "last_sequence", b"last_sequence", "metadata", b"metadata", "next_sequence", b"next_sequence", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_sequence", b"_last_sequence", "_next_sequence", b"_next_sequence", "ended_at", b"ended_at", "last_sequence", b"last_sequence", "next_sequence", b"next_sequence", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_sequence", b"_last_sequence", "_next_sequence", b"_next_sequence", "ended_at", b"ended_at", "last_sequence", b"last_sequence", "metadata", b"metadata", "next_sequence", b"next_sequence", "started_at", b"started_at", "stream", b"stream", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_sequence", b"_last_sequence", "_next_sequence", b"_next_sequence", "ended_at", b"ended_at", "last_sequence", b"last_sequence", "next_sequence", b"next_sequence", "started_at", b"started_at", "stream", b"stream", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__last_sequence: _TypeAlias = _typing.Literal["last_sequence"]  # noqa: Y015
     _WhichOneofArgType__last_sequence: _TypeAlias = _typing.Literal["_last_sequence", b"_last_sequence"]  # noqa: Y015

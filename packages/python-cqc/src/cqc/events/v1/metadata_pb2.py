@@ -26,7 +26,7 @@ from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/events/v1/metadata.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x03\n\rEventMetadata\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\x07subject\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x19\n\x08sequence\x18\x03 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x15\n\x08revision\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x37\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0brecorded_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x06source\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x0e\x63orrelation_id\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12#\n\x0c\x63\x61usation_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x02\x88\x01\x01\x42\x0b\n\t_revisionB\x11\n\x0f_correlation_idB\x0f\n\r_causation_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/events/v1/metadata.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x03\n\rEventMetadata\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12,\n\x05topic\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x1b\n\x07subject\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x19\n\x08sequence\x18\x04 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\x12\x15\n\x08revision\x18\x05 \x01(\x04H\x00\x88\x01\x01\x12\x37\n\x0boccurred_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0brecorded_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x06source\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x0e\x63orrelation_id\x18\t \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12#\n\x0c\x63\x61usation_id\x18\n \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x02\x88\x01\x01\x42\x0b\n\t_revisionB\x11\n\x0f_correlation_idB\x0f\n\r_causation_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1'
   _globals['_EVENTMETADATA'].fields_by_name['event_id']._loaded_options = None
   _globals['_EVENTMETADATA'].fields_by_name['event_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_EVENTMETADATA'].fields_by_name['topic']._loaded_options = None
+  _globals['_EVENTMETADATA'].fields_by_name['topic']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,63}$'
   _globals['_EVENTMETADATA'].fields_by_name['subject']._loaded_options = None
-  _globals['_EVENTMETADATA'].fields_by_name['subject']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
+  _globals['_EVENTMETADATA'].fields_by_name['subject']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_EVENTMETADATA'].fields_by_name['sequence']._loaded_options = None
   _globals['_EVENTMETADATA'].fields_by_name['sequence']._serialized_options = b'\272H\0042\002(\001'
   _globals['_EVENTMETADATA'].fields_by_name['occurred_at']._loaded_options = None
@@ -51,5 +53,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVENTMETADATA'].fields_by_name['causation_id']._loaded_options = None
   _globals['_EVENTMETADATA'].fields_by_name['causation_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_EVENTMETADATA']._serialized_start=110
-  _globals['_EVENTMETADATA']._serialized_end=501
+  _globals['_EVENTMETADATA']._serialized_end=547
 # @@protoc_insertion_point(module_scope)

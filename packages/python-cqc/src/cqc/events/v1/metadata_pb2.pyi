@@ -19,14 +19,16 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class EventMetadata(_message.Message):
-    """Id, order and origin of an event.
+    """Id, order and origin of an event. "Events" in SPEC states how CloudEvents, NATS and Kafka carry them.
 
-    Delivery is at least once: a consumer drops events whose `event_id` it has seen, and detects gaps by `sequence`.
+    Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`, of
+    events that it does not know too.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EVENT_ID_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
@@ -37,32 +39,46 @@ class EventMetadata(_message.Message):
     CAUSATION_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """Id of the event, a UUID. Every redelivery of the event has the same id."""
-    subject: _builtins.str
-    """Partition key: the id of the entity that changed. Events about orders use the id of the account, which keeps an
-    account's orders in order.
+    topic: _builtins.str
+    """Topic to which the event is published: the `topic` option of the event's message, such as `orders`. Names the topic
+    of an event that the reader does not know.
     """
+    subject: _builtins.str
+    """Partition key: the id of what the event is about, as the event's message states it. Any characters."""
     sequence: _builtins.int
-    """Number of the event among those of the same source and subject, one more than the previous event's."""
+    """Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
+    before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
+    EventLog.
+    """
     revision: _builtins.int
-    """Revision of the entity after the event. Absent for entities without a revision."""
+    """Revision of the record after the event. Of two events with the same record the one with the higher revision holds.
+    Absent for records without a revision.
+    """
     source: _builtins.str
-    """Service that published the event."""
+    """Service that published the event, such as `venue-gateway`: the same for all its instances, unique among all
+    services that publish.
+    """
     correlation_id: _builtins.str
     """Id shared by everything that one request or signal led to. Absent if no request or signal led to the event."""
     causation_id: _builtins.str
     """`event_id` of the event that caused this one. Absent if no event did."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When the event happened, by the clock of the party that it happened to."""
+        """When the event happened, by the clock of the party that it happened to: for a venue's report its `timestamp`, or
+        `received_at` if the venue states none.
+        """
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
-        """When the source recorded the event."""
+        """When the source recorded the event, by its clock. Never earlier than that of the event before with the same source,
+        topic and subject.
+        """
 
     def __init__(
         self,
         *,
         event_id: _builtins.str = ...,
+        topic: _builtins.str = ...,
         subject: _builtins.str = ...,
         sequence: _builtins.int = ...,
         revision: _builtins.int | None = ...,
@@ -74,7 +90,7 @@ class EventMetadata(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_causation_id", b"_causation_id", "_correlation_id", b"_correlation_id", "_revision", b"_revision", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at", "revision", b"revision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_causation_id", b"_causation_id", "_correlation_id", b"_correlation_id", "_revision", b"_revision", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "event_id", b"event_id", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at", "revision", b"revision", "sequence", b"sequence", "source", b"source", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_causation_id", b"_causation_id", "_correlation_id", b"_correlation_id", "_revision", b"_revision", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "event_id", b"event_id", "occurred_at", b"occurred_at", "recorded_at", b"recorded_at", "revision", b"revision", "sequence", b"sequence", "source", b"source", "subject", b"subject", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__causation_id: _TypeAlias = _typing.Literal["causation_id"]  # noqa: Y015
     _WhichOneofArgType__causation_id: _TypeAlias = _typing.Literal["_causation_id", b"_causation_id"]  # noqa: Y015

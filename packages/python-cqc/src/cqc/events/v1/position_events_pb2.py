@@ -23,12 +23,15 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
-from cqc.events.v1 import metadata_pb2 as cqc_dot_events_dot_v1_dot_metadata__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
+from cqc.markets.v1 import quantity_pb2 as cqc_dot_markets_dot_v1_dot_quantity__pb2
+from cqc.options.v1 import options_pb2 as cqc_dot_options_dot_v1_dot_options__pb2
 from cqc.portfolio.v1 import position_pb2 as cqc_dot_portfolio_dot_v1_dot_position__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#cqc/events/v1/position_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63qc/events/v1/metadata.proto\x1a\x1f\x63qc/portfolio/v1/position.proto\x1a\x18\x63qc/rules/v1/rules.proto\"\xc0\x01\n\x0fPositionChanged\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x11previous_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x42\x14\n\x12_previous_quantity\"~\n\x0ePositionOpened\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\"~\n\x0ePositionClosed\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08position\x18\x02 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\"\x9d\x03\n\x0b\x46undingPaid\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x1e\n\naccount_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\"\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12$\n\x0bposition_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12\x1b\n\x08\x61sset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x19\n\x06\x61mount\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1c\n\x04rate\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12)\n\x11position_quantity\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\'\n\x10venue_payment_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x03\x88\x01\x01\x42\x0e\n\x0c_position_idB\x07\n\x05_rateB\x14\n\x12_position_quantityB\x13\n\x11_venue_payment_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#cqc/events/v1/position_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x1c\x63qc/options/v1/options.proto\x1a\x1f\x63qc/portfolio/v1/position.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x97\x01\n\x0fPositionChanged\x12\x34\n\x08position\x18\x01 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x11previous_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01:\r\xea\x9a\'\tpositionsB\x14\n\x12_previous_quantity\"U\n\x0ePositionOpened\x12\x34\n\x08position\x18\x01 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01:\r\xea\x9a\'\tpositions\"U\n\x0ePositionClosed\x12\x34\n\x08position\x18\x01 \x01(\x0b\x32\x1a.cqc.portfolio.v1.PositionB\x06\xbaH\x03\xc8\x01\x01:\r\xea\x9a\'\tpositions\"\xbd\x06\n\x0b\x46undingPaid\x12\x1e\n\naccount_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x03 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12$\n\x0bposition_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12 \n\x08\x61sset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x02\x88\x01\x01\x12\x1c\n\nasset_code\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x19\n\x06\x61mount\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1c\n\x04rate\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12)\n\x11position_quantity\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12\x33\n\rquantity_unit\x18\n \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\"\n\nmark_price\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12\'\n\x10venue_payment_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01\x12\x30\n\x0c\x66unding_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x41\n\x0cvenue_fields\x18\x0f \x03(\x0b\x32+.cqc.events.v1.FundingPaid.VenueFieldsEntry\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\x0c\xea\x9a\'\x08\x62\x61lancesB\x12\n\x10_venue_symbol_idB\x0e\n\x0c_position_idB\x0b\n\t_asset_idB\x07\n\x05_rateB\x14\n\x12_position_quantityB\r\n\x0b_mark_priceB\x13\n\x11_venue_payment_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,22 +39,22 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.events.v1.position_even
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1'
-  _globals['_POSITIONCHANGED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_POSITIONCHANGED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
   _globals['_POSITIONCHANGED'].fields_by_name['position']._loaded_options = None
   _globals['_POSITIONCHANGED'].fields_by_name['position']._serialized_options = b'\272H\003\310\001\001'
   _globals['_POSITIONCHANGED'].fields_by_name['previous_quantity']._loaded_options = None
   _globals['_POSITIONCHANGED'].fields_by_name['previous_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_POSITIONOPENED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_POSITIONOPENED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_POSITIONCHANGED']._loaded_options = None
+  _globals['_POSITIONCHANGED']._serialized_options = b'\352\232\'\tpositions'
   _globals['_POSITIONOPENED'].fields_by_name['position']._loaded_options = None
   _globals['_POSITIONOPENED'].fields_by_name['position']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_POSITIONCLOSED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_POSITIONCLOSED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_POSITIONOPENED']._loaded_options = None
+  _globals['_POSITIONOPENED']._serialized_options = b'\352\232\'\tpositions'
   _globals['_POSITIONCLOSED'].fields_by_name['position']._loaded_options = None
   _globals['_POSITIONCLOSED'].fields_by_name['position']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_FUNDINGPAID'].fields_by_name['metadata']._loaded_options = None
-  _globals['_FUNDINGPAID'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_POSITIONCLOSED']._loaded_options = None
+  _globals['_POSITIONCLOSED']._serialized_options = b'\352\232\'\tpositions'
+  _globals['_FUNDINGPAID_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_FUNDINGPAID_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_FUNDINGPAID'].fields_by_name['account_id']._loaded_options = None
   _globals['_FUNDINGPAID'].fields_by_name['account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_FUNDINGPAID'].fields_by_name['venue_symbol_id']._loaded_options = None
@@ -60,20 +63,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FUNDINGPAID'].fields_by_name['position_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_FUNDINGPAID'].fields_by_name['asset_id']._loaded_options = None
   _globals['_FUNDINGPAID'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_FUNDINGPAID'].fields_by_name['asset_code']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['asset_code']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_FUNDINGPAID'].fields_by_name['amount']._loaded_options = None
   _globals['_FUNDINGPAID'].fields_by_name['amount']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FUNDINGPAID'].fields_by_name['rate']._loaded_options = None
   _globals['_FUNDINGPAID'].fields_by_name['rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FUNDINGPAID'].fields_by_name['position_quantity']._loaded_options = None
   _globals['_FUNDINGPAID'].fields_by_name['position_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGPAID'].fields_by_name['mark_price']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['mark_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FUNDINGPAID'].fields_by_name['venue_payment_id']._loaded_options = None
   _globals['_FUNDINGPAID'].fields_by_name['venue_payment_id']._serialized_options = b'\272H\005r\003\030\200\002'
-  _globals['_POSITIONCHANGED']._serialized_start=173
-  _globals['_POSITIONCHANGED']._serialized_end=365
-  _globals['_POSITIONOPENED']._serialized_start=367
-  _globals['_POSITIONOPENED']._serialized_end=493
-  _globals['_POSITIONCLOSED']._serialized_start=495
-  _globals['_POSITIONCLOSED']._serialized_end=621
-  _globals['_FUNDINGPAID']._serialized_start=624
-  _globals['_FUNDINGPAID']._serialized_end=1037
+  _globals['_FUNDINGPAID'].fields_by_name['received_at']._loaded_options = None
+  _globals['_FUNDINGPAID'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_FUNDINGPAID']._loaded_options = None
+  _globals['_FUNDINGPAID']._serialized_options = b'\352\232\'\010balances'
+  _globals['_POSITIONCHANGED']._serialized_start=274
+  _globals['_POSITIONCHANGED']._serialized_end=425
+  _globals['_POSITIONOPENED']._serialized_start=427
+  _globals['_POSITIONOPENED']._serialized_end=512
+  _globals['_POSITIONCLOSED']._serialized_start=514
+  _globals['_POSITIONCLOSED']._serialized_end=599
+  _globals['_FUNDINGPAID']._serialized_start=602
+  _globals['_FUNDINGPAID']._serialized_end=1431
+  _globals['_FUNDINGPAID_VENUEFIELDSENTRY']._serialized_start=1251
+  _globals['_FUNDINGPAID_VENUEFIELDSENTRY']._serialized_end=1301
 # @@protoc_insertion_point(module_scope)

@@ -3,10 +3,14 @@
 isort:skip_file
 """
 
-from cqc.events.v1 import metadata_pb2 as _metadata_pb2
+from collections import abc as _abc
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
+from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
 from cqc.portfolio.v1 import position_pb2 as _position_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,19 +24,16 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class PositionChanged(_message.Message):
-    """A position's quantity, price or margin changed."""
+    """A position's quantity, price, margin or setting changed. A change of prices and values derived from them alone need
+    not be published. The event's subject is the account.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     PREVIOUS_QUANTITY_FIELD_NUMBER: _builtins.int
     previous_quantity: _builtins.str
     """Quantity before the change, signed, in the position's quantity unit. Absent if not known."""
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def position(self) -> _position_pb2.Position:
         """The position after the change."""
@@ -40,13 +41,12 @@ class PositionChanged(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         position: _position_pb2.Position | None = ...,
         previous_quantity: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_quantity", b"_previous_quantity", "metadata", b"metadata", "position", b"position", "previous_quantity", b"previous_quantity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_previous_quantity", b"_previous_quantity", "position", b"position", "previous_quantity", b"previous_quantity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_quantity", b"_previous_quantity", "metadata", b"metadata", "position", b"position", "previous_quantity", b"previous_quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_previous_quantity", b"_previous_quantity", "position", b"position", "previous_quantity", b"previous_quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__previous_quantity: _TypeAlias = _typing.Literal["previous_quantity"]  # noqa: Y015
     _WhichOneofArgType__previous_quantity: _TypeAlias = _typing.Literal["_previous_quantity", b"_previous_quantity"]  # noqa: Y015
@@ -56,16 +56,11 @@ Global___PositionChanged: _TypeAlias = PositionChanged  # noqa: Y015
 
 @_typing.final
 class PositionOpened(_message.Message):
-    """A position was opened where none existed."""
+    """A position was opened where none existed. The event's subject is the account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def position(self) -> _position_pb2.Position:
         """The position as it was opened."""
@@ -73,12 +68,11 @@ class PositionOpened(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         position: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "position", b"position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -86,29 +80,23 @@ Global___PositionOpened: _TypeAlias = PositionOpened  # noqa: Y015
 
 @_typing.final
 class PositionClosed(_message.Message):
-    """A position was closed."""
+    """A position was closed. The event's subject is the account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
-    @_builtins.property
     def position(self) -> _position_pb2.Position:
-        """The position at its close, with its realized profit or loss."""
+        """The position after its close, with quantity 0 and its realized profit or loss."""
 
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         position: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "position", b"position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -116,58 +104,122 @@ Global___PositionClosed: _TypeAlias = PositionClosed  # noqa: Y015
 
 @_typing.final
 class FundingPaid(_message.Message):
-    """Funding of a perpetual was paid or received. The event's subject is the account."""
+    """Funding of a perpetual was paid or received. Leads to one Transaction of type FUNDING. The event's subject is the
+    account.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     POSITION_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
+    ASSET_CODE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     POSITION_QUANTITY_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    MARK_PRICE_FIELD_NUMBER: _builtins.int
     VENUE_PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    FUNDING_TIME_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Account that paid or received the funding."""
     venue_symbol_id: _builtins.str
-    """Listing of the perpetual."""
+    """Listing of the perpetual. Absent if the venue's listing is not in the registry."""
     position_id: _builtins.str
     """Position that the funding was for. Absent if not known."""
     asset_id: _builtins.str
-    """Asset in which the funding was paid."""
+    """Asset in which the funding was paid. Absent if the venue does not report it, or if its code is not mapped to an
+    asset.
+    """
+    asset_code: _builtins.str
+    """The venue's own code of the asset. Empty if it has none."""
     amount: _builtins.str
-    """Amount of the funding, in units of the asset. Positive was received, negative was paid."""
+    """Amount of the funding, in units of `asset_id`, or of `asset_code` where `asset_id` is absent. Positive was
+    received, negative was paid.
+    """
     rate: _builtins.str
-    """Fraction of the notional that was paid, defined as in `FundingRate.rate`. Absent if the venue does not report it."""
+    """Fraction of the notional that was paid, defined as in `FundingRate.rate`: positive if longs paid. Absent if the
+    venue does not report it.
+    """
     position_quantity: _builtins.str
     """Quantity of the position at the funding time, positive for long and negative for short. Absent if the venue does
     not report it.
     """
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of `position_quantity`."""
+    mark_price: _builtins.str
+    """Mark price from which the funding was computed, in quote units. Absent if the venue does not report it."""
     venue_payment_id: _builtins.str
-    """The venue's id of the payment. Absent if it has none."""
+    """The venue's id of the payment, by which it counts once beside a ledger entry. Absent if the venue has none."""
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def funding_time(self) -> _timestamp_pb2.Timestamp:
+        """Time for which the funding was paid, at the venue. Absent if the venue does not report it."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When this system received the payment. Always set."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         account_id: _builtins.str = ...,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         position_id: _builtins.str | None = ...,
-        asset_id: _builtins.str = ...,
+        asset_id: _builtins.str | None = ...,
+        asset_code: _builtins.str = ...,
         amount: _builtins.str = ...,
         rate: _builtins.str | None = ...,
         position_quantity: _builtins.str | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        mark_price: _builtins.str | None = ...,
         venue_payment_id: _builtins.str | None = ...,
+        funding_time: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_position_id", b"_position_id", "_position_quantity", b"_position_quantity", "_rate", b"_rate", "_venue_payment_id", b"_venue_payment_id", "metadata", b"metadata", "position_id", b"position_id", "position_quantity", b"position_quantity", "rate", b"rate", "venue_payment_id", b"venue_payment_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_mark_price", b"_mark_price", "_position_id", b"_position_id", "_position_quantity", b"_position_quantity", "_rate", b"_rate", "_venue_payment_id", b"_venue_payment_id", "_venue_symbol_id", b"_venue_symbol_id", "asset_id", b"asset_id", "funding_time", b"funding_time", "mark_price", b"mark_price", "native_listing", b"native_listing", "position_id", b"position_id", "position_quantity", b"position_quantity", "rate", b"rate", "received_at", b"received_at", "venue_payment_id", b"venue_payment_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position_id", b"_position_id", "_position_quantity", b"_position_quantity", "_rate", b"_rate", "_venue_payment_id", b"_venue_payment_id", "account_id", b"account_id", "amount", b"amount", "asset_id", b"asset_id", "metadata", b"metadata", "position_id", b"position_id", "position_quantity", b"position_quantity", "rate", b"rate", "venue_payment_id", b"venue_payment_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_mark_price", b"_mark_price", "_position_id", b"_position_id", "_position_quantity", b"_position_quantity", "_rate", b"_rate", "_venue_payment_id", b"_venue_payment_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "amount", b"amount", "asset_code", b"asset_code", "asset_id", b"asset_id", "funding_time", b"funding_time", "mark_price", b"mark_price", "native_listing", b"native_listing", "position_id", b"position_id", "position_quantity", b"position_quantity", "quantity_unit", b"quantity_unit", "rate", b"rate", "received_at", b"received_at", "venue_fields", b"venue_fields", "venue_payment_id", b"venue_payment_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
+    _WhichOneofReturnType__mark_price: _TypeAlias = _typing.Literal["mark_price"]  # noqa: Y015
+    _WhichOneofArgType__mark_price: _TypeAlias = _typing.Literal["_mark_price", b"_mark_price"]  # noqa: Y015
     _WhichOneofReturnType__position_id: _TypeAlias = _typing.Literal["position_id"]  # noqa: Y015
     _WhichOneofArgType__position_id: _TypeAlias = _typing.Literal["_position_id", b"_position_id"]  # noqa: Y015
     _WhichOneofReturnType__position_quantity: _TypeAlias = _typing.Literal["position_quantity"]  # noqa: Y015
@@ -176,6 +228,12 @@ class FundingPaid(_message.Message):
     _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
     _WhichOneofReturnType__venue_payment_id: _TypeAlias = _typing.Literal["venue_payment_id"]  # noqa: Y015
     _WhichOneofArgType__venue_payment_id: _TypeAlias = _typing.Literal["_venue_payment_id", b"_venue_payment_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mark_price) -> _WhichOneofReturnType__mark_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__position_id) -> _WhichOneofReturnType__position_id | None: ...
     @_typing.overload
@@ -184,5 +242,7 @@ class FundingPaid(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_payment_id) -> _WhichOneofReturnType__venue_payment_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___FundingPaid: _TypeAlias = FundingPaid  # noqa: Y015

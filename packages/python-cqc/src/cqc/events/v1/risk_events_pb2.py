@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from cqc.assets.v1 import quality_pb2 as cqc_dot_assets_dot_v1_dot_quality__pb2
-from cqc.events.v1 import metadata_pb2 as cqc_dot_events_dot_v1_dot_metadata__pb2
+from cqc.options.v1 import options_pb2 as cqc_dot_options_dot_v1_dot_options__pb2
+from cqc.portfolio.v1 import risk_limit_pb2 as cqc_dot_portfolio_dot_v1_dot_risk__limit__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63qc/events/v1/risk_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/quality.proto\x1a\x1c\x63qc/events/v1/metadata.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x05\n\tRiskAlert\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x1c\n\x08\x61lert_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12*\n\x04type\x18\x03 \x01(\x0e\x32\x1c.cqc.events.v1.RiskAlertType\x12\x32\n\x08severity\x18\x04 \x01(\x0e\x32 .cqc.events.v1.RiskAlertSeverity\x12!\n\x08limit_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12%\n\x0cportfolio_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12#\n\naccount_id\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x02\x88\x01\x01\x12 \n\x08venue_id\x18\x08 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01H\x03\x88\x01\x01\x12\'\n\x0fvenue_symbol_id\x18\t \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x04\x88\x01\x01\x12 \n\x08observed\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12!\n\tthreshold\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12\x1b\n\x07message\x18\x0c \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12\x33\n\x0f\x61\x63knowledged_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bresolved_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\n\t_limit_idB\x0f\n\r_portfolio_idB\r\n\x0b_account_idB\x0b\n\t_venue_idB\x12\n\x10_venue_symbol_idB\x0b\n\t_observedB\x0c\n\n_threshold\"\x82\x01\n\x11QualityFlagRaised\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x04\x66lag\x18\x02 \x01(\x0b\x32\x1f.cqc.assets.v1.AssetQualityFlagB\x06\xbaH\x03\xc8\x01\x01\"\x83\x03\n\x13TradingStateChanged\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.cqc.events.v1.TradingState\x12\x33\n\x0eprevious_state\x18\x03 \x01(\x0e\x32\x1b.cqc.events.v1.TradingState\x12%\n\x0cportfolio_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12#\n\naccount_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12 \n\x08venue_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01H\x02\x88\x01\x01\x12\x18\n\x06reason\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1e\n\nchanged_by\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x42\x0f\n\r_portfolio_idB\r\n\x0b_account_idB\x0b\n\t_venue_id*\xa5\x02\n\rRiskAlertType\x12\x1f\n\x1bRISK_ALERT_TYPE_UNSPECIFIED\x10\x00\x12!\n\x1dRISK_ALERT_TYPE_LIMIT_WARNING\x10\x01\x12\"\n\x1eRISK_ALERT_TYPE_LIMIT_BREACHED\x10\x02\x12$\n RISK_ALERT_TYPE_LIQUIDATION_NEAR\x10\x03\x12\x1e\n\x1aRISK_ALERT_TYPE_MARGIN_LOW\x10\x04\x12!\n\x1dRISK_ALERT_TYPE_VENUE_FAILURE\x10\x05\x12\"\n\x1eRISK_ALERT_TYPE_RECONCILIATION\x10\x06\x12\x1f\n\x1bRISK_ALERT_TYPE_MARKET_DATA\x10\x07*\x99\x01\n\x11RiskAlertSeverity\x12#\n\x1fRISK_ALERT_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18RISK_ALERT_SEVERITY_INFO\x10\x01\x12\x1f\n\x1bRISK_ALERT_SEVERITY_WARNING\x10\x02\x12 \n\x1cRISK_ALERT_SEVERITY_CRITICAL\x10\x03*}\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n\x14TRADING_STATE_HALTED\x10\x03\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63qc/events/v1/risk_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/quality.proto\x1a\x1c\x63qc/options/v1/options.proto\x1a!cqc/portfolio/v1/risk_limit.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x06\n\tRiskAlert\x12\x1c\n\x08\x61lert_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12*\n\x04type\x18\x02 \x01(\x0e\x32\x1c.cqc.events.v1.RiskAlertType\x12\x32\n\x08severity\x18\x03 \x01(\x0e\x32 .cqc.events.v1.RiskAlertSeverity\x12!\n\x08limit_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12%\n\x0cportfolio_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12#\n\naccount_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x02\x88\x01\x01\x12 \n\x08venue_id\x18\x07 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01H\x03\x88\x01\x01\x12\'\n\x0fvenue_symbol_id\x18\x08 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x04\x88\x01\x01\x12 \n\x08observed\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12!\n\tthreshold\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12\x1b\n\x07message\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12\x35\n\traised_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\x0f\x61\x63knowledged_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x0f\x61\x63knowledged_by\x18\x0e \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02H\x07\x88\x01\x01\x12\x16\n\x04note\x18\x0f \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12/\n\x0bresolved_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x11 \x01(\x04:\x08\xea\x9a\'\x04riskB\x0b\n\t_limit_idB\x0f\n\r_portfolio_idB\r\n\x0b_account_idB\x0b\n\t_venue_idB\x12\n\x10_venue_symbol_idB\x0b\n\t_observedB\x0c\n\n_thresholdB\x12\n\x10_acknowledged_by\"P\n\x10RiskLimitChanged\x12\x32\n\x05limit\x18\x01 \x01(\x0b\x32\x1b.cqc.portfolio.v1.RiskLimitB\x06\xbaH\x03\xc8\x01\x01:\x08\xea\x9a\'\x04risk\"X\n\x11QualityFlagRaised\x12\x35\n\x04\x66lag\x18\x01 \x01(\x0b\x32\x1f.cqc.assets.v1.AssetQualityFlagB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"\x85\x03\n\x13TradingStateChanged\x12*\n\x05state\x18\x01 \x01(\x0e\x32\x1b.cqc.events.v1.TradingState\x12\x33\n\x0eprevious_state\x18\x02 \x01(\x0e\x32\x1b.cqc.events.v1.TradingState\x12%\n\x0cportfolio_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12#\n\naccount_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12 \n\x08venue_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01H\x02\x88\x01\x01\x12\x18\n\x06reason\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1e\n\nchanged_by\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12!\n\x08limit_id\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x03\x88\x01\x01:\x08\xea\x9a\'\x04riskB\x0f\n\r_portfolio_idB\r\n\x0b_account_idB\x0b\n\t_venue_idB\x0b\n\t_limit_id*\xa5\x02\n\rRiskAlertType\x12\x1f\n\x1bRISK_ALERT_TYPE_UNSPECIFIED\x10\x00\x12!\n\x1dRISK_ALERT_TYPE_LIMIT_WARNING\x10\x01\x12\"\n\x1eRISK_ALERT_TYPE_LIMIT_BREACHED\x10\x02\x12$\n RISK_ALERT_TYPE_LIQUIDATION_NEAR\x10\x03\x12\x1e\n\x1aRISK_ALERT_TYPE_MARGIN_LOW\x10\x04\x12!\n\x1dRISK_ALERT_TYPE_VENUE_FAILURE\x10\x05\x12\"\n\x1eRISK_ALERT_TYPE_RECONCILIATION\x10\x06\x12\x1f\n\x1bRISK_ALERT_TYPE_MARKET_DATA\x10\x07*\x99\x01\n\x11RiskAlertSeverity\x12#\n\x1fRISK_ALERT_SEVERITY_UNSPECIFIED\x10\x00\x12\x1c\n\x18RISK_ALERT_SEVERITY_INFO\x10\x01\x12\x1f\n\x1bRISK_ALERT_SEVERITY_WARNING\x10\x02\x12 \n\x1cRISK_ALERT_SEVERITY_CRITICAL\x10\x03*}\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14TRADING_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TRADING_STATE_REDUCING\x10\x02\x12\x18\n\x14TRADING_STATE_HALTED\x10\x03\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,8 +38,6 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.events.v1.risk_events_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1'
-  _globals['_RISKALERT'].fields_by_name['metadata']._loaded_options = None
-  _globals['_RISKALERT'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
   _globals['_RISKALERT'].fields_by_name['alert_id']._loaded_options = None
   _globals['_RISKALERT'].fields_by_name['alert_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_RISKALERT'].fields_by_name['limit_id']._loaded_options = None
@@ -57,12 +56,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RISKALERT'].fields_by_name['threshold']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_RISKALERT'].fields_by_name['message']._loaded_options = None
   _globals['_RISKALERT'].fields_by_name['message']._serialized_options = b'\272H\007r\005\020\001\030\200 '
-  _globals['_QUALITYFLAGRAISED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_QUALITYFLAGRAISED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RISKALERT'].fields_by_name['raised_at']._loaded_options = None
+  _globals['_RISKALERT'].fields_by_name['raised_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RISKALERT'].fields_by_name['acknowledged_by']._loaded_options = None
+  _globals['_RISKALERT'].fields_by_name['acknowledged_by']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
+  _globals['_RISKALERT'].fields_by_name['note']._loaded_options = None
+  _globals['_RISKALERT'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\200 '
+  _globals['_RISKALERT']._loaded_options = None
+  _globals['_RISKALERT']._serialized_options = b'\352\232\'\004risk'
+  _globals['_RISKLIMITCHANGED'].fields_by_name['limit']._loaded_options = None
+  _globals['_RISKLIMITCHANGED'].fields_by_name['limit']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RISKLIMITCHANGED']._loaded_options = None
+  _globals['_RISKLIMITCHANGED']._serialized_options = b'\352\232\'\004risk'
   _globals['_QUALITYFLAGRAISED'].fields_by_name['flag']._loaded_options = None
   _globals['_QUALITYFLAGRAISED'].fields_by_name['flag']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_TRADINGSTATECHANGED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_TRADINGSTATECHANGED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_QUALITYFLAGRAISED']._loaded_options = None
+  _globals['_QUALITYFLAGRAISED']._serialized_options = b'\352\232\'\010registry'
   _globals['_TRADINGSTATECHANGED'].fields_by_name['portfolio_id']._loaded_options = None
   _globals['_TRADINGSTATECHANGED'].fields_by_name['portfolio_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_TRADINGSTATECHANGED'].fields_by_name['account_id']._loaded_options = None
@@ -72,17 +81,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRADINGSTATECHANGED'].fields_by_name['reason']._loaded_options = None
   _globals['_TRADINGSTATECHANGED'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_TRADINGSTATECHANGED'].fields_by_name['changed_by']._loaded_options = None
-  _globals['_TRADINGSTATECHANGED'].fields_by_name['changed_by']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
-  _globals['_RISKALERTTYPE']._serialized_start=1408
-  _globals['_RISKALERTTYPE']._serialized_end=1701
-  _globals['_RISKALERTSEVERITY']._serialized_start=1704
-  _globals['_RISKALERTSEVERITY']._serialized_end=1857
-  _globals['_TRADINGSTATE']._serialized_start=1859
-  _globals['_TRADINGSTATE']._serialized_end=1984
-  _globals['_RISKALERT']._serialized_start=198
-  _globals['_RISKALERT']._serialized_end=882
-  _globals['_QUALITYFLAGRAISED']._serialized_start=885
-  _globals['_QUALITYFLAGRAISED']._serialized_end=1015
-  _globals['_TRADINGSTATECHANGED']._serialized_start=1018
-  _globals['_TRADINGSTATECHANGED']._serialized_end=1405
+  _globals['_TRADINGSTATECHANGED'].fields_by_name['changed_by']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
+  _globals['_TRADINGSTATECHANGED'].fields_by_name['limit_id']._loaded_options = None
+  _globals['_TRADINGSTATECHANGED'].fields_by_name['limit_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_TRADINGSTATECHANGED']._loaded_options = None
+  _globals['_TRADINGSTATECHANGED']._serialized_options = b'\352\232\'\004risk'
+  _globals['_RISKALERTTYPE']._serialized_start=1597
+  _globals['_RISKALERTTYPE']._serialized_end=1890
+  _globals['_RISKALERTSEVERITY']._serialized_start=1893
+  _globals['_RISKALERTSEVERITY']._serialized_end=2046
+  _globals['_TRADINGSTATE']._serialized_start=2048
+  _globals['_TRADINGSTATE']._serialized_end=2173
+  _globals['_RISKALERT']._serialized_start=233
+  _globals['_RISKALERT']._serialized_end=1030
+  _globals['_RISKLIMITCHANGED']._serialized_start=1032
+  _globals['_RISKLIMITCHANGED']._serialized_end=1112
+  _globals['_QUALITYFLAGRAISED']._serialized_start=1114
+  _globals['_QUALITYFLAGRAISED']._serialized_end=1202
+  _globals['_TRADINGSTATECHANGED']._serialized_start=1205
+  _globals['_TRADINGSTATECHANGED']._serialized_end=1594
 # @@protoc_insertion_point(module_scope)

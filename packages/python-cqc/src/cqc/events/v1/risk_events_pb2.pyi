@@ -4,7 +4,7 @@ isort:skip_file
 """
 
 from cqc.assets.v1 import quality_pb2 as _quality_pb2
-from cqc.events.v1 import metadata_pb2 as _metadata_pb2
+from cqc.portfolio.v1 import risk_limit_pb2 as _risk_limit_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -29,7 +29,7 @@ class _RiskAlertTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAle
     RISK_ALERT_TYPE_UNSPECIFIED: _RiskAlertType.ValueType  # 0
     """Not known."""
     RISK_ALERT_TYPE_LIMIT_WARNING: _RiskAlertType.ValueType  # 1
-    """A limit is nearly reached."""
+    """A limit's warning threshold is reached."""
     RISK_ALERT_TYPE_LIMIT_BREACHED: _RiskAlertType.ValueType  # 2
     """A limit is exceeded."""
     RISK_ALERT_TYPE_LIQUIDATION_NEAR: _RiskAlertType.ValueType  # 3
@@ -44,12 +44,12 @@ class _RiskAlertTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAle
     """Prices are missing or stale, or differ widely between sources."""
 
 class RiskAlertType(_RiskAlertType, metaclass=_RiskAlertTypeEnumTypeWrapper):
-    """Subject of a risk alert."""
+    """What a risk alert is about."""
 
 RISK_ALERT_TYPE_UNSPECIFIED: RiskAlertType.ValueType  # 0
 """Not known."""
 RISK_ALERT_TYPE_LIMIT_WARNING: RiskAlertType.ValueType  # 1
-"""A limit is nearly reached."""
+"""A limit's warning threshold is reached."""
 RISK_ALERT_TYPE_LIMIT_BREACHED: RiskAlertType.ValueType  # 2
 """A limit is exceeded."""
 RISK_ALERT_TYPE_LIQUIDATION_NEAR: RiskAlertType.ValueType  # 3
@@ -103,30 +103,38 @@ class _TradingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingS
     TRADING_STATE_ACTIVE: _TradingState.ValueType  # 1
     """Trading is allowed."""
     TRADING_STATE_REDUCING: _TradingState.ValueType  # 2
-    """Only orders that reduce positions are allowed."""
+    """Only orders that reduce are allowed: `reduce_only` and `close_position` orders on derivatives, and spot sales of no
+    more than the account's free amount of the base asset.
+    """
     TRADING_STATE_HALTED: _TradingState.ValueType  # 3
     """No order is allowed."""
 
 class TradingState(_TradingState, metaclass=_TradingStateEnumTypeWrapper):
-    """Whether trading is allowed: the kill switch."""
+    """Whether trading is allowed: the kill switch. Cancellations are allowed in every state."""
 
 TRADING_STATE_UNSPECIFIED: TradingState.ValueType  # 0
 """Not known. Treat as halted."""
 TRADING_STATE_ACTIVE: TradingState.ValueType  # 1
 """Trading is allowed."""
 TRADING_STATE_REDUCING: TradingState.ValueType  # 2
-"""Only orders that reduce positions are allowed."""
+"""Only orders that reduce are allowed: `reduce_only` and `close_position` orders on derivatives, and spot sales of no
+more than the account's free amount of the base asset.
+"""
 TRADING_STATE_HALTED: TradingState.ValueType  # 3
 """No order is allowed."""
 Global___TradingState: _TypeAlias = TradingState  # noqa: Y015
 
 @_typing.final
 class RiskAlert(_message.Message):
-    """A danger to a portfolio or an account, reported by the risk engine."""
+    """A danger to a portfolio or an account, reported by the risk engine when raised and at every change: also the record
+    that RiskEngine lists.
+
+    The event's subject is the first of `account_id`, `portfolio_id` and `venue_id` that is set, or else `everywhere`,
+    which no id may be.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     ALERT_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
@@ -138,12 +146,18 @@ class RiskAlert(_message.Message):
     OBSERVED_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    RAISED_AT_FIELD_NUMBER: _builtins.int
     ACKNOWLEDGED_AT_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGED_BY_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.str
-    """Id of the alert, opaque. The id stays the same while the cause lasts."""
+    """Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts; when the cause
+    returns after `resolved_at`, it is another alert.
+    """
     type: Global___RiskAlertType.ValueType
-    """Subject of the alert."""
+    """What the alert is about."""
     severity: Global___RiskAlertSeverity.ValueType
     """How soon someone must act."""
     limit_id: _builtins.str
@@ -157,18 +171,26 @@ class RiskAlert(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing concerned. Absent if not exactly one listing is concerned."""
     observed: _builtins.str
-    """Measured value, in the unit of the limit. Absent if nothing is measured."""
+    """Newest measured value, in the unit of the limit's metric, or for LIQUIDATION_NEAR the fraction of the mark price
+    that is left until liquidation. Absent if nothing is measured.
+    """
     threshold: _builtins.str
-    """Value that must not be exceeded, in the unit of the limit. Absent if there is none."""
+    """Value with which `observed` is compared, in the same unit. Absent if there is none."""
     message: _builtins.str
     """What happened and what to do, in human-readable form."""
+    acknowledged_by: _builtins.str
+    """Principal that first acknowledged the alert. Absent until then."""
+    note: _builtins.str
+    """What is being done about the alert, from whoever acknowledged it. Empty if there is nothing to add."""
+    revision: _builtins.int
+    """Version of this record, increased by one at each change."""
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event. The event's subject is the portfolio or the account concerned."""
+    def raised_at(self) -> _timestamp_pb2.Timestamp:
+        """When the cause was found."""
 
     @_builtins.property
     def acknowledged_at(self) -> _timestamp_pb2.Timestamp:
-        """When someone acknowledged the alert. Absent until then."""
+        """When someone first acknowledged the alert. Absent until then."""
 
     @_builtins.property
     def resolved_at(self) -> _timestamp_pb2.Timestamp:
@@ -177,7 +199,6 @@ class RiskAlert(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         alert_id: _builtins.str = ...,
         type: Global___RiskAlertType.ValueType = ...,
         severity: Global___RiskAlertSeverity.ValueType = ...,
@@ -189,15 +210,21 @@ class RiskAlert(_message.Message):
         observed: _builtins.str | None = ...,
         threshold: _builtins.str | None = ...,
         message: _builtins.str = ...,
+        raised_at: _timestamp_pb2.Timestamp | None = ...,
         acknowledged_at: _timestamp_pb2.Timestamp | None = ...,
+        acknowledged_by: _builtins.str | None = ...,
+        note: _builtins.str = ...,
         resolved_at: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_limit_id", b"_limit_id", "_observed", b"_observed", "_portfolio_id", b"_portfolio_id", "_threshold", b"_threshold", "_venue_id", b"_venue_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "acknowledged_at", b"acknowledged_at", "limit_id", b"limit_id", "metadata", b"metadata", "observed", b"observed", "portfolio_id", b"portfolio_id", "resolved_at", b"resolved_at", "threshold", b"threshold", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_acknowledged_by", b"_acknowledged_by", "_limit_id", b"_limit_id", "_observed", b"_observed", "_portfolio_id", b"_portfolio_id", "_threshold", b"_threshold", "_venue_id", b"_venue_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "acknowledged_at", b"acknowledged_at", "acknowledged_by", b"acknowledged_by", "limit_id", b"limit_id", "observed", b"observed", "portfolio_id", b"portfolio_id", "raised_at", b"raised_at", "resolved_at", b"resolved_at", "threshold", b"threshold", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_limit_id", b"_limit_id", "_observed", b"_observed", "_portfolio_id", b"_portfolio_id", "_threshold", b"_threshold", "_venue_id", b"_venue_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "acknowledged_at", b"acknowledged_at", "alert_id", b"alert_id", "limit_id", b"limit_id", "message", b"message", "metadata", b"metadata", "observed", b"observed", "portfolio_id", b"portfolio_id", "resolved_at", b"resolved_at", "severity", b"severity", "threshold", b"threshold", "type", b"type", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_acknowledged_by", b"_acknowledged_by", "_limit_id", b"_limit_id", "_observed", b"_observed", "_portfolio_id", b"_portfolio_id", "_threshold", b"_threshold", "_venue_id", b"_venue_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "acknowledged_at", b"acknowledged_at", "acknowledged_by", b"acknowledged_by", "alert_id", b"alert_id", "limit_id", b"limit_id", "message", b"message", "note", b"note", "observed", b"observed", "portfolio_id", b"portfolio_id", "raised_at", b"raised_at", "resolved_at", b"resolved_at", "revision", b"revision", "severity", b"severity", "threshold", b"threshold", "type", b"type", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
     _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
+    _WhichOneofReturnType__acknowledged_by: _TypeAlias = _typing.Literal["acknowledged_by"]  # noqa: Y015
+    _WhichOneofArgType__acknowledged_by: _TypeAlias = _typing.Literal["_acknowledged_by", b"_acknowledged_by"]  # noqa: Y015
     _WhichOneofReturnType__limit_id: _TypeAlias = _typing.Literal["limit_id"]  # noqa: Y015
     _WhichOneofArgType__limit_id: _TypeAlias = _typing.Literal["_limit_id", b"_limit_id"]  # noqa: Y015
     _WhichOneofReturnType__observed: _TypeAlias = _typing.Literal["observed"]  # noqa: Y015
@@ -212,6 +239,8 @@ class RiskAlert(_message.Message):
     _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledged_by) -> _WhichOneofReturnType__acknowledged_by | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_id) -> _WhichOneofReturnType__limit_id | None: ...
     @_typing.overload
@@ -228,17 +257,36 @@ class RiskAlert(_message.Message):
 Global___RiskAlert: _TypeAlias = RiskAlert  # noqa: Y015
 
 @_typing.final
-class QualityFlagRaised(_message.Message):
-    """A warning about an asset was raised, changed or withdrawn."""
+class RiskLimitChanged(_message.Message):
+    """A limit on risk was added, changed or ended. The event's subject is the limit."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
-    FLAG_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
+    def limit(self) -> _risk_limit_pb2.RiskLimit:
+        """The limit after the change."""
 
+    def __init__(
+        self,
+        *,
+        limit: _risk_limit_pb2.RiskLimit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RiskLimitChanged: _TypeAlias = RiskLimitChanged  # noqa: Y015
+
+@_typing.final
+class QualityFlagRaised(_message.Message):
+    """A warning about an asset was raised, changed or withdrawn. The event's subject is the warning, `flag_id`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLAG_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def flag(self) -> _quality_pb2.AssetQualityFlag:
         """The warning in its current state."""
@@ -246,12 +294,11 @@ class QualityFlagRaised(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         flag: _quality_pb2.AssetQualityFlag | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "metadata", b"metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -259,11 +306,15 @@ Global___QualityFlagRaised: _TypeAlias = QualityFlagRaised  # noqa: Y015
 
 @_typing.final
 class TradingStateChanged(_message.Message):
-    """Trading was allowed, restricted or stopped. The event's subject is the scope: a portfolio, an account or a venue."""
+    """Trading was allowed, restricted or stopped in a scope. With `revision` and `occurred_at` of the metadata the whole
+    state of the scope; before the first such event, a scope is ACTIVE.
+
+    The event's subject is the first of `account_id`, `portfolio_id` and `venue_id` that is set, or else `everywhere`,
+    which no id may be. The scope is all three: scopes with the same subject are distinct.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     PREVIOUS_STATE_FIELD_NUMBER: _builtins.int
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
@@ -271,28 +322,26 @@ class TradingStateChanged(_message.Message):
     VENUE_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     CHANGED_BY_FIELD_NUMBER: _builtins.int
+    LIMIT_ID_FIELD_NUMBER: _builtins.int
     state: Global___TradingState.ValueType
     """State after the change."""
     previous_state: Global___TradingState.ValueType
     """State before the change."""
     portfolio_id: _builtins.str
-    """Portfolio concerned. Absent if not exactly one portfolio is concerned."""
+    """Portfolio in the scope. Absent means all."""
     account_id: _builtins.str
-    """Account concerned. Absent if not exactly one account is concerned."""
+    """Account in the scope. Absent means all."""
     venue_id: _builtins.str
-    """Venue concerned. Absent if not exactly one venue is concerned."""
+    """Venue in the scope. Absent means all."""
     reason: _builtins.str
     """Why the state changed, in human-readable form."""
     changed_by: _builtins.str
-    """Who or what changed the state: the id of a service or a role, never a person's name."""
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
+    """Principal that changed the state, or the service itself where a limit did."""
+    limit_id: _builtins.str
+    """Limit whose action changed the state. Absent if a principal did."""
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         state: Global___TradingState.ValueType = ...,
         previous_state: Global___TradingState.ValueType = ...,
         portfolio_id: _builtins.str | None = ...,
@@ -300,19 +349,24 @@ class TradingStateChanged(_message.Message):
         venue_id: _builtins.str | None = ...,
         reason: _builtins.str = ...,
         changed_by: _builtins.str = ...,
+        limit_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "_venue_id", b"_venue_id", "account_id", b"account_id", "metadata", b"metadata", "portfolio_id", b"portfolio_id", "venue_id", b"venue_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_limit_id", b"_limit_id", "_portfolio_id", b"_portfolio_id", "_venue_id", b"_venue_id", "account_id", b"account_id", "limit_id", b"limit_id", "portfolio_id", b"portfolio_id", "venue_id", b"venue_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "_venue_id", b"_venue_id", "account_id", b"account_id", "changed_by", b"changed_by", "metadata", b"metadata", "portfolio_id", b"portfolio_id", "previous_state", b"previous_state", "reason", b"reason", "state", b"state", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_limit_id", b"_limit_id", "_portfolio_id", b"_portfolio_id", "_venue_id", b"_venue_id", "account_id", b"account_id", "changed_by", b"changed_by", "limit_id", b"limit_id", "portfolio_id", b"portfolio_id", "previous_state", b"previous_state", "reason", b"reason", "state", b"state", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
     _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
+    _WhichOneofReturnType__limit_id: _TypeAlias = _typing.Literal["limit_id"]  # noqa: Y015
+    _WhichOneofArgType__limit_id: _TypeAlias = _typing.Literal["_limit_id", b"_limit_id"]  # noqa: Y015
     _WhichOneofReturnType__portfolio_id: _TypeAlias = _typing.Literal["portfolio_id"]  # noqa: Y015
     _WhichOneofArgType__portfolio_id: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_id: _TypeAlias = _typing.Literal["venue_id"]  # noqa: Y015
     _WhichOneofArgType__venue_id: _TypeAlias = _typing.Literal["_venue_id", b"_venue_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_id) -> _WhichOneofReturnType__limit_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__portfolio_id) -> _WhichOneofReturnType__portfolio_id | None: ...
     @_typing.overload

@@ -23,14 +23,17 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
-from cqc.events.v1 import metadata_pb2 as cqc_dot_events_dot_v1_dot_metadata__pb2
-from cqc.venues.v1 import execution_pb2 as cqc_dot_venues_dot_v1_dot_execution__pb2
+from cqc.options.v1 import options_pb2 as cqc_dot_options_dot_v1_dot_options__pb2
+from cqc.venues.v1 import account_pb2 as cqc_dot_venues_dot_v1_dot_account__pb2
+from cqc.venues.v1 import balance_pb2 as cqc_dot_venues_dot_v1_dot_balance__pb2
+from cqc.venues.v1 import ledger_pb2 as cqc_dot_venues_dot_v1_dot_ledger__pb2
+from cqc.venues.v1 import margin_pb2 as cqc_dot_venues_dot_v1_dot_margin__pb2
 from cqc.venues.v1 import transfer_pb2 as cqc_dot_venues_dot_v1_dot_transfer__pb2
 from cqc.venues.v1 import venue_asset_pb2 as cqc_dot_venues_dot_v1_dot_venue__asset__pb2
 from cqc.venues.v1 import venue_symbol_pb2 as cqc_dot_venues_dot_v1_dot_venue__symbol__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/events/v1/venue_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63qc/events/v1/metadata.proto\x1a\x1d\x63qc/venues/v1/execution.proto\x1a\x1c\x63qc/venues/v1/transfer.proto\x1a\x1f\x63qc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\"\x82\x01\n\x10VenueAssetListed\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x0bvenue_asset\x18\x02 \x01(\x0b\x32\x19.cqc.venues.v1.VenueAssetB\x06\xbaH\x03\xc8\x01\x01\"\x85\x01\n\x11VenueSymbolListed\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x0cvenue_symbol\x18\x02 \x01(\x0b\x32\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01\"\x86\x01\n\x12VenueSymbolUpdated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x0cvenue_symbol\x18\x02 \x01(\x0b\x32\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01\"\x87\x01\n\x13VenueSymbolDelisted\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x38\n\x0cvenue_symbol\x18\x02 \x01(\x0b\x32\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01\"y\n\x0e\x42\x61lanceChanged\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x07\x62\x61lance\x18\x02 \x01(\x0b\x32\x16.cqc.venues.v1.BalanceB\x06\xbaH\x03\xc8\x01\x01\"|\n\x0fTransferUpdated\x12\x36\n\x08metadata\x18\x01 \x01(\x0b\x32\x1c.cqc.events.v1.EventMetadataB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x08transfer\x18\x02 \x01(\x0b\x32\x17.cqc.venues.v1.TransferB\x06\xbaH\x03\xc8\x01\x01\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/events/v1/venue_events.proto\x12\rcqc.events.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x63qc/options/v1/options.proto\x1a\x1b\x63qc/venues/v1/account.proto\x1a\x1b\x63qc/venues/v1/balance.proto\x1a\x1a\x63qc/venues/v1/ledger.proto\x1a\x1a\x63qc/venues/v1/margin.proto\x1a\x1c\x63qc/venues/v1/transfer.proto\x1a\x1f\x63qc/venues/v1/venue_asset.proto\x1a cqc/venues/v1/venue_symbol.proto\"X\n\x10VenueAssetListed\x12\x36\n\x0bvenue_asset\x18\x01 \x01(\x0b\x32\x19.cqc.venues.v1.VenueAssetB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"[\n\x11VenueSymbolListed\x12\x38\n\x0cvenue_symbol\x18\x01 \x01(\x0b\x32\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"\\\n\x12VenueSymbolUpdated\x12\x38\n\x0cvenue_symbol\x18\x01 \x01(\x0b\x32\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"]\n\x13VenueSymbolDelisted\x12\x38\n\x0cvenue_symbol\x18\x01 \x01(\x0b\x32\x1a.cqc.venues.v1.VenueSymbolB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08registry\"O\n\x0e\x42\x61lanceChanged\x12/\n\x07\x62\x61lance\x18\x01 \x01(\x0b\x32\x16.cqc.venues.v1.BalanceB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08\x62\x61lances\"Z\n\x14\x41\x63\x63ountMarginChanged\x12\x34\n\x06margin\x18\x01 \x01(\x0b\x32\x1c.cqc.venues.v1.AccountMarginB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08\x62\x61lances\"\x86\x01\n\x0e\x41\x63\x63ountChanged\x12\x34\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1b.cqc.venues.v1.VenueAccountB\x06\xbaH\x03\xc8\x01\x01\x12\x30\n\x08settings\x18\x02 \x01(\x0b\x32\x1e.cqc.venues.v1.AccountSettings:\x0c\xea\x9a\'\x08\x62\x61lances\"]\n\x13LedgerEntryRecorded\x12\x38\n\x0cledger_entry\x18\x01 \x01(\x0b\x32\x1a.cqc.venues.v1.LedgerEntryB\x06\xbaH\x03\xc8\x01\x01:\x0c\xea\x9a\'\x08\x62\x61lances\"S\n\x0fTransferUpdated\x12\x31\n\x08transfer\x18\x01 \x01(\x0b\x32\x17.cqc.venues.v1.TransferB\x06\xbaH\x03\xc8\x01\x01:\r\xea\x9a\'\ttransfersBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,40 +41,58 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.events.v1.venue_events_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/events/v1;eventsv1'
-  _globals['_VENUEASSETLISTED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_VENUEASSETLISTED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
   _globals['_VENUEASSETLISTED'].fields_by_name['venue_asset']._loaded_options = None
   _globals['_VENUEASSETLISTED'].fields_by_name['venue_asset']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_VENUESYMBOLLISTED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_VENUESYMBOLLISTED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_VENUEASSETLISTED']._loaded_options = None
+  _globals['_VENUEASSETLISTED']._serialized_options = b'\352\232\'\010registry'
   _globals['_VENUESYMBOLLISTED'].fields_by_name['venue_symbol']._loaded_options = None
   _globals['_VENUESYMBOLLISTED'].fields_by_name['venue_symbol']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_VENUESYMBOLUPDATED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_VENUESYMBOLUPDATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_VENUESYMBOLLISTED']._loaded_options = None
+  _globals['_VENUESYMBOLLISTED']._serialized_options = b'\352\232\'\010registry'
   _globals['_VENUESYMBOLUPDATED'].fields_by_name['venue_symbol']._loaded_options = None
   _globals['_VENUESYMBOLUPDATED'].fields_by_name['venue_symbol']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_VENUESYMBOLDELISTED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_VENUESYMBOLDELISTED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_VENUESYMBOLUPDATED']._loaded_options = None
+  _globals['_VENUESYMBOLUPDATED']._serialized_options = b'\352\232\'\010registry'
   _globals['_VENUESYMBOLDELISTED'].fields_by_name['venue_symbol']._loaded_options = None
   _globals['_VENUESYMBOLDELISTED'].fields_by_name['venue_symbol']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_BALANCECHANGED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_BALANCECHANGED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_VENUESYMBOLDELISTED']._loaded_options = None
+  _globals['_VENUESYMBOLDELISTED']._serialized_options = b'\352\232\'\010registry'
   _globals['_BALANCECHANGED'].fields_by_name['balance']._loaded_options = None
   _globals['_BALANCECHANGED'].fields_by_name['balance']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_TRANSFERUPDATED'].fields_by_name['metadata']._loaded_options = None
-  _globals['_TRANSFERUPDATED'].fields_by_name['metadata']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_BALANCECHANGED']._loaded_options = None
+  _globals['_BALANCECHANGED']._serialized_options = b'\352\232\'\010balances'
+  _globals['_ACCOUNTMARGINCHANGED'].fields_by_name['margin']._loaded_options = None
+  _globals['_ACCOUNTMARGINCHANGED'].fields_by_name['margin']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ACCOUNTMARGINCHANGED']._loaded_options = None
+  _globals['_ACCOUNTMARGINCHANGED']._serialized_options = b'\352\232\'\010balances'
+  _globals['_ACCOUNTCHANGED'].fields_by_name['account']._loaded_options = None
+  _globals['_ACCOUNTCHANGED'].fields_by_name['account']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_ACCOUNTCHANGED']._loaded_options = None
+  _globals['_ACCOUNTCHANGED']._serialized_options = b'\352\232\'\010balances'
+  _globals['_LEDGERENTRYRECORDED'].fields_by_name['ledger_entry']._loaded_options = None
+  _globals['_LEDGERENTRYRECORDED'].fields_by_name['ledger_entry']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_LEDGERENTRYRECORDED']._loaded_options = None
+  _globals['_LEDGERENTRYRECORDED']._serialized_options = b'\352\232\'\010balances'
   _globals['_TRANSFERUPDATED'].fields_by_name['transfer']._loaded_options = None
   _globals['_TRANSFERUPDATED'].fields_by_name['transfer']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_VENUEASSETLISTED']._serialized_start=239
-  _globals['_VENUEASSETLISTED']._serialized_end=369
-  _globals['_VENUESYMBOLLISTED']._serialized_start=372
-  _globals['_VENUESYMBOLLISTED']._serialized_end=505
-  _globals['_VENUESYMBOLUPDATED']._serialized_start=508
-  _globals['_VENUESYMBOLUPDATED']._serialized_end=642
-  _globals['_VENUESYMBOLDELISTED']._serialized_start=645
-  _globals['_VENUESYMBOLDELISTED']._serialized_end=780
-  _globals['_BALANCECHANGED']._serialized_start=782
-  _globals['_BALANCECHANGED']._serialized_end=903
-  _globals['_TRANSFERUPDATED']._serialized_start=905
-  _globals['_TRANSFERUPDATED']._serialized_end=1029
+  _globals['_TRANSFERUPDATED']._loaded_options = None
+  _globals['_TRANSFERUPDATED']._serialized_options = b'\352\232\'\ttransfers'
+  _globals['_VENUEASSETLISTED']._serialized_start=321
+  _globals['_VENUEASSETLISTED']._serialized_end=409
+  _globals['_VENUESYMBOLLISTED']._serialized_start=411
+  _globals['_VENUESYMBOLLISTED']._serialized_end=502
+  _globals['_VENUESYMBOLUPDATED']._serialized_start=504
+  _globals['_VENUESYMBOLUPDATED']._serialized_end=596
+  _globals['_VENUESYMBOLDELISTED']._serialized_start=598
+  _globals['_VENUESYMBOLDELISTED']._serialized_end=691
+  _globals['_BALANCECHANGED']._serialized_start=693
+  _globals['_BALANCECHANGED']._serialized_end=772
+  _globals['_ACCOUNTMARGINCHANGED']._serialized_start=774
+  _globals['_ACCOUNTMARGINCHANGED']._serialized_end=864
+  _globals['_ACCOUNTCHANGED']._serialized_start=867
+  _globals['_ACCOUNTCHANGED']._serialized_end=1001
+  _globals['_LEDGERENTRYRECORDED']._serialized_start=1003
+  _globals['_LEDGERENTRYRECORDED']._serialized_end=1096
+  _globals['_TRANSFERUPDATED']._serialized_start=1098
+  _globals['_TRANSFERUPDATED']._serialized_end=1181
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
-from cqc.events.v1 import metadata_pb2 as _metadata_pb2
-from cqc.venues.v1 import execution_pb2 as _execution_pb2
+from cqc.venues.v1 import account_pb2 as _account_pb2
+from cqc.venues.v1 import balance_pb2 as _balance_pb2
+from cqc.venues.v1 import ledger_pb2 as _ledger_pb2
+from cqc.venues.v1 import margin_pb2 as _margin_pb2
 from cqc.venues.v1 import transfer_pb2 as _transfer_pb2
 from cqc.venues.v1 import venue_asset_pb2 as _venue_asset_pb2
 from cqc.venues.v1 import venue_symbol_pb2 as _venue_symbol_pb2
@@ -23,16 +25,13 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class VenueAssetListed(_message.Message):
-    """A venue listed an asset."""
+    """A venue listed an asset: the record was added to the registry. Later changes are in RegistryRecordChanged. The
+    event's subject is the listing of the asset, `venue_asset_id`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     VENUE_ASSET_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def venue_asset(self) -> _venue_asset_pb2.VenueAsset:
         """The listing as it was added."""
@@ -40,12 +39,11 @@ class VenueAssetListed(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         venue_asset: _venue_asset_pb2.VenueAsset | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_asset", b"venue_asset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["venue_asset", b"venue_asset"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_asset", b"venue_asset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_asset", b"venue_asset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -53,16 +51,11 @@ Global___VenueAssetListed: _TypeAlias = VenueAssetListed  # noqa: Y015
 
 @_typing.final
 class VenueSymbolListed(_message.Message):
-    """A venue listed a product."""
+    """A venue listed a product: the record was added to the registry. The event's subject is the listing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
         """The listing as it was added."""
@@ -70,12 +63,11 @@ class VenueSymbolListed(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         venue_symbol: _venue_symbol_pb2.VenueSymbol | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["venue_symbol", b"venue_symbol"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol", b"venue_symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -83,16 +75,11 @@ Global___VenueSymbolListed: _TypeAlias = VenueSymbolListed  # noqa: Y015
 
 @_typing.final
 class VenueSymbolUpdated(_message.Message):
-    """A venue changed a listing: its rules, its fees or the operations allowed on it."""
+    """A listing's record changed: its rules, its fees or the operations allowed on it. The event's subject is the listing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
     @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
         """The listing after the change."""
@@ -100,12 +87,11 @@ class VenueSymbolUpdated(_message.Message):
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         venue_symbol: _venue_symbol_pb2.VenueSymbol | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["venue_symbol", b"venue_symbol"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol", b"venue_symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -113,29 +99,23 @@ Global___VenueSymbolUpdated: _TypeAlias = VenueSymbolUpdated  # noqa: Y015
 
 @_typing.final
 class VenueSymbolDelisted(_message.Message):
-    """A venue delisted a product."""
+    """A venue delisted a product. Published instead of VenueSymbolUpdated. The event's subject is the listing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
-    @_builtins.property
     def venue_symbol(self) -> _venue_symbol_pb2.VenueSymbol:
-        """The listing in its current state."""
+        """The listing after the change."""
 
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
         venue_symbol: _venue_symbol_pb2.VenueSymbol | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["venue_symbol", b"venue_symbol"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "venue_symbol", b"venue_symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol", b"venue_symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -143,59 +123,129 @@ Global___VenueSymbolDelisted: _TypeAlias = VenueSymbolDelisted  # noqa: Y015
 
 @_typing.final
 class BalanceChanged(_message.Message):
-    """A balance of one of our accounts changed. The event's subject is the account."""
+    """A balance of one of our accounts changed. Books nothing by itself. The event's subject is the account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
     BALANCE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
-    @_builtins.property
-    def balance(self) -> _execution_pb2.Balance:
+    def balance(self) -> _balance_pb2.Balance:
         """The balance after the change."""
 
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
-        balance: _execution_pb2.Balance | None = ...,
+        balance: _balance_pb2.Balance | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance", "metadata", b"metadata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["balance", b"balance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BalanceChanged: _TypeAlias = BalanceChanged  # noqa: Y015
 
 @_typing.final
-class TransferUpdated(_message.Message):
-    """A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account."""
+class AccountMarginChanged(_message.Message):
+    """The margin of one of our accounts changed. A change of values derived from prices alone need not be published. The
+    event's subject is the account.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    METADATA_FIELD_NUMBER: _builtins.int
-    TRANSFER_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def metadata(self) -> _metadata_pb2.EventMetadata:
-        """Id, order and origin of the event."""
-
-    @_builtins.property
-    def transfer(self) -> _transfer_pb2.Transfer:
-        """The transfer in its current state."""
+    def margin(self) -> _margin_pb2.AccountMargin:
+        """The margin after the change."""
 
     def __init__(
         self,
         *,
-        metadata: _metadata_pb2.EventMetadata | None = ...,
+        margin: _margin_pb2.AccountMargin | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["margin", b"margin"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["margin", b"margin"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountMarginChanged: _TypeAlias = AccountMarginChanged  # noqa: Y015
+
+@_typing.final
+class AccountChanged(_message.Message):
+    """One of our accounts was added, or its record or settings changed. The event's subject is the account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> _account_pb2.VenueAccount:
+        """The account after the change, without `credentials_ref`."""
+
+    @_builtins.property
+    def settings(self) -> _account_pb2.AccountSettings:
+        """All settings of the account at the venue after the change. Absent if they have not been read from the venue yet."""
+
+    def __init__(
+        self,
+        *,
+        account: _account_pb2.VenueAccount | None = ...,
+        settings: _account_pb2.AccountSettings | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "settings", b"settings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountChanged: _TypeAlias = AccountChanged  # noqa: Y015
+
+@_typing.final
+class LedgerEntryRecorded(_message.Message):
+    """A venue reported an entry of its ledger. The event's subject is the account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEDGER_ENTRY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ledger_entry(self) -> _ledger_pb2.LedgerEntry:
+        """The entry as the venue reports it."""
+
+    def __init__(
+        self,
+        *,
+        ledger_entry: _ledger_pb2.LedgerEntry | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ledger_entry", b"ledger_entry"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_entry", b"ledger_entry"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LedgerEntryRecorded: _TypeAlias = LedgerEntryRecorded  # noqa: Y015
+
+@_typing.final
+class TransferUpdated(_message.Message):
+    """A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account: of
+    an internal transfer the one that sends.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transfer(self) -> _transfer_pb2.Transfer:
+        """The transfer after the change."""
+
+    def __init__(
+        self,
+        *,
         transfer: _transfer_pb2.Transfer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "transfer", b"transfer"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transfer", b"transfer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "transfer", b"transfer"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transfer", b"transfer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,13 +9,17 @@ from .derivatives_pb2 import OpenInterest as OpenInterest
 from .derivatives_pb2 import OptionGreeks as OptionGreeks
 from .lending_pb2 import BorrowRate as BorrowRate
 from .liquidity_pb2 import LiquidityMetrics as LiquidityMetrics
+from .market_context_pb2 import MarketContext as MarketContext
+from .native_listing_pb2 import NativeListing as NativeListing
 from .orderbook_pb2 import BOOK_ACTION_CHANGE as BOOK_ACTION_CHANGE
 from .orderbook_pb2 import BOOK_ACTION_DELETE as BOOK_ACTION_DELETE
 from .orderbook_pb2 import BOOK_ACTION_NEW as BOOK_ACTION_NEW
 from .orderbook_pb2 import BOOK_ACTION_UNSPECIFIED as BOOK_ACTION_UNSPECIFIED
 from .orderbook_pb2 import BookAction as BookAction
 from .orderbook_pb2 import BookLevel as BookLevel
+from .orderbook_pb2 import CHECKSUM_KIND_CRC32_BITGET as CHECKSUM_KIND_CRC32_BITGET
 from .orderbook_pb2 import CHECKSUM_KIND_CRC32_KRAKEN as CHECKSUM_KIND_CRC32_KRAKEN
+from .orderbook_pb2 import CHECKSUM_KIND_CRC32_KRAKEN_ORDERS as CHECKSUM_KIND_CRC32_KRAKEN_ORDERS
 from .orderbook_pb2 import CHECKSUM_KIND_CRC32_OKX as CHECKSUM_KIND_CRC32_OKX
 from .orderbook_pb2 import CHECKSUM_KIND_UNSPECIFIED as CHECKSUM_KIND_UNSPECIFIED
 from .orderbook_pb2 import ChecksumKind as ChecksumKind
@@ -72,7 +76,9 @@ from .symbol_pb2 import PAYOFF_TYPE_QUANTO as PAYOFF_TYPE_QUANTO
 from .symbol_pb2 import PAYOFF_TYPE_UNSPECIFIED as PAYOFF_TYPE_UNSPECIFIED
 from .symbol_pb2 import PayoffType as PayoffType
 from .symbol_pb2 import SYMBOL_TYPE_COMBO as SYMBOL_TYPE_COMBO
+from .symbol_pb2 import SYMBOL_TYPE_EVENT as SYMBOL_TYPE_EVENT
 from .symbol_pb2 import SYMBOL_TYPE_FUTURE as SYMBOL_TYPE_FUTURE
+from .symbol_pb2 import SYMBOL_TYPE_INDEX as SYMBOL_TYPE_INDEX
 from .symbol_pb2 import SYMBOL_TYPE_MARGIN as SYMBOL_TYPE_MARGIN
 from .symbol_pb2 import SYMBOL_TYPE_OPTION as SYMBOL_TYPE_OPTION
 from .symbol_pb2 import SYMBOL_TYPE_PERPETUAL as SYMBOL_TYPE_PERPETUAL
@@ -107,8 +113,15 @@ from .trade_pb2 import MatchedOrder as MatchedOrder
 from .trade_pb2 import TAKER_ORDER_TYPE_LIMIT as TAKER_ORDER_TYPE_LIMIT
 from .trade_pb2 import TAKER_ORDER_TYPE_MARKET as TAKER_ORDER_TYPE_MARKET
 from .trade_pb2 import TAKER_ORDER_TYPE_UNSPECIFIED as TAKER_ORDER_TYPE_UNSPECIFIED
+from .trade_pb2 import TICK_DIRECTION_MINUS as TICK_DIRECTION_MINUS
+from .trade_pb2 import TICK_DIRECTION_PLUS as TICK_DIRECTION_PLUS
+from .trade_pb2 import TICK_DIRECTION_UNSPECIFIED as TICK_DIRECTION_UNSPECIFIED
+from .trade_pb2 import TICK_DIRECTION_ZERO_MINUS as TICK_DIRECTION_ZERO_MINUS
+from .trade_pb2 import TICK_DIRECTION_ZERO_PLUS as TICK_DIRECTION_ZERO_PLUS
 from .trade_pb2 import TakerOrderType as TakerOrderType
+from .trade_pb2 import TickDirection as TickDirection
 from .trade_pb2 import Trade as Trade
+from .trade_pb2 import TradeLeg as TradeLeg
 
 __all__ = (
     "AGGRESSOR_SIDE_BUYER",
@@ -134,7 +147,9 @@ __all__ = (
     "CANDLE_PRICE_KIND_PREMIUM",
     "CANDLE_PRICE_KIND_TRADE",
     "CANDLE_PRICE_KIND_UNSPECIFIED",
+    "CHECKSUM_KIND_CRC32_BITGET",
     "CHECKSUM_KIND_CRC32_KRAKEN",
+    "CHECKSUM_KIND_CRC32_KRAKEN_ORDERS",
     "CHECKSUM_KIND_CRC32_OKX",
     "CHECKSUM_KIND_UNSPECIFIED",
     "CalendarInterval",
@@ -153,8 +168,10 @@ __all__ = (
     "LegSide",
     "Liquidation",
     "LiquidityMetrics",
+    "MarketContext",
     "MarketDepth",
     "MatchedOrder",
+    "NativeListing",
     "OPTION_TYPE_CALL",
     "OPTION_TYPE_PUT",
     "OPTION_TYPE_UNSPECIFIED",
@@ -198,7 +215,9 @@ __all__ = (
     "QUANTITY_UNIT_UNSPECIFIED",
     "QuantityUnit",
     "SYMBOL_TYPE_COMBO",
+    "SYMBOL_TYPE_EVENT",
     "SYMBOL_TYPE_FUTURE",
+    "SYMBOL_TYPE_INDEX",
     "SYMBOL_TYPE_MARGIN",
     "SYMBOL_TYPE_OPTION",
     "SYMBOL_TYPE_PERPETUAL",
@@ -212,9 +231,16 @@ __all__ = (
     "TAKER_ORDER_TYPE_LIMIT",
     "TAKER_ORDER_TYPE_MARKET",
     "TAKER_ORDER_TYPE_UNSPECIFIED",
+    "TICK_DIRECTION_MINUS",
+    "TICK_DIRECTION_PLUS",
+    "TICK_DIRECTION_UNSPECIFIED",
+    "TICK_DIRECTION_ZERO_MINUS",
+    "TICK_DIRECTION_ZERO_PLUS",
     "TakerOrderType",
+    "TickDirection",
     "Ticker",
     "TickerWindow",
     "Trade",
+    "TradeLeg",
     "VWAP",
 )

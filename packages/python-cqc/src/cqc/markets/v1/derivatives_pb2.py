@@ -23,14 +23,17 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.markets.v1 import market_context_pb2 as cqc_dot_markets_dot_v1_dot_market__context__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.markets.v1 import quantity_pb2 as cqc_dot_markets_dot_v1_dot_quantity__pb2
 from cqc.markets.v1 import trade_pb2 as cqc_dot_markets_dot_v1_dot_trade__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/markets/v1/derivatives.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x1a\x63qc/markets/v1/trade.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x85\x05\n\x0b\x46undingRate\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x17\n\x04rate\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x14\n\x07settled\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x30\n\x0c\x66unding_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\tnext_rate\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12%\n\rinterest_rate\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\"\n\nmark_price\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12#\n\x0bindex_price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12-\n\ttimestamp\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12%\n\rabsolute_rate\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12,\n\x14\x61\x63\x63umulated_interest\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x42\n\n\x08_settledB\x0c\n\n_next_rateB\x10\n\x0e_interest_rateB\r\n\x0b_mark_priceB\x0e\n\x0c_index_priceB\x10\n\x0e_absolute_rateB\x17\n\x15_accumulated_interest\"\x9b\x02\n\x0cOpenInterest\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x1b\n\x08quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x33\n\rquantity_unit\x18\x03 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12 \n\x08notional\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12-\n\ttimestamp\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\x0b\n\t_notional\"\xdd\x05\n\x0bLiquidation\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12+\n\x04side\x18\x02 \x01(\x0e\x32\x1d.cqc.markets.v1.AggressorSide\x12\x1a\n\x08raw_side\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\x08quantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x33\n\rquantity_unit\x18\x05 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x1d\n\x05price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12%\n\raverage_price\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\'\n\x0f\x66illed_quantity\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x1c\n\nraw_status\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12%\n\x0eliquidation_id\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x03\x88\x01\x01\x12-\n\ttimestamp\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12%\n\rlast_quantity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12 \n\x0eraw_order_type\x18\x0f \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12#\n\x11raw_time_in_force\x18\x10 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x42\x08\n\x06_priceB\x10\n\x0e_average_priceB\x12\n\x10_filled_quantityB\x11\n\x0f_liquidation_idB\x10\n\x0e_last_quantity\"\xcd\x05\n\x0cOptionGreeks\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x1b\n\x05\x64\x65lta\x18\x02 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x00\x88\x01\x01\x12\x1b\n\x05gamma\x18\x03 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x01\x88\x01\x01\x12\x1a\n\x04vega\x18\x04 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x02\x88\x01\x01\x12\x1b\n\x05theta\x18\x05 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x03\x88\x01\x01\x12\x19\n\x03rho\x18\x06 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x04\x88\x01\x01\x12,\n\x16\x62id_implied_volatility\x18\x07 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x05\x88\x01\x01\x12,\n\x16\x61sk_implied_volatility\x18\x08 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x06\x88\x01\x01\x12-\n\x17mark_implied_volatility\x18\t \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x07\x88\x01\x01\x12(\n\x10underlying_price\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12!\n\x0funderlying_name\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12#\n\rinterest_rate\x18\x0c \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\t\x88\x01\x01\x12-\n\ttimestamp\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\x08\n\x06_deltaB\x08\n\x06_gammaB\x07\n\x05_vegaB\x08\n\x06_thetaB\x06\n\x04_rhoB\x19\n\x17_bid_implied_volatilityB\x19\n\x17_ask_implied_volatilityB\x1a\n\x18_mark_implied_volatilityB\x13\n\x11_underlying_priceB\x10\n\x0e_interest_rateBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/markets/v1/derivatives.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x1a\x63qc/markets/v1/trade.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\t\n\x0b\x46undingRate\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12*\n\x06stated\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x1c\n\x04rate\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12%\n\rrealized_rate\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x14\n\x07settled\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x30\n\x0c\x66unding_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12!\n\tnext_rate\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12\x35\n\x11next_funding_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\rinterest_rate\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12$\n\x0cpremium_rate\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12 \n\x08min_rate\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12 \n\x08max_rate\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12%\n\rabsolute_rate\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\t\x88\x01\x01\x12,\n\x14\x61\x63\x63umulated_interest\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\n\x88\x01\x01\x12\"\n\nmark_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0b\x88\x01\x01\x12#\n\x0bindex_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0c\x88\x01\x01\x12\x42\n\x0cvenue_fields\x18\x13 \x03(\x0b\x32,.cqc.markets.v1.FundingRate.VenueFieldsEntry\x12-\n\ttimestamp\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idB\x07\n\x05_rateB\x10\n\x0e_realized_rateB\n\n\x08_settledB\x0c\n\n_next_rateB\x10\n\x0e_interest_rateB\x0f\n\r_premium_rateB\x0b\n\t_min_rateB\x0b\n\t_max_rateB\x10\n\x0e_absolute_rateB\x17\n\x15_accumulated_interestB\r\n\x0b_mark_priceB\x0e\n\x0c_index_price\"\xbe\x05\n\x0cOpenInterest\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12*\n\x06stated\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12 \n\x08quantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x33\n\rquantity_unit\x18\x05 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12!\n\tcontracts\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12%\n\rbase_quantity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12 \n\x08notional\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12\x43\n\x0cvenue_fields\x18\t \x03(\x0b\x32-.cqc.markets.v1.OpenInterest.VenueFieldsEntry\x12-\n\ttimestamp\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idB\x0b\n\t_quantityB\x0c\n\n_contractsB\x10\n\x0e_base_quantityB\x0b\n\t_notional\"\xea\x08\n\x0bLiquidation\x12%\n\x0eliquidation_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12\'\n\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x01\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x03 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12+\n\x04side\x18\x04 \x01(\x0e\x32\x1d.cqc.markets.v1.AggressorSide\x12\x1a\n\x08raw_side\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08quantity\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\'\n\x0fleaves_quantity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12\'\n\x0f\x66illed_quantity\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12%\n\rlast_quantity\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12\x33\n\rquantity_unit\x18\n \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x1d\n\x05price\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12%\n\raverage_price\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12(\n\x10\x62\x61nkruptcy_price\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12\x35\n\x0emarket_context\x18\x0e \x01(\x0b\x32\x1d.cqc.markets.v1.MarketContext\x12\x1c\n\nraw_status\x18\x0f \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x0eraw_order_type\x18\x10 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12#\n\x11raw_time_in_force\x18\x11 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x42\n\x0cvenue_fields\x18\x12 \x03(\x0b\x32,.cqc.markets.v1.Liquidation.VenueFieldsEntry\x12-\n\ttimestamp\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_liquidation_idB\x12\n\x10_venue_symbol_idB\x0b\n\t_quantityB\x12\n\x10_leaves_quantityB\x12\n\x10_filled_quantityB\x10\n\x0e_last_quantityB\x08\n\x06_priceB\x10\n\x0e_average_priceB\x13\n\x11_bankruptcy_price\"\xc8\x07\n\x0cOptionGreeks\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\x1b\n\x05\x64\x65lta\x18\x03 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x01\x88\x01\x01\x12\x1b\n\x05gamma\x18\x04 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x02\x88\x01\x01\x12\x1a\n\x04vega\x18\x05 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x03\x88\x01\x01\x12\x1b\n\x05theta\x18\x06 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x04\x88\x01\x01\x12\x19\n\x03rho\x18\x07 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x05\x88\x01\x01\x12,\n\x16\x62id_implied_volatility\x18\x08 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x06\x88\x01\x01\x12,\n\x16\x61sk_implied_volatility\x18\t \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x07\x88\x01\x01\x12-\n\x17mark_implied_volatility\x18\n \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x08\x88\x01\x01\x12(\n\x10underlying_price\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\t\x88\x01\x01\x12!\n\x0funderlying_name\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12#\n\rinterest_rate\x18\r \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\n\x88\x01\x01\x12\x43\n\x0cvenue_fields\x18\x0e \x03(\x0b\x32-.cqc.markets.v1.OptionGreeks.VenueFieldsEntry\x12-\n\ttimestamp\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idB\x08\n\x06_deltaB\x08\n\x06_gammaB\x07\n\x05_vegaB\x08\n\x06_thetaB\x06\n\x04_rhoB\x19\n\x17_bid_implied_volatilityB\x19\n\x17_ask_implied_volatilityB\x1a\n\x18_mark_implied_volatilityB\x13\n\x11_underlying_priceB\x10\n\x0e_interest_rateBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,56 +41,80 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.markets.v1.derivatives_
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1'
+  _globals['_FUNDINGRATE_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_FUNDINGRATE_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_FUNDINGRATE'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_FUNDINGRATE'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_FUNDINGRATE'].fields_by_name['rate']._loaded_options = None
   _globals['_FUNDINGRATE'].fields_by_name['rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGRATE'].fields_by_name['realized_rate']._loaded_options = None
+  _globals['_FUNDINGRATE'].fields_by_name['realized_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FUNDINGRATE'].fields_by_name['next_rate']._loaded_options = None
   _globals['_FUNDINGRATE'].fields_by_name['next_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FUNDINGRATE'].fields_by_name['interest_rate']._loaded_options = None
   _globals['_FUNDINGRATE'].fields_by_name['interest_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGRATE'].fields_by_name['premium_rate']._loaded_options = None
+  _globals['_FUNDINGRATE'].fields_by_name['premium_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGRATE'].fields_by_name['min_rate']._loaded_options = None
+  _globals['_FUNDINGRATE'].fields_by_name['min_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGRATE'].fields_by_name['max_rate']._loaded_options = None
+  _globals['_FUNDINGRATE'].fields_by_name['max_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGRATE'].fields_by_name['absolute_rate']._loaded_options = None
+  _globals['_FUNDINGRATE'].fields_by_name['absolute_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_FUNDINGRATE'].fields_by_name['accumulated_interest']._loaded_options = None
+  _globals['_FUNDINGRATE'].fields_by_name['accumulated_interest']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FUNDINGRATE'].fields_by_name['mark_price']._loaded_options = None
   _globals['_FUNDINGRATE'].fields_by_name['mark_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FUNDINGRATE'].fields_by_name['index_price']._loaded_options = None
   _globals['_FUNDINGRATE'].fields_by_name['index_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FUNDINGRATE'].fields_by_name['received_at']._loaded_options = None
   _globals['_FUNDINGRATE'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_FUNDINGRATE'].fields_by_name['absolute_rate']._loaded_options = None
-  _globals['_FUNDINGRATE'].fields_by_name['absolute_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_FUNDINGRATE'].fields_by_name['accumulated_interest']._loaded_options = None
-  _globals['_FUNDINGRATE'].fields_by_name['accumulated_interest']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_OPENINTEREST_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_OPENINTEREST_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_OPENINTEREST'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_OPENINTEREST'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_OPENINTEREST'].fields_by_name['quantity']._loaded_options = None
   _globals['_OPENINTEREST'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_OPENINTEREST'].fields_by_name['contracts']._loaded_options = None
+  _globals['_OPENINTEREST'].fields_by_name['contracts']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_OPENINTEREST'].fields_by_name['base_quantity']._loaded_options = None
+  _globals['_OPENINTEREST'].fields_by_name['base_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_OPENINTEREST'].fields_by_name['notional']._loaded_options = None
   _globals['_OPENINTEREST'].fields_by_name['notional']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_OPENINTEREST'].fields_by_name['received_at']._loaded_options = None
   _globals['_OPENINTEREST'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_LIQUIDATION_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_LIQUIDATION_VENUEFIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_LIQUIDATION'].fields_by_name['liquidation_id']._loaded_options = None
+  _globals['_LIQUIDATION'].fields_by_name['liquidation_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_LIQUIDATION'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_LIQUIDATION'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_LIQUIDATION'].fields_by_name['raw_side']._loaded_options = None
   _globals['_LIQUIDATION'].fields_by_name['raw_side']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_LIQUIDATION'].fields_by_name['quantity']._loaded_options = None
   _globals['_LIQUIDATION'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LIQUIDATION'].fields_by_name['leaves_quantity']._loaded_options = None
+  _globals['_LIQUIDATION'].fields_by_name['leaves_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LIQUIDATION'].fields_by_name['filled_quantity']._loaded_options = None
+  _globals['_LIQUIDATION'].fields_by_name['filled_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LIQUIDATION'].fields_by_name['last_quantity']._loaded_options = None
+  _globals['_LIQUIDATION'].fields_by_name['last_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_LIQUIDATION'].fields_by_name['price']._loaded_options = None
   _globals['_LIQUIDATION'].fields_by_name['price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_LIQUIDATION'].fields_by_name['average_price']._loaded_options = None
   _globals['_LIQUIDATION'].fields_by_name['average_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_LIQUIDATION'].fields_by_name['filled_quantity']._loaded_options = None
-  _globals['_LIQUIDATION'].fields_by_name['filled_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LIQUIDATION'].fields_by_name['bankruptcy_price']._loaded_options = None
+  _globals['_LIQUIDATION'].fields_by_name['bankruptcy_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_LIQUIDATION'].fields_by_name['raw_status']._loaded_options = None
   _globals['_LIQUIDATION'].fields_by_name['raw_status']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_LIQUIDATION'].fields_by_name['liquidation_id']._loaded_options = None
-  _globals['_LIQUIDATION'].fields_by_name['liquidation_id']._serialized_options = b'\272H\005r\003\030\200\002'
-  _globals['_LIQUIDATION'].fields_by_name['received_at']._loaded_options = None
-  _globals['_LIQUIDATION'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_LIQUIDATION'].fields_by_name['last_quantity']._loaded_options = None
-  _globals['_LIQUIDATION'].fields_by_name['last_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_LIQUIDATION'].fields_by_name['raw_order_type']._loaded_options = None
   _globals['_LIQUIDATION'].fields_by_name['raw_order_type']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_LIQUIDATION'].fields_by_name['raw_time_in_force']._loaded_options = None
   _globals['_LIQUIDATION'].fields_by_name['raw_time_in_force']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_LIQUIDATION'].fields_by_name['received_at']._loaded_options = None
+  _globals['_LIQUIDATION'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_OPTIONGREEKS_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_OPTIONGREEKS_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_OPTIONGREEKS'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_OPTIONGREEKS'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_OPTIONGREEKS'].fields_by_name['delta']._loaded_options = None
@@ -114,12 +141,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPTIONGREEKS'].fields_by_name['interest_rate']._serialized_options = b'\272H\004\022\002@\001'
   _globals['_OPTIONGREEKS'].fields_by_name['received_at']._loaded_options = None
   _globals['_OPTIONGREEKS'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_FUNDINGRATE']._serialized_start=232
-  _globals['_FUNDINGRATE']._serialized_end=877
-  _globals['_OPENINTEREST']._serialized_start=880
-  _globals['_OPENINTEREST']._serialized_end=1163
-  _globals['_LIQUIDATION']._serialized_start=1166
-  _globals['_LIQUIDATION']._serialized_end=1899
-  _globals['_OPTIONGREEKS']._serialized_start=1902
-  _globals['_OPTIONGREEKS']._serialized_end=2619
+  _globals['_FUNDINGRATE']._serialized_start=340
+  _globals['_FUNDINGRATE']._serialized_end=1554
+  _globals['_FUNDINGRATE_VENUEFIELDSENTRY']._serialized_start=1296
+  _globals['_FUNDINGRATE_VENUEFIELDSENTRY']._serialized_end=1346
+  _globals['_OPENINTEREST']._serialized_start=1557
+  _globals['_OPENINTEREST']._serialized_end=2259
+  _globals['_OPENINTEREST_VENUEFIELDSENTRY']._serialized_start=1296
+  _globals['_OPENINTEREST_VENUEFIELDSENTRY']._serialized_end=1346
+  _globals['_LIQUIDATION']._serialized_start=2262
+  _globals['_LIQUIDATION']._serialized_end=3392
+  _globals['_LIQUIDATION_VENUEFIELDSENTRY']._serialized_start=1296
+  _globals['_LIQUIDATION_VENUEFIELDSENTRY']._serialized_end=1346
+  _globals['_OPTIONGREEKS']._serialized_start=3395
+  _globals['_OPTIONGREEKS']._serialized_end=4363
+  _globals['_OPTIONGREEKS_VENUEFIELDSENTRY']._serialized_start=1296
+  _globals['_OPTIONGREEKS_VENUEFIELDSENTRY']._serialized_end=1346
 # @@protoc_insertion_point(module_scope)

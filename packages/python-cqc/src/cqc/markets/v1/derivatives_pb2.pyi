@@ -3,81 +3,152 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from cqc.markets.v1 import market_context_pb2 as _market_context_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
 from cqc.markets.v1 import trade_pb2 as _trade_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class FundingRate(_message.Message):
-    """Funding that the holders of a perpetual pay each other."""
+    """Funding that the holders of a perpetual pay each other.
+
+    A positive rate means that longs pay shorts. The key of a payment is the listing and `funding_time`. A field that the
+    venue does not report is absent.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    STATED_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
+    REALIZED_RATE_FIELD_NUMBER: _builtins.int
     SETTLED_FIELD_NUMBER: _builtins.int
     FUNDING_TIME_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     NEXT_RATE_FIELD_NUMBER: _builtins.int
+    NEXT_FUNDING_TIME_FIELD_NUMBER: _builtins.int
     INTEREST_RATE_FIELD_NUMBER: _builtins.int
-    MARK_PRICE_FIELD_NUMBER: _builtins.int
-    INDEX_PRICE_FIELD_NUMBER: _builtins.int
-    TIMESTAMP_FIELD_NUMBER: _builtins.int
-    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    PREMIUM_RATE_FIELD_NUMBER: _builtins.int
+    MIN_RATE_FIELD_NUMBER: _builtins.int
+    MAX_RATE_FIELD_NUMBER: _builtins.int
     ABSOLUTE_RATE_FIELD_NUMBER: _builtins.int
     ACCUMULATED_INTEREST_FIELD_NUMBER: _builtins.int
+    MARK_PRICE_FIELD_NUMBER: _builtins.int
+    INDEX_PRICE_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that pays the funding."""
+    """Listing that pays the funding. Absent if the registry does not know the listing."""
     rate: _builtins.str
-    """Fraction of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative if shorts pay
-    longs.
+    """Fraction of the notional that longs pay to shorts at `funding_time`, such as 0.0001; negative if shorts pay longs.
+    The rate as announced: an estimate until the payment. Also the rate that was paid, unless `realized_rate` states
+    another.
     """
+    realized_rate: _builtins.str
+    """Rate that was paid, with the sign of `rate`, from venues that state it beside the announced rate."""
     settled: _builtins.bool
-    """Whether `rate` is the rate that was paid, as opposed to an estimate of one still to be paid. Absent if the venue
-    does not report it.
-    """
+    """Whether the payment at `funding_time` was made, as opposed to one that is still to come."""
     next_rate: _builtins.str
-    """Estimated rate of the payment after this one, with the same sign convention as `rate`. Absent if the venue gives no
-    estimate.
-    """
+    """Estimated rate of the payment after this one, with the sign of `rate`."""
     interest_rate: _builtins.str
-    """Part of `rate` that is interest rather than premium. Absent if the venue does not report it."""
-    mark_price: _builtins.str
-    """Mark price from which the payment is computed, in quote units. Absent if the venue does not report it."""
-    index_price: _builtins.str
-    """Index price, in quote units. Absent if the venue does not report it."""
+    """Part of `rate` that is interest rather than premium, with the sign of `rate`."""
+    premium_rate: _builtins.str
+    """Premium of the perpetual over its index from which `rate` is computed, as a fraction of the index; positive if the
+    perpetual is above.
+    """
+    min_rate: _builtins.str
+    """Lowest value that `rate` can have, with the sign of `rate`, so usually negative."""
+    max_rate: _builtins.str
+    """Highest value that `rate` can have, with the sign of `rate`."""
     absolute_rate: _builtins.str
-    """Payment per unit of the position, in units of the settlement asset, from venues that report it in addition to the
-    rate. Absent elsewhere.
+    """Payment of a long position per unit of its quantity, in units of the settlement asset, with the sign of `rate`,
+    from venues that report it in addition to the rate.
     """
     accumulated_interest: _builtins.str
-    """Sum of all funding so far, in units of the settlement asset, from which venues such as Deribit compute each
-    payment. Absent elsewhere.
+    """Sum of all funding so far per unit of the quantity, in units of the settlement asset, with the sign of `rate`, from
+    which venues such as Deribit compute each payment.
     """
+    mark_price: _builtins.str
+    """Mark price from which the payment is computed, in quote units."""
+    index_price: _builtins.str
+    """Index price, in quote units."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def stated(self) -> _field_mask_pb2.FieldMask:
+        """Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+        only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
+        """
+
     @_builtins.property
     def funding_time(self) -> _timestamp_pb2.Timestamp:
-        """Time the funding is or was paid. Absent if the venue does not report it."""
+        """Time at which the funding is or was paid."""
 
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """Time from one payment to the next. Absent if the venue does not report it, or if funding is paid continuously."""
+        """Time from one payment to the next, which `rate` covers. Also absent if funding is paid continuously and the venue
+        states no period for its rate.
+        """
+
+    @_builtins.property
+    def next_funding_time(self) -> _timestamp_pb2.Timestamp:
+        """Time of the payment after this one."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Time at which the venue had this rate. Absent if the venue does not report it."""
+        """Time at which the venue had this rate."""
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent the rate. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
@@ -86,23 +157,32 @@ class FundingRate(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
-        rate: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        stated: _field_mask_pb2.FieldMask | None = ...,
+        rate: _builtins.str | None = ...,
+        realized_rate: _builtins.str | None = ...,
         settled: _builtins.bool | None = ...,
         funding_time: _timestamp_pb2.Timestamp | None = ...,
         interval: _duration_pb2.Duration | None = ...,
         next_rate: _builtins.str | None = ...,
+        next_funding_time: _timestamp_pb2.Timestamp | None = ...,
         interest_rate: _builtins.str | None = ...,
-        mark_price: _builtins.str | None = ...,
-        index_price: _builtins.str | None = ...,
-        timestamp: _timestamp_pb2.Timestamp | None = ...,
-        received_at: _timestamp_pb2.Timestamp | None = ...,
+        premium_rate: _builtins.str | None = ...,
+        min_rate: _builtins.str | None = ...,
+        max_rate: _builtins.str | None = ...,
         absolute_rate: _builtins.str | None = ...,
         accumulated_interest: _builtins.str | None = ...,
+        mark_price: _builtins.str | None = ...,
+        index_price: _builtins.str | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_absolute_rate", b"_absolute_rate", "_accumulated_interest", b"_accumulated_interest", "_index_price", b"_index_price", "_interest_rate", b"_interest_rate", "_mark_price", b"_mark_price", "_next_rate", b"_next_rate", "_settled", b"_settled", "absolute_rate", b"absolute_rate", "accumulated_interest", b"accumulated_interest", "funding_time", b"funding_time", "index_price", b"index_price", "interest_rate", b"interest_rate", "interval", b"interval", "mark_price", b"mark_price", "next_rate", b"next_rate", "received_at", b"received_at", "settled", b"settled", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_absolute_rate", b"_absolute_rate", "_accumulated_interest", b"_accumulated_interest", "_index_price", b"_index_price", "_interest_rate", b"_interest_rate", "_mark_price", b"_mark_price", "_max_rate", b"_max_rate", "_min_rate", b"_min_rate", "_next_rate", b"_next_rate", "_premium_rate", b"_premium_rate", "_rate", b"_rate", "_realized_rate", b"_realized_rate", "_settled", b"_settled", "_venue_symbol_id", b"_venue_symbol_id", "absolute_rate", b"absolute_rate", "accumulated_interest", b"accumulated_interest", "funding_time", b"funding_time", "index_price", b"index_price", "interest_rate", b"interest_rate", "interval", b"interval", "mark_price", b"mark_price", "max_rate", b"max_rate", "min_rate", b"min_rate", "native_listing", b"native_listing", "next_funding_time", b"next_funding_time", "next_rate", b"next_rate", "premium_rate", b"premium_rate", "published_at", b"published_at", "rate", b"rate", "realized_rate", b"realized_rate", "received_at", b"received_at", "settled", b"settled", "stated", b"stated", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_absolute_rate", b"_absolute_rate", "_accumulated_interest", b"_accumulated_interest", "_index_price", b"_index_price", "_interest_rate", b"_interest_rate", "_mark_price", b"_mark_price", "_next_rate", b"_next_rate", "_settled", b"_settled", "absolute_rate", b"absolute_rate", "accumulated_interest", b"accumulated_interest", "funding_time", b"funding_time", "index_price", b"index_price", "interest_rate", b"interest_rate", "interval", b"interval", "mark_price", b"mark_price", "next_rate", b"next_rate", "rate", b"rate", "received_at", b"received_at", "settled", b"settled", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_absolute_rate", b"_absolute_rate", "_accumulated_interest", b"_accumulated_interest", "_index_price", b"_index_price", "_interest_rate", b"_interest_rate", "_mark_price", b"_mark_price", "_max_rate", b"_max_rate", "_min_rate", b"_min_rate", "_next_rate", b"_next_rate", "_premium_rate", b"_premium_rate", "_rate", b"_rate", "_realized_rate", b"_realized_rate", "_settled", b"_settled", "_venue_symbol_id", b"_venue_symbol_id", "absolute_rate", b"absolute_rate", "accumulated_interest", b"accumulated_interest", "funding_time", b"funding_time", "index_price", b"index_price", "interest_rate", b"interest_rate", "interval", b"interval", "mark_price", b"mark_price", "max_rate", b"max_rate", "min_rate", b"min_rate", "native_listing", b"native_listing", "next_funding_time", b"next_funding_time", "next_rate", b"next_rate", "premium_rate", b"premium_rate", "published_at", b"published_at", "rate", b"rate", "realized_rate", b"realized_rate", "received_at", b"received_at", "settled", b"settled", "stated", b"stated", "timestamp", b"timestamp", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__absolute_rate: _TypeAlias = _typing.Literal["absolute_rate"]  # noqa: Y015
     _WhichOneofArgType__absolute_rate: _TypeAlias = _typing.Literal["_absolute_rate", b"_absolute_rate"]  # noqa: Y015
@@ -114,10 +194,22 @@ class FundingRate(_message.Message):
     _WhichOneofArgType__interest_rate: _TypeAlias = _typing.Literal["_interest_rate", b"_interest_rate"]  # noqa: Y015
     _WhichOneofReturnType__mark_price: _TypeAlias = _typing.Literal["mark_price"]  # noqa: Y015
     _WhichOneofArgType__mark_price: _TypeAlias = _typing.Literal["_mark_price", b"_mark_price"]  # noqa: Y015
+    _WhichOneofReturnType__max_rate: _TypeAlias = _typing.Literal["max_rate"]  # noqa: Y015
+    _WhichOneofArgType__max_rate: _TypeAlias = _typing.Literal["_max_rate", b"_max_rate"]  # noqa: Y015
+    _WhichOneofReturnType__min_rate: _TypeAlias = _typing.Literal["min_rate"]  # noqa: Y015
+    _WhichOneofArgType__min_rate: _TypeAlias = _typing.Literal["_min_rate", b"_min_rate"]  # noqa: Y015
     _WhichOneofReturnType__next_rate: _TypeAlias = _typing.Literal["next_rate"]  # noqa: Y015
     _WhichOneofArgType__next_rate: _TypeAlias = _typing.Literal["_next_rate", b"_next_rate"]  # noqa: Y015
+    _WhichOneofReturnType__premium_rate: _TypeAlias = _typing.Literal["premium_rate"]  # noqa: Y015
+    _WhichOneofArgType__premium_rate: _TypeAlias = _typing.Literal["_premium_rate", b"_premium_rate"]  # noqa: Y015
+    _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
+    _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    _WhichOneofReturnType__realized_rate: _TypeAlias = _typing.Literal["realized_rate"]  # noqa: Y015
+    _WhichOneofArgType__realized_rate: _TypeAlias = _typing.Literal["_realized_rate", b"_realized_rate"]  # noqa: Y015
     _WhichOneofReturnType__settled: _TypeAlias = _typing.Literal["settled"]  # noqa: Y015
     _WhichOneofArgType__settled: _TypeAlias = _typing.Literal["_settled", b"_settled"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__absolute_rate) -> _WhichOneofReturnType__absolute_rate | None: ...
     @_typing.overload
@@ -129,35 +221,101 @@ class FundingRate(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mark_price) -> _WhichOneofReturnType__mark_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_rate) -> _WhichOneofReturnType__max_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_rate) -> _WhichOneofReturnType__min_rate | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_rate) -> _WhichOneofReturnType__next_rate | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__premium_rate) -> _WhichOneofReturnType__premium_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_rate) -> _WhichOneofReturnType__realized_rate | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__settled) -> _WhichOneofReturnType__settled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___FundingRate: _TypeAlias = FundingRate  # noqa: Y015
 
 @_typing.final
 class OpenInterest(_message.Message):
-    """Quantity of a derivative that is held, counting each contract once."""
+    """Quantity of a derivative that is held, counting each contract once and not once per side.
+
+    A venue may state several of the quantities; none is computed from another. Each is absent if the venue does not
+    report it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    STATED_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
+    BASE_QUANTITY_FIELD_NUMBER: _builtins.int
     NOTIONAL_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing whose open interest this is."""
+    """Listing whose open interest this is. Absent if the registry does not know the listing."""
     quantity: _builtins.str
     """Quantity held, in `quantity_unit`."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of `quantity`."""
+    contracts: _builtins.str
+    """Quantity held in contracts, from venues that report it beside `quantity`."""
+    base_quantity: _builtins.str
+    """Quantity held in base units, from venues that report it beside `quantity`."""
     notional: _builtins.str
-    """Quantity held, in quote units. Absent if the venue does not report it."""
+    """Quantity held, in quote units, at the venue's price."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def stated(self) -> _field_mask_pb2.FieldMask:
+        """Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+        only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
+        """
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
+
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """Time at which the venue had this open interest. Absent if the venue does not report it."""
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent the open interest. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
@@ -166,20 +324,43 @@ class OpenInterest(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
-        quantity: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        stated: _field_mask_pb2.FieldMask | None = ...,
+        quantity: _builtins.str | None = ...,
         quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        contracts: _builtins.str | None = ...,
+        base_quantity: _builtins.str | None = ...,
         notional: _builtins.str | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_notional", b"_notional", "notional", b"notional", "received_at", b"received_at", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_quantity", b"_base_quantity", "_contracts", b"_contracts", "_notional", b"_notional", "_quantity", b"_quantity", "_venue_symbol_id", b"_venue_symbol_id", "base_quantity", b"base_quantity", "contracts", b"contracts", "native_listing", b"native_listing", "notional", b"notional", "published_at", b"published_at", "quantity", b"quantity", "received_at", b"received_at", "stated", b"stated", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_notional", b"_notional", "notional", b"notional", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_quantity", b"_base_quantity", "_contracts", b"_contracts", "_notional", b"_notional", "_quantity", b"_quantity", "_venue_symbol_id", b"_venue_symbol_id", "base_quantity", b"base_quantity", "contracts", b"contracts", "native_listing", b"native_listing", "notional", b"notional", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "stated", b"stated", "timestamp", b"timestamp", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__base_quantity: _TypeAlias = _typing.Literal["base_quantity"]  # noqa: Y015
+    _WhichOneofArgType__base_quantity: _TypeAlias = _typing.Literal["_base_quantity", b"_base_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__contracts: _TypeAlias = _typing.Literal["contracts"]  # noqa: Y015
+    _WhichOneofArgType__contracts: _TypeAlias = _typing.Literal["_contracts", b"_contracts"]  # noqa: Y015
     _WhichOneofReturnType__notional: _TypeAlias = _typing.Literal["notional"]  # noqa: Y015
     _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_quantity) -> _WhichOneofReturnType__base_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contracts) -> _WhichOneofReturnType__contracts | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___OpenInterest: _TypeAlias = OpenInterest  # noqa: Y015
 
@@ -189,30 +370,63 @@ class Liquidation(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LIQUIDATION_ID_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     RAW_SIDE_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
+    LEAVES_QUANTITY_FIELD_NUMBER: _builtins.int
+    FILLED_QUANTITY_FIELD_NUMBER: _builtins.int
+    LAST_QUANTITY_FIELD_NUMBER: _builtins.int
     QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     AVERAGE_PRICE_FIELD_NUMBER: _builtins.int
-    FILLED_QUANTITY_FIELD_NUMBER: _builtins.int
+    BANKRUPTCY_PRICE_FIELD_NUMBER: _builtins.int
+    MARKET_CONTEXT_FIELD_NUMBER: _builtins.int
     RAW_STATUS_FIELD_NUMBER: _builtins.int
-    LIQUIDATION_ID_FIELD_NUMBER: _builtins.int
+    RAW_ORDER_TYPE_FIELD_NUMBER: _builtins.int
+    RAW_TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
-    LAST_QUANTITY_FIELD_NUMBER: _builtins.int
-    RAW_ORDER_TYPE_FIELD_NUMBER: _builtins.int
-    RAW_TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
+    liquidation_id: _builtins.str
+    """The venue's id of the liquidation or its order. Absent if the venue has none."""
     venue_symbol_id: _builtins.str
-    """Listing on which the position is closed."""
+    """Listing on which the position is closed. Absent if the registry does not know the listing."""
     side: _trade_pb2.AggressorSide.ValueType
-    """Side of the closing order: a long position is closed by a seller."""
+    """Side of the closing order: a long position is closed by a seller, whether or not the order crosses the spread."""
     raw_side: _builtins.str
     """The venue's own value for `side`. Empty if the venue has none."""
     quantity: _builtins.str
-    """Quantity to be closed, in `quantity_unit`."""
+    """Quantity to be closed, in `quantity_unit`. Absent if the venue does not report it."""
+    leaves_quantity: _builtins.str
+    """Quantity still to be closed, in `quantity_unit`. Absent if the venue does not report it."""
+    filled_quantity: _builtins.str
+    """Quantity closed so far, in `quantity_unit`. Absent if the venue does not report it."""
+    last_quantity: _builtins.str
+    """Quantity of the last fill, in `quantity_unit`. Absent if the venue does not report it."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of all quantities in this message."""
     price: _builtins.str
@@ -221,18 +435,28 @@ class Liquidation(_message.Message):
     """Average price of the closing order's fills, in quote units. Absent if nothing is filled, or if the venue does not
     report it.
     """
-    filled_quantity: _builtins.str
-    """Quantity closed so far, in `quantity_unit`. Absent if the venue does not report it."""
+    bankruptcy_price: _builtins.str
+    """Price at which the position has lost its whole margin, in quote units. Absent if the venue does not report it."""
     raw_status: _builtins.str
     """The venue's own value for the status of the closing order. Empty if the venue has none."""
-    liquidation_id: _builtins.str
-    """The venue's id of the liquidation or its order. Absent if the venue has none."""
-    last_quantity: _builtins.str
-    """Quantity of the last fill, in `quantity_unit`. Absent if the venue does not report it."""
     raw_order_type: _builtins.str
     """The venue's own value for the type of the closing order. Empty if the venue has none."""
     raw_time_in_force: _builtins.str
     """The venue's own value for the time in force of the closing order. Empty if the venue has none."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def market_context(self) -> _market_context_pb2.MarketContext:
+        """Prices that the venue states with the liquidation, such as the mark price. Absent if the venue states none."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
+
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """Time of the liquidation. Absent if the venue does not report it."""
@@ -248,57 +472,104 @@ class Liquidation(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
+        liquidation_id: _builtins.str | None = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         side: _trade_pb2.AggressorSide.ValueType = ...,
         raw_side: _builtins.str = ...,
-        quantity: _builtins.str = ...,
+        quantity: _builtins.str | None = ...,
+        leaves_quantity: _builtins.str | None = ...,
+        filled_quantity: _builtins.str | None = ...,
+        last_quantity: _builtins.str | None = ...,
         quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
         price: _builtins.str | None = ...,
         average_price: _builtins.str | None = ...,
-        filled_quantity: _builtins.str | None = ...,
+        bankruptcy_price: _builtins.str | None = ...,
+        market_context: _market_context_pb2.MarketContext | None = ...,
         raw_status: _builtins.str = ...,
-        liquidation_id: _builtins.str | None = ...,
+        raw_order_type: _builtins.str = ...,
+        raw_time_in_force: _builtins.str = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
-        last_quantity: _builtins.str | None = ...,
-        raw_order_type: _builtins.str = ...,
-        raw_time_in_force: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_filled_quantity", b"_filled_quantity", "_last_quantity", b"_last_quantity", "_liquidation_id", b"_liquidation_id", "_price", b"_price", "average_price", b"average_price", "filled_quantity", b"filled_quantity", "last_quantity", b"last_quantity", "liquidation_id", b"liquidation_id", "price", b"price", "published_at", b"published_at", "received_at", b"received_at", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_bankruptcy_price", b"_bankruptcy_price", "_filled_quantity", b"_filled_quantity", "_last_quantity", b"_last_quantity", "_leaves_quantity", b"_leaves_quantity", "_liquidation_id", b"_liquidation_id", "_price", b"_price", "_quantity", b"_quantity", "_venue_symbol_id", b"_venue_symbol_id", "average_price", b"average_price", "bankruptcy_price", b"bankruptcy_price", "filled_quantity", b"filled_quantity", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "liquidation_id", b"liquidation_id", "market_context", b"market_context", "native_listing", b"native_listing", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "received_at", b"received_at", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_filled_quantity", b"_filled_quantity", "_last_quantity", b"_last_quantity", "_liquidation_id", b"_liquidation_id", "_price", b"_price", "average_price", b"average_price", "filled_quantity", b"filled_quantity", "last_quantity", b"last_quantity", "liquidation_id", b"liquidation_id", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_order_type", b"raw_order_type", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_time_in_force", b"raw_time_in_force", "received_at", b"received_at", "side", b"side", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_bankruptcy_price", b"_bankruptcy_price", "_filled_quantity", b"_filled_quantity", "_last_quantity", b"_last_quantity", "_leaves_quantity", b"_leaves_quantity", "_liquidation_id", b"_liquidation_id", "_price", b"_price", "_quantity", b"_quantity", "_venue_symbol_id", b"_venue_symbol_id", "average_price", b"average_price", "bankruptcy_price", b"bankruptcy_price", "filled_quantity", b"filled_quantity", "last_quantity", b"last_quantity", "leaves_quantity", b"leaves_quantity", "liquidation_id", b"liquidation_id", "market_context", b"market_context", "native_listing", b"native_listing", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_order_type", b"raw_order_type", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_time_in_force", b"raw_time_in_force", "received_at", b"received_at", "side", b"side", "timestamp", b"timestamp", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
+    _WhichOneofReturnType__bankruptcy_price: _TypeAlias = _typing.Literal["bankruptcy_price"]  # noqa: Y015
+    _WhichOneofArgType__bankruptcy_price: _TypeAlias = _typing.Literal["_bankruptcy_price", b"_bankruptcy_price"]  # noqa: Y015
     _WhichOneofReturnType__filled_quantity: _TypeAlias = _typing.Literal["filled_quantity"]  # noqa: Y015
     _WhichOneofArgType__filled_quantity: _TypeAlias = _typing.Literal["_filled_quantity", b"_filled_quantity"]  # noqa: Y015
     _WhichOneofReturnType__last_quantity: _TypeAlias = _typing.Literal["last_quantity"]  # noqa: Y015
     _WhichOneofArgType__last_quantity: _TypeAlias = _typing.Literal["_last_quantity", b"_last_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__leaves_quantity: _TypeAlias = _typing.Literal["leaves_quantity"]  # noqa: Y015
+    _WhichOneofArgType__leaves_quantity: _TypeAlias = _typing.Literal["_leaves_quantity", b"_leaves_quantity"]  # noqa: Y015
     _WhichOneofReturnType__liquidation_id: _TypeAlias = _typing.Literal["liquidation_id"]  # noqa: Y015
     _WhichOneofArgType__liquidation_id: _TypeAlias = _typing.Literal["_liquidation_id", b"_liquidation_id"]  # noqa: Y015
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_price) -> _WhichOneofReturnType__average_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bankruptcy_price) -> _WhichOneofReturnType__bankruptcy_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__filled_quantity) -> _WhichOneofReturnType__filled_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_quantity) -> _WhichOneofReturnType__last_quantity | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leaves_quantity) -> _WhichOneofReturnType__leaves_quantity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_id) -> _WhichOneofReturnType__liquidation_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___Liquidation: _TypeAlias = Liquidation  # noqa: Y015
 
 @_typing.final
 class OptionGreeks(_message.Message):
-    """How an option's price responds to its inputs, as estimated by the venue. Estimates are doubles."""
+    """How an option's price responds to its inputs, as estimated by the venue. Estimates are doubles.
+
+    Values are those of the Black-Scholes model for an option on one unit of the underlying, held long, with prices in
+    units of the strike asset; a mapping puts premium-adjusted values, which count in the underlying, into
+    `venue_fields`. A field that the venue does not report is absent.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     DELTA_FIELD_NUMBER: _builtins.int
     GAMMA_FIELD_NUMBER: _builtins.int
     VEGA_FIELD_NUMBER: _builtins.int
@@ -310,41 +581,55 @@ class OptionGreeks(_message.Message):
     UNDERLYING_PRICE_FIELD_NUMBER: _builtins.int
     UNDERLYING_NAME_FIELD_NUMBER: _builtins.int
     INTEREST_RATE_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing of the option."""
+    """Listing of the option. Absent if the registry does not know the listing."""
     delta: _builtins.float
-    """Change in the option's price per unit change in the underlying's price. Absent if the venue does not report it."""
+    """Change in the option's price per unit change in the underlying's price: 0 to 1 for a call, -1 to 0 for a put."""
     gamma: _builtins.float
-    """Change in delta per unit change in the underlying's price. Absent if the venue does not report it."""
+    """Change in delta per unit change in the underlying's price."""
     vega: _builtins.float
-    """Change in the option's price per percentage point of volatility. Absent if the venue does not report it."""
+    """Change in the option's price per percentage point of volatility, in units of the strike asset."""
     theta: _builtins.float
-    """Change in the option's price per day that passes. Absent if the venue does not report it."""
+    """Change in the option's price per calendar day that passes, in units of the strike asset; usually negative."""
     rho: _builtins.float
-    """Change in the option's price per percentage point of interest. Absent if the venue does not report it."""
+    """Change in the option's price per percentage point of interest, in units of the strike asset."""
     bid_implied_volatility: _builtins.float
-    """Annualized volatility implied by the bid, as a fraction such as 0.65. Absent if there is no bid."""
+    """Annualized volatility implied by the bid, as a fraction such as 0.65. Also absent if there is no bid."""
     ask_implied_volatility: _builtins.float
-    """Annualized volatility implied by the ask, as a fraction such as 0.65. Absent if there is no ask."""
+    """Annualized volatility implied by the ask, as a fraction such as 0.65. Also absent if there is no ask."""
     mark_implied_volatility: _builtins.float
-    """Annualized volatility implied by the mark price, as a fraction such as 0.65. Absent if the venue does not report
-    it.
-    """
+    """Annualized volatility implied by the mark price, as a fraction such as 0.65."""
     underlying_price: _builtins.str
-    """Price of the underlying used in the computation, in units of the strike asset. Absent if the venue does not report
-    it.
+    """Price of the underlying used in the computation, such as that of the future of the same expiry or the forward
+    price, in units of the strike asset per unit of the underlying.
     """
     underlying_name: _builtins.str
     """The venue's name of the underlying used in the computation, such as that of a future. Empty if the venue does not
     report it.
     """
     interest_rate: _builtins.float
-    """Annual interest rate used in the computation, as a fraction such as 0.05. Absent if the venue does not report it."""
+    """Annual interest rate used in the computation, as a fraction such as 0.05."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
+
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Time at which the venue had these values. Absent if the venue does not report it."""
+        """Time at which the venue had these values."""
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent the values. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
@@ -353,7 +638,8 @@ class OptionGreeks(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         delta: _builtins.float | None = ...,
         gamma: _builtins.float | None = ...,
         vega: _builtins.float | None = ...,
@@ -365,12 +651,14 @@ class OptionGreeks(_message.Message):
         underlying_price: _builtins.str | None = ...,
         underlying_name: _builtins.str = ...,
         interest_rate: _builtins.float | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_implied_volatility", b"_ask_implied_volatility", "_bid_implied_volatility", b"_bid_implied_volatility", "_delta", b"_delta", "_gamma", b"_gamma", "_interest_rate", b"_interest_rate", "_mark_implied_volatility", b"_mark_implied_volatility", "_rho", b"_rho", "_theta", b"_theta", "_underlying_price", b"_underlying_price", "_vega", b"_vega", "ask_implied_volatility", b"ask_implied_volatility", "bid_implied_volatility", b"bid_implied_volatility", "delta", b"delta", "gamma", b"gamma", "interest_rate", b"interest_rate", "mark_implied_volatility", b"mark_implied_volatility", "received_at", b"received_at", "rho", b"rho", "theta", b"theta", "timestamp", b"timestamp", "underlying_price", b"underlying_price", "vega", b"vega"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_implied_volatility", b"_ask_implied_volatility", "_bid_implied_volatility", b"_bid_implied_volatility", "_delta", b"_delta", "_gamma", b"_gamma", "_interest_rate", b"_interest_rate", "_mark_implied_volatility", b"_mark_implied_volatility", "_rho", b"_rho", "_theta", b"_theta", "_underlying_price", b"_underlying_price", "_vega", b"_vega", "_venue_symbol_id", b"_venue_symbol_id", "ask_implied_volatility", b"ask_implied_volatility", "bid_implied_volatility", b"bid_implied_volatility", "delta", b"delta", "gamma", b"gamma", "interest_rate", b"interest_rate", "mark_implied_volatility", b"mark_implied_volatility", "native_listing", b"native_listing", "published_at", b"published_at", "received_at", b"received_at", "rho", b"rho", "theta", b"theta", "timestamp", b"timestamp", "underlying_price", b"underlying_price", "vega", b"vega", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_implied_volatility", b"_ask_implied_volatility", "_bid_implied_volatility", b"_bid_implied_volatility", "_delta", b"_delta", "_gamma", b"_gamma", "_interest_rate", b"_interest_rate", "_mark_implied_volatility", b"_mark_implied_volatility", "_rho", b"_rho", "_theta", b"_theta", "_underlying_price", b"_underlying_price", "_vega", b"_vega", "ask_implied_volatility", b"ask_implied_volatility", "bid_implied_volatility", b"bid_implied_volatility", "delta", b"delta", "gamma", b"gamma", "interest_rate", b"interest_rate", "mark_implied_volatility", b"mark_implied_volatility", "received_at", b"received_at", "rho", b"rho", "theta", b"theta", "timestamp", b"timestamp", "underlying_name", b"underlying_name", "underlying_price", b"underlying_price", "vega", b"vega", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_implied_volatility", b"_ask_implied_volatility", "_bid_implied_volatility", b"_bid_implied_volatility", "_delta", b"_delta", "_gamma", b"_gamma", "_interest_rate", b"_interest_rate", "_mark_implied_volatility", b"_mark_implied_volatility", "_rho", b"_rho", "_theta", b"_theta", "_underlying_price", b"_underlying_price", "_vega", b"_vega", "_venue_symbol_id", b"_venue_symbol_id", "ask_implied_volatility", b"ask_implied_volatility", "bid_implied_volatility", b"bid_implied_volatility", "delta", b"delta", "gamma", b"gamma", "interest_rate", b"interest_rate", "mark_implied_volatility", b"mark_implied_volatility", "native_listing", b"native_listing", "published_at", b"published_at", "received_at", b"received_at", "rho", b"rho", "theta", b"theta", "timestamp", b"timestamp", "underlying_name", b"underlying_name", "underlying_price", b"underlying_price", "vega", b"vega", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ask_implied_volatility: _TypeAlias = _typing.Literal["ask_implied_volatility"]  # noqa: Y015
     _WhichOneofArgType__ask_implied_volatility: _TypeAlias = _typing.Literal["_ask_implied_volatility", b"_ask_implied_volatility"]  # noqa: Y015
@@ -392,6 +680,8 @@ class OptionGreeks(_message.Message):
     _WhichOneofArgType__underlying_price: _TypeAlias = _typing.Literal["_underlying_price", b"_underlying_price"]  # noqa: Y015
     _WhichOneofReturnType__vega: _TypeAlias = _typing.Literal["vega"]  # noqa: Y015
     _WhichOneofArgType__vega: _TypeAlias = _typing.Literal["_vega", b"_vega"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ask_implied_volatility) -> _WhichOneofReturnType__ask_implied_volatility | None: ...
     @_typing.overload
@@ -412,5 +702,7 @@ class OptionGreeks(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__underlying_price) -> _WhichOneofReturnType__underlying_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__vega) -> _WhichOneofReturnType__vega | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___OptionGreeks: _TypeAlias = OptionGreeks  # noqa: Y015

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/markets/v1/lending.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x03\n\nBorrowRate\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01\x12\x1b\n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\'\n\x0fvenue_symbol_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x17\n\x04rate\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x33\n\x08interval\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x0bsupply_rate\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12#\n\x0butilization\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12!\n\tavailable\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12-\n\ttimestamp\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\x12\n\x10_venue_symbol_idB\x0e\n\x0c_supply_rateB\x0e\n\x0c_utilizationB\x0c\n\n_availableBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/markets/v1/lending.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc\x08\n\nBorrowRate\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01\x12 \n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x88\x01\x01\x12\x1c\n\nasset_code\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\'\n\x0fvenue_symbol_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x01\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x05 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\x16\n\x04tier\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\x04rate\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x35\n\x08interval\x18\x08 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00\x12#\n\x0bsupply_rate\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12#\n\x0butilization\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12!\n\tavailable\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12&\n\x0etotal_borrowed\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12\"\n\nmin_borrow\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12\"\n\nmax_borrow\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12\x17\n\nborrowable\x18\x0f \x01(\x08H\t\x88\x01\x01\x12\x17\n\ncollateral\x18\x10 \x01(\x08H\n\x88\x01\x01\x12(\n\x10\x63ollateral_ratio\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0b\x88\x01\x01\x12\x41\n\x0cvenue_fields\x18\x12 \x03(\x0b\x32+.cqc.markets.v1.BorrowRate.VenueFieldsEntry\x12-\n\ttimestamp\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_asset_idB\x12\n\x10_venue_symbol_idB\x07\n\x05_rateB\x0e\n\x0c_supply_rateB\x0e\n\x0c_utilizationB\x0c\n\n_availableB\x11\n\x0f_total_borrowedB\r\n\x0b_min_borrowB\r\n\x0b_max_borrowB\r\n\x0b_borrowableB\r\n\x0b_collateralB\x13\n\x11_collateral_ratioBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +37,40 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.markets.v1.lending_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1'
+  _globals['_BORROWRATE_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_BORROWRATE_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_BORROWRATE'].fields_by_name['venue_id']._loaded_options = None
   _globals['_BORROWRATE'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\350\210\'\001'
   _globals['_BORROWRATE'].fields_by_name['asset_id']._loaded_options = None
   _globals['_BORROWRATE'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_BORROWRATE'].fields_by_name['asset_code']._loaded_options = None
+  _globals['_BORROWRATE'].fields_by_name['asset_code']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_BORROWRATE'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_BORROWRATE'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_BORROWRATE'].fields_by_name['tier']._loaded_options = None
+  _globals['_BORROWRATE'].fields_by_name['tier']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_BORROWRATE'].fields_by_name['rate']._loaded_options = None
   _globals['_BORROWRATE'].fields_by_name['rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_BORROWRATE'].fields_by_name['interval']._loaded_options = None
-  _globals['_BORROWRATE'].fields_by_name['interval']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_BORROWRATE'].fields_by_name['interval']._serialized_options = b'\272H\005\252\001\002*\000'
   _globals['_BORROWRATE'].fields_by_name['supply_rate']._loaded_options = None
   _globals['_BORROWRATE'].fields_by_name['supply_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_BORROWRATE'].fields_by_name['utilization']._loaded_options = None
   _globals['_BORROWRATE'].fields_by_name['utilization']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_BORROWRATE'].fields_by_name['available']._loaded_options = None
   _globals['_BORROWRATE'].fields_by_name['available']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_BORROWRATE'].fields_by_name['total_borrowed']._loaded_options = None
+  _globals['_BORROWRATE'].fields_by_name['total_borrowed']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_BORROWRATE'].fields_by_name['min_borrow']._loaded_options = None
+  _globals['_BORROWRATE'].fields_by_name['min_borrow']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_BORROWRATE'].fields_by_name['max_borrow']._loaded_options = None
+  _globals['_BORROWRATE'].fields_by_name['max_borrow']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_BORROWRATE'].fields_by_name['collateral_ratio']._loaded_options = None
+  _globals['_BORROWRATE'].fields_by_name['collateral_ratio']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_BORROWRATE'].fields_by_name['received_at']._loaded_options = None
   _globals['_BORROWRATE'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_BORROWRATE']._serialized_start=169
-  _globals['_BORROWRATE']._serialized_end=637
+  _globals['_BORROWRATE']._serialized_start=206
+  _globals['_BORROWRATE']._serialized_end=1290
+  _globals['_BORROWRATE_VENUEFIELDSENTRY']._serialized_start=1052
+  _globals['_BORROWRATE_VENUEFIELDSENTRY']._serialized_end=1102
 # @@protoc_insertion_point(module_scope)

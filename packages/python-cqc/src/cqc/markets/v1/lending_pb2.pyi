@@ -3,95 +3,211 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class BorrowRate(_message.Message):
-    """Cost of borrowing an asset at a venue or lending market."""
+    """Cost and terms of borrowing an asset at a venue or lending market.
+
+    Every field other than `venue_id` and `received_at` is absent or empty if the venue does not report it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
+    ASSET_CODE_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     SUPPLY_RATE_FIELD_NUMBER: _builtins.int
     UTILIZATION_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
+    TOTAL_BORROWED_FIELD_NUMBER: _builtins.int
+    MIN_BORROW_FIELD_NUMBER: _builtins.int
+    MAX_BORROW_FIELD_NUMBER: _builtins.int
+    BORROWABLE_FIELD_NUMBER: _builtins.int
+    COLLATERAL_FIELD_NUMBER: _builtins.int
+    COLLATERAL_RATIO_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
     """Venue that lends the asset."""
     asset_id: _builtins.str
-    """Asset that is borrowed."""
-    venue_symbol_id: _builtins.str
-    """Listing for which the asset is borrowed, if the rate applies to one market only. Absent otherwise."""
-    rate: _builtins.str
-    """Interest per `interval`, as a fraction of the borrowed amount, such as 0.00002."""
-    supply_rate: _builtins.str
-    """Interest that lenders receive per `interval`, as a fraction of the lent amount. Absent if the venue does not report
-    it.
+    """Asset that is borrowed. Absent if the venue's code is not mapped to an asset."""
+    asset_code: _builtins.str
+    """The venue's own code of the asset. Empty if it has none. Amounts are in units of `asset_id`, or in units of this
+    code where `asset_id` is absent.
     """
+    venue_symbol_id: _builtins.str
+    """Listing for which the asset is borrowed, if the terms apply to one market only. Absent otherwise, or if the
+    registry does not know the listing.
+    """
+    tier: _builtins.str
+    """The venue's own name of the account tier to which the terms apply, such as `VIP 1`. Empty if the terms apply to all
+    accounts.
+    """
+    rate: _builtins.str
+    """Interest per `interval` that borrowers pay, as a fraction of the borrowed amount, such as 0.00002."""
+    supply_rate: _builtins.str
+    """Interest that lenders receive per `interval`, as a fraction of the lent amount."""
     utilization: _builtins.str
-    """Fraction of the lent amount that is borrowed, 0 to 1. Absent if the venue does not report it."""
+    """Fraction of the lent amount that is borrowed, 0 to 1."""
     available: _builtins.str
-    """Amount that can still be borrowed, in units of the asset. Absent if the venue does not report it."""
+    """Amount that can still be borrowed from the venue."""
+    total_borrowed: _builtins.str
+    """Amount that all borrowers together owe."""
+    min_borrow: _builtins.str
+    """Smallest amount of one loan."""
+    max_borrow: _builtins.str
+    """Largest amount that one account may owe."""
+    borrowable: _builtins.bool
+    """Whether the asset can currently be borrowed."""
+    collateral: _builtins.bool
+    """Whether the asset counts as collateral."""
+    collateral_ratio: _builtins.str
+    """Fraction of the asset's value that counts as collateral, 0 to 1: 0.98 counts 98 %."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it, if the terms apply to one market only. Set where `venue_symbol_id` is absent for
+        such terms; may be left out where the listing states it.
+        """
+
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """Period to which the rates apply, such as one hour or 365 days. Always set."""
+        """Period to which `rate` and `supply_rate` apply, such as one hour or 365 days; greater than zero. Rates are simple:
+        nothing is compounded within the period.
+        """
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Time at which the venue had this rate. Absent if the venue does not report it."""
+        """Time at which the venue had these terms."""
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent the terms. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received the rate. Always set."""
+        """When this system received the terms. Always set."""
 
     def __init__(
         self,
         *,
         venue_id: _builtins.str = ...,
-        asset_id: _builtins.str = ...,
+        asset_id: _builtins.str | None = ...,
+        asset_code: _builtins.str = ...,
         venue_symbol_id: _builtins.str | None = ...,
-        rate: _builtins.str = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        tier: _builtins.str = ...,
+        rate: _builtins.str | None = ...,
         interval: _duration_pb2.Duration | None = ...,
         supply_rate: _builtins.str | None = ...,
         utilization: _builtins.str | None = ...,
         available: _builtins.str | None = ...,
+        total_borrowed: _builtins.str | None = ...,
+        min_borrow: _builtins.str | None = ...,
+        max_borrow: _builtins.str | None = ...,
+        borrowable: _builtins.bool | None = ...,
+        collateral: _builtins.bool | None = ...,
+        collateral_ratio: _builtins.str | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_supply_rate", b"_supply_rate", "_utilization", b"_utilization", "_venue_symbol_id", b"_venue_symbol_id", "available", b"available", "interval", b"interval", "received_at", b"received_at", "supply_rate", b"supply_rate", "timestamp", b"timestamp", "utilization", b"utilization", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_available", b"_available", "_borrowable", b"_borrowable", "_collateral", b"_collateral", "_collateral_ratio", b"_collateral_ratio", "_max_borrow", b"_max_borrow", "_min_borrow", b"_min_borrow", "_rate", b"_rate", "_supply_rate", b"_supply_rate", "_total_borrowed", b"_total_borrowed", "_utilization", b"_utilization", "_venue_symbol_id", b"_venue_symbol_id", "asset_id", b"asset_id", "available", b"available", "borrowable", b"borrowable", "collateral", b"collateral", "collateral_ratio", b"collateral_ratio", "interval", b"interval", "max_borrow", b"max_borrow", "min_borrow", b"min_borrow", "native_listing", b"native_listing", "published_at", b"published_at", "rate", b"rate", "received_at", b"received_at", "supply_rate", b"supply_rate", "timestamp", b"timestamp", "total_borrowed", b"total_borrowed", "utilization", b"utilization", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_available", b"_available", "_supply_rate", b"_supply_rate", "_utilization", b"_utilization", "_venue_symbol_id", b"_venue_symbol_id", "asset_id", b"asset_id", "available", b"available", "interval", b"interval", "rate", b"rate", "received_at", b"received_at", "supply_rate", b"supply_rate", "timestamp", b"timestamp", "utilization", b"utilization", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_available", b"_available", "_borrowable", b"_borrowable", "_collateral", b"_collateral", "_collateral_ratio", b"_collateral_ratio", "_max_borrow", b"_max_borrow", "_min_borrow", b"_min_borrow", "_rate", b"_rate", "_supply_rate", b"_supply_rate", "_total_borrowed", b"_total_borrowed", "_utilization", b"_utilization", "_venue_symbol_id", b"_venue_symbol_id", "asset_code", b"asset_code", "asset_id", b"asset_id", "available", b"available", "borrowable", b"borrowable", "collateral", b"collateral", "collateral_ratio", b"collateral_ratio", "interval", b"interval", "max_borrow", b"max_borrow", "min_borrow", b"min_borrow", "native_listing", b"native_listing", "published_at", b"published_at", "rate", b"rate", "received_at", b"received_at", "supply_rate", b"supply_rate", "tier", b"tier", "timestamp", b"timestamp", "total_borrowed", b"total_borrowed", "utilization", b"utilization", "venue_fields", b"venue_fields", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
     _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015
+    _WhichOneofReturnType__borrowable: _TypeAlias = _typing.Literal["borrowable"]  # noqa: Y015
+    _WhichOneofArgType__borrowable: _TypeAlias = _typing.Literal["_borrowable", b"_borrowable"]  # noqa: Y015
+    _WhichOneofReturnType__collateral: _TypeAlias = _typing.Literal["collateral"]  # noqa: Y015
+    _WhichOneofArgType__collateral: _TypeAlias = _typing.Literal["_collateral", b"_collateral"]  # noqa: Y015
+    _WhichOneofReturnType__collateral_ratio: _TypeAlias = _typing.Literal["collateral_ratio"]  # noqa: Y015
+    _WhichOneofArgType__collateral_ratio: _TypeAlias = _typing.Literal["_collateral_ratio", b"_collateral_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__max_borrow: _TypeAlias = _typing.Literal["max_borrow"]  # noqa: Y015
+    _WhichOneofArgType__max_borrow: _TypeAlias = _typing.Literal["_max_borrow", b"_max_borrow"]  # noqa: Y015
+    _WhichOneofReturnType__min_borrow: _TypeAlias = _typing.Literal["min_borrow"]  # noqa: Y015
+    _WhichOneofArgType__min_borrow: _TypeAlias = _typing.Literal["_min_borrow", b"_min_borrow"]  # noqa: Y015
+    _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
+    _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
     _WhichOneofReturnType__supply_rate: _TypeAlias = _typing.Literal["supply_rate"]  # noqa: Y015
     _WhichOneofArgType__supply_rate: _TypeAlias = _typing.Literal["_supply_rate", b"_supply_rate"]  # noqa: Y015
+    _WhichOneofReturnType__total_borrowed: _TypeAlias = _typing.Literal["total_borrowed"]  # noqa: Y015
+    _WhichOneofArgType__total_borrowed: _TypeAlias = _typing.Literal["_total_borrowed", b"_total_borrowed"]  # noqa: Y015
     _WhichOneofReturnType__utilization: _TypeAlias = _typing.Literal["utilization"]  # noqa: Y015
     _WhichOneofArgType__utilization: _TypeAlias = _typing.Literal["_utilization", b"_utilization"]  # noqa: Y015
     _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
     _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__available) -> _WhichOneofReturnType__available | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__borrowable) -> _WhichOneofReturnType__borrowable | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__collateral) -> _WhichOneofReturnType__collateral | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__collateral_ratio) -> _WhichOneofReturnType__collateral_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_borrow) -> _WhichOneofReturnType__max_borrow | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_borrow) -> _WhichOneofReturnType__min_borrow | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__supply_rate) -> _WhichOneofReturnType__supply_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_borrowed) -> _WhichOneofReturnType__total_borrowed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__utilization) -> _WhichOneofReturnType__utilization | None: ...
     @_typing.overload

@@ -39,22 +39,30 @@ class LiquidityMetrics(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing that was measured."""
     spread_bps: _builtins.float
-    """Mean of (ask - bid) / mid price, in basis points. Absent if there was no two-sided book."""
+    """Mean over time of (best ask - best bid) / mid price, in basis points; negative while the book is crossed. Absent if
+    there was no two-sided book.
+    """
     bid_depth: _builtins.float
-    """Mean bid quantity within one percent below the mid price, in quote units, zero or greater. Absent if not measured."""
+    """Mean over time of the bids' notional within one percent below the mid price, inclusive, in quote units, zero or
+    greater. Absent if not measured.
+    """
     ask_depth: _builtins.float
-    """Mean ask quantity within one percent above the mid price, in quote units, zero or greater. Absent if not measured."""
+    """Mean over time of the asks' notional within one percent above the mid price, inclusive, in quote units, zero or
+    greater. Absent if not measured.
+    """
     volume: _builtins.float
-    """Quantity traded in the interval, in quote units, zero or greater. Absent if unknown."""
+    """Notional traded in the interval, in quote units, zero or greater. Absent if unknown."""
     turnover_ratio: _builtins.float
-    """Quantity traded divided by mean depth, zero or greater. Absent if either is missing."""
+    """`volume` divided by the sum of `bid_depth` and `ask_depth`, zero or greater. Absent if one of them is missing or
+    the sum is zero.
+    """
     buy_slippage_bps: _builtins.float
-    """Expected cost of buying `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
-    too thin.
+    """Expected cost of buying `slippage_notional` immediately, in basis points of the mid price, positive for a cost.
+    Absent if the book is too thin.
     """
     sell_slippage_bps: _builtins.float
-    """Expected cost of selling `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
-    too thin.
+    """Expected cost of selling `slippage_notional` immediately, in basis points of the mid price, positive for a cost.
+    Absent if the book is too thin.
     """
     slippage_notional: _builtins.float
     """Size for which the slippage is stated, in quote units, greater than zero. Absent if no slippage is stated."""
@@ -66,7 +74,7 @@ class LiquidityMetrics(_message.Message):
 
     @_builtins.property
     def window(self) -> _duration_pb2.Duration:
-        """Length of the measured interval. Always set."""
+        """Length of the measured interval, greater than zero. Always set."""
 
     def __init__(
         self,

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.markets.v1 import quantity_pb2 as cqc_dot_markets_dot_v1_dot_quantity__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63qc/markets/v1/orderbook.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x02\n\tBookLevel\x12\x18\n\x05price\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1b\n\x08quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0border_count\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x08order_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x01\x88\x01\x01\x12*\n\x06\x61\x63tion\x18\x06 \x01(\x0e\x32\x1a.cqc.markets.v1.BookAction\x12\x1b\n\nraw_action\x18\x07 \x01(\tB\x07\xbaH\x04r\x02\x18@B\x0e\n\x0c_order_countB\x0b\n\t_order_id\"\xda\x04\n\tOrderBook\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\'\n\x04\x62ids\x18\x02 \x03(\x0b\x32\x19.cqc.markets.v1.BookLevel\x12\'\n\x04\x61sks\x18\x03 \x03(\x0b\x32\x19.cqc.markets.v1.BookLevel\x12-\n\ttimestamp\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x15\n\x08sequence\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12\x15\n\x08\x63hecksum\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x33\n\rchecksum_kind\x18\t \x01(\x0e\x32\x1c.cqc.markets.v1.ChecksumKind\x12\x1b\n\x05\x64\x65pth\x18\n \x01(\rB\x07\xbaH\x04*\x02(\x01H\x02\x88\x01\x01\x12\x33\n\rquantity_unit\x18\x0b \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x1b\n\x0e\x66irst_sequence\x18\x0c \x01(\x04H\x03\x88\x01\x01\x12\x1e\n\x11previous_sequence\x18\r \x01(\x04H\x04\x88\x01\x01\x42\x0b\n\t_sequenceB\x0b\n\t_checksumB\x08\n\x06_depthB\x11\n\x0f_first_sequenceB\x14\n\x12_previous_sequence\"\xb8\x04\n\x0eOrderBookDelta\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\'\n\x04\x62ids\x18\x02 \x03(\x0b\x32\x19.cqc.markets.v1.BookLevel\x12\'\n\x04\x61sks\x18\x03 \x03(\x0b\x32\x19.cqc.markets.v1.BookLevel\x12-\n\ttimestamp\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x0e\x66irst_sequence\x18\x07 \x01(\x04H\x00\x88\x01\x01\x12\x15\n\x08sequence\x18\x08 \x01(\x04H\x01\x88\x01\x01\x12\x1e\n\x11previous_sequence\x18\t \x01(\x04H\x02\x88\x01\x01\x12\x15\n\x08\x63hecksum\x18\n \x01(\rH\x03\x88\x01\x01\x12\x33\n\rchecksum_kind\x18\x0b \x01(\x0e\x32\x1c.cqc.markets.v1.ChecksumKind\x12\x33\n\rquantity_unit\x18\x0c \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnitB\x11\n\x0f_first_sequenceB\x0b\n\t_sequenceB\x14\n\x12_previous_sequenceB\x0b\n\t_checksum\"\xf8\x01\n\x0bMarketDepth\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12(\n\x05\x62\x61nds\x18\x02 \x03(\x0b\x32\x19.cqc.markets.v1.DepthBand\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x33\n\rquantity_unit\x18\x05 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\"\xe3\x01\n\tDepthBand\x12&\n\x0c\x64istance_bps\x18\x01 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x1f\n\x0c\x62id_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1f\n\x0c\x61sk_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12$\n\x0c\x62id_notional\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12$\n\x0c\x61sk_notional\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x42\x0f\n\r_bid_notionalB\x0f\n\r_ask_notional*j\n\x0c\x43hecksumKind\x12\x1d\n\x19\x43HECKSUM_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43HECKSUM_KIND_CRC32_KRAKEN\x10\x01\x12\x1b\n\x17\x43HECKSUM_KIND_CRC32_OKX\x10\x02*n\n\nBookAction\x12\x1b\n\x17\x42OOK_ACTION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x42OOK_ACTION_NEW\x10\x01\x12\x16\n\x12\x42OOK_ACTION_CHANGE\x10\x02\x12\x16\n\x12\x42OOK_ACTION_DELETE\x10\x03\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63qc/markets/v1/orderbook.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x03\n\tBookLevel\x12\x1b\n\x05price\x18\x01 \x01(\tB\x0c\xbaH\tr\x04\x88\x88\'\x01\xd8\x01\x01\x12\x1e\n\x08quantity\x18\x02 \x01(\tB\x0c\xbaH\tr\x04\x88\x88\'\x01\xd8\x01\x01\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x0border_count\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x1f\n\x08order_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x01\x88\x01\x01\x12*\n\x06\x61\x63tion\x18\x06 \x01(\x0e\x32\x1a.cqc.markets.v1.BookAction\x12\x1c\n\nraw_action\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01:\x94\x01\xbaH\x90\x01\x1a\x8d\x01\n\x0e\x62ook_level.key\x12:price and quantity may be left out only if order_id is set\x1a?has(this.order_id) || (this.price != \'\' && this.quantity != \'\')B\x0e\n\x0c_order_countB\x0b\n\t_order_id\"\xa0\x06\n\tOrderBook\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\'\n\x04\x62ids\x18\x03 \x03(\x0b\x32\x19.cqc.markets.v1.BookLevel\x12\'\n\x04\x61sks\x18\x04 \x03(\x0b\x32\x19.cqc.markets.v1.BookLevel\x12\x33\n\rquantity_unit\x18\x05 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x1b\n\x05\x64\x65pth\x18\x06 \x01(\rB\x07\xbaH\x04*\x02(\x01H\x01\x88\x01\x01\x12\x15\n\x08sequence\x18\x07 \x01(\x04H\x02\x88\x01\x01\x12\x1b\n\x0e\x66irst_sequence\x18\x08 \x01(\x04H\x03\x88\x01\x01\x12\x1e\n\x11previous_sequence\x18\t \x01(\x04H\x04\x88\x01\x01\x12\x15\n\x08\x63hecksum\x18\n \x01(\rH\x05\x88\x01\x01\x12\x33\n\rchecksum_kind\x18\x0b \x01(\x0e\x32\x1c.cqc.markets.v1.ChecksumKind\x12@\n\x0cvenue_fields\x18\x0c \x03(\x0b\x32*.cqc.markets.v1.OrderBook.VenueFieldsEntry\x12-\n\ttimestamp\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idB\x08\n\x06_depthB\x0b\n\t_sequenceB\x11\n\x0f_first_sequenceB\x14\n\x12_previous_sequenceB\x0b\n\t_checksum\"\x88\x05\n\x0eOrderBookDelta\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\'\n\x04\x62ids\x18\x03 \x03(\x0b\x32\x19.cqc.markets.v1.BookLevel\x12\'\n\x04\x61sks\x18\x04 \x03(\x0b\x32\x19.cqc.markets.v1.BookLevel\x12\x33\n\rquantity_unit\x18\x05 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x1b\n\x0e\x66irst_sequence\x18\x06 \x01(\x04H\x01\x88\x01\x01\x12\x15\n\x08sequence\x18\x07 \x01(\x04H\x02\x88\x01\x01\x12\x1e\n\x11previous_sequence\x18\x08 \x01(\x04H\x03\x88\x01\x01\x12\x15\n\x08\x63hecksum\x18\t \x01(\rH\x04\x88\x01\x01\x12\x33\n\rchecksum_kind\x18\n \x01(\x0e\x32\x1c.cqc.markets.v1.ChecksumKind\x12-\n\ttimestamp\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\x12\n\x10_venue_symbol_idB\x11\n\x0f_first_sequenceB\x0b\n\t_sequenceB\x14\n\x12_previous_sequenceB\x0b\n\t_checksum\"\xf8\x01\n\x0bMarketDepth\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12(\n\x05\x62\x61nds\x18\x02 \x03(\x0b\x32\x19.cqc.markets.v1.DepthBand\x12\x33\n\rquantity_unit\x18\x03 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12-\n\ttimestamp\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\xe3\x01\n\tDepthBand\x12&\n\x0c\x64istance_bps\x18\x01 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x1f\n\x0c\x62id_quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1f\n\x0c\x61sk_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12$\n\x0c\x62id_notional\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12$\n\x0c\x61sk_notional\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x42\x0f\n\r_bid_notionalB\x0f\n\r_ask_notional*\xb1\x01\n\x0c\x43hecksumKind\x12\x1d\n\x19\x43HECKSUM_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43HECKSUM_KIND_CRC32_KRAKEN\x10\x01\x12\x1b\n\x17\x43HECKSUM_KIND_CRC32_OKX\x10\x02\x12\x1e\n\x1a\x43HECKSUM_KIND_CRC32_BITGET\x10\x03\x12%\n!CHECKSUM_KIND_CRC32_KRAKEN_ORDERS\x10\x04*n\n\nBookAction\x12\x1b\n\x17\x42OOK_ACTION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x42OOK_ACTION_NEW\x10\x01\x12\x16\n\x12\x42OOK_ACTION_CHANGE\x10\x02\x12\x16\n\x12\x42OOK_ACTION_DELETE\x10\x03\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,19 +38,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1'
   _globals['_BOOKLEVEL'].fields_by_name['price']._loaded_options = None
-  _globals['_BOOKLEVEL'].fields_by_name['price']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_BOOKLEVEL'].fields_by_name['price']._serialized_options = b'\272H\tr\004\210\210\'\001\330\001\001'
   _globals['_BOOKLEVEL'].fields_by_name['quantity']._loaded_options = None
-  _globals['_BOOKLEVEL'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_BOOKLEVEL'].fields_by_name['quantity']._serialized_options = b'\272H\tr\004\210\210\'\001\330\001\001'
   _globals['_BOOKLEVEL'].fields_by_name['order_id']._loaded_options = None
   _globals['_BOOKLEVEL'].fields_by_name['order_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_BOOKLEVEL'].fields_by_name['raw_action']._loaded_options = None
-  _globals['_BOOKLEVEL'].fields_by_name['raw_action']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_BOOKLEVEL'].fields_by_name['raw_action']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_BOOKLEVEL']._loaded_options = None
+  _globals['_BOOKLEVEL']._serialized_options = b'\272H\220\001\032\215\001\n\016book_level.key\022:price and quantity may be left out only if order_id is set\032?has(this.order_id) || (this.price != \'\' && this.quantity != \'\')'
+  _globals['_ORDERBOOK_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_ORDERBOOK_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_ORDERBOOK'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_ORDERBOOK'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
-  _globals['_ORDERBOOK'].fields_by_name['received_at']._loaded_options = None
-  _globals['_ORDERBOOK'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ORDERBOOK'].fields_by_name['depth']._loaded_options = None
   _globals['_ORDERBOOK'].fields_by_name['depth']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_ORDERBOOK'].fields_by_name['received_at']._loaded_options = None
+  _globals['_ORDERBOOK'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_ORDERBOOKDELTA'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_ORDERBOOKDELTA'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_ORDERBOOKDELTA'].fields_by_name['received_at']._loaded_options = None
@@ -68,18 +73,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEPTHBAND'].fields_by_name['bid_notional']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_DEPTHBAND'].fields_by_name['ask_notional']._loaded_options = None
   _globals['_DEPTHBAND'].fields_by_name['ask_notional']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_CHECKSUMKIND']._serialized_start=2103
-  _globals['_CHECKSUMKIND']._serialized_end=2209
-  _globals['_BOOKACTION']._serialized_start=2211
-  _globals['_BOOKACTION']._serialized_end=2321
-  _globals['_BOOKLEVEL']._serialized_start=170
-  _globals['_BOOKLEVEL']._serialized_end=444
-  _globals['_ORDERBOOK']._serialized_start=447
-  _globals['_ORDERBOOK']._serialized_end=1049
-  _globals['_ORDERBOOKDELTA']._serialized_start=1052
-  _globals['_ORDERBOOKDELTA']._serialized_end=1620
-  _globals['_MARKETDEPTH']._serialized_start=1623
-  _globals['_MARKETDEPTH']._serialized_end=1871
-  _globals['_DEPTHBAND']._serialized_start=1874
-  _globals['_DEPTHBAND']._serialized_end=2101
+  _globals['_CHECKSUMKIND']._serialized_start=2577
+  _globals['_CHECKSUMKIND']._serialized_end=2754
+  _globals['_BOOKACTION']._serialized_start=2756
+  _globals['_BOOKACTION']._serialized_end=2866
+  _globals['_BOOKLEVEL']._serialized_start=207
+  _globals['_BOOKLEVEL']._serialized_end=639
+  _globals['_ORDERBOOK']._serialized_start=642
+  _globals['_ORDERBOOK']._serialized_end=1442
+  _globals['_ORDERBOOK_VENUEFIELDSENTRY']._serialized_start=1295
+  _globals['_ORDERBOOK_VENUEFIELDSENTRY']._serialized_end=1345
+  _globals['_ORDERBOOKDELTA']._serialized_start=1445
+  _globals['_ORDERBOOKDELTA']._serialized_end=2093
+  _globals['_MARKETDEPTH']._serialized_start=2096
+  _globals['_MARKETDEPTH']._serialized_end=2344
+  _globals['_DEPTHBAND']._serialized_start=2347
+  _globals['_DEPTHBAND']._serialized_end=2574
 # @@protoc_insertion_point(module_scope)

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -28,21 +29,55 @@ class _ChecksumKind:
 class _ChecksumKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChecksumKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CHECKSUM_KIND_UNSPECIFIED: _ChecksumKind.ValueType  # 0
-    """No checksum."""
+    """No checksum, or one that the values below do not describe; `checksum` then cannot be checked."""
     CHECKSUM_KIND_CRC32_KRAKEN: _ChecksumKind.ValueType  # 1
-    """CRC-32 as Kraken defines it, over the ten best levels of each side."""
+    """Kraken's books of price levels, in both websocket versions and FIX: CRC-32 over the ten best asks, lowest price
+    first, followed by the ten best bids, highest price first, or fewer if a side has fewer. Each level contributes its
+    price and its quantity without the decimal point and without leading zeros, with nothing in between: 0.05005 and
+    0.00000500 become `5005500`. Trailing zeros count, so the numbers are those that the venue wrote; where a feed
+    sends binary numbers, they are written with the listing's price and quantity precision.
+    """
     CHECKSUM_KIND_CRC32_OKX: _ChecksumKind.ValueType  # 2
-    """CRC-32 as OKX defines it, over the 25 best levels of each side."""
+    """OKX: CRC-32 over the 25 best levels of each side. The text is bid price, bid quantity, ask price, ask quantity of
+    the best level, then those of the second level, and so on, joined by colons: `3366.1:7:3366.8:9:3366:6:3368:8`.
+    Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote.
+    """
+    CHECKSUM_KIND_CRC32_BITGET: _ChecksumKind.ValueType  # 3
+    """Bitget: computed as CHECKSUM_KIND_CRC32_OKX, over the 25 best levels of each side."""
+    CHECKSUM_KIND_CRC32_KRAKEN_ORDERS: _ChecksumKind.ValueType  # 4
+    """Kraken's books of individual orders (`level3`): as CHECKSUM_KIND_CRC32_KRAKEN, over the ten best price levels of
+    each side, where each level contributes the price and the quantity of every one of its orders, in the order of
+    their priority.
+    """
 
 class ChecksumKind(_ChecksumKind, metaclass=_ChecksumKindEnumTypeWrapper):
-    """Algorithm of an order book's checksum."""
+    """Algorithm of an order book's checksum. "CRC-32" is the common one (IEEE 802.3, polynomial 0xEDB88320 reflected) over
+    the ASCII bytes of a text.
+
+    A checksum that the venue states as a signed number is converted to the unsigned number with the same 32 bits.
+    """
 
 CHECKSUM_KIND_UNSPECIFIED: ChecksumKind.ValueType  # 0
-"""No checksum."""
+"""No checksum, or one that the values below do not describe; `checksum` then cannot be checked."""
 CHECKSUM_KIND_CRC32_KRAKEN: ChecksumKind.ValueType  # 1
-"""CRC-32 as Kraken defines it, over the ten best levels of each side."""
+"""Kraken's books of price levels, in both websocket versions and FIX: CRC-32 over the ten best asks, lowest price
+first, followed by the ten best bids, highest price first, or fewer if a side has fewer. Each level contributes its
+price and its quantity without the decimal point and without leading zeros, with nothing in between: 0.05005 and
+0.00000500 become `5005500`. Trailing zeros count, so the numbers are those that the venue wrote; where a feed
+sends binary numbers, they are written with the listing's price and quantity precision.
+"""
 CHECKSUM_KIND_CRC32_OKX: ChecksumKind.ValueType  # 2
-"""CRC-32 as OKX defines it, over the 25 best levels of each side."""
+"""OKX: CRC-32 over the 25 best levels of each side. The text is bid price, bid quantity, ask price, ask quantity of
+the best level, then those of the second level, and so on, joined by colons: `3366.1:7:3366.8:9:3366:6:3368:8`.
+Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote.
+"""
+CHECKSUM_KIND_CRC32_BITGET: ChecksumKind.ValueType  # 3
+"""Bitget: computed as CHECKSUM_KIND_CRC32_OKX, over the 25 best levels of each side."""
+CHECKSUM_KIND_CRC32_KRAKEN_ORDERS: ChecksumKind.ValueType  # 4
+"""Kraken's books of individual orders (`level3`): as CHECKSUM_KIND_CRC32_KRAKEN, over the ten best price levels of
+each side, where each level contributes the price and the quantity of every one of its orders, in the order of
+their priority.
+"""
 Global___ChecksumKind: _TypeAlias = ChecksumKind  # noqa: Y015
 
 class _BookAction:
@@ -54,9 +89,9 @@ class _BookActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BookAction
     BOOK_ACTION_UNSPECIFIED: _BookAction.ValueType  # 0
     """Not stated: the quantity decides. Zero removes the level, and any other quantity sets it."""
     BOOK_ACTION_NEW: _BookAction.ValueType  # 1
-    """The level is new."""
+    """The level is new. Handled like a change if the level exists."""
     BOOK_ACTION_CHANGE: _BookAction.ValueType  # 2
-    """The level's quantity changed."""
+    """The level's quantity changed. Handled like a new level if it does not exist and its price is stated."""
     BOOK_ACTION_DELETE: _BookAction.ValueType  # 3
     """The level is removed, whatever its quantity."""
 
@@ -66,16 +101,19 @@ class BookAction(_BookAction, metaclass=_BookActionEnumTypeWrapper):
 BOOK_ACTION_UNSPECIFIED: BookAction.ValueType  # 0
 """Not stated: the quantity decides. Zero removes the level, and any other quantity sets it."""
 BOOK_ACTION_NEW: BookAction.ValueType  # 1
-"""The level is new."""
+"""The level is new. Handled like a change if the level exists."""
 BOOK_ACTION_CHANGE: BookAction.ValueType  # 2
-"""The level's quantity changed."""
+"""The level's quantity changed. Handled like a new level if it does not exist and its price is stated."""
 BOOK_ACTION_DELETE: BookAction.ValueType  # 3
 """The level is removed, whatever its quantity."""
 Global___BookAction: _TypeAlias = BookAction  # noqa: Y015
 
 @_typing.final
 class BookLevel(_message.Message):
-    """One price level of an order book, or one order if the venue publishes individual orders."""
+    """One price level of an order book, or one order if the venue publishes individual orders.
+
+    The key is `order_id` where it is set, and the numeric value of `price` elsewhere: 1.0 and 1.00 are the same level.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -87,15 +125,20 @@ class BookLevel(_message.Message):
     ACTION_FIELD_NUMBER: _builtins.int
     RAW_ACTION_FIELD_NUMBER: _builtins.int
     price: _builtins.str
-    """Price in quote units, exactly as the venue wrote it. Negative prices exist for spreads."""
+    """Price in quote units per unit of the listing's base, exactly as the venue wrote it. Negative prices exist for
+    spreads. Empty if the venue identifies the order by `order_id` only: the order keeps its price.
+    """
     quantity: _builtins.str
     """Quantity resting at the price, in the book's quantity unit. An absolute quantity, never a difference; zero removes
-    the level.
+    the level. Empty only with an `order_id`, if the venue does not state it: a removed order, or one that keeps its
+    quantity.
     """
     order_count: _builtins.int
     """Number of orders at the price. Absent if the venue does not count them."""
     order_id: _builtins.str
-    """The venue's id of the individual order. Absent in a book of price levels."""
+    """The venue's id of the individual order, or of the level on venues that number their levels. Unique within the
+    listing. Absent in a book whose levels have no ids.
+    """
     action: Global___BookAction.ValueType
     """Effect of the update. Always unspecified in a snapshot."""
     raw_action: _builtins.str
@@ -139,33 +182,51 @@ class OrderBook(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     BIDS_FIELD_NUMBER: _builtins.int
     ASKS_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    DEPTH_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_SEQUENCE_FIELD_NUMBER: _builtins.int
+    CHECKSUM_FIELD_NUMBER: _builtins.int
+    CHECKSUM_KIND_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
-    SEQUENCE_FIELD_NUMBER: _builtins.int
-    CHECKSUM_FIELD_NUMBER: _builtins.int
-    CHECKSUM_KIND_FIELD_NUMBER: _builtins.int
-    DEPTH_FIELD_NUMBER: _builtins.int
-    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
-    FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
-    PREVIOUS_SEQUENCE_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing whose book this is."""
-    sequence: _builtins.int
-    """The venue's number of the last change included in the snapshot. Absent if the venue does not number changes."""
-    checksum: _builtins.int
-    """The venue's checksum of the book. Absent if the venue provides none."""
-    checksum_kind: Global___ChecksumKind.ValueType
-    """Algorithm of `checksum`; unspecified if there is no checksum."""
-    depth: _builtins.int
-    """Maximum number of levels per side that was requested from the source, at least 1. Absent if all levels were
-    requested.
-    """
+    """Listing whose book this is. Absent if the registry does not know the listing."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of all quantities in this message."""
+    depth: _builtins.int
+    """Maximum number of price levels per side that the book has, at least 1: the depth that was requested, or the venue's
+    own limit. Absent if the book is whole.
+    """
+    sequence: _builtins.int
+    """The venue's number of the last change included in the snapshot. Absent if the venue does not number changes."""
     first_sequence: _builtins.int
     """The venue's number of the first change since the previous snapshot, in streams that send the best levels as
     complete snapshots. Absent elsewhere.
@@ -174,13 +235,31 @@ class OrderBook(_message.Message):
     """`sequence` of the previous snapshot, in streams that send the best levels as complete snapshots. Absent if the
     venue does not report it.
     """
+    checksum: _builtins.int
+    """The venue's checksum of the book. Absent if the venue provides none."""
+    checksum_kind: Global___ChecksumKind.ValueType
+    """Algorithm of `checksum`; unspecified if there is no checksum."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
     @_builtins.property
     def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
-        """Bids, best (highest) price first."""
+        """Bids, best (highest) price first. Orders at the same price are in the order of their priority, first to be filled
+        first.
+        """
 
     @_builtins.property
     def asks(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
-        """Asks, best (lowest) price first."""
+        """Asks, best (lowest) price first. Orders at the same price are in the order of their priority, first to be filled
+        first.
+        """
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
@@ -197,23 +276,25 @@ class OrderBook(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         bids: _abc.Iterable[Global___BookLevel] | None = ...,
         asks: _abc.Iterable[Global___BookLevel] | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        depth: _builtins.int | None = ...,
+        sequence: _builtins.int | None = ...,
+        first_sequence: _builtins.int | None = ...,
+        previous_sequence: _builtins.int | None = ...,
+        checksum: _builtins.int | None = ...,
+        checksum_kind: Global___ChecksumKind.ValueType = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
-        sequence: _builtins.int | None = ...,
-        checksum: _builtins.int | None = ...,
-        checksum_kind: Global___ChecksumKind.ValueType = ...,
-        depth: _builtins.int | None = ...,
-        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
-        first_sequence: _builtins.int | None = ...,
-        previous_sequence: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_depth", b"_depth", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "checksum", b"checksum", "depth", b"depth", "first_sequence", b"first_sequence", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_depth", b"_depth", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "_venue_symbol_id", b"_venue_symbol_id", "checksum", b"checksum", "depth", b"depth", "first_sequence", b"first_sequence", "native_listing", b"native_listing", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_depth", b"_depth", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "asks", b"asks", "bids", b"bids", "checksum", b"checksum", "checksum_kind", b"checksum_kind", "depth", b"depth", "first_sequence", b"first_sequence", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_depth", b"_depth", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "_venue_symbol_id", b"_venue_symbol_id", "asks", b"asks", "bids", b"bids", "checksum", b"checksum", "checksum_kind", b"checksum_kind", "depth", b"depth", "first_sequence", b"first_sequence", "native_listing", b"native_listing", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum: _TypeAlias = _typing.Literal["checksum"]  # noqa: Y015
     _WhichOneofArgType__checksum: _TypeAlias = _typing.Literal["_checksum", b"_checksum"]  # noqa: Y015
@@ -225,6 +306,8 @@ class OrderBook(_message.Message):
     _WhichOneofArgType__previous_sequence: _TypeAlias = _typing.Literal["_previous_sequence", b"_previous_sequence"]  # noqa: Y015
     _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
     _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checksum) -> _WhichOneofReturnType__checksum | None: ...
     @_typing.overload
@@ -235,52 +318,78 @@ class OrderBook(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_sequence) -> _WhichOneofReturnType__previous_sequence | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___OrderBook: _TypeAlias = OrderBook  # noqa: Y015
 
 @_typing.final
 class OrderBookDelta(_message.Message):
-    """Changes to an order book, to be applied in the order in which they arrive."""
+    """Changes to an order book, to be applied in the order in which they arrive.
+
+    A delta follows the number `previous_sequence`; without it, `first_sequence` minus one; without both, `sequence`
+    minus one. The last number of a book is the `sequence` of the snapshot or delta applied last. Then:
+
+    1. If the delta or the book has no `sequence`, apply the delta: gaps cannot be detected.
+    2. If `previous_sequence` is set and equal to the last number, apply the delta, even if its own `sequence` is lower
+       because the venue restarted its numbers.
+    3. If `sequence` is not above the last number, drop the delta: the book includes it.
+    4. If the number that the delta follows is above the last number, there is a gap: fetch a new snapshot.
+    5. Otherwise apply the delta. Changes that the book already includes do no harm, because quantities are absolute.
+
+    A book of limited depth holds the best N price levels of each side. The server then sends a BOOK_ACTION_DELETE or a
+    zero quantity for each level that leaves the best N, and sends each level that enters with its quantity, so that
+    applying every delta yields exactly the best N. An adapter adds these changes for a venue that leaves them to the
+    client.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     BIDS_FIELD_NUMBER: _builtins.int
     ASKS_FIELD_NUMBER: _builtins.int
-    TIMESTAMP_FIELD_NUMBER: _builtins.int
-    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
-    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     FIRST_SEQUENCE_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     PREVIOUS_SEQUENCE_FIELD_NUMBER: _builtins.int
     CHECKSUM_FIELD_NUMBER: _builtins.int
     CHECKSUM_KIND_FIELD_NUMBER: _builtins.int
-    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing whose book changes."""
+    """Listing whose book changes. Absent if the registry does not know the listing."""
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of all quantities in this message."""
     first_sequence: _builtins.int
     """The venue's number of the first change in this delta. Not always one more than the previous delta's `sequence`:
-    Binance futures skips numbers. Absent if the venue does not number changes.
+    Binance futures skips numbers, and overlapping deltas exist. Absent if the venue does not report it.
     """
     sequence: _builtins.int
-    """The venue's number of the last change in this delta. Absent if the venue does not number changes."""
-    previous_sequence: _builtins.int
-    """`sequence` of the previous delta, from venues that report it. If it differs from the last `sequence` received,
-    there is a gap. Absent elsewhere.
+    """The venue's number of the last change in this delta. Absent if the venue does not number changes. A mapping leaves
+    out numbers that do not count the changes of this listing, such as those of a connection, and numbers with gaps of
+    which the venue reports neither the first nor the previous one.
     """
+    previous_sequence: _builtins.int
+    """`sequence` of the previous delta, from venues that report it. Absent elsewhere."""
     checksum: _builtins.int
     """The venue's checksum of the book after these changes. Absent if the venue provides none."""
     checksum_kind: Global___ChecksumKind.ValueType
     """Algorithm of `checksum`; unspecified if there is no checksum."""
-    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """Unit of all quantities in this message."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
     @_builtins.property
     def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
-        """Changed bids, in the venue's order."""
+        """Changed bids, in the venue's order. A later entry of the same level replaces an earlier one."""
 
     @_builtins.property
     def asks(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
-        """Changed asks, in the venue's order."""
+        """Changed asks, in the venue's order. A later entry of the same level replaces an earlier one."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
@@ -297,22 +406,23 @@ class OrderBookDelta(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         bids: _abc.Iterable[Global___BookLevel] | None = ...,
         asks: _abc.Iterable[Global___BookLevel] | None = ...,
-        timestamp: _timestamp_pb2.Timestamp | None = ...,
-        published_at: _timestamp_pb2.Timestamp | None = ...,
-        received_at: _timestamp_pb2.Timestamp | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
         first_sequence: _builtins.int | None = ...,
         sequence: _builtins.int | None = ...,
         previous_sequence: _builtins.int | None = ...,
         checksum: _builtins.int | None = ...,
         checksum_kind: Global___ChecksumKind.ValueType = ...,
-        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "checksum", b"checksum", "first_sequence", b"first_sequence", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "_venue_symbol_id", b"_venue_symbol_id", "checksum", b"checksum", "first_sequence", b"first_sequence", "native_listing", b"native_listing", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "asks", b"asks", "bids", b"bids", "checksum", b"checksum", "checksum_kind", b"checksum_kind", "first_sequence", b"first_sequence", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_checksum", b"_checksum", "_first_sequence", b"_first_sequence", "_previous_sequence", b"_previous_sequence", "_sequence", b"_sequence", "_venue_symbol_id", b"_venue_symbol_id", "asks", b"asks", "bids", b"bids", "checksum", b"checksum", "checksum_kind", b"checksum_kind", "first_sequence", b"first_sequence", "native_listing", b"native_listing", "previous_sequence", b"previous_sequence", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "received_at", b"received_at", "sequence", b"sequence", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__checksum: _TypeAlias = _typing.Literal["checksum"]  # noqa: Y015
     _WhichOneofArgType__checksum: _TypeAlias = _typing.Literal["_checksum", b"_checksum"]  # noqa: Y015
@@ -322,6 +432,8 @@ class OrderBookDelta(_message.Message):
     _WhichOneofArgType__previous_sequence: _TypeAlias = _typing.Literal["_previous_sequence", b"_previous_sequence"]  # noqa: Y015
     _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
     _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__checksum) -> _WhichOneofReturnType__checksum | None: ...
     @_typing.overload
@@ -330,6 +442,8 @@ class OrderBookDelta(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_sequence) -> _WhichOneofReturnType__previous_sequence | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___OrderBookDelta: _TypeAlias = OrderBookDelta  # noqa: Y015
 
@@ -341,16 +455,16 @@ class MarketDepth(_message.Message):
 
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     BANDS_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
-    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
     """Listing whose book was measured."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of all quantities in this message."""
     @_builtins.property
     def bands(self) -> _containers.RepeatedCompositeFieldContainer[Global___DepthBand]:
-        """Totals within increasing distances from the mid price, nearest first."""
+        """Totals within increasing distances from the mid price, nearest first. Each band includes those before it."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
@@ -365,9 +479,9 @@ class MarketDepth(_message.Message):
         *,
         venue_symbol_id: _builtins.str = ...,
         bands: _abc.Iterable[Global___DepthBand] | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
-        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["received_at", b"received_at", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -389,18 +503,20 @@ class DepthBand(_message.Message):
     BID_NOTIONAL_FIELD_NUMBER: _builtins.int
     ASK_NOTIONAL_FIELD_NUMBER: _builtins.int
     distance_bps: _builtins.float
-    """Distance from the mean of best bid and ask, in basis points (hundredths of a percent), greater than zero."""
+    """Distance from the mean of best bid and ask, in basis points (hundredths of a percent) of that mean, greater than
+    zero. Prices at exactly this distance are included.
+    """
     bid_quantity: _builtins.str
     """Sum of the bid quantities within the distance, in the quantity unit of the MarketDepth."""
     ask_quantity: _builtins.str
     """Sum of the ask quantities within the distance, in the quantity unit of the MarketDepth."""
     bid_notional: _builtins.str
-    """Sum of price times quantity of the bids within the distance, in quote units. Absent if the quantity unit does not
-    allow computing it.
+    """Notional of the bids within the distance, in quote units: the sum of price times quantity in base units. Absent if
+    the quantity unit does not allow computing it.
     """
     ask_notional: _builtins.str
-    """Sum of price times quantity of the asks within the distance, in quote units. Absent if the quantity unit does not
-    allow computing it.
+    """Notional of the asks within the distance, in quote units: the sum of price times quantity in base units. Absent if
+    the quantity unit does not allow computing it.
     """
     def __init__(
         self,

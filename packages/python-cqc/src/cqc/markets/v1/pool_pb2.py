@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from cqc.assets.v1 import onchain_pb2 as cqc_dot_assets_dot_v1_dot_onchain__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/markets/v1/pool.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x03\n\x04Pool\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x1a\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa8\x89\'\x01\x12&\n\x04type\x18\x03 \x01(\x0e\x32\x18.cqc.markets.v1.PoolType\x12-\n\x08reserves\x18\x04 \x03(\x0b\x32\x1b.cqc.markets.v1.PoolReserve\x12\x1f\n\x07\x66\x65\x65_bps\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x00\x88\x01\x01\x12&\n\x0esqrt_price_x96\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x01\x88\x01\x01\x12!\n\tliquidity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x02\x88\x01\x01\x12\x11\n\x04tick\x18\x08 \x01(\x11H\x03\x88\x01\x01\x12*\n\x07onchain\x18\t \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12\x37\n\x0breceived_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\n\n\x08_fee_bpsB\x11\n\x0f_sqrt_price_x96B\x0c\n\n_liquidityB\x07\n\x05_tick\"p\n\x0bPoolReserve\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x19\n\x06\x61mount\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01\x12\x1e\n\x06weight\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x42\t\n\x07_weight\"\xa4\x03\n\x04Swap\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x1e\n\x0b\x61sset_in_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x1c\n\tamount_in\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01\x12\x1f\n\x0c\x61sset_out_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x1d\n\namount_out\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01\x12\"\n\nfee_amount\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x00\x88\x01\x01\x12\x1e\n\x06sender\x18\x07 \x01(\tB\t\xbaH\x06r\x04\xa8\x89\'\x01H\x01\x88\x01\x01\x12!\n\trecipient\x18\x08 \x01(\tB\t\xbaH\x06r\x04\xa8\x89\'\x01H\x02\x88\x01\x01\x12\x32\n\x07onchain\x18\t \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRefB\x06\xbaH\x03\xc8\x01\x01\x12\x37\n\x0breceived_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\r\n\x0b_fee_amountB\t\n\x07_senderB\x0c\n\n_recipient*\x8f\x01\n\x08PoolType\x12\x19\n\x15POOL_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPOOL_TYPE_CONSTANT_PRODUCT\x10\x01\x12\x1a\n\x16POOL_TYPE_CONCENTRATED\x10\x02\x12\x14\n\x10POOL_TYPE_STABLE\x10\x03\x12\x16\n\x12POOL_TYPE_WEIGHTED\x10\x04\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/markets/v1/pool.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x06\n\x04Pool\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\x1f\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xa8\x89\'\x01H\x01\x88\x01\x01\x12 \n\tnative_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x02\x88\x01\x01\x12&\n\x04type\x18\x05 \x01(\x0e\x32\x18.cqc.markets.v1.PoolType\x12\x1a\n\x08raw_type\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12-\n\x08reserves\x18\x07 \x03(\x0b\x32\x1b.cqc.markets.v1.PoolReserve\x12\x1f\n\x07\x66\x65\x65_bps\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x03\x88\x01\x01\x12&\n\x0esqrt_price_x96\x18\t \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x04\x88\x01\x01\x12!\n\tliquidity\x18\n \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x05\x88\x01\x01\x12\x11\n\x04tick\x18\x0b \x01(\x05H\x06\x88\x01\x01\x12\x19\n\x0ctick_spacing\x18\x0c \x01(\x05H\x07\x88\x01\x01\x12*\n\x07onchain\x18\r \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12;\n\x0cvenue_fields\x18\x0e \x03(\x0b\x32%.cqc.markets.v1.Pool.VenueFieldsEntry\x12-\n\ttimestamp\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idB\n\n\x08_addressB\x0c\n\n_native_idB\n\n\x08_fee_bpsB\x11\n\x0f_sqrt_price_x96B\x0c\n\n_liquidityB\x07\n\x05_tickB\x0f\n\r_tick_spacing\"\xa0\x01\n\x0bPoolReserve\x12 \n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x88\x01\x01\x12\x1c\n\nasset_code\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x19\n\x06\x61mount\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01\x12\x1e\n\x06weight\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x42\x0b\n\t_asset_idB\t\n\x07_weight\"\x8a\x07\n\x04Swap\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12#\n\x0bin_asset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x01\x88\x01\x01\x12\x1f\n\rin_asset_code\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\tin_amount\x18\x05 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01\x12$\n\x0cout_asset_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x02\x88\x01\x01\x12 \n\x0eout_asset_code\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\nout_amount\x18\x08 \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01\x12\"\n\nfee_amount\x18\t \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x03\x88\x01\x01\x12&\n\x0esqrt_price_x96\x18\n \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x04\x88\x01\x01\x12!\n\tliquidity\x18\x0b \x01(\tB\t\xbaH\x06r\x04\xa0\x88\'\x01H\x05\x88\x01\x01\x12\x11\n\x04tick\x18\x0c \x01(\x05H\x06\x88\x01\x01\x12\x1e\n\x06sender\x18\r \x01(\tB\t\xbaH\x06r\x04\xa8\x89\'\x01H\x07\x88\x01\x01\x12!\n\trecipient\x18\x0e \x01(\tB\t\xbaH\x06r\x04\xa8\x89\'\x01H\x08\x88\x01\x01\x12\x32\n\x07onchain\x18\x0f \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRefB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x0cvenue_fields\x18\x10 \x03(\x0b\x32%.cqc.markets.v1.Swap.VenueFieldsEntry\x12-\n\ttimestamp\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idB\x0e\n\x0c_in_asset_idB\x0f\n\r_out_asset_idB\r\n\x0b_fee_amountB\x11\n\x0f_sqrt_price_x96B\x0c\n\n_liquidityB\x07\n\x05_tickB\t\n\x07_senderB\x0c\n\n_recipient*\x8f\x01\n\x08PoolType\x12\x19\n\x15POOL_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPOOL_TYPE_CONSTANT_PRODUCT\x10\x01\x12\x1a\n\x16POOL_TYPE_CONCENTRATED\x10\x02\x12\x14\n\x10POOL_TYPE_STABLE\x10\x03\x12\x16\n\x12POOL_TYPE_WEIGHTED\x10\x04\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +37,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.markets.v1.pool_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1'
+  _globals['_POOL_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_POOL_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_POOL'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_POOL'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_POOL'].fields_by_name['address']._loaded_options = None
   _globals['_POOL'].fields_by_name['address']._serialized_options = b'\272H\006r\004\250\211\'\001'
+  _globals['_POOL'].fields_by_name['native_id']._loaded_options = None
+  _globals['_POOL'].fields_by_name['native_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_POOL'].fields_by_name['raw_type']._loaded_options = None
+  _globals['_POOL'].fields_by_name['raw_type']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_POOL'].fields_by_name['fee_bps']._loaded_options = None
   _globals['_POOL'].fields_by_name['fee_bps']._serialized_options = b'\272H\006r\004\220\210\'\001'
   _globals['_POOL'].fields_by_name['sqrt_price_x96']._loaded_options = None
@@ -50,22 +57,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_POOL'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_POOLRESERVE'].fields_by_name['asset_id']._loaded_options = None
   _globals['_POOLRESERVE'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_POOLRESERVE'].fields_by_name['asset_code']._loaded_options = None
+  _globals['_POOLRESERVE'].fields_by_name['asset_code']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_POOLRESERVE'].fields_by_name['amount']._loaded_options = None
   _globals['_POOLRESERVE'].fields_by_name['amount']._serialized_options = b'\272H\006r\004\240\210\'\001'
   _globals['_POOLRESERVE'].fields_by_name['weight']._loaded_options = None
   _globals['_POOLRESERVE'].fields_by_name['weight']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_SWAP_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_SWAP_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_SWAP'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_SWAP'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
-  _globals['_SWAP'].fields_by_name['asset_in_id']._loaded_options = None
-  _globals['_SWAP'].fields_by_name['asset_in_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
-  _globals['_SWAP'].fields_by_name['amount_in']._loaded_options = None
-  _globals['_SWAP'].fields_by_name['amount_in']._serialized_options = b'\272H\006r\004\240\210\'\001'
-  _globals['_SWAP'].fields_by_name['asset_out_id']._loaded_options = None
-  _globals['_SWAP'].fields_by_name['asset_out_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
-  _globals['_SWAP'].fields_by_name['amount_out']._loaded_options = None
-  _globals['_SWAP'].fields_by_name['amount_out']._serialized_options = b'\272H\006r\004\240\210\'\001'
+  _globals['_SWAP'].fields_by_name['in_asset_id']._loaded_options = None
+  _globals['_SWAP'].fields_by_name['in_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_SWAP'].fields_by_name['in_asset_code']._loaded_options = None
+  _globals['_SWAP'].fields_by_name['in_asset_code']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_SWAP'].fields_by_name['in_amount']._loaded_options = None
+  _globals['_SWAP'].fields_by_name['in_amount']._serialized_options = b'\272H\006r\004\240\210\'\001'
+  _globals['_SWAP'].fields_by_name['out_asset_id']._loaded_options = None
+  _globals['_SWAP'].fields_by_name['out_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_SWAP'].fields_by_name['out_asset_code']._loaded_options = None
+  _globals['_SWAP'].fields_by_name['out_asset_code']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_SWAP'].fields_by_name['out_amount']._loaded_options = None
+  _globals['_SWAP'].fields_by_name['out_amount']._serialized_options = b'\272H\006r\004\240\210\'\001'
   _globals['_SWAP'].fields_by_name['fee_amount']._loaded_options = None
   _globals['_SWAP'].fields_by_name['fee_amount']._serialized_options = b'\272H\006r\004\240\210\'\001'
+  _globals['_SWAP'].fields_by_name['sqrt_price_x96']._loaded_options = None
+  _globals['_SWAP'].fields_by_name['sqrt_price_x96']._serialized_options = b'\272H\006r\004\240\210\'\001'
+  _globals['_SWAP'].fields_by_name['liquidity']._loaded_options = None
+  _globals['_SWAP'].fields_by_name['liquidity']._serialized_options = b'\272H\006r\004\240\210\'\001'
   _globals['_SWAP'].fields_by_name['sender']._loaded_options = None
   _globals['_SWAP'].fields_by_name['sender']._serialized_options = b'\272H\006r\004\250\211\'\001'
   _globals['_SWAP'].fields_by_name['recipient']._loaded_options = None
@@ -74,12 +93,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SWAP'].fields_by_name['onchain']._serialized_options = b'\272H\003\310\001\001'
   _globals['_SWAP'].fields_by_name['received_at']._loaded_options = None
   _globals['_SWAP'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_POOLTYPE']._serialized_start=1142
-  _globals['_POOLTYPE']._serialized_end=1285
-  _globals['_POOL']._serialized_start=163
-  _globals['_POOL']._serialized_end=602
-  _globals['_POOLRESERVE']._serialized_start=604
-  _globals['_POOLRESERVE']._serialized_end=716
-  _globals['_SWAP']._serialized_start=719
-  _globals['_SWAP']._serialized_end=1139
+  _globals['_POOLTYPE']._serialized_start=2091
+  _globals['_POOLTYPE']._serialized_end=2234
+  _globals['_POOL']._serialized_start=200
+  _globals['_POOL']._serialized_end=1016
+  _globals['_POOL_VENUEFIELDSENTRY']._serialized_start=849
+  _globals['_POOL_VENUEFIELDSENTRY']._serialized_end=899
+  _globals['_POOLRESERVE']._serialized_start=1019
+  _globals['_POOLRESERVE']._serialized_end=1179
+  _globals['_SWAP']._serialized_start=1182
+  _globals['_SWAP']._serialized_end=2088
+  _globals['_SWAP_VENUEFIELDSENTRY']._serialized_start=849
+  _globals['_SWAP_VENUEFIELDSENTRY']._serialized_end=899
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from cqc.assets.v1 import onchain_pb2 as _onchain_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -14,10 +15,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -59,39 +60,93 @@ class Pool(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    NATIVE_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    RAW_TYPE_FIELD_NUMBER: _builtins.int
     RESERVES_FIELD_NUMBER: _builtins.int
     FEE_BPS_FIELD_NUMBER: _builtins.int
     SQRT_PRICE_X96_FIELD_NUMBER: _builtins.int
     LIQUIDITY_FIELD_NUMBER: _builtins.int
     TICK_FIELD_NUMBER: _builtins.int
+    TICK_SPACING_FIELD_NUMBER: _builtins.int
     ONCHAIN_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing of the pool."""
+    """Listing of the pool. Absent if the registry does not know the listing."""
     address: _builtins.str
-    """CAIP-10 id of the pool's contract."""
+    """CAIP-10 id of the pool's contract. Absent if the pool has no contract of its own."""
+    native_id: _builtins.str
+    """The protocol's own id of a pool, from protocols whose pools share a contract, such as the 32 bytes in hex of
+    Uniswap v4. Absent elsewhere.
+    """
     type: Global___PoolType.ValueType
     """Curve on which the pool trades."""
+    raw_type: _builtins.str
+    """The protocol's own value for `type`. Empty if the protocol has none."""
     fee_bps: _builtins.str
-    """Fee that the pool keeps from each trade, in basis points, such as 30; zero or greater. Absent if the fee varies and
-    its current value is unknown.
+    """Fee that the pool keeps from each trade, in basis points of the amount that goes in, such as 30; zero or greater.
+    Absent if the fee varies and its current value is unknown.
     """
     sqrt_price_x96: _builtins.str
-    """Square root of the price, as a fixed-point number with 96 fraction bits. Absent unless the pool is concentrated."""
+    """Square root of the price, as a fixed-point number with 96 fraction bits. The price is the raw amount of the second
+    reserve per raw amount of the first. Absent unless the pool is concentrated.
+    """
     liquidity: _builtins.str
     """Liquidity within the current range. Absent unless the pool is concentrated."""
     tick: _builtins.int
-    """Current tick: the price in raw units is 1.0001 to the power of the tick. Absent unless the pool is concentrated."""
+    """Current tick: the price that `sqrt_price_x96` states is 1.0001 to the power of the tick, rounded down to a tick.
+    Absent unless the pool is concentrated.
+    """
+    tick_spacing: _builtins.int
+    """Number of ticks between two prices at which a range can begin or end, greater than zero. Absent unless the pool is
+    concentrated.
+    """
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
     @_builtins.property
     def reserves(self) -> _containers.RepeatedCompositeFieldContainer[Global___PoolReserve]:
         """Assets that the pool holds, in the order of its contract."""
 
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """Block after which the pool was in this state."""
+        """Block after which the pool was in this state. Absent if unknown; the transaction is absent."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
+
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """Time for which the state holds: that of the block. Absent if unknown."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
@@ -100,37 +155,59 @@ class Pool(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
-        address: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        address: _builtins.str | None = ...,
+        native_id: _builtins.str | None = ...,
         type: Global___PoolType.ValueType = ...,
+        raw_type: _builtins.str = ...,
         reserves: _abc.Iterable[Global___PoolReserve] | None = ...,
         fee_bps: _builtins.str | None = ...,
         sqrt_price_x96: _builtins.str | None = ...,
         liquidity: _builtins.str | None = ...,
         tick: _builtins.int | None = ...,
+        tick_spacing: _builtins.int | None = ...,
         onchain: _onchain_pb2.OnchainRef | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "_liquidity", b"_liquidity", "_sqrt_price_x96", b"_sqrt_price_x96", "_tick", b"_tick", "fee_bps", b"fee_bps", "liquidity", b"liquidity", "onchain", b"onchain", "received_at", b"received_at", "sqrt_price_x96", b"sqrt_price_x96", "tick", b"tick"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_fee_bps", b"_fee_bps", "_liquidity", b"_liquidity", "_native_id", b"_native_id", "_sqrt_price_x96", b"_sqrt_price_x96", "_tick", b"_tick", "_tick_spacing", b"_tick_spacing", "_venue_symbol_id", b"_venue_symbol_id", "address", b"address", "fee_bps", b"fee_bps", "liquidity", b"liquidity", "native_id", b"native_id", "native_listing", b"native_listing", "onchain", b"onchain", "received_at", b"received_at", "sqrt_price_x96", b"sqrt_price_x96", "tick", b"tick", "tick_spacing", b"tick_spacing", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "_liquidity", b"_liquidity", "_sqrt_price_x96", b"_sqrt_price_x96", "_tick", b"_tick", "address", b"address", "fee_bps", b"fee_bps", "liquidity", b"liquidity", "onchain", b"onchain", "received_at", b"received_at", "reserves", b"reserves", "sqrt_price_x96", b"sqrt_price_x96", "tick", b"tick", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_fee_bps", b"_fee_bps", "_liquidity", b"_liquidity", "_native_id", b"_native_id", "_sqrt_price_x96", b"_sqrt_price_x96", "_tick", b"_tick", "_tick_spacing", b"_tick_spacing", "_venue_symbol_id", b"_venue_symbol_id", "address", b"address", "fee_bps", b"fee_bps", "liquidity", b"liquidity", "native_id", b"native_id", "native_listing", b"native_listing", "onchain", b"onchain", "raw_type", b"raw_type", "received_at", b"received_at", "reserves", b"reserves", "sqrt_price_x96", b"sqrt_price_x96", "tick", b"tick", "tick_spacing", b"tick_spacing", "timestamp", b"timestamp", "type", b"type", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
+    _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
     _WhichOneofReturnType__fee_bps: _TypeAlias = _typing.Literal["fee_bps"]  # noqa: Y015
     _WhichOneofArgType__fee_bps: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps"]  # noqa: Y015
     _WhichOneofReturnType__liquidity: _TypeAlias = _typing.Literal["liquidity"]  # noqa: Y015
     _WhichOneofArgType__liquidity: _TypeAlias = _typing.Literal["_liquidity", b"_liquidity"]  # noqa: Y015
+    _WhichOneofReturnType__native_id: _TypeAlias = _typing.Literal["native_id"]  # noqa: Y015
+    _WhichOneofArgType__native_id: _TypeAlias = _typing.Literal["_native_id", b"_native_id"]  # noqa: Y015
     _WhichOneofReturnType__sqrt_price_x96: _TypeAlias = _typing.Literal["sqrt_price_x96"]  # noqa: Y015
     _WhichOneofArgType__sqrt_price_x96: _TypeAlias = _typing.Literal["_sqrt_price_x96", b"_sqrt_price_x96"]  # noqa: Y015
     _WhichOneofReturnType__tick: _TypeAlias = _typing.Literal["tick"]  # noqa: Y015
     _WhichOneofArgType__tick: _TypeAlias = _typing.Literal["_tick", b"_tick"]  # noqa: Y015
+    _WhichOneofReturnType__tick_spacing: _TypeAlias = _typing.Literal["tick_spacing"]  # noqa: Y015
+    _WhichOneofArgType__tick_spacing: _TypeAlias = _typing.Literal["_tick_spacing", b"_tick_spacing"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_bps) -> _WhichOneofReturnType__fee_bps | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidity) -> _WhichOneofReturnType__liquidity | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__native_id) -> _WhichOneofReturnType__native_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sqrt_price_x96) -> _WhichOneofReturnType__sqrt_price_x96 | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tick) -> _WhichOneofReturnType__tick | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tick_spacing) -> _WhichOneofReturnType__tick_spacing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___Pool: _TypeAlias = Pool  # noqa: Y015
 
@@ -141,68 +218,129 @@ class PoolReserve(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSET_ID_FIELD_NUMBER: _builtins.int
+    ASSET_CODE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Asset that is held."""
+    """Asset that is held. Absent if its contract is not mapped to an asset."""
+    asset_code: _builtins.str
+    """The chain's own code of the asset: the address of its contract or mint. Empty if it has none."""
     amount: _builtins.str
     """Amount in the contract's integer units. Divide by 10 to the power of the deployment's `decimals` to get units of
     the asset.
     """
     weight: _builtins.str
-    """Weight of the asset. The weights in a pool add up to 1. Absent unless the pool is weighted."""
+    """Weight of the asset, 0 to 1. The weights in a pool add up to 1. Absent unless the pool is weighted."""
     def __init__(
         self,
         *,
-        asset_id: _builtins.str = ...,
+        asset_id: _builtins.str | None = ...,
+        asset_code: _builtins.str = ...,
         amount: _builtins.str = ...,
         weight: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "weight", b"weight"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_weight", b"_weight", "asset_id", b"asset_id", "weight", b"weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "amount", b"amount", "asset_id", b"asset_id", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_weight", b"_weight", "amount", b"amount", "asset_code", b"asset_code", "asset_id", b"asset_id", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
     _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
 
 Global___PoolReserve: _TypeAlias = PoolReserve  # noqa: Y015
 
 @_typing.final
 class Swap(_message.Message):
-    """One exchange of assets in a pool."""
+    """One exchange of assets in a pool. The key is the chain, the transaction and `log_index` of `onchain`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
-    ASSET_IN_ID_FIELD_NUMBER: _builtins.int
-    AMOUNT_IN_FIELD_NUMBER: _builtins.int
-    ASSET_OUT_ID_FIELD_NUMBER: _builtins.int
-    AMOUNT_OUT_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    IN_ASSET_ID_FIELD_NUMBER: _builtins.int
+    IN_ASSET_CODE_FIELD_NUMBER: _builtins.int
+    IN_AMOUNT_FIELD_NUMBER: _builtins.int
+    OUT_ASSET_ID_FIELD_NUMBER: _builtins.int
+    OUT_ASSET_CODE_FIELD_NUMBER: _builtins.int
+    OUT_AMOUNT_FIELD_NUMBER: _builtins.int
     FEE_AMOUNT_FIELD_NUMBER: _builtins.int
+    SQRT_PRICE_X96_FIELD_NUMBER: _builtins.int
+    LIQUIDITY_FIELD_NUMBER: _builtins.int
+    TICK_FIELD_NUMBER: _builtins.int
     SENDER_FIELD_NUMBER: _builtins.int
     RECIPIENT_FIELD_NUMBER: _builtins.int
     ONCHAIN_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing of the pool."""
-    asset_in_id: _builtins.str
-    """Asset that went into the pool."""
-    amount_in: _builtins.str
-    """Amount that went into the pool, in the contract's integer units."""
-    asset_out_id: _builtins.str
-    """Asset that came out of the pool."""
-    amount_out: _builtins.str
+    """Listing of the pool. Absent if the registry does not know the listing."""
+    in_asset_id: _builtins.str
+    """Asset that went into the pool. Absent if its contract is not mapped to an asset."""
+    in_asset_code: _builtins.str
+    """The chain's own code of the asset that went in: the address of its contract or mint. Empty if it has none."""
+    in_amount: _builtins.str
+    """Amount that went into the pool, in the contract's integer units, the fee included."""
+    out_asset_id: _builtins.str
+    """Asset that came out of the pool. Absent if its contract is not mapped to an asset."""
+    out_asset_code: _builtins.str
+    """The chain's own code of the asset that came out: the address of its contract or mint. Empty if it has none."""
+    out_amount: _builtins.str
     """Amount that came out of the pool, in the contract's integer units."""
     fee_amount: _builtins.str
     """Fee that the pool kept, in integer units of the asset that went in. Absent if unknown."""
+    sqrt_price_x96: _builtins.str
+    """The pool's `sqrt_price_x96` after the swap. Absent unless the pool is concentrated."""
+    liquidity: _builtins.str
+    """The pool's `liquidity` after the swap. Absent unless the pool is concentrated."""
+    tick: _builtins.int
+    """The pool's `tick` after the swap. Absent unless the pool is concentrated."""
     sender: _builtins.str
     """CAIP-10 id of the account that called the pool. Absent if unknown."""
     recipient: _builtins.str
     """CAIP-10 id of the account that received the assets that came out. Absent if unknown."""
     @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
         """Transaction of the swap. `log_index` distinguishes several swaps in one transaction. Always set."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
+
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """Time of the swap: that of its block. Absent while the transaction is pending, or if unknown."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
@@ -211,32 +349,64 @@ class Swap(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
-        asset_in_id: _builtins.str = ...,
-        amount_in: _builtins.str = ...,
-        asset_out_id: _builtins.str = ...,
-        amount_out: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        in_asset_id: _builtins.str | None = ...,
+        in_asset_code: _builtins.str = ...,
+        in_amount: _builtins.str = ...,
+        out_asset_id: _builtins.str | None = ...,
+        out_asset_code: _builtins.str = ...,
+        out_amount: _builtins.str = ...,
         fee_amount: _builtins.str | None = ...,
+        sqrt_price_x96: _builtins.str | None = ...,
+        liquidity: _builtins.str | None = ...,
+        tick: _builtins.int | None = ...,
         sender: _builtins.str | None = ...,
         recipient: _builtins.str | None = ...,
         onchain: _onchain_pb2.OnchainRef | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_amount", b"_fee_amount", "_recipient", b"_recipient", "_sender", b"_sender", "fee_amount", b"fee_amount", "onchain", b"onchain", "received_at", b"received_at", "recipient", b"recipient", "sender", b"sender"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_amount", b"_fee_amount", "_in_asset_id", b"_in_asset_id", "_liquidity", b"_liquidity", "_out_asset_id", b"_out_asset_id", "_recipient", b"_recipient", "_sender", b"_sender", "_sqrt_price_x96", b"_sqrt_price_x96", "_tick", b"_tick", "_venue_symbol_id", b"_venue_symbol_id", "fee_amount", b"fee_amount", "in_asset_id", b"in_asset_id", "liquidity", b"liquidity", "native_listing", b"native_listing", "onchain", b"onchain", "out_asset_id", b"out_asset_id", "received_at", b"received_at", "recipient", b"recipient", "sender", b"sender", "sqrt_price_x96", b"sqrt_price_x96", "tick", b"tick", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_amount", b"_fee_amount", "_recipient", b"_recipient", "_sender", b"_sender", "amount_in", b"amount_in", "amount_out", b"amount_out", "asset_in_id", b"asset_in_id", "asset_out_id", b"asset_out_id", "fee_amount", b"fee_amount", "onchain", b"onchain", "received_at", b"received_at", "recipient", b"recipient", "sender", b"sender", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_amount", b"_fee_amount", "_in_asset_id", b"_in_asset_id", "_liquidity", b"_liquidity", "_out_asset_id", b"_out_asset_id", "_recipient", b"_recipient", "_sender", b"_sender", "_sqrt_price_x96", b"_sqrt_price_x96", "_tick", b"_tick", "_venue_symbol_id", b"_venue_symbol_id", "fee_amount", b"fee_amount", "in_amount", b"in_amount", "in_asset_code", b"in_asset_code", "in_asset_id", b"in_asset_id", "liquidity", b"liquidity", "native_listing", b"native_listing", "onchain", b"onchain", "out_amount", b"out_amount", "out_asset_code", b"out_asset_code", "out_asset_id", b"out_asset_id", "received_at", b"received_at", "recipient", b"recipient", "sender", b"sender", "sqrt_price_x96", b"sqrt_price_x96", "tick", b"tick", "timestamp", b"timestamp", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fee_amount: _TypeAlias = _typing.Literal["fee_amount"]  # noqa: Y015
     _WhichOneofArgType__fee_amount: _TypeAlias = _typing.Literal["_fee_amount", b"_fee_amount"]  # noqa: Y015
+    _WhichOneofReturnType__in_asset_id: _TypeAlias = _typing.Literal["in_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__in_asset_id: _TypeAlias = _typing.Literal["_in_asset_id", b"_in_asset_id"]  # noqa: Y015
+    _WhichOneofReturnType__liquidity: _TypeAlias = _typing.Literal["liquidity"]  # noqa: Y015
+    _WhichOneofArgType__liquidity: _TypeAlias = _typing.Literal["_liquidity", b"_liquidity"]  # noqa: Y015
+    _WhichOneofReturnType__out_asset_id: _TypeAlias = _typing.Literal["out_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__out_asset_id: _TypeAlias = _typing.Literal["_out_asset_id", b"_out_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__recipient: _TypeAlias = _typing.Literal["recipient"]  # noqa: Y015
     _WhichOneofArgType__recipient: _TypeAlias = _typing.Literal["_recipient", b"_recipient"]  # noqa: Y015
     _WhichOneofReturnType__sender: _TypeAlias = _typing.Literal["sender"]  # noqa: Y015
     _WhichOneofArgType__sender: _TypeAlias = _typing.Literal["_sender", b"_sender"]  # noqa: Y015
+    _WhichOneofReturnType__sqrt_price_x96: _TypeAlias = _typing.Literal["sqrt_price_x96"]  # noqa: Y015
+    _WhichOneofArgType__sqrt_price_x96: _TypeAlias = _typing.Literal["_sqrt_price_x96", b"_sqrt_price_x96"]  # noqa: Y015
+    _WhichOneofReturnType__tick: _TypeAlias = _typing.Literal["tick"]  # noqa: Y015
+    _WhichOneofArgType__tick: _TypeAlias = _typing.Literal["_tick", b"_tick"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_amount) -> _WhichOneofReturnType__fee_amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__in_asset_id) -> _WhichOneofReturnType__in_asset_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidity) -> _WhichOneofReturnType__liquidity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__out_asset_id) -> _WhichOneofReturnType__out_asset_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__recipient) -> _WhichOneofReturnType__recipient | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sender) -> _WhichOneofReturnType__sender | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sqrt_price_x96) -> _WhichOneofReturnType__sqrt_price_x96 | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tick) -> _WhichOneofReturnType__tick | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___Swap: _TypeAlias = Swap  # noqa: Y015

@@ -114,13 +114,19 @@ class Price(_message.Message):
     STALENESS_SECONDS_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`."""
+    """Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`. The same text as
+    in the request.
+    """
     value: _builtins.float
-    """Units of the quote asset per unit of the asset. Can be negative, but never NaN or infinite."""
+    """Units of the quote asset per unit of the asset, not of a listing's multiple. Can be negative, but never NaN or
+    infinite.
+    """
     quote_asset_id: _builtins.str
-    """Asset in which `value` is expressed. A server always sets it in its answer, even if the request left it out."""
+    """Asset in which `value` is expressed: the second part of `asset_id`, or `USD`. Set by every server; absent only in a
+    price that a caller makes for its own use.
+    """
     venue_symbol_id: _builtins.str
-    """Listing that the price was read from. Absent if the price comes from more than one."""
+    """Listing that the price was read from. Absent if the price comes from more than one, or from none."""
     kind: Global___PriceKind.ValueType
     """Kind of price."""
     source: Global___PriceSource.ValueType
@@ -130,14 +136,16 @@ class Price(_message.Message):
     estimated.
     """
     staleness_seconds: _builtins.float
-    """How old the newest input was when the price was made, in seconds. Absent when not known."""
+    """How old the newest input was when the price was made, in seconds, zero or greater. Absent when not known."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Time for which the price holds."""
+        """Time for which the price holds. Set by every server."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received or computed the price."""
+        """When this system received or computed the price. Set by every server; absent only in a price that a caller makes
+        for its own use.
+        """
 
     def __init__(
         self,
@@ -194,9 +202,9 @@ class VWAP(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing whose trades were averaged."""
     value: _builtins.float
-    """Average price, in quote units per base unit."""
+    """Average price, in quote units per unit of the listing's base."""
     volume: _builtins.float
-    """Quantity traded in the interval, in base units, zero or greater."""
+    """Quantity traded in the interval, in units of the listing's base, zero or greater."""
     trade_count: _builtins.int
     """Number of trades averaged. Absent if the source does not count them."""
     @_builtins.property

@@ -25,11 +25,13 @@ class _QuantityUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quantity
     QUANTITY_UNIT_UNSPECIFIED: _QuantityUnit.ValueType  # 0
     """Not stated by the source; a consumer must not assume the base asset."""
     QUANTITY_UNIT_BASE: _QuantityUnit.ValueType  # 1
-    """Units of the base asset, such as bitcoins in BTC/USDT."""
+    """Units of the listing's base, each of which is `base_multiplier` units of the base asset: bitcoins in BTC/USDT,
+    thousands of SHIB in 1000SHIBUSDT.
+    """
     QUANTITY_UNIT_QUOTE: _QuantityUnit.ValueType  # 2
     """Units of the quote asset, such as dollars for an inverse contract of one dollar each."""
     QUANTITY_UNIT_CONTRACTS: _QuantityUnit.ValueType  # 3
-    """Contracts, each representing the contract size of the listing."""
+    """Contracts, each representing the contract size of the listing, or the `quanto_multiplier` of a quanto listing."""
 
 class QuantityUnit(_QuantityUnit, metaclass=_QuantityUnitEnumTypeWrapper):
     """Unit in which a quantity is counted. The same number means a different size in each unit, so every message with a
@@ -39,9 +41,11 @@ class QuantityUnit(_QuantityUnit, metaclass=_QuantityUnitEnumTypeWrapper):
 QUANTITY_UNIT_UNSPECIFIED: QuantityUnit.ValueType  # 0
 """Not stated by the source; a consumer must not assume the base asset."""
 QUANTITY_UNIT_BASE: QuantityUnit.ValueType  # 1
-"""Units of the base asset, such as bitcoins in BTC/USDT."""
+"""Units of the listing's base, each of which is `base_multiplier` units of the base asset: bitcoins in BTC/USDT,
+thousands of SHIB in 1000SHIBUSDT.
+"""
 QUANTITY_UNIT_QUOTE: QuantityUnit.ValueType  # 2
 """Units of the quote asset, such as dollars for an inverse contract of one dollar each."""
 QUANTITY_UNIT_CONTRACTS: QuantityUnit.ValueType  # 3
-"""Contracts, each representing the contract size of the listing."""
+"""Contracts, each representing the contract size of the listing, or the `quanto_multiplier` of a quanto listing."""
 Global___QuantityUnit: _TypeAlias = QuantityUnit  # noqa: Y015

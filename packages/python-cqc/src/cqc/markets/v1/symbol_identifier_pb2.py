@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.assets.v1 import data_source_pb2 as cqc_dot_assets_dot_v1_dot_data__source__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&cqc/markets/v1/symbol_identifier.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x01\n\x10SymbolIdentifier\x12\x1c\n\tsymbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe0\x88\'\x01\x12\"\n\x0e\x64\x61ta_source_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1f\n\x0b\x65xternal_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12.\n\nvalid_from\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x06 \x01(\x04\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&cqc/markets/v1/symbol_identifier.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63qc/assets/v1/data_source.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x04\n\x10SymbolIdentifier\x12\x1f\n\ridentifier_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\tsymbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe0\x88\'\x01\x12.\n\x0b\x64\x61ta_source\x18\x03 \x01(\x0e\x32\x19.cqc.assets.v1.DataSource\x12!\n\x0fraw_data_source\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\x0b\x65xternal_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12.\n\nvalid_from\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x08 \x01(\x04:\x9d\x02\xbaH\x99\x02\x1a\x83\x01\n\x1dsymbol_identifier.data_source\x12)set either data_source or raw_data_source\x1a\x37(this.data_source != 0) != (this.raw_data_source != \'\')\x1a\x90\x01\n\x1asymbol_identifier.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +36,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.markets.v1.symbol_ident
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1'
+  _globals['_SYMBOLIDENTIFIER'].fields_by_name['identifier_id']._loaded_options = None
+  _globals['_SYMBOLIDENTIFIER'].fields_by_name['identifier_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_SYMBOLIDENTIFIER'].fields_by_name['symbol_id']._loaded_options = None
   _globals['_SYMBOLIDENTIFIER'].fields_by_name['symbol_id']._serialized_options = b'\272H\006r\004\340\210\'\001'
-  _globals['_SYMBOLIDENTIFIER'].fields_by_name['data_source_id']._loaded_options = None
-  _globals['_SYMBOLIDENTIFIER'].fields_by_name['data_source_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_SYMBOLIDENTIFIER'].fields_by_name['raw_data_source']._loaded_options = None
+  _globals['_SYMBOLIDENTIFIER'].fields_by_name['raw_data_source']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_SYMBOLIDENTIFIER'].fields_by_name['external_id']._loaded_options = None
   _globals['_SYMBOLIDENTIFIER'].fields_by_name['external_id']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
-  _globals['_SYMBOLIDENTIFIER']._serialized_start=147
-  _globals['_SYMBOLIDENTIFIER']._serialized_end=376
+  _globals['_SYMBOLIDENTIFIER']._loaded_options = None
+  _globals['_SYMBOLIDENTIFIER']._serialized_options = b'\272H\231\002\032\203\001\n\035symbol_identifier.data_source\022)set either data_source or raw_data_source\0327(this.data_source != 0) != (this.raw_data_source != \'\')\032\220\001\n\032symbol_identifier.validity\022!valid_to must be after valid_from\032O!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to'
+  _globals['_SYMBOLIDENTIFIER']._serialized_start=180
+  _globals['_SYMBOLIDENTIFIER']._serialized_end=777
 # @@protoc_insertion_point(module_scope)

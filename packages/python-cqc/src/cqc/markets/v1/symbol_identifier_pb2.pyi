@@ -3,6 +3,7 @@
 isort:skip_file
 """
 
+from cqc.assets.v1 import data_source_pb2 as _data_source_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -27,18 +28,27 @@ class SymbolIdentifier(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    IDENTIFIER_ID_FIELD_NUMBER: _builtins.int
     SYMBOL_ID_FIELD_NUMBER: _builtins.int
-    DATA_SOURCE_ID_FIELD_NUMBER: _builtins.int
+    DATA_SOURCE_FIELD_NUMBER: _builtins.int
+    RAW_DATA_SOURCE_FIELD_NUMBER: _builtins.int
     EXTERNAL_ID_FIELD_NUMBER: _builtins.int
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    identifier_id: _builtins.str
+    """Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record."""
     symbol_id: _builtins.str
     """Product that the identifier names."""
-    data_source_id: _builtins.str
-    """Id of the DataSource that assigned the identifier."""
+    data_source: _data_source_pb2.DataSource.ValueType
+    """Provider that assigned the identifier; unspecified if `raw_data_source` names it."""
+    raw_data_source: _builtins.str
+    """Name of a provider that DataSource lacks. Empty if `data_source` is set."""
     external_id: _builtins.str
-    """The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON."""
+    """The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON. At
+    any one time the provider and this id name one product: the validities of identifiers with the same provider and id
+    do not overlap.
+    """
     revision: _builtins.int
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
@@ -52,8 +62,10 @@ class SymbolIdentifier(_message.Message):
     def __init__(
         self,
         *,
+        identifier_id: _builtins.str = ...,
         symbol_id: _builtins.str = ...,
-        data_source_id: _builtins.str = ...,
+        data_source: _data_source_pb2.DataSource.ValueType = ...,
+        raw_data_source: _builtins.str = ...,
         external_id: _builtins.str = ...,
         valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_to: _timestamp_pb2.Timestamp | None = ...,
@@ -61,7 +73,7 @@ class SymbolIdentifier(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_source_id", b"data_source_id", "external_id", b"external_id", "revision", b"revision", "symbol_id", b"symbol_id", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_source", b"data_source", "external_id", b"external_id", "identifier_id", b"identifier_id", "raw_data_source", b"raw_data_source", "revision", b"revision", "symbol_id", b"symbol_id", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

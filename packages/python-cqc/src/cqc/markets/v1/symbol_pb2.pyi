@@ -42,6 +42,10 @@ class _SymbolTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SymbolType
     """A margin market with its own order book, separate from the spot book."""
     SYMBOL_TYPE_COMBO: _SymbolType.ValueType  # 6
     """Several legs traded as one product, such as a calendar spread."""
+    SYMBOL_TYPE_INDEX: _SymbolType.ValueType  # 7
+    """A number that venues publish and derivatives follow, such as a price index or a volatility index. Not traded."""
+    SYMBOL_TYPE_EVENT: _SymbolType.ValueType  # 8
+    """A contract that pays according to the outcome of an event. One product per outcome."""
 
 class SymbolType(_SymbolType, metaclass=_SymbolTypeEnumTypeWrapper):
     """Kinds of product."""
@@ -62,6 +66,10 @@ SYMBOL_TYPE_MARGIN: SymbolType.ValueType  # 5
 """A margin market with its own order book, separate from the spot book."""
 SYMBOL_TYPE_COMBO: SymbolType.ValueType  # 6
 """Several legs traded as one product, such as a calendar spread."""
+SYMBOL_TYPE_INDEX: SymbolType.ValueType  # 7
+"""A number that venues publish and derivatives follow, such as a price index or a volatility index. Not traded."""
+SYMBOL_TYPE_EVENT: SymbolType.ValueType  # 8
+"""A contract that pays according to the outcome of an event. One product per outcome."""
 Global___SymbolType: _TypeAlias = SymbolType  # noqa: Y015
 
 class _OptionType:
@@ -121,11 +129,15 @@ class _PayoffTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PayoffType
     PAYOFF_TYPE_UNSPECIFIED: _PayoffType.ValueType  # 0
     """The product is not a derivative, or the payoff is unknown."""
     PAYOFF_TYPE_LINEAR: _PayoffType.ValueType  # 1
-    """Profit, in the quote asset, is the quantity times the change in price."""
+    """The profit of a long position, in the quote asset, is the quantity in base units times the change in price."""
     PAYOFF_TYPE_INVERSE: _PayoffType.ValueType  # 2
-    """Profit, in the base asset, is the quantity in quote units times the change in 1 / price."""
+    """The profit of a long position, in the base asset, is the quantity in quote units times (1 / price before - 1 /
+    price after): positive if the price rises.
+    """
     PAYOFF_TYPE_QUANTO: _PayoffType.ValueType  # 3
-    """Profit is paid in a third asset at a fixed rate."""
+    """The profit of a long position is paid in a third asset, the settlement asset: the number of contracts times the
+    listing's `quanto_multiplier` times the change in price.
+    """
 
 class PayoffType(_PayoffType, metaclass=_PayoffTypeEnumTypeWrapper):
     """How the value of a derivative depends on the price."""
@@ -133,11 +145,15 @@ class PayoffType(_PayoffType, metaclass=_PayoffTypeEnumTypeWrapper):
 PAYOFF_TYPE_UNSPECIFIED: PayoffType.ValueType  # 0
 """The product is not a derivative, or the payoff is unknown."""
 PAYOFF_TYPE_LINEAR: PayoffType.ValueType  # 1
-"""Profit, in the quote asset, is the quantity times the change in price."""
+"""The profit of a long position, in the quote asset, is the quantity in base units times the change in price."""
 PAYOFF_TYPE_INVERSE: PayoffType.ValueType  # 2
-"""Profit, in the base asset, is the quantity in quote units times the change in 1 / price."""
+"""The profit of a long position, in the base asset, is the quantity in quote units times (1 / price before - 1 /
+price after): positive if the price rises.
+"""
 PAYOFF_TYPE_QUANTO: PayoffType.ValueType  # 3
-"""Profit is paid in a third asset at a fixed rate."""
+"""The profit of a long position is paid in a third asset, the settlement asset: the number of contracts times the
+listing's `quanto_multiplier` times the change in price.
+"""
 Global___PayoffType: _TypeAlias = PayoffType  # noqa: Y015
 
 class _LegSide:
@@ -199,25 +215,31 @@ class Symbol(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     symbol_id: _builtins.str
-    """Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
-    AssetRegistry, immutable, never reused.
+    """Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Proposed by the
+    caller that creates the product, immutable, never reused. AssetRegistry refuses an id that contradicts the record
+    with ID_CONTRADICTS_RECORD.
     """
     symbol: _builtins.str
     """Short display name, such as `BTC/USDT`. Not unique."""
     type: Global___SymbolType.ValueType
     """Kind of product."""
     base_asset_id: _builtins.str
-    """Asset that is bought or sold."""
+    """Asset that is bought or sold, or that an index measures. Absent for a combination and for an event contract."""
     quote_asset_id: _builtins.str
     """Asset in which the price is quoted. A Deribit option is quoted in its base asset."""
     settlement_asset_id: _builtins.str
-    """Asset in which profit, loss and margin are settled. Absent for spot, which settles in its two assets."""
+    """Asset in which profit, loss and margin are settled. Absent for spot and margin markets, which settle in their two
+    assets, and for an index; may be absent for a combination or an event contract, which then settle as their legs do
+    or in the quote asset.
+    """
     strike_asset_id: _builtins.str
     """Asset in which the strike is stated, such as `USD` for an option quoted in BTC. Absent unless the product is an
     option.
     """
     underlying_asset_id: _builtins.str
-    """Asset whose price the derivative follows, such as an index, if it is not the base asset. Absent otherwise."""
+    """Asset whose price the derivative or event contract follows, such as an index, if it is not the base asset. Absent
+    otherwise.
+    """
     payoff: Global___PayoffType.ValueType
     """How the value of the derivative depends on the price; unspecified unless the product is a derivative."""
     strike: _builtins.str
@@ -230,23 +252,27 @@ class Symbol(_message.Message):
     """When the option may be exercised; unspecified unless the product is an option."""
     tick_size: _builtins.str
     """Usual smallest price step, in quote units, greater than zero. A default for display only: an order is checked
-    against its listing.
+    against its listing. Absent if there is no convention.
     """
     lot_size: _builtins.str
     """Usual smallest quantity step, in base units or contracts, greater than zero. A default for display only: an order
-    is checked against its listing.
+    is checked against its listing. Absent if there is no convention.
     """
     min_order_quantity: _builtins.str
-    """Usual smallest quantity of an order. A default for display only: an order is checked against its listing."""
+    """Usual smallest quantity of an order, in the units of `lot_size`. A default for display only: an order is checked
+    against its listing. Absent if none is known.
+    """
     max_order_quantity: _builtins.str
-    """Usual largest quantity of an order. A default for display only: an order is checked against its listing. Absent if
-    none is known.
+    """Usual largest quantity of an order, in the units of `lot_size`. A default for display only: an order is checked
+    against its listing. Absent if none is known.
     """
     revision: _builtins.int
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def expiry(self) -> _timestamp_pb2.Timestamp:
-        """Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual."""
+        """Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual, or if the
+        time is not known, as with some event contracts.
+        """
 
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SymbolLeg]:
@@ -254,11 +280,11 @@ class Symbol(_message.Message):
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was created."""
+        """When the record was created. Absent only in a request to create the record."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record last changed."""
+        """When the record last changed. Absent only in a request to create the record."""
 
     def __init__(
         self,
@@ -266,7 +292,7 @@ class Symbol(_message.Message):
         symbol_id: _builtins.str = ...,
         symbol: _builtins.str = ...,
         type: Global___SymbolType.ValueType = ...,
-        base_asset_id: _builtins.str = ...,
+        base_asset_id: _builtins.str | None = ...,
         quote_asset_id: _builtins.str = ...,
         settlement_asset_id: _builtins.str | None = ...,
         strike_asset_id: _builtins.str | None = ...,
@@ -285,10 +311,12 @@ class Symbol(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_lot_size", b"_lot_size", "_max_order_quantity", b"_max_order_quantity", "_min_order_quantity", b"_min_order_quantity", "_settlement_asset_id", b"_settlement_asset_id", "_strike", b"_strike", "_strike_asset_id", b"_strike_asset_id", "_tick_size", b"_tick_size", "_underlying_asset_id", b"_underlying_asset_id", "created_at", b"created_at", "expiry", b"expiry", "lot_size", b"lot_size", "max_order_quantity", b"max_order_quantity", "min_order_quantity", b"min_order_quantity", "settlement_asset_id", b"settlement_asset_id", "strike", b"strike", "strike_asset_id", b"strike_asset_id", "tick_size", b"tick_size", "underlying_asset_id", b"underlying_asset_id", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_asset_id", b"_base_asset_id", "_lot_size", b"_lot_size", "_max_order_quantity", b"_max_order_quantity", "_min_order_quantity", b"_min_order_quantity", "_settlement_asset_id", b"_settlement_asset_id", "_strike", b"_strike", "_strike_asset_id", b"_strike_asset_id", "_tick_size", b"_tick_size", "_underlying_asset_id", b"_underlying_asset_id", "base_asset_id", b"base_asset_id", "created_at", b"created_at", "expiry", b"expiry", "lot_size", b"lot_size", "max_order_quantity", b"max_order_quantity", "min_order_quantity", b"min_order_quantity", "settlement_asset_id", b"settlement_asset_id", "strike", b"strike", "strike_asset_id", b"strike_asset_id", "tick_size", b"tick_size", "underlying_asset_id", b"underlying_asset_id", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lot_size", b"_lot_size", "_max_order_quantity", b"_max_order_quantity", "_min_order_quantity", b"_min_order_quantity", "_settlement_asset_id", b"_settlement_asset_id", "_strike", b"_strike", "_strike_asset_id", b"_strike_asset_id", "_tick_size", b"_tick_size", "_underlying_asset_id", b"_underlying_asset_id", "base_asset_id", b"base_asset_id", "created_at", b"created_at", "exercise_style", b"exercise_style", "expiry", b"expiry", "legs", b"legs", "lot_size", b"lot_size", "max_order_quantity", b"max_order_quantity", "min_order_quantity", b"min_order_quantity", "option_type", b"option_type", "payoff", b"payoff", "quote_asset_id", b"quote_asset_id", "revision", b"revision", "settlement_asset_id", b"settlement_asset_id", "strike", b"strike", "strike_asset_id", b"strike_asset_id", "symbol", b"symbol", "symbol_id", b"symbol_id", "tick_size", b"tick_size", "type", b"type", "underlying_asset_id", b"underlying_asset_id", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_asset_id", b"_base_asset_id", "_lot_size", b"_lot_size", "_max_order_quantity", b"_max_order_quantity", "_min_order_quantity", b"_min_order_quantity", "_settlement_asset_id", b"_settlement_asset_id", "_strike", b"_strike", "_strike_asset_id", b"_strike_asset_id", "_tick_size", b"_tick_size", "_underlying_asset_id", b"_underlying_asset_id", "base_asset_id", b"base_asset_id", "created_at", b"created_at", "exercise_style", b"exercise_style", "expiry", b"expiry", "legs", b"legs", "lot_size", b"lot_size", "max_order_quantity", b"max_order_quantity", "min_order_quantity", b"min_order_quantity", "option_type", b"option_type", "payoff", b"payoff", "quote_asset_id", b"quote_asset_id", "revision", b"revision", "settlement_asset_id", b"settlement_asset_id", "strike", b"strike", "strike_asset_id", b"strike_asset_id", "symbol", b"symbol", "symbol_id", b"symbol_id", "tick_size", b"tick_size", "type", b"type", "underlying_asset_id", b"underlying_asset_id", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__base_asset_id: _TypeAlias = _typing.Literal["base_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__base_asset_id: _TypeAlias = _typing.Literal["_base_asset_id", b"_base_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__lot_size: _TypeAlias = _typing.Literal["lot_size"]  # noqa: Y015
     _WhichOneofArgType__lot_size: _TypeAlias = _typing.Literal["_lot_size", b"_lot_size"]  # noqa: Y015
     _WhichOneofReturnType__max_order_quantity: _TypeAlias = _typing.Literal["max_order_quantity"]  # noqa: Y015
@@ -305,6 +333,8 @@ class Symbol(_message.Message):
     _WhichOneofArgType__tick_size: _TypeAlias = _typing.Literal["_tick_size", b"_tick_size"]  # noqa: Y015
     _WhichOneofReturnType__underlying_asset_id: _TypeAlias = _typing.Literal["underlying_asset_id"]  # noqa: Y015
     _WhichOneofArgType__underlying_asset_id: _TypeAlias = _typing.Literal["_underlying_asset_id", b"_underlying_asset_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_asset_id) -> _WhichOneofReturnType__base_asset_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lot_size) -> _WhichOneofReturnType__lot_size | None: ...
     @_typing.overload

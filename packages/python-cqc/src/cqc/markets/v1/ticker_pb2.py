@@ -23,14 +23,16 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.markets.v1 import quantity_pb2 as cqc_dot_markets_dot_v1_dot_quantity__pb2
 from cqc.markets.v1 import trade_pb2 as cqc_dot_markets_dot_v1_dot_trade__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63qc/markets/v1/ticker.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x1a\x63qc/markets/v1/trade.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x08\n\x06Ticker\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12!\n\tbid_price\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12$\n\x0c\x62id_quantity\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12!\n\task_price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12$\n\x0c\x61sk_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12\"\n\nlast_price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12%\n\rlast_quantity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12$\n\rlast_trade_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01\x12\"\n\nmark_price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12#\n\x0bindex_price\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12-\n\x07windows\x18\x0b \x03(\x0b\x32\x1c.cqc.markets.v1.TickerWindow\x12\x33\n\rquantity_unit\x18\x0c \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x15\n\x08sequence\x18\r \x01(\x04H\t\x88\x01\x01\x12-\n\ttimestamp\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x0elast_aggressor\x18\x11 \x01(\x0e\x32\x1d.cqc.markets.v1.AggressorSide\x12\x1e\n\rraw_last_side\x18\x12 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12(\n\x10settlement_price\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\n\x88\x01\x01\x12\x30\n\x18\x65stimated_delivery_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0b\x88\x01\x01\x12!\n\tmin_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0c\x88\x01\x01\x12!\n\tmax_price\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\r\x88\x01\x01\x42\x0c\n\n_bid_priceB\x0f\n\r_bid_quantityB\x0c\n\n_ask_priceB\x0f\n\r_ask_quantityB\r\n\x0b_last_priceB\x10\n\x0e_last_quantityB\x10\n\x0e_last_trade_idB\r\n\x0b_mark_priceB\x0e\n\x0c_index_priceB\x0b\n\t_sequenceB\x13\n\x11_settlement_priceB\x1b\n\x19_estimated_delivery_priceB\x0c\n\n_min_priceB\x0c\n\n_max_price\"\xcc\x04\n\x0cTickerWindow\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x04open\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12\x1c\n\x04high\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x1b\n\x03low\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x1e\n\x06volume\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12$\n\x0cquote_volume\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12$\n\x0cprice_change\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12,\n\x14price_change_percent\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12\x1c\n\x04vwap\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12\x18\n\x0btrade_count\x18\n \x01(\x04H\x08\x88\x01\x01\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x0fnotional_volume\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\t\x88\x01\x01\x42\x07\n\x05_openB\x07\n\x05_highB\x06\n\x04_lowB\t\n\x07_volumeB\x0f\n\r_quote_volumeB\x0f\n\r_price_changeB\x17\n\x15_price_change_percentB\x07\n\x05_vwapB\x0e\n\x0c_trade_countB\x12\n\x10_notional_volumeBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63qc/markets/v1/ticker.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x1a\x63qc/markets/v1/trade.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\r\n\x06Ticker\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12*\n\x06stated\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12!\n\tbid_price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12$\n\x0c\x62id_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12!\n\task_price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12$\n\x0c\x61sk_quantity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12!\n\tmid_price\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12\"\n\nlast_price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12%\n\rlast_quantity\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12$\n\rlast_trade_id\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x08\x88\x01\x01\x12\x35\n\x0elast_aggressor\x18\x0c \x01(\x0e\x32\x1d.cqc.markets.v1.AggressorSide\x12$\n\x12raw_last_aggressor\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12:\n\x13last_tick_direction\x18\x0e \x01(\x0e\x32\x1d.cqc.markets.v1.TickDirection\x12)\n\x17raw_last_tick_direction\x18\x0f \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\"\n\nmark_price\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\t\x88\x01\x01\x12#\n\x0bindex_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\n\x88\x01\x01\x12(\n\x10settlement_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0b\x88\x01\x01\x12\x30\n\x18\x65stimated_delivery_price\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0c\x88\x01\x01\x12&\n\x0e\x64\x65livery_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\r\x88\x01\x01\x12!\n\tmin_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0e\x88\x01\x01\x12!\n\tmax_price\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0f\x88\x01\x01\x12(\n\x10indicative_price\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x10\x88\x01\x01\x12+\n\x13indicative_quantity\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x11\x88\x01\x01\x12-\n\x07windows\x18\x19 \x03(\x0b\x32\x1c.cqc.markets.v1.TickerWindow\x12\x33\n\rquantity_unit\x18\x1a \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x15\n\x08sequence\x18\x1b \x01(\x04H\x12\x88\x01\x01\x12=\n\x0cvenue_fields\x18\x1c \x03(\x0b\x32\'.cqc.markets.v1.Ticker.VenueFieldsEntry\x12-\n\ttimestamp\x18\x1d \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x1e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x1f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idB\x0c\n\n_bid_priceB\x0f\n\r_bid_quantityB\x0c\n\n_ask_priceB\x0f\n\r_ask_quantityB\x0c\n\n_mid_priceB\r\n\x0b_last_priceB\x10\n\x0e_last_quantityB\x10\n\x0e_last_trade_idB\r\n\x0b_mark_priceB\x0e\n\x0c_index_priceB\x13\n\x11_settlement_priceB\x1b\n\x19_estimated_delivery_priceB\x11\n\x0f_delivery_priceB\x0c\n\n_min_priceB\x0c\n\n_max_priceB\x13\n\x11_indicative_priceB\x16\n\x14_indicative_quantityB\x0b\n\t_sequence\"\xc2\x05\n\x0cTickerWindow\x12+\n\x08\x64uration\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1c\n\x04open\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12\x1c\n\x04high\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x1b\n\x03low\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x1e\n\x06volume\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12#\n\x0b\x62\x61se_volume\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12$\n\x0cquote_volume\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12)\n\x11settlement_volume\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12\'\n\x0fnotional_volume\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12$\n\x0cprice_change\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12,\n\x14price_change_percent\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\t\x88\x01\x01\x12\x1c\n\x04vwap\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\n\x88\x01\x01\x12\x18\n\x0btrade_count\x18\x0e \x01(\x04H\x0b\x88\x01\x01\x42\x07\n\x05_openB\x07\n\x05_highB\x06\n\x04_lowB\t\n\x07_volumeB\x0e\n\x0c_base_volumeB\x0f\n\r_quote_volumeB\x14\n\x12_settlement_volumeB\x12\n\x10_notional_volumeB\x0f\n\r_price_changeB\x17\n\x15_price_change_percentB\x07\n\x05_vwapB\x0e\n\x0c_trade_countBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +40,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.markets.v1.ticker_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1'
+  _globals['_TICKER_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_TICKER_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_TICKER'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_TICKER'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_TICKER'].fields_by_name['bid_price']._loaded_options = None
@@ -48,28 +52,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKER'].fields_by_name['ask_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKER'].fields_by_name['ask_quantity']._loaded_options = None
   _globals['_TICKER'].fields_by_name['ask_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TICKER'].fields_by_name['mid_price']._loaded_options = None
+  _globals['_TICKER'].fields_by_name['mid_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKER'].fields_by_name['last_price']._loaded_options = None
   _globals['_TICKER'].fields_by_name['last_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKER'].fields_by_name['last_quantity']._loaded_options = None
   _globals['_TICKER'].fields_by_name['last_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKER'].fields_by_name['last_trade_id']._loaded_options = None
   _globals['_TICKER'].fields_by_name['last_trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_TICKER'].fields_by_name['raw_last_aggressor']._loaded_options = None
+  _globals['_TICKER'].fields_by_name['raw_last_aggressor']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TICKER'].fields_by_name['raw_last_tick_direction']._loaded_options = None
+  _globals['_TICKER'].fields_by_name['raw_last_tick_direction']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TICKER'].fields_by_name['mark_price']._loaded_options = None
   _globals['_TICKER'].fields_by_name['mark_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKER'].fields_by_name['index_price']._loaded_options = None
   _globals['_TICKER'].fields_by_name['index_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_TICKER'].fields_by_name['received_at']._loaded_options = None
-  _globals['_TICKER'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_TICKER'].fields_by_name['raw_last_side']._loaded_options = None
-  _globals['_TICKER'].fields_by_name['raw_last_side']._serialized_options = b'\272H\004r\002\030@'
   _globals['_TICKER'].fields_by_name['settlement_price']._loaded_options = None
   _globals['_TICKER'].fields_by_name['settlement_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKER'].fields_by_name['estimated_delivery_price']._loaded_options = None
   _globals['_TICKER'].fields_by_name['estimated_delivery_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TICKER'].fields_by_name['delivery_price']._loaded_options = None
+  _globals['_TICKER'].fields_by_name['delivery_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKER'].fields_by_name['min_price']._loaded_options = None
   _globals['_TICKER'].fields_by_name['min_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKER'].fields_by_name['max_price']._loaded_options = None
   _globals['_TICKER'].fields_by_name['max_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TICKER'].fields_by_name['indicative_price']._loaded_options = None
+  _globals['_TICKER'].fields_by_name['indicative_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TICKER'].fields_by_name['indicative_quantity']._loaded_options = None
+  _globals['_TICKER'].fields_by_name['indicative_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TICKER'].fields_by_name['received_at']._loaded_options = None
+  _globals['_TICKER'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_TICKERWINDOW'].fields_by_name['open']._loaded_options = None
   _globals['_TICKERWINDOW'].fields_by_name['open']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKERWINDOW'].fields_by_name['high']._loaded_options = None
@@ -78,18 +92,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKERWINDOW'].fields_by_name['low']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKERWINDOW'].fields_by_name['volume']._loaded_options = None
   _globals['_TICKERWINDOW'].fields_by_name['volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TICKERWINDOW'].fields_by_name['base_volume']._loaded_options = None
+  _globals['_TICKERWINDOW'].fields_by_name['base_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKERWINDOW'].fields_by_name['quote_volume']._loaded_options = None
   _globals['_TICKERWINDOW'].fields_by_name['quote_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TICKERWINDOW'].fields_by_name['settlement_volume']._loaded_options = None
+  _globals['_TICKERWINDOW'].fields_by_name['settlement_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TICKERWINDOW'].fields_by_name['notional_volume']._loaded_options = None
+  _globals['_TICKERWINDOW'].fields_by_name['notional_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKERWINDOW'].fields_by_name['price_change']._loaded_options = None
   _globals['_TICKERWINDOW'].fields_by_name['price_change']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKERWINDOW'].fields_by_name['price_change_percent']._loaded_options = None
   _globals['_TICKERWINDOW'].fields_by_name['price_change_percent']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TICKERWINDOW'].fields_by_name['vwap']._loaded_options = None
   _globals['_TICKERWINDOW'].fields_by_name['vwap']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_TICKERWINDOW'].fields_by_name['notional_volume']._loaded_options = None
-  _globals['_TICKERWINDOW'].fields_by_name['notional_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_TICKER']._serialized_start=227
-  _globals['_TICKER']._serialized_end=1364
-  _globals['_TICKERWINDOW']._serialized_start=1367
-  _globals['_TICKERWINDOW']._serialized_end=1955
+  _globals['_TICKER']._serialized_start=298
+  _globals['_TICKER']._serialized_end=2023
+  _globals['_TICKER_VENUEFIELDSENTRY']._serialized_start=1640
+  _globals['_TICKER_VENUEFIELDSENTRY']._serialized_end=1690
+  _globals['_TICKERWINDOW']._serialized_start=2026
+  _globals['_TICKERWINDOW']._serialized_end=2732
 # @@protoc_insertion_point(module_scope)

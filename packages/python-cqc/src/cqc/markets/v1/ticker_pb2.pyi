@@ -4,10 +4,12 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
 from cqc.markets.v1 import trade_pb2 as _trade_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -15,43 +17,77 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Ticker(_message.Message):
-    """Best prices and rolling statistics of a listing, as the venue reports them."""
+    """Best prices and rolling statistics of a listing, as the venue reports them.
+
+    Open interest, funding and greeks that a venue sends together with a ticker are facts of their own: OpenInterest,
+    FundingRate and OptionGreeks. The ticker of an index names the listing of the index itself, such as
+    `deribit:BTC-USD-INDEX`, and has the exact value of the index in `index_price`.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    STATED_FIELD_NUMBER: _builtins.int
     BID_PRICE_FIELD_NUMBER: _builtins.int
     BID_QUANTITY_FIELD_NUMBER: _builtins.int
     ASK_PRICE_FIELD_NUMBER: _builtins.int
     ASK_QUANTITY_FIELD_NUMBER: _builtins.int
+    MID_PRICE_FIELD_NUMBER: _builtins.int
     LAST_PRICE_FIELD_NUMBER: _builtins.int
     LAST_QUANTITY_FIELD_NUMBER: _builtins.int
     LAST_TRADE_ID_FIELD_NUMBER: _builtins.int
+    LAST_AGGRESSOR_FIELD_NUMBER: _builtins.int
+    RAW_LAST_AGGRESSOR_FIELD_NUMBER: _builtins.int
+    LAST_TICK_DIRECTION_FIELD_NUMBER: _builtins.int
+    RAW_LAST_TICK_DIRECTION_FIELD_NUMBER: _builtins.int
     MARK_PRICE_FIELD_NUMBER: _builtins.int
     INDEX_PRICE_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_PRICE_FIELD_NUMBER: _builtins.int
+    ESTIMATED_DELIVERY_PRICE_FIELD_NUMBER: _builtins.int
+    DELIVERY_PRICE_FIELD_NUMBER: _builtins.int
+    MIN_PRICE_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_FIELD_NUMBER: _builtins.int
+    INDICATIVE_PRICE_FIELD_NUMBER: _builtins.int
+    INDICATIVE_QUANTITY_FIELD_NUMBER: _builtins.int
     WINDOWS_FIELD_NUMBER: _builtins.int
     QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
-    LAST_AGGRESSOR_FIELD_NUMBER: _builtins.int
-    RAW_LAST_SIDE_FIELD_NUMBER: _builtins.int
-    SETTLEMENT_PRICE_FIELD_NUMBER: _builtins.int
-    ESTIMATED_DELIVERY_PRICE_FIELD_NUMBER: _builtins.int
-    MIN_PRICE_FIELD_NUMBER: _builtins.int
-    MAX_PRICE_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that the ticker describes."""
+    """Listing that the ticker describes. Absent if the registry does not know the listing."""
     bid_price: _builtins.str
     """Best bid price, in quote units. Absent if there is no bid, or if the venue does not report it."""
     bid_quantity: _builtins.str
@@ -60,37 +96,84 @@ class Ticker(_message.Message):
     """Best ask price, in quote units. Absent if there is no ask, or if the venue does not report it."""
     ask_quantity: _builtins.str
     """Quantity at the best ask, in `quantity_unit`. Absent if there is no ask, or if the venue does not report it."""
+    mid_price: _builtins.str
+    """Mid price as the venue states it, in quote units. Absent if the venue does not report it; never computed."""
     last_price: _builtins.str
     """Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it."""
     last_quantity: _builtins.str
     """Quantity of the last trade, in `quantity_unit`. Absent if there was no trade, or if the venue does not report it."""
     last_trade_id: _builtins.str
     """The venue's id of the last trade. Absent if there was no trade, or if the venue does not report it."""
-    mark_price: _builtins.str
-    """Price at which positions are valued, in quote units. Absent unless the listing is a derivative."""
-    index_price: _builtins.str
-    """Price of the index, in quote units. Absent unless the listing is a derivative."""
-    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """Unit of all quantities in this message."""
-    sequence: _builtins.int
-    """The venue's number of the update. Absent if the venue does not number updates."""
     last_aggressor: _trade_pb2.AggressorSide.ValueType
     """Side that crossed the spread in the last trade. Coinbase reports the taker's side here, but the maker's side in its
     matches.
     """
-    raw_last_side: _builtins.str
+    raw_last_aggressor: _builtins.str
     """The venue's own value for `last_aggressor`. Empty if the venue has none."""
+    last_tick_direction: _trade_pb2.TickDirection.ValueType
+    """Direction of the last trade's price against the trades before."""
+    raw_last_tick_direction: _builtins.str
+    """The venue's own value for `last_tick_direction`. Empty if the venue has none."""
+    mark_price: _builtins.str
+    """Price at which positions are valued, in quote units. Absent unless the listing is a derivative, or if the venue
+    does not report it.
+    """
+    index_price: _builtins.str
+    """Price of the index that a derivative follows, in quote units; for an option, in units of the strike asset per unit
+    of the underlying. For the listing of an index, its value: in quote units, or in the units of an index that is no
+    price, such as percent per year for a volatility index. Absent elsewhere, or if the venue does not report it.
+    """
     settlement_price: _builtins.str
-    """Price at which positions were last settled, in quote units. Absent unless the listing is a derivative."""
+    """Price at which positions were last settled while the contract goes on, in quote units. Absent unless the listing is
+    a derivative, or if the venue does not report it.
+    """
     estimated_delivery_price: _builtins.str
-    """Price at which the contract would be delivered now, in quote units. Absent unless the listing is a derivative."""
+    """Price at which the contract would be delivered now, in quote units; for an option, in units of the strike asset per
+    unit of the underlying. Absent unless the listing is a derivative, or if the venue does not report it.
+    """
+    delivery_price: _builtins.str
+    """Price at which the expired contract was delivered, in the units of `estimated_delivery_price`. Absent before the
+    delivery, or if the venue does not report it.
+    """
     min_price: _builtins.str
-    """Lowest price that an order may currently have, in quote units. Absent if the venue does not report it."""
+    """Lowest price that a sell order may currently have, in quote units. Absent if there is no such limit, or if the
+    venue does not report it.
+    """
     max_price: _builtins.str
-    """Highest price that an order may currently have, in quote units. Absent if the venue does not report it."""
+    """Highest price that a buy order may currently have, in quote units. Absent if there is no such limit, or if the
+    venue does not report it.
+    """
+    indicative_price: _builtins.str
+    """Price at which an auction in progress would match now, in quote units. Absent outside an auction, or if the venue
+    does not report it.
+    """
+    indicative_quantity: _builtins.str
+    """Quantity that an auction in progress would match now, in `quantity_unit`. Absent outside an auction, or if the
+    venue does not report it.
+    """
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of all quantities in this message."""
+    sequence: _builtins.int
+    """The venue's number of the update. Absent if the venue does not number updates."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def stated(self) -> _field_mask_pb2.FieldMask:
+        """Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+        only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
+        """
+
     @_builtins.property
     def windows(self) -> _containers.RepeatedCompositeFieldContainer[Global___TickerWindow]:
-        """Statistics over spans that end at `timestamp`, one entry per span."""
+        """Statistics over spans of time, one entry per span, in the venue's order."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
@@ -107,32 +190,41 @@ class Ticker(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        stated: _field_mask_pb2.FieldMask | None = ...,
         bid_price: _builtins.str | None = ...,
         bid_quantity: _builtins.str | None = ...,
         ask_price: _builtins.str | None = ...,
         ask_quantity: _builtins.str | None = ...,
+        mid_price: _builtins.str | None = ...,
         last_price: _builtins.str | None = ...,
         last_quantity: _builtins.str | None = ...,
         last_trade_id: _builtins.str | None = ...,
+        last_aggressor: _trade_pb2.AggressorSide.ValueType = ...,
+        raw_last_aggressor: _builtins.str = ...,
+        last_tick_direction: _trade_pb2.TickDirection.ValueType = ...,
+        raw_last_tick_direction: _builtins.str = ...,
         mark_price: _builtins.str | None = ...,
         index_price: _builtins.str | None = ...,
+        settlement_price: _builtins.str | None = ...,
+        estimated_delivery_price: _builtins.str | None = ...,
+        delivery_price: _builtins.str | None = ...,
+        min_price: _builtins.str | None = ...,
+        max_price: _builtins.str | None = ...,
+        indicative_price: _builtins.str | None = ...,
+        indicative_quantity: _builtins.str | None = ...,
         windows: _abc.Iterable[Global___TickerWindow] | None = ...,
         quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
         sequence: _builtins.int | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
-        last_aggressor: _trade_pb2.AggressorSide.ValueType = ...,
-        raw_last_side: _builtins.str = ...,
-        settlement_price: _builtins.str | None = ...,
-        estimated_delivery_price: _builtins.str | None = ...,
-        min_price: _builtins.str | None = ...,
-        max_price: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_estimated_delivery_price", b"_estimated_delivery_price", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "estimated_delivery_price", b"estimated_delivery_price", "index_price", b"index_price", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "min_price", b"min_price", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_delivery_price", b"_delivery_price", "_estimated_delivery_price", b"_estimated_delivery_price", "_index_price", b"_index_price", "_indicative_price", b"_indicative_price", "_indicative_quantity", b"_indicative_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_mid_price", b"_mid_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "_venue_symbol_id", b"_venue_symbol_id", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "delivery_price", b"delivery_price", "estimated_delivery_price", b"estimated_delivery_price", "index_price", b"index_price", "indicative_price", b"indicative_price", "indicative_quantity", b"indicative_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "mid_price", b"mid_price", "min_price", b"min_price", "native_listing", b"native_listing", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "stated", b"stated", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_estimated_delivery_price", b"_estimated_delivery_price", "_index_price", b"_index_price", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "estimated_delivery_price", b"estimated_delivery_price", "index_price", b"index_price", "last_aggressor", b"last_aggressor", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "min_price", b"min_price", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_last_side", b"raw_last_side", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_delivery_price", b"_delivery_price", "_estimated_delivery_price", b"_estimated_delivery_price", "_index_price", b"_index_price", "_indicative_price", b"_indicative_price", "_indicative_quantity", b"_indicative_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_mid_price", b"_mid_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "_venue_symbol_id", b"_venue_symbol_id", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "delivery_price", b"delivery_price", "estimated_delivery_price", b"estimated_delivery_price", "index_price", b"index_price", "indicative_price", b"indicative_price", "indicative_quantity", b"indicative_quantity", "last_aggressor", b"last_aggressor", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_tick_direction", b"last_tick_direction", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "mid_price", b"mid_price", "min_price", b"min_price", "native_listing", b"native_listing", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_last_aggressor", b"raw_last_aggressor", "raw_last_tick_direction", b"raw_last_tick_direction", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "stated", b"stated", "timestamp", b"timestamp", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ask_price: _TypeAlias = _typing.Literal["ask_price"]  # noqa: Y015
     _WhichOneofArgType__ask_price: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price"]  # noqa: Y015
@@ -142,10 +234,16 @@ class Ticker(_message.Message):
     _WhichOneofArgType__bid_price: _TypeAlias = _typing.Literal["_bid_price", b"_bid_price"]  # noqa: Y015
     _WhichOneofReturnType__bid_quantity: _TypeAlias = _typing.Literal["bid_quantity"]  # noqa: Y015
     _WhichOneofArgType__bid_quantity: _TypeAlias = _typing.Literal["_bid_quantity", b"_bid_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__delivery_price: _TypeAlias = _typing.Literal["delivery_price"]  # noqa: Y015
+    _WhichOneofArgType__delivery_price: _TypeAlias = _typing.Literal["_delivery_price", b"_delivery_price"]  # noqa: Y015
     _WhichOneofReturnType__estimated_delivery_price: _TypeAlias = _typing.Literal["estimated_delivery_price"]  # noqa: Y015
     _WhichOneofArgType__estimated_delivery_price: _TypeAlias = _typing.Literal["_estimated_delivery_price", b"_estimated_delivery_price"]  # noqa: Y015
     _WhichOneofReturnType__index_price: _TypeAlias = _typing.Literal["index_price"]  # noqa: Y015
     _WhichOneofArgType__index_price: _TypeAlias = _typing.Literal["_index_price", b"_index_price"]  # noqa: Y015
+    _WhichOneofReturnType__indicative_price: _TypeAlias = _typing.Literal["indicative_price"]  # noqa: Y015
+    _WhichOneofArgType__indicative_price: _TypeAlias = _typing.Literal["_indicative_price", b"_indicative_price"]  # noqa: Y015
+    _WhichOneofReturnType__indicative_quantity: _TypeAlias = _typing.Literal["indicative_quantity"]  # noqa: Y015
+    _WhichOneofArgType__indicative_quantity: _TypeAlias = _typing.Literal["_indicative_quantity", b"_indicative_quantity"]  # noqa: Y015
     _WhichOneofReturnType__last_price: _TypeAlias = _typing.Literal["last_price"]  # noqa: Y015
     _WhichOneofArgType__last_price: _TypeAlias = _typing.Literal["_last_price", b"_last_price"]  # noqa: Y015
     _WhichOneofReturnType__last_quantity: _TypeAlias = _typing.Literal["last_quantity"]  # noqa: Y015
@@ -156,12 +254,16 @@ class Ticker(_message.Message):
     _WhichOneofArgType__mark_price: _TypeAlias = _typing.Literal["_mark_price", b"_mark_price"]  # noqa: Y015
     _WhichOneofReturnType__max_price: _TypeAlias = _typing.Literal["max_price"]  # noqa: Y015
     _WhichOneofArgType__max_price: _TypeAlias = _typing.Literal["_max_price", b"_max_price"]  # noqa: Y015
+    _WhichOneofReturnType__mid_price: _TypeAlias = _typing.Literal["mid_price"]  # noqa: Y015
+    _WhichOneofArgType__mid_price: _TypeAlias = _typing.Literal["_mid_price", b"_mid_price"]  # noqa: Y015
     _WhichOneofReturnType__min_price: _TypeAlias = _typing.Literal["min_price"]  # noqa: Y015
     _WhichOneofArgType__min_price: _TypeAlias = _typing.Literal["_min_price", b"_min_price"]  # noqa: Y015
     _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
     _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
     _WhichOneofReturnType__settlement_price: _TypeAlias = _typing.Literal["settlement_price"]  # noqa: Y015
     _WhichOneofArgType__settlement_price: _TypeAlias = _typing.Literal["_settlement_price", b"_settlement_price"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ask_price) -> _WhichOneofReturnType__ask_price | None: ...
     @_typing.overload
@@ -171,9 +273,15 @@ class Ticker(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__bid_quantity) -> _WhichOneofReturnType__bid_quantity | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delivery_price) -> _WhichOneofReturnType__delivery_price | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_delivery_price) -> _WhichOneofReturnType__estimated_delivery_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__index_price) -> _WhichOneofReturnType__index_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__indicative_price) -> _WhichOneofReturnType__indicative_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__indicative_quantity) -> _WhichOneofReturnType__indicative_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_price) -> _WhichOneofReturnType__last_price | None: ...
     @_typing.overload
@@ -185,32 +293,41 @@ class Ticker(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price) -> _WhichOneofReturnType__max_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mid_price) -> _WhichOneofReturnType__mid_price | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_price) -> _WhichOneofReturnType__min_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__settlement_price) -> _WhichOneofReturnType__settlement_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___Ticker: _TypeAlias = Ticker  # noqa: Y015
 
 @_typing.final
 class TickerWindow(_message.Message):
-    """Statistics of a listing over one span of time."""
+    """Statistics of a listing over one span of time that ends at the ticker's `timestamp`.
+
+    A span has a length or a start; without both, it covers all time since the listing began.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DURATION_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
     HIGH_FIELD_NUMBER: _builtins.int
     LOW_FIELD_NUMBER: _builtins.int
     VOLUME_FIELD_NUMBER: _builtins.int
+    BASE_VOLUME_FIELD_NUMBER: _builtins.int
     QUOTE_VOLUME_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_VOLUME_FIELD_NUMBER: _builtins.int
+    NOTIONAL_VOLUME_FIELD_NUMBER: _builtins.int
     PRICE_CHANGE_FIELD_NUMBER: _builtins.int
     PRICE_CHANGE_PERCENT_FIELD_NUMBER: _builtins.int
     VWAP_FIELD_NUMBER: _builtins.int
     TRADE_COUNT_FIELD_NUMBER: _builtins.int
-    START_TIME_FIELD_NUMBER: _builtins.int
-    NOTIONAL_VOLUME_FIELD_NUMBER: _builtins.int
     open: _builtins.str
     """Price at the start of the span, in quote units. Absent if the venue does not report it."""
     high: _builtins.str
@@ -219,20 +336,28 @@ class TickerWindow(_message.Message):
     """Lowest price, in quote units. Absent if the venue does not report it."""
     volume: _builtins.str
     """Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it."""
+    base_volume: _builtins.str
+    """Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed."""
     quote_volume: _builtins.str
     """Quantity traded, in quote units. Absent if the venue does not report it."""
+    settlement_volume: _builtins.str
+    """Value traded, in units of the settlement asset, from venues that report it beside `volume`. Absent elsewhere; never
+    computed.
+    """
+    notional_volume: _builtins.str
+    """Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume; in quote units
+    unless the venue states otherwise. Absent elsewhere.
+    """
     price_change: _builtins.str
     """Last price minus first price of the span, in quote units. Absent if the venue does not report it."""
     price_change_percent: _builtins.str
-    """Price change as a percentage of the first price. Absent if the venue does not report it."""
+    """Price change as a percentage of the first price: 1.5 is 1.5 %, positive for a rise. A fraction is converted
+    exactly. Absent if the venue does not report it.
+    """
     vwap: _builtins.str
     """Volume-weighted average price, in quote units. Absent if the venue does not report it."""
     trade_count: _builtins.int
     """Number of trades. Absent if the venue does not count them."""
-    notional_volume: _builtins.str
-    """Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume. Absent
-    elsewhere.
-    """
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
         """Length of the span, such as 24 hours. Absent if the span begins at a fixed time instead, like Kraken's "today"."""
@@ -245,22 +370,26 @@ class TickerWindow(_message.Message):
         self,
         *,
         duration: _duration_pb2.Duration | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
         open: _builtins.str | None = ...,
         high: _builtins.str | None = ...,
         low: _builtins.str | None = ...,
         volume: _builtins.str | None = ...,
+        base_volume: _builtins.str | None = ...,
         quote_volume: _builtins.str | None = ...,
+        settlement_volume: _builtins.str | None = ...,
+        notional_volume: _builtins.str | None = ...,
         price_change: _builtins.str | None = ...,
         price_change_percent: _builtins.str | None = ...,
         vwap: _builtins.str | None = ...,
         trade_count: _builtins.int | None = ...,
-        start_time: _timestamp_pb2.Timestamp | None = ...,
-        notional_volume: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_notional_volume", b"_notional_volume", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "notional_volume", b"notional_volume", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_volume", b"_base_volume", "_high", b"_high", "_low", b"_low", "_notional_volume", b"_notional_volume", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_settlement_volume", b"_settlement_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "base_volume", b"base_volume", "duration", b"duration", "high", b"high", "low", b"low", "notional_volume", b"notional_volume", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "settlement_volume", b"settlement_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "_notional_volume", b"_notional_volume", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "duration", b"duration", "high", b"high", "low", b"low", "notional_volume", b"notional_volume", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_volume", b"_base_volume", "_high", b"_high", "_low", b"_low", "_notional_volume", b"_notional_volume", "_open", b"_open", "_price_change", b"_price_change", "_price_change_percent", b"_price_change_percent", "_quote_volume", b"_quote_volume", "_settlement_volume", b"_settlement_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "base_volume", b"base_volume", "duration", b"duration", "high", b"high", "low", b"low", "notional_volume", b"notional_volume", "open", b"open", "price_change", b"price_change", "price_change_percent", b"price_change_percent", "quote_volume", b"quote_volume", "settlement_volume", b"settlement_volume", "start_time", b"start_time", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__base_volume: _TypeAlias = _typing.Literal["base_volume"]  # noqa: Y015
+    _WhichOneofArgType__base_volume: _TypeAlias = _typing.Literal["_base_volume", b"_base_volume"]  # noqa: Y015
     _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
     _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
     _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
@@ -275,12 +404,16 @@ class TickerWindow(_message.Message):
     _WhichOneofArgType__price_change_percent: _TypeAlias = _typing.Literal["_price_change_percent", b"_price_change_percent"]  # noqa: Y015
     _WhichOneofReturnType__quote_volume: _TypeAlias = _typing.Literal["quote_volume"]  # noqa: Y015
     _WhichOneofArgType__quote_volume: _TypeAlias = _typing.Literal["_quote_volume", b"_quote_volume"]  # noqa: Y015
+    _WhichOneofReturnType__settlement_volume: _TypeAlias = _typing.Literal["settlement_volume"]  # noqa: Y015
+    _WhichOneofArgType__settlement_volume: _TypeAlias = _typing.Literal["_settlement_volume", b"_settlement_volume"]  # noqa: Y015
     _WhichOneofReturnType__trade_count: _TypeAlias = _typing.Literal["trade_count"]  # noqa: Y015
     _WhichOneofArgType__trade_count: _TypeAlias = _typing.Literal["_trade_count", b"_trade_count"]  # noqa: Y015
     _WhichOneofReturnType__volume: _TypeAlias = _typing.Literal["volume"]  # noqa: Y015
     _WhichOneofArgType__volume: _TypeAlias = _typing.Literal["_volume", b"_volume"]  # noqa: Y015
     _WhichOneofReturnType__vwap: _TypeAlias = _typing.Literal["vwap"]  # noqa: Y015
     _WhichOneofArgType__vwap: _TypeAlias = _typing.Literal["_vwap", b"_vwap"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_volume) -> _WhichOneofReturnType__base_volume | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
     @_typing.overload
@@ -295,6 +428,8 @@ class TickerWindow(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price_change_percent) -> _WhichOneofReturnType__price_change_percent | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_volume) -> _WhichOneofReturnType__quote_volume | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settlement_volume) -> _WhichOneofReturnType__settlement_volume | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_count) -> _WhichOneofReturnType__trade_count | None: ...
     @_typing.overload

@@ -24,13 +24,16 @@ _sym_db = _symbol_database.Default()
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from cqc.assets.v1 import onchain_pb2 as cqc_dot_assets_dot_v1_dot_onchain__pb2
+from cqc.markets.v1 import market_context_pb2 as cqc_dot_markets_dot_v1_dot_market__context__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.markets.v1 import quantity_pb2 as cqc_dot_markets_dot_v1_dot_quantity__pb2
+from cqc.markets.v1 import symbol_pb2 as cqc_dot_markets_dot_v1_dot_symbol__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63qc/markets/v1/trade.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\t\n\x05Trade\x12!\n\x08trade_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02H\x00\x88\x01\x01\x12\"\n\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x18\n\x05price\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1b\n\x08quantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12&\n\x0equote_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x33\n\rquantity_unit\x18\x06 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x30\n\taggressor\x18\x07 \x01(\x0e\x32\x1d.cqc.markets.v1.AggressorSide\x12\x19\n\x08raw_side\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\x0e\x66irst_trade_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x02\x88\x01\x01\x12$\n\rlast_trade_id\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x03\x88\x01\x01\x12%\n\x0emaker_order_id\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x04\x88\x01\x01\x12%\n\x0etaker_order_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x05\x88\x01\x01\x12\x38\n\x10taker_order_type\x18\r \x01(\x0e\x32\x1e.cqc.markets.v1.TakerOrderType\x12%\n\x14raw_taker_order_type\x18\x0e \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x18\n\x0bliquidation\x18\x0f \x01(\x08H\x06\x88\x01\x01\x12\x12\n\x05\x62lock\x18\x10 \x01(\x08H\x07\x88\x01\x01\x12\"\n\nmark_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12#\n\x0bindex_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\t\x88\x01\x01\x12\x15\n\x08sequence\x18\x13 \x01(\x04H\n\x88\x01\x01\x12*\n\x07onchain\x18\x14 \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12-\n\ttimestamp\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x0eraw_conditions\x18\x18 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x31\n\x0bmaker_order\x18\x19 \x01(\x0b\x32\x1c.cqc.markets.v1.MatchedOrder\x12\x31\n\x0btaker_order\x18\x1a \x01(\x0b\x32\x1c.cqc.markets.v1.MatchedOrderB\x0b\n\t_trade_idB\x11\n\x0f_quote_quantityB\x11\n\x0f_first_trade_idB\x10\n\x0e_last_trade_idB\x11\n\x0f_maker_order_idB\x11\n\x0f_taker_order_idB\x0e\n\x0c_liquidationB\x08\n\x06_blockB\r\n\x0b_mark_priceB\x0e\n\x0c_index_priceB\x0b\n\t_sequence\"\xbf\x03\n\x0cMatchedOrder\x12%\n\x0evenue_order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12\x19\n\x08raw_side\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x19\n\x08raw_type\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12 \n\x08quantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x1d\n\x05price\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x18\n\x0breduce_only\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x13\n\x06\x66illed\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12(\n\x10reduced_quantity\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_venue_order_idB\x0b\n\t_quantityB\x08\n\x06_priceB\x0e\n\x0c_reduce_onlyB\t\n\x07_filledB\x13\n\x11_reduced_quantity\"\xb4\x08\n\x06\x43\x61ndle\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x37\n\x08interval\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00H\x00\x12=\n\x11\x63\x61lendar_interval\x18\x03 \x01(\x0e\x32 .cqc.markets.v1.CalendarIntervalH\x00\x12\x35\n\topen_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\nclose_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x04open\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x17\n\x04high\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x16\n\x03low\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x18\n\x05\x63lose\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1e\n\x06volume\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x31\n\x0bvolume_unit\x18\x0b \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12$\n\x0cquote_volume\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12-\n\x15taker_buy_base_volume\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12.\n\x16taker_buy_quote_volume\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12\x18\n\x0btrade_count\x18\x0f \x01(\x04H\x05\x88\x01\x01\x12%\n\x0e\x66irst_trade_id\x18\x10 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01\x12$\n\rlast_trade_id\x18\x11 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x07\x88\x01\x01\x12\x1c\n\x04vwap\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12\x13\n\x06\x63losed\x18\x13 \x01(\x08H\t\x88\x01\x01\x12\x33\n\nprice_kind\x18\x14 \x01(\x0e\x32\x1f.cqc.markets.v1.CandlePriceKind\x12\x30\n\x0cpublished_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\x0f\n\x06length\x12\x05\xbaH\x02\x08\x01\x42\t\n\x07_volumeB\x0f\n\r_quote_volumeB\x18\n\x16_taker_buy_base_volumeB\x19\n\x17_taker_buy_quote_volumeB\x0e\n\x0c_trade_countB\x11\n\x0f_first_trade_idB\x10\n\x0e_last_trade_idB\x07\n\x05_vwapB\t\n\x07_closed*\x99\x01\n\rAggressorSide\x12\x1e\n\x1a\x41GGRESSOR_SIDE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41GGRESSOR_SIDE_BUYER\x10\x01\x12\x19\n\x15\x41GGRESSOR_SIDE_SELLER\x10\x02\x12\x17\n\x13\x41GGRESSOR_SIDE_NONE\x10\x03\x12\x1a\n\x16\x41GGRESSOR_SIDE_UNKNOWN\x10\x04*k\n\x0eTakerOrderType\x12 \n\x1cTAKER_ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17TAKER_ORDER_TYPE_MARKET\x10\x01\x12\x1a\n\x16TAKER_ORDER_TYPE_LIMIT\x10\x02*\x8d\x01\n\x10\x43\x61lendarInterval\x12!\n\x1d\x43\x41LENDAR_INTERVAL_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41LENDAR_INTERVAL_MONTH\x10\x01\x12\x1d\n\x19\x43\x41LENDAR_INTERVAL_QUARTER\x10\x02\x12\x1a\n\x16\x43\x41LENDAR_INTERVAL_YEAR\x10\x03*\xc4\x01\n\x0f\x43\x61ndlePriceKind\x12!\n\x1d\x43\x41NDLE_PRICE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41NDLE_PRICE_KIND_TRADE\x10\x01\x12\x1a\n\x16\x43\x41NDLE_PRICE_KIND_MARK\x10\x02\x12\x1b\n\x17\x43\x41NDLE_PRICE_KIND_INDEX\x10\x03\x12\x19\n\x15\x43\x41NDLE_PRICE_KIND_MID\x10\x04\x12\x1d\n\x19\x43\x41NDLE_PRICE_KIND_PREMIUM\x10\x05\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63qc/markets/v1/trade.proto\x12\x0e\x63qc.markets.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x1b\x63qc/markets/v1/symbol.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\r\n\x05Trade\x12!\n\x08trade_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02H\x00\x88\x01\x01\x12\'\n\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x01\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x03 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\x18\n\x05price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1b\n\x08quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x33\n\rquantity_unit\x18\x06 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12!\n\tcontracts\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12%\n\rbase_quantity\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12&\n\x0equote_quantity\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12\x30\n\taggressor\x18\n \x01(\x0e\x32\x1d.cqc.markets.v1.AggressorSide\x12\x1f\n\rraw_aggressor\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x35\n\x0etick_direction\x18\x0c \x01(\x0e\x32\x1d.cqc.markets.v1.TickDirection\x12$\n\x12raw_tick_direction\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12%\n\x0e\x66irst_trade_id\x18\x0e \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x05\x88\x01\x01\x12$\n\rlast_trade_id\x18\x0f \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01\x12%\n\x0emaker_order_id\x18\x10 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x07\x88\x01\x01\x12%\n\x0etaker_order_id\x18\x11 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x08\x88\x01\x01\x12\x38\n\x10taker_order_type\x18\x12 \x01(\x0e\x32\x1e.cqc.markets.v1.TakerOrderType\x12&\n\x14raw_taker_order_type\x18\x13 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x31\n\x0bmaker_order\x18\x14 \x01(\x0b\x32\x1c.cqc.markets.v1.MatchedOrder\x12\x31\n\x0btaker_order\x18\x15 \x01(\x0b\x32\x1c.cqc.markets.v1.MatchedOrder\x12\x18\n\x0bliquidation\x18\x16 \x01(\x08H\t\x88\x01\x01\x12\x12\n\x05\x62lock\x18\x17 \x01(\x08H\n\x88\x01\x01\x12%\n\x0e\x62lock_trade_id\x18\x18 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x0b\x88\x01\x01\x12&\n\x04legs\x18\x19 \x03(\x0b\x32\x18.cqc.markets.v1.TradeLeg\x12%\n\x0e\x63ombo_trade_id\x18\x1a \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x0c\x88\x01\x01\x12\x35\n\x0emarket_context\x18\x1b \x01(\x0b\x32\x1d.cqc.markets.v1.MarketContext\x12 \n\x0eraw_conditions\x18\x1c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x15\n\x08sequence\x18\x1d \x01(\x04H\r\x88\x01\x01\x12*\n\x07onchain\x18\x1e \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12<\n\x0cvenue_fields\x18\x1f \x03(\x0b\x32&.cqc.markets.v1.Trade.VenueFieldsEntry\x12-\n\ttimestamp\x18  \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18! \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\" \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_trade_idB\x12\n\x10_venue_symbol_idB\x0c\n\n_contractsB\x10\n\x0e_base_quantityB\x11\n\x0f_quote_quantityB\x11\n\x0f_first_trade_idB\x10\n\x0e_last_trade_idB\x11\n\x0f_maker_order_idB\x11\n\x0f_taker_order_idB\x0e\n\x0c_liquidationB\x08\n\x06_blockB\x11\n\x0f_block_trade_idB\x11\n\x0f_combo_trade_idB\x0b\n\t_sequence\"\xe4\x03\n\x08TradeLeg\x12\x1f\n\x08trade_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12\'\n\x0fvenue_symbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x01\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x03 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12%\n\x04side\x18\x04 \x01(\x0e\x32\x17.cqc.markets.v1.LegSide\x12\x1a\n\x08raw_side\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x05price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12 \n\x08quantity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12\x33\n\rquantity_unit\x18\x08 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12!\n\tcontracts\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12\x35\n\x0emarket_context\x18\n \x01(\x0b\x32\x1d.cqc.markets.v1.MarketContextB\x0b\n\t_trade_idB\x12\n\x10_venue_symbol_idB\x08\n\x06_priceB\x0b\n\t_quantityB\x0c\n\n_contracts\"\xc1\x03\n\x0cMatchedOrder\x12%\n\x0evenue_order_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12\x1a\n\x08raw_side\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x08raw_type\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08quantity\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x1d\n\x05price\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x18\n\x0breduce_only\x18\x06 \x01(\x08H\x03\x88\x01\x01\x12\x13\n\x06\x66illed\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12(\n\x10reduced_quantity\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x11\n\x0f_venue_order_idB\x0b\n\t_quantityB\x08\n\x06_priceB\x0e\n\x0c_reduce_onlyB\t\n\x07_filledB\x13\n\x11_reduced_quantity\"\xd1\t\n\x06\x43\x61ndle\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x01\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\x37\n\x08interval\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x08\xbaH\x05\xaa\x01\x02*\x00H\x00\x12=\n\x11\x63\x61lendar_interval\x18\x04 \x01(\x0e\x32 .cqc.markets.v1.CalendarIntervalH\x00\x12\x33\n\nprice_kind\x18\x05 \x01(\x0e\x32\x1f.cqc.markets.v1.CandlePriceKind\x12 \n\x0eraw_price_kind\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x35\n\topen_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\nclose_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x04open\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x17\n\x04high\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x16\n\x03low\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x18\n\x05\x63lose\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1e\n\x06volume\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x31\n\x0bvolume_unit\x18\x0e \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12#\n\x0b\x62\x61se_volume\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12$\n\x0cquote_volume\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12(\n\x10taker_buy_volume\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12.\n\x16taker_buy_quote_volume\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12\x18\n\x0btrade_count\x18\x13 \x01(\x04H\x07\x88\x01\x01\x12%\n\x0e\x66irst_trade_id\x18\x14 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x08\x88\x01\x01\x12$\n\rlast_trade_id\x18\x15 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\t\x88\x01\x01\x12\x1c\n\x04vwap\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\n\x88\x01\x01\x12\x13\n\x06\x63losed\x18\x17 \x01(\x08H\x0b\x88\x01\x01\x12\x30\n\x0cpublished_at\x18\x18 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x19 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\x0f\n\x06length\x12\x05\xbaH\x02\x08\x01\x42\x12\n\x10_venue_symbol_idB\t\n\x07_volumeB\x0e\n\x0c_base_volumeB\x0f\n\r_quote_volumeB\x13\n\x11_taker_buy_volumeB\x19\n\x17_taker_buy_quote_volumeB\x0e\n\x0c_trade_countB\x11\n\x0f_first_trade_idB\x10\n\x0e_last_trade_idB\x07\n\x05_vwapB\t\n\x07_closed*\x99\x01\n\rAggressorSide\x12\x1e\n\x1a\x41GGRESSOR_SIDE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41GGRESSOR_SIDE_BUYER\x10\x01\x12\x19\n\x15\x41GGRESSOR_SIDE_SELLER\x10\x02\x12\x17\n\x13\x41GGRESSOR_SIDE_NONE\x10\x03\x12\x1a\n\x16\x41GGRESSOR_SIDE_UNKNOWN\x10\x04*k\n\x0eTakerOrderType\x12 \n\x1cTAKER_ORDER_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17TAKER_ORDER_TYPE_MARKET\x10\x01\x12\x1a\n\x16TAKER_ORDER_TYPE_LIMIT\x10\x02*\x8d\x01\n\x10\x43\x61lendarInterval\x12!\n\x1d\x43\x41LENDAR_INTERVAL_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41LENDAR_INTERVAL_MONTH\x10\x01\x12\x1d\n\x19\x43\x41LENDAR_INTERVAL_QUARTER\x10\x02\x12\x1a\n\x16\x43\x41LENDAR_INTERVAL_YEAR\x10\x03*\x9f\x01\n\rTickDirection\x12\x1e\n\x1aTICK_DIRECTION_UNSPECIFIED\x10\x00\x12\x17\n\x13TICK_DIRECTION_PLUS\x10\x01\x12\x1c\n\x18TICK_DIRECTION_ZERO_PLUS\x10\x02\x12\x18\n\x14TICK_DIRECTION_MINUS\x10\x03\x12\x1d\n\x19TICK_DIRECTION_ZERO_MINUS\x10\x04*\xc4\x01\n\x0f\x43\x61ndlePriceKind\x12!\n\x1d\x43\x41NDLE_PRICE_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43\x41NDLE_PRICE_KIND_TRADE\x10\x01\x12\x1a\n\x16\x43\x41NDLE_PRICE_KIND_MARK\x10\x02\x12\x1b\n\x17\x43\x41NDLE_PRICE_KIND_INDEX\x10\x03\x12\x19\n\x15\x43\x41NDLE_PRICE_KIND_MID\x10\x04\x12\x1d\n\x19\x43\x41NDLE_PRICE_KIND_PREMIUM\x10\x05\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +41,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.markets.v1.trade_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/markets/v1;marketsv1'
+  _globals['_TRADE_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_TRADE_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_TRADE'].fields_by_name['trade_id']._loaded_options = None
   _globals['_TRADE'].fields_by_name['trade_id']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
   _globals['_TRADE'].fields_by_name['venue_symbol_id']._loaded_options = None
@@ -46,10 +51,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRADE'].fields_by_name['price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TRADE'].fields_by_name['quantity']._loaded_options = None
   _globals['_TRADE'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TRADE'].fields_by_name['contracts']._loaded_options = None
+  _globals['_TRADE'].fields_by_name['contracts']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TRADE'].fields_by_name['base_quantity']._loaded_options = None
+  _globals['_TRADE'].fields_by_name['base_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TRADE'].fields_by_name['quote_quantity']._loaded_options = None
   _globals['_TRADE'].fields_by_name['quote_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_TRADE'].fields_by_name['raw_side']._loaded_options = None
-  _globals['_TRADE'].fields_by_name['raw_side']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_TRADE'].fields_by_name['raw_aggressor']._loaded_options = None
+  _globals['_TRADE'].fields_by_name['raw_aggressor']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TRADE'].fields_by_name['raw_tick_direction']._loaded_options = None
+  _globals['_TRADE'].fields_by_name['raw_tick_direction']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TRADE'].fields_by_name['first_trade_id']._loaded_options = None
   _globals['_TRADE'].fields_by_name['first_trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TRADE'].fields_by_name['last_trade_id']._loaded_options = None
@@ -59,21 +70,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRADE'].fields_by_name['taker_order_id']._loaded_options = None
   _globals['_TRADE'].fields_by_name['taker_order_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TRADE'].fields_by_name['raw_taker_order_type']._loaded_options = None
-  _globals['_TRADE'].fields_by_name['raw_taker_order_type']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_TRADE'].fields_by_name['mark_price']._loaded_options = None
-  _globals['_TRADE'].fields_by_name['mark_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_TRADE'].fields_by_name['index_price']._loaded_options = None
-  _globals['_TRADE'].fields_by_name['index_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_TRADE'].fields_by_name['received_at']._loaded_options = None
-  _globals['_TRADE'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_TRADE'].fields_by_name['raw_taker_order_type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TRADE'].fields_by_name['block_trade_id']._loaded_options = None
+  _globals['_TRADE'].fields_by_name['block_trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_TRADE'].fields_by_name['combo_trade_id']._loaded_options = None
+  _globals['_TRADE'].fields_by_name['combo_trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TRADE'].fields_by_name['raw_conditions']._loaded_options = None
   _globals['_TRADE'].fields_by_name['raw_conditions']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_TRADE'].fields_by_name['received_at']._loaded_options = None
+  _globals['_TRADE'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_TRADELEG'].fields_by_name['trade_id']._loaded_options = None
+  _globals['_TRADELEG'].fields_by_name['trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_TRADELEG'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_TRADELEG'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_TRADELEG'].fields_by_name['raw_side']._loaded_options = None
+  _globals['_TRADELEG'].fields_by_name['raw_side']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TRADELEG'].fields_by_name['price']._loaded_options = None
+  _globals['_TRADELEG'].fields_by_name['price']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TRADELEG'].fields_by_name['quantity']._loaded_options = None
+  _globals['_TRADELEG'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TRADELEG'].fields_by_name['contracts']._loaded_options = None
+  _globals['_TRADELEG'].fields_by_name['contracts']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_MATCHEDORDER'].fields_by_name['venue_order_id']._loaded_options = None
   _globals['_MATCHEDORDER'].fields_by_name['venue_order_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_MATCHEDORDER'].fields_by_name['raw_side']._loaded_options = None
-  _globals['_MATCHEDORDER'].fields_by_name['raw_side']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_MATCHEDORDER'].fields_by_name['raw_side']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_MATCHEDORDER'].fields_by_name['raw_type']._loaded_options = None
-  _globals['_MATCHEDORDER'].fields_by_name['raw_type']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_MATCHEDORDER'].fields_by_name['raw_type']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_MATCHEDORDER'].fields_by_name['quantity']._loaded_options = None
   _globals['_MATCHEDORDER'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_MATCHEDORDER'].fields_by_name['price']._loaded_options = None
@@ -86,6 +109,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANDLE'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_CANDLE'].fields_by_name['interval']._loaded_options = None
   _globals['_CANDLE'].fields_by_name['interval']._serialized_options = b'\272H\005\252\001\002*\000'
+  _globals['_CANDLE'].fields_by_name['raw_price_kind']._loaded_options = None
+  _globals['_CANDLE'].fields_by_name['raw_price_kind']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_CANDLE'].fields_by_name['open_time']._loaded_options = None
   _globals['_CANDLE'].fields_by_name['open_time']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CANDLE'].fields_by_name['close_time']._loaded_options = None
@@ -100,10 +125,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANDLE'].fields_by_name['close']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_CANDLE'].fields_by_name['volume']._loaded_options = None
   _globals['_CANDLE'].fields_by_name['volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_CANDLE'].fields_by_name['base_volume']._loaded_options = None
+  _globals['_CANDLE'].fields_by_name['base_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_CANDLE'].fields_by_name['quote_volume']._loaded_options = None
   _globals['_CANDLE'].fields_by_name['quote_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_CANDLE'].fields_by_name['taker_buy_base_volume']._loaded_options = None
-  _globals['_CANDLE'].fields_by_name['taker_buy_base_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_CANDLE'].fields_by_name['taker_buy_volume']._loaded_options = None
+  _globals['_CANDLE'].fields_by_name['taker_buy_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_CANDLE'].fields_by_name['taker_buy_quote_volume']._loaded_options = None
   _globals['_CANDLE'].fields_by_name['taker_buy_quote_volume']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_CANDLE'].fields_by_name['first_trade_id']._loaded_options = None
@@ -114,18 +141,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANDLE'].fields_by_name['vwap']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_CANDLE'].fields_by_name['received_at']._loaded_options = None
   _globals['_CANDLE'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_AGGRESSORSIDE']._serialized_start=2967
-  _globals['_AGGRESSORSIDE']._serialized_end=3120
-  _globals['_TAKERORDERTYPE']._serialized_start=3122
-  _globals['_TAKERORDERTYPE']._serialized_end=3229
-  _globals['_CALENDARINTERVAL']._serialized_start=3232
-  _globals['_CALENDARINTERVAL']._serialized_end=3373
-  _globals['_CANDLEPRICEKIND']._serialized_start=3376
-  _globals['_CANDLEPRICEKIND']._serialized_end=3572
-  _globals['_TRADE']._serialized_start=227
-  _globals['_TRADE']._serialized_end=1435
-  _globals['_MATCHEDORDER']._serialized_start=1438
-  _globals['_MATCHEDORDER']._serialized_end=1885
-  _globals['_CANDLE']._serialized_start=1888
-  _globals['_CANDLE']._serialized_end=2964
+  _globals['_AGGRESSORSIDE']._serialized_start=4223
+  _globals['_AGGRESSORSIDE']._serialized_end=4376
+  _globals['_TAKERORDERTYPE']._serialized_start=4378
+  _globals['_TAKERORDERTYPE']._serialized_end=4485
+  _globals['_CALENDARINTERVAL']._serialized_start=4488
+  _globals['_CALENDARINTERVAL']._serialized_end=4629
+  _globals['_TICKDIRECTION']._serialized_start=4632
+  _globals['_TICKDIRECTION']._serialized_end=4791
+  _globals['_CANDLEPRICEKIND']._serialized_start=4794
+  _globals['_CANDLEPRICEKIND']._serialized_end=4990
+  _globals['_TRADE']._serialized_start=330
+  _globals['_TRADE']._serialized_end=2045
+  _globals['_TRADE_VENUEFIELDSENTRY']._serialized_start=1759
+  _globals['_TRADE_VENUEFIELDSENTRY']._serialized_end=1809
+  _globals['_TRADELEG']._serialized_start=2048
+  _globals['_TRADELEG']._serialized_end=2532
+  _globals['_MATCHEDORDER']._serialized_start=2535
+  _globals['_MATCHEDORDER']._serialized_end=2984
+  _globals['_CANDLE']._serialized_start=2987
+  _globals['_CANDLE']._serialized_end=4220
 # @@protoc_insertion_point(module_scope)

@@ -3,21 +3,26 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from cqc.assets.v1 import onchain_pb2 as _onchain_pb2
+from cqc.markets.v1 import market_context_pb2 as _market_context_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
+from cqc.markets.v1 import symbol_pb2 as _symbol_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -28,7 +33,7 @@ class _AggressorSide:
 class _AggressorSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AggressorSide.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AGGRESSOR_SIDE_UNSPECIFIED: _AggressorSide.ValueType  # 0
-    """Not determined by the mapping; a consumer must not guess."""
+    """Reported by the venue in words that the mapping cannot interpret; a consumer must not guess."""
     AGGRESSOR_SIDE_BUYER: _AggressorSide.ValueType  # 1
     """The buyer took a resting ask."""
     AGGRESSOR_SIDE_SELLER: _AggressorSide.ValueType  # 2
@@ -42,7 +47,7 @@ class AggressorSide(_AggressorSide, metaclass=_AggressorSideEnumTypeWrapper):
     """Side that crossed the spread in a trade."""
 
 AGGRESSOR_SIDE_UNSPECIFIED: AggressorSide.ValueType  # 0
-"""Not determined by the mapping; a consumer must not guess."""
+"""Reported by the venue in words that the mapping cannot interpret; a consumer must not guess."""
 AGGRESSOR_SIDE_BUYER: AggressorSide.ValueType  # 1
 """The buyer took a resting ask."""
 AGGRESSOR_SIDE_SELLER: AggressorSide.ValueType  # 2
@@ -105,6 +110,38 @@ CALENDAR_INTERVAL_YEAR: CalendarInterval.ValueType  # 3
 """A calendar year in UTC."""
 Global___CalendarInterval: _TypeAlias = CalendarInterval  # noqa: Y015
 
+class _TickDirection:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TickDirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TickDirection.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TICK_DIRECTION_UNSPECIFIED: _TickDirection.ValueType  # 0
+    """Not reported by the venue."""
+    TICK_DIRECTION_PLUS: _TickDirection.ValueType  # 1
+    """Above the previous price."""
+    TICK_DIRECTION_ZERO_PLUS: _TickDirection.ValueType  # 2
+    """Equal to the previous price, and above the last price that differed."""
+    TICK_DIRECTION_MINUS: _TickDirection.ValueType  # 3
+    """Below the previous price."""
+    TICK_DIRECTION_ZERO_MINUS: _TickDirection.ValueType  # 4
+    """Equal to the previous price, and below the last price that differed."""
+
+class TickDirection(_TickDirection, metaclass=_TickDirectionEnumTypeWrapper):
+    """Direction of a trade's price against the trades before it on the same listing."""
+
+TICK_DIRECTION_UNSPECIFIED: TickDirection.ValueType  # 0
+"""Not reported by the venue."""
+TICK_DIRECTION_PLUS: TickDirection.ValueType  # 1
+"""Above the previous price."""
+TICK_DIRECTION_ZERO_PLUS: TickDirection.ValueType  # 2
+"""Equal to the previous price, and above the last price that differed."""
+TICK_DIRECTION_MINUS: TickDirection.ValueType  # 3
+"""Below the previous price."""
+TICK_DIRECTION_ZERO_MINUS: TickDirection.ValueType  # 4
+"""Equal to the previous price, and below the last price that differed."""
+Global___TickDirection: _TypeAlias = TickDirection  # noqa: Y015
+
 class _CandlePriceKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -122,7 +159,7 @@ class _CandlePriceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Candl
     CANDLE_PRICE_KIND_MID: _CandlePriceKind.ValueType  # 4
     """The mean of best bid and ask."""
     CANDLE_PRICE_KIND_PREMIUM: _CandlePriceKind.ValueType  # 5
-    """The premium of the perpetual over its index."""
+    """The premium of the perpetual over its index, as a fraction of the index."""
 
 class CandlePriceKind(_CandlePriceKind, metaclass=_CandlePriceKindEnumTypeWrapper):
     """Kinds of price that a candle follows."""
@@ -138,7 +175,7 @@ CANDLE_PRICE_KIND_INDEX: CandlePriceKind.ValueType  # 3
 CANDLE_PRICE_KIND_MID: CandlePriceKind.ValueType  # 4
 """The mean of best bid and ask."""
 CANDLE_PRICE_KIND_PREMIUM: CandlePriceKind.ValueType  # 5
-"""The premium of the perpetual over its index."""
+"""The premium of the perpetual over its index, as a fraction of the index."""
 Global___CandlePriceKind: _TypeAlias = CandlePriceKind  # noqa: Y015
 
 @_typing.final
@@ -147,54 +184,92 @@ class Trade(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TRADE_ID_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
-    QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
     QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
+    BASE_QUANTITY_FIELD_NUMBER: _builtins.int
+    QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
     AGGRESSOR_FIELD_NUMBER: _builtins.int
-    RAW_SIDE_FIELD_NUMBER: _builtins.int
+    RAW_AGGRESSOR_FIELD_NUMBER: _builtins.int
+    TICK_DIRECTION_FIELD_NUMBER: _builtins.int
+    RAW_TICK_DIRECTION_FIELD_NUMBER: _builtins.int
     FIRST_TRADE_ID_FIELD_NUMBER: _builtins.int
     LAST_TRADE_ID_FIELD_NUMBER: _builtins.int
     MAKER_ORDER_ID_FIELD_NUMBER: _builtins.int
     TAKER_ORDER_ID_FIELD_NUMBER: _builtins.int
     TAKER_ORDER_TYPE_FIELD_NUMBER: _builtins.int
     RAW_TAKER_ORDER_TYPE_FIELD_NUMBER: _builtins.int
+    MAKER_ORDER_FIELD_NUMBER: _builtins.int
+    TAKER_ORDER_FIELD_NUMBER: _builtins.int
     LIQUIDATION_FIELD_NUMBER: _builtins.int
     BLOCK_FIELD_NUMBER: _builtins.int
-    MARK_PRICE_FIELD_NUMBER: _builtins.int
-    INDEX_PRICE_FIELD_NUMBER: _builtins.int
+    BLOCK_TRADE_ID_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
+    COMBO_TRADE_ID_FIELD_NUMBER: _builtins.int
+    MARKET_CONTEXT_FIELD_NUMBER: _builtins.int
+    RAW_CONDITIONS_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     ONCHAIN_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
-    RAW_CONDITIONS_FIELD_NUMBER: _builtins.int
-    MAKER_ORDER_FIELD_NUMBER: _builtins.int
-    TAKER_ORDER_FIELD_NUMBER: _builtins.int
     trade_id: _builtins.str
     """The venue's id of the trade, unique within the listing. Absent if the venue provides none, as in the trades of
     Kraken's first websocket version; a mapping must not make one up.
     """
     venue_symbol_id: _builtins.str
-    """Listing on which the trade took place."""
+    """Listing on which the trade took place. Absent if the registry does not know the listing."""
     price: _builtins.str
-    """Price in quote units, exactly as the venue wrote it."""
+    """Price in quote units per unit of the listing's base, exactly as the venue wrote it. Negative prices exist for
+    spreads.
+    """
     quantity: _builtins.str
     """Quantity traded, in `quantity_unit`."""
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of `quantity`."""
+    contracts: _builtins.str
+    """Quantity traded in contracts, from venues that report it beside `quantity`. Absent elsewhere; never computed."""
+    base_quantity: _builtins.str
+    """Quantity traded in base units, from venues that report it beside `quantity`. Absent elsewhere; never computed."""
     quote_quantity: _builtins.str
     """Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
     because the venue's figure may be rounded.
     """
-    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """Unit of `quantity`."""
     aggressor: Global___AggressorSide.ValueType
     """Side that crossed the spread. Coinbase reports the maker's side in its matches, and Binance whether the buyer was
     the maker; a mapping converts both.
     """
-    raw_side: _builtins.str
-    """The venue's own value for the side. Empty if the venue has none."""
+    raw_aggressor: _builtins.str
+    """The venue's own value for `aggressor`. Empty if the venue has none."""
+    tick_direction: Global___TickDirection.ValueType
+    """Direction of the price against the trades before."""
+    raw_tick_direction: _builtins.str
+    """The venue's own value for `tick_direction`. Empty if the venue has none."""
     first_trade_id: _builtins.str
     """Id of the first individual trade in an aggregated one. Absent if the trade is not aggregated."""
     last_trade_id: _builtins.str
@@ -211,17 +286,49 @@ class Trade(_message.Message):
     """Whether the trade closed a position by force. Absent if the venue does not report it."""
     block: _builtins.bool
     """Whether the trade was negotiated away from the book. Absent if the venue does not report it."""
-    mark_price: _builtins.str
-    """Mark price at the time of the trade, in quote units. Absent if the venue does not report it."""
-    index_price: _builtins.str
-    """Index price at the time of the trade, in quote units. Absent if the venue does not report it."""
-    sequence: _builtins.int
-    """The venue's number of the trade in its stream. Absent if the venue does not number trades."""
+    block_trade_id: _builtins.str
+    """The venue's id of the block, which may consist of several trades. Absent if the trade is not part of one, or if the
+    venue does not report it.
+    """
+    combo_trade_id: _builtins.str
+    """The venue's id of the combination's trade to which this trade of a leg belongs. Absent if there is none, or if the
+    venue does not report it.
+    """
     raw_conditions: _builtins.str
     """The venue's remarks on the trade. Empty if the venue has none."""
+    sequence: _builtins.int
+    """The venue's number of the trade in its stream. Absent if the venue does not number trades."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def maker_order(self) -> Global___MatchedOrder:
+        """Maker order, from venues that publish it. Absent elsewhere."""
+
+    @_builtins.property
+    def taker_order(self) -> Global___MatchedOrder:
+        """Taker order, from venues that publish it. Absent elsewhere."""
+
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TradeLeg]:
+        """Legs of the trade of a combination, in the venue's order. Empty if the listing is not a combination, or if the
+        venue does not report them.
+        """
+
+    @_builtins.property
+    def market_context(self) -> _market_context_pb2.MarketContext:
+        """Prices and volatilities that the venue states with the trade. Absent if the venue states none."""
+
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """Transaction of a trade on a chain. Absent for other trades."""
+        """Transaction or block of a trade on a chain. Absent for other trades."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
@@ -235,62 +342,66 @@ class Trade(_message.Message):
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system received the trade. Always set."""
 
-    @_builtins.property
-    def maker_order(self) -> Global___MatchedOrder:
-        """Maker order, from venues that publish it. Absent elsewhere."""
-
-    @_builtins.property
-    def taker_order(self) -> Global___MatchedOrder:
-        """Taker order, from venues that publish it. Absent elsewhere."""
-
     def __init__(
         self,
         *,
         trade_id: _builtins.str | None = ...,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         price: _builtins.str = ...,
         quantity: _builtins.str = ...,
-        quote_quantity: _builtins.str | None = ...,
         quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        contracts: _builtins.str | None = ...,
+        base_quantity: _builtins.str | None = ...,
+        quote_quantity: _builtins.str | None = ...,
         aggressor: Global___AggressorSide.ValueType = ...,
-        raw_side: _builtins.str = ...,
+        raw_aggressor: _builtins.str = ...,
+        tick_direction: Global___TickDirection.ValueType = ...,
+        raw_tick_direction: _builtins.str = ...,
         first_trade_id: _builtins.str | None = ...,
         last_trade_id: _builtins.str | None = ...,
         maker_order_id: _builtins.str | None = ...,
         taker_order_id: _builtins.str | None = ...,
         taker_order_type: Global___TakerOrderType.ValueType = ...,
         raw_taker_order_type: _builtins.str = ...,
+        maker_order: Global___MatchedOrder | None = ...,
+        taker_order: Global___MatchedOrder | None = ...,
         liquidation: _builtins.bool | None = ...,
         block: _builtins.bool | None = ...,
-        mark_price: _builtins.str | None = ...,
-        index_price: _builtins.str | None = ...,
+        block_trade_id: _builtins.str | None = ...,
+        legs: _abc.Iterable[Global___TradeLeg] | None = ...,
+        combo_trade_id: _builtins.str | None = ...,
+        market_context: _market_context_pb2.MarketContext | None = ...,
+        raw_conditions: _builtins.str = ...,
         sequence: _builtins.int | None = ...,
         onchain: _onchain_pb2.OnchainRef | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
-        raw_conditions: _builtins.str = ...,
-        maker_order: Global___MatchedOrder | None = ...,
-        taker_order: Global___MatchedOrder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order", b"maker_order", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "published_at", b"published_at", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "sequence", b"sequence", "taker_order", b"taker_order", "taker_order_id", b"taker_order_id", "timestamp", b"timestamp", "trade_id", b"trade_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_quantity", b"_base_quantity", "_block", b"_block", "_block_trade_id", b"_block_trade_id", "_combo_trade_id", b"_combo_trade_id", "_contracts", b"_contracts", "_first_trade_id", b"_first_trade_id", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "_venue_symbol_id", b"_venue_symbol_id", "base_quantity", b"base_quantity", "block", b"block", "block_trade_id", b"block_trade_id", "combo_trade_id", b"combo_trade_id", "contracts", b"contracts", "first_trade_id", b"first_trade_id", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order", b"maker_order", "maker_order_id", b"maker_order_id", "market_context", b"market_context", "native_listing", b"native_listing", "onchain", b"onchain", "published_at", b"published_at", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "sequence", b"sequence", "taker_order", b"taker_order", "taker_order_id", b"taker_order_id", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_first_trade_id", b"_first_trade_id", "_index_price", b"_index_price", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_mark_price", b"_mark_price", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "aggressor", b"aggressor", "block", b"block", "first_trade_id", b"first_trade_id", "index_price", b"index_price", "last_trade_id", b"last_trade_id", "liquidation", b"liquidation", "maker_order", b"maker_order", "maker_order_id", b"maker_order_id", "mark_price", b"mark_price", "onchain", b"onchain", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_conditions", b"raw_conditions", "raw_side", b"raw_side", "raw_taker_order_type", b"raw_taker_order_type", "received_at", b"received_at", "sequence", b"sequence", "taker_order", b"taker_order", "taker_order_id", b"taker_order_id", "taker_order_type", b"taker_order_type", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_quantity", b"_base_quantity", "_block", b"_block", "_block_trade_id", b"_block_trade_id", "_combo_trade_id", b"_combo_trade_id", "_contracts", b"_contracts", "_first_trade_id", b"_first_trade_id", "_last_trade_id", b"_last_trade_id", "_liquidation", b"_liquidation", "_maker_order_id", b"_maker_order_id", "_quote_quantity", b"_quote_quantity", "_sequence", b"_sequence", "_taker_order_id", b"_taker_order_id", "_trade_id", b"_trade_id", "_venue_symbol_id", b"_venue_symbol_id", "aggressor", b"aggressor", "base_quantity", b"base_quantity", "block", b"block", "block_trade_id", b"block_trade_id", "combo_trade_id", b"combo_trade_id", "contracts", b"contracts", "first_trade_id", b"first_trade_id", "last_trade_id", b"last_trade_id", "legs", b"legs", "liquidation", b"liquidation", "maker_order", b"maker_order", "maker_order_id", b"maker_order_id", "market_context", b"market_context", "native_listing", b"native_listing", "onchain", b"onchain", "price", b"price", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_aggressor", b"raw_aggressor", "raw_conditions", b"raw_conditions", "raw_taker_order_type", b"raw_taker_order_type", "raw_tick_direction", b"raw_tick_direction", "received_at", b"received_at", "sequence", b"sequence", "taker_order", b"taker_order", "taker_order_id", b"taker_order_id", "taker_order_type", b"taker_order_type", "tick_direction", b"tick_direction", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__base_quantity: _TypeAlias = _typing.Literal["base_quantity"]  # noqa: Y015
+    _WhichOneofArgType__base_quantity: _TypeAlias = _typing.Literal["_base_quantity", b"_base_quantity"]  # noqa: Y015
     _WhichOneofReturnType__block: _TypeAlias = _typing.Literal["block"]  # noqa: Y015
     _WhichOneofArgType__block: _TypeAlias = _typing.Literal["_block", b"_block"]  # noqa: Y015
+    _WhichOneofReturnType__block_trade_id: _TypeAlias = _typing.Literal["block_trade_id"]  # noqa: Y015
+    _WhichOneofArgType__block_trade_id: _TypeAlias = _typing.Literal["_block_trade_id", b"_block_trade_id"]  # noqa: Y015
+    _WhichOneofReturnType__combo_trade_id: _TypeAlias = _typing.Literal["combo_trade_id"]  # noqa: Y015
+    _WhichOneofArgType__combo_trade_id: _TypeAlias = _typing.Literal["_combo_trade_id", b"_combo_trade_id"]  # noqa: Y015
+    _WhichOneofReturnType__contracts: _TypeAlias = _typing.Literal["contracts"]  # noqa: Y015
+    _WhichOneofArgType__contracts: _TypeAlias = _typing.Literal["_contracts", b"_contracts"]  # noqa: Y015
     _WhichOneofReturnType__first_trade_id: _TypeAlias = _typing.Literal["first_trade_id"]  # noqa: Y015
     _WhichOneofArgType__first_trade_id: _TypeAlias = _typing.Literal["_first_trade_id", b"_first_trade_id"]  # noqa: Y015
-    _WhichOneofReturnType__index_price: _TypeAlias = _typing.Literal["index_price"]  # noqa: Y015
-    _WhichOneofArgType__index_price: _TypeAlias = _typing.Literal["_index_price", b"_index_price"]  # noqa: Y015
     _WhichOneofReturnType__last_trade_id: _TypeAlias = _typing.Literal["last_trade_id"]  # noqa: Y015
     _WhichOneofArgType__last_trade_id: _TypeAlias = _typing.Literal["_last_trade_id", b"_last_trade_id"]  # noqa: Y015
     _WhichOneofReturnType__liquidation: _TypeAlias = _typing.Literal["liquidation"]  # noqa: Y015
     _WhichOneofArgType__liquidation: _TypeAlias = _typing.Literal["_liquidation", b"_liquidation"]  # noqa: Y015
     _WhichOneofReturnType__maker_order_id: _TypeAlias = _typing.Literal["maker_order_id"]  # noqa: Y015
     _WhichOneofArgType__maker_order_id: _TypeAlias = _typing.Literal["_maker_order_id", b"_maker_order_id"]  # noqa: Y015
-    _WhichOneofReturnType__mark_price: _TypeAlias = _typing.Literal["mark_price"]  # noqa: Y015
-    _WhichOneofArgType__mark_price: _TypeAlias = _typing.Literal["_mark_price", b"_mark_price"]  # noqa: Y015
     _WhichOneofReturnType__quote_quantity: _TypeAlias = _typing.Literal["quote_quantity"]  # noqa: Y015
     _WhichOneofArgType__quote_quantity: _TypeAlias = _typing.Literal["_quote_quantity", b"_quote_quantity"]  # noqa: Y015
     _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
@@ -299,20 +410,26 @@ class Trade(_message.Message):
     _WhichOneofArgType__taker_order_id: _TypeAlias = _typing.Literal["_taker_order_id", b"_taker_order_id"]  # noqa: Y015
     _WhichOneofReturnType__trade_id: _TypeAlias = _typing.Literal["trade_id"]  # noqa: Y015
     _WhichOneofArgType__trade_id: _TypeAlias = _typing.Literal["_trade_id", b"_trade_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_quantity) -> _WhichOneofReturnType__base_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__block) -> _WhichOneofReturnType__block | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_trade_id) -> _WhichOneofReturnType__first_trade_id | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__block_trade_id) -> _WhichOneofReturnType__block_trade_id | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__index_price) -> _WhichOneofReturnType__index_price | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__combo_trade_id) -> _WhichOneofReturnType__combo_trade_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contracts) -> _WhichOneofReturnType__contracts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_trade_id) -> _WhichOneofReturnType__first_trade_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_trade_id) -> _WhichOneofReturnType__last_trade_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation) -> _WhichOneofReturnType__liquidation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maker_order_id) -> _WhichOneofReturnType__maker_order_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__mark_price) -> _WhichOneofReturnType__mark_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_quantity) -> _WhichOneofReturnType__quote_quantity | None: ...
     @_typing.overload
@@ -321,8 +438,95 @@ class Trade(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taker_order_id) -> _WhichOneofReturnType__taker_order_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_id) -> _WhichOneofReturnType__trade_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___Trade: _TypeAlias = Trade  # noqa: Y015
+
+@_typing.final
+class TradeLeg(_message.Message):
+    """One leg of the trade of a combination."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRADE_ID_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    RAW_SIDE_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
+    MARKET_CONTEXT_FIELD_NUMBER: _builtins.int
+    trade_id: _builtins.str
+    """The venue's id of the leg's own trade. Absent if the venue does not report it."""
+    venue_symbol_id: _builtins.str
+    """Listing of the leg. Absent if the registry does not know the listing."""
+    side: _symbol_pb2.LegSide.ValueType
+    """Side on which the aggressor of the combination traded the leg."""
+    raw_side: _builtins.str
+    """The venue's own value for `side`. Empty if the venue has none."""
+    price: _builtins.str
+    """Price of the leg, in quote units of the leg's listing. Absent if the venue does not report it."""
+    quantity: _builtins.str
+    """Quantity of the leg, in `quantity_unit`, zero or greater: `side` has the direction. Absent if the venue does not
+    report it.
+    """
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of `quantity`."""
+    contracts: _builtins.str
+    """Quantity of the leg in contracts, from venues that report it beside `quantity`. Absent elsewhere; never computed."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def market_context(self) -> _market_context_pb2.MarketContext:
+        """Prices and volatilities of the leg. Absent if the venue states none."""
+
+    def __init__(
+        self,
+        *,
+        trade_id: _builtins.str | None = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        side: _symbol_pb2.LegSide.ValueType = ...,
+        raw_side: _builtins.str = ...,
+        price: _builtins.str | None = ...,
+        quantity: _builtins.str | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        contracts: _builtins.str | None = ...,
+        market_context: _market_context_pb2.MarketContext | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_contracts", b"_contracts", "_price", b"_price", "_quantity", b"_quantity", "_trade_id", b"_trade_id", "_venue_symbol_id", b"_venue_symbol_id", "contracts", b"contracts", "market_context", b"market_context", "native_listing", b"native_listing", "price", b"price", "quantity", b"quantity", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_contracts", b"_contracts", "_price", b"_price", "_quantity", b"_quantity", "_trade_id", b"_trade_id", "_venue_symbol_id", b"_venue_symbol_id", "contracts", b"contracts", "market_context", b"market_context", "native_listing", b"native_listing", "price", b"price", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_side", b"raw_side", "side", b"side", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__contracts: _TypeAlias = _typing.Literal["contracts"]  # noqa: Y015
+    _WhichOneofArgType__contracts: _TypeAlias = _typing.Literal["_contracts", b"_contracts"]  # noqa: Y015
+    _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
+    _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__trade_id: _TypeAlias = _typing.Literal["trade_id"]  # noqa: Y015
+    _WhichOneofArgType__trade_id: _TypeAlias = _typing.Literal["_trade_id", b"_trade_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contracts) -> _WhichOneofReturnType__contracts | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_id) -> _WhichOneofReturnType__trade_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+
+Global___TradeLeg: _TypeAlias = TradeLeg  # noqa: Y015
 
 @_typing.final
 class MatchedOrder(_message.Message):
@@ -355,7 +559,9 @@ class MatchedOrder(_message.Message):
     filled: _builtins.bool
     """Whether the trade filled the order completely. Absent if the venue does not report it."""
     reduced_quantity: _builtins.str
-    """Quantity by which the venue reduced the order. Absent if the venue did not reduce it, or does not report it."""
+    """Quantity by which the venue reduced the order, in the trade's quantity unit. Absent if the venue did not reduce it,
+    or does not report it.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When the order was placed. Absent if the venue does not report it."""
@@ -414,14 +620,18 @@ class Candle(_message.Message):
     """Open, high, low, close and volume of an interval.
 
     An interval without trades has a candle only if the venue produces one; its prices are then those that the venue
-    states.
+    states. The key is the listing, the length, `price_kind` and `open_time`: a candle with the same key replaces an
+    earlier one. The candle of an index names the listing of the index itself, such as `deribit:BTC-USD-INDEX`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     CALENDAR_INTERVAL_FIELD_NUMBER: _builtins.int
+    PRICE_KIND_FIELD_NUMBER: _builtins.int
+    RAW_PRICE_KIND_FIELD_NUMBER: _builtins.int
     OPEN_TIME_FIELD_NUMBER: _builtins.int
     CLOSE_TIME_FIELD_NUMBER: _builtins.int
     OPEN_FIELD_NUMBER: _builtins.int
@@ -430,39 +640,47 @@ class Candle(_message.Message):
     CLOSE_FIELD_NUMBER: _builtins.int
     VOLUME_FIELD_NUMBER: _builtins.int
     VOLUME_UNIT_FIELD_NUMBER: _builtins.int
+    BASE_VOLUME_FIELD_NUMBER: _builtins.int
     QUOTE_VOLUME_FIELD_NUMBER: _builtins.int
-    TAKER_BUY_BASE_VOLUME_FIELD_NUMBER: _builtins.int
+    TAKER_BUY_VOLUME_FIELD_NUMBER: _builtins.int
     TAKER_BUY_QUOTE_VOLUME_FIELD_NUMBER: _builtins.int
     TRADE_COUNT_FIELD_NUMBER: _builtins.int
     FIRST_TRADE_ID_FIELD_NUMBER: _builtins.int
     LAST_TRADE_ID_FIELD_NUMBER: _builtins.int
     VWAP_FIELD_NUMBER: _builtins.int
     CLOSED_FIELD_NUMBER: _builtins.int
-    PRICE_KIND_FIELD_NUMBER: _builtins.int
     PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing whose trades or prices the candle summarizes."""
+    """Listing whose trades or prices the candle summarizes. Absent if the registry does not know the listing."""
     calendar_interval: Global___CalendarInterval.ValueType
     """Span of the calendar, such as a month."""
+    price_kind: Global___CandlePriceKind.ValueType
+    """Kind of price that the candle follows."""
+    raw_price_kind: _builtins.str
+    """The venue's own value for `price_kind`. Empty if the venue has none."""
     open: _builtins.str
-    """First price, in quote units."""
+    """First price, in quote units per unit of the listing's base; for an index that is no price, in the units of the
+    index; for a premium, a fraction.
+    """
     high: _builtins.str
-    """Highest price, in quote units."""
+    """Highest price, in the units of `open`."""
     low: _builtins.str
-    """Lowest price, in quote units."""
+    """Lowest price, in the units of `open`."""
     close: _builtins.str
-    """Last price, in quote units. While the candle is open, the latest price."""
+    """Last price, in the units of `open`. While the candle is open, the latest price."""
     volume: _builtins.str
     """Quantity traded, in `volume_unit`. Absent for prices that are not traded, such as an index."""
     volume_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of `volume`."""
+    base_volume: _builtins.str
+    """Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed."""
     quote_volume: _builtins.str
     """Quantity traded, in quote units. Absent if the venue does not report it."""
-    taker_buy_base_volume: _builtins.str
-    """Part of `volume` in which the buyer was the aggressor. Absent if the venue does not report it."""
+    taker_buy_volume: _builtins.str
+    """Part of `volume` in which the buyer was the aggressor, in `volume_unit`. Absent if the venue does not report it."""
     taker_buy_quote_volume: _builtins.str
-    """Part of the quote volume in which the buyer was the aggressor, in quote units. Absent if the venue does not report
+    """Part of `quote_volume` in which the buyer was the aggressor, in quote units. Absent if the venue does not report
     it.
     """
     trade_count: _builtins.int
@@ -475,8 +693,12 @@ class Candle(_message.Message):
     """Volume-weighted average price as the venue reports it, in quote units. Absent if the venue does not report it."""
     closed: _builtins.bool
     """Whether the candle is final. Absent if the venue does not report it."""
-    price_kind: Global___CandlePriceKind.ValueType
-    """Kind of price that the candle follows."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
         """Fixed span, such as 60 seconds; greater than zero."""
@@ -502,9 +724,12 @@ class Candle(_message.Message):
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         interval: _duration_pb2.Duration | None = ...,
         calendar_interval: Global___CalendarInterval.ValueType = ...,
+        price_kind: Global___CandlePriceKind.ValueType = ...,
+        raw_price_kind: _builtins.str = ...,
         open_time: _timestamp_pb2.Timestamp | None = ...,
         close_time: _timestamp_pb2.Timestamp | None = ...,
         open: _builtins.str = ...,
@@ -513,22 +738,24 @@ class Candle(_message.Message):
         close: _builtins.str = ...,
         volume: _builtins.str | None = ...,
         volume_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        base_volume: _builtins.str | None = ...,
         quote_volume: _builtins.str | None = ...,
-        taker_buy_base_volume: _builtins.str | None = ...,
+        taker_buy_volume: _builtins.str | None = ...,
         taker_buy_quote_volume: _builtins.str | None = ...,
         trade_count: _builtins.int | None = ...,
         first_trade_id: _builtins.str | None = ...,
         last_trade_id: _builtins.str | None = ...,
         vwap: _builtins.str | None = ...,
         closed: _builtins.bool | None = ...,
-        price_kind: Global___CandlePriceKind.ValueType = ...,
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_closed", b"_closed", "_first_trade_id", b"_first_trade_id", "_last_trade_id", b"_last_trade_id", "_quote_volume", b"_quote_volume", "_taker_buy_base_volume", b"_taker_buy_base_volume", "_taker_buy_quote_volume", b"_taker_buy_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "calendar_interval", b"calendar_interval", "close_time", b"close_time", "closed", b"closed", "first_trade_id", b"first_trade_id", "interval", b"interval", "last_trade_id", b"last_trade_id", "length", b"length", "open_time", b"open_time", "published_at", b"published_at", "quote_volume", b"quote_volume", "received_at", b"received_at", "taker_buy_base_volume", b"taker_buy_base_volume", "taker_buy_quote_volume", b"taker_buy_quote_volume", "trade_count", b"trade_count", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_volume", b"_base_volume", "_closed", b"_closed", "_first_trade_id", b"_first_trade_id", "_last_trade_id", b"_last_trade_id", "_quote_volume", b"_quote_volume", "_taker_buy_quote_volume", b"_taker_buy_quote_volume", "_taker_buy_volume", b"_taker_buy_volume", "_trade_count", b"_trade_count", "_venue_symbol_id", b"_venue_symbol_id", "_volume", b"_volume", "_vwap", b"_vwap", "base_volume", b"base_volume", "calendar_interval", b"calendar_interval", "close_time", b"close_time", "closed", b"closed", "first_trade_id", b"first_trade_id", "interval", b"interval", "last_trade_id", b"last_trade_id", "length", b"length", "native_listing", b"native_listing", "open_time", b"open_time", "published_at", b"published_at", "quote_volume", b"quote_volume", "received_at", b"received_at", "taker_buy_quote_volume", b"taker_buy_quote_volume", "taker_buy_volume", b"taker_buy_volume", "trade_count", b"trade_count", "venue_symbol_id", b"venue_symbol_id", "volume", b"volume", "vwap", b"vwap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_closed", b"_closed", "_first_trade_id", b"_first_trade_id", "_last_trade_id", b"_last_trade_id", "_quote_volume", b"_quote_volume", "_taker_buy_base_volume", b"_taker_buy_base_volume", "_taker_buy_quote_volume", b"_taker_buy_quote_volume", "_trade_count", b"_trade_count", "_volume", b"_volume", "_vwap", b"_vwap", "calendar_interval", b"calendar_interval", "close", b"close", "close_time", b"close_time", "closed", b"closed", "first_trade_id", b"first_trade_id", "high", b"high", "interval", b"interval", "last_trade_id", b"last_trade_id", "length", b"length", "low", b"low", "open", b"open", "open_time", b"open_time", "price_kind", b"price_kind", "published_at", b"published_at", "quote_volume", b"quote_volume", "received_at", b"received_at", "taker_buy_base_volume", b"taker_buy_base_volume", "taker_buy_quote_volume", b"taker_buy_quote_volume", "trade_count", b"trade_count", "venue_symbol_id", b"venue_symbol_id", "volume", b"volume", "volume_unit", b"volume_unit", "vwap", b"vwap"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_volume", b"_base_volume", "_closed", b"_closed", "_first_trade_id", b"_first_trade_id", "_last_trade_id", b"_last_trade_id", "_quote_volume", b"_quote_volume", "_taker_buy_quote_volume", b"_taker_buy_quote_volume", "_taker_buy_volume", b"_taker_buy_volume", "_trade_count", b"_trade_count", "_venue_symbol_id", b"_venue_symbol_id", "_volume", b"_volume", "_vwap", b"_vwap", "base_volume", b"base_volume", "calendar_interval", b"calendar_interval", "close", b"close", "close_time", b"close_time", "closed", b"closed", "first_trade_id", b"first_trade_id", "high", b"high", "interval", b"interval", "last_trade_id", b"last_trade_id", "length", b"length", "low", b"low", "native_listing", b"native_listing", "open", b"open", "open_time", b"open_time", "price_kind", b"price_kind", "published_at", b"published_at", "quote_volume", b"quote_volume", "raw_price_kind", b"raw_price_kind", "received_at", b"received_at", "taker_buy_quote_volume", b"taker_buy_quote_volume", "taker_buy_volume", b"taker_buy_volume", "trade_count", b"trade_count", "venue_symbol_id", b"venue_symbol_id", "volume", b"volume", "volume_unit", b"volume_unit", "vwap", b"vwap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__base_volume: _TypeAlias = _typing.Literal["base_volume"]  # noqa: Y015
+    _WhichOneofArgType__base_volume: _TypeAlias = _typing.Literal["_base_volume", b"_base_volume"]  # noqa: Y015
     _WhichOneofReturnType__closed: _TypeAlias = _typing.Literal["closed"]  # noqa: Y015
     _WhichOneofArgType__closed: _TypeAlias = _typing.Literal["_closed", b"_closed"]  # noqa: Y015
     _WhichOneofReturnType__first_trade_id: _TypeAlias = _typing.Literal["first_trade_id"]  # noqa: Y015
@@ -537,18 +764,22 @@ class Candle(_message.Message):
     _WhichOneofArgType__last_trade_id: _TypeAlias = _typing.Literal["_last_trade_id", b"_last_trade_id"]  # noqa: Y015
     _WhichOneofReturnType__quote_volume: _TypeAlias = _typing.Literal["quote_volume"]  # noqa: Y015
     _WhichOneofArgType__quote_volume: _TypeAlias = _typing.Literal["_quote_volume", b"_quote_volume"]  # noqa: Y015
-    _WhichOneofReturnType__taker_buy_base_volume: _TypeAlias = _typing.Literal["taker_buy_base_volume"]  # noqa: Y015
-    _WhichOneofArgType__taker_buy_base_volume: _TypeAlias = _typing.Literal["_taker_buy_base_volume", b"_taker_buy_base_volume"]  # noqa: Y015
     _WhichOneofReturnType__taker_buy_quote_volume: _TypeAlias = _typing.Literal["taker_buy_quote_volume"]  # noqa: Y015
     _WhichOneofArgType__taker_buy_quote_volume: _TypeAlias = _typing.Literal["_taker_buy_quote_volume", b"_taker_buy_quote_volume"]  # noqa: Y015
+    _WhichOneofReturnType__taker_buy_volume: _TypeAlias = _typing.Literal["taker_buy_volume"]  # noqa: Y015
+    _WhichOneofArgType__taker_buy_volume: _TypeAlias = _typing.Literal["_taker_buy_volume", b"_taker_buy_volume"]  # noqa: Y015
     _WhichOneofReturnType__trade_count: _TypeAlias = _typing.Literal["trade_count"]  # noqa: Y015
     _WhichOneofArgType__trade_count: _TypeAlias = _typing.Literal["_trade_count", b"_trade_count"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     _WhichOneofReturnType__volume: _TypeAlias = _typing.Literal["volume"]  # noqa: Y015
     _WhichOneofArgType__volume: _TypeAlias = _typing.Literal["_volume", b"_volume"]  # noqa: Y015
     _WhichOneofReturnType__vwap: _TypeAlias = _typing.Literal["vwap"]  # noqa: Y015
     _WhichOneofArgType__vwap: _TypeAlias = _typing.Literal["_vwap", b"_vwap"]  # noqa: Y015
     _WhichOneofReturnType_length: _TypeAlias = _typing.Literal["interval", "calendar_interval"]  # noqa: Y015
     _WhichOneofArgType_length: _TypeAlias = _typing.Literal["length", b"length"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_volume) -> _WhichOneofReturnType__base_volume | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__closed) -> _WhichOneofReturnType__closed | None: ...
     @_typing.overload
@@ -558,11 +789,13 @@ class Candle(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_volume) -> _WhichOneofReturnType__quote_volume | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__taker_buy_base_volume) -> _WhichOneofReturnType__taker_buy_base_volume | None: ...
-    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taker_buy_quote_volume) -> _WhichOneofReturnType__taker_buy_quote_volume | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__taker_buy_volume) -> _WhichOneofReturnType__taker_buy_volume | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_count) -> _WhichOneofReturnType__trade_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__volume) -> _WhichOneofReturnType__volume | None: ...
     @_typing.overload

@@ -18,7 +18,38 @@ from .position_pb2 import EXPOSURE_DIMENSION_UNSPECIFIED as EXPOSURE_DIMENSION_U
 from .position_pb2 import EXPOSURE_DIMENSION_VENUE as EXPOSURE_DIMENSION_VENUE
 from .position_pb2 import Exposure as Exposure
 from .position_pb2 import ExposureDimension as ExposureDimension
+from .position_pb2 import POSITION_STATUS_CLOSED as POSITION_STATUS_CLOSED
+from .position_pb2 import POSITION_STATUS_DELEVERAGED as POSITION_STATUS_DELEVERAGED
+from .position_pb2 import POSITION_STATUS_LIQUIDATED as POSITION_STATUS_LIQUIDATED
+from .position_pb2 import POSITION_STATUS_LIQUIDATING as POSITION_STATUS_LIQUIDATING
+from .position_pb2 import POSITION_STATUS_OPEN as POSITION_STATUS_OPEN
+from .position_pb2 import POSITION_STATUS_UNSPECIFIED as POSITION_STATUS_UNSPECIFIED
 from .position_pb2 import Position as Position
+from .position_pb2 import PositionGreeks as PositionGreeks
+from .position_pb2 import PositionStatus as PositionStatus
+from .risk_limit_pb2 import RISK_ACTION_ALERT as RISK_ACTION_ALERT
+from .risk_limit_pb2 import RISK_ACTION_HALT as RISK_ACTION_HALT
+from .risk_limit_pb2 import RISK_ACTION_REDUCE_ONLY as RISK_ACTION_REDUCE_ONLY
+from .risk_limit_pb2 import RISK_ACTION_REJECT as RISK_ACTION_REJECT
+from .risk_limit_pb2 import RISK_ACTION_UNSPECIFIED as RISK_ACTION_UNSPECIFIED
+from .risk_limit_pb2 import RISK_METRIC_CONCENTRATION as RISK_METRIC_CONCENTRATION
+from .risk_limit_pb2 import RISK_METRIC_DAILY_LOSS as RISK_METRIC_DAILY_LOSS
+from .risk_limit_pb2 import RISK_METRIC_DRAWDOWN as RISK_METRIC_DRAWDOWN
+from .risk_limit_pb2 import RISK_METRIC_GROSS_EXPOSURE as RISK_METRIC_GROSS_EXPOSURE
+from .risk_limit_pb2 import RISK_METRIC_LEVERAGE as RISK_METRIC_LEVERAGE
+from .risk_limit_pb2 import RISK_METRIC_NET_EXPOSURE as RISK_METRIC_NET_EXPOSURE
+from .risk_limit_pb2 import RISK_METRIC_OPEN_ORDERS as RISK_METRIC_OPEN_ORDERS
+from .risk_limit_pb2 import RISK_METRIC_OPTION_PREMIUM as RISK_METRIC_OPTION_PREMIUM
+from .risk_limit_pb2 import RISK_METRIC_OPTION_UNDERLYING as RISK_METRIC_OPTION_UNDERLYING
+from .risk_limit_pb2 import RISK_METRIC_ORDER_NOTIONAL as RISK_METRIC_ORDER_NOTIONAL
+from .risk_limit_pb2 import RISK_METRIC_ORDER_QUANTITY as RISK_METRIC_ORDER_QUANTITY
+from .risk_limit_pb2 import RISK_METRIC_ORDER_RATE as RISK_METRIC_ORDER_RATE
+from .risk_limit_pb2 import RISK_METRIC_POSITION_SIZE as RISK_METRIC_POSITION_SIZE
+from .risk_limit_pb2 import RISK_METRIC_PRICE_DEVIATION_BPS as RISK_METRIC_PRICE_DEVIATION_BPS
+from .risk_limit_pb2 import RISK_METRIC_UNSPECIFIED as RISK_METRIC_UNSPECIFIED
+from .risk_limit_pb2 import RiskAction as RiskAction
+from .risk_limit_pb2 import RiskLimit as RiskLimit
+from .risk_limit_pb2 import RiskMetric as RiskMetric
 from .transaction_pb2 import COST_BASIS_METHOD_AVERAGE as COST_BASIS_METHOD_AVERAGE
 from .transaction_pb2 import COST_BASIS_METHOD_FIFO as COST_BASIS_METHOD_FIFO
 from .transaction_pb2 import COST_BASIS_METHOD_HIFO as COST_BASIS_METHOD_HIFO
@@ -27,6 +58,7 @@ from .transaction_pb2 import COST_BASIS_METHOD_SPECIFIC as COST_BASIS_METHOD_SPE
 from .transaction_pb2 import COST_BASIS_METHOD_UNSPECIFIED as COST_BASIS_METHOD_UNSPECIFIED
 from .transaction_pb2 import CostBasisMethod as CostBasisMethod
 from .transaction_pb2 import Lot as Lot
+from .transaction_pb2 import LotSelection as LotSelection
 from .transaction_pb2 import PnL as PnL
 from .transaction_pb2 import TRANSACTION_TYPE_ADJUSTMENT as TRANSACTION_TYPE_ADJUSTMENT
 from .transaction_pb2 import TRANSACTION_TYPE_DEPOSIT as TRANSACTION_TYPE_DEPOSIT
@@ -41,6 +73,7 @@ from .transaction_pb2 import TRANSACTION_TYPE_TRADE as TRANSACTION_TYPE_TRADE
 from .transaction_pb2 import TRANSACTION_TYPE_TRANSFER as TRANSACTION_TYPE_TRANSFER
 from .transaction_pb2 import TRANSACTION_TYPE_UNSPECIFIED as TRANSACTION_TYPE_UNSPECIFIED
 from .transaction_pb2 import TRANSACTION_TYPE_WITHDRAWAL as TRANSACTION_TYPE_WITHDRAWAL
+from .transaction_pb2 import TradeTerms as TradeTerms
 from .transaction_pb2 import Transaction as Transaction
 from .transaction_pb2 import TransactionLeg as TransactionLeg
 from .transaction_pb2 import TransactionType as TransactionType
@@ -70,13 +103,45 @@ __all__ = (
     "Exposure",
     "ExposureDimension",
     "Lot",
+    "LotSelection",
     "PORTFOLIO_STATUS_ACTIVE",
     "PORTFOLIO_STATUS_ARCHIVED",
     "PORTFOLIO_STATUS_UNSPECIFIED",
+    "POSITION_STATUS_CLOSED",
+    "POSITION_STATUS_DELEVERAGED",
+    "POSITION_STATUS_LIQUIDATED",
+    "POSITION_STATUS_LIQUIDATING",
+    "POSITION_STATUS_OPEN",
+    "POSITION_STATUS_UNSPECIFIED",
     "PnL",
     "Portfolio",
     "PortfolioStatus",
     "Position",
+    "PositionGreeks",
+    "PositionStatus",
+    "RISK_ACTION_ALERT",
+    "RISK_ACTION_HALT",
+    "RISK_ACTION_REDUCE_ONLY",
+    "RISK_ACTION_REJECT",
+    "RISK_ACTION_UNSPECIFIED",
+    "RISK_METRIC_CONCENTRATION",
+    "RISK_METRIC_DAILY_LOSS",
+    "RISK_METRIC_DRAWDOWN",
+    "RISK_METRIC_GROSS_EXPOSURE",
+    "RISK_METRIC_LEVERAGE",
+    "RISK_METRIC_NET_EXPOSURE",
+    "RISK_METRIC_OPEN_ORDERS",
+    "RISK_METRIC_OPTION_PREMIUM",
+    "RISK_METRIC_OPTION_UNDERLYING",
+    "RISK_METRIC_ORDER_NOTIONAL",
+    "RISK_METRIC_ORDER_QUANTITY",
+    "RISK_METRIC_ORDER_RATE",
+    "RISK_METRIC_POSITION_SIZE",
+    "RISK_METRIC_PRICE_DEVIATION_BPS",
+    "RISK_METRIC_UNSPECIFIED",
+    "RiskAction",
+    "RiskLimit",
+    "RiskMetric",
     "TRANSACTION_TYPE_ADJUSTMENT",
     "TRANSACTION_TYPE_DEPOSIT",
     "TRANSACTION_TYPE_FEE",
@@ -90,6 +155,7 @@ __all__ = (
     "TRANSACTION_TYPE_TRANSFER",
     "TRANSACTION_TYPE_UNSPECIFIED",
     "TRANSACTION_TYPE_WITHDRAWAL",
+    "TradeTerms",
     "Transaction",
     "TransactionLeg",
     "TransactionType",

@@ -27,7 +27,7 @@ from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/portfolio/v1/portfolio.proto\x12\x10\x63qc.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd3\x03\n\tPortfolio\x12 \n\x0cportfolio_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12%\n\x12reporting_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12&\n\x0b\x61\x63\x63ount_ids\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x18\x01\"\x07r\x05\x10\x01\x18\x80\x01\x12,\n\x13parent_portfolio_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12\x31\n\x06status\x18\x07 \x01(\x0e\x32!.cqc.portfolio.v1.PortfolioStatus\x12\x31\n\x0b\x61llocations\x18\x08 \x03(\x0b\x32\x1c.cqc.portfolio.v1.Allocation\x12\x10\n\x08revision\x18\t \x01(\x04\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x16\n\x14_parent_portfolio_id\"\xa0\x02\n\nAllocation\x12\x1d\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x12\x1e\n\tsymbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe0\x88\'\x01H\x00\x12\x1e\n\x08group_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x12!\n\x0bstrategy_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x12\x19\n\x06weight\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\"\n\nmin_weight\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\"\n\nmax_weight\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\x42\r\n\x0b_min_weightB\r\n\x0b_max_weight*o\n\x0fPortfolioStatus\x12 \n\x1cPORTFOLIO_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17PORTFOLIO_STATUS_ACTIVE\x10\x01\x12\x1d\n\x19PORTFOLIO_STATUS_ARCHIVED\x10\x02\x42IZGgithub.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1;portfoliov1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n cqc/portfolio/v1/portfolio.proto\x12\x10\x63qc.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8b\x05\n\tPortfolio\x12,\n\x0cportfolio_id\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\x80\x01Z\neverywhere\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12%\n\x12reporting_asset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12&\n\x0b\x61\x63\x63ount_ids\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x18\x01\"\x07r\x05\x10\x01\x18\x80\x01\x12,\n\x13parent_portfolio_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12=\n\x06status\x18\x07 \x01(\x0e\x32!.cqc.portfolio.v1.PortfolioStatusB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12<\n\x0b\x61llocations\x18\x08 \x03(\x0b\x32\x1c.cqc.portfolio.v1.AllocationB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12\x10\n\x08revision\x18\t \x01(\x04\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x92\x01\xbaH\x8e\x01\x1a\x8b\x01\n\x10portfolio.parent\x12&a portfolio must not be its own parent\x1aO!has(this.parent_portfolio_id) || this.parent_portfolio_id != this.portfolio_idB\x16\n\x14_parent_portfolio_id\"\xa0\x02\n\nAllocation\x12\x1d\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x12\x1e\n\tsymbol_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe0\x88\'\x01H\x00\x12\x1e\n\x08group_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x12!\n\x0bstrategy_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x12\x19\n\x06weight\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\"\n\nmin_weight\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\"\n\nmax_weight\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\x42\r\n\x0b_min_weightB\r\n\x0b_max_weight*o\n\x0fPortfolioStatus\x12 \n\x1cPORTFOLIO_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17PORTFOLIO_STATUS_ACTIVE\x10\x01\x12\x1d\n\x19PORTFOLIO_STATUS_ARCHIVED\x10\x02\x42IZGgithub.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1;portfoliov1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +36,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZGgithub.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1;portfoliov1'
   _globals['_PORTFOLIO'].fields_by_name['portfolio_id']._loaded_options = None
-  _globals['_PORTFOLIO'].fields_by_name['portfolio_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_PORTFOLIO'].fields_by_name['portfolio_id']._serialized_options = b'\272H\023r\021\020\001\030\200\001Z\neverywhere'
   _globals['_PORTFOLIO'].fields_by_name['name']._loaded_options = None
   _globals['_PORTFOLIO'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
   _globals['_PORTFOLIO'].fields_by_name['description']._loaded_options = None
@@ -47,6 +47,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PORTFOLIO'].fields_by_name['account_ids']._serialized_options = b'\272H\016\222\001\013\030\001\"\007r\005\020\001\030\200\001'
   _globals['_PORTFOLIO'].fields_by_name['parent_portfolio_id']._loaded_options = None
   _globals['_PORTFOLIO'].fields_by_name['parent_portfolio_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_PORTFOLIO'].fields_by_name['status']._loaded_options = None
+  _globals['_PORTFOLIO'].fields_by_name['status']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_PORTFOLIO'].fields_by_name['allocations']._loaded_options = None
+  _globals['_PORTFOLIO'].fields_by_name['allocations']._serialized_options = b'\272H\006\222\001\003\020\220N'
+  _globals['_PORTFOLIO']._loaded_options = None
+  _globals['_PORTFOLIO']._serialized_options = b'\272H\216\001\032\213\001\n\020portfolio.parent\022&a portfolio must not be its own parent\032O!has(this.parent_portfolio_id) || this.parent_portfolio_id != this.portfolio_id'
   _globals['_ALLOCATION'].oneofs_by_name['target']._loaded_options = None
   _globals['_ALLOCATION'].oneofs_by_name['target']._serialized_options = b'\272H\002\010\001'
   _globals['_ALLOCATION'].fields_by_name['asset_id']._loaded_options = None
@@ -63,10 +69,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ALLOCATION'].fields_by_name['min_weight']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_ALLOCATION'].fields_by_name['max_weight']._loaded_options = None
   _globals['_ALLOCATION'].fields_by_name['max_weight']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_PORTFOLIOSTATUS']._serialized_start=903
-  _globals['_PORTFOLIOSTATUS']._serialized_end=1014
+  _globals['_PORTFOLIOSTATUS']._serialized_start=1087
+  _globals['_PORTFOLIOSTATUS']._serialized_end=1198
   _globals['_PORTFOLIO']._serialized_start=143
-  _globals['_PORTFOLIO']._serialized_end=610
-  _globals['_ALLOCATION']._serialized_start=613
-  _globals['_ALLOCATION']._serialized_end=901
+  _globals['_PORTFOLIO']._serialized_end=794
+  _globals['_ALLOCATION']._serialized_start=797
+  _globals['_ALLOCATION']._serialized_end=1085
 # @@protoc_insertion_point(module_scope)

@@ -31,7 +31,7 @@ class _PortfolioStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Portf
     PORTFOLIO_STATUS_ACTIVE: _PortfolioStatus.ValueType  # 1
     """In use."""
     PORTFOLIO_STATUS_ARCHIVED: _PortfolioStatus.ValueType  # 2
-    """Kept for its history."""
+    """Kept for its history. Nothing more is recorded in it."""
 
 class PortfolioStatus(_PortfolioStatus, metaclass=_PortfolioStatusEnumTypeWrapper):
     """Whether a portfolio is in use."""
@@ -41,12 +41,17 @@ PORTFOLIO_STATUS_UNSPECIFIED: PortfolioStatus.ValueType  # 0
 PORTFOLIO_STATUS_ACTIVE: PortfolioStatus.ValueType  # 1
 """In use."""
 PORTFOLIO_STATUS_ARCHIVED: PortfolioStatus.ValueType  # 2
-"""Kept for its history."""
+"""Kept for its history. Nothing more is recorded in it."""
 Global___PortfolioStatus: _TypeAlias = PortfolioStatus  # noqa: Y015
 
 @_typing.final
 class Portfolio(_message.Message):
-    """Accounts and strategies viewed as one."""
+    """Accounts and strategies viewed as one.
+
+    A portfolio consists of its own accounts and those of the portfolios below it, and so do its positions, books and
+    profit and loss. An account may belong to several portfolios, but not to one and another above or below it: the
+    service refuses that with INVALID_FIELD.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,7 +67,7 @@ class Portfolio(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Opaque id assigned by this system, immutable."""
+    """Id of the portfolio, proposed by whoever creates it, immutable and never reused."""
     name: _builtins.str
     """Display name."""
     description: _builtins.str
@@ -70,26 +75,28 @@ class Portfolio(_message.Message):
     reporting_asset_id: _builtins.str
     """Asset in which the portfolio's value is stated."""
     parent_portfolio_id: _builtins.str
-    """Portfolio that this one is part of. Absent if it is not part of another."""
+    """Portfolio that this one is part of. Must exist and must not be below this one. Absent if it is not part of another."""
     status: Global___PortfolioStatus.ValueType
     """Whether the portfolio is in use."""
     revision: _builtins.int
-    """Version of this record, increased by one at each change. Send this value back with an update."""
+    """Version of this record, increased by one at each change. Set by the service; an update carries the value that was
+    read.
+    """
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Accounts that belong to the portfolio."""
+        """Accounts that belong to the portfolio, in no particular order. Empty for one that only groups others."""
 
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Allocation]:
-        """Target allocations of the portfolio. Empty if none have been decided."""
+        """Target allocations of the portfolio, no target twice. Empty if none have been decided."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was created."""
+        """When the record was created. Set by the service."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record last changed."""
+        """When the record last changed. Set by the service."""
 
     def __init__(
         self,
@@ -138,13 +145,13 @@ class Allocation(_message.Message):
     strategy_id: _builtins.str
     """A strategy, by the id that its owner gave it."""
     weight: _builtins.str
-    """Target fraction of the portfolio's value, such as 0.25. A negative weight is short. The weights need not add up to
+    """Target fraction of the portfolio's equity, such as 0.25. A negative weight is short. The weights need not add up to
     1.
     """
     min_weight: _builtins.str
-    """Fraction of the portfolio's value below which someone acts. Absent if there is no lower bound."""
+    """Fraction of the portfolio's equity below which someone acts, not above `weight`. Absent if there is no lower bound."""
     max_weight: _builtins.str
-    """Fraction of the portfolio's value above which someone acts. Absent if there is no upper bound."""
+    """Fraction of the portfolio's equity above which someone acts, not below `weight`. Absent if there is no upper bound."""
     def __init__(
         self,
         *,

@@ -4,10 +4,16 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.assets.v1 import onchain_pb2 as _onchain_pb2
+from cqc.assets.v1 import valuation_pb2 as _valuation_pb2
+from cqc.markets.v1 import market_context_pb2 as _market_context_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
+from cqc.venues.v1 import attached_order_pb2 as _attached_order_pb2
 from cqc.venues.v1 import fee_pb2 as _fee_pb2
 from cqc.venues.v1 import order_pb2 as _order_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -16,10 +22,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -32,7 +38,7 @@ class _ExposureDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exp
     EXPOSURE_DIMENSION_UNSPECIFIED: _ExposureDimension.ValueType  # 0
     """Not known."""
     EXPOSURE_DIMENSION_ASSET: _ExposureDimension.ValueType  # 1
-    """The asset whose price matters."""
+    """The asset whose price matters: the asset held, or the base asset of a derivative."""
     EXPOSURE_DIMENSION_VENUE: _ExposureDimension.ValueType  # 2
     """The venue that could fail."""
     EXPOSURE_DIMENSION_ACCOUNT: _ExposureDimension.ValueType  # 3
@@ -40,7 +46,7 @@ class _ExposureDimensionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exp
     EXPOSURE_DIMENSION_SYMBOL: _ExposureDimension.ValueType  # 4
     """The product."""
     EXPOSURE_DIMENSION_CHAIN: _ExposureDimension.ValueType  # 5
-    """The chain that could fail."""
+    """The chain that could fail: the one on which the asset is held."""
     EXPOSURE_DIMENSION_ISSUER: _ExposureDimension.ValueType  # 6
     """The issuer or protocol that could fail."""
 
@@ -50,7 +56,7 @@ class ExposureDimension(_ExposureDimension, metaclass=_ExposureDimensionEnumType
 EXPOSURE_DIMENSION_UNSPECIFIED: ExposureDimension.ValueType  # 0
 """Not known."""
 EXPOSURE_DIMENSION_ASSET: ExposureDimension.ValueType  # 1
-"""The asset whose price matters."""
+"""The asset whose price matters: the asset held, or the base asset of a derivative."""
 EXPOSURE_DIMENSION_VENUE: ExposureDimension.ValueType  # 2
 """The venue that could fail."""
 EXPOSURE_DIMENSION_ACCOUNT: ExposureDimension.ValueType  # 3
@@ -58,306 +64,723 @@ EXPOSURE_DIMENSION_ACCOUNT: ExposureDimension.ValueType  # 3
 EXPOSURE_DIMENSION_SYMBOL: ExposureDimension.ValueType  # 4
 """The product."""
 EXPOSURE_DIMENSION_CHAIN: ExposureDimension.ValueType  # 5
-"""The chain that could fail."""
+"""The chain that could fail: the one on which the asset is held."""
 EXPOSURE_DIMENSION_ISSUER: ExposureDimension.ValueType  # 6
 """The issuer or protocol that could fail."""
 Global___ExposureDimension: _TypeAlias = ExposureDimension  # noqa: Y015
+
+class _PositionStatus:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PositionStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PositionStatus.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    POSITION_STATUS_UNSPECIFIED: _PositionStatus.ValueType  # 0
+    """The venue states none. The position is open unless its quantity is zero."""
+    POSITION_STATUS_OPEN: _PositionStatus.ValueType  # 1
+    """Open."""
+    POSITION_STATUS_CLOSED: _PositionStatus.ValueType  # 2
+    """Closed by trades, a delivery or an expiry."""
+    POSITION_STATUS_LIQUIDATING: _PositionStatus.ValueType  # 3
+    """The venue is closing the position because its margin is too low."""
+    POSITION_STATUS_LIQUIDATED: _PositionStatus.ValueType  # 4
+    """Closed by a liquidation."""
+    POSITION_STATUS_DELEVERAGED: _PositionStatus.ValueType  # 5
+    """The venue is reducing the position, or has closed it, against a liquidated one (auto-deleveraging)."""
+
+class PositionStatus(_PositionStatus, metaclass=_PositionStatusEnumTypeWrapper):
+    """State of a position."""
+
+POSITION_STATUS_UNSPECIFIED: PositionStatus.ValueType  # 0
+"""The venue states none. The position is open unless its quantity is zero."""
+POSITION_STATUS_OPEN: PositionStatus.ValueType  # 1
+"""Open."""
+POSITION_STATUS_CLOSED: PositionStatus.ValueType  # 2
+"""Closed by trades, a delivery or an expiry."""
+POSITION_STATUS_LIQUIDATING: PositionStatus.ValueType  # 3
+"""The venue is closing the position because its margin is too low."""
+POSITION_STATUS_LIQUIDATED: PositionStatus.ValueType  # 4
+"""Closed by a liquidation."""
+POSITION_STATUS_DELEVERAGED: PositionStatus.ValueType  # 5
+"""The venue is reducing the position, or has closed it, against a liquidated one (auto-deleveraging)."""
+Global___PositionStatus: _TypeAlias = PositionStatus  # noqa: Y015
 
 @_typing.final
 class Position(_message.Message):
     """An account's holding on a listing, as the venue reports it or as derived from fills.
 
-    A fact: no field is checked against any other.
+    A fact: no field is checked against any other. An absent field is one that the venue does not report, unless the
+    field's comment says otherwise. Prices are in quote units. A position that is closed is sent once more, with quantity
+    0. Negative profit and loss is a loss.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     POSITION_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    VENUE_POSITION_ID_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     RAW_SIDE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    RAW_STATUS_FIELD_NUMBER: _builtins.int
     MARGIN_MODE_FIELD_NUMBER: _builtins.int
     RAW_MARGIN_MODE_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     CONTRACT_SIZE_FIELD_NUMBER: _builtins.int
+    BASE_QUANTITY_FIELD_NUMBER: _builtins.int
+    AVAILABLE_QUANTITY_FIELD_NUMBER: _builtins.int
+    LARGEST_QUANTITY_FIELD_NUMBER: _builtins.int
+    MAX_QUANTITY_FIELD_NUMBER: _builtins.int
+    OPENED_QUANTITY_FIELD_NUMBER: _builtins.int
+    CLOSED_QUANTITY_FIELD_NUMBER: _builtins.int
     ENTRY_PRICE_FIELD_NUMBER: _builtins.int
-    MARK_PRICE_FIELD_NUMBER: _builtins.int
+    ENTRY_VWAP_FIELD_NUMBER: _builtins.int
+    SESSION_ENTRY_PRICE_FIELD_NUMBER: _builtins.int
+    EXIT_PRICE_FIELD_NUMBER: _builtins.int
+    ENTRY_COST_FIELD_NUMBER: _builtins.int
+    MARKET_CONTEXT_FIELD_NUMBER: _builtins.int
+    LAST_PRICE_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_PRICE_FIELD_NUMBER: _builtins.int
     BREAK_EVEN_PRICE_FIELD_NUMBER: _builtins.int
     LIQUIDATION_PRICE_FIELD_NUMBER: _builtins.int
+    BANKRUPTCY_PRICE_FIELD_NUMBER: _builtins.int
+    MARGIN_CALL_PRICE_FIELD_NUMBER: _builtins.int
     NOTIONAL_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_VALUE_FIELD_NUMBER: _builtins.int
+    VALUATIONS_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_ASSET_ID_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_ASSET_CODE_FIELD_NUMBER: _builtins.int
+    UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
+    UNREALIZED_PNL_AT_LAST_FIELD_NUMBER: _builtins.int
+    REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    REALIZED_PNL_NET_FIELD_NUMBER: _builtins.int
+    TOTAL_PNL_FIELD_NUMBER: _builtins.int
+    CUMULATIVE_REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    SESSION_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
+    UNREALIZED_PNL_RATIO_FIELD_NUMBER: _builtins.int
+    RETURN_ON_MARGIN_FIELD_NUMBER: _builtins.int
+    REALIZED_RETURN_ON_MARGIN_FIELD_NUMBER: _builtins.int
+    FUNDING_FIELD_NUMBER: _builtins.int
+    CUMULATIVE_FUNDING_FIELD_NUMBER: _builtins.int
+    ACCRUED_FUNDING_FIELD_NUMBER: _builtins.int
+    FEES_FIELD_NUMBER: _builtins.int
+    CLOSING_FEE_RESERVE_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_FEE_FIELD_NUMBER: _builtins.int
+    DEBT_FIELD_NUMBER: _builtins.int
+    INTEREST_FIELD_NUMBER: _builtins.int
+    DEBT_ASSET_ID_FIELD_NUMBER: _builtins.int
+    DEBT_ASSET_CODE_FIELD_NUMBER: _builtins.int
     COLLATERAL_FIELD_NUMBER: _builtins.int
     ISOLATED_WALLET_FIELD_NUMBER: _builtins.int
     INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
-    MAINTENANCE_MARGIN_FIELD_NUMBER: _builtins.int
-    LEVERAGE_FIELD_NUMBER: _builtins.int
-    UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
-    REALIZED_PNL_FIELD_NUMBER: _builtins.int
-    SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
-    ACCRUED_FUNDING_FIELD_NUMBER: _builtins.int
-    FEES_FIELD_NUMBER: _builtins.int
-    MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
-    AUTO_ADD_MARGIN_FIELD_NUMBER: _builtins.int
-    VENUE_POSITION_ID_FIELD_NUMBER: _builtins.int
-    SETTLEMENT_ASSET_ID_FIELD_NUMBER: _builtins.int
-    OPENED_AT_FIELD_NUMBER: _builtins.int
-    UPDATED_AT_FIELD_NUMBER: _builtins.int
-    RECEIVED_AT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     POSITION_INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
     ORDER_INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
-    OPEN_BID_NOTIONAL_FIELD_NUMBER: _builtins.int
-    OPEN_ASK_NOTIONAL_FIELD_NUMBER: _builtins.int
-    ENTRY_VWAP_FIELD_NUMBER: _builtins.int
-    ENTRY_COST_FIELD_NUMBER: _builtins.int
-    CLOSED_QUANTITY_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_MARGIN_FIELD_NUMBER: _builtins.int
+    INITIAL_MARGIN_RATE_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_MARGIN_RATE_FIELD_NUMBER: _builtins.int
+    MARGIN_RATIO_FIELD_NUMBER: _builtins.int
+    LEVERAGE_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_LEVERAGE_FIELD_NUMBER: _builtins.int
+    MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
+    MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
+    VENUE_MARGIN_TIER_ID_FIELD_NUMBER: _builtins.int
+    AUTO_ADD_MARGIN_FIELD_NUMBER: _builtins.int
+    REDUCE_ONLY_FIELD_NUMBER: _builtins.int
+    ADL_QUANTILE_FIELD_NUMBER: _builtins.int
+    RAW_ADL_RANK_FIELD_NUMBER: _builtins.int
+    GREEKS_FIELD_NUMBER: _builtins.int
+    PREMIUM_ADJUSTED_GREEKS_FIELD_NUMBER: _builtins.int
+    OPEN_BUY_QUANTITY_FIELD_NUMBER: _builtins.int
+    OPEN_SELL_QUANTITY_FIELD_NUMBER: _builtins.int
+    OPEN_BUY_NOTIONAL_FIELD_NUMBER: _builtins.int
+    OPEN_SELL_NOTIONAL_FIELD_NUMBER: _builtins.int
+    OPEN_ORDER_COUNT_FIELD_NUMBER: _builtins.int
+    ATTACHED_ORDERS_FIELD_NUMBER: _builtins.int
     OPENING_VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
     RAW_OPENING_ORDER_TYPE_FIELD_NUMBER: _builtins.int
-    RAW_STATUS_FIELD_NUMBER: _builtins.int
+    LAST_VENUE_TRADE_ID_FIELD_NUMBER: _builtins.int
     RAW_TERMS_FIELD_NUMBER: _builtins.int
     NEXT_ROLLOVER_AT_FIELD_NUMBER: _builtins.int
+    OPENED_ONCHAIN_FIELD_NUMBER: _builtins.int
+    OPENED_AT_FIELD_NUMBER: _builtins.int
+    CLOSED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    STATED_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     position_id: _builtins.str
-    """Opaque id assigned by this system. Stays the same for as long as the position is open."""
+    """Opaque id assigned by this system, the key of the position. Stays the same until the position is closed; one that
+    is opened later on the same listing has another id.
+    """
     account_id: _builtins.str
     """Account that holds the position."""
     venue_symbol_id: _builtins.str
-    """Listing on which the position is held."""
+    """Listing on which the position is held. Absent if the venue's listing is not in the registry."""
+    venue_position_id: _builtins.str
+    """The venue's id of the position; some venues hold several lots of one listing."""
     side: _order_pb2.PositionSide.ValueType
-    """Which of the listing's positions this is: the net one, the long one or the short one."""
+    """Which of the listing's positions this is: the net one, the long one or the short one. The sign of `quantity`, not
+    this field, states whether the position is long.
+    """
     raw_side: _builtins.str
     """The venue's own value for `side`. Empty if the venue has none."""
+    status: Global___PositionStatus.ValueType
+    """State of the position."""
+    raw_status: _builtins.str
+    """The venue's own value for `status`, such as `Normal`. Empty if the venue has none."""
     margin_mode: _order_pb2.MarginMode.ValueType
     """Collateral that backs the position."""
     raw_margin_mode: _builtins.str
     """The venue's own value for `margin_mode`. Empty if the venue has none."""
     quantity: _builtins.str
-    """Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed."""
+    """Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed. A venue's unsigned
+    size has the sign of its direction.
+    """
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """Unit of `quantity`."""
+    """Unit of every quantity of this message that names no other."""
     contract_size: _builtins.str
-    """Size of one contract. Absent if the venue trades in units instead of contracts."""
+    """Size of one contract, as `VenueSymbol.contract_size`. Absent if the venue trades in units instead of contracts."""
+    base_quantity: _builtins.str
+    """Size of the position in units of the listing's base, signed as `quantity`, from venues that report it beside
+    `quantity`.
+    """
+    available_quantity: _builtins.str
+    """Part of the position that can still be closed, without what open closing orders hold, in `quantity_unit`, zero or
+    greater.
+    """
+    largest_quantity: _builtins.str
+    """Largest size that the position has had, in `quantity_unit`, signed as the position was."""
+    max_quantity: _builtins.str
+    """Largest size that the venue allows, in `quantity_unit`, zero or greater."""
+    opened_quantity: _builtins.str
+    """Sum of all entries, in `quantity_unit`, zero or greater."""
+    closed_quantity: _builtins.str
+    """Sum of all exits so far, in `quantity_unit`, zero or greater."""
     entry_price: _builtins.str
-    """Average price at which the position was opened, in quote units. Absent if the venue does not report it."""
-    mark_price: _builtins.str
-    """Price at which the venue values the position, in quote units. Absent if the venue does not report it."""
+    """Mean price of the entries of what is still open: harmonic, weighted by quantity in quote units, for an inverse
+    listing, and arithmetic, weighted by quantity, for every other. 100 contracts of 100 USD at 50,000 and 100 at
+    40,000 are 44,444.44. Fees are not part of it.
+    """
+    entry_vwap: _builtins.str
+    """Mean price of all entries, what was closed since included, from venues that distinguish it from `entry_price`. The
+    mean is of the same kind.
+    """
+    session_entry_price: _builtins.str
+    """Entry price since the venue's last settlement, from venues that settle open positions."""
+    exit_price: _builtins.str
+    """Mean price of the exits, of the same kind as `entry_price`. Absent if nothing was closed."""
+    entry_cost: _builtins.str
+    """Cost of the entries of what is still open, in quote units, zero or greater."""
+    last_price: _builtins.str
+    """Price of the listing's last trade."""
+    settlement_price: _builtins.str
+    """Price of the venue's last settlement of open positions."""
     break_even_price: _builtins.str
-    """Price at which closing the position would give no profit or loss, fees included, in quote units. Absent if the
-    venue does not report it.
-    """
+    """Price at which closing the position would give no profit or loss, fees included."""
     liquidation_price: _builtins.str
-    """Price at which the position would be liquidated, in quote units. Absent if there is none (0 at some venues), or if
-    the venue does not report it.
-    """
+    """Price at which the position would be liquidated. Absent also if there is none (0 at some venues)."""
+    bankruptcy_price: _builtins.str
+    """Price at which the position's collateral would be used up. Absent also if there is none."""
+    margin_call_price: _builtins.str
+    """Price at which the venue demands more margin. Absent also if there is none."""
     notional: _builtins.str
-    """Value of the position at the mark price, in quote units. Absent if the venue does not report it."""
-    collateral: _builtins.str
-    """Collateral that backs the position, in the settlement asset. Absent if the venue does not report it."""
-    isolated_wallet: _builtins.str
-    """Balance set aside for the position, in the settlement asset. Absent unless the margin mode is isolated."""
-    initial_margin: _builtins.str
-    """Margin required to open the position, in the settlement asset. Absent if the venue does not report it."""
-    maintenance_margin: _builtins.str
-    """Margin required to keep the position open, in the settlement asset. Absent if the venue does not report it."""
-    leverage: _builtins.str
-    """Leverage set for the position, such as 10 for tenfold. Absent if the venue does not report it."""
-    unrealized_pnl: _builtins.str
-    """Profit or loss at the mark price, in the settlement asset. Negative is a loss. Absent if the venue does not report
-    it.
+    """Value of the position at the mark price, in quote units, signed as `quantity`: negative for a short position even
+    where the venue reports it without a sign.
     """
+    settlement_value: _builtins.str
+    """Value of the position at the mark price, in the settlement asset, signed as `quantity`. For an option, the value of
+    its premium.
+    """
+    settlement_asset_id: _builtins.str
+    """Asset in which margin, profit and loss are stated. Absent if the venue does not report it, or if its code is not
+    mapped to an asset.
+    """
+    settlement_asset_code: _builtins.str
+    """The venue's own code of the settlement asset. Empty if it has none."""
+    unrealized_pnl: _builtins.str
+    """Profit or loss at the mark price against the entry price, in the settlement asset."""
+    unrealized_pnl_at_last: _builtins.str
+    """Profit or loss at the last price against the entry price, in the settlement asset."""
     realized_pnl: _builtins.str
-    """Profit or loss realized since the position was opened, in the settlement asset. Negative is a loss. Absent if the
-    venue does not report it.
+    """Profit or loss realized since the position was opened, in the settlement asset. Excludes fees and funding."""
+    realized_pnl_net: _builtins.str
+    """`realized_pnl` less `fees`, plus `funding`, since the position was opened, in the settlement asset. Fees in other
+    assets are left out.
+    """
+    total_pnl: _builtins.str
+    """Realized and unrealized profit or loss since the position was opened, in the settlement asset, as the venue
+    computes it.
+    """
+    cumulative_realized_pnl: _builtins.str
+    """Profit or loss realized on the listing by this position and all earlier ones, in the settlement asset, as the venue
+    computes it.
     """
     session_realized_pnl: _builtins.str
-    """Profit or loss realized since the venue's last settlement, in the settlement asset. Negative is a loss. Absent if
-    the venue does not report it.
-    """
+    """Profit or loss realized since the venue's last settlement, in the settlement asset."""
+    session_unrealized_pnl: _builtins.str
+    """Unrealized profit or loss since the venue's last settlement, in the settlement asset."""
+    unrealized_pnl_ratio: _builtins.str
+    """Unrealized profit or loss as a fraction of the position's value, such as 0.05."""
+    return_on_margin: _builtins.str
+    """Unrealized profit or loss as a fraction of the position's margin, such as 0.5."""
+    realized_return_on_margin: _builtins.str
+    """Profit or loss of a closed position as a fraction of its margin, such as -0.09."""
+    funding: _builtins.str
+    """Funding since the position was opened, in the settlement asset. Positive was received, negative was paid."""
+    cumulative_funding: _builtins.str
+    """Funding on the listing for this position and all earlier ones, in the settlement asset. Positive was received."""
     accrued_funding: _builtins.str
-    """Funding owed but not yet paid, in the settlement asset. Positive is to be received. Absent if the venue does not
-    report it.
+    """Funding owed but not yet paid, in the settlement asset. Positive is to be received."""
+    closing_fee_reserve: _builtins.str
+    """Fee that the venue holds back for closing the position, in the settlement asset, zero or greater."""
+    liquidation_fee: _builtins.str
+    """Fee charged for liquidating the position, in the settlement asset, zero or greater."""
+    debt: _builtins.str
+    """Amount borrowed for the position, in units of the debt asset, zero or greater."""
+    interest: _builtins.str
+    """Interest owed on `debt`, in units of the debt asset, zero or greater."""
+    debt_asset_id: _builtins.str
+    """Asset of `debt` and `interest`. Absent if the venue does not report it, or if its code is not mapped to an asset."""
+    debt_asset_code: _builtins.str
+    """The venue's own code of the debt asset. Empty if it has none."""
+    collateral: _builtins.str
+    """Collateral that backs the position, unrealized profit and loss included if the venue includes it, in the settlement
+    asset.
     """
-    max_notional: _builtins.str
-    """Largest position value that the venue allows at this leverage, in quote units. Absent if the venue does not report
-    it.
+    isolated_wallet: _builtins.str
+    """Balance set aside for the position, without unrealized profit and loss, in the settlement asset. Absent unless the
+    margin mode is isolated.
     """
-    auto_add_margin: _builtins.bool
-    """Whether collateral is added automatically. Absent if the venue does not report it."""
-    venue_position_id: _builtins.str
-    """The venue's id of the position; some venues hold several lots of one listing. Absent if the venue has none."""
-    settlement_asset_id: _builtins.str
-    """Asset in which margin, profit and loss are stated. Absent if the venue does not report it."""
-    revision: _builtins.int
-    """Version of this record, increased by one at each change."""
+    initial_margin: _builtins.str
+    """Margin required to open the position and its orders, in the settlement asset, zero or greater."""
     position_initial_margin: _builtins.str
-    """Part of `initial_margin` for the position itself, in the settlement asset. Absent if the venue does not report it."""
+    """Part of `initial_margin` for the position itself, in the settlement asset, zero or greater."""
     order_initial_margin: _builtins.str
-    """Part of `initial_margin` for open orders, in the settlement asset. Absent if the venue does not report it."""
-    open_bid_notional: _builtins.str
-    """Notional of the open buy orders on the listing, in quote units. Absent if the venue does not report it."""
-    open_ask_notional: _builtins.str
-    """Notional of the open sell orders on the listing, in quote units. Absent if the venue does not report it."""
-    entry_vwap: _builtins.str
-    """Volume-weighted average price of the entries, in quote units, from venues that distinguish it from the entry price.
-    Absent elsewhere.
+    """Part of `initial_margin` for open orders, in the settlement asset, zero or greater."""
+    maintenance_margin: _builtins.str
+    """Margin required to keep the position open, in the settlement asset, zero or greater."""
+    initial_margin_rate: _builtins.str
+    """Initial margin required, as a fraction of the notional, such as 0.01."""
+    maintenance_margin_rate: _builtins.str
+    """Maintenance margin required, as a fraction of the notional, such as 0.005."""
+    margin_ratio: _builtins.str
+    """Margin that the position has, divided by the maintenance margin that it requires: at 1 the position is liquidated.
+    Absent also for a venue whose ratio is defined otherwise.
     """
-    entry_cost: _builtins.str
-    """Cost of the entries, in quote units. Absent if the venue does not report it."""
-    closed_quantity: _builtins.str
-    """Quantity that was already closed, in `quantity_unit`. Absent if the venue does not report it."""
+    leverage: _builtins.str
+    """Leverage set for the position, such as 10 for tenfold."""
+    effective_leverage: _builtins.str
+    """Notional divided by the margin that the position has, such as 7.5."""
+    max_leverage: _builtins.str
+    """Highest leverage that the venue allows for the position."""
+    max_notional: _builtins.str
+    """Largest position value that the venue allows at this leverage, in quote units, zero or greater."""
+    venue_margin_tier_id: _builtins.str
+    """The venue's id of the margin tier that applies. Absent if it has none."""
+    auto_add_margin: _builtins.bool
+    """Whether collateral is added automatically."""
+    reduce_only: _builtins.bool
+    """Whether the venue allows only orders that reduce the position."""
+    adl_quantile: _builtins.str
+    """Place in the queue for auto-deleveraging, from 0 (last) to 1 (first). A rank on a scale is the rank as a fraction
+    of the scale's width: rank 1 of 1 to 5 is 0, rank 5 is 1. Absent also if the position is not in the queue.
+    """
+    raw_adl_rank: _builtins.str
+    """The venue's own value for the place in the queue for auto-deleveraging. Empty if it has none."""
+    open_buy_quantity: _builtins.str
+    """Quantity of the open buy orders on the listing, in `quantity_unit`, zero or greater."""
+    open_sell_quantity: _builtins.str
+    """Quantity of the open sell orders on the listing, in `quantity_unit`, zero or greater."""
+    open_buy_notional: _builtins.str
+    """Notional of the open buy orders on the listing, in quote units, zero or greater."""
+    open_sell_notional: _builtins.str
+    """Notional of the open sell orders on the listing, in quote units, zero or greater."""
+    open_order_count: _builtins.int
+    """Number of open orders on the listing."""
     opening_venue_order_id: _builtins.str
-    """The venue's id of the order that opened the position. Absent if the venue does not report it."""
+    """The venue's id of the order that opened the position."""
     raw_opening_order_type: _builtins.str
     """The venue's own value for the type of the order that opened the position. Empty if the venue has none."""
-    raw_status: _builtins.str
-    """The venue's own value for the state of the position, such as `open`. Empty if the venue has none."""
+    last_venue_trade_id: _builtins.str
+    """The venue's id of the last trade that changed the position."""
     raw_terms: _builtins.str
     """Cost of holding the position in the venue's own words, such as `0.0200% per 4 hours`. Empty if the venue has none."""
+    sequence: _builtins.int
+    """The venue's own number of this state; a lower number is older. Absent if the venue does not number them."""
+    revision: _builtins.int
+    """Version of this record, increased by one at each change. Zero between an adapter and its gateway."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def market_context(self) -> _market_context_pb2.MarketContext:
+        """Mark, index and other prices at the time of this state. Absent if the venue states none of them."""
+
+    @_builtins.property
+    def valuations(self) -> _containers.RepeatedCompositeFieldContainer[_valuation_pb2.Valuation]:
+        """Value of the position in other assets, such as US dollars, one entry per asset, signed as `quantity`."""
+
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged so far, one entry per asset."""
+        """Fees charged since the position was opened, one entry per asset. Positive is a cost."""
+
+    @_builtins.property
+    def greeks(self) -> Global___PositionGreeks:
+        """Greeks of the whole position. Absent if the venue states none of them."""
+
+    @_builtins.property
+    def premium_adjusted_greeks(self) -> Global___PositionGreeks:
+        """Greeks of the whole position in units of the settlement asset, with the effect of a premium paid in it, from venues
+        that report them beside `greeks`.
+        """
+
+    @_builtins.property
+    def attached_orders(self) -> _containers.RepeatedCompositeFieldContainer[_attached_order_pb2.AttachedOrder]:
+        """Take-profit, stop-loss and other orders attached to the position. Empty if there are none."""
+
+    @_builtins.property
+    def next_rollover_at(self) -> _timestamp_pb2.Timestamp:
+        """Time of the next charge for holding the position."""
+
+    @_builtins.property
+    def opened_onchain(self) -> _onchain_pb2.OnchainRef:
+        """On-chain transaction or block in which the position was opened. Absent if there is none."""
 
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp:
-        """When the position was opened. Absent if the venue does not report it."""
+        """When the position was opened."""
+
+    @_builtins.property
+    def closed_at(self) -> _timestamp_pb2.Timestamp:
+        """When the position was closed. Absent while it is open."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue last changed the position. Absent if the venue does not report it."""
+        """When the venue last changed the position."""
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent this state."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system received this state. Always set."""
 
     @_builtins.property
-    def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent this state. Absent if the venue does not report it."""
+    def stated(self) -> _field_mask_pb2.FieldMask:
+        """Fields that a partial message states. Absent: this is the whole record. Set: only these fields were stated; one
+        that is stated and absent is cleared. Absent in everything that a service answers, streams or publishes.
+        """
 
     @_builtins.property
-    def next_rollover_at(self) -> _timestamp_pb2.Timestamp:
-        """Time of the next charge for holding the position. Absent if the venue does not report it."""
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     def __init__(
         self,
         *,
         position_id: _builtins.str = ...,
         account_id: _builtins.str = ...,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        venue_position_id: _builtins.str | None = ...,
         side: _order_pb2.PositionSide.ValueType = ...,
         raw_side: _builtins.str = ...,
+        status: Global___PositionStatus.ValueType = ...,
+        raw_status: _builtins.str = ...,
         margin_mode: _order_pb2.MarginMode.ValueType = ...,
         raw_margin_mode: _builtins.str = ...,
-        quantity: _builtins.str = ...,
+        quantity: _builtins.str | None = ...,
         quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
         contract_size: _builtins.str | None = ...,
+        base_quantity: _builtins.str | None = ...,
+        available_quantity: _builtins.str | None = ...,
+        largest_quantity: _builtins.str | None = ...,
+        max_quantity: _builtins.str | None = ...,
+        opened_quantity: _builtins.str | None = ...,
+        closed_quantity: _builtins.str | None = ...,
         entry_price: _builtins.str | None = ...,
-        mark_price: _builtins.str | None = ...,
+        entry_vwap: _builtins.str | None = ...,
+        session_entry_price: _builtins.str | None = ...,
+        exit_price: _builtins.str | None = ...,
+        entry_cost: _builtins.str | None = ...,
+        market_context: _market_context_pb2.MarketContext | None = ...,
+        last_price: _builtins.str | None = ...,
+        settlement_price: _builtins.str | None = ...,
         break_even_price: _builtins.str | None = ...,
         liquidation_price: _builtins.str | None = ...,
+        bankruptcy_price: _builtins.str | None = ...,
+        margin_call_price: _builtins.str | None = ...,
         notional: _builtins.str | None = ...,
+        settlement_value: _builtins.str | None = ...,
+        valuations: _abc.Iterable[_valuation_pb2.Valuation] | None = ...,
+        settlement_asset_id: _builtins.str | None = ...,
+        settlement_asset_code: _builtins.str = ...,
+        unrealized_pnl: _builtins.str | None = ...,
+        unrealized_pnl_at_last: _builtins.str | None = ...,
+        realized_pnl: _builtins.str | None = ...,
+        realized_pnl_net: _builtins.str | None = ...,
+        total_pnl: _builtins.str | None = ...,
+        cumulative_realized_pnl: _builtins.str | None = ...,
+        session_realized_pnl: _builtins.str | None = ...,
+        session_unrealized_pnl: _builtins.str | None = ...,
+        unrealized_pnl_ratio: _builtins.str | None = ...,
+        return_on_margin: _builtins.str | None = ...,
+        realized_return_on_margin: _builtins.str | None = ...,
+        funding: _builtins.str | None = ...,
+        cumulative_funding: _builtins.str | None = ...,
+        accrued_funding: _builtins.str | None = ...,
+        fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
+        closing_fee_reserve: _builtins.str | None = ...,
+        liquidation_fee: _builtins.str | None = ...,
+        debt: _builtins.str | None = ...,
+        interest: _builtins.str | None = ...,
+        debt_asset_id: _builtins.str | None = ...,
+        debt_asset_code: _builtins.str = ...,
         collateral: _builtins.str | None = ...,
         isolated_wallet: _builtins.str | None = ...,
         initial_margin: _builtins.str | None = ...,
-        maintenance_margin: _builtins.str | None = ...,
-        leverage: _builtins.str | None = ...,
-        unrealized_pnl: _builtins.str | None = ...,
-        realized_pnl: _builtins.str | None = ...,
-        session_realized_pnl: _builtins.str | None = ...,
-        accrued_funding: _builtins.str | None = ...,
-        fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
-        max_notional: _builtins.str | None = ...,
-        auto_add_margin: _builtins.bool | None = ...,
-        venue_position_id: _builtins.str | None = ...,
-        settlement_asset_id: _builtins.str | None = ...,
-        opened_at: _timestamp_pb2.Timestamp | None = ...,
-        updated_at: _timestamp_pb2.Timestamp | None = ...,
-        received_at: _timestamp_pb2.Timestamp | None = ...,
-        revision: _builtins.int = ...,
-        published_at: _timestamp_pb2.Timestamp | None = ...,
         position_initial_margin: _builtins.str | None = ...,
         order_initial_margin: _builtins.str | None = ...,
-        open_bid_notional: _builtins.str | None = ...,
-        open_ask_notional: _builtins.str | None = ...,
-        entry_vwap: _builtins.str | None = ...,
-        entry_cost: _builtins.str | None = ...,
-        closed_quantity: _builtins.str | None = ...,
+        maintenance_margin: _builtins.str | None = ...,
+        initial_margin_rate: _builtins.str | None = ...,
+        maintenance_margin_rate: _builtins.str | None = ...,
+        margin_ratio: _builtins.str | None = ...,
+        leverage: _builtins.str | None = ...,
+        effective_leverage: _builtins.str | None = ...,
+        max_leverage: _builtins.str | None = ...,
+        max_notional: _builtins.str | None = ...,
+        venue_margin_tier_id: _builtins.str | None = ...,
+        auto_add_margin: _builtins.bool | None = ...,
+        reduce_only: _builtins.bool | None = ...,
+        adl_quantile: _builtins.str | None = ...,
+        raw_adl_rank: _builtins.str = ...,
+        greeks: Global___PositionGreeks | None = ...,
+        premium_adjusted_greeks: Global___PositionGreeks | None = ...,
+        open_buy_quantity: _builtins.str | None = ...,
+        open_sell_quantity: _builtins.str | None = ...,
+        open_buy_notional: _builtins.str | None = ...,
+        open_sell_notional: _builtins.str | None = ...,
+        open_order_count: _builtins.int | None = ...,
+        attached_orders: _abc.Iterable[_attached_order_pb2.AttachedOrder] | None = ...,
         opening_venue_order_id: _builtins.str | None = ...,
         raw_opening_order_type: _builtins.str = ...,
-        raw_status: _builtins.str = ...,
+        last_venue_trade_id: _builtins.str | None = ...,
         raw_terms: _builtins.str = ...,
         next_rollover_at: _timestamp_pb2.Timestamp | None = ...,
+        opened_onchain: _onchain_pb2.OnchainRef | None = ...,
+        opened_at: _timestamp_pb2.Timestamp | None = ...,
+        closed_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        sequence: _builtins.int | None = ...,
+        revision: _builtins.int = ...,
+        stated: _field_mask_pb2.FieldMask | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding", "_auto_add_margin", b"_auto_add_margin", "_break_even_price", b"_break_even_price", "_closed_quantity", b"_closed_quantity", "_collateral", b"_collateral", "_contract_size", b"_contract_size", "_entry_cost", b"_entry_cost", "_entry_price", b"_entry_price", "_entry_vwap", b"_entry_vwap", "_initial_margin", b"_initial_margin", "_isolated_wallet", b"_isolated_wallet", "_leverage", b"_leverage", "_liquidation_price", b"_liquidation_price", "_maintenance_margin", b"_maintenance_margin", "_mark_price", b"_mark_price", "_max_notional", b"_max_notional", "_notional", b"_notional", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_opening_venue_order_id", b"_opening_venue_order_id", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_realized_pnl", b"_realized_pnl", "_session_realized_pnl", b"_session_realized_pnl", "_settlement_asset_id", b"_settlement_asset_id", "_unrealized_pnl", b"_unrealized_pnl", "_venue_position_id", b"_venue_position_id", "accrued_funding", b"accrued_funding", "auto_add_margin", b"auto_add_margin", "break_even_price", b"break_even_price", "closed_quantity", b"closed_quantity", "collateral", b"collateral", "contract_size", b"contract_size", "entry_cost", b"entry_cost", "entry_price", b"entry_price", "entry_vwap", b"entry_vwap", "initial_margin", b"initial_margin", "isolated_wallet", b"isolated_wallet", "leverage", b"leverage", "liquidation_price", b"liquidation_price", "maintenance_margin", b"maintenance_margin", "mark_price", b"mark_price", "max_notional", b"max_notional", "next_rollover_at", b"next_rollover_at", "notional", b"notional", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "opened_at", b"opened_at", "opening_venue_order_id", b"opening_venue_order_id", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "session_realized_pnl", b"session_realized_pnl", "settlement_asset_id", b"settlement_asset_id", "unrealized_pnl", b"unrealized_pnl", "updated_at", b"updated_at", "venue_position_id", b"venue_position_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding", "_adl_quantile", b"_adl_quantile", "_auto_add_margin", b"_auto_add_margin", "_available_quantity", b"_available_quantity", "_bankruptcy_price", b"_bankruptcy_price", "_base_quantity", b"_base_quantity", "_break_even_price", b"_break_even_price", "_closed_quantity", b"_closed_quantity", "_closing_fee_reserve", b"_closing_fee_reserve", "_collateral", b"_collateral", "_contract_size", b"_contract_size", "_cumulative_funding", b"_cumulative_funding", "_cumulative_realized_pnl", b"_cumulative_realized_pnl", "_debt", b"_debt", "_debt_asset_id", b"_debt_asset_id", "_effective_leverage", b"_effective_leverage", "_entry_cost", b"_entry_cost", "_entry_price", b"_entry_price", "_entry_vwap", b"_entry_vwap", "_exit_price", b"_exit_price", "_funding", b"_funding", "_initial_margin", b"_initial_margin", "_initial_margin_rate", b"_initial_margin_rate", "_interest", b"_interest", "_isolated_wallet", b"_isolated_wallet", "_largest_quantity", b"_largest_quantity", "_last_price", b"_last_price", "_last_venue_trade_id", b"_last_venue_trade_id", "_leverage", b"_leverage", "_liquidation_fee", b"_liquidation_fee", "_liquidation_price", b"_liquidation_price", "_maintenance_margin", b"_maintenance_margin", "_maintenance_margin_rate", b"_maintenance_margin_rate", "_margin_call_price", b"_margin_call_price", "_margin_ratio", b"_margin_ratio", "_max_leverage", b"_max_leverage", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_notional", b"_notional", "_open_buy_notional", b"_open_buy_notional", "_open_buy_quantity", b"_open_buy_quantity", "_open_order_count", b"_open_order_count", "_open_sell_notional", b"_open_sell_notional", "_open_sell_quantity", b"_open_sell_quantity", "_opened_quantity", b"_opened_quantity", "_opening_venue_order_id", b"_opening_venue_order_id", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_quantity", b"_quantity", "_realized_pnl", b"_realized_pnl", "_realized_pnl_net", b"_realized_pnl_net", "_realized_return_on_margin", b"_realized_return_on_margin", "_reduce_only", b"_reduce_only", "_return_on_margin", b"_return_on_margin", "_sequence", b"_sequence", "_session_entry_price", b"_session_entry_price", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_settlement_asset_id", b"_settlement_asset_id", "_settlement_price", b"_settlement_price", "_settlement_value", b"_settlement_value", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_unrealized_pnl_at_last", b"_unrealized_pnl_at_last", "_unrealized_pnl_ratio", b"_unrealized_pnl_ratio", "_venue_margin_tier_id", b"_venue_margin_tier_id", "_venue_position_id", b"_venue_position_id", "_venue_symbol_id", b"_venue_symbol_id", "accrued_funding", b"accrued_funding", "adl_quantile", b"adl_quantile", "auto_add_margin", b"auto_add_margin", "available_quantity", b"available_quantity", "bankruptcy_price", b"bankruptcy_price", "base_quantity", b"base_quantity", "break_even_price", b"break_even_price", "closed_at", b"closed_at", "closed_quantity", b"closed_quantity", "closing_fee_reserve", b"closing_fee_reserve", "collateral", b"collateral", "contract_size", b"contract_size", "cumulative_funding", b"cumulative_funding", "cumulative_realized_pnl", b"cumulative_realized_pnl", "debt", b"debt", "debt_asset_id", b"debt_asset_id", "effective_leverage", b"effective_leverage", "entry_cost", b"entry_cost", "entry_price", b"entry_price", "entry_vwap", b"entry_vwap", "exit_price", b"exit_price", "funding", b"funding", "greeks", b"greeks", "initial_margin", b"initial_margin", "initial_margin_rate", b"initial_margin_rate", "interest", b"interest", "isolated_wallet", b"isolated_wallet", "largest_quantity", b"largest_quantity", "last_price", b"last_price", "last_venue_trade_id", b"last_venue_trade_id", "leverage", b"leverage", "liquidation_fee", b"liquidation_fee", "liquidation_price", b"liquidation_price", "maintenance_margin", b"maintenance_margin", "maintenance_margin_rate", b"maintenance_margin_rate", "margin_call_price", b"margin_call_price", "margin_ratio", b"margin_ratio", "market_context", b"market_context", "max_leverage", b"max_leverage", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "native_listing", b"native_listing", "next_rollover_at", b"next_rollover_at", "notional", b"notional", "open_buy_notional", b"open_buy_notional", "open_buy_quantity", b"open_buy_quantity", "open_order_count", b"open_order_count", "open_sell_notional", b"open_sell_notional", "open_sell_quantity", b"open_sell_quantity", "opened_at", b"opened_at", "opened_onchain", b"opened_onchain", "opened_quantity", b"opened_quantity", "opening_venue_order_id", b"opening_venue_order_id", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "premium_adjusted_greeks", b"premium_adjusted_greeks", "published_at", b"published_at", "quantity", b"quantity", "realized_pnl", b"realized_pnl", "realized_pnl_net", b"realized_pnl_net", "realized_return_on_margin", b"realized_return_on_margin", "received_at", b"received_at", "reduce_only", b"reduce_only", "return_on_margin", b"return_on_margin", "sequence", b"sequence", "session_entry_price", b"session_entry_price", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "settlement_asset_id", b"settlement_asset_id", "settlement_price", b"settlement_price", "settlement_value", b"settlement_value", "stated", b"stated", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "unrealized_pnl_at_last", b"unrealized_pnl_at_last", "unrealized_pnl_ratio", b"unrealized_pnl_ratio", "updated_at", b"updated_at", "venue_margin_tier_id", b"venue_margin_tier_id", "venue_position_id", b"venue_position_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding", "_auto_add_margin", b"_auto_add_margin", "_break_even_price", b"_break_even_price", "_closed_quantity", b"_closed_quantity", "_collateral", b"_collateral", "_contract_size", b"_contract_size", "_entry_cost", b"_entry_cost", "_entry_price", b"_entry_price", "_entry_vwap", b"_entry_vwap", "_initial_margin", b"_initial_margin", "_isolated_wallet", b"_isolated_wallet", "_leverage", b"_leverage", "_liquidation_price", b"_liquidation_price", "_maintenance_margin", b"_maintenance_margin", "_mark_price", b"_mark_price", "_max_notional", b"_max_notional", "_notional", b"_notional", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_opening_venue_order_id", b"_opening_venue_order_id", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_realized_pnl", b"_realized_pnl", "_session_realized_pnl", b"_session_realized_pnl", "_settlement_asset_id", b"_settlement_asset_id", "_unrealized_pnl", b"_unrealized_pnl", "_venue_position_id", b"_venue_position_id", "account_id", b"account_id", "accrued_funding", b"accrued_funding", "auto_add_margin", b"auto_add_margin", "break_even_price", b"break_even_price", "closed_quantity", b"closed_quantity", "collateral", b"collateral", "contract_size", b"contract_size", "entry_cost", b"entry_cost", "entry_price", b"entry_price", "entry_vwap", b"entry_vwap", "fees", b"fees", "initial_margin", b"initial_margin", "isolated_wallet", b"isolated_wallet", "leverage", b"leverage", "liquidation_price", b"liquidation_price", "maintenance_margin", b"maintenance_margin", "margin_mode", b"margin_mode", "mark_price", b"mark_price", "max_notional", b"max_notional", "next_rollover_at", b"next_rollover_at", "notional", b"notional", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "opened_at", b"opened_at", "opening_venue_order_id", b"opening_venue_order_id", "order_initial_margin", b"order_initial_margin", "position_id", b"position_id", "position_initial_margin", b"position_initial_margin", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_margin_mode", b"raw_margin_mode", "raw_opening_order_type", b"raw_opening_order_type", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_terms", b"raw_terms", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "revision", b"revision", "session_realized_pnl", b"session_realized_pnl", "settlement_asset_id", b"settlement_asset_id", "side", b"side", "unrealized_pnl", b"unrealized_pnl", "updated_at", b"updated_at", "venue_position_id", b"venue_position_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding", "_adl_quantile", b"_adl_quantile", "_auto_add_margin", b"_auto_add_margin", "_available_quantity", b"_available_quantity", "_bankruptcy_price", b"_bankruptcy_price", "_base_quantity", b"_base_quantity", "_break_even_price", b"_break_even_price", "_closed_quantity", b"_closed_quantity", "_closing_fee_reserve", b"_closing_fee_reserve", "_collateral", b"_collateral", "_contract_size", b"_contract_size", "_cumulative_funding", b"_cumulative_funding", "_cumulative_realized_pnl", b"_cumulative_realized_pnl", "_debt", b"_debt", "_debt_asset_id", b"_debt_asset_id", "_effective_leverage", b"_effective_leverage", "_entry_cost", b"_entry_cost", "_entry_price", b"_entry_price", "_entry_vwap", b"_entry_vwap", "_exit_price", b"_exit_price", "_funding", b"_funding", "_initial_margin", b"_initial_margin", "_initial_margin_rate", b"_initial_margin_rate", "_interest", b"_interest", "_isolated_wallet", b"_isolated_wallet", "_largest_quantity", b"_largest_quantity", "_last_price", b"_last_price", "_last_venue_trade_id", b"_last_venue_trade_id", "_leverage", b"_leverage", "_liquidation_fee", b"_liquidation_fee", "_liquidation_price", b"_liquidation_price", "_maintenance_margin", b"_maintenance_margin", "_maintenance_margin_rate", b"_maintenance_margin_rate", "_margin_call_price", b"_margin_call_price", "_margin_ratio", b"_margin_ratio", "_max_leverage", b"_max_leverage", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_notional", b"_notional", "_open_buy_notional", b"_open_buy_notional", "_open_buy_quantity", b"_open_buy_quantity", "_open_order_count", b"_open_order_count", "_open_sell_notional", b"_open_sell_notional", "_open_sell_quantity", b"_open_sell_quantity", "_opened_quantity", b"_opened_quantity", "_opening_venue_order_id", b"_opening_venue_order_id", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_quantity", b"_quantity", "_realized_pnl", b"_realized_pnl", "_realized_pnl_net", b"_realized_pnl_net", "_realized_return_on_margin", b"_realized_return_on_margin", "_reduce_only", b"_reduce_only", "_return_on_margin", b"_return_on_margin", "_sequence", b"_sequence", "_session_entry_price", b"_session_entry_price", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_settlement_asset_id", b"_settlement_asset_id", "_settlement_price", b"_settlement_price", "_settlement_value", b"_settlement_value", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_unrealized_pnl_at_last", b"_unrealized_pnl_at_last", "_unrealized_pnl_ratio", b"_unrealized_pnl_ratio", "_venue_margin_tier_id", b"_venue_margin_tier_id", "_venue_position_id", b"_venue_position_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "accrued_funding", b"accrued_funding", "adl_quantile", b"adl_quantile", "attached_orders", b"attached_orders", "auto_add_margin", b"auto_add_margin", "available_quantity", b"available_quantity", "bankruptcy_price", b"bankruptcy_price", "base_quantity", b"base_quantity", "break_even_price", b"break_even_price", "closed_at", b"closed_at", "closed_quantity", b"closed_quantity", "closing_fee_reserve", b"closing_fee_reserve", "collateral", b"collateral", "contract_size", b"contract_size", "cumulative_funding", b"cumulative_funding", "cumulative_realized_pnl", b"cumulative_realized_pnl", "debt", b"debt", "debt_asset_code", b"debt_asset_code", "debt_asset_id", b"debt_asset_id", "effective_leverage", b"effective_leverage", "entry_cost", b"entry_cost", "entry_price", b"entry_price", "entry_vwap", b"entry_vwap", "exit_price", b"exit_price", "fees", b"fees", "funding", b"funding", "greeks", b"greeks", "initial_margin", b"initial_margin", "initial_margin_rate", b"initial_margin_rate", "interest", b"interest", "isolated_wallet", b"isolated_wallet", "largest_quantity", b"largest_quantity", "last_price", b"last_price", "last_venue_trade_id", b"last_venue_trade_id", "leverage", b"leverage", "liquidation_fee", b"liquidation_fee", "liquidation_price", b"liquidation_price", "maintenance_margin", b"maintenance_margin", "maintenance_margin_rate", b"maintenance_margin_rate", "margin_call_price", b"margin_call_price", "margin_mode", b"margin_mode", "margin_ratio", b"margin_ratio", "market_context", b"market_context", "max_leverage", b"max_leverage", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "native_listing", b"native_listing", "next_rollover_at", b"next_rollover_at", "notional", b"notional", "open_buy_notional", b"open_buy_notional", "open_buy_quantity", b"open_buy_quantity", "open_order_count", b"open_order_count", "open_sell_notional", b"open_sell_notional", "open_sell_quantity", b"open_sell_quantity", "opened_at", b"opened_at", "opened_onchain", b"opened_onchain", "opened_quantity", b"opened_quantity", "opening_venue_order_id", b"opening_venue_order_id", "order_initial_margin", b"order_initial_margin", "position_id", b"position_id", "position_initial_margin", b"position_initial_margin", "premium_adjusted_greeks", b"premium_adjusted_greeks", "published_at", b"published_at", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_adl_rank", b"raw_adl_rank", "raw_margin_mode", b"raw_margin_mode", "raw_opening_order_type", b"raw_opening_order_type", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_terms", b"raw_terms", "realized_pnl", b"realized_pnl", "realized_pnl_net", b"realized_pnl_net", "realized_return_on_margin", b"realized_return_on_margin", "received_at", b"received_at", "reduce_only", b"reduce_only", "return_on_margin", b"return_on_margin", "revision", b"revision", "sequence", b"sequence", "session_entry_price", b"session_entry_price", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "settlement_asset_code", b"settlement_asset_code", "settlement_asset_id", b"settlement_asset_id", "settlement_price", b"settlement_price", "settlement_value", b"settlement_value", "side", b"side", "stated", b"stated", "status", b"status", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "unrealized_pnl_at_last", b"unrealized_pnl_at_last", "unrealized_pnl_ratio", b"unrealized_pnl_ratio", "updated_at", b"updated_at", "valuations", b"valuations", "venue_fields", b"venue_fields", "venue_margin_tier_id", b"venue_margin_tier_id", "venue_position_id", b"venue_position_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__accrued_funding: _TypeAlias = _typing.Literal["accrued_funding"]  # noqa: Y015
     _WhichOneofArgType__accrued_funding: _TypeAlias = _typing.Literal["_accrued_funding", b"_accrued_funding"]  # noqa: Y015
+    _WhichOneofReturnType__adl_quantile: _TypeAlias = _typing.Literal["adl_quantile"]  # noqa: Y015
+    _WhichOneofArgType__adl_quantile: _TypeAlias = _typing.Literal["_adl_quantile", b"_adl_quantile"]  # noqa: Y015
     _WhichOneofReturnType__auto_add_margin: _TypeAlias = _typing.Literal["auto_add_margin"]  # noqa: Y015
     _WhichOneofArgType__auto_add_margin: _TypeAlias = _typing.Literal["_auto_add_margin", b"_auto_add_margin"]  # noqa: Y015
+    _WhichOneofReturnType__available_quantity: _TypeAlias = _typing.Literal["available_quantity"]  # noqa: Y015
+    _WhichOneofArgType__available_quantity: _TypeAlias = _typing.Literal["_available_quantity", b"_available_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__bankruptcy_price: _TypeAlias = _typing.Literal["bankruptcy_price"]  # noqa: Y015
+    _WhichOneofArgType__bankruptcy_price: _TypeAlias = _typing.Literal["_bankruptcy_price", b"_bankruptcy_price"]  # noqa: Y015
+    _WhichOneofReturnType__base_quantity: _TypeAlias = _typing.Literal["base_quantity"]  # noqa: Y015
+    _WhichOneofArgType__base_quantity: _TypeAlias = _typing.Literal["_base_quantity", b"_base_quantity"]  # noqa: Y015
     _WhichOneofReturnType__break_even_price: _TypeAlias = _typing.Literal["break_even_price"]  # noqa: Y015
     _WhichOneofArgType__break_even_price: _TypeAlias = _typing.Literal["_break_even_price", b"_break_even_price"]  # noqa: Y015
     _WhichOneofReturnType__closed_quantity: _TypeAlias = _typing.Literal["closed_quantity"]  # noqa: Y015
     _WhichOneofArgType__closed_quantity: _TypeAlias = _typing.Literal["_closed_quantity", b"_closed_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__closing_fee_reserve: _TypeAlias = _typing.Literal["closing_fee_reserve"]  # noqa: Y015
+    _WhichOneofArgType__closing_fee_reserve: _TypeAlias = _typing.Literal["_closing_fee_reserve", b"_closing_fee_reserve"]  # noqa: Y015
     _WhichOneofReturnType__collateral: _TypeAlias = _typing.Literal["collateral"]  # noqa: Y015
     _WhichOneofArgType__collateral: _TypeAlias = _typing.Literal["_collateral", b"_collateral"]  # noqa: Y015
     _WhichOneofReturnType__contract_size: _TypeAlias = _typing.Literal["contract_size"]  # noqa: Y015
     _WhichOneofArgType__contract_size: _TypeAlias = _typing.Literal["_contract_size", b"_contract_size"]  # noqa: Y015
+    _WhichOneofReturnType__cumulative_funding: _TypeAlias = _typing.Literal["cumulative_funding"]  # noqa: Y015
+    _WhichOneofArgType__cumulative_funding: _TypeAlias = _typing.Literal["_cumulative_funding", b"_cumulative_funding"]  # noqa: Y015
+    _WhichOneofReturnType__cumulative_realized_pnl: _TypeAlias = _typing.Literal["cumulative_realized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__cumulative_realized_pnl: _TypeAlias = _typing.Literal["_cumulative_realized_pnl", b"_cumulative_realized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__debt: _TypeAlias = _typing.Literal["debt"]  # noqa: Y015
+    _WhichOneofArgType__debt: _TypeAlias = _typing.Literal["_debt", b"_debt"]  # noqa: Y015
+    _WhichOneofReturnType__debt_asset_id: _TypeAlias = _typing.Literal["debt_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__debt_asset_id: _TypeAlias = _typing.Literal["_debt_asset_id", b"_debt_asset_id"]  # noqa: Y015
+    _WhichOneofReturnType__effective_leverage: _TypeAlias = _typing.Literal["effective_leverage"]  # noqa: Y015
+    _WhichOneofArgType__effective_leverage: _TypeAlias = _typing.Literal["_effective_leverage", b"_effective_leverage"]  # noqa: Y015
     _WhichOneofReturnType__entry_cost: _TypeAlias = _typing.Literal["entry_cost"]  # noqa: Y015
     _WhichOneofArgType__entry_cost: _TypeAlias = _typing.Literal["_entry_cost", b"_entry_cost"]  # noqa: Y015
     _WhichOneofReturnType__entry_price: _TypeAlias = _typing.Literal["entry_price"]  # noqa: Y015
     _WhichOneofArgType__entry_price: _TypeAlias = _typing.Literal["_entry_price", b"_entry_price"]  # noqa: Y015
     _WhichOneofReturnType__entry_vwap: _TypeAlias = _typing.Literal["entry_vwap"]  # noqa: Y015
     _WhichOneofArgType__entry_vwap: _TypeAlias = _typing.Literal["_entry_vwap", b"_entry_vwap"]  # noqa: Y015
+    _WhichOneofReturnType__exit_price: _TypeAlias = _typing.Literal["exit_price"]  # noqa: Y015
+    _WhichOneofArgType__exit_price: _TypeAlias = _typing.Literal["_exit_price", b"_exit_price"]  # noqa: Y015
+    _WhichOneofReturnType__funding: _TypeAlias = _typing.Literal["funding"]  # noqa: Y015
+    _WhichOneofArgType__funding: _TypeAlias = _typing.Literal["_funding", b"_funding"]  # noqa: Y015
     _WhichOneofReturnType__initial_margin: _TypeAlias = _typing.Literal["initial_margin"]  # noqa: Y015
     _WhichOneofArgType__initial_margin: _TypeAlias = _typing.Literal["_initial_margin", b"_initial_margin"]  # noqa: Y015
+    _WhichOneofReturnType__initial_margin_rate: _TypeAlias = _typing.Literal["initial_margin_rate"]  # noqa: Y015
+    _WhichOneofArgType__initial_margin_rate: _TypeAlias = _typing.Literal["_initial_margin_rate", b"_initial_margin_rate"]  # noqa: Y015
+    _WhichOneofReturnType__interest: _TypeAlias = _typing.Literal["interest"]  # noqa: Y015
+    _WhichOneofArgType__interest: _TypeAlias = _typing.Literal["_interest", b"_interest"]  # noqa: Y015
     _WhichOneofReturnType__isolated_wallet: _TypeAlias = _typing.Literal["isolated_wallet"]  # noqa: Y015
     _WhichOneofArgType__isolated_wallet: _TypeAlias = _typing.Literal["_isolated_wallet", b"_isolated_wallet"]  # noqa: Y015
+    _WhichOneofReturnType__largest_quantity: _TypeAlias = _typing.Literal["largest_quantity"]  # noqa: Y015
+    _WhichOneofArgType__largest_quantity: _TypeAlias = _typing.Literal["_largest_quantity", b"_largest_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__last_price: _TypeAlias = _typing.Literal["last_price"]  # noqa: Y015
+    _WhichOneofArgType__last_price: _TypeAlias = _typing.Literal["_last_price", b"_last_price"]  # noqa: Y015
+    _WhichOneofReturnType__last_venue_trade_id: _TypeAlias = _typing.Literal["last_venue_trade_id"]  # noqa: Y015
+    _WhichOneofArgType__last_venue_trade_id: _TypeAlias = _typing.Literal["_last_venue_trade_id", b"_last_venue_trade_id"]  # noqa: Y015
     _WhichOneofReturnType__leverage: _TypeAlias = _typing.Literal["leverage"]  # noqa: Y015
     _WhichOneofArgType__leverage: _TypeAlias = _typing.Literal["_leverage", b"_leverage"]  # noqa: Y015
+    _WhichOneofReturnType__liquidation_fee: _TypeAlias = _typing.Literal["liquidation_fee"]  # noqa: Y015
+    _WhichOneofArgType__liquidation_fee: _TypeAlias = _typing.Literal["_liquidation_fee", b"_liquidation_fee"]  # noqa: Y015
     _WhichOneofReturnType__liquidation_price: _TypeAlias = _typing.Literal["liquidation_price"]  # noqa: Y015
     _WhichOneofArgType__liquidation_price: _TypeAlias = _typing.Literal["_liquidation_price", b"_liquidation_price"]  # noqa: Y015
     _WhichOneofReturnType__maintenance_margin: _TypeAlias = _typing.Literal["maintenance_margin"]  # noqa: Y015
     _WhichOneofArgType__maintenance_margin: _TypeAlias = _typing.Literal["_maintenance_margin", b"_maintenance_margin"]  # noqa: Y015
-    _WhichOneofReturnType__mark_price: _TypeAlias = _typing.Literal["mark_price"]  # noqa: Y015
-    _WhichOneofArgType__mark_price: _TypeAlias = _typing.Literal["_mark_price", b"_mark_price"]  # noqa: Y015
+    _WhichOneofReturnType__maintenance_margin_rate: _TypeAlias = _typing.Literal["maintenance_margin_rate"]  # noqa: Y015
+    _WhichOneofArgType__maintenance_margin_rate: _TypeAlias = _typing.Literal["_maintenance_margin_rate", b"_maintenance_margin_rate"]  # noqa: Y015
+    _WhichOneofReturnType__margin_call_price: _TypeAlias = _typing.Literal["margin_call_price"]  # noqa: Y015
+    _WhichOneofArgType__margin_call_price: _TypeAlias = _typing.Literal["_margin_call_price", b"_margin_call_price"]  # noqa: Y015
+    _WhichOneofReturnType__margin_ratio: _TypeAlias = _typing.Literal["margin_ratio"]  # noqa: Y015
+    _WhichOneofArgType__margin_ratio: _TypeAlias = _typing.Literal["_margin_ratio", b"_margin_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__max_leverage: _TypeAlias = _typing.Literal["max_leverage"]  # noqa: Y015
+    _WhichOneofArgType__max_leverage: _TypeAlias = _typing.Literal["_max_leverage", b"_max_leverage"]  # noqa: Y015
     _WhichOneofReturnType__max_notional: _TypeAlias = _typing.Literal["max_notional"]  # noqa: Y015
     _WhichOneofArgType__max_notional: _TypeAlias = _typing.Literal["_max_notional", b"_max_notional"]  # noqa: Y015
+    _WhichOneofReturnType__max_quantity: _TypeAlias = _typing.Literal["max_quantity"]  # noqa: Y015
+    _WhichOneofArgType__max_quantity: _TypeAlias = _typing.Literal["_max_quantity", b"_max_quantity"]  # noqa: Y015
     _WhichOneofReturnType__notional: _TypeAlias = _typing.Literal["notional"]  # noqa: Y015
     _WhichOneofArgType__notional: _TypeAlias = _typing.Literal["_notional", b"_notional"]  # noqa: Y015
-    _WhichOneofReturnType__open_ask_notional: _TypeAlias = _typing.Literal["open_ask_notional"]  # noqa: Y015
-    _WhichOneofArgType__open_ask_notional: _TypeAlias = _typing.Literal["_open_ask_notional", b"_open_ask_notional"]  # noqa: Y015
-    _WhichOneofReturnType__open_bid_notional: _TypeAlias = _typing.Literal["open_bid_notional"]  # noqa: Y015
-    _WhichOneofArgType__open_bid_notional: _TypeAlias = _typing.Literal["_open_bid_notional", b"_open_bid_notional"]  # noqa: Y015
+    _WhichOneofReturnType__open_buy_notional: _TypeAlias = _typing.Literal["open_buy_notional"]  # noqa: Y015
+    _WhichOneofArgType__open_buy_notional: _TypeAlias = _typing.Literal["_open_buy_notional", b"_open_buy_notional"]  # noqa: Y015
+    _WhichOneofReturnType__open_buy_quantity: _TypeAlias = _typing.Literal["open_buy_quantity"]  # noqa: Y015
+    _WhichOneofArgType__open_buy_quantity: _TypeAlias = _typing.Literal["_open_buy_quantity", b"_open_buy_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__open_order_count: _TypeAlias = _typing.Literal["open_order_count"]  # noqa: Y015
+    _WhichOneofArgType__open_order_count: _TypeAlias = _typing.Literal["_open_order_count", b"_open_order_count"]  # noqa: Y015
+    _WhichOneofReturnType__open_sell_notional: _TypeAlias = _typing.Literal["open_sell_notional"]  # noqa: Y015
+    _WhichOneofArgType__open_sell_notional: _TypeAlias = _typing.Literal["_open_sell_notional", b"_open_sell_notional"]  # noqa: Y015
+    _WhichOneofReturnType__open_sell_quantity: _TypeAlias = _typing.Literal["open_sell_quantity"]  # noqa: Y015
+    _WhichOneofArgType__open_sell_quantity: _TypeAlias = _typing.Literal["_open_sell_quantity", b"_open_sell_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__opened_quantity: _TypeAlias = _typing.Literal["opened_quantity"]  # noqa: Y015
+    _WhichOneofArgType__opened_quantity: _TypeAlias = _typing.Literal["_opened_quantity", b"_opened_quantity"]  # noqa: Y015
     _WhichOneofReturnType__opening_venue_order_id: _TypeAlias = _typing.Literal["opening_venue_order_id"]  # noqa: Y015
     _WhichOneofArgType__opening_venue_order_id: _TypeAlias = _typing.Literal["_opening_venue_order_id", b"_opening_venue_order_id"]  # noqa: Y015
     _WhichOneofReturnType__order_initial_margin: _TypeAlias = _typing.Literal["order_initial_margin"]  # noqa: Y015
     _WhichOneofArgType__order_initial_margin: _TypeAlias = _typing.Literal["_order_initial_margin", b"_order_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__position_initial_margin: _TypeAlias = _typing.Literal["position_initial_margin"]  # noqa: Y015
     _WhichOneofArgType__position_initial_margin: _TypeAlias = _typing.Literal["_position_initial_margin", b"_position_initial_margin"]  # noqa: Y015
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
     _WhichOneofReturnType__realized_pnl: _TypeAlias = _typing.Literal["realized_pnl"]  # noqa: Y015
     _WhichOneofArgType__realized_pnl: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__realized_pnl_net: _TypeAlias = _typing.Literal["realized_pnl_net"]  # noqa: Y015
+    _WhichOneofArgType__realized_pnl_net: _TypeAlias = _typing.Literal["_realized_pnl_net", b"_realized_pnl_net"]  # noqa: Y015
+    _WhichOneofReturnType__realized_return_on_margin: _TypeAlias = _typing.Literal["realized_return_on_margin"]  # noqa: Y015
+    _WhichOneofArgType__realized_return_on_margin: _TypeAlias = _typing.Literal["_realized_return_on_margin", b"_realized_return_on_margin"]  # noqa: Y015
+    _WhichOneofReturnType__reduce_only: _TypeAlias = _typing.Literal["reduce_only"]  # noqa: Y015
+    _WhichOneofArgType__reduce_only: _TypeAlias = _typing.Literal["_reduce_only", b"_reduce_only"]  # noqa: Y015
+    _WhichOneofReturnType__return_on_margin: _TypeAlias = _typing.Literal["return_on_margin"]  # noqa: Y015
+    _WhichOneofArgType__return_on_margin: _TypeAlias = _typing.Literal["_return_on_margin", b"_return_on_margin"]  # noqa: Y015
+    _WhichOneofReturnType__sequence: _TypeAlias = _typing.Literal["sequence"]  # noqa: Y015
+    _WhichOneofArgType__sequence: _TypeAlias = _typing.Literal["_sequence", b"_sequence"]  # noqa: Y015
+    _WhichOneofReturnType__session_entry_price: _TypeAlias = _typing.Literal["session_entry_price"]  # noqa: Y015
+    _WhichOneofArgType__session_entry_price: _TypeAlias = _typing.Literal["_session_entry_price", b"_session_entry_price"]  # noqa: Y015
     _WhichOneofReturnType__session_realized_pnl: _TypeAlias = _typing.Literal["session_realized_pnl"]  # noqa: Y015
     _WhichOneofArgType__session_realized_pnl: _TypeAlias = _typing.Literal["_session_realized_pnl", b"_session_realized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__session_unrealized_pnl: _TypeAlias = _typing.Literal["session_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__session_unrealized_pnl: _TypeAlias = _typing.Literal["_session_unrealized_pnl", b"_session_unrealized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__settlement_asset_id: _TypeAlias = _typing.Literal["settlement_asset_id"]  # noqa: Y015
     _WhichOneofArgType__settlement_asset_id: _TypeAlias = _typing.Literal["_settlement_asset_id", b"_settlement_asset_id"]  # noqa: Y015
+    _WhichOneofReturnType__settlement_price: _TypeAlias = _typing.Literal["settlement_price"]  # noqa: Y015
+    _WhichOneofArgType__settlement_price: _TypeAlias = _typing.Literal["_settlement_price", b"_settlement_price"]  # noqa: Y015
+    _WhichOneofReturnType__settlement_value: _TypeAlias = _typing.Literal["settlement_value"]  # noqa: Y015
+    _WhichOneofArgType__settlement_value: _TypeAlias = _typing.Literal["_settlement_value", b"_settlement_value"]  # noqa: Y015
+    _WhichOneofReturnType__total_pnl: _TypeAlias = _typing.Literal["total_pnl"]  # noqa: Y015
+    _WhichOneofArgType__total_pnl: _TypeAlias = _typing.Literal["_total_pnl", b"_total_pnl"]  # noqa: Y015
     _WhichOneofReturnType__unrealized_pnl: _TypeAlias = _typing.Literal["unrealized_pnl"]  # noqa: Y015
     _WhichOneofArgType__unrealized_pnl: _TypeAlias = _typing.Literal["_unrealized_pnl", b"_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__unrealized_pnl_at_last: _TypeAlias = _typing.Literal["unrealized_pnl_at_last"]  # noqa: Y015
+    _WhichOneofArgType__unrealized_pnl_at_last: _TypeAlias = _typing.Literal["_unrealized_pnl_at_last", b"_unrealized_pnl_at_last"]  # noqa: Y015
+    _WhichOneofReturnType__unrealized_pnl_ratio: _TypeAlias = _typing.Literal["unrealized_pnl_ratio"]  # noqa: Y015
+    _WhichOneofArgType__unrealized_pnl_ratio: _TypeAlias = _typing.Literal["_unrealized_pnl_ratio", b"_unrealized_pnl_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__venue_margin_tier_id: _TypeAlias = _typing.Literal["venue_margin_tier_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_margin_tier_id: _TypeAlias = _typing.Literal["_venue_margin_tier_id", b"_venue_margin_tier_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_position_id: _TypeAlias = _typing.Literal["venue_position_id"]  # noqa: Y015
     _WhichOneofArgType__venue_position_id: _TypeAlias = _typing.Literal["_venue_position_id", b"_venue_position_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__accrued_funding) -> _WhichOneofReturnType__accrued_funding | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__adl_quantile) -> _WhichOneofReturnType__adl_quantile | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_add_margin) -> _WhichOneofReturnType__auto_add_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__available_quantity) -> _WhichOneofReturnType__available_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bankruptcy_price) -> _WhichOneofReturnType__bankruptcy_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__base_quantity) -> _WhichOneofReturnType__base_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__break_even_price) -> _WhichOneofReturnType__break_even_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__closed_quantity) -> _WhichOneofReturnType__closed_quantity | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__closing_fee_reserve) -> _WhichOneofReturnType__closing_fee_reserve | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__collateral) -> _WhichOneofReturnType__collateral | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__contract_size) -> _WhichOneofReturnType__contract_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cumulative_funding) -> _WhichOneofReturnType__cumulative_funding | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cumulative_realized_pnl) -> _WhichOneofReturnType__cumulative_realized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__debt) -> _WhichOneofReturnType__debt | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__debt_asset_id) -> _WhichOneofReturnType__debt_asset_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__effective_leverage) -> _WhichOneofReturnType__effective_leverage | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__entry_cost) -> _WhichOneofReturnType__entry_cost | None: ...
     @_typing.overload
@@ -365,25 +788,57 @@ class Position(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__entry_vwap) -> _WhichOneofReturnType__entry_vwap | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_price) -> _WhichOneofReturnType__exit_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__funding) -> _WhichOneofReturnType__funding | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin) -> _WhichOneofReturnType__initial_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin_rate) -> _WhichOneofReturnType__initial_margin_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interest) -> _WhichOneofReturnType__interest | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__isolated_wallet) -> _WhichOneofReturnType__isolated_wallet | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__largest_quantity) -> _WhichOneofReturnType__largest_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_price) -> _WhichOneofReturnType__last_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_venue_trade_id) -> _WhichOneofReturnType__last_venue_trade_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__leverage) -> _WhichOneofReturnType__leverage | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_fee) -> _WhichOneofReturnType__liquidation_fee | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_price) -> _WhichOneofReturnType__liquidation_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin) -> _WhichOneofReturnType__maintenance_margin | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__mark_price) -> _WhichOneofReturnType__mark_price | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin_rate) -> _WhichOneofReturnType__maintenance_margin_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_call_price) -> _WhichOneofReturnType__margin_call_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_ratio) -> _WhichOneofReturnType__margin_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_leverage) -> _WhichOneofReturnType__max_leverage | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_notional) -> _WhichOneofReturnType__max_notional | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_quantity) -> _WhichOneofReturnType__max_quantity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__notional) -> _WhichOneofReturnType__notional | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_ask_notional) -> _WhichOneofReturnType__open_ask_notional | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_buy_notional) -> _WhichOneofReturnType__open_buy_notional | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_bid_notional) -> _WhichOneofReturnType__open_bid_notional | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_buy_quantity) -> _WhichOneofReturnType__open_buy_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_order_count) -> _WhichOneofReturnType__open_order_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_sell_notional) -> _WhichOneofReturnType__open_sell_notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_sell_quantity) -> _WhichOneofReturnType__open_sell_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__opened_quantity) -> _WhichOneofReturnType__opened_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__opening_venue_order_id) -> _WhichOneofReturnType__opening_venue_order_id | None: ...
     @_typing.overload
@@ -391,22 +846,125 @@ class Position(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__position_initial_margin) -> _WhichOneofReturnType__position_initial_margin | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_pnl) -> _WhichOneofReturnType__realized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_pnl_net) -> _WhichOneofReturnType__realized_pnl_net | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_return_on_margin) -> _WhichOneofReturnType__realized_return_on_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reduce_only) -> _WhichOneofReturnType__reduce_only | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__return_on_margin) -> _WhichOneofReturnType__return_on_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sequence) -> _WhichOneofReturnType__sequence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session_entry_price) -> _WhichOneofReturnType__session_entry_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__session_realized_pnl) -> _WhichOneofReturnType__session_realized_pnl | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__session_unrealized_pnl) -> _WhichOneofReturnType__session_unrealized_pnl | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__settlement_asset_id) -> _WhichOneofReturnType__settlement_asset_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settlement_price) -> _WhichOneofReturnType__settlement_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settlement_value) -> _WhichOneofReturnType__settlement_value | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_pnl) -> _WhichOneofReturnType__total_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unrealized_pnl) -> _WhichOneofReturnType__unrealized_pnl | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unrealized_pnl_at_last) -> _WhichOneofReturnType__unrealized_pnl_at_last | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unrealized_pnl_ratio) -> _WhichOneofReturnType__unrealized_pnl_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_margin_tier_id) -> _WhichOneofReturnType__venue_margin_tier_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_position_id) -> _WhichOneofReturnType__venue_position_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___Position: _TypeAlias = Position  # noqa: Y015
+
+@_typing.final
+class PositionGreeks(_message.Message):
+    """Sensitivities of a whole position, as the venue estimates them: the quantity is multiplied in, and a short position
+    has the opposite sign of a long one. An absent field is one that the venue does not report.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELTA_FIELD_NUMBER: _builtins.int
+    GAMMA_FIELD_NUMBER: _builtins.int
+    VEGA_FIELD_NUMBER: _builtins.int
+    THETA_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    ASSET_CODE_FIELD_NUMBER: _builtins.int
+    delta: _builtins.float
+    """Change in the position's value per unit change in the underlying's price, in units of the underlying: 1 moves like
+    one bitcoin held. Not a change per percent.
+    """
+    gamma: _builtins.float
+    """Change in `delta` per unit of the quote or strike asset by which the underlying's price rises, absolute. Not per
+    percent.
+    """
+    vega: _builtins.float
+    """Change in the position's value per percentage point of volatility, in units of the asset."""
+    theta: _builtins.float
+    """Change in the position's value per day that passes, in units of the asset."""
+    asset_id: _builtins.str
+    """Asset in which `vega` and `theta` are stated. Absent if the venue does not report it, or if its code is not mapped
+    to an asset.
+    """
+    asset_code: _builtins.str
+    """The venue's own code of the asset. Empty if it has none."""
+    def __init__(
+        self,
+        *,
+        delta: _builtins.float | None = ...,
+        gamma: _builtins.float | None = ...,
+        vega: _builtins.float | None = ...,
+        theta: _builtins.float | None = ...,
+        asset_id: _builtins.str | None = ...,
+        asset_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_delta", b"_delta", "_gamma", b"_gamma", "_theta", b"_theta", "_vega", b"_vega", "asset_id", b"asset_id", "delta", b"delta", "gamma", b"gamma", "theta", b"theta", "vega", b"vega"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_delta", b"_delta", "_gamma", b"_gamma", "_theta", b"_theta", "_vega", b"_vega", "asset_code", b"asset_code", "asset_id", b"asset_id", "delta", b"delta", "gamma", b"gamma", "theta", b"theta", "vega", b"vega"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
+    _WhichOneofReturnType__gamma: _TypeAlias = _typing.Literal["gamma"]  # noqa: Y015
+    _WhichOneofArgType__gamma: _TypeAlias = _typing.Literal["_gamma", b"_gamma"]  # noqa: Y015
+    _WhichOneofReturnType__theta: _TypeAlias = _typing.Literal["theta"]  # noqa: Y015
+    _WhichOneofArgType__theta: _TypeAlias = _typing.Literal["_theta", b"_theta"]  # noqa: Y015
+    _WhichOneofReturnType__vega: _TypeAlias = _typing.Literal["vega"]  # noqa: Y015
+    _WhichOneofArgType__vega: _TypeAlias = _typing.Literal["_vega", b"_vega"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gamma) -> _WhichOneofReturnType__gamma | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__theta) -> _WhichOneofReturnType__theta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vega) -> _WhichOneofReturnType__vega | None: ...
+
+Global___PositionGreeks: _TypeAlias = PositionGreeks  # noqa: Y015
 
 @_typing.final
 class Exposure(_message.Message):
     """How much could be gained or lost on one asset, venue, account or other dimension, computed from positions and
     balances. The numbers are estimates, so they are doubles.
+
+    Balances, futures and perpetuals count with their value at the mark price. An option counts with the value of its
+    underlying: calls bought and puts sold are long, the others short. The legs of a combination count separately. Orders
+    that are not filled do not count.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -419,12 +977,15 @@ class Exposure(_message.Message):
     NET_VALUE_FIELD_NUMBER: _builtins.int
     GROSS_VALUE_FIELD_NUMBER: _builtins.int
     DELTA_FIELD_NUMBER: _builtins.int
+    OPTION_PREMIUM_VALUE_FIELD_NUMBER: _builtins.int
     LEVERAGE_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     dimension: Global___ExposureDimension.ValueType
     """Dimension by which the exposure is grouped."""
     key: _builtins.str
-    """Id within the dimension, such as `BTC` or `binance`."""
+    """Id within the dimension, such as `BTC` or `binance`; the venue's own code or symbol where the registry does not
+    know it. Unique per dimension and scope.
+    """
     reporting_asset_id: _builtins.str
     """Asset in which the values are stated."""
     long_value: _builtins.float
@@ -436,9 +997,15 @@ class Exposure(_message.Message):
     gross_value: _builtins.float
     """Long value plus short value, in the reporting asset, zero or greater."""
     delta: _builtins.float
-    """Change in value per unit change in price, in units of the asset. Absent if not computed."""
+    """Change in value per unit change in the asset's price, in units of the asset: 1 moves like one bitcoin held, -1 like
+    one sold. Absent if not computed, and for dimensions other than ASSET and SYMBOL.
+    """
+    option_premium_value: _builtins.float
+    """Value of the options at their mark price, in the reporting asset, negative if more is sold than bought. Not part of
+    the values above. Absent if not computed.
+    """
     leverage: _builtins.float
-    """Gross value divided by equity, zero or greater. Absent if the equity is unknown."""
+    """Gross value divided by equity, zero or greater. Absent if the equity is unknown or not above zero."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When the positions were read. Always set."""
@@ -454,20 +1021,25 @@ class Exposure(_message.Message):
         net_value: _builtins.float = ...,
         gross_value: _builtins.float = ...,
         delta: _builtins.float | None = ...,
+        option_premium_value: _builtins.float | None = ...,
         leverage: _builtins.float | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_leverage", b"_leverage", "delta", b"delta", "leverage", b"leverage", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_leverage", b"_leverage", "_option_premium_value", b"_option_premium_value", "delta", b"delta", "leverage", b"leverage", "option_premium_value", b"option_premium_value", "timestamp", b"timestamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_leverage", b"_leverage", "delta", b"delta", "dimension", b"dimension", "gross_value", b"gross_value", "key", b"key", "leverage", b"leverage", "long_value", b"long_value", "net_value", b"net_value", "reporting_asset_id", b"reporting_asset_id", "short_value", b"short_value", "timestamp", b"timestamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_leverage", b"_leverage", "_option_premium_value", b"_option_premium_value", "delta", b"delta", "dimension", b"dimension", "gross_value", b"gross_value", "key", b"key", "leverage", b"leverage", "long_value", b"long_value", "net_value", b"net_value", "option_premium_value", b"option_premium_value", "reporting_asset_id", b"reporting_asset_id", "short_value", b"short_value", "timestamp", b"timestamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
     _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
     _WhichOneofReturnType__leverage: _TypeAlias = _typing.Literal["leverage"]  # noqa: Y015
     _WhichOneofArgType__leverage: _TypeAlias = _typing.Literal["_leverage", b"_leverage"]  # noqa: Y015
+    _WhichOneofReturnType__option_premium_value: _TypeAlias = _typing.Literal["option_premium_value"]  # noqa: Y015
+    _WhichOneofArgType__option_premium_value: _TypeAlias = _typing.Literal["_option_premium_value", b"_option_premium_value"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__leverage) -> _WhichOneofReturnType__leverage | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__option_premium_value) -> _WhichOneofReturnType__option_premium_value | None: ...
 
 Global___Exposure: _TypeAlias = Exposure  # noqa: Y015

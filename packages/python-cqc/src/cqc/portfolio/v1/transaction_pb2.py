@@ -24,12 +24,15 @@ _sym_db = _symbol_database.Default()
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from cqc.assets.v1 import onchain_pb2 as cqc_dot_assets_dot_v1_dot_onchain__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
+from cqc.markets.v1 import quantity_pb2 as cqc_dot_markets_dot_v1_dot_quantity__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from cqc.venues.v1 import fee_pb2 as cqc_dot_venues_dot_v1_dot_fee__pb2
+from cqc.venues.v1 import order_pb2 as cqc_dot_venues_dot_v1_dot_order__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"cqc/portfolio/v1/transaction.proto\x12\x10\x63qc.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x17\x63qc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x05\n\x0bTransaction\x12\"\n\x0etransaction_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12 \n\x0cportfolio_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1e\n\naccount_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12/\n\x04type\x18\x04 \x01(\x0e\x32!.cqc.portfolio.v1.TransactionType\x12\x38\n\x04legs\x18\x05 \x03(\x0b\x32 .cqc.portfolio.v1.TransactionLegB\x08\xbaH\x05\x92\x01\x02\x08\x01\x12 \n\x04\x66\x65\x65s\x18\x06 \x03(\x0b\x32\x12.cqc.venues.v1.Fee\x12\'\n\x0fvenue_symbol_id\x18\x07 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12!\n\x08order_id\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12\x1e\n\x07\x65xec_id\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x02\x88\x01\x01\x12$\n\x0btransfer_id\x18\n \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x03\x88\x01\x01\x12\x30\n\x17\x63orrects_transaction_id\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x04\x88\x01\x01\x12*\n\x07onchain\x18\x0c \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12\x16\n\x04note\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x35\n\ttimestamp\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0brecorded_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x12\n\x10_venue_symbol_idB\x0b\n\t_order_idB\n\n\x08_exec_idB\x0e\n\x0c_transfer_idB\x1a\n\x18_corrects_transaction_id\"{\n\x0eTransactionLeg\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x19\n\x06\x61mount\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\"\n\nunit_value\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x42\r\n\x0b_unit_value\"\xe5\x03\n\x03PnL\x12%\n\x12reporting_asset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x36\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x08realized\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1d\n\nunrealized\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1a\n\x07\x66unding\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x17\n\x04\x66\x65\x65s\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1b\n\x08interest\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1a\n\x07rebates\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x15\n\x02\x66x\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x18\n\x05total\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x31\n\x06method\x18\x0c \x01(\x0e\x32!.cqc.portfolio.v1.CostBasisMethod\x12;\n\x10valuation_source\x18\r \x01(\x0e\x32!.cqc.portfolio.v1.ValuationSource\"\x8a\x03\n\x03Lot\x12\x1a\n\x06lot_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12 \n\x0cportfolio_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1e\n\naccount_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1b\n\x08\x61sset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x37\n\x0b\x61\x63quired_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x08quantity\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12%\n\x12remaining_quantity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1c\n\tunit_cost\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12 \n\rcost_asset_id\x18\t \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12 \n\x04\x66\x65\x65s\x18\n \x03(\x0b\x32\x12.cqc.venues.v1.Fee\x12)\n\x15source_transaction_id\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01*\xa2\x03\n\x0fTransactionType\x12 \n\x1cTRANSACTION_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRANSACTION_TYPE_TRADE\x10\x01\x12\x1c\n\x18TRANSACTION_TYPE_DEPOSIT\x10\x02\x12\x1f\n\x1bTRANSACTION_TYPE_WITHDRAWAL\x10\x03\x12\x1d\n\x19TRANSACTION_TYPE_TRANSFER\x10\x04\x12\x18\n\x14TRANSACTION_TYPE_FEE\x10\x05\x12\x1c\n\x18TRANSACTION_TYPE_FUNDING\x10\x06\x12\x1d\n\x19TRANSACTION_TYPE_INTEREST\x10\x07\x12\x1b\n\x17TRANSACTION_TYPE_REBATE\x10\x08\x12\x1b\n\x17TRANSACTION_TYPE_REWARD\x10\t\x12\x1f\n\x1bTRANSACTION_TYPE_SETTLEMENT\x10\n\x12 \n\x1cTRANSACTION_TYPE_LIQUIDATION\x10\x0b\x12\x1f\n\x1bTRANSACTION_TYPE_ADJUSTMENT\x10\x0c*\xc7\x01\n\x0f\x43ostBasisMethod\x12!\n\x1d\x43OST_BASIS_METHOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OST_BASIS_METHOD_FIFO\x10\x01\x12\x1a\n\x16\x43OST_BASIS_METHOD_LIFO\x10\x02\x12\x1a\n\x16\x43OST_BASIS_METHOD_HIFO\x10\x03\x12\x1d\n\x19\x43OST_BASIS_METHOD_AVERAGE\x10\x04\x12\x1e\n\x1a\x43OST_BASIS_METHOD_SPECIFIC\x10\x05*\xa3\x01\n\x0fValuationSource\x12 \n\x1cVALUATION_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15VALUATION_SOURCE_MARK\x10\x01\x12\x19\n\x15VALUATION_SOURCE_LAST\x10\x02\x12\x18\n\x14VALUATION_SOURCE_MID\x10\x03\x12\x1e\n\x1aVALUATION_SOURCE_REFERENCE\x10\x04\x42IZGgithub.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1;portfoliov1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"cqc/portfolio/v1/transaction.proto\x12\x10\x63qc.portfolio.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x17\x63qc/venues/v1/fee.proto\x1a\x19\x63qc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\t\n\x0bTransaction\x12 \n\x0etransaction_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x0cportfolio_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1e\n\naccount_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12/\n\x04type\x18\x04 \x01(\x0e\x32!.cqc.portfolio.v1.TransactionType\x12\x1a\n\x08raw_type\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12.\n\x04legs\x18\x06 \x03(\x0b\x32 .cqc.portfolio.v1.TransactionLeg\x12 \n\x04\x66\x65\x65s\x18\x07 \x03(\x0b\x32\x12.cqc.venues.v1.Fee\x12+\n\x05terms\x18\x08 \x01(\x0b\x32\x1c.cqc.portfolio.v1.TradeTerms\x12\x41\n\x0elot_selections\x18\t \x03(\x0b\x32\x1e.cqc.portfolio.v1.LotSelectionB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12 \n\tcaused_by\x18\n \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x88\x01\x01\x12!\n\x08order_id\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12\x1e\n\x07\x65xec_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x02\x88\x01\x01\x12$\n\x0btransfer_id\x18\r \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x03\x88\x01\x01\x12&\n\x0fledger_entry_id\x18\x0e \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x04\x88\x01\x01\x12\x30\n\x17reverses_transaction_id\x18\x0f \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x05\x88\x01\x01\x12\x30\n\x17\x63orrects_transaction_id\x18\x10 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x06\x88\x01\x01\x12*\n\x07onchain\x18\x11 \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12\x16\n\x04note\x18\x12 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x35\n\ttimestamp\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12/\n\x0brecorded_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\xa8\x02\xbaH\xa4\x02\x1a}\n\x13transaction.content\x12\'a transaction needs legs, fees or terms\x1a=size(this.legs) > 0 || size(this.fees) > 0 || has(this.terms)\x1a\xa2\x01\n\x16transaction.correction\x12>a transaction must not reverse one and correct one: record two\x1aH!has(this.reverses_transaction_id) || !has(this.corrects_transaction_id)B\x0c\n\n_caused_byB\x0b\n\t_order_idB\n\n\x08_exec_idB\x0e\n\x0c_transfer_idB\x12\n\x10_ledger_entry_idB\x1a\n\x18_reverses_transaction_idB\x1a\n\x18_corrects_transaction_id\"\xdf\x01\n\x0eTransactionLeg\x12#\n\naccount_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12 \n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x01\x88\x01\x01\x12\x1c\n\nasset_code\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x19\n\x06\x61mount\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\"\n\nunit_value\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x02\x88\x01\x01\x42\r\n\x0b_account_idB\x0b\n\t_asset_idB\r\n\x0b_unit_value\"\xce\x03\n\nTradeTerms\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12&\n\x04side\x18\x03 \x01(\x0e\x32\x18.cqc.venues.v1.OrderSide\x12\x1a\n\x08raw_side\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x32\n\rposition_side\x18\x05 \x01(\x0e\x32\x1b.cqc.venues.v1.PositionSide\x12#\n\x11raw_position_side\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\x08quantity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01\x12\x33\n\rquantity_unit\x18\x08 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x1d\n\x05price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12$\n\x0bposition_id\x18\n \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x02\x88\x01\x01\x42\x12\n\x10_venue_symbol_idB\x08\n\x06_priceB\x0e\n\x0c_position_id\"G\n\x0cLotSelection\x12\x1a\n\x06lot_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1b\n\x08quantity\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01\"\xb5\x06\n\x03PnL\x12%\n\x12reporting_asset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x36\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x08realized\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1d\n\nunrealized\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1a\n\x07\x66unding\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12o\n\x04\x66\x65\x65s\x18\x07 \x01(\tBa\xbaH^r\x04\x88\x88\'\x01\xba\x01U\n\x08pnl.fees\x12\x19\x66\x65\x65s must be zero or less\x1a.this.startsWith(\'-\') || !this.matches(\'[1-9]\')\x12\x1a\n\x07rebates\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01\x12\x1b\n\x08interest\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x15\n\x02\x66x\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x18\n\x05other\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x18\n\x05total\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12*\n\x12realized_from_cost\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12$\n\x0cstart_equity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\"\n\nend_equity\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12!\n\tnet_flows\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12\x31\n\x06method\x18\x11 \x01(\x0e\x32!.cqc.portfolio.v1.CostBasisMethod\x12;\n\x10valuation_source\x18\x12 \x01(\x0e\x32!.cqc.portfolio.v1.ValuationSourceB\x15\n\x13_realized_from_costB\x0f\n\r_start_equityB\r\n\x0b_end_equityB\x0c\n\n_net_flows\"\x8a\x03\n\x03Lot\x12\x1a\n\x06lot_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12 \n\x0cportfolio_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1e\n\naccount_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1b\n\x08\x61sset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x37\n\x0b\x61\x63quired_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x08quantity\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01\x12%\n\x12remaining_quantity\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01\x12\x1c\n\tunit_cost\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01\x12 \n\rcost_asset_id\x18\t \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12 \n\x04\x66\x65\x65s\x18\n \x03(\x0b\x32\x12.cqc.venues.v1.Fee\x12)\n\x15source_transaction_id\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01*\xa2\x03\n\x0fTransactionType\x12 \n\x1cTRANSACTION_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16TRANSACTION_TYPE_TRADE\x10\x01\x12\x1c\n\x18TRANSACTION_TYPE_DEPOSIT\x10\x02\x12\x1f\n\x1bTRANSACTION_TYPE_WITHDRAWAL\x10\x03\x12\x1d\n\x19TRANSACTION_TYPE_TRANSFER\x10\x04\x12\x18\n\x14TRANSACTION_TYPE_FEE\x10\x05\x12\x1c\n\x18TRANSACTION_TYPE_FUNDING\x10\x06\x12\x1d\n\x19TRANSACTION_TYPE_INTEREST\x10\x07\x12\x1b\n\x17TRANSACTION_TYPE_REBATE\x10\x08\x12\x1b\n\x17TRANSACTION_TYPE_REWARD\x10\t\x12\x1f\n\x1bTRANSACTION_TYPE_SETTLEMENT\x10\n\x12 \n\x1cTRANSACTION_TYPE_LIQUIDATION\x10\x0b\x12\x1f\n\x1bTRANSACTION_TYPE_ADJUSTMENT\x10\x0c*\xc7\x01\n\x0f\x43ostBasisMethod\x12!\n\x1d\x43OST_BASIS_METHOD_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OST_BASIS_METHOD_FIFO\x10\x01\x12\x1a\n\x16\x43OST_BASIS_METHOD_LIFO\x10\x02\x12\x1a\n\x16\x43OST_BASIS_METHOD_HIFO\x10\x03\x12\x1d\n\x19\x43OST_BASIS_METHOD_AVERAGE\x10\x04\x12\x1e\n\x1a\x43OST_BASIS_METHOD_SPECIFIC\x10\x05*\xa3\x01\n\x0fValuationSource\x12 \n\x1cVALUATION_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15VALUATION_SOURCE_MARK\x10\x01\x12\x19\n\x15VALUATION_SOURCE_LAST\x10\x02\x12\x18\n\x14VALUATION_SOURCE_MID\x10\x03\x12\x1e\n\x1aVALUATION_SOURCE_REFERENCE\x10\x04\x42IZGgithub.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1;portfoliov1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,33 +41,61 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZGgithub.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1;portfoliov1'
   _globals['_TRANSACTION'].fields_by_name['transaction_id']._loaded_options = None
-  _globals['_TRANSACTION'].fields_by_name['transaction_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_TRANSACTION'].fields_by_name['transaction_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TRANSACTION'].fields_by_name['portfolio_id']._loaded_options = None
   _globals['_TRANSACTION'].fields_by_name['portfolio_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_TRANSACTION'].fields_by_name['account_id']._loaded_options = None
   _globals['_TRANSACTION'].fields_by_name['account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
-  _globals['_TRANSACTION'].fields_by_name['legs']._loaded_options = None
-  _globals['_TRANSACTION'].fields_by_name['legs']._serialized_options = b'\272H\005\222\001\002\010\001'
-  _globals['_TRANSACTION'].fields_by_name['venue_symbol_id']._loaded_options = None
-  _globals['_TRANSACTION'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_TRANSACTION'].fields_by_name['raw_type']._loaded_options = None
+  _globals['_TRANSACTION'].fields_by_name['raw_type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TRANSACTION'].fields_by_name['lot_selections']._loaded_options = None
+  _globals['_TRANSACTION'].fields_by_name['lot_selections']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_TRANSACTION'].fields_by_name['caused_by']._loaded_options = None
+  _globals['_TRANSACTION'].fields_by_name['caused_by']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_TRANSACTION'].fields_by_name['order_id']._loaded_options = None
   _globals['_TRANSACTION'].fields_by_name['order_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_TRANSACTION'].fields_by_name['exec_id']._loaded_options = None
   _globals['_TRANSACTION'].fields_by_name['exec_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TRANSACTION'].fields_by_name['transfer_id']._loaded_options = None
   _globals['_TRANSACTION'].fields_by_name['transfer_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_TRANSACTION'].fields_by_name['ledger_entry_id']._loaded_options = None
+  _globals['_TRANSACTION'].fields_by_name['ledger_entry_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_TRANSACTION'].fields_by_name['reverses_transaction_id']._loaded_options = None
+  _globals['_TRANSACTION'].fields_by_name['reverses_transaction_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_TRANSACTION'].fields_by_name['corrects_transaction_id']._loaded_options = None
   _globals['_TRANSACTION'].fields_by_name['corrects_transaction_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_TRANSACTION'].fields_by_name['note']._loaded_options = None
   _globals['_TRANSACTION'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_TRANSACTION'].fields_by_name['timestamp']._loaded_options = None
   _globals['_TRANSACTION'].fields_by_name['timestamp']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_TRANSACTION']._loaded_options = None
+  _globals['_TRANSACTION']._serialized_options = b'\272H\244\002\032}\n\023transaction.content\022\'a transaction needs legs, fees or terms\032=size(this.legs) > 0 || size(this.fees) > 0 || has(this.terms)\032\242\001\n\026transaction.correction\022>a transaction must not reverse one and correct one: record two\032H!has(this.reverses_transaction_id) || !has(this.corrects_transaction_id)'
+  _globals['_TRANSACTIONLEG'].fields_by_name['account_id']._loaded_options = None
+  _globals['_TRANSACTIONLEG'].fields_by_name['account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_TRANSACTIONLEG'].fields_by_name['asset_id']._loaded_options = None
   _globals['_TRANSACTIONLEG'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_TRANSACTIONLEG'].fields_by_name['asset_code']._loaded_options = None
+  _globals['_TRANSACTIONLEG'].fields_by_name['asset_code']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TRANSACTIONLEG'].fields_by_name['amount']._loaded_options = None
   _globals['_TRANSACTIONLEG'].fields_by_name['amount']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TRANSACTIONLEG'].fields_by_name['unit_value']._loaded_options = None
-  _globals['_TRANSACTIONLEG'].fields_by_name['unit_value']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TRANSACTIONLEG'].fields_by_name['unit_value']._serialized_options = b'\272H\006r\004\220\210\'\001'
+  _globals['_TRADETERMS'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_TRADETERMS'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_TRADETERMS'].fields_by_name['raw_side']._loaded_options = None
+  _globals['_TRADETERMS'].fields_by_name['raw_side']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TRADETERMS'].fields_by_name['raw_position_side']._loaded_options = None
+  _globals['_TRADETERMS'].fields_by_name['raw_position_side']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TRADETERMS'].fields_by_name['quantity']._loaded_options = None
+  _globals['_TRADETERMS'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\220\210\'\001'
+  _globals['_TRADETERMS'].fields_by_name['price']._loaded_options = None
+  _globals['_TRADETERMS'].fields_by_name['price']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TRADETERMS'].fields_by_name['position_id']._loaded_options = None
+  _globals['_TRADETERMS'].fields_by_name['position_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_LOTSELECTION'].fields_by_name['lot_id']._loaded_options = None
+  _globals['_LOTSELECTION'].fields_by_name['lot_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_LOTSELECTION'].fields_by_name['quantity']._loaded_options = None
+  _globals['_LOTSELECTION'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\230\210\'\001'
   _globals['_PNL'].fields_by_name['reporting_asset_id']._loaded_options = None
   _globals['_PNL'].fields_by_name['reporting_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_PNL'].fields_by_name['start_time']._loaded_options = None
@@ -78,15 +109,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PNL'].fields_by_name['funding']._loaded_options = None
   _globals['_PNL'].fields_by_name['funding']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_PNL'].fields_by_name['fees']._loaded_options = None
-  _globals['_PNL'].fields_by_name['fees']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_PNL'].fields_by_name['fees']._serialized_options = b'\272H^r\004\210\210\'\001\272\001U\n\010pnl.fees\022\031fees must be zero or less\032.this.startsWith(\'-\') || !this.matches(\'[1-9]\')'
+  _globals['_PNL'].fields_by_name['rebates']._loaded_options = None
+  _globals['_PNL'].fields_by_name['rebates']._serialized_options = b'\272H\006r\004\220\210\'\001'
   _globals['_PNL'].fields_by_name['interest']._loaded_options = None
   _globals['_PNL'].fields_by_name['interest']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_PNL'].fields_by_name['rebates']._loaded_options = None
-  _globals['_PNL'].fields_by_name['rebates']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_PNL'].fields_by_name['fx']._loaded_options = None
   _globals['_PNL'].fields_by_name['fx']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_PNL'].fields_by_name['other']._loaded_options = None
+  _globals['_PNL'].fields_by_name['other']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_PNL'].fields_by_name['total']._loaded_options = None
   _globals['_PNL'].fields_by_name['total']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_PNL'].fields_by_name['realized_from_cost']._loaded_options = None
+  _globals['_PNL'].fields_by_name['realized_from_cost']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_PNL'].fields_by_name['start_equity']._loaded_options = None
+  _globals['_PNL'].fields_by_name['start_equity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_PNL'].fields_by_name['end_equity']._loaded_options = None
+  _globals['_PNL'].fields_by_name['end_equity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_PNL'].fields_by_name['net_flows']._loaded_options = None
+  _globals['_PNL'].fields_by_name['net_flows']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_LOT'].fields_by_name['lot_id']._loaded_options = None
   _globals['_LOT'].fields_by_name['lot_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_LOT'].fields_by_name['portfolio_id']._loaded_options = None
@@ -98,27 +139,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOT'].fields_by_name['acquired_at']._loaded_options = None
   _globals['_LOT'].fields_by_name['acquired_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_LOT'].fields_by_name['quantity']._loaded_options = None
-  _globals['_LOT'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LOT'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\230\210\'\001'
   _globals['_LOT'].fields_by_name['remaining_quantity']._loaded_options = None
-  _globals['_LOT'].fields_by_name['remaining_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LOT'].fields_by_name['remaining_quantity']._serialized_options = b'\272H\006r\004\220\210\'\001'
   _globals['_LOT'].fields_by_name['unit_cost']._loaded_options = None
-  _globals['_LOT'].fields_by_name['unit_cost']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LOT'].fields_by_name['unit_cost']._serialized_options = b'\272H\006r\004\220\210\'\001'
   _globals['_LOT'].fields_by_name['cost_asset_id']._loaded_options = None
   _globals['_LOT'].fields_by_name['cost_asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_LOT'].fields_by_name['source_transaction_id']._loaded_options = None
   _globals['_LOT'].fields_by_name['source_transaction_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
-  _globals['_TRANSACTIONTYPE']._serialized_start=1925
-  _globals['_TRANSACTIONTYPE']._serialized_end=2343
-  _globals['_COSTBASISMETHOD']._serialized_start=2346
-  _globals['_COSTBASISMETHOD']._serialized_end=2545
-  _globals['_VALUATIONSOURCE']._serialized_start=2548
-  _globals['_VALUATIONSOURCE']._serialized_end=2711
-  _globals['_TRANSACTION']._serialized_start=199
-  _globals['_TRANSACTION']._serialized_end=912
-  _globals['_TRANSACTIONLEG']._serialized_start=914
-  _globals['_TRANSACTIONLEG']._serialized_end=1037
-  _globals['_PNL']._serialized_start=1040
-  _globals['_PNL']._serialized_end=1525
-  _globals['_LOT']._serialized_start=1528
-  _globals['_LOT']._serialized_end=1922
+  _globals['_TRANSACTIONTYPE']._serialized_start=3547
+  _globals['_TRANSACTIONTYPE']._serialized_end=3965
+  _globals['_COSTBASISMETHOD']._serialized_start=3968
+  _globals['_COSTBASISMETHOD']._serialized_end=4167
+  _globals['_VALUATIONSOURCE']._serialized_start=4170
+  _globals['_VALUATIONSOURCE']._serialized_end=4333
+  _globals['_TRANSACTION']._serialized_start=294
+  _globals['_TRANSACTION']._serialized_end=1559
+  _globals['_TRANSACTIONLEG']._serialized_start=1562
+  _globals['_TRANSACTIONLEG']._serialized_end=1785
+  _globals['_TRADETERMS']._serialized_start=1788
+  _globals['_TRADETERMS']._serialized_end=2250
+  _globals['_LOTSELECTION']._serialized_start=2252
+  _globals['_LOTSELECTION']._serialized_end=2323
+  _globals['_PNL']._serialized_start=2326
+  _globals['_PNL']._serialized_end=3147
+  _globals['_LOT']._serialized_start=3150
+  _globals['_LOT']._serialized_end=3544
 # @@protoc_insertion_point(module_scope)

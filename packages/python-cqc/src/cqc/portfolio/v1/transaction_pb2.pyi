@@ -5,7 +5,10 @@ isort:skip_file
 
 from collections import abc as _abc
 from cqc.assets.v1 import onchain_pb2 as _onchain_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
+from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
 from cqc.venues.v1 import fee_pb2 as _fee_pb2
+from cqc.venues.v1 import order_pb2 as _order_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -29,61 +32,65 @@ class _TransactionType:
 class _TransactionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TransactionType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TRANSACTION_TYPE_UNSPECIFIED: _TransactionType.ValueType  # 0
-    """Not known."""
+    """Not known. Counts as ADJUSTMENT."""
     TRANSACTION_TYPE_TRADE: _TransactionType.ValueType  # 1
-    """A trade: one asset in, another out."""
+    """A trade. On a spot market one asset comes in and another goes out, as legs. A futures or perpetuals trade has terms
+    and no legs; an option's has terms, and its premium as a leg.
+    """
     TRANSACTION_TYPE_DEPOSIT: _TransactionType.ValueType  # 2
-    """A deposit from outside the portfolio."""
+    """A deposit from outside the portfolio: legs with positive amounts."""
     TRANSACTION_TYPE_WITHDRAWAL: _TransactionType.ValueType  # 3
-    """A withdrawal to outside the portfolio."""
+    """A withdrawal to outside the portfolio: legs with negative amounts."""
     TRANSACTION_TYPE_TRANSFER: _TransactionType.ValueType  # 4
-    """A transfer between accounts of the portfolio."""
+    """A transfer between accounts of the portfolio: two legs that cancel out. Moves lots with their cost and time."""
     TRANSACTION_TYPE_FEE: _TransactionType.ValueType  # 5
-    """A fee that belongs to no trade."""
+    """A fee that belongs to no trade: in `fees`, without a leg."""
     TRANSACTION_TYPE_FUNDING: _TransactionType.ValueType  # 6
-    """Funding of a perpetual."""
+    """Funding of a perpetual, paid or received: one leg."""
     TRANSACTION_TYPE_INTEREST: _TransactionType.ValueType  # 7
-    """Interest, paid or received."""
+    """Interest, paid or received: one leg."""
     TRANSACTION_TYPE_REBATE: _TransactionType.ValueType  # 8
-    """A rebate."""
+    """A rebate that belongs to no trade: in `fees` with a negative amount, without a leg."""
     TRANSACTION_TYPE_REWARD: _TransactionType.ValueType  # 9
-    """A reward, such as one for staking, or an airdrop."""
+    """A reward, such as one for staking, or an airdrop: one leg."""
     TRANSACTION_TYPE_SETTLEMENT: _TransactionType.ValueType  # 10
-    """Settlement or delivery of a derivative."""
+    """Settlement or delivery of a derivative: the amounts settled or delivered as legs, and the position closed as terms."""
     TRANSACTION_TYPE_LIQUIDATION: _TransactionType.ValueType  # 11
-    """A liquidation."""
+    """A trade that a venue forced, as for TRADE."""
     TRANSACTION_TYPE_ADJUSTMENT: _TransactionType.ValueType  # 12
-    """A correction."""
+    """A correction of a balance by the venue or by us: legs."""
 
 class TransactionType(_TransactionType, metaclass=_TransactionTypeEnumTypeWrapper):
-    """Kinds of transaction in the books of a portfolio."""
+    """Kinds of transaction in the books of a portfolio. "How money is counted" in SPEC lists which event leads to which."""
 
 TRANSACTION_TYPE_UNSPECIFIED: TransactionType.ValueType  # 0
-"""Not known."""
+"""Not known. Counts as ADJUSTMENT."""
 TRANSACTION_TYPE_TRADE: TransactionType.ValueType  # 1
-"""A trade: one asset in, another out."""
+"""A trade. On a spot market one asset comes in and another goes out, as legs. A futures or perpetuals trade has terms
+and no legs; an option's has terms, and its premium as a leg.
+"""
 TRANSACTION_TYPE_DEPOSIT: TransactionType.ValueType  # 2
-"""A deposit from outside the portfolio."""
+"""A deposit from outside the portfolio: legs with positive amounts."""
 TRANSACTION_TYPE_WITHDRAWAL: TransactionType.ValueType  # 3
-"""A withdrawal to outside the portfolio."""
+"""A withdrawal to outside the portfolio: legs with negative amounts."""
 TRANSACTION_TYPE_TRANSFER: TransactionType.ValueType  # 4
-"""A transfer between accounts of the portfolio."""
+"""A transfer between accounts of the portfolio: two legs that cancel out. Moves lots with their cost and time."""
 TRANSACTION_TYPE_FEE: TransactionType.ValueType  # 5
-"""A fee that belongs to no trade."""
+"""A fee that belongs to no trade: in `fees`, without a leg."""
 TRANSACTION_TYPE_FUNDING: TransactionType.ValueType  # 6
-"""Funding of a perpetual."""
+"""Funding of a perpetual, paid or received: one leg."""
 TRANSACTION_TYPE_INTEREST: TransactionType.ValueType  # 7
-"""Interest, paid or received."""
+"""Interest, paid or received: one leg."""
 TRANSACTION_TYPE_REBATE: TransactionType.ValueType  # 8
-"""A rebate."""
+"""A rebate that belongs to no trade: in `fees` with a negative amount, without a leg."""
 TRANSACTION_TYPE_REWARD: TransactionType.ValueType  # 9
-"""A reward, such as one for staking, or an airdrop."""
+"""A reward, such as one for staking, or an airdrop: one leg."""
 TRANSACTION_TYPE_SETTLEMENT: TransactionType.ValueType  # 10
-"""Settlement or delivery of a derivative."""
+"""Settlement or delivery of a derivative: the amounts settled or delivered as legs, and the position closed as terms."""
 TRANSACTION_TYPE_LIQUIDATION: TransactionType.ValueType  # 11
-"""A liquidation."""
+"""A trade that a venue forced, as for TRADE."""
 TRANSACTION_TYPE_ADJUSTMENT: TransactionType.ValueType  # 12
-"""A correction."""
+"""A correction of a balance by the venue or by us: legs."""
 Global___TransactionType: _TypeAlias = TransactionType  # noqa: Y015
 
 class _CostBasisMethod:
@@ -99,14 +106,16 @@ class _CostBasisMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostB
     COST_BASIS_METHOD_LIFO: _CostBasisMethod.ValueType  # 2
     """Newest first."""
     COST_BASIS_METHOD_HIFO: _CostBasisMethod.ValueType  # 3
-    """Highest cost first."""
+    """Highest unit cost first; of equal ones the oldest."""
     COST_BASIS_METHOD_AVERAGE: _CostBasisMethod.ValueType  # 4
     """All lots in proportion, at the average cost."""
     COST_BASIS_METHOD_SPECIFIC: _CostBasisMethod.ValueType  # 5
-    """Lots that the holder names."""
+    """Lots that `Transaction.lot_selections` names; what they leave of a disposal is taken oldest first."""
 
 class CostBasisMethod(_CostBasisMethod, metaclass=_CostBasisMethodEnumTypeWrapper):
-    """Which lots a sale uses up."""
+    """Which lots a disposal uses up. Lots are chosen by their own time and cost, never by the current price. Positions in
+    derivatives have no lots: a reduction closes them at their mean entry price under every method.
+    """
 
 COST_BASIS_METHOD_UNSPECIFIED: CostBasisMethod.ValueType  # 0
 """Not decided."""
@@ -115,11 +124,11 @@ COST_BASIS_METHOD_FIFO: CostBasisMethod.ValueType  # 1
 COST_BASIS_METHOD_LIFO: CostBasisMethod.ValueType  # 2
 """Newest first."""
 COST_BASIS_METHOD_HIFO: CostBasisMethod.ValueType  # 3
-"""Highest cost first."""
+"""Highest unit cost first; of equal ones the oldest."""
 COST_BASIS_METHOD_AVERAGE: CostBasisMethod.ValueType  # 4
 """All lots in proportion, at the average cost."""
 COST_BASIS_METHOD_SPECIFIC: CostBasisMethod.ValueType  # 5
-"""Lots that the holder names."""
+"""Lots that `Transaction.lot_selections` names; what they leave of a disposal is taken oldest first."""
 Global___CostBasisMethod: _TypeAlias = CostBasisMethod  # noqa: Y015
 
 class _ValuationSource:
@@ -131,7 +140,7 @@ class _ValuationSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Valua
     VALUATION_SOURCE_UNSPECIFIED: _ValuationSource.ValueType  # 0
     """Not known."""
     VALUATION_SOURCE_MARK: _ValuationSource.ValueType  # 1
-    """The venue's mark price."""
+    """The venue's mark price of a listing. An asset has none, so its reference price is used."""
     VALUATION_SOURCE_LAST: _ValuationSource.ValueType  # 2
     """The price of the last trade."""
     VALUATION_SOURCE_MID: _ValuationSource.ValueType  # 3
@@ -140,12 +149,14 @@ class _ValuationSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Valua
     """A reference price derived from several venues."""
 
 class ValuationSource(_ValuationSource, metaclass=_ValuationSourceEnumTypeWrapper):
-    """Which price is used to value what is unrealized."""
+    """Which price values what is held at the start and at the end of an interval. The newest price at or before that time
+    is used.
+    """
 
 VALUATION_SOURCE_UNSPECIFIED: ValuationSource.ValueType  # 0
 """Not known."""
 VALUATION_SOURCE_MARK: ValuationSource.ValueType  # 1
-"""The venue's mark price."""
+"""The venue's mark price of a listing. An asset has none, so its reference price is used."""
 VALUATION_SOURCE_LAST: ValuationSource.ValueType  # 2
 """The price of the last trade."""
 VALUATION_SOURCE_MID: ValuationSource.ValueType  # 3
@@ -156,7 +167,12 @@ Global___ValuationSource: _TypeAlias = ValuationSource  # noqa: Y015
 
 @_typing.final
 class Transaction(_message.Message):
-    """One entry in the books of a portfolio. Entries are never changed: a correction is a new entry."""
+    """One entry in the books of a portfolio. Entries are never changed. A correction is two entries: a reversing one, which
+    takes the wrong entry out of the books, and a new one.
+
+    An entry and its reversing entry count for nothing, in lots, profit and loss and equity, from the reversing entry's
+    `recorded_at` on.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -164,44 +180,77 @@ class Transaction(_message.Message):
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    RAW_TYPE_FIELD_NUMBER: _builtins.int
     LEGS_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
-    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    LOT_SELECTIONS_FIELD_NUMBER: _builtins.int
+    CAUSED_BY_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     EXEC_ID_FIELD_NUMBER: _builtins.int
     TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    LEDGER_ENTRY_ID_FIELD_NUMBER: _builtins.int
+    REVERSES_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     CORRECTS_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     ONCHAIN_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     RECORDED_AT_FIELD_NUMBER: _builtins.int
     transaction_id: _builtins.str
-    """Opaque id assigned by this system."""
+    """Opaque id assigned by the service. Empty in the request that records the transaction."""
     portfolio_id: _builtins.str
-    """Portfolio to which the transaction belongs."""
+    """Portfolio in whose books the transaction is recorded."""
     account_id: _builtins.str
-    """Account in which the transaction took place."""
+    """Account in which the transaction took place, one of the portfolio's or of those below it. For a TRANSFER, the
+    account that sent.
+    """
     type: Global___TransactionType.ValueType
     """Kind of transaction."""
-    venue_symbol_id: _builtins.str
-    """Listing of the trade. Absent for every other kind of transaction."""
+    raw_type: _builtins.str
+    """The venue's own value for `type`. Empty if the venue has none."""
+    caused_by: _builtins.str
+    """`event_id` of the event that the transaction books. Unique per portfolio among entries that reverse none, and among
+    reversing entries. Absent if a person or another system recorded the transaction.
+    """
     order_id: _builtins.str
     """Id of the order behind the transaction. Absent if there is none."""
     exec_id: _builtins.str
     """`exec_id` of the execution report behind the transaction. Absent if there is none."""
     transfer_id: _builtins.str
     """Id of the transfer behind the transaction. Absent if there is none."""
+    ledger_entry_id: _builtins.str
+    """`entry_id` of the ledger entry behind the transaction. Absent if there is none."""
+    reverses_transaction_id: _builtins.str
+    """Id of the transaction that this one reverses: the same legs and fees with the opposite sign, the terms with the
+    opposite side, the same `timestamp`. An entry is reversed once, and a reversing entry never. Absent if this one
+    reverses none.
+    """
     corrects_transaction_id: _builtins.str
-    """Id of the transaction that this one corrects. Absent if this one is not a correction."""
+    """Id of the reversed transaction that this one replaces. Absent if this one replaces none."""
     note: _builtins.str
     """Free text from whoever recorded the transaction. Empty if there is nothing to add."""
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransactionLeg]:
-        """Amounts that moved, one entry per asset."""
+        """Amounts that moved, fees and rebates excluded. Profit and loss of a future or perpetual is no leg: it follows from
+        the terms. Empty if only terms or fees are stated.
+        """
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged, one entry per asset. Not included in `legs`."""
+        """Fees charged and, with negative amounts, rebates received, one entry per asset. Not included in `legs`. A fee is a
+        disposal of its asset, a rebate opens a lot.
+        """
+
+    @_builtins.property
+    def terms(self) -> Global___TradeTerms:
+        """What was traded, settled or delivered, and at which price. Absent for transactions that are not about a market."""
+
+    @_builtins.property
+    def lot_selections(self) -> _containers.RepeatedCompositeFieldContainer[Global___LotSelection]:
+        """Lots that the transaction's disposals use up under COST_BASIS_METHOD_SPECIFIC; other methods ignore them. Each lot
+        must be of an asset that the transaction disposes of, acquired before it; more than the lot has left, or than is
+        disposed of, is refused with LOTS_INSUFFICIENT. Empty names none.
+        """
 
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
@@ -213,7 +262,7 @@ class Transaction(_message.Message):
 
     @_builtins.property
     def recorded_at(self) -> _timestamp_pb2.Timestamp:
-        """When the transaction was recorded."""
+        """When the transaction was recorded. Set by the service."""
 
     def __init__(
         self,
@@ -222,42 +271,55 @@ class Transaction(_message.Message):
         portfolio_id: _builtins.str = ...,
         account_id: _builtins.str = ...,
         type: Global___TransactionType.ValueType = ...,
+        raw_type: _builtins.str = ...,
         legs: _abc.Iterable[Global___TransactionLeg] | None = ...,
         fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
-        venue_symbol_id: _builtins.str | None = ...,
+        terms: Global___TradeTerms | None = ...,
+        lot_selections: _abc.Iterable[Global___LotSelection] | None = ...,
+        caused_by: _builtins.str | None = ...,
         order_id: _builtins.str | None = ...,
         exec_id: _builtins.str | None = ...,
         transfer_id: _builtins.str | None = ...,
+        ledger_entry_id: _builtins.str | None = ...,
+        reverses_transaction_id: _builtins.str | None = ...,
         corrects_transaction_id: _builtins.str | None = ...,
         onchain: _onchain_pb2.OnchainRef | None = ...,
         note: _builtins.str = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
         recorded_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_corrects_transaction_id", b"_corrects_transaction_id", "_exec_id", b"_exec_id", "_order_id", b"_order_id", "_transfer_id", b"_transfer_id", "_venue_symbol_id", b"_venue_symbol_id", "corrects_transaction_id", b"corrects_transaction_id", "exec_id", b"exec_id", "onchain", b"onchain", "order_id", b"order_id", "recorded_at", b"recorded_at", "timestamp", b"timestamp", "transfer_id", b"transfer_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_caused_by", b"_caused_by", "_corrects_transaction_id", b"_corrects_transaction_id", "_exec_id", b"_exec_id", "_ledger_entry_id", b"_ledger_entry_id", "_order_id", b"_order_id", "_reverses_transaction_id", b"_reverses_transaction_id", "_transfer_id", b"_transfer_id", "caused_by", b"caused_by", "corrects_transaction_id", b"corrects_transaction_id", "exec_id", b"exec_id", "ledger_entry_id", b"ledger_entry_id", "onchain", b"onchain", "order_id", b"order_id", "recorded_at", b"recorded_at", "reverses_transaction_id", b"reverses_transaction_id", "terms", b"terms", "timestamp", b"timestamp", "transfer_id", b"transfer_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_corrects_transaction_id", b"_corrects_transaction_id", "_exec_id", b"_exec_id", "_order_id", b"_order_id", "_transfer_id", b"_transfer_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "corrects_transaction_id", b"corrects_transaction_id", "exec_id", b"exec_id", "fees", b"fees", "legs", b"legs", "note", b"note", "onchain", b"onchain", "order_id", b"order_id", "portfolio_id", b"portfolio_id", "recorded_at", b"recorded_at", "timestamp", b"timestamp", "transaction_id", b"transaction_id", "transfer_id", b"transfer_id", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_caused_by", b"_caused_by", "_corrects_transaction_id", b"_corrects_transaction_id", "_exec_id", b"_exec_id", "_ledger_entry_id", b"_ledger_entry_id", "_order_id", b"_order_id", "_reverses_transaction_id", b"_reverses_transaction_id", "_transfer_id", b"_transfer_id", "account_id", b"account_id", "caused_by", b"caused_by", "corrects_transaction_id", b"corrects_transaction_id", "exec_id", b"exec_id", "fees", b"fees", "ledger_entry_id", b"ledger_entry_id", "legs", b"legs", "lot_selections", b"lot_selections", "note", b"note", "onchain", b"onchain", "order_id", b"order_id", "portfolio_id", b"portfolio_id", "raw_type", b"raw_type", "recorded_at", b"recorded_at", "reverses_transaction_id", b"reverses_transaction_id", "terms", b"terms", "timestamp", b"timestamp", "transaction_id", b"transaction_id", "transfer_id", b"transfer_id", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__caused_by: _TypeAlias = _typing.Literal["caused_by"]  # noqa: Y015
+    _WhichOneofArgType__caused_by: _TypeAlias = _typing.Literal["_caused_by", b"_caused_by"]  # noqa: Y015
     _WhichOneofReturnType__corrects_transaction_id: _TypeAlias = _typing.Literal["corrects_transaction_id"]  # noqa: Y015
     _WhichOneofArgType__corrects_transaction_id: _TypeAlias = _typing.Literal["_corrects_transaction_id", b"_corrects_transaction_id"]  # noqa: Y015
     _WhichOneofReturnType__exec_id: _TypeAlias = _typing.Literal["exec_id"]  # noqa: Y015
     _WhichOneofArgType__exec_id: _TypeAlias = _typing.Literal["_exec_id", b"_exec_id"]  # noqa: Y015
+    _WhichOneofReturnType__ledger_entry_id: _TypeAlias = _typing.Literal["ledger_entry_id"]  # noqa: Y015
+    _WhichOneofArgType__ledger_entry_id: _TypeAlias = _typing.Literal["_ledger_entry_id", b"_ledger_entry_id"]  # noqa: Y015
     _WhichOneofReturnType__order_id: _TypeAlias = _typing.Literal["order_id"]  # noqa: Y015
     _WhichOneofArgType__order_id: _TypeAlias = _typing.Literal["_order_id", b"_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__reverses_transaction_id: _TypeAlias = _typing.Literal["reverses_transaction_id"]  # noqa: Y015
+    _WhichOneofArgType__reverses_transaction_id: _TypeAlias = _typing.Literal["_reverses_transaction_id", b"_reverses_transaction_id"]  # noqa: Y015
     _WhichOneofReturnType__transfer_id: _TypeAlias = _typing.Literal["transfer_id"]  # noqa: Y015
     _WhichOneofArgType__transfer_id: _TypeAlias = _typing.Literal["_transfer_id", b"_transfer_id"]  # noqa: Y015
-    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
-    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__caused_by) -> _WhichOneofReturnType__caused_by | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__corrects_transaction_id) -> _WhichOneofReturnType__corrects_transaction_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exec_id) -> _WhichOneofReturnType__exec_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ledger_entry_id) -> _WhichOneofReturnType__ledger_entry_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__order_id) -> _WhichOneofReturnType__order_id | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__transfer_id) -> _WhichOneofReturnType__transfer_id | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reverses_transaction_id) -> _WhichOneofReturnType__reverses_transaction_id | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__transfer_id) -> _WhichOneofReturnType__transfer_id | None: ...
 
 Global___Transaction: _TypeAlias = Transaction  # noqa: Y015
 
@@ -267,35 +329,165 @@ class TransactionLeg(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
+    ASSET_CODE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     UNIT_VALUE_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Account in which the asset moved. Absent means the transaction's account."""
     asset_id: _builtins.str
-    """Asset that moved."""
+    """Asset that moved. Absent if the venue's code is not mapped to an asset; profit and loss cannot be computed until a
+    correction states it.
+    """
+    asset_code: _builtins.str
+    """The venue's own code of the asset. Empty if it has none."""
     amount: _builtins.str
-    """Amount that moved, in units of the asset: positive came in, negative went out."""
+    """Amount that moved, in units of `asset_id`, or of `asset_code` where `asset_id` is absent: positive came in,
+    negative went out.
+    """
     unit_value: _builtins.str
-    """Value of one unit, in the portfolio's reporting asset. Absent if unknown."""
+    """Value of one unit at the time of the transaction, in the portfolio's reporting asset. Absent means the price at or
+    before that time.
+    """
     def __init__(
         self,
         *,
-        asset_id: _builtins.str = ...,
+        account_id: _builtins.str | None = ...,
+        asset_id: _builtins.str | None = ...,
+        asset_code: _builtins.str = ...,
         amount: _builtins.str = ...,
         unit_value: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_unit_value", b"_unit_value", "unit_value", b"unit_value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_asset_id", b"_asset_id", "_unit_value", b"_unit_value", "account_id", b"account_id", "asset_id", b"asset_id", "unit_value", b"unit_value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_unit_value", b"_unit_value", "amount", b"amount", "asset_id", b"asset_id", "unit_value", b"unit_value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_asset_id", b"_asset_id", "_unit_value", b"_unit_value", "account_id", b"account_id", "amount", b"amount", "asset_code", b"asset_code", "asset_id", b"asset_id", "unit_value", b"unit_value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
+    _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__unit_value: _TypeAlias = _typing.Literal["unit_value"]  # noqa: Y015
     _WhichOneofArgType__unit_value: _TypeAlias = _typing.Literal["_unit_value", b"_unit_value"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unit_value) -> _WhichOneofReturnType__unit_value | None: ...
 
 Global___TransactionLeg: _TypeAlias = TransactionLeg  # noqa: Y015
 
 @_typing.final
+class TradeTerms(_message.Message):
+    """What was traded, settled or delivered in a transaction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    RAW_SIDE_FIELD_NUMBER: _builtins.int
+    POSITION_SIDE_FIELD_NUMBER: _builtins.int
+    RAW_POSITION_SIDE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    POSITION_ID_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing of the trade. Absent if the venue's listing is not in the registry."""
+    side: _order_pb2.OrderSide.ValueType
+    """Whether the account bought or sold. A settlement has the side that closes the position."""
+    raw_side: _builtins.str
+    """The venue's own value for `side`. Empty if the venue has none."""
+    position_side: _order_pb2.PositionSide.ValueType
+    """Which of the listing's positions changed: the net one, the long one or the short one. Unspecified for a market
+    without positions.
+    """
+    raw_position_side: _builtins.str
+    """The venue's own value for `position_side`. Empty if the venue has none."""
+    quantity: _builtins.str
+    """Quantity traded, in `quantity_unit`, zero or greater."""
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of `quantity`."""
+    price: _builtins.str
+    """Price of the trade, in quote units. May be negative for a combination. Absent if there is none, as for a delivery."""
+    position_id: _builtins.str
+    """Id of the position that changed. Absent if there is none, or if it is not known."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        side: _order_pb2.OrderSide.ValueType = ...,
+        raw_side: _builtins.str = ...,
+        position_side: _order_pb2.PositionSide.ValueType = ...,
+        raw_position_side: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        price: _builtins.str | None = ...,
+        position_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_position_id", b"_position_id", "_price", b"_price", "_venue_symbol_id", b"_venue_symbol_id", "native_listing", b"native_listing", "position_id", b"position_id", "price", b"price", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position_id", b"_position_id", "_price", b"_price", "_venue_symbol_id", b"_venue_symbol_id", "native_listing", b"native_listing", "position_id", b"position_id", "position_side", b"position_side", "price", b"price", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_position_side", b"raw_position_side", "raw_side", b"raw_side", "side", b"side", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__position_id: _TypeAlias = _typing.Literal["position_id"]  # noqa: Y015
+    _WhichOneofArgType__position_id: _TypeAlias = _typing.Literal["_position_id", b"_position_id"]  # noqa: Y015
+    _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
+    _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_id) -> _WhichOneofReturnType__position_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+
+Global___TradeTerms: _TypeAlias = TradeTerms  # noqa: Y015
+
+@_typing.final
+class LotSelection(_message.Message):
+    """A part of a lot that a disposal uses up."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOT_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    lot_id: _builtins.str
+    """Lot to use up."""
+    quantity: _builtins.str
+    """Quantity to use up, in units of the lot's asset."""
+    def __init__(
+        self,
+        *,
+        lot_id: _builtins.str = ...,
+        quantity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lot_id", b"lot_id", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LotSelection: _TypeAlias = LotSelection  # noqa: Y015
+
+@_typing.final
 class PnL(_message.Message):
-    """Profit and loss of a portfolio, or a part of one, over an interval."""
+    """Profit and loss of a portfolio, or a part of one, over an interval. See "How money is counted" in SPEC.
+
+    Equity is balances, less debts and interest owed, plus the unrealized profit and loss of futures and perpetuals, plus
+    options at their mark price; in the reporting asset, at the prices of `valuation_source`. All amounts are in the
+    reporting asset, rounded half to even at 18 decimal places; negative is a loss. Each component over two adjoining
+    intervals is the sum of both, except `realized` and `unrealized`, of which only the sum adds up.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -306,36 +498,61 @@ class PnL(_message.Message):
     UNREALIZED_FIELD_NUMBER: _builtins.int
     FUNDING_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
-    INTEREST_FIELD_NUMBER: _builtins.int
     REBATES_FIELD_NUMBER: _builtins.int
+    INTEREST_FIELD_NUMBER: _builtins.int
     FX_FIELD_NUMBER: _builtins.int
+    OTHER_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    REALIZED_FROM_COST_FIELD_NUMBER: _builtins.int
+    START_EQUITY_FIELD_NUMBER: _builtins.int
+    END_EQUITY_FIELD_NUMBER: _builtins.int
+    NET_FLOWS_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     VALUATION_SOURCE_FIELD_NUMBER: _builtins.int
     reporting_asset_id: _builtins.str
     """Asset in which all amounts are stated."""
     realized: _builtins.str
-    """Profit or loss on what was sold or closed, in the reporting asset, before all the other components of `total`.
-    Negative is a loss.
+    """Of what was disposed of or closed in the interval: its value then, less its value at `start_time` if it was held
+    then, else less its cost. Excludes fees and funding. Depends on `method`.
     """
     unrealized: _builtins.str
-    """Change in value of what is still held, in the reporting asset. Negative is a loss."""
+    """Of what is held at the end: its value at `end_time`, less its value at `start_time` if it was held then, else less
+    its cost. Depends on `method`.
+    """
     funding: _builtins.str
-    """Funding received minus funding paid, in the reporting asset."""
+    """Funding received less funding paid, at the price of its time."""
     fees: _builtins.str
-    """Fees paid, in the reporting asset, as a negative number."""
-    interest: _builtins.str
-    """Interest received minus interest paid, in the reporting asset."""
+    """Fees paid, at the price of their time, zero or less. Contains no rebates."""
     rebates: _builtins.str
-    """Rebates received, in the reporting asset."""
+    """Rebates received, at the price of their time, zero or greater. Not contained in `fees`."""
+    interest: _builtins.str
+    """Interest received less interest paid, at the price of its time."""
     fx: _builtins.str
-    """Profit or loss from converting other assets into the reporting asset, in the reporting asset. Negative is a loss."""
+    """All gain or loss of holding FIAT assets and assets whose peg is one (USDT, not WBTC or stETH) other than the
+    reporting asset. Every other asset's is in `realized` and `unrealized`.
+    """
+    other: _builtins.str
+    """Rewards, airdrops and adjustments, at the price of their time."""
     total: _builtins.str
-    """Sum of `realized`, `unrealized`, `funding`, `fees`, `interest`, `rebates` and `fx`, in the reporting asset."""
+    """Sum of `realized`, `unrealized`, `funding`, `fees`, `rebates`, `interest`, `fx` and `other`. Equals `end_equity`
+    less `start_equity` less `net_flows` where those are set. Does not depend on `method`.
+    """
+    realized_from_cost: _builtins.str
+    """Of what was disposed of or closed in the interval: its value then, less its cost, for tax and reports. Not part of
+    `total`. Adds up over intervals. Excludes fees and funding. Depends on `method`. Absent if a cost is unknown.
+    """
+    start_equity: _builtins.str
+    """Equity at `start_time`. Absent for a part that has no equity of its own: one listing."""
+    end_equity: _builtins.str
+    """Equity at `end_time`. Absent for a part that has no equity of its own: one listing."""
+    net_flows: _builtins.str
+    """Deposits less withdrawals, and for one account transfers in less transfers out, at the price of their time. Absent
+    where the equity is.
+    """
     method: Global___CostBasisMethod.ValueType
-    """Method that decided which lots the sales used up."""
+    """Method that decided which lots the disposals used up. Always specified."""
     valuation_source: Global___ValuationSource.ValueType
-    """Price used to value what is still held."""
+    """Price used to value what is held. Always specified."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Start of the interval, inclusive. Always set."""
@@ -354,24 +571,49 @@ class PnL(_message.Message):
         unrealized: _builtins.str = ...,
         funding: _builtins.str = ...,
         fees: _builtins.str = ...,
-        interest: _builtins.str = ...,
         rebates: _builtins.str = ...,
+        interest: _builtins.str = ...,
         fx: _builtins.str = ...,
+        other: _builtins.str = ...,
         total: _builtins.str = ...,
+        realized_from_cost: _builtins.str | None = ...,
+        start_equity: _builtins.str | None = ...,
+        end_equity: _builtins.str | None = ...,
+        net_flows: _builtins.str | None = ...,
         method: Global___CostBasisMethod.ValueType = ...,
         valuation_source: Global___ValuationSource.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_equity", b"_end_equity", "_net_flows", b"_net_flows", "_realized_from_cost", b"_realized_from_cost", "_start_equity", b"_start_equity", "end_equity", b"end_equity", "end_time", b"end_time", "net_flows", b"net_flows", "realized_from_cost", b"realized_from_cost", "start_equity", b"start_equity", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "fees", b"fees", "funding", b"funding", "fx", b"fx", "interest", b"interest", "method", b"method", "realized", b"realized", "rebates", b"rebates", "reporting_asset_id", b"reporting_asset_id", "start_time", b"start_time", "total", b"total", "unrealized", b"unrealized", "valuation_source", b"valuation_source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_equity", b"_end_equity", "_net_flows", b"_net_flows", "_realized_from_cost", b"_realized_from_cost", "_start_equity", b"_start_equity", "end_equity", b"end_equity", "end_time", b"end_time", "fees", b"fees", "funding", b"funding", "fx", b"fx", "interest", b"interest", "method", b"method", "net_flows", b"net_flows", "other", b"other", "realized", b"realized", "realized_from_cost", b"realized_from_cost", "rebates", b"rebates", "reporting_asset_id", b"reporting_asset_id", "start_equity", b"start_equity", "start_time", b"start_time", "total", b"total", "unrealized", b"unrealized", "valuation_source", b"valuation_source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__end_equity: _TypeAlias = _typing.Literal["end_equity"]  # noqa: Y015
+    _WhichOneofArgType__end_equity: _TypeAlias = _typing.Literal["_end_equity", b"_end_equity"]  # noqa: Y015
+    _WhichOneofReturnType__net_flows: _TypeAlias = _typing.Literal["net_flows"]  # noqa: Y015
+    _WhichOneofArgType__net_flows: _TypeAlias = _typing.Literal["_net_flows", b"_net_flows"]  # noqa: Y015
+    _WhichOneofReturnType__realized_from_cost: _TypeAlias = _typing.Literal["realized_from_cost"]  # noqa: Y015
+    _WhichOneofArgType__realized_from_cost: _TypeAlias = _typing.Literal["_realized_from_cost", b"_realized_from_cost"]  # noqa: Y015
+    _WhichOneofReturnType__start_equity: _TypeAlias = _typing.Literal["start_equity"]  # noqa: Y015
+    _WhichOneofArgType__start_equity: _TypeAlias = _typing.Literal["_start_equity", b"_start_equity"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_equity) -> _WhichOneofReturnType__end_equity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__net_flows) -> _WhichOneofReturnType__net_flows | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_from_cost) -> _WhichOneofReturnType__realized_from_cost | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__start_equity) -> _WhichOneofReturnType__start_equity | None: ...
 
 Global___PnL: _TypeAlias = PnL  # noqa: Y015
 
 @_typing.final
 class Lot(_message.Message):
-    """A quantity of an asset that was acquired in one transaction, kept for as long as any of it is left."""
+    """A quantity of an asset that was acquired at one time, in one transaction, kept for as long as any of it is left.
+
+    Opened by a leg that comes in, a rebate, and the realized profit of a future or perpetual, at the price of that
+    moment. What goes out, a fee, and a realized loss are disposals. A transfer within the portfolio moves a lot: the
+    account changes, the id, cost and time do not, unless only a part moves, which becomes a lot with an id of its own.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -387,7 +629,7 @@ class Lot(_message.Message):
     FEES_FIELD_NUMBER: _builtins.int
     SOURCE_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     lot_id: _builtins.str
-    """Opaque id assigned by this system."""
+    """Opaque id assigned by the service. The same for every method, and in every answer."""
     portfolio_id: _builtins.str
     """Portfolio that holds the lot."""
     account_id: _builtins.str
@@ -397,11 +639,13 @@ class Lot(_message.Message):
     quantity: _builtins.str
     """Quantity acquired, in units of the asset."""
     remaining_quantity: _builtins.str
-    """Quantity that is left, in units of the asset."""
+    """Quantity that is left under the method of the request, in units of the asset, zero or greater."""
     unit_cost: _builtins.str
-    """Cost of one unit, in `cost_asset_id`, excluding fees."""
+    """Cost of one unit, in `cost_asset_id`, excluding fees. Under COST_BASIS_METHOD_AVERAGE, the average of all lots of
+    the asset.
+    """
     cost_asset_id: _builtins.str
-    """Asset in which `unit_cost` is stated."""
+    """Asset in which `unit_cost` is stated: the portfolio's reporting asset."""
     source_transaction_id: _builtins.str
     """Id of the transaction that acquired the lot."""
     @_builtins.property
@@ -410,7 +654,7 @@ class Lot(_message.Message):
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged for acquiring the lot."""
+        """Fees charged for acquiring the lot. Not part of `unit_cost`."""
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ _MODULES = {
     "caip10": "rules_pb2",
     "caip19": "rules_pb2",
     "caip2": "rules_pb2",
+    "client_id": "rules_pb2",
     "decimal": "rules_pb2",
     "decimal_max_scale": "rules_pb2",
     "decimal_non_negative": "rules_pb2",

@@ -8,6 +8,7 @@ from .rules_pb2 import asset_reference as asset_reference
 from .rules_pb2 import caip10 as caip10
 from .rules_pb2 import caip19 as caip19
 from .rules_pb2 import caip2 as caip2
+from .rules_pb2 import client_id as client_id
 from .rules_pb2 import decimal as decimal
 from .rules_pb2 import decimal_max_scale as decimal_max_scale
 from .rules_pb2 import decimal_non_negative as decimal_non_negative
@@ -23,6 +24,7 @@ __all__ = (
     "caip10",
     "caip19",
     "caip2",
+    "client_id",
     "decimal",
     "decimal_max_scale",
     "decimal_non_negative",

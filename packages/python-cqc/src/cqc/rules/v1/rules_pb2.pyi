@@ -5,9 +5,9 @@ Validation rules shared by several contracts. Each is defined once and gives the
 
 A field applies a rule with an option, for example
 `string price = 2 [(buf.validate.field).string.(cqc.rules.v1.decimal) = true];`.
-Every expression is limited to `matches` on plain ASCII classes, on which the CEL runtimes of Python, Go and
-TypeScript agree. A field without presence is checked even when it is empty: set `IGNORE_IF_ZERO_VALUE` if an empty
-value means "absent", or declare the field `optional`.
+Expressions are limited to `matches` on plain ASCII classes, `startsWith`, `size` and comparisons, on which the CEL
+runtimes of Python, Go and TypeScript agree. A field without presence is checked even when it is empty: set
+`IGNORE_IF_ZERO_VALUE` if an empty value means "absent", or declare the field `optional`.
 """
 
 from cqc import _buf_validate as _validate_pb2
@@ -27,32 +27,52 @@ ASSET_REFERENCE_FIELD_NUMBER: _builtins.int
 SYMBOL_ID_FIELD_NUMBER: _builtins.int
 VENUE_ID_FIELD_NUMBER: _builtins.int
 VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+CLIENT_ID_FIELD_NUMBER: _builtins.int
 CAIP2_FIELD_NUMBER: _builtins.int
 CAIP10_FIELD_NUMBER: _builtins.int
 CAIP19_FIELD_NUMBER: _builtins.int
 decimal: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""A plain decimal number: no exponent, no plus sign, no leading zeros, no negative zero; up to 78 integer digits (the
-width of a uint256) and 38 fraction digits. Trailing zeros are kept: they are significant digits of the source.
+"""A plain decimal number: no exponent, no plus sign, no leading zeros, no negative zero; up to 78 integer digits,
+enough for every 256-bit integer, and 38 fraction digits. Trailing zeros are kept: they are significant digits of
+the source.
 """
 decimal_non_negative: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""A plain decimal number that is zero or greater."""
+"""A plain decimal number, as in `decimal`, that is zero or greater."""
 decimal_positive: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""A plain decimal number that is greater than zero."""
+"""A plain decimal number, as in `decimal`, that is greater than zero."""
 uint256: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""An unsigned 256-bit integer in decimal digits, as chains represent amounts."""
+"""An unsigned 256-bit integer in decimal digits without leading zeros, as chains represent amounts: 0 to
+115792089237316195423570985008687907853269984665640564039457584007913129639935, both included.
+"""
 decimal_max_scale: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.int]
 """The maximum number of decimal places, 0 to 38. Checks nothing else: combine it with one of the decimal rules."""
 asset_id: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""The id of an asset: `BTC`, `WETH`, `USDC_ARBITRUM`."""
+"""The id of an asset: `BTC`, `WETH`, `USDC_ARBITRUM`. One to three parts of upper-case letters and digits, at most 64
+characters.
+"""
 asset_reference: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""An asset and optionally the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`."""
+"""An asset and optionally the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`. At most 129 characters."""
 symbol_id: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""The id of a product: `BTC-USDT-SPOT`, `ETH-USD-PERP-USDC`, `BTC-USD-OPT-BTC-20241025-3000-C`."""
+"""The id of a product: `BTC-USDT-SPOT`, `ETH-USD-PERP-USDC`, `BTC-USD-OPT-BTC-20241025-3000-C`. At most 160
+characters.
+
+The first part is the base asset. The second part is the strike asset of an option, and the quote asset of every
+other product. PERP, FUT and OPT are followed by the settlement asset. An expiry is a UTC date, with a time of day
+only if that is not 08:00:00: `20241227T1200`, `20241227T120030`. A strike is written without trailing zeros, with
+`d` for the decimal point: `3000`, `0d25`. Dates are checked by month 01 to 12 and day 01 to 31 only.
+"""
 venue_id: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""The id of a venue: `binance`, `uniswap_v3_ethereum`."""
+"""The id of a venue: `binance`, `uniswap_v3_ethereum`. One to eight parts of lower-case letters and digits, at most 64
+characters.
+"""
 venue_symbol_id: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
-"""The id of a symbol's listing on a venue: `binance:BTC-USDT-SPOT`, with a third part if the venue lists a product
-twice.
+"""The id of a symbol's listing on a venue: venue id, colon, symbol id, such as `binance:BTC-USDT-SPOT`. If the venue
+lists the product more than once, a colon and up to 66 letters and digits follow. A third part that starts with
+`0x` is in lower case. Each part is limited as in the rule of its own.
+"""
+client_id: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
+"""An id that a caller chooses for its own order, order list, transfer or quote request: 1 to 64 letters, digits, `_`,
+`.`, `:` and `-`, starting with a letter or digit. Only on commands: on facts such an id may be any text.
 """
 caip2: _extension_dict._ExtensionFieldDescriptor[_validate_pb2.StringRules, _builtins.bool]
 """A chain as a CAIP-2 id: `eip155:1`, `bip122:000000000019d6689c085ae165831e93`."""

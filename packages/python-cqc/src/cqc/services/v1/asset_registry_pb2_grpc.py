@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from cqc.services.v1 import asset_registry_assets_pb2 as cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2
+from cqc.services.v1 import asset_registry_listings_pb2 as cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2
 from cqc.services.v1 import asset_registry_pb2 as cqc_dot_services_dot_v1_dot_asset__registry__pb2
 
 GRPC_GENERATED_VERSION = '1.75.1'
@@ -27,11 +29,47 @@ if _version_not_supported:
 
 class AssetRegistryStub(object):
     """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
+    Every other service refers to things by the ids of these records.
 
-    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
-    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
-    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest.
+    Ids: The caller proposes the ids of assets, chains, deployments, groups, venues, products and products' listings, and
+    the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
+    never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
+
+    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
+    is absent "still".
+
+    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
+    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
+    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
+    fail with:
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
+    - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
+
+    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
+    - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
+    - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
+    - FAILED_PRECONDITION, REFERENCE_NOT_FOUND, if an id in the record, at any depth, names a record that the registry
+    does not have; the first in the order of the fields;
+    - FAILED_PRECONDITION, VALIDITY_OVERLAP, if a record with the same key is valid in the same period. The methods state
+    the keys; records without one never overlap.
+
+    Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
+    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
+    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
+    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
+    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
+    - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
+    or `updated_at`;
+    - ABORTED, REVISION_MISMATCH, if `revision` is not the current one: read the record again, then decide again;
+    - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
+    - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
+
+    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    Messages in asset_registry_assets.proto.
     """
 
     def __init__(self, channel):
@@ -42,243 +80,263 @@ class AssetRegistryStub(object):
         """
         self.GetAsset = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/GetAsset',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetResponse.FromString,
                 _registered_method=True)
         self.ListAssets = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/ListAssets',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetsResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetsResponse.FromString,
                 _registered_method=True)
         self.CreateAsset = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/CreateAsset',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetResponse.FromString,
                 _registered_method=True)
         self.UpdateAsset = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/UpdateAsset',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetResponse.FromString,
                 _registered_method=True)
         self.GetChain = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/GetChain',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetChainRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetChainResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetChainRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetChainResponse.FromString,
                 _registered_method=True)
         self.ListChains = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/ListChains',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListChainsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListChainsResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListChainsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListChainsResponse.FromString,
                 _registered_method=True)
         self.CreateChain = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/CreateChain',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateChainRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateChainResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateChainRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateChainResponse.FromString,
                 _registered_method=True)
         self.UpdateChain = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/UpdateChain',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateChainRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateChainResponse.FromString,
-                _registered_method=True)
-        self.GetVenue = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/GetVenue',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueResponse.FromString,
-                _registered_method=True)
-        self.ListVenues = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/ListVenues',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenuesRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenuesResponse.FromString,
-                _registered_method=True)
-        self.CreateVenue = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/CreateVenue',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueResponse.FromString,
-                _registered_method=True)
-        self.UpdateVenue = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/UpdateVenue',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueResponse.FromString,
-                _registered_method=True)
-        self.GetSymbol = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/GetSymbol',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolResponse.FromString,
-                _registered_method=True)
-        self.ListSymbols = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/ListSymbols',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolsResponse.FromString,
-                _registered_method=True)
-        self.CreateSymbol = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/CreateSymbol',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolResponse.FromString,
-                _registered_method=True)
-        self.UpdateSymbol = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/UpdateSymbol',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolResponse.FromString,
-                _registered_method=True)
-        self.GetVenueAsset = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/GetVenueAsset',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueAssetRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueAssetResponse.FromString,
-                _registered_method=True)
-        self.ListVenueAssets = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/ListVenueAssets',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueAssetsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueAssetsResponse.FromString,
-                _registered_method=True)
-        self.CreateVenueAsset = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/CreateVenueAsset',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueAssetRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueAssetResponse.FromString,
-                _registered_method=True)
-        self.UpdateVenueAsset = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/UpdateVenueAsset',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueAssetRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueAssetResponse.FromString,
-                _registered_method=True)
-        self.GetVenueSymbol = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/GetVenueSymbol',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueSymbolRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueSymbolResponse.FromString,
-                _registered_method=True)
-        self.ListVenueSymbols = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/ListVenueSymbols',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueSymbolsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueSymbolsResponse.FromString,
-                _registered_method=True)
-        self.CreateVenueSymbol = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/CreateVenueSymbol',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueSymbolRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueSymbolResponse.FromString,
-                _registered_method=True)
-        self.UpdateVenueSymbol = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/UpdateVenueSymbol',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueSymbolRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueSymbolResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateChainRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateChainResponse.FromString,
                 _registered_method=True)
         self.GetAssetDeployment = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/GetAssetDeployment',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetDeploymentRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetDeploymentResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetDeploymentRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetDeploymentResponse.FromString,
                 _registered_method=True)
         self.ListAssetDeployments = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/ListAssetDeployments',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetDeploymentsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetDeploymentsResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetDeploymentsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetDeploymentsResponse.FromString,
                 _registered_method=True)
         self.CreateAssetDeployment = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/CreateAssetDeployment',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetDeploymentRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetDeploymentResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetDeploymentRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetDeploymentResponse.FromString,
                 _registered_method=True)
         self.UpdateAssetDeployment = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/UpdateAssetDeployment',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetDeploymentRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetDeploymentResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetDeploymentRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetDeploymentResponse.FromString,
                 _registered_method=True)
         self.GetAssetIdentifier = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/GetAssetIdentifier',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetIdentifierRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetIdentifierResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetIdentifierRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetIdentifierResponse.FromString,
                 _registered_method=True)
         self.ListAssetIdentifiers = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/ListAssetIdentifiers',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetIdentifiersRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetIdentifiersResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetIdentifiersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetIdentifiersResponse.FromString,
                 _registered_method=True)
         self.CreateAssetIdentifier = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/CreateAssetIdentifier',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetIdentifierRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetIdentifierResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetIdentifierRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetIdentifierResponse.FromString,
                 _registered_method=True)
         self.UpdateAssetIdentifier = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/UpdateAssetIdentifier',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetIdentifierRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetIdentifierResponse.FromString,
-                _registered_method=True)
-        self.GetSymbolIdentifier = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/GetSymbolIdentifier',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolIdentifierRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolIdentifierResponse.FromString,
-                _registered_method=True)
-        self.ListSymbolIdentifiers = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/ListSymbolIdentifiers',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolIdentifiersRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolIdentifiersResponse.FromString,
-                _registered_method=True)
-        self.CreateSymbolIdentifier = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/CreateSymbolIdentifier',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolIdentifierRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolIdentifierResponse.FromString,
-                _registered_method=True)
-        self.UpdateSymbolIdentifier = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/UpdateSymbolIdentifier',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolIdentifierRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolIdentifierResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetIdentifierRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetIdentifierResponse.FromString,
                 _registered_method=True)
         self.GetAssetRelationship = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/GetAssetRelationship',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRelationshipRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRelationshipResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRelationshipRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRelationshipResponse.FromString,
                 _registered_method=True)
         self.ListAssetRelationships = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/ListAssetRelationships',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetRelationshipsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetRelationshipsResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetRelationshipsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetRelationshipsResponse.FromString,
                 _registered_method=True)
         self.CreateAssetRelationship = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/CreateAssetRelationship',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRelationshipRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRelationshipResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRelationshipRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRelationshipResponse.FromString,
                 _registered_method=True)
         self.UpdateAssetRelationship = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/UpdateAssetRelationship',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRelationshipRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRelationshipResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRelationshipRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRelationshipResponse.FromString,
                 _registered_method=True)
         self.GetAssetQualityFlag = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/GetAssetQualityFlag',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetQualityFlagRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetQualityFlagResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetQualityFlagRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetQualityFlagResponse.FromString,
                 _registered_method=True)
         self.ListAssetQualityFlags = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/ListAssetQualityFlags',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetQualityFlagsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetQualityFlagsResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetQualityFlagsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetQualityFlagsResponse.FromString,
                 _registered_method=True)
         self.CreateAssetQualityFlag = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/CreateAssetQualityFlag',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetQualityFlagRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetQualityFlagResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetQualityFlagRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetQualityFlagResponse.FromString,
                 _registered_method=True)
         self.UpdateAssetQualityFlag = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/UpdateAssetQualityFlag',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetQualityFlagRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetQualityFlagResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetQualityFlagRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetQualityFlagResponse.FromString,
                 _registered_method=True)
         self.GetAssetGroup = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/GetAssetGroup',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetGroupRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetGroupResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetGroupRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetGroupResponse.FromString,
                 _registered_method=True)
         self.ListAssetGroups = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/ListAssetGroups',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetGroupsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetGroupsResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetGroupsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetGroupsResponse.FromString,
                 _registered_method=True)
         self.CreateAssetGroup = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/CreateAssetGroup',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetGroupRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetGroupResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetGroupRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetGroupResponse.FromString,
                 _registered_method=True)
         self.UpdateAssetGroup = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/UpdateAssetGroup',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetGroupRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetGroupResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetGroupRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetGroupResponse.FromString,
+                _registered_method=True)
+        self.GetAssetAction = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/GetAssetAction',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetActionRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetActionResponse.FromString,
+                _registered_method=True)
+        self.ListAssetActions = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/ListAssetActions',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetActionsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetActionsResponse.FromString,
+                _registered_method=True)
+        self.CreateAssetAction = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/CreateAssetAction',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetActionRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetActionResponse.FromString,
+                _registered_method=True)
+        self.UpdateAssetAction = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/UpdateAssetAction',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetActionRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetActionResponse.FromString,
+                _registered_method=True)
+        self.GetVenue = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/GetVenue',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueResponse.FromString,
+                _registered_method=True)
+        self.ListVenues = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/ListVenues',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenuesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenuesResponse.FromString,
+                _registered_method=True)
+        self.CreateVenue = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/CreateVenue',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueResponse.FromString,
+                _registered_method=True)
+        self.UpdateVenue = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/UpdateVenue',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueResponse.FromString,
+                _registered_method=True)
+        self.GetSymbol = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/GetSymbol',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolResponse.FromString,
+                _registered_method=True)
+        self.ListSymbols = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/ListSymbols',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolsResponse.FromString,
+                _registered_method=True)
+        self.CreateSymbol = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/CreateSymbol',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolResponse.FromString,
+                _registered_method=True)
+        self.UpdateSymbol = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/UpdateSymbol',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolResponse.FromString,
+                _registered_method=True)
+        self.GetSymbolIdentifier = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/GetSymbolIdentifier',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolIdentifierRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolIdentifierResponse.FromString,
+                _registered_method=True)
+        self.ListSymbolIdentifiers = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/ListSymbolIdentifiers',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolIdentifiersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolIdentifiersResponse.FromString,
+                _registered_method=True)
+        self.CreateSymbolIdentifier = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/CreateSymbolIdentifier',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolIdentifierRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolIdentifierResponse.FromString,
+                _registered_method=True)
+        self.UpdateSymbolIdentifier = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/UpdateSymbolIdentifier',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolIdentifierRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolIdentifierResponse.FromString,
+                _registered_method=True)
+        self.GetVenueAsset = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/GetVenueAsset',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueAssetRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueAssetResponse.FromString,
+                _registered_method=True)
+        self.ListVenueAssets = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/ListVenueAssets',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueAssetsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueAssetsResponse.FromString,
+                _registered_method=True)
+        self.CreateVenueAsset = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/CreateVenueAsset',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueAssetRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueAssetResponse.FromString,
+                _registered_method=True)
+        self.UpdateVenueAsset = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/UpdateVenueAsset',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueAssetRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueAssetResponse.FromString,
+                _registered_method=True)
+        self.GetVenueSymbol = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/GetVenueSymbol',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueSymbolRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueSymbolResponse.FromString,
+                _registered_method=True)
+        self.ListVenueSymbols = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/ListVenueSymbols',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueSymbolsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueSymbolsResponse.FromString,
+                _registered_method=True)
+        self.CreateVenueSymbol = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/CreateVenueSymbol',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueSymbolRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueSymbolResponse.FromString,
+                _registered_method=True)
+        self.UpdateVenueSymbol = channel.unary_unary(
+                '/cqc.services.v1.AssetRegistry/UpdateVenueSymbol',
+                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueSymbolRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueSymbolResponse.FromString,
                 _registered_method=True)
         self.ResolveAsset = channel.unary_unary(
                 '/cqc.services.v1.AssetRegistry/ResolveAsset',
@@ -290,11 +348,6 @@ class AssetRegistryStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolResponse.FromString,
                 _registered_method=True)
-        self.ListAssetActions = channel.unary_unary(
-                '/cqc.services.v1.AssetRegistry/ListAssetActions',
-                request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsResponse.FromString,
-                _registered_method=True)
         self.WatchRegistry = channel.unary_stream(
                 '/cqc.services.v1.AssetRegistry/WatchRegistry',
                 request_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.WatchRegistryRequest.SerializeToString,
@@ -304,447 +357,458 @@ class AssetRegistryStub(object):
 
 class AssetRegistryServicer(object):
     """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
+    Every other service refers to things by the ids of these records.
 
-    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
-    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
-    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest.
+    Ids: The caller proposes the ids of assets, chains, deployments, groups, venues, products and products' listings, and
+    the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
+    never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
+
+    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
+    is absent "still".
+
+    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
+    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
+    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
+    fail with:
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
+    - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
+
+    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
+    - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
+    - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
+    - FAILED_PRECONDITION, REFERENCE_NOT_FOUND, if an id in the record, at any depth, names a record that the registry
+    does not have; the first in the order of the fields;
+    - FAILED_PRECONDITION, VALIDITY_OVERLAP, if a record with the same key is valid in the same period. The methods state
+    the keys; records without one never overlap.
+
+    Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
+    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
+    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
+    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
+    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
+    - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
+    or `updated_at`;
+    - ABORTED, REVISION_MISMATCH, if `revision` is not the current one: read the record again, then decide again;
+    - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
+    - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
+
+    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    Messages in asset_registry_assets.proto.
     """
 
     def GetAsset(self, request, context):
-        """Returns an asset.
+        """Returns an asset. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssets(self, request, context):
-        """Lists assets, in the order of their ids.
+        """Lists assets, in the order of their ids. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAsset(self, request, context):
-        """Adds an asset.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+        """Adds an asset. The caller proposes the id. Errors: "Create" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAsset(self, request, context):
-        """Changes the masked fields of an asset.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
+        """Changes the masked fields of an asset. Errors: "Update" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetChain(self, request, context):
-        """Returns a chain.
+        """Returns a chain. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListChains(self, request, context):
-        """Lists chains, in the order of their ids.
+        """Lists chains, in the order of their ids. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateChain(self, request, context):
-        """Adds a chain.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+        """Adds a chain. The caller proposes the id. Errors: "Create" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateChain(self, request, context):
-        """Changes the masked fields of a chain.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetVenue(self, request, context):
-        """Returns a venue.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListVenues(self, request, context):
-        """Lists venues, in the order of their ids.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateVenue(self, request, context):
-        """Adds a venue.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateVenue(self, request, context):
-        """Changes the masked fields of a venue.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetSymbol(self, request, context):
-        """Returns a product.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListSymbols(self, request, context):
-        """Lists products, in the order of their ids.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateSymbol(self, request, context):
-        """Adds a product.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateSymbol(self, request, context):
-        """Changes the masked fields of a product.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetVenueAsset(self, request, context):
-        """Returns an asset's listing at a venue.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListVenueAssets(self, request, context):
-        """Lists assets' listings at venues, in the order of their ids.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateVenueAsset(self, request, context):
-        """Adds an asset's listing at a venue.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateVenueAsset(self, request, context):
-        """Changes the masked fields of an asset's listing at a venue.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetVenueSymbol(self, request, context):
-        """Returns a product's listing at a venue.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListVenueSymbols(self, request, context):
-        """Lists products' listings at venues, in the order of their ids.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateVenueSymbol(self, request, context):
-        """Adds a product's listing at a venue.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateVenueSymbol(self, request, context):
-        """Changes the masked fields of a product's listing at a venue.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
+        """Changes the masked fields of a chain. Errors: "Update" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAssetDeployment(self, request, context):
-        """Returns an asset's deployment on a chain.
+        """Returns an asset's deployment on a chain. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssetDeployments(self, request, context):
-        """Lists assets' deployments on chains, in the order of their ids.
+        """Lists assets' deployments on chains, in the order of their ids. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAssetDeployment(self, request, context):
-        """Adds an asset's deployment on a chain.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+        """Adds an asset's deployment on a chain. The caller proposes the id. `deployment_id` has to name the contract of
+        `address`, if that is set: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAssetDeployment(self, request, context):
-        """Changes the masked fields of an asset's deployment on a chain.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
+        """Changes the masked fields of an asset's deployment on a chain. Errors: "Update" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAssetIdentifier(self, request, context):
-        """Returns an asset's name at an information provider.
+        """Returns an asset's name at an information provider. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssetIdentifiers(self, request, context):
-        """Lists assets' names at information providers, in the order of their ids.
+        """Lists assets' names at information providers, in the order of their ids. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAssetIdentifier(self, request, context):
-        """Adds an asset's name at an information provider.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+        """Adds an asset's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a record
+        with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAssetIdentifier(self, request, context):
-        """Changes the masked fields of an asset's name at an information provider.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetSymbolIdentifier(self, request, context):
-        """Returns a product's name at an information provider.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListSymbolIdentifiers(self, request, context):
-        """Lists products' names at information providers, in the order of their ids.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateSymbolIdentifier(self, request, context):
-        """Adds a product's name at an information provider.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def UpdateSymbolIdentifier(self, request, context):
-        """Changes the masked fields of a product's name at an information provider.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
+        """Changes the masked fields of an asset's name at an information provider. Errors: "Update" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAssetRelationship(self, request, context):
-        """Returns a relationship between two assets.
+        """Returns a relationship between two assets. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssetRelationships(self, request, context):
-        """Lists relationships between assets, in the order of their ids.
+        """Lists relationships between assets, in the order of their ids. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAssetRelationship(self, request, context):
-        """Adds a relationship between two assets.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+        """Adds a relationship between two assets. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+        same two assets in the same direction and the same type is valid in the same period. Errors: "Create" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAssetRelationship(self, request, context):
-        """Changes the masked fields of a relationship between two assets.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
+        """Changes the masked fields of a relationship between two assets. Errors: "Update" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAssetQualityFlag(self, request, context):
-        """Returns a warning about an asset.
+        """Returns a warning about an asset. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssetQualityFlags(self, request, context):
-        """Lists warnings about assets, in the order of their ids.
+        """Lists warnings about assets, in the order of their ids. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAssetQualityFlag(self, request, context):
-        """Adds a warning about an asset.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+        """Adds a warning about an asset. The registry makes the id. Errors: "Create" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAssetQualityFlag(self, request, context):
-        """Changes the masked fields of a warning about an asset.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
+        """Changes the masked fields of a warning about an asset. Errors: "Update" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetAssetGroup(self, request, context):
-        """Returns a group of assets with its members.
+        """Returns a group of assets with its members. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssetGroups(self, request, context):
-        """Lists groups of assets with their members, in the order of their ids.
+        """Lists groups of assets with their members, in the order of their ids. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateAssetGroup(self, request, context):
-        """Adds a group of assets with its members.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+        """Adds a group of assets with its members. The caller proposes the id. Two memberships of one asset that overlap fail
+        with VALIDITY_OVERLAP, which names this group. Errors: "Create" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateAssetGroup(self, request, context):
-        """Changes the masked fields of a group of assets with its members.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
+        """Changes the masked fields of a group of assets with its members. Two memberships of one asset that overlap fail
+        with VALIDITY_OVERLAP, which names this group. Errors: "Update" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ResolveAsset(self, request, context):
-        """Finds the asset that a provider's id, a venue's code or a deployment refers to.
-
-        Names are reassigned: the result holds for the requested time.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ResolveVenueSymbol(self, request, context):
-        """Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
-        one listing and the segment would distinguish them.
+    def GetAssetAction(self, request, context):
+        """Returns an action that changes the holdings of an asset. Errors: "Get and List" above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssetActions(self, request, context):
-        """Lists actions that change the holdings of assets, newest first.
+        """Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
+        effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAssetAction(self, request, context):
+        """Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateAssetAction(self, request, context):
+        """Changes the masked fields of an action that changes the holdings of an asset. Errors: "Update" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVenue(self, request, context):
+        """Messages in asset_registry_listings.proto.
+
+        Returns a venue. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVenues(self, request, context):
+        """Lists venues, in the order of their ids. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateVenue(self, request, context):
+        """Adds a venue. The caller proposes the id. Errors: "Create" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateVenue(self, request, context):
+        """Changes the masked fields of a venue. Errors: "Update" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSymbol(self, request, context):
+        """Returns a product. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSymbols(self, request, context):
+        """Lists products, in the order of their ids. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSymbol(self, request, context):
+        """Adds a product. The caller proposes the id. `symbol_id` has to be the one that the fields give by the grammar in
+        SPEC, which also refuses dates that no calendar has: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSymbol(self, request, context):
+        """Changes the masked fields of a product. A change that `symbol_id` contradicts, such as another strike, fails with
+        ID_CONTRADICTS_RECORD: it is another product. Errors: "Update" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSymbolIdentifier(self, request, context):
+        """Returns a product's name at an information provider. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSymbolIdentifiers(self, request, context):
+        """Lists products' names at information providers, in the order of their ids. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateSymbolIdentifier(self, request, context):
+        """Adds a product's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a
+        record with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSymbolIdentifier(self, request, context):
+        """Changes the masked fields of a product's name at an information provider. Errors: "Update" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVenueAsset(self, request, context):
+        """Returns an asset's listing at a venue. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVenueAssets(self, request, context):
+        """Lists assets' listings at venues, in the order of their ids. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateVenueAsset(self, request, context):
+        """Adds an asset's listing at a venue. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+        same venue and a common code (`code` or `other_codes`) is valid in the same period. Errors: "Create" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateVenueAsset(self, request, context):
+        """Changes the masked fields of an asset's listing at a venue. Errors: "Update" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVenueSymbol(self, request, context):
+        """Returns a product's listing at a venue. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVenueSymbols(self, request, context):
+        """Lists products' listings at venues, in the order of their ids. Errors: "Get and List" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateVenueSymbol(self, request, context):
+        """Adds a product's listing at a venue. The caller proposes the id. `venue_symbol_id` has to begin with `venue_id` and
+        `symbol_id`: otherwise ID_CONTRADICTS_RECORD. Fails with VALIDITY_OVERLAP if a record with the same venue and
+        `segment` and a common name (`native_symbol` or `other_native_symbols`) is valid in the same period. Errors:
+        "Create" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateVenueSymbol(self, request, context):
+        """Changes the masked fields of a product's listing at a venue. Errors: "Update" above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveAsset(self, request, context):
+        """Finds the asset that a provider's id, a venue's code or a deployment names.
+
+        Names are reassigned, so a name is looked up at a time: among the current revisions of the records, the one that is
+        valid then decides. At most one is, because overlapping validities are refused. Fails with NOT_FOUND,
+        RECORD_NOT_FOUND, if none is; `type` is `Asset`, and `id` the external id, the code or the deployment id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveVenueSymbol(self, request, context):
+        """Finds the listing that a venue's own name or id names.
+
+        As in ResolveAsset, the record that is valid at the requested time decides, among the current revisions. Fails with
+        NOT_FOUND, RECORD_NOT_FOUND, if none is (`type` is `VenueSymbol`, and `id` the native id or symbol), and with
+        FAILED_PRECONDITION, AMBIGUOUS_NAME, if more than one is, because an empty segment matches every segment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchRegistry(self, request, context):
-        """Streams every record that is added or changed.
+        """Streams records: first all current ones of the requested types, in any order, then SnapshotComplete, then every
+        record that is added or changed, in the order of the changes.
+
+        The key of a record is its type and id. Of two messages with the same key the one with the higher revision holds.
+        Intermediate revisions may be skipped, the newest never is. `resume_token` also accepts the token of a list without
+        filters, if `record_types` has the listed type alone: the changes since the list follow, without a snapshot.
+        Errors: "Streams" in SPEC.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -755,243 +819,263 @@ def add_AssetRegistryServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'GetAsset': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAsset,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetResponse.SerializeToString,
             ),
             'ListAssets': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAssets,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetsResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetsResponse.SerializeToString,
             ),
             'CreateAsset': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAsset,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetResponse.SerializeToString,
             ),
             'UpdateAsset': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateAsset,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetResponse.SerializeToString,
             ),
             'GetChain': grpc.unary_unary_rpc_method_handler(
                     servicer.GetChain,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetChainRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetChainResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetChainRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetChainResponse.SerializeToString,
             ),
             'ListChains': grpc.unary_unary_rpc_method_handler(
                     servicer.ListChains,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListChainsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListChainsResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListChainsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListChainsResponse.SerializeToString,
             ),
             'CreateChain': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateChain,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateChainRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateChainResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateChainRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateChainResponse.SerializeToString,
             ),
             'UpdateChain': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateChain,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateChainRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateChainResponse.SerializeToString,
-            ),
-            'GetVenue': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetVenue,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueResponse.SerializeToString,
-            ),
-            'ListVenues': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListVenues,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenuesRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenuesResponse.SerializeToString,
-            ),
-            'CreateVenue': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateVenue,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueResponse.SerializeToString,
-            ),
-            'UpdateVenue': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateVenue,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueResponse.SerializeToString,
-            ),
-            'GetSymbol': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetSymbol,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolResponse.SerializeToString,
-            ),
-            'ListSymbols': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListSymbols,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolsResponse.SerializeToString,
-            ),
-            'CreateSymbol': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateSymbol,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolResponse.SerializeToString,
-            ),
-            'UpdateSymbol': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateSymbol,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolResponse.SerializeToString,
-            ),
-            'GetVenueAsset': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetVenueAsset,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueAssetRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueAssetResponse.SerializeToString,
-            ),
-            'ListVenueAssets': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListVenueAssets,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueAssetsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueAssetsResponse.SerializeToString,
-            ),
-            'CreateVenueAsset': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateVenueAsset,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueAssetRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueAssetResponse.SerializeToString,
-            ),
-            'UpdateVenueAsset': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateVenueAsset,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueAssetRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueAssetResponse.SerializeToString,
-            ),
-            'GetVenueSymbol': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetVenueSymbol,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueSymbolRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueSymbolResponse.SerializeToString,
-            ),
-            'ListVenueSymbols': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListVenueSymbols,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueSymbolsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueSymbolsResponse.SerializeToString,
-            ),
-            'CreateVenueSymbol': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateVenueSymbol,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueSymbolRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueSymbolResponse.SerializeToString,
-            ),
-            'UpdateVenueSymbol': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateVenueSymbol,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueSymbolRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueSymbolResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateChainRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateChainResponse.SerializeToString,
             ),
             'GetAssetDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAssetDeployment,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetDeploymentRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetDeploymentResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetDeploymentRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetDeploymentResponse.SerializeToString,
             ),
             'ListAssetDeployments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAssetDeployments,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetDeploymentsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetDeploymentsResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetDeploymentsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetDeploymentsResponse.SerializeToString,
             ),
             'CreateAssetDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAssetDeployment,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetDeploymentRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetDeploymentResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetDeploymentRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetDeploymentResponse.SerializeToString,
             ),
             'UpdateAssetDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateAssetDeployment,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetDeploymentRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetDeploymentResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetDeploymentRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetDeploymentResponse.SerializeToString,
             ),
             'GetAssetIdentifier': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAssetIdentifier,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetIdentifierRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetIdentifierResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetIdentifierRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetIdentifierResponse.SerializeToString,
             ),
             'ListAssetIdentifiers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAssetIdentifiers,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetIdentifiersRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetIdentifiersResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetIdentifiersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetIdentifiersResponse.SerializeToString,
             ),
             'CreateAssetIdentifier': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAssetIdentifier,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetIdentifierRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetIdentifierResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetIdentifierRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetIdentifierResponse.SerializeToString,
             ),
             'UpdateAssetIdentifier': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateAssetIdentifier,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetIdentifierRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetIdentifierResponse.SerializeToString,
-            ),
-            'GetSymbolIdentifier': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetSymbolIdentifier,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolIdentifierRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolIdentifierResponse.SerializeToString,
-            ),
-            'ListSymbolIdentifiers': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListSymbolIdentifiers,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolIdentifiersRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolIdentifiersResponse.SerializeToString,
-            ),
-            'CreateSymbolIdentifier': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateSymbolIdentifier,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolIdentifierRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolIdentifierResponse.SerializeToString,
-            ),
-            'UpdateSymbolIdentifier': grpc.unary_unary_rpc_method_handler(
-                    servicer.UpdateSymbolIdentifier,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolIdentifierRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolIdentifierResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetIdentifierRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetIdentifierResponse.SerializeToString,
             ),
             'GetAssetRelationship': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAssetRelationship,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRelationshipRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRelationshipResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRelationshipRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRelationshipResponse.SerializeToString,
             ),
             'ListAssetRelationships': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAssetRelationships,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetRelationshipsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetRelationshipsResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetRelationshipsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetRelationshipsResponse.SerializeToString,
             ),
             'CreateAssetRelationship': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAssetRelationship,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRelationshipRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRelationshipResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRelationshipRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRelationshipResponse.SerializeToString,
             ),
             'UpdateAssetRelationship': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateAssetRelationship,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRelationshipRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRelationshipResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRelationshipRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRelationshipResponse.SerializeToString,
             ),
             'GetAssetQualityFlag': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAssetQualityFlag,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetQualityFlagRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetQualityFlagResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetQualityFlagRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetQualityFlagResponse.SerializeToString,
             ),
             'ListAssetQualityFlags': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAssetQualityFlags,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetQualityFlagsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetQualityFlagsResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetQualityFlagsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetQualityFlagsResponse.SerializeToString,
             ),
             'CreateAssetQualityFlag': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAssetQualityFlag,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetQualityFlagRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetQualityFlagResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetQualityFlagRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetQualityFlagResponse.SerializeToString,
             ),
             'UpdateAssetQualityFlag': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateAssetQualityFlag,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetQualityFlagRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetQualityFlagResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetQualityFlagRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetQualityFlagResponse.SerializeToString,
             ),
             'GetAssetGroup': grpc.unary_unary_rpc_method_handler(
                     servicer.GetAssetGroup,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetGroupRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetGroupResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetGroupRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetGroupResponse.SerializeToString,
             ),
             'ListAssetGroups': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAssetGroups,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetGroupsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetGroupsResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetGroupsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetGroupsResponse.SerializeToString,
             ),
             'CreateAssetGroup': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateAssetGroup,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetGroupRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetGroupResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetGroupRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetGroupResponse.SerializeToString,
             ),
             'UpdateAssetGroup': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateAssetGroup,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetGroupRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetGroupResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetGroupRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetGroupResponse.SerializeToString,
+            ),
+            'GetAssetAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAssetAction,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetActionRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetActionResponse.SerializeToString,
+            ),
+            'ListAssetActions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAssetActions,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetActionsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetActionsResponse.SerializeToString,
+            ),
+            'CreateAssetAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAssetAction,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetActionRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetActionResponse.SerializeToString,
+            ),
+            'UpdateAssetAction': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateAssetAction,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetActionRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetActionResponse.SerializeToString,
+            ),
+            'GetVenue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVenue,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueResponse.SerializeToString,
+            ),
+            'ListVenues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVenues,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenuesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenuesResponse.SerializeToString,
+            ),
+            'CreateVenue': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateVenue,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueResponse.SerializeToString,
+            ),
+            'UpdateVenue': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateVenue,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueResponse.SerializeToString,
+            ),
+            'GetSymbol': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSymbol,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolResponse.SerializeToString,
+            ),
+            'ListSymbols': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSymbols,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolsResponse.SerializeToString,
+            ),
+            'CreateSymbol': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSymbol,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolResponse.SerializeToString,
+            ),
+            'UpdateSymbol': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSymbol,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolResponse.SerializeToString,
+            ),
+            'GetSymbolIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSymbolIdentifier,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolIdentifierRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolIdentifierResponse.SerializeToString,
+            ),
+            'ListSymbolIdentifiers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSymbolIdentifiers,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolIdentifiersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolIdentifiersResponse.SerializeToString,
+            ),
+            'CreateSymbolIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateSymbolIdentifier,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolIdentifierRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolIdentifierResponse.SerializeToString,
+            ),
+            'UpdateSymbolIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSymbolIdentifier,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolIdentifierRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolIdentifierResponse.SerializeToString,
+            ),
+            'GetVenueAsset': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVenueAsset,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueAssetRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueAssetResponse.SerializeToString,
+            ),
+            'ListVenueAssets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVenueAssets,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueAssetsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueAssetsResponse.SerializeToString,
+            ),
+            'CreateVenueAsset': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateVenueAsset,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueAssetRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueAssetResponse.SerializeToString,
+            ),
+            'UpdateVenueAsset': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateVenueAsset,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueAssetRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueAssetResponse.SerializeToString,
+            ),
+            'GetVenueSymbol': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVenueSymbol,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueSymbolRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueSymbolResponse.SerializeToString,
+            ),
+            'ListVenueSymbols': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVenueSymbols,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueSymbolsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueSymbolsResponse.SerializeToString,
+            ),
+            'CreateVenueSymbol': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateVenueSymbol,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueSymbolRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueSymbolResponse.SerializeToString,
+            ),
+            'UpdateVenueSymbol': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateVenueSymbol,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueSymbolRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueSymbolResponse.SerializeToString,
             ),
             'ResolveAsset': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveAsset,
@@ -1002,11 +1086,6 @@ def add_AssetRegistryServicer_to_server(servicer, server):
                     servicer.ResolveVenueSymbol,
                     request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolResponse.SerializeToString,
-            ),
-            'ListAssetActions': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListAssetActions,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsResponse.SerializeToString,
             ),
             'WatchRegistry': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchRegistry,
@@ -1023,11 +1102,47 @@ def add_AssetRegistryServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class AssetRegistry(object):
     """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
+    Every other service refers to things by the ids of these records.
 
-    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
-    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
-    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest.
+    Ids: The caller proposes the ids of assets, chains, deployments, groups, venues, products and products' listings, and
+    the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
+    never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
+
+    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
+    is absent "still".
+
+    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
+    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
+    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
+    fail with:
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
+    - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
+
+    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
+    - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
+    - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
+    - FAILED_PRECONDITION, REFERENCE_NOT_FOUND, if an id in the record, at any depth, names a record that the registry
+    does not have; the first in the order of the fields;
+    - FAILED_PRECONDITION, VALIDITY_OVERLAP, if a record with the same key is valid in the same period. The methods state
+    the keys; records without one never overlap.
+
+    Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
+    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
+    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
+    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
+    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
+    - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
+    or `updated_at`;
+    - ABORTED, REVISION_MISMATCH, if `revision` is not the current one: read the record again, then decide again;
+    - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
+    - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
+
+    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    Messages in asset_registry_assets.proto.
     """
 
     @staticmethod
@@ -1045,8 +1160,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/GetAsset',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1072,8 +1187,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/ListAssets',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetsResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1099,8 +1214,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/CreateAsset',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1126,8 +1241,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/UpdateAsset',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1153,8 +1268,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/GetChain',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetChainRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetChainResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetChainRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetChainResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1180,8 +1295,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/ListChains',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListChainsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListChainsResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListChainsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListChainsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1207,8 +1322,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/CreateChain',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateChainRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateChainResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateChainRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateChainResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1234,440 +1349,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/UpdateChain',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateChainRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateChainResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetVenue(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/GetVenue',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListVenues(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/ListVenues',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenuesRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenuesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateVenue(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/CreateVenue',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdateVenue(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/UpdateVenue',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetSymbol(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/GetSymbol',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListSymbols(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/ListSymbols',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateSymbol(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/CreateSymbol',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdateSymbol(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/UpdateSymbol',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetVenueAsset(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/GetVenueAsset',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueAssetRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueAssetResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListVenueAssets(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/ListVenueAssets',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueAssetsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueAssetsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateVenueAsset(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/CreateVenueAsset',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueAssetRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueAssetResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdateVenueAsset(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/UpdateVenueAsset',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueAssetRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueAssetResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetVenueSymbol(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/GetVenueSymbol',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueSymbolRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetVenueSymbolResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListVenueSymbols(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/ListVenueSymbols',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueSymbolsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListVenueSymbolsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateVenueSymbol(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/CreateVenueSymbol',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueSymbolRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateVenueSymbolResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdateVenueSymbol(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/UpdateVenueSymbol',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueSymbolRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateVenueSymbolResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateChainRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateChainResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1693,8 +1376,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/GetAssetDeployment',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetDeploymentRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetDeploymentResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetDeploymentRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetDeploymentResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1720,8 +1403,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/ListAssetDeployments',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetDeploymentsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetDeploymentsResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetDeploymentsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetDeploymentsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1747,8 +1430,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/CreateAssetDeployment',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetDeploymentRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetDeploymentResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetDeploymentRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetDeploymentResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1774,8 +1457,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/UpdateAssetDeployment',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetDeploymentRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetDeploymentResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetDeploymentRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetDeploymentResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1801,8 +1484,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/GetAssetIdentifier',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetIdentifierRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetIdentifierResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetIdentifierRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetIdentifierResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1828,8 +1511,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/ListAssetIdentifiers',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetIdentifiersRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetIdentifiersResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetIdentifiersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetIdentifiersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1855,8 +1538,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/CreateAssetIdentifier',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetIdentifierRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetIdentifierResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetIdentifierRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetIdentifierResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1882,116 +1565,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/UpdateAssetIdentifier',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetIdentifierRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetIdentifierResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetSymbolIdentifier(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/GetSymbolIdentifier',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolIdentifierRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetSymbolIdentifierResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListSymbolIdentifiers(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/ListSymbolIdentifiers',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolIdentifiersRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListSymbolIdentifiersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateSymbolIdentifier(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/CreateSymbolIdentifier',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolIdentifierRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateSymbolIdentifierResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def UpdateSymbolIdentifier(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/UpdateSymbolIdentifier',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolIdentifierRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateSymbolIdentifierResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetIdentifierRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetIdentifierResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2017,8 +1592,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/GetAssetRelationship',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRelationshipRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetRelationshipResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRelationshipRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetRelationshipResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2044,8 +1619,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/ListAssetRelationships',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetRelationshipsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetRelationshipsResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetRelationshipsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetRelationshipsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2071,8 +1646,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/CreateAssetRelationship',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRelationshipRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetRelationshipResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRelationshipRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetRelationshipResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2098,8 +1673,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/UpdateAssetRelationship',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRelationshipRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetRelationshipResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRelationshipRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetRelationshipResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2125,8 +1700,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/GetAssetQualityFlag',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetQualityFlagRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetQualityFlagResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetQualityFlagRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetQualityFlagResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2152,8 +1727,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/ListAssetQualityFlags',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetQualityFlagsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetQualityFlagsResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetQualityFlagsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetQualityFlagsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2179,8 +1754,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/CreateAssetQualityFlag',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetQualityFlagRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetQualityFlagResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetQualityFlagRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetQualityFlagResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2206,8 +1781,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/UpdateAssetQualityFlag',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetQualityFlagRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetQualityFlagResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetQualityFlagRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetQualityFlagResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2233,8 +1808,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/GetAssetGroup',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetGroupRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.GetAssetGroupResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetGroupRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetGroupResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2260,8 +1835,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/ListAssetGroups',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetGroupsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetGroupsResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetGroupsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetGroupsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2287,8 +1862,8 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/CreateAssetGroup',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetGroupRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.CreateAssetGroupResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetGroupRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetGroupResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2314,8 +1889,656 @@ class AssetRegistry(object):
             request,
             target,
             '/cqc.services.v1.AssetRegistry/UpdateAssetGroup',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetGroupRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.UpdateAssetGroupResponse.FromString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetGroupRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetGroupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAssetAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/GetAssetAction',
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetActionRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.GetAssetActionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAssetActions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/ListAssetActions',
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetActionsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.ListAssetActionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAssetAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/CreateAssetAction',
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetActionRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.CreateAssetActionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateAssetAction(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/UpdateAssetAction',
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetActionRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2.UpdateAssetActionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVenue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/GetVenue',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVenues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/ListVenues',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenuesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVenue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/CreateVenue',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateVenue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/UpdateVenue',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSymbol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/GetSymbol',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSymbols(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/ListSymbols',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSymbol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/CreateSymbol',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSymbol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/UpdateSymbol',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSymbolIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/GetSymbolIdentifier',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolIdentifierRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetSymbolIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSymbolIdentifiers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/ListSymbolIdentifiers',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolIdentifiersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListSymbolIdentifiersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateSymbolIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/CreateSymbolIdentifier',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolIdentifierRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateSymbolIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSymbolIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/UpdateSymbolIdentifier',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolIdentifierRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateSymbolIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVenueAsset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/GetVenueAsset',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueAssetRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueAssetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVenueAssets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/ListVenueAssets',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueAssetsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueAssetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVenueAsset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/CreateVenueAsset',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueAssetRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueAssetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateVenueAsset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/UpdateVenueAsset',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueAssetRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueAssetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVenueSymbol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/GetVenueSymbol',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueSymbolRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.GetVenueSymbolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVenueSymbols(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/ListVenueSymbols',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueSymbolsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.ListVenueSymbolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVenueSymbol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/CreateVenueSymbol',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueSymbolRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.CreateVenueSymbolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateVenueSymbol(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.AssetRegistry/UpdateVenueSymbol',
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueSymbolRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2.UpdateVenueSymbolResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -2370,33 +2593,6 @@ class AssetRegistry(object):
             '/cqc.services.v1.AssetRegistry/ResolveVenueSymbol',
             cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_asset__registry__pb2.ResolveVenueSymbolResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListAssetActions(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.AssetRegistry/ListAssetActions',
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_asset__registry__pb2.ListAssetActionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,8 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.services.v1 import asset_registry_assets_pb2 as _asset_registry_assets_pb2
+from cqc.services.v1 import asset_registry_listings_pb2 as _asset_registry_listings_pb2
 from cqc.services.v1 import asset_registry_pb2 as _asset_registry_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -28,889 +30,856 @@ GRPC_VERSION: str
 
 class AssetRegistryStub:
     """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
+    Every other service refers to things by the ids of these records.
 
-    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
-    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
-    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest.
+    Ids: The caller proposes the ids of assets, chains, deployments, groups, venues, products and products' listings, and
+    the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
+    never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
+
+    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
+    is absent "still".
+
+    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
+    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
+    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
+    fail with:
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
+    - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
+
+    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
+    - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
+    - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
+    - FAILED_PRECONDITION, REFERENCE_NOT_FOUND, if an id in the record, at any depth, names a record that the registry
+      does not have; the first in the order of the fields;
+    - FAILED_PRECONDITION, VALIDITY_OVERLAP, if a record with the same key is valid in the same period. The methods state
+      the keys; records without one never overlap.
+
+    Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
+    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
+    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
+    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
+    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
+    - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
+      or `updated_at`;
+    - ABORTED, REVISION_MISMATCH, if `revision` is not the current one: read the record again, then decide again;
+    - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
+    - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
+
+    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    Messages in asset_registry_assets.proto.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AssetRegistryAsyncStub: ...
-    GetAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetRequest, _asset_registry_pb2.GetAssetResponse]
-    """Returns an asset."""
-    ListAssets: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetsRequest, _asset_registry_pb2.ListAssetsResponse]
-    """Lists assets, in the order of their ids."""
-    CreateAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetRequest, _asset_registry_pb2.CreateAssetResponse]
-    """Adds an asset.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    GetAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetRequest, _asset_registry_assets_pb2.GetAssetResponse]
+    """Returns an asset. Errors: "Get and List" above."""
+    ListAssets: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetsRequest, _asset_registry_assets_pb2.ListAssetsResponse]
+    """Lists assets, in the order of their ids. Errors: "Get and List" above."""
+    CreateAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetRequest, _asset_registry_assets_pb2.CreateAssetResponse]
+    """Adds an asset. The caller proposes the id. Errors: "Create" above."""
+    UpdateAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetRequest, _asset_registry_assets_pb2.UpdateAssetResponse]
+    """Changes the masked fields of an asset. Errors: "Update" above."""
+    GetChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetChainRequest, _asset_registry_assets_pb2.GetChainResponse]
+    """Returns a chain. Errors: "Get and List" above."""
+    ListChains: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListChainsRequest, _asset_registry_assets_pb2.ListChainsResponse]
+    """Lists chains, in the order of their ids. Errors: "Get and List" above."""
+    CreateChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateChainRequest, _asset_registry_assets_pb2.CreateChainResponse]
+    """Adds a chain. The caller proposes the id. Errors: "Create" above."""
+    UpdateChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateChainRequest, _asset_registry_assets_pb2.UpdateChainResponse]
+    """Changes the masked fields of a chain. Errors: "Update" above."""
+    GetAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetDeploymentRequest, _asset_registry_assets_pb2.GetAssetDeploymentResponse]
+    """Returns an asset's deployment on a chain. Errors: "Get and List" above."""
+    ListAssetDeployments: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetDeploymentsRequest, _asset_registry_assets_pb2.ListAssetDeploymentsResponse]
+    """Lists assets' deployments on chains, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetDeploymentRequest, _asset_registry_assets_pb2.CreateAssetDeploymentResponse]
+    """Adds an asset's deployment on a chain. The caller proposes the id. `deployment_id` has to name the contract of
+    `address`, if that is set: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
     """
-    UpdateAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetRequest, _asset_registry_pb2.UpdateAssetResponse]
-    """Changes the masked fields of an asset.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    UpdateAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetDeploymentRequest, _asset_registry_assets_pb2.UpdateAssetDeploymentResponse]
+    """Changes the masked fields of an asset's deployment on a chain. Errors: "Update" above."""
+    GetAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetIdentifierRequest, _asset_registry_assets_pb2.GetAssetIdentifierResponse]
+    """Returns an asset's name at an information provider. Errors: "Get and List" above."""
+    ListAssetIdentifiers: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetIdentifiersRequest, _asset_registry_assets_pb2.ListAssetIdentifiersResponse]
+    """Lists assets' names at information providers, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetIdentifierRequest, _asset_registry_assets_pb2.CreateAssetIdentifierResponse]
+    """Adds an asset's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a record
+    with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
     """
-    GetChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetChainRequest, _asset_registry_pb2.GetChainResponse]
-    """Returns a chain."""
-    ListChains: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListChainsRequest, _asset_registry_pb2.ListChainsResponse]
-    """Lists chains, in the order of their ids."""
-    CreateChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateChainRequest, _asset_registry_pb2.CreateChainResponse]
-    """Adds a chain.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    UpdateAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetIdentifierRequest, _asset_registry_assets_pb2.UpdateAssetIdentifierResponse]
+    """Changes the masked fields of an asset's name at an information provider. Errors: "Update" above."""
+    GetAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetRelationshipRequest, _asset_registry_assets_pb2.GetAssetRelationshipResponse]
+    """Returns a relationship between two assets. Errors: "Get and List" above."""
+    ListAssetRelationships: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetRelationshipsRequest, _asset_registry_assets_pb2.ListAssetRelationshipsResponse]
+    """Lists relationships between assets, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetRelationshipRequest, _asset_registry_assets_pb2.CreateAssetRelationshipResponse]
+    """Adds a relationship between two assets. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+    same two assets in the same direction and the same type is valid in the same period. Errors: "Create" above.
     """
-    UpdateChain: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateChainRequest, _asset_registry_pb2.UpdateChainResponse]
-    """Changes the masked fields of a chain.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    UpdateAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetRelationshipRequest, _asset_registry_assets_pb2.UpdateAssetRelationshipResponse]
+    """Changes the masked fields of a relationship between two assets. Errors: "Update" above."""
+    GetAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetQualityFlagRequest, _asset_registry_assets_pb2.GetAssetQualityFlagResponse]
+    """Returns a warning about an asset. Errors: "Get and List" above."""
+    ListAssetQualityFlags: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetQualityFlagsRequest, _asset_registry_assets_pb2.ListAssetQualityFlagsResponse]
+    """Lists warnings about assets, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetQualityFlagRequest, _asset_registry_assets_pb2.CreateAssetQualityFlagResponse]
+    """Adds a warning about an asset. The registry makes the id. Errors: "Create" above."""
+    UpdateAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetQualityFlagRequest, _asset_registry_assets_pb2.UpdateAssetQualityFlagResponse]
+    """Changes the masked fields of a warning about an asset. Errors: "Update" above."""
+    GetAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetGroupRequest, _asset_registry_assets_pb2.GetAssetGroupResponse]
+    """Returns a group of assets with its members. Errors: "Get and List" above."""
+    ListAssetGroups: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetGroupsRequest, _asset_registry_assets_pb2.ListAssetGroupsResponse]
+    """Lists groups of assets with their members, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetGroupRequest, _asset_registry_assets_pb2.CreateAssetGroupResponse]
+    """Adds a group of assets with its members. The caller proposes the id. Two memberships of one asset that overlap fail
+    with VALIDITY_OVERLAP, which names this group. Errors: "Create" above.
     """
-    GetVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueRequest, _asset_registry_pb2.GetVenueResponse]
-    """Returns a venue."""
-    ListVenues: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListVenuesRequest, _asset_registry_pb2.ListVenuesResponse]
-    """Lists venues, in the order of their ids."""
-    CreateVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueRequest, _asset_registry_pb2.CreateVenueResponse]
-    """Adds a venue.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    UpdateAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetGroupRequest, _asset_registry_assets_pb2.UpdateAssetGroupResponse]
+    """Changes the masked fields of a group of assets with its members. Two memberships of one asset that overlap fail
+    with VALIDITY_OVERLAP, which names this group. Errors: "Update" above.
     """
-    UpdateVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueRequest, _asset_registry_pb2.UpdateVenueResponse]
-    """Changes the masked fields of a venue.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    GetAssetAction: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetActionRequest, _asset_registry_assets_pb2.GetAssetActionResponse]
+    """Returns an action that changes the holdings of an asset. Errors: "Get and List" above."""
+    ListAssetActions: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetActionsRequest, _asset_registry_assets_pb2.ListAssetActionsResponse]
+    """Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
+    effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
     """
-    GetSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetSymbolRequest, _asset_registry_pb2.GetSymbolResponse]
-    """Returns a product."""
-    ListSymbols: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListSymbolsRequest, _asset_registry_pb2.ListSymbolsResponse]
-    """Lists products, in the order of their ids."""
-    CreateSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateSymbolRequest, _asset_registry_pb2.CreateSymbolResponse]
-    """Adds a product.
+    CreateAssetAction: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetActionRequest, _asset_registry_assets_pb2.CreateAssetActionResponse]
+    """Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above."""
+    UpdateAssetAction: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetActionRequest, _asset_registry_assets_pb2.UpdateAssetActionResponse]
+    """Changes the masked fields of an action that changes the holdings of an asset. Errors: "Update" above."""
+    GetVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetVenueRequest, _asset_registry_listings_pb2.GetVenueResponse]
+    """Messages in asset_registry_listings.proto.
 
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    Returns a venue. Errors: "Get and List" above.
     """
-    UpdateSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateSymbolRequest, _asset_registry_pb2.UpdateSymbolResponse]
-    """Changes the masked fields of a product.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    ListVenues: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListVenuesRequest, _asset_registry_listings_pb2.ListVenuesResponse]
+    """Lists venues, in the order of their ids. Errors: "Get and List" above."""
+    CreateVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateVenueRequest, _asset_registry_listings_pb2.CreateVenueResponse]
+    """Adds a venue. The caller proposes the id. Errors: "Create" above."""
+    UpdateVenue: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateVenueRequest, _asset_registry_listings_pb2.UpdateVenueResponse]
+    """Changes the masked fields of a venue. Errors: "Update" above."""
+    GetSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetSymbolRequest, _asset_registry_listings_pb2.GetSymbolResponse]
+    """Returns a product. Errors: "Get and List" above."""
+    ListSymbols: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListSymbolsRequest, _asset_registry_listings_pb2.ListSymbolsResponse]
+    """Lists products, in the order of their ids. Errors: "Get and List" above."""
+    CreateSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateSymbolRequest, _asset_registry_listings_pb2.CreateSymbolResponse]
+    """Adds a product. The caller proposes the id. `symbol_id` has to be the one that the fields give by the grammar in
+    SPEC, which also refuses dates that no calendar has: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
     """
-    GetVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueAssetRequest, _asset_registry_pb2.GetVenueAssetResponse]
-    """Returns an asset's listing at a venue."""
-    ListVenueAssets: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListVenueAssetsRequest, _asset_registry_pb2.ListVenueAssetsResponse]
-    """Lists assets' listings at venues, in the order of their ids."""
-    CreateVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueAssetRequest, _asset_registry_pb2.CreateVenueAssetResponse]
-    """Adds an asset's listing at a venue.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    UpdateSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateSymbolRequest, _asset_registry_listings_pb2.UpdateSymbolResponse]
+    """Changes the masked fields of a product. A change that `symbol_id` contradicts, such as another strike, fails with
+    ID_CONTRADICTS_RECORD: it is another product. Errors: "Update" above.
     """
-    UpdateVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueAssetRequest, _asset_registry_pb2.UpdateVenueAssetResponse]
-    """Changes the masked fields of an asset's listing at a venue.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    GetSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetSymbolIdentifierRequest, _asset_registry_listings_pb2.GetSymbolIdentifierResponse]
+    """Returns a product's name at an information provider. Errors: "Get and List" above."""
+    ListSymbolIdentifiers: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListSymbolIdentifiersRequest, _asset_registry_listings_pb2.ListSymbolIdentifiersResponse]
+    """Lists products' names at information providers, in the order of their ids. Errors: "Get and List" above."""
+    CreateSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateSymbolIdentifierRequest, _asset_registry_listings_pb2.CreateSymbolIdentifierResponse]
+    """Adds a product's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a
+    record with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
     """
-    GetVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueSymbolRequest, _asset_registry_pb2.GetVenueSymbolResponse]
-    """Returns a product's listing at a venue."""
-    ListVenueSymbols: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListVenueSymbolsRequest, _asset_registry_pb2.ListVenueSymbolsResponse]
-    """Lists products' listings at venues, in the order of their ids."""
-    CreateVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueSymbolRequest, _asset_registry_pb2.CreateVenueSymbolResponse]
-    """Adds a product's listing at a venue.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    UpdateSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateSymbolIdentifierRequest, _asset_registry_listings_pb2.UpdateSymbolIdentifierResponse]
+    """Changes the masked fields of a product's name at an information provider. Errors: "Update" above."""
+    GetVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetVenueAssetRequest, _asset_registry_listings_pb2.GetVenueAssetResponse]
+    """Returns an asset's listing at a venue. Errors: "Get and List" above."""
+    ListVenueAssets: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListVenueAssetsRequest, _asset_registry_listings_pb2.ListVenueAssetsResponse]
+    """Lists assets' listings at venues, in the order of their ids. Errors: "Get and List" above."""
+    CreateVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateVenueAssetRequest, _asset_registry_listings_pb2.CreateVenueAssetResponse]
+    """Adds an asset's listing at a venue. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+    same venue and a common code (`code` or `other_codes`) is valid in the same period. Errors: "Create" above.
     """
-    UpdateVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueSymbolRequest, _asset_registry_pb2.UpdateVenueSymbolResponse]
-    """Changes the masked fields of a product's listing at a venue.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    UpdateVenueAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateVenueAssetRequest, _asset_registry_listings_pb2.UpdateVenueAssetResponse]
+    """Changes the masked fields of an asset's listing at a venue. Errors: "Update" above."""
+    GetVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetVenueSymbolRequest, _asset_registry_listings_pb2.GetVenueSymbolResponse]
+    """Returns a product's listing at a venue. Errors: "Get and List" above."""
+    ListVenueSymbols: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListVenueSymbolsRequest, _asset_registry_listings_pb2.ListVenueSymbolsResponse]
+    """Lists products' listings at venues, in the order of their ids. Errors: "Get and List" above."""
+    CreateVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateVenueSymbolRequest, _asset_registry_listings_pb2.CreateVenueSymbolResponse]
+    """Adds a product's listing at a venue. The caller proposes the id. `venue_symbol_id` has to begin with `venue_id` and
+    `symbol_id`: otherwise ID_CONTRADICTS_RECORD. Fails with VALIDITY_OVERLAP if a record with the same venue and
+    `segment` and a common name (`native_symbol` or `other_native_symbols`) is valid in the same period. Errors:
+    "Create" above.
     """
-    GetAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetDeploymentRequest, _asset_registry_pb2.GetAssetDeploymentResponse]
-    """Returns an asset's deployment on a chain."""
-    ListAssetDeployments: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetDeploymentsRequest, _asset_registry_pb2.ListAssetDeploymentsResponse]
-    """Lists assets' deployments on chains, in the order of their ids."""
-    CreateAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetDeploymentRequest, _asset_registry_pb2.CreateAssetDeploymentResponse]
-    """Adds an asset's deployment on a chain.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetDeployment: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetDeploymentRequest, _asset_registry_pb2.UpdateAssetDeploymentResponse]
-    """Changes the masked fields of an asset's deployment on a chain.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetIdentifierRequest, _asset_registry_pb2.GetAssetIdentifierResponse]
-    """Returns an asset's name at an information provider."""
-    ListAssetIdentifiers: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetIdentifiersRequest, _asset_registry_pb2.ListAssetIdentifiersResponse]
-    """Lists assets' names at information providers, in the order of their ids."""
-    CreateAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetIdentifierRequest, _asset_registry_pb2.CreateAssetIdentifierResponse]
-    """Adds an asset's name at an information provider.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetIdentifierRequest, _asset_registry_pb2.UpdateAssetIdentifierResponse]
-    """Changes the masked fields of an asset's name at an information provider.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetSymbolIdentifierRequest, _asset_registry_pb2.GetSymbolIdentifierResponse]
-    """Returns a product's name at an information provider."""
-    ListSymbolIdentifiers: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListSymbolIdentifiersRequest, _asset_registry_pb2.ListSymbolIdentifiersResponse]
-    """Lists products' names at information providers, in the order of their ids."""
-    CreateSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateSymbolIdentifierRequest, _asset_registry_pb2.CreateSymbolIdentifierResponse]
-    """Adds a product's name at an information provider.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateSymbolIdentifier: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateSymbolIdentifierRequest, _asset_registry_pb2.UpdateSymbolIdentifierResponse]
-    """Changes the masked fields of a product's name at an information provider.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetRelationshipRequest, _asset_registry_pb2.GetAssetRelationshipResponse]
-    """Returns a relationship between two assets."""
-    ListAssetRelationships: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetRelationshipsRequest, _asset_registry_pb2.ListAssetRelationshipsResponse]
-    """Lists relationships between assets, in the order of their ids."""
-    CreateAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetRelationshipRequest, _asset_registry_pb2.CreateAssetRelationshipResponse]
-    """Adds a relationship between two assets.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetRelationship: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetRelationshipRequest, _asset_registry_pb2.UpdateAssetRelationshipResponse]
-    """Changes the masked fields of a relationship between two assets.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetQualityFlagRequest, _asset_registry_pb2.GetAssetQualityFlagResponse]
-    """Returns a warning about an asset."""
-    ListAssetQualityFlags: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetQualityFlagsRequest, _asset_registry_pb2.ListAssetQualityFlagsResponse]
-    """Lists warnings about assets, in the order of their ids."""
-    CreateAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetQualityFlagRequest, _asset_registry_pb2.CreateAssetQualityFlagResponse]
-    """Adds a warning about an asset.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetQualityFlag: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetQualityFlagRequest, _asset_registry_pb2.UpdateAssetQualityFlagResponse]
-    """Changes the masked fields of a warning about an asset.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetGroupRequest, _asset_registry_pb2.GetAssetGroupResponse]
-    """Returns a group of assets with its members."""
-    ListAssetGroups: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetGroupsRequest, _asset_registry_pb2.ListAssetGroupsResponse]
-    """Lists groups of assets with their members, in the order of their ids."""
-    CreateAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetGroupRequest, _asset_registry_pb2.CreateAssetGroupResponse]
-    """Adds a group of assets with its members.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetGroup: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetGroupRequest, _asset_registry_pb2.UpdateAssetGroupResponse]
-    """Changes the masked fields of a group of assets with its members.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
+    UpdateVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateVenueSymbolRequest, _asset_registry_listings_pb2.UpdateVenueSymbolResponse]
+    """Changes the masked fields of a product's listing at a venue. Errors: "Update" above."""
     ResolveAsset: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ResolveAssetRequest, _asset_registry_pb2.ResolveAssetResponse]
-    """Finds the asset that a provider's id, a venue's code or a deployment refers to.
+    """Finds the asset that a provider's id, a venue's code or a deployment names.
 
-    Names are reassigned: the result holds for the requested time.
+    Names are reassigned, so a name is looked up at a time: among the current revisions of the records, the one that is
+    valid then decides. At most one is, because overlapping validities are refused. Fails with NOT_FOUND,
+    RECORD_NOT_FOUND, if none is; `type` is `Asset`, and `id` the external id, the code or the deployment id.
     """
     ResolveVenueSymbol: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ResolveVenueSymbolRequest, _asset_registry_pb2.ResolveVenueSymbolResponse]
-    """Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
-    one listing and the segment would distinguish them.
+    """Finds the listing that a venue's own name or id names.
+
+    As in ResolveAsset, the record that is valid at the requested time decides, among the current revisions. Fails with
+    NOT_FOUND, RECORD_NOT_FOUND, if none is (`type` is `VenueSymbol`, and `id` the native id or symbol), and with
+    FAILED_PRECONDITION, AMBIGUOUS_NAME, if more than one is, because an empty segment matches every segment.
     """
-    ListAssetActions: _grpc.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetActionsRequest, _asset_registry_pb2.ListAssetActionsResponse]
-    """Lists actions that change the holdings of assets, newest first."""
     WatchRegistry: _grpc.UnaryStreamMultiCallable[_asset_registry_pb2.WatchRegistryRequest, _asset_registry_pb2.WatchRegistryResponse]
-    """Streams every record that is added or changed."""
+    """Streams records: first all current ones of the requested types, in any order, then SnapshotComplete, then every
+    record that is added or changed, in the order of the changes.
+
+    The key of a record is its type and id. Of two messages with the same key the one with the higher revision holds.
+    Intermediate revisions may be skipped, the newest never is. `resume_token` also accepts the token of a list without
+    filters, if `record_types` has the listed type alone: the changes since the list follow, without a snapshot.
+    Errors: "Streams" in SPEC.
+    """
 
 @_typing.type_check_only
 class AssetRegistryAsyncStub(AssetRegistryStub):
     """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
+    Every other service refers to things by the ids of these records.
 
-    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
-    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
-    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest.
+    Ids: The caller proposes the ids of assets, chains, deployments, groups, venues, products and products' listings, and
+    the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
+    never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
+
+    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
+    is absent "still".
+
+    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
+    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
+    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
+    fail with:
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
+    - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
+
+    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
+    - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
+    - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
+    - FAILED_PRECONDITION, REFERENCE_NOT_FOUND, if an id in the record, at any depth, names a record that the registry
+      does not have; the first in the order of the fields;
+    - FAILED_PRECONDITION, VALIDITY_OVERLAP, if a record with the same key is valid in the same period. The methods state
+      the keys; records without one never overlap.
+
+    Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
+    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
+    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
+    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
+    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
+    - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
+      or `updated_at`;
+    - ABORTED, REVISION_MISMATCH, if `revision` is not the current one: read the record again, then decide again;
+    - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
+    - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
+
+    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    Messages in asset_registry_assets.proto.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GetAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetRequest, _asset_registry_pb2.GetAssetResponse]  # type: ignore[assignment]
-    """Returns an asset."""
-    ListAssets: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetsRequest, _asset_registry_pb2.ListAssetsResponse]  # type: ignore[assignment]
-    """Lists assets, in the order of their ids."""
-    CreateAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetRequest, _asset_registry_pb2.CreateAssetResponse]  # type: ignore[assignment]
-    """Adds an asset.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    GetAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetRequest, _asset_registry_assets_pb2.GetAssetResponse]  # type: ignore[assignment]
+    """Returns an asset. Errors: "Get and List" above."""
+    ListAssets: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetsRequest, _asset_registry_assets_pb2.ListAssetsResponse]  # type: ignore[assignment]
+    """Lists assets, in the order of their ids. Errors: "Get and List" above."""
+    CreateAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetRequest, _asset_registry_assets_pb2.CreateAssetResponse]  # type: ignore[assignment]
+    """Adds an asset. The caller proposes the id. Errors: "Create" above."""
+    UpdateAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetRequest, _asset_registry_assets_pb2.UpdateAssetResponse]  # type: ignore[assignment]
+    """Changes the masked fields of an asset. Errors: "Update" above."""
+    GetChain: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetChainRequest, _asset_registry_assets_pb2.GetChainResponse]  # type: ignore[assignment]
+    """Returns a chain. Errors: "Get and List" above."""
+    ListChains: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListChainsRequest, _asset_registry_assets_pb2.ListChainsResponse]  # type: ignore[assignment]
+    """Lists chains, in the order of their ids. Errors: "Get and List" above."""
+    CreateChain: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateChainRequest, _asset_registry_assets_pb2.CreateChainResponse]  # type: ignore[assignment]
+    """Adds a chain. The caller proposes the id. Errors: "Create" above."""
+    UpdateChain: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateChainRequest, _asset_registry_assets_pb2.UpdateChainResponse]  # type: ignore[assignment]
+    """Changes the masked fields of a chain. Errors: "Update" above."""
+    GetAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetDeploymentRequest, _asset_registry_assets_pb2.GetAssetDeploymentResponse]  # type: ignore[assignment]
+    """Returns an asset's deployment on a chain. Errors: "Get and List" above."""
+    ListAssetDeployments: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetDeploymentsRequest, _asset_registry_assets_pb2.ListAssetDeploymentsResponse]  # type: ignore[assignment]
+    """Lists assets' deployments on chains, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetDeploymentRequest, _asset_registry_assets_pb2.CreateAssetDeploymentResponse]  # type: ignore[assignment]
+    """Adds an asset's deployment on a chain. The caller proposes the id. `deployment_id` has to name the contract of
+    `address`, if that is set: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
     """
-    UpdateAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetRequest, _asset_registry_pb2.UpdateAssetResponse]  # type: ignore[assignment]
-    """Changes the masked fields of an asset.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    UpdateAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetDeploymentRequest, _asset_registry_assets_pb2.UpdateAssetDeploymentResponse]  # type: ignore[assignment]
+    """Changes the masked fields of an asset's deployment on a chain. Errors: "Update" above."""
+    GetAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetIdentifierRequest, _asset_registry_assets_pb2.GetAssetIdentifierResponse]  # type: ignore[assignment]
+    """Returns an asset's name at an information provider. Errors: "Get and List" above."""
+    ListAssetIdentifiers: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetIdentifiersRequest, _asset_registry_assets_pb2.ListAssetIdentifiersResponse]  # type: ignore[assignment]
+    """Lists assets' names at information providers, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetIdentifierRequest, _asset_registry_assets_pb2.CreateAssetIdentifierResponse]  # type: ignore[assignment]
+    """Adds an asset's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a record
+    with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
     """
-    GetChain: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetChainRequest, _asset_registry_pb2.GetChainResponse]  # type: ignore[assignment]
-    """Returns a chain."""
-    ListChains: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListChainsRequest, _asset_registry_pb2.ListChainsResponse]  # type: ignore[assignment]
-    """Lists chains, in the order of their ids."""
-    CreateChain: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateChainRequest, _asset_registry_pb2.CreateChainResponse]  # type: ignore[assignment]
-    """Adds a chain.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    UpdateAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetIdentifierRequest, _asset_registry_assets_pb2.UpdateAssetIdentifierResponse]  # type: ignore[assignment]
+    """Changes the masked fields of an asset's name at an information provider. Errors: "Update" above."""
+    GetAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetRelationshipRequest, _asset_registry_assets_pb2.GetAssetRelationshipResponse]  # type: ignore[assignment]
+    """Returns a relationship between two assets. Errors: "Get and List" above."""
+    ListAssetRelationships: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetRelationshipsRequest, _asset_registry_assets_pb2.ListAssetRelationshipsResponse]  # type: ignore[assignment]
+    """Lists relationships between assets, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetRelationshipRequest, _asset_registry_assets_pb2.CreateAssetRelationshipResponse]  # type: ignore[assignment]
+    """Adds a relationship between two assets. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+    same two assets in the same direction and the same type is valid in the same period. Errors: "Create" above.
     """
-    UpdateChain: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateChainRequest, _asset_registry_pb2.UpdateChainResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a chain.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    UpdateAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetRelationshipRequest, _asset_registry_assets_pb2.UpdateAssetRelationshipResponse]  # type: ignore[assignment]
+    """Changes the masked fields of a relationship between two assets. Errors: "Update" above."""
+    GetAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetQualityFlagRequest, _asset_registry_assets_pb2.GetAssetQualityFlagResponse]  # type: ignore[assignment]
+    """Returns a warning about an asset. Errors: "Get and List" above."""
+    ListAssetQualityFlags: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetQualityFlagsRequest, _asset_registry_assets_pb2.ListAssetQualityFlagsResponse]  # type: ignore[assignment]
+    """Lists warnings about assets, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetQualityFlagRequest, _asset_registry_assets_pb2.CreateAssetQualityFlagResponse]  # type: ignore[assignment]
+    """Adds a warning about an asset. The registry makes the id. Errors: "Create" above."""
+    UpdateAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetQualityFlagRequest, _asset_registry_assets_pb2.UpdateAssetQualityFlagResponse]  # type: ignore[assignment]
+    """Changes the masked fields of a warning about an asset. Errors: "Update" above."""
+    GetAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetGroupRequest, _asset_registry_assets_pb2.GetAssetGroupResponse]  # type: ignore[assignment]
+    """Returns a group of assets with its members. Errors: "Get and List" above."""
+    ListAssetGroups: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetGroupsRequest, _asset_registry_assets_pb2.ListAssetGroupsResponse]  # type: ignore[assignment]
+    """Lists groups of assets with their members, in the order of their ids. Errors: "Get and List" above."""
+    CreateAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetGroupRequest, _asset_registry_assets_pb2.CreateAssetGroupResponse]  # type: ignore[assignment]
+    """Adds a group of assets with its members. The caller proposes the id. Two memberships of one asset that overlap fail
+    with VALIDITY_OVERLAP, which names this group. Errors: "Create" above.
     """
-    GetVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueRequest, _asset_registry_pb2.GetVenueResponse]  # type: ignore[assignment]
-    """Returns a venue."""
-    ListVenues: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListVenuesRequest, _asset_registry_pb2.ListVenuesResponse]  # type: ignore[assignment]
-    """Lists venues, in the order of their ids."""
-    CreateVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueRequest, _asset_registry_pb2.CreateVenueResponse]  # type: ignore[assignment]
-    """Adds a venue.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    UpdateAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetGroupRequest, _asset_registry_assets_pb2.UpdateAssetGroupResponse]  # type: ignore[assignment]
+    """Changes the masked fields of a group of assets with its members. Two memberships of one asset that overlap fail
+    with VALIDITY_OVERLAP, which names this group. Errors: "Update" above.
     """
-    UpdateVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueRequest, _asset_registry_pb2.UpdateVenueResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a venue.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    GetAssetAction: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetActionRequest, _asset_registry_assets_pb2.GetAssetActionResponse]  # type: ignore[assignment]
+    """Returns an action that changes the holdings of an asset. Errors: "Get and List" above."""
+    ListAssetActions: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetActionsRequest, _asset_registry_assets_pb2.ListAssetActionsResponse]  # type: ignore[assignment]
+    """Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
+    effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
     """
-    GetSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetSymbolRequest, _asset_registry_pb2.GetSymbolResponse]  # type: ignore[assignment]
-    """Returns a product."""
-    ListSymbols: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListSymbolsRequest, _asset_registry_pb2.ListSymbolsResponse]  # type: ignore[assignment]
-    """Lists products, in the order of their ids."""
-    CreateSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateSymbolRequest, _asset_registry_pb2.CreateSymbolResponse]  # type: ignore[assignment]
-    """Adds a product.
+    CreateAssetAction: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetActionRequest, _asset_registry_assets_pb2.CreateAssetActionResponse]  # type: ignore[assignment]
+    """Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above."""
+    UpdateAssetAction: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.UpdateAssetActionRequest, _asset_registry_assets_pb2.UpdateAssetActionResponse]  # type: ignore[assignment]
+    """Changes the masked fields of an action that changes the holdings of an asset. Errors: "Update" above."""
+    GetVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetVenueRequest, _asset_registry_listings_pb2.GetVenueResponse]  # type: ignore[assignment]
+    """Messages in asset_registry_listings.proto.
 
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    Returns a venue. Errors: "Get and List" above.
     """
-    UpdateSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateSymbolRequest, _asset_registry_pb2.UpdateSymbolResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a product.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    ListVenues: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListVenuesRequest, _asset_registry_listings_pb2.ListVenuesResponse]  # type: ignore[assignment]
+    """Lists venues, in the order of their ids. Errors: "Get and List" above."""
+    CreateVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateVenueRequest, _asset_registry_listings_pb2.CreateVenueResponse]  # type: ignore[assignment]
+    """Adds a venue. The caller proposes the id. Errors: "Create" above."""
+    UpdateVenue: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateVenueRequest, _asset_registry_listings_pb2.UpdateVenueResponse]  # type: ignore[assignment]
+    """Changes the masked fields of a venue. Errors: "Update" above."""
+    GetSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetSymbolRequest, _asset_registry_listings_pb2.GetSymbolResponse]  # type: ignore[assignment]
+    """Returns a product. Errors: "Get and List" above."""
+    ListSymbols: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListSymbolsRequest, _asset_registry_listings_pb2.ListSymbolsResponse]  # type: ignore[assignment]
+    """Lists products, in the order of their ids. Errors: "Get and List" above."""
+    CreateSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateSymbolRequest, _asset_registry_listings_pb2.CreateSymbolResponse]  # type: ignore[assignment]
+    """Adds a product. The caller proposes the id. `symbol_id` has to be the one that the fields give by the grammar in
+    SPEC, which also refuses dates that no calendar has: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
     """
-    GetVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueAssetRequest, _asset_registry_pb2.GetVenueAssetResponse]  # type: ignore[assignment]
-    """Returns an asset's listing at a venue."""
-    ListVenueAssets: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListVenueAssetsRequest, _asset_registry_pb2.ListVenueAssetsResponse]  # type: ignore[assignment]
-    """Lists assets' listings at venues, in the order of their ids."""
-    CreateVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueAssetRequest, _asset_registry_pb2.CreateVenueAssetResponse]  # type: ignore[assignment]
-    """Adds an asset's listing at a venue.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    UpdateSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateSymbolRequest, _asset_registry_listings_pb2.UpdateSymbolResponse]  # type: ignore[assignment]
+    """Changes the masked fields of a product. A change that `symbol_id` contradicts, such as another strike, fails with
+    ID_CONTRADICTS_RECORD: it is another product. Errors: "Update" above.
     """
-    UpdateVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueAssetRequest, _asset_registry_pb2.UpdateVenueAssetResponse]  # type: ignore[assignment]
-    """Changes the masked fields of an asset's listing at a venue.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    GetSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetSymbolIdentifierRequest, _asset_registry_listings_pb2.GetSymbolIdentifierResponse]  # type: ignore[assignment]
+    """Returns a product's name at an information provider. Errors: "Get and List" above."""
+    ListSymbolIdentifiers: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListSymbolIdentifiersRequest, _asset_registry_listings_pb2.ListSymbolIdentifiersResponse]  # type: ignore[assignment]
+    """Lists products' names at information providers, in the order of their ids. Errors: "Get and List" above."""
+    CreateSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateSymbolIdentifierRequest, _asset_registry_listings_pb2.CreateSymbolIdentifierResponse]  # type: ignore[assignment]
+    """Adds a product's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a
+    record with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
     """
-    GetVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetVenueSymbolRequest, _asset_registry_pb2.GetVenueSymbolResponse]  # type: ignore[assignment]
-    """Returns a product's listing at a venue."""
-    ListVenueSymbols: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListVenueSymbolsRequest, _asset_registry_pb2.ListVenueSymbolsResponse]  # type: ignore[assignment]
-    """Lists products' listings at venues, in the order of their ids."""
-    CreateVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateVenueSymbolRequest, _asset_registry_pb2.CreateVenueSymbolResponse]  # type: ignore[assignment]
-    """Adds a product's listing at a venue.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
+    UpdateSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateSymbolIdentifierRequest, _asset_registry_listings_pb2.UpdateSymbolIdentifierResponse]  # type: ignore[assignment]
+    """Changes the masked fields of a product's name at an information provider. Errors: "Update" above."""
+    GetVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetVenueAssetRequest, _asset_registry_listings_pb2.GetVenueAssetResponse]  # type: ignore[assignment]
+    """Returns an asset's listing at a venue. Errors: "Get and List" above."""
+    ListVenueAssets: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListVenueAssetsRequest, _asset_registry_listings_pb2.ListVenueAssetsResponse]  # type: ignore[assignment]
+    """Lists assets' listings at venues, in the order of their ids. Errors: "Get and List" above."""
+    CreateVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateVenueAssetRequest, _asset_registry_listings_pb2.CreateVenueAssetResponse]  # type: ignore[assignment]
+    """Adds an asset's listing at a venue. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+    same venue and a common code (`code` or `other_codes`) is valid in the same period. Errors: "Create" above.
     """
-    UpdateVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateVenueSymbolRequest, _asset_registry_pb2.UpdateVenueSymbolResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a product's listing at a venue.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
+    UpdateVenueAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateVenueAssetRequest, _asset_registry_listings_pb2.UpdateVenueAssetResponse]  # type: ignore[assignment]
+    """Changes the masked fields of an asset's listing at a venue. Errors: "Update" above."""
+    GetVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.GetVenueSymbolRequest, _asset_registry_listings_pb2.GetVenueSymbolResponse]  # type: ignore[assignment]
+    """Returns a product's listing at a venue. Errors: "Get and List" above."""
+    ListVenueSymbols: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.ListVenueSymbolsRequest, _asset_registry_listings_pb2.ListVenueSymbolsResponse]  # type: ignore[assignment]
+    """Lists products' listings at venues, in the order of their ids. Errors: "Get and List" above."""
+    CreateVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.CreateVenueSymbolRequest, _asset_registry_listings_pb2.CreateVenueSymbolResponse]  # type: ignore[assignment]
+    """Adds a product's listing at a venue. The caller proposes the id. `venue_symbol_id` has to begin with `venue_id` and
+    `symbol_id`: otherwise ID_CONTRADICTS_RECORD. Fails with VALIDITY_OVERLAP if a record with the same venue and
+    `segment` and a common name (`native_symbol` or `other_native_symbols`) is valid in the same period. Errors:
+    "Create" above.
     """
-    GetAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetDeploymentRequest, _asset_registry_pb2.GetAssetDeploymentResponse]  # type: ignore[assignment]
-    """Returns an asset's deployment on a chain."""
-    ListAssetDeployments: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetDeploymentsRequest, _asset_registry_pb2.ListAssetDeploymentsResponse]  # type: ignore[assignment]
-    """Lists assets' deployments on chains, in the order of their ids."""
-    CreateAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetDeploymentRequest, _asset_registry_pb2.CreateAssetDeploymentResponse]  # type: ignore[assignment]
-    """Adds an asset's deployment on a chain.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetDeployment: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetDeploymentRequest, _asset_registry_pb2.UpdateAssetDeploymentResponse]  # type: ignore[assignment]
-    """Changes the masked fields of an asset's deployment on a chain.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetIdentifierRequest, _asset_registry_pb2.GetAssetIdentifierResponse]  # type: ignore[assignment]
-    """Returns an asset's name at an information provider."""
-    ListAssetIdentifiers: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetIdentifiersRequest, _asset_registry_pb2.ListAssetIdentifiersResponse]  # type: ignore[assignment]
-    """Lists assets' names at information providers, in the order of their ids."""
-    CreateAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetIdentifierRequest, _asset_registry_pb2.CreateAssetIdentifierResponse]  # type: ignore[assignment]
-    """Adds an asset's name at an information provider.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetIdentifierRequest, _asset_registry_pb2.UpdateAssetIdentifierResponse]  # type: ignore[assignment]
-    """Changes the masked fields of an asset's name at an information provider.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetSymbolIdentifierRequest, _asset_registry_pb2.GetSymbolIdentifierResponse]  # type: ignore[assignment]
-    """Returns a product's name at an information provider."""
-    ListSymbolIdentifiers: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListSymbolIdentifiersRequest, _asset_registry_pb2.ListSymbolIdentifiersResponse]  # type: ignore[assignment]
-    """Lists products' names at information providers, in the order of their ids."""
-    CreateSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateSymbolIdentifierRequest, _asset_registry_pb2.CreateSymbolIdentifierResponse]  # type: ignore[assignment]
-    """Adds a product's name at an information provider.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateSymbolIdentifier: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateSymbolIdentifierRequest, _asset_registry_pb2.UpdateSymbolIdentifierResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a product's name at an information provider.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetRelationshipRequest, _asset_registry_pb2.GetAssetRelationshipResponse]  # type: ignore[assignment]
-    """Returns a relationship between two assets."""
-    ListAssetRelationships: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetRelationshipsRequest, _asset_registry_pb2.ListAssetRelationshipsResponse]  # type: ignore[assignment]
-    """Lists relationships between assets, in the order of their ids."""
-    CreateAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetRelationshipRequest, _asset_registry_pb2.CreateAssetRelationshipResponse]  # type: ignore[assignment]
-    """Adds a relationship between two assets.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetRelationship: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetRelationshipRequest, _asset_registry_pb2.UpdateAssetRelationshipResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a relationship between two assets.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetQualityFlagRequest, _asset_registry_pb2.GetAssetQualityFlagResponse]  # type: ignore[assignment]
-    """Returns a warning about an asset."""
-    ListAssetQualityFlags: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetQualityFlagsRequest, _asset_registry_pb2.ListAssetQualityFlagsResponse]  # type: ignore[assignment]
-    """Lists warnings about assets, in the order of their ids."""
-    CreateAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetQualityFlagRequest, _asset_registry_pb2.CreateAssetQualityFlagResponse]  # type: ignore[assignment]
-    """Adds a warning about an asset.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetQualityFlag: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetQualityFlagRequest, _asset_registry_pb2.UpdateAssetQualityFlagResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a warning about an asset.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
-    GetAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.GetAssetGroupRequest, _asset_registry_pb2.GetAssetGroupResponse]  # type: ignore[assignment]
-    """Returns a group of assets with its members."""
-    ListAssetGroups: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetGroupsRequest, _asset_registry_pb2.ListAssetGroupsResponse]  # type: ignore[assignment]
-    """Lists groups of assets with their members, in the order of their ids."""
-    CreateAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.CreateAssetGroupRequest, _asset_registry_pb2.CreateAssetGroupResponse]  # type: ignore[assignment]
-    """Adds a group of assets with its members.
-
-    Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-    does not exist.
-    """
-    UpdateAssetGroup: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.UpdateAssetGroupRequest, _asset_registry_pb2.UpdateAssetGroupResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a group of assets with its members.
-
-    Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-    changed.
-    """
+    UpdateVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_listings_pb2.UpdateVenueSymbolRequest, _asset_registry_listings_pb2.UpdateVenueSymbolResponse]  # type: ignore[assignment]
+    """Changes the masked fields of a product's listing at a venue. Errors: "Update" above."""
     ResolveAsset: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ResolveAssetRequest, _asset_registry_pb2.ResolveAssetResponse]  # type: ignore[assignment]
-    """Finds the asset that a provider's id, a venue's code or a deployment refers to.
+    """Finds the asset that a provider's id, a venue's code or a deployment names.
 
-    Names are reassigned: the result holds for the requested time.
+    Names are reassigned, so a name is looked up at a time: among the current revisions of the records, the one that is
+    valid then decides. At most one is, because overlapping validities are refused. Fails with NOT_FOUND,
+    RECORD_NOT_FOUND, if none is; `type` is `Asset`, and `id` the external id, the code or the deployment id.
     """
     ResolveVenueSymbol: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ResolveVenueSymbolRequest, _asset_registry_pb2.ResolveVenueSymbolResponse]  # type: ignore[assignment]
-    """Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
-    one listing and the segment would distinguish them.
+    """Finds the listing that a venue's own name or id names.
+
+    As in ResolveAsset, the record that is valid at the requested time decides, among the current revisions. Fails with
+    NOT_FOUND, RECORD_NOT_FOUND, if none is (`type` is `VenueSymbol`, and `id` the native id or symbol), and with
+    FAILED_PRECONDITION, AMBIGUOUS_NAME, if more than one is, because an empty segment matches every segment.
     """
-    ListAssetActions: _aio.UnaryUnaryMultiCallable[_asset_registry_pb2.ListAssetActionsRequest, _asset_registry_pb2.ListAssetActionsResponse]  # type: ignore[assignment]
-    """Lists actions that change the holdings of assets, newest first."""
     WatchRegistry: _aio.UnaryStreamMultiCallable[_asset_registry_pb2.WatchRegistryRequest, _asset_registry_pb2.WatchRegistryResponse]  # type: ignore[assignment]
-    """Streams every record that is added or changed."""
+    """Streams records: first all current ones of the requested types, in any order, then SnapshotComplete, then every
+    record that is added or changed, in the order of the changes.
+
+    The key of a record is its type and id. Of two messages with the same key the one with the higher revision holds.
+    Intermediate revisions may be skipped, the newest never is. `resume_token` also accepts the token of a list without
+    filters, if `record_types` has the listed type alone: the changes since the list follow, without a snapshot.
+    Errors: "Streams" in SPEC.
+    """
 
 class AssetRegistryServicer:
     """Owns the records of what exists: assets, chains, venues, products, listings, and the relationships between them.
+    Every other service refers to things by the ids of these records.
 
-    Every other service refers to things by the ids assigned here. Ids are immutable and never reused. Records are never
-    deleted: a record that no longer applies gets a `valid_to` or a status. Reading a record that does not exist fails
-    with NOT_FOUND. A request that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest.
+    Ids: The caller proposes the ids of assets, chains, deployments, groups, venues, products and products' listings, and
+    the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
+    never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
+
+    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
+    is absent "still".
+
+    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
+    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
+    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
+    fail with:
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
+    - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
+
+    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
+    - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
+    - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
+    - FAILED_PRECONDITION, REFERENCE_NOT_FOUND, if an id in the record, at any depth, names a record that the registry
+      does not have; the first in the order of the fields;
+    - FAILED_PRECONDITION, VALIDITY_OVERLAP, if a record with the same key is valid in the same period. The methods state
+      the keys; records without one never overlap.
+
+    Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
+    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
+    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
+    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
+    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
+    - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
+      or `updated_at`;
+    - ABORTED, REVISION_MISMATCH, if `revision` is not the current one: read the record again, then decide again;
+    - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
+    - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
+
+    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    Messages in asset_registry_assets.proto.
     """
 
     def GetAsset(
         self,
-        request: _asset_registry_pb2.GetAssetRequest,
+        request: _asset_registry_assets_pb2.GetAssetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetAssetResponse, _abc.Awaitable[_asset_registry_pb2.GetAssetResponse]]:
-        """Returns an asset."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.GetAssetResponse, _abc.Awaitable[_asset_registry_assets_pb2.GetAssetResponse]]:
+        """Returns an asset. Errors: "Get and List" above."""
 
     def ListAssets(
         self,
-        request: _asset_registry_pb2.ListAssetsRequest,
+        request: _asset_registry_assets_pb2.ListAssetsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListAssetsResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetsResponse]]:
-        """Lists assets, in the order of their ids."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.ListAssetsResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListAssetsResponse]]:
+        """Lists assets, in the order of their ids. Errors: "Get and List" above."""
 
     def CreateAsset(
         self,
-        request: _asset_registry_pb2.CreateAssetRequest,
+        request: _asset_registry_assets_pb2.CreateAssetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateAssetResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetResponse]]:
-        """Adds an asset.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.CreateAssetResponse, _abc.Awaitable[_asset_registry_assets_pb2.CreateAssetResponse]]:
+        """Adds an asset. The caller proposes the id. Errors: "Create" above."""
 
     def UpdateAsset(
         self,
-        request: _asset_registry_pb2.UpdateAssetRequest,
+        request: _asset_registry_assets_pb2.UpdateAssetRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateAssetResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetResponse]]:
-        """Changes the masked fields of an asset.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.UpdateAssetResponse, _abc.Awaitable[_asset_registry_assets_pb2.UpdateAssetResponse]]:
+        """Changes the masked fields of an asset. Errors: "Update" above."""
 
     def GetChain(
         self,
-        request: _asset_registry_pb2.GetChainRequest,
+        request: _asset_registry_assets_pb2.GetChainRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetChainResponse, _abc.Awaitable[_asset_registry_pb2.GetChainResponse]]:
-        """Returns a chain."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.GetChainResponse, _abc.Awaitable[_asset_registry_assets_pb2.GetChainResponse]]:
+        """Returns a chain. Errors: "Get and List" above."""
 
     def ListChains(
         self,
-        request: _asset_registry_pb2.ListChainsRequest,
+        request: _asset_registry_assets_pb2.ListChainsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListChainsResponse, _abc.Awaitable[_asset_registry_pb2.ListChainsResponse]]:
-        """Lists chains, in the order of their ids."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.ListChainsResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListChainsResponse]]:
+        """Lists chains, in the order of their ids. Errors: "Get and List" above."""
 
     def CreateChain(
         self,
-        request: _asset_registry_pb2.CreateChainRequest,
+        request: _asset_registry_assets_pb2.CreateChainRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateChainResponse, _abc.Awaitable[_asset_registry_pb2.CreateChainResponse]]:
-        """Adds a chain.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.CreateChainResponse, _abc.Awaitable[_asset_registry_assets_pb2.CreateChainResponse]]:
+        """Adds a chain. The caller proposes the id. Errors: "Create" above."""
 
     def UpdateChain(
         self,
-        request: _asset_registry_pb2.UpdateChainRequest,
+        request: _asset_registry_assets_pb2.UpdateChainRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateChainResponse, _abc.Awaitable[_asset_registry_pb2.UpdateChainResponse]]:
-        """Changes the masked fields of a chain.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-
-    def GetVenue(
-        self,
-        request: _asset_registry_pb2.GetVenueRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetVenueResponse, _abc.Awaitable[_asset_registry_pb2.GetVenueResponse]]:
-        """Returns a venue."""
-
-    def ListVenues(
-        self,
-        request: _asset_registry_pb2.ListVenuesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListVenuesResponse, _abc.Awaitable[_asset_registry_pb2.ListVenuesResponse]]:
-        """Lists venues, in the order of their ids."""
-
-    def CreateVenue(
-        self,
-        request: _asset_registry_pb2.CreateVenueRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateVenueResponse, _abc.Awaitable[_asset_registry_pb2.CreateVenueResponse]]:
-        """Adds a venue.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-
-    def UpdateVenue(
-        self,
-        request: _asset_registry_pb2.UpdateVenueRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateVenueResponse, _abc.Awaitable[_asset_registry_pb2.UpdateVenueResponse]]:
-        """Changes the masked fields of a venue.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-
-    def GetSymbol(
-        self,
-        request: _asset_registry_pb2.GetSymbolRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetSymbolResponse, _abc.Awaitable[_asset_registry_pb2.GetSymbolResponse]]:
-        """Returns a product."""
-
-    def ListSymbols(
-        self,
-        request: _asset_registry_pb2.ListSymbolsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListSymbolsResponse, _abc.Awaitable[_asset_registry_pb2.ListSymbolsResponse]]:
-        """Lists products, in the order of their ids."""
-
-    def CreateSymbol(
-        self,
-        request: _asset_registry_pb2.CreateSymbolRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateSymbolResponse, _abc.Awaitable[_asset_registry_pb2.CreateSymbolResponse]]:
-        """Adds a product.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-
-    def UpdateSymbol(
-        self,
-        request: _asset_registry_pb2.UpdateSymbolRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateSymbolResponse, _abc.Awaitable[_asset_registry_pb2.UpdateSymbolResponse]]:
-        """Changes the masked fields of a product.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-
-    def GetVenueAsset(
-        self,
-        request: _asset_registry_pb2.GetVenueAssetRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetVenueAssetResponse, _abc.Awaitable[_asset_registry_pb2.GetVenueAssetResponse]]:
-        """Returns an asset's listing at a venue."""
-
-    def ListVenueAssets(
-        self,
-        request: _asset_registry_pb2.ListVenueAssetsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListVenueAssetsResponse, _abc.Awaitable[_asset_registry_pb2.ListVenueAssetsResponse]]:
-        """Lists assets' listings at venues, in the order of their ids."""
-
-    def CreateVenueAsset(
-        self,
-        request: _asset_registry_pb2.CreateVenueAssetRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateVenueAssetResponse, _abc.Awaitable[_asset_registry_pb2.CreateVenueAssetResponse]]:
-        """Adds an asset's listing at a venue.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-
-    def UpdateVenueAsset(
-        self,
-        request: _asset_registry_pb2.UpdateVenueAssetRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateVenueAssetResponse, _abc.Awaitable[_asset_registry_pb2.UpdateVenueAssetResponse]]:
-        """Changes the masked fields of an asset's listing at a venue.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-
-    def GetVenueSymbol(
-        self,
-        request: _asset_registry_pb2.GetVenueSymbolRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetVenueSymbolResponse, _abc.Awaitable[_asset_registry_pb2.GetVenueSymbolResponse]]:
-        """Returns a product's listing at a venue."""
-
-    def ListVenueSymbols(
-        self,
-        request: _asset_registry_pb2.ListVenueSymbolsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListVenueSymbolsResponse, _abc.Awaitable[_asset_registry_pb2.ListVenueSymbolsResponse]]:
-        """Lists products' listings at venues, in the order of their ids."""
-
-    def CreateVenueSymbol(
-        self,
-        request: _asset_registry_pb2.CreateVenueSymbolRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateVenueSymbolResponse, _abc.Awaitable[_asset_registry_pb2.CreateVenueSymbolResponse]]:
-        """Adds a product's listing at a venue.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-
-    def UpdateVenueSymbol(
-        self,
-        request: _asset_registry_pb2.UpdateVenueSymbolRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateVenueSymbolResponse, _abc.Awaitable[_asset_registry_pb2.UpdateVenueSymbolResponse]]:
-        """Changes the masked fields of a product's listing at a venue.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.UpdateChainResponse, _abc.Awaitable[_asset_registry_assets_pb2.UpdateChainResponse]]:
+        """Changes the masked fields of a chain. Errors: "Update" above."""
 
     def GetAssetDeployment(
         self,
-        request: _asset_registry_pb2.GetAssetDeploymentRequest,
+        request: _asset_registry_assets_pb2.GetAssetDeploymentRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetAssetDeploymentResponse, _abc.Awaitable[_asset_registry_pb2.GetAssetDeploymentResponse]]:
-        """Returns an asset's deployment on a chain."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.GetAssetDeploymentResponse, _abc.Awaitable[_asset_registry_assets_pb2.GetAssetDeploymentResponse]]:
+        """Returns an asset's deployment on a chain. Errors: "Get and List" above."""
 
     def ListAssetDeployments(
         self,
-        request: _asset_registry_pb2.ListAssetDeploymentsRequest,
+        request: _asset_registry_assets_pb2.ListAssetDeploymentsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListAssetDeploymentsResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetDeploymentsResponse]]:
-        """Lists assets' deployments on chains, in the order of their ids."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.ListAssetDeploymentsResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListAssetDeploymentsResponse]]:
+        """Lists assets' deployments on chains, in the order of their ids. Errors: "Get and List" above."""
 
     def CreateAssetDeployment(
         self,
-        request: _asset_registry_pb2.CreateAssetDeploymentRequest,
+        request: _asset_registry_assets_pb2.CreateAssetDeploymentRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateAssetDeploymentResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetDeploymentResponse]]:
-        """Adds an asset's deployment on a chain.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+    ) -> _typing.Union[_asset_registry_assets_pb2.CreateAssetDeploymentResponse, _abc.Awaitable[_asset_registry_assets_pb2.CreateAssetDeploymentResponse]]:
+        """Adds an asset's deployment on a chain. The caller proposes the id. `deployment_id` has to name the contract of
+        `address`, if that is set: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
         """
 
     def UpdateAssetDeployment(
         self,
-        request: _asset_registry_pb2.UpdateAssetDeploymentRequest,
+        request: _asset_registry_assets_pb2.UpdateAssetDeploymentRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateAssetDeploymentResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetDeploymentResponse]]:
-        """Changes the masked fields of an asset's deployment on a chain.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.UpdateAssetDeploymentResponse, _abc.Awaitable[_asset_registry_assets_pb2.UpdateAssetDeploymentResponse]]:
+        """Changes the masked fields of an asset's deployment on a chain. Errors: "Update" above."""
 
     def GetAssetIdentifier(
         self,
-        request: _asset_registry_pb2.GetAssetIdentifierRequest,
+        request: _asset_registry_assets_pb2.GetAssetIdentifierRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetAssetIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.GetAssetIdentifierResponse]]:
-        """Returns an asset's name at an information provider."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.GetAssetIdentifierResponse, _abc.Awaitable[_asset_registry_assets_pb2.GetAssetIdentifierResponse]]:
+        """Returns an asset's name at an information provider. Errors: "Get and List" above."""
 
     def ListAssetIdentifiers(
         self,
-        request: _asset_registry_pb2.ListAssetIdentifiersRequest,
+        request: _asset_registry_assets_pb2.ListAssetIdentifiersRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListAssetIdentifiersResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetIdentifiersResponse]]:
-        """Lists assets' names at information providers, in the order of their ids."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.ListAssetIdentifiersResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListAssetIdentifiersResponse]]:
+        """Lists assets' names at information providers, in the order of their ids. Errors: "Get and List" above."""
 
     def CreateAssetIdentifier(
         self,
-        request: _asset_registry_pb2.CreateAssetIdentifierRequest,
+        request: _asset_registry_assets_pb2.CreateAssetIdentifierRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateAssetIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetIdentifierResponse]]:
-        """Adds an asset's name at an information provider.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+    ) -> _typing.Union[_asset_registry_assets_pb2.CreateAssetIdentifierResponse, _abc.Awaitable[_asset_registry_assets_pb2.CreateAssetIdentifierResponse]]:
+        """Adds an asset's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a record
+        with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
         """
 
     def UpdateAssetIdentifier(
         self,
-        request: _asset_registry_pb2.UpdateAssetIdentifierRequest,
+        request: _asset_registry_assets_pb2.UpdateAssetIdentifierRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateAssetIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetIdentifierResponse]]:
-        """Changes the masked fields of an asset's name at an information provider.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
-
-    def GetSymbolIdentifier(
-        self,
-        request: _asset_registry_pb2.GetSymbolIdentifierRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetSymbolIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.GetSymbolIdentifierResponse]]:
-        """Returns a product's name at an information provider."""
-
-    def ListSymbolIdentifiers(
-        self,
-        request: _asset_registry_pb2.ListSymbolIdentifiersRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListSymbolIdentifiersResponse, _abc.Awaitable[_asset_registry_pb2.ListSymbolIdentifiersResponse]]:
-        """Lists products' names at information providers, in the order of their ids."""
-
-    def CreateSymbolIdentifier(
-        self,
-        request: _asset_registry_pb2.CreateSymbolIdentifierRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateSymbolIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.CreateSymbolIdentifierResponse]]:
-        """Adds a product's name at an information provider.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
-
-    def UpdateSymbolIdentifier(
-        self,
-        request: _asset_registry_pb2.UpdateSymbolIdentifierRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateSymbolIdentifierResponse, _abc.Awaitable[_asset_registry_pb2.UpdateSymbolIdentifierResponse]]:
-        """Changes the masked fields of a product's name at an information provider.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.UpdateAssetIdentifierResponse, _abc.Awaitable[_asset_registry_assets_pb2.UpdateAssetIdentifierResponse]]:
+        """Changes the masked fields of an asset's name at an information provider. Errors: "Update" above."""
 
     def GetAssetRelationship(
         self,
-        request: _asset_registry_pb2.GetAssetRelationshipRequest,
+        request: _asset_registry_assets_pb2.GetAssetRelationshipRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetAssetRelationshipResponse, _abc.Awaitable[_asset_registry_pb2.GetAssetRelationshipResponse]]:
-        """Returns a relationship between two assets."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.GetAssetRelationshipResponse, _abc.Awaitable[_asset_registry_assets_pb2.GetAssetRelationshipResponse]]:
+        """Returns a relationship between two assets. Errors: "Get and List" above."""
 
     def ListAssetRelationships(
         self,
-        request: _asset_registry_pb2.ListAssetRelationshipsRequest,
+        request: _asset_registry_assets_pb2.ListAssetRelationshipsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListAssetRelationshipsResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetRelationshipsResponse]]:
-        """Lists relationships between assets, in the order of their ids."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.ListAssetRelationshipsResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListAssetRelationshipsResponse]]:
+        """Lists relationships between assets, in the order of their ids. Errors: "Get and List" above."""
 
     def CreateAssetRelationship(
         self,
-        request: _asset_registry_pb2.CreateAssetRelationshipRequest,
+        request: _asset_registry_assets_pb2.CreateAssetRelationshipRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateAssetRelationshipResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetRelationshipResponse]]:
-        """Adds a relationship between two assets.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+    ) -> _typing.Union[_asset_registry_assets_pb2.CreateAssetRelationshipResponse, _abc.Awaitable[_asset_registry_assets_pb2.CreateAssetRelationshipResponse]]:
+        """Adds a relationship between two assets. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+        same two assets in the same direction and the same type is valid in the same period. Errors: "Create" above.
         """
 
     def UpdateAssetRelationship(
         self,
-        request: _asset_registry_pb2.UpdateAssetRelationshipRequest,
+        request: _asset_registry_assets_pb2.UpdateAssetRelationshipRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateAssetRelationshipResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetRelationshipResponse]]:
-        """Changes the masked fields of a relationship between two assets.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.UpdateAssetRelationshipResponse, _abc.Awaitable[_asset_registry_assets_pb2.UpdateAssetRelationshipResponse]]:
+        """Changes the masked fields of a relationship between two assets. Errors: "Update" above."""
 
     def GetAssetQualityFlag(
         self,
-        request: _asset_registry_pb2.GetAssetQualityFlagRequest,
+        request: _asset_registry_assets_pb2.GetAssetQualityFlagRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetAssetQualityFlagResponse, _abc.Awaitable[_asset_registry_pb2.GetAssetQualityFlagResponse]]:
-        """Returns a warning about an asset."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.GetAssetQualityFlagResponse, _abc.Awaitable[_asset_registry_assets_pb2.GetAssetQualityFlagResponse]]:
+        """Returns a warning about an asset. Errors: "Get and List" above."""
 
     def ListAssetQualityFlags(
         self,
-        request: _asset_registry_pb2.ListAssetQualityFlagsRequest,
+        request: _asset_registry_assets_pb2.ListAssetQualityFlagsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListAssetQualityFlagsResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetQualityFlagsResponse]]:
-        """Lists warnings about assets, in the order of their ids."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.ListAssetQualityFlagsResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListAssetQualityFlagsResponse]]:
+        """Lists warnings about assets, in the order of their ids. Errors: "Get and List" above."""
 
     def CreateAssetQualityFlag(
         self,
-        request: _asset_registry_pb2.CreateAssetQualityFlagRequest,
+        request: _asset_registry_assets_pb2.CreateAssetQualityFlagRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateAssetQualityFlagResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetQualityFlagResponse]]:
-        """Adds a warning about an asset.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.CreateAssetQualityFlagResponse, _abc.Awaitable[_asset_registry_assets_pb2.CreateAssetQualityFlagResponse]]:
+        """Adds a warning about an asset. The registry makes the id. Errors: "Create" above."""
 
     def UpdateAssetQualityFlag(
         self,
-        request: _asset_registry_pb2.UpdateAssetQualityFlagRequest,
+        request: _asset_registry_assets_pb2.UpdateAssetQualityFlagRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateAssetQualityFlagResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetQualityFlagResponse]]:
-        """Changes the masked fields of a warning about an asset.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
-        """
+    ) -> _typing.Union[_asset_registry_assets_pb2.UpdateAssetQualityFlagResponse, _abc.Awaitable[_asset_registry_assets_pb2.UpdateAssetQualityFlagResponse]]:
+        """Changes the masked fields of a warning about an asset. Errors: "Update" above."""
 
     def GetAssetGroup(
         self,
-        request: _asset_registry_pb2.GetAssetGroupRequest,
+        request: _asset_registry_assets_pb2.GetAssetGroupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.GetAssetGroupResponse, _abc.Awaitable[_asset_registry_pb2.GetAssetGroupResponse]]:
-        """Returns a group of assets with its members."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.GetAssetGroupResponse, _abc.Awaitable[_asset_registry_assets_pb2.GetAssetGroupResponse]]:
+        """Returns a group of assets with its members. Errors: "Get and List" above."""
 
     def ListAssetGroups(
         self,
-        request: _asset_registry_pb2.ListAssetGroupsRequest,
+        request: _asset_registry_assets_pb2.ListAssetGroupsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListAssetGroupsResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetGroupsResponse]]:
-        """Lists groups of assets with their members, in the order of their ids."""
+    ) -> _typing.Union[_asset_registry_assets_pb2.ListAssetGroupsResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListAssetGroupsResponse]]:
+        """Lists groups of assets with their members, in the order of their ids. Errors: "Get and List" above."""
 
     def CreateAssetGroup(
         self,
-        request: _asset_registry_pb2.CreateAssetGroupRequest,
+        request: _asset_registry_assets_pb2.CreateAssetGroupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.CreateAssetGroupResponse, _abc.Awaitable[_asset_registry_pb2.CreateAssetGroupResponse]]:
-        """Adds a group of assets with its members.
-
-        Fails with ALREADY_EXISTS if the id is taken, and with FAILED_PRECONDITION if the record refers to a record that
-        does not exist.
+    ) -> _typing.Union[_asset_registry_assets_pb2.CreateAssetGroupResponse, _abc.Awaitable[_asset_registry_assets_pb2.CreateAssetGroupResponse]]:
+        """Adds a group of assets with its members. The caller proposes the id. Two memberships of one asset that overlap fail
+        with VALIDITY_OVERLAP, which names this group. Errors: "Create" above.
         """
 
     def UpdateAssetGroup(
         self,
-        request: _asset_registry_pb2.UpdateAssetGroupRequest,
+        request: _asset_registry_assets_pb2.UpdateAssetGroupRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.UpdateAssetGroupResponse, _abc.Awaitable[_asset_registry_pb2.UpdateAssetGroupResponse]]:
-        """Changes the masked fields of a group of assets with its members.
-
-        Fails with ABORTED if the revision is not the current one: read the record again, then decide again. Ids cannot be
-        changed.
+    ) -> _typing.Union[_asset_registry_assets_pb2.UpdateAssetGroupResponse, _abc.Awaitable[_asset_registry_assets_pb2.UpdateAssetGroupResponse]]:
+        """Changes the masked fields of a group of assets with its members. Two memberships of one asset that overlap fail
+        with VALIDITY_OVERLAP, which names this group. Errors: "Update" above.
         """
+
+    def GetAssetAction(
+        self,
+        request: _asset_registry_assets_pb2.GetAssetActionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_assets_pb2.GetAssetActionResponse, _abc.Awaitable[_asset_registry_assets_pb2.GetAssetActionResponse]]:
+        """Returns an action that changes the holdings of an asset. Errors: "Get and List" above."""
+
+    def ListAssetActions(
+        self,
+        request: _asset_registry_assets_pb2.ListAssetActionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_assets_pb2.ListAssetActionsResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListAssetActionsResponse]]:
+        """Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
+        effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
+        """
+
+    def CreateAssetAction(
+        self,
+        request: _asset_registry_assets_pb2.CreateAssetActionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_assets_pb2.CreateAssetActionResponse, _abc.Awaitable[_asset_registry_assets_pb2.CreateAssetActionResponse]]:
+        """Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above."""
+
+    def UpdateAssetAction(
+        self,
+        request: _asset_registry_assets_pb2.UpdateAssetActionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_assets_pb2.UpdateAssetActionResponse, _abc.Awaitable[_asset_registry_assets_pb2.UpdateAssetActionResponse]]:
+        """Changes the masked fields of an action that changes the holdings of an asset. Errors: "Update" above."""
+
+    def GetVenue(
+        self,
+        request: _asset_registry_listings_pb2.GetVenueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.GetVenueResponse, _abc.Awaitable[_asset_registry_listings_pb2.GetVenueResponse]]:
+        """Messages in asset_registry_listings.proto.
+
+        Returns a venue. Errors: "Get and List" above.
+        """
+
+    def ListVenues(
+        self,
+        request: _asset_registry_listings_pb2.ListVenuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.ListVenuesResponse, _abc.Awaitable[_asset_registry_listings_pb2.ListVenuesResponse]]:
+        """Lists venues, in the order of their ids. Errors: "Get and List" above."""
+
+    def CreateVenue(
+        self,
+        request: _asset_registry_listings_pb2.CreateVenueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.CreateVenueResponse, _abc.Awaitable[_asset_registry_listings_pb2.CreateVenueResponse]]:
+        """Adds a venue. The caller proposes the id. Errors: "Create" above."""
+
+    def UpdateVenue(
+        self,
+        request: _asset_registry_listings_pb2.UpdateVenueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.UpdateVenueResponse, _abc.Awaitable[_asset_registry_listings_pb2.UpdateVenueResponse]]:
+        """Changes the masked fields of a venue. Errors: "Update" above."""
+
+    def GetSymbol(
+        self,
+        request: _asset_registry_listings_pb2.GetSymbolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.GetSymbolResponse, _abc.Awaitable[_asset_registry_listings_pb2.GetSymbolResponse]]:
+        """Returns a product. Errors: "Get and List" above."""
+
+    def ListSymbols(
+        self,
+        request: _asset_registry_listings_pb2.ListSymbolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.ListSymbolsResponse, _abc.Awaitable[_asset_registry_listings_pb2.ListSymbolsResponse]]:
+        """Lists products, in the order of their ids. Errors: "Get and List" above."""
+
+    def CreateSymbol(
+        self,
+        request: _asset_registry_listings_pb2.CreateSymbolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.CreateSymbolResponse, _abc.Awaitable[_asset_registry_listings_pb2.CreateSymbolResponse]]:
+        """Adds a product. The caller proposes the id. `symbol_id` has to be the one that the fields give by the grammar in
+        SPEC, which also refuses dates that no calendar has: otherwise ID_CONTRADICTS_RECORD. Errors: "Create" above.
+        """
+
+    def UpdateSymbol(
+        self,
+        request: _asset_registry_listings_pb2.UpdateSymbolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.UpdateSymbolResponse, _abc.Awaitable[_asset_registry_listings_pb2.UpdateSymbolResponse]]:
+        """Changes the masked fields of a product. A change that `symbol_id` contradicts, such as another strike, fails with
+        ID_CONTRADICTS_RECORD: it is another product. Errors: "Update" above.
+        """
+
+    def GetSymbolIdentifier(
+        self,
+        request: _asset_registry_listings_pb2.GetSymbolIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.GetSymbolIdentifierResponse, _abc.Awaitable[_asset_registry_listings_pb2.GetSymbolIdentifierResponse]]:
+        """Returns a product's name at an information provider. Errors: "Get and List" above."""
+
+    def ListSymbolIdentifiers(
+        self,
+        request: _asset_registry_listings_pb2.ListSymbolIdentifiersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.ListSymbolIdentifiersResponse, _abc.Awaitable[_asset_registry_listings_pb2.ListSymbolIdentifiersResponse]]:
+        """Lists products' names at information providers, in the order of their ids. Errors: "Get and List" above."""
+
+    def CreateSymbolIdentifier(
+        self,
+        request: _asset_registry_listings_pb2.CreateSymbolIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.CreateSymbolIdentifierResponse, _abc.Awaitable[_asset_registry_listings_pb2.CreateSymbolIdentifierResponse]]:
+        """Adds a product's name at an information provider. The registry makes the id. Fails with VALIDITY_OVERLAP if a
+        record with the same provider and `external_id` is valid in the same period. Errors: "Create" above.
+        """
+
+    def UpdateSymbolIdentifier(
+        self,
+        request: _asset_registry_listings_pb2.UpdateSymbolIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.UpdateSymbolIdentifierResponse, _abc.Awaitable[_asset_registry_listings_pb2.UpdateSymbolIdentifierResponse]]:
+        """Changes the masked fields of a product's name at an information provider. Errors: "Update" above."""
+
+    def GetVenueAsset(
+        self,
+        request: _asset_registry_listings_pb2.GetVenueAssetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.GetVenueAssetResponse, _abc.Awaitable[_asset_registry_listings_pb2.GetVenueAssetResponse]]:
+        """Returns an asset's listing at a venue. Errors: "Get and List" above."""
+
+    def ListVenueAssets(
+        self,
+        request: _asset_registry_listings_pb2.ListVenueAssetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.ListVenueAssetsResponse, _abc.Awaitable[_asset_registry_listings_pb2.ListVenueAssetsResponse]]:
+        """Lists assets' listings at venues, in the order of their ids. Errors: "Get and List" above."""
+
+    def CreateVenueAsset(
+        self,
+        request: _asset_registry_listings_pb2.CreateVenueAssetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.CreateVenueAssetResponse, _abc.Awaitable[_asset_registry_listings_pb2.CreateVenueAssetResponse]]:
+        """Adds an asset's listing at a venue. The registry makes the id. Fails with VALIDITY_OVERLAP if a record with the
+        same venue and a common code (`code` or `other_codes`) is valid in the same period. Errors: "Create" above.
+        """
+
+    def UpdateVenueAsset(
+        self,
+        request: _asset_registry_listings_pb2.UpdateVenueAssetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.UpdateVenueAssetResponse, _abc.Awaitable[_asset_registry_listings_pb2.UpdateVenueAssetResponse]]:
+        """Changes the masked fields of an asset's listing at a venue. Errors: "Update" above."""
+
+    def GetVenueSymbol(
+        self,
+        request: _asset_registry_listings_pb2.GetVenueSymbolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.GetVenueSymbolResponse, _abc.Awaitable[_asset_registry_listings_pb2.GetVenueSymbolResponse]]:
+        """Returns a product's listing at a venue. Errors: "Get and List" above."""
+
+    def ListVenueSymbols(
+        self,
+        request: _asset_registry_listings_pb2.ListVenueSymbolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.ListVenueSymbolsResponse, _abc.Awaitable[_asset_registry_listings_pb2.ListVenueSymbolsResponse]]:
+        """Lists products' listings at venues, in the order of their ids. Errors: "Get and List" above."""
+
+    def CreateVenueSymbol(
+        self,
+        request: _asset_registry_listings_pb2.CreateVenueSymbolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.CreateVenueSymbolResponse, _abc.Awaitable[_asset_registry_listings_pb2.CreateVenueSymbolResponse]]:
+        """Adds a product's listing at a venue. The caller proposes the id. `venue_symbol_id` has to begin with `venue_id` and
+        `symbol_id`: otherwise ID_CONTRADICTS_RECORD. Fails with VALIDITY_OVERLAP if a record with the same venue and
+        `segment` and a common name (`native_symbol` or `other_native_symbols`) is valid in the same period. Errors:
+        "Create" above.
+        """
+
+    def UpdateVenueSymbol(
+        self,
+        request: _asset_registry_listings_pb2.UpdateVenueSymbolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_asset_registry_listings_pb2.UpdateVenueSymbolResponse, _abc.Awaitable[_asset_registry_listings_pb2.UpdateVenueSymbolResponse]]:
+        """Changes the masked fields of a product's listing at a venue. Errors: "Update" above."""
 
     def ResolveAsset(
         self,
         request: _asset_registry_pb2.ResolveAssetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_asset_registry_pb2.ResolveAssetResponse, _abc.Awaitable[_asset_registry_pb2.ResolveAssetResponse]]:
-        """Finds the asset that a provider's id, a venue's code or a deployment refers to.
+        """Finds the asset that a provider's id, a venue's code or a deployment names.
 
-        Names are reassigned: the result holds for the requested time.
+        Names are reassigned, so a name is looked up at a time: among the current revisions of the records, the one that is
+        valid then decides. At most one is, because overlapping validities are refused. Fails with NOT_FOUND,
+        RECORD_NOT_FOUND, if none is; `type` is `Asset`, and `id` the external id, the code or the deployment id.
         """
 
     def ResolveVenueSymbol(
@@ -918,22 +887,25 @@ class AssetRegistryServicer:
         request: _asset_registry_pb2.ResolveVenueSymbolRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_asset_registry_pb2.ResolveVenueSymbolResponse, _abc.Awaitable[_asset_registry_pb2.ResolveVenueSymbolResponse]]:
-        """Finds the listing that a venue's own name refers to. Fails with FAILED_PRECONDITION if the name refers to more than
-        one listing and the segment would distinguish them.
-        """
+        """Finds the listing that a venue's own name or id names.
 
-    def ListAssetActions(
-        self,
-        request: _asset_registry_pb2.ListAssetActionsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_asset_registry_pb2.ListAssetActionsResponse, _abc.Awaitable[_asset_registry_pb2.ListAssetActionsResponse]]:
-        """Lists actions that change the holdings of assets, newest first."""
+        As in ResolveAsset, the record that is valid at the requested time decides, among the current revisions. Fails with
+        NOT_FOUND, RECORD_NOT_FOUND, if none is (`type` is `VenueSymbol`, and `id` the native id or symbol), and with
+        FAILED_PRECONDITION, AMBIGUOUS_NAME, if more than one is, because an empty segment matches every segment.
+        """
 
     def WatchRegistry(
         self,
         request: _asset_registry_pb2.WatchRegistryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_asset_registry_pb2.WatchRegistryResponse], _abc.AsyncIterator[_asset_registry_pb2.WatchRegistryResponse]]:
-        """Streams every record that is added or changed."""
+        """Streams records: first all current ones of the requested types, in any order, then SnapshotComplete, then every
+        record that is added or changed, in the order of the changes.
+
+        The key of a record is its type and id. Of two messages with the same key the one with the higher revision holds.
+        Intermediate revisions may be skipped, the newest never is. `resume_token` also accepts the token of a list without
+        filters, if `record_types` has the listed type alone: the changes since the list follow, without a snapshot.
+        Errors: "Streams" in SPEC.
+        """
 
 def add_AssetRegistryServicer_to_server(servicer: AssetRegistryServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,9 +4,13 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.assets.v1 import data_source_pb2 as _data_source_pb2
+from cqc.assets.v1 import metrics_pb2 as _metrics_pb2
 from cqc.markets.v1 import derivatives_pb2 as _derivatives_pb2
+from cqc.markets.v1 import lending_pb2 as _lending_pb2
 from cqc.markets.v1 import liquidity_pb2 as _liquidity_pb2
 from cqc.markets.v1 import orderbook_pb2 as _orderbook_pb2
+from cqc.markets.v1 import pool_pb2 as _pool_pb2
 from cqc.markets.v1 import price_pb2 as _price_pb2
 from cqc.markets.v1 import symbol_pb2 as _symbol_pb2
 from cqc.markets.v1 import ticker_pb2 as _ticker_pb2
@@ -60,21 +64,27 @@ class StreamPricesRequest(_message.Message):
 
     ASSET_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts with the newest prices."""
+    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def asset_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Asset references to follow, such as `BTC-EUR`."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
 
     def __init__(
         self,
         *,
         asset_ids: _abc.Iterable[_builtins.str] | None = ...,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_ids", b"asset_ids", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_ids", b"asset_ids", "heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -87,14 +97,19 @@ class StreamPricesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PRICE_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def price(self) -> _price_pb2.Price:
         """The newest price of its asset."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """Everything that was known has been sent."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -102,25 +117,80 @@ class StreamPricesResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Updates were lost. The newest prices follow."""
+        """Updates were lost. The newest price of every asset follows, then SnapshotComplete."""
 
     def __init__(
         self,
         *,
         price: _price_pb2.Price | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "price", b"price", "reset", b"reset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "price", b"price", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "price", b"price", "reset", b"reset", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "price", b"price", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["price", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["price", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamPricesResponse: _TypeAlias = StreamPricesResponse  # noqa: Y015
+
+@_typing.final
+class GetAssetMetricsRequest(_message.Message):
+    """Selects the metrics to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    DATA_SOURCE_FIELD_NUMBER: _builtins.int
+    RAW_DATA_SOURCE_FIELD_NUMBER: _builtins.int
+    asset_id: _builtins.str
+    """Asset that is described."""
+    data_source: _data_source_pb2.DataSource.ValueType
+    """Provider of the metrics; unspecified if `raw_data_source` names it."""
+    raw_data_source: _builtins.str
+    """Name of a provider that DataSource lacks. Empty if `data_source` is set."""
+    def __init__(
+        self,
+        *,
+        asset_id: _builtins.str = ...,
+        data_source: _data_source_pb2.DataSource.ValueType = ...,
+        raw_data_source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "data_source", b"data_source", "raw_data_source", b"raw_data_source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAssetMetricsRequest: _TypeAlias = GetAssetMetricsRequest  # noqa: Y015
+
+@_typing.final
+class GetAssetMetricsResponse(_message.Message):
+    """The metrics that were requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ASSET_METRICS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def asset_metrics(self) -> _metrics_pb2.AssetMetrics:
+        """The newest metrics of the provider."""
+
+    def __init__(
+        self,
+        *,
+        asset_metrics: _metrics_pb2.AssetMetrics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset_metrics", b"asset_metrics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asset_metrics", b"asset_metrics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAssetMetricsResponse: _TypeAlias = GetAssetMetricsResponse  # noqa: Y015
 
 @_typing.final
 class GetOrderBookRequest(_message.Message):
@@ -133,7 +203,7 @@ class GetOrderBookRequest(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing whose book to return."""
     depth: _builtins.int
-    """Maximum number of levels on each side. Zero means all."""
+    """Number of best prices on each side, 0 to 10000. Zero means the whole book."""
     def __init__(
         self,
         *,
@@ -150,14 +220,16 @@ Global___GetOrderBookRequest: _TypeAlias = GetOrderBookRequest  # noqa: Y015
 
 @_typing.final
 class GetOrderBookResponse(_message.Message):
-    """The requested order book."""
+    """The order book that was requested."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ORDER_BOOK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def order_book(self) -> _orderbook_pb2.OrderBook:
-        """The current order book."""
+        """The current order book. `depth` is the request's or, if the venue publishes fewer prices, the venue's; absent if
+        the book is whole.
+        """
 
     def __init__(
         self,
@@ -181,22 +253,28 @@ class StreamOrderBookRequest(_message.Message):
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
     """Listing whose book to follow."""
     depth: _builtins.int
-    """Maximum number of levels on each side. Zero means all."""
+    """Number of best prices on each side, 0 to 10000. Zero means the whole book."""
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts with a snapshot."""
+    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
     def __init__(
         self,
         *,
         venue_symbol_id: _builtins.str = ...,
         depth: _builtins.int = ...,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "resume_token", b"resume_token", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -210,20 +288,25 @@ class StreamOrderBookResponse(_message.Message):
 
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     DELTA_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def snapshot(self) -> _orderbook_pb2.OrderBook:
-        """The whole book, which replaces everything before it."""
+        """The book, which replaces everything before it. `depth` is the request's or, if the venue publishes fewer prices,
+        the venue's; absent if the book is whole.
+        """
 
     @_builtins.property
     def delta(self) -> _orderbook_pb2.OrderBookDelta:
-        """Changes to the book. Skip a delta whose last sequence is not above the snapshot's: the snapshot already contains
-        it.
-        """
+        """Changes to the book, to be applied to the state after the message before."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """The snapshot has been sent: the book is known."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -231,30 +314,137 @@ class StreamOrderBookResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """The book is no longer valid. A snapshot follows."""
+        """The book is no longer known. A snapshot follows as soon as it is, then SnapshotComplete."""
 
     def __init__(
         self,
         *,
         snapshot: _orderbook_pb2.OrderBook | None = ...,
         delta: _orderbook_pb2.OrderBookDelta | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot", b"snapshot"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "delta", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["snapshot", "delta", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamOrderBookResponse: _TypeAlias = StreamOrderBookResponse  # noqa: Y015
 
 @_typing.final
+class GetMarketDepthRequest(_message.Message):
+    """Selects the market depth to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    DISTANCES_BPS_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing whose book to measure."""
+    @_builtins.property
+    def distances_bps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Distances from the mean of best bid and ask up to which to sum, inclusive, in basis points, greater than zero, in
+        any order; equal ones count once. Empty means 10, 50, 100 and 200.
+        """
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str = ...,
+        distances_bps: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["distances_bps", b"distances_bps", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMarketDepthRequest: _TypeAlias = GetMarketDepthRequest  # noqa: Y015
+
+@_typing.final
+class GetMarketDepthResponse(_message.Message):
+    """The market depth that was requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARKET_DEPTH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def market_depth(self) -> _orderbook_pb2.MarketDepth:
+        """Sums of the book up to each distance, nearest first."""
+
+    def __init__(
+        self,
+        *,
+        market_depth: _orderbook_pb2.MarketDepth | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["market_depth", b"market_depth"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["market_depth", b"market_depth"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMarketDepthResponse: _TypeAlias = GetMarketDepthResponse  # noqa: Y015
+
+@_typing.final
+class GetLiquidityMetricsRequest(_message.Message):
+    """Selects the liquidity metrics to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing whose metrics to return."""
+    @_builtins.property
+    def window(self) -> _duration_pb2.Duration:
+        """Length of the measured interval, greater than zero. Absent means 24 hours."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str = ...,
+        window: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol_id", b"venue_symbol_id", "window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLiquidityMetricsRequest: _TypeAlias = GetLiquidityMetricsRequest  # noqa: Y015
+
+@_typing.final
+class GetLiquidityMetricsResponse(_message.Message):
+    """The liquidity metrics that were requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIQUIDITY_METRICS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def liquidity_metrics(self) -> _liquidity_pb2.LiquidityMetrics:
+        """The newest metrics of the window."""
+
+    def __init__(
+        self,
+        *,
+        liquidity_metrics: _liquidity_pb2.LiquidityMetrics | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["liquidity_metrics", b"liquidity_metrics"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["liquidity_metrics", b"liquidity_metrics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLiquidityMetricsResponse: _TypeAlias = GetLiquidityMetricsResponse  # noqa: Y015
+
+@_typing.final
 class ListTradesRequest(_message.Message):
-    """Selects the trades to list."""
+    """Selects the trades to list. All filters have to match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -264,18 +454,18 @@ class ListTradesRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     venue_symbol_id: _builtins.str
     """Listing whose trades to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only trades at or after this time. Absent means from the oldest one kept."""
+        """Only trades whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only trades before this time. Absent means up to now."""
+        """Only trades whose `timestamp` is before this time. Absent means no end."""
 
     def __init__(
         self,
@@ -302,8 +492,11 @@ class ListTradesResponse(_message.Message):
 
     TRADES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
     @_builtins.property
     def trades(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Trade]:
         """Trades of this page, oldest first."""
@@ -313,10 +506,11 @@ class ListTradesResponse(_message.Message):
         *,
         trades: _abc.Iterable[_trade_pb2.Trade] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "trades", b"trades"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "resume_token", b"resume_token", "trades", b"trades"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -330,21 +524,27 @@ class StreamTradesRequest(_message.Message):
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts with the next trade."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
 
     def __init__(
         self,
         *,
         venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,7 +561,7 @@ class StreamTradesResponse(_message.Message):
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def trade(self) -> _trade_pb2.Trade:
         """A trade."""
@@ -372,7 +572,7 @@ class StreamTradesResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Updates were lost."""
+        """Trades were lost. List them with ListTrades."""
 
     def __init__(
         self,
@@ -394,7 +594,7 @@ Global___StreamTradesResponse: _TypeAlias = StreamTradesResponse  # noqa: Y015
 
 @_typing.final
 class ListCandlesRequest(_message.Message):
-    """Selects the candles to list."""
+    """Selects the candles to list. All filters have to match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -403,13 +603,13 @@ class ListCandlesRequest(_message.Message):
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     CALENDAR_INTERVAL_FIELD_NUMBER: _builtins.int
+    PRICE_KIND_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
-    PRICE_KIND_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     venue_symbol_id: _builtins.str
     """Listing whose candles to list."""
     calendar_interval: _trade_pb2.CalendarInterval.ValueType
@@ -422,11 +622,11 @@ class ListCandlesRequest(_message.Message):
 
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only candles that open at or after this time. Absent means from the oldest one kept."""
+        """Only candles whose `open_time` is at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only candles that open before this time. Absent means up to now."""
+        """Only candles whose `open_time` is before this time. Absent means no end."""
 
     def __init__(
         self,
@@ -436,9 +636,9 @@ class ListCandlesRequest(_message.Message):
         venue_symbol_id: _builtins.str = ...,
         interval: _duration_pb2.Duration | None = ...,
         calendar_interval: _trade_pb2.CalendarInterval.ValueType = ...,
+        price_kind: _trade_pb2.CandlePriceKind.ValueType = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
-        price_kind: _trade_pb2.CandlePriceKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "end_time", b"end_time", "interval", b"interval", "length", b"length", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -458,8 +658,11 @@ class ListCandlesResponse(_message.Message):
 
     CANDLES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
     @_builtins.property
     def candles(self) -> _containers.RepeatedCompositeFieldContainer[_trade_pb2.Candle]:
         """Candles of this page, oldest first."""
@@ -469,10 +672,11 @@ class ListCandlesResponse(_message.Message):
         *,
         candles: _abc.Iterable[_trade_pb2.Candle] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candles", b"candles", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candles", b"candles", "next_page_token", b"next_page_token", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -487,14 +691,15 @@ class StreamCandlesRequest(_message.Message):
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
     CALENDAR_INTERVAL_FIELD_NUMBER: _builtins.int
-    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     PRICE_KIND_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     calendar_interval: _trade_pb2.CalendarInterval.ValueType
     """Calendar interval."""
-    resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts with the open candles."""
     price_kind: _trade_pb2.CandlePriceKind.ValueType
     """Kind of price that the candles follow. Unspecified means trade prices."""
+    resume_token: _builtins.str
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
@@ -503,18 +708,23 @@ class StreamCandlesRequest(_message.Message):
     def interval(self) -> _duration_pb2.Duration:
         """Fixed duration, such as 60 seconds. Greater than zero."""
 
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
     def __init__(
         self,
         *,
         venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
         interval: _duration_pb2.Duration | None = ...,
         calendar_interval: _trade_pb2.CalendarInterval.ValueType = ...,
-        resume_token: _builtins.str = ...,
         price_kind: _trade_pb2.CandlePriceKind.ValueType = ...,
+        resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "interval", b"interval", "length", b"length"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "heartbeat_interval", b"heartbeat_interval", "interval", b"interval", "length", b"length"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "interval", b"interval", "length", b"length", "price_kind", b"price_kind", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar_interval", b"calendar_interval", "heartbeat_interval", b"heartbeat_interval", "interval", b"interval", "length", b"length", "price_kind", b"price_kind", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_length: _TypeAlias = _typing.Literal["interval", "calendar_interval"]  # noqa: Y015
     _WhichOneofArgType_length: _TypeAlias = _typing.Literal["length", b"length"]  # noqa: Y015
@@ -529,14 +739,19 @@ class StreamCandlesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CANDLE_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def candle(self) -> _trade_pb2.Candle:
-        """An open or closed candle. Replaces the candle with the same open time."""
+        """A candle in its newest state."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """Everything that was known has been sent."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -544,21 +759,24 @@ class StreamCandlesResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Updates were lost. The open candles follow."""
+        """Updates were lost. The open candles follow, then SnapshotComplete. List those that closed in between with
+        ListCandles.
+        """
 
     def __init__(
         self,
         *,
         candle: _trade_pb2.Candle | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["candle", b"candle", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["candle", b"candle", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candle", b"candle", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candle", b"candle", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["candle", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["candle", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -600,7 +818,7 @@ Global___GetVWAPRequest: _TypeAlias = GetVWAPRequest  # noqa: Y015
 
 @_typing.final
 class GetVWAPResponse(_message.Message):
-    """The requested average."""
+    """The average that was requested."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -621,112 +839,6 @@ class GetVWAPResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetVWAPResponse: _TypeAlias = GetVWAPResponse  # noqa: Y015
-
-@_typing.final
-class GetMarketDepthRequest(_message.Message):
-    """Selects the order book to measure, and how far from the middle."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
-    DISTANCES_BPS_FIELD_NUMBER: _builtins.int
-    venue_symbol_id: _builtins.str
-    """Listing whose book to measure."""
-    @_builtins.property
-    def distances_bps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Distances from the middle of the book up to which to sum, in basis points, in ascending order. Empty means 10, 50,
-        100 and 200.
-        """
-
-    def __init__(
-        self,
-        *,
-        venue_symbol_id: _builtins.str = ...,
-        distances_bps: _abc.Iterable[_builtins.float] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["distances_bps", b"distances_bps", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetMarketDepthRequest: _TypeAlias = GetMarketDepthRequest  # noqa: Y015
-
-@_typing.final
-class GetMarketDepthResponse(_message.Message):
-    """The requested market depth."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    MARKET_DEPTH_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def market_depth(self) -> _orderbook_pb2.MarketDepth:
-        """Sums of the book up to each distance."""
-
-    def __init__(
-        self,
-        *,
-        market_depth: _orderbook_pb2.MarketDepth | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["market_depth", b"market_depth"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["market_depth", b"market_depth"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetMarketDepthResponse: _TypeAlias = GetMarketDepthResponse  # noqa: Y015
-
-@_typing.final
-class GetLiquidityMetricsRequest(_message.Message):
-    """Selects the metrics to return."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
-    WINDOW_FIELD_NUMBER: _builtins.int
-    venue_symbol_id: _builtins.str
-    """Listing whose metrics to return."""
-    @_builtins.property
-    def window(self) -> _duration_pb2.Duration:
-        """Length of the measured interval. Absent means 24 hours."""
-
-    def __init__(
-        self,
-        *,
-        venue_symbol_id: _builtins.str = ...,
-        window: _duration_pb2.Duration | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol_id", b"venue_symbol_id", "window", b"window"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetLiquidityMetricsRequest: _TypeAlias = GetLiquidityMetricsRequest  # noqa: Y015
-
-@_typing.final
-class GetLiquidityMetricsResponse(_message.Message):
-    """The requested metrics."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    LIQUIDITY_METRICS_FIELD_NUMBER: _builtins.int
-    @_builtins.property
-    def liquidity_metrics(self) -> _liquidity_pb2.LiquidityMetrics:
-        """The newest metrics."""
-
-    def __init__(
-        self,
-        *,
-        liquidity_metrics: _liquidity_pb2.LiquidityMetrics | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["liquidity_metrics", b"liquidity_metrics"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["liquidity_metrics", b"liquidity_metrics"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___GetLiquidityMetricsResponse: _TypeAlias = GetLiquidityMetricsResponse  # noqa: Y015
 
 @_typing.final
 class GetTickerRequest(_message.Message):
@@ -752,14 +864,14 @@ Global___GetTickerRequest: _TypeAlias = GetTickerRequest  # noqa: Y015
 
 @_typing.final
 class GetTickerResponse(_message.Message):
-    """The requested ticker."""
+    """The ticker that was requested."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TICKER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ticker(self) -> _ticker_pb2.Ticker:
-        """The newest ticker."""
+        """The newest ticker, whole."""
 
     def __init__(
         self,
@@ -782,21 +894,27 @@ class StreamTickersRequest(_message.Message):
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts with the next ticker."""
+    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
 
     def __init__(
         self,
         *,
         venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -809,14 +927,19 @@ class StreamTickersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TICKER_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def ticker(self) -> _ticker_pb2.Ticker:
-        """The newest ticker of its listing."""
+        """The newest ticker of its listing, whole."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """Everything that was known has been sent."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -824,29 +947,204 @@ class StreamTickersResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Updates were lost."""
+        """Updates were lost. The newest state of every listing follows, then SnapshotComplete."""
 
     def __init__(
         self,
         *,
         ticker: _ticker_pb2.Ticker | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "ticker", b"ticker"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot_complete", b"snapshot_complete", "ticker", b"ticker"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "ticker", b"ticker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete", "ticker", b"ticker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["ticker", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["ticker", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamTickersResponse: _TypeAlias = StreamTickersResponse  # noqa: Y015
 
 @_typing.final
+class GetInstrumentStatusRequest(_message.Message):
+    """Selects the status to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing whose status to return."""
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInstrumentStatusRequest: _TypeAlias = GetInstrumentStatusRequest  # noqa: Y015
+
+@_typing.final
+class GetInstrumentStatusResponse(_message.Message):
+    """The status that was requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def status(self) -> _instrument_status_pb2.InstrumentStatus:
+        """The current status."""
+
+    def __init__(
+        self,
+        *,
+        status: _instrument_status_pb2.InstrumentStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInstrumentStatusResponse: _TypeAlias = GetInstrumentStatusResponse  # noqa: Y015
+
+@_typing.final
+class StreamInstrumentStatusesRequest(_message.Message):
+    """Selects the listings to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamInstrumentStatusesRequest: _TypeAlias = StreamInstrumentStatusesRequest  # noqa: Y015
+
+@_typing.final
+class StreamInstrumentStatusesResponse(_message.Message):
+    """One message of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
+    @_builtins.property
+    def status(self) -> _instrument_status_pb2.InstrumentStatus:
+        """The current status of its listing."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """Everything that was known has been sent."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Keep-alive, sent when there are no updates."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Updates were lost. The newest state of every listing follows, then SnapshotComplete."""
+
+    def __init__(
+        self,
+        *,
+        status: _instrument_status_pb2.InstrumentStatus | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot_complete", b"snapshot_complete", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamInstrumentStatusesResponse: _TypeAlias = StreamInstrumentStatusesResponse  # noqa: Y015
+
+@_typing.final
+class GetFundingRateRequest(_message.Message):
+    """Selects the funding rate to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing whose rate to return."""
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFundingRateRequest: _TypeAlias = GetFundingRateRequest  # noqa: Y015
+
+@_typing.final
+class GetFundingRateResponse(_message.Message):
+    """The funding rate that was requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FUNDING_RATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def funding_rate(self) -> _derivatives_pb2.FundingRate:
+        """The newest rate, whole."""
+
+    def __init__(
+        self,
+        *,
+        funding_rate: _derivatives_pb2.FundingRate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["funding_rate", b"funding_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["funding_rate", b"funding_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFundingRateResponse: _TypeAlias = GetFundingRateResponse  # noqa: Y015
+
+@_typing.final
 class ListFundingRatesRequest(_message.Message):
-    """Selects the funding rates to list."""
+    """Selects the funding rates to list. All filters have to match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -856,18 +1154,18 @@ class ListFundingRatesRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     venue_symbol_id: _builtins.str
     """Listing whose rates to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only rates paid at or after this time. Absent means from the oldest one kept."""
+        """Only funding rates whose `funding_time` is at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only rates paid before this time. Absent means up to now."""
+        """Only funding rates whose `funding_time` is before this time. Absent means no end."""
 
     def __init__(
         self,
@@ -894,29 +1192,161 @@ class ListFundingRatesResponse(_message.Message):
 
     FUNDING_RATES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
     @_builtins.property
     def funding_rates(self) -> _containers.RepeatedCompositeFieldContainer[_derivatives_pb2.FundingRate]:
-        """Rates of this page, oldest first."""
+        """Funding rates of this page, oldest first."""
 
     def __init__(
         self,
         *,
         funding_rates: _abc.Iterable[_derivatives_pb2.FundingRate] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["funding_rates", b"funding_rates", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["funding_rates", b"funding_rates", "next_page_token", b"next_page_token", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListFundingRatesResponse: _TypeAlias = ListFundingRatesResponse  # noqa: Y015
 
 @_typing.final
+class StreamFundingRatesRequest(_message.Message):
+    """Selects the listings to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamFundingRatesRequest: _TypeAlias = StreamFundingRatesRequest  # noqa: Y015
+
+@_typing.final
+class StreamFundingRatesResponse(_message.Message):
+    """One message of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FUNDING_RATE_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
+    @_builtins.property
+    def funding_rate(self) -> _derivatives_pb2.FundingRate:
+        """A funding rate in its newest state, whole."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """Everything that was known has been sent."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Keep-alive, sent when there are no updates."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Updates were lost. The newest state of every listing follows, then SnapshotComplete."""
+
+    def __init__(
+        self,
+        *,
+        funding_rate: _derivatives_pb2.FundingRate | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "funding_rate", b"funding_rate", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "funding_rate", b"funding_rate", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["funding_rate", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamFundingRatesResponse: _TypeAlias = StreamFundingRatesResponse  # noqa: Y015
+
+@_typing.final
+class GetOpenInterestRequest(_message.Message):
+    """Selects the open interest to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing whose open interest to return."""
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOpenInterestRequest: _TypeAlias = GetOpenInterestRequest  # noqa: Y015
+
+@_typing.final
+class GetOpenInterestResponse(_message.Message):
+    """The open interest that was requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_INTEREST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def open_interest(self) -> _derivatives_pb2.OpenInterest:
+        """The newest open interest, whole."""
+
+    def __init__(
+        self,
+        *,
+        open_interest: _derivatives_pb2.OpenInterest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["open_interest", b"open_interest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["open_interest", b"open_interest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOpenInterestResponse: _TypeAlias = GetOpenInterestResponse  # noqa: Y015
+
+@_typing.final
 class ListOpenInterestRequest(_message.Message):
-    """Selects the open interest to list."""
+    """Selects the open interest to list. All filters have to match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -926,18 +1356,18 @@ class ListOpenInterestRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     venue_symbol_id: _builtins.str
     """Listing whose open interest to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only values at or after this time. Absent means from the oldest one kept."""
+        """Only open interest whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only values before this time. Absent means up to now."""
+        """Only open interest whose `timestamp` is before this time. Absent means no end."""
 
     def __init__(
         self,
@@ -964,29 +1394,393 @@ class ListOpenInterestResponse(_message.Message):
 
     OPEN_INTEREST_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
     @_builtins.property
     def open_interest(self) -> _containers.RepeatedCompositeFieldContainer[_derivatives_pb2.OpenInterest]:
-        """Values of this page, oldest first."""
+        """Open interest of this page, oldest first."""
 
     def __init__(
         self,
         *,
         open_interest: _abc.Iterable[_derivatives_pb2.OpenInterest] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "open_interest", b"open_interest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "open_interest", b"open_interest", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListOpenInterestResponse: _TypeAlias = ListOpenInterestResponse  # noqa: Y015
 
 @_typing.final
+class StreamOpenInterestRequest(_message.Message):
+    """Selects the listings to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamOpenInterestRequest: _TypeAlias = StreamOpenInterestRequest  # noqa: Y015
+
+@_typing.final
+class StreamOpenInterestResponse(_message.Message):
+    """One message of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_INTEREST_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
+    @_builtins.property
+    def open_interest(self) -> _derivatives_pb2.OpenInterest:
+        """The newest open interest of its listing, whole."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """Everything that was known has been sent."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Keep-alive, sent when there are no updates."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Updates were lost. The newest state of every listing follows, then SnapshotComplete."""
+
+    def __init__(
+        self,
+        *,
+        open_interest: _derivatives_pb2.OpenInterest | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "open_interest", b"open_interest", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "open_interest", b"open_interest", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["open_interest", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamOpenInterestResponse: _TypeAlias = StreamOpenInterestResponse  # noqa: Y015
+
+@_typing.final
+class ListLiquidationsRequest(_message.Message):
+    """Selects the liquidations to list. All filters have to match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
+    page_token: _builtins.str
+    """Token of the page to return; see "Lists" in SPEC."""
+    venue_symbol_id: _builtins.str
+    """Listing whose liquidations to list."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only liquidations whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only liquidations whose `timestamp` is before this time. Absent means no end."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        venue_symbol_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLiquidationsRequest: _TypeAlias = ListLiquidationsRequest  # noqa: Y015
+
+@_typing.final
+class ListLiquidationsResponse(_message.Message):
+    """A page of liquidations."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIQUIDATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
+    @_builtins.property
+    def liquidations(self) -> _containers.RepeatedCompositeFieldContainer[_derivatives_pb2.Liquidation]:
+        """Liquidations of this page, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        liquidations: _abc.Iterable[_derivatives_pb2.Liquidation] | None = ...,
+        next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["liquidations", b"liquidations", "next_page_token", b"next_page_token", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListLiquidationsResponse: _TypeAlias = ListLiquidationsResponse  # noqa: Y015
+
+@_typing.final
+class StreamLiquidationsRequest(_message.Message):
+    """Selects the listings to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamLiquidationsRequest: _TypeAlias = StreamLiquidationsRequest  # noqa: Y015
+
+@_typing.final
+class StreamLiquidationsResponse(_message.Message):
+    """One message of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIQUIDATION_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
+    @_builtins.property
+    def liquidation(self) -> _derivatives_pb2.Liquidation:
+        """A liquidation."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Keep-alive, sent when there are no updates."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Liquidations were lost. List them with ListLiquidations."""
+
+    def __init__(
+        self,
+        *,
+        liquidation: _derivatives_pb2.Liquidation | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "liquidation", b"liquidation", "reset", b"reset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "liquidation", b"liquidation", "reset", b"reset", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["liquidation", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamLiquidationsResponse: _TypeAlias = StreamLiquidationsResponse  # noqa: Y015
+
+@_typing.final
+class GetOptionGreeksRequest(_message.Message):
+    """Selects the greeks to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing of the option."""
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOptionGreeksRequest: _TypeAlias = GetOptionGreeksRequest  # noqa: Y015
+
+@_typing.final
+class GetOptionGreeksResponse(_message.Message):
+    """The greeks that were requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTION_GREEKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def option_greeks(self) -> _derivatives_pb2.OptionGreeks:
+        """The newest greeks."""
+
+    def __init__(
+        self,
+        *,
+        option_greeks: _derivatives_pb2.OptionGreeks | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["option_greeks", b"option_greeks"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["option_greeks", b"option_greeks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetOptionGreeksResponse: _TypeAlias = GetOptionGreeksResponse  # noqa: Y015
+
+@_typing.final
+class StreamOptionGreeksRequest(_message.Message):
+    """Selects the listings to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
+        resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamOptionGreeksRequest: _TypeAlias = StreamOptionGreeksRequest  # noqa: Y015
+
+@_typing.final
+class StreamOptionGreeksResponse(_message.Message):
+    """One message of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPTION_GREEKS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
+    @_builtins.property
+    def option_greeks(self) -> _derivatives_pb2.OptionGreeks:
+        """The newest greeks of its listing."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """Everything that was known has been sent."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Keep-alive, sent when there are no updates."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Updates were lost. The newest state of every listing follows, then SnapshotComplete."""
+
+    def __init__(
+        self,
+        *,
+        option_greeks: _derivatives_pb2.OptionGreeks | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "option_greeks", b"option_greeks", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "option_greeks", b"option_greeks", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["option_greeks", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamOptionGreeksResponse: _TypeAlias = StreamOptionGreeksResponse  # noqa: Y015
+
+@_typing.final
 class ListOptionChainRequest(_message.Message):
-    """Selects the options to list."""
+    """Selects the options to list. All filters have to match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -994,23 +1788,23 @@ class ListOptionChainRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     VENUE_ID_FIELD_NUMBER: _builtins.int
     BASE_ASSET_ID_FIELD_NUMBER: _builtins.int
-    EXPIRY_FROM_FIELD_NUMBER: _builtins.int
-    EXPIRY_TO_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     venue_id: _builtins.str
     """Venue that lists the options."""
     base_asset_id: _builtins.str
-    """Underlying asset of the options."""
+    """Base asset of the options."""
     @_builtins.property
-    def expiry_from(self) -> _timestamp_pb2.Timestamp:
-        """Only options that expire at or after this time. Absent means from the next expiry."""
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only options that expire at or after this time. Absent means no start."""
 
     @_builtins.property
-    def expiry_to(self) -> _timestamp_pb2.Timestamp:
-        """Only options that expire before this time. Absent means all."""
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only options that expire before this time. Absent means no end."""
 
     def __init__(
         self,
@@ -1019,12 +1813,12 @@ class ListOptionChainRequest(_message.Message):
         page_token: _builtins.str = ...,
         venue_id: _builtins.str = ...,
         base_asset_id: _builtins.str = ...,
-        expiry_from: _timestamp_pb2.Timestamp | None = ...,
-        expiry_to: _timestamp_pb2.Timestamp | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expiry_from", b"expiry_from", "expiry_to", b"expiry_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_asset_id", b"base_asset_id", "expiry_from", b"expiry_from", "expiry_to", b"expiry_to", "page_size", b"page_size", "page_token", b"page_token", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_asset_id", b"base_asset_id", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1039,10 +1833,10 @@ class ListOptionChainResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___OptionChainEntry]:
-        """Options of this page, ordered by expiry, strike and type."""
+        """Options of this page, in the order of the list."""
 
     def __init__(
         self,
@@ -1107,48 +1901,256 @@ class OptionChainEntry(_message.Message):
 Global___OptionChainEntry: _TypeAlias = OptionChainEntry  # noqa: Y015
 
 @_typing.final
-class StreamLiquidationsRequest(_message.Message):
-    """Selects the listings whose liquidations to follow."""
+class GetBorrowRateRequest(_message.Message):
+    """Selects the borrow rate to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    venue_id: _builtins.str
+    """Venue that lends the asset."""
+    asset_id: _builtins.str
+    """Asset that is borrowed."""
+    venue_symbol_id: _builtins.str
+    """Listing for which the asset is borrowed. Absent means the rate that applies to the whole venue."""
+    tier: _builtins.str
+    """Account tier to which the terms apply, in the venue's words. Empty means the terms that apply to all accounts."""
+    def __init__(
+        self,
+        *,
+        venue_id: _builtins.str = ...,
+        asset_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        tier: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id", "asset_id", b"asset_id", "tier", b"tier", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+
+Global___GetBorrowRateRequest: _TypeAlias = GetBorrowRateRequest  # noqa: Y015
+
+@_typing.final
+class GetBorrowRateResponse(_message.Message):
+    """The borrow rate that was requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BORROW_RATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def borrow_rate(self) -> _lending_pb2.BorrowRate:
+        """The newest rate, with its terms."""
+
+    def __init__(
+        self,
+        *,
+        borrow_rate: _lending_pb2.BorrowRate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["borrow_rate", b"borrow_rate"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrow_rate", b"borrow_rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetBorrowRateResponse: _TypeAlias = GetBorrowRateResponse  # noqa: Y015
+
+@_typing.final
+class ListBorrowRatesRequest(_message.Message):
+    """Selects the borrow rates to list. All filters have to match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VENUE_ID_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
+    page_token: _builtins.str
+    """Token of the page to return; see "Lists" in SPEC."""
+    venue_id: _builtins.str
+    """Venue that lends the asset."""
+    asset_id: _builtins.str
+    """Asset that is borrowed."""
+    venue_symbol_id: _builtins.str
+    """Listing for which the asset is borrowed. Absent means the rate that applies to the whole venue."""
+    tier: _builtins.str
+    """Account tier to which the terms apply, in the venue's words. Absent means all tiers; empty means the terms that
+    apply to all accounts.
+    """
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only borrow rates whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only borrow rates whose `timestamp` is before this time. Absent means no end."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        venue_id: _builtins.str = ...,
+        asset_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        tier: _builtins.str | None = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_tier", b"_tier", "_venue_symbol_id", b"_venue_symbol_id", "end_time", b"end_time", "start_time", b"start_time", "tier", b"tier", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tier", b"_tier", "_venue_symbol_id", b"_venue_symbol_id", "asset_id", b"asset_id", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "tier", b"tier", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__tier: _TypeAlias = _typing.Literal["tier"]  # noqa: Y015
+    _WhichOneofArgType__tier: _TypeAlias = _typing.Literal["_tier", b"_tier"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tier) -> _WhichOneofReturnType__tier | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+
+Global___ListBorrowRatesRequest: _TypeAlias = ListBorrowRatesRequest  # noqa: Y015
+
+@_typing.final
+class ListBorrowRatesResponse(_message.Message):
+    """A page of borrow rates."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BORROW_RATES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    @_builtins.property
+    def borrow_rates(self) -> _containers.RepeatedCompositeFieldContainer[_lending_pb2.BorrowRate]:
+        """Borrow rates of this page, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        borrow_rates: _abc.Iterable[_lending_pb2.BorrowRate] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["borrow_rates", b"borrow_rates", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBorrowRatesResponse: _TypeAlias = ListBorrowRatesResponse  # noqa: Y015
+
+@_typing.final
+class GetPoolRequest(_message.Message):
+    """Selects the pool to return."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing of the pool."""
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPoolRequest: _TypeAlias = GetPoolRequest  # noqa: Y015
+
+@_typing.final
+class GetPoolResponse(_message.Message):
+    """The pool that was requested."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POOL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def pool(self) -> _pool_pb2.Pool:
+        """The newest state."""
+
+    def __init__(
+        self,
+        *,
+        pool: _pool_pb2.Pool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pool", b"pool"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetPoolResponse: _TypeAlias = GetPoolResponse  # noqa: Y015
+
+@_typing.final
+class StreamPoolsRequest(_message.Message):
+    """Selects the listings to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts a new stream."""
+    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
 
     def __init__(
         self,
         *,
         venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StreamLiquidationsRequest: _TypeAlias = StreamLiquidationsRequest  # noqa: Y015
+Global___StreamPoolsRequest: _TypeAlias = StreamPoolsRequest  # noqa: Y015
 
 @_typing.final
-class StreamLiquidationsResponse(_message.Message):
+class StreamPoolsResponse(_message.Message):
     """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    LIQUIDATION_FIELD_NUMBER: _builtins.int
+    POOL_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
-    def liquidation(self) -> _derivatives_pb2.Liquidation:
-        """A liquidation."""
+    def pool(self) -> _pool_pb2.Pool:
+        """The newest state of its pool."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """Everything that was known has been sent."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -1156,69 +2158,150 @@ class StreamLiquidationsResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Updates were lost."""
+        """Updates were lost. The newest state of every pool follows, then SnapshotComplete."""
 
     def __init__(
         self,
         *,
-        liquidation: _derivatives_pb2.Liquidation | None = ...,
+        pool: _pool_pb2.Pool | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "liquidation", b"liquidation", "reset", b"reset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "pool", b"pool", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "liquidation", b"liquidation", "reset", b"reset", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "pool", b"pool", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["liquidation", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["pool", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
-Global___StreamLiquidationsResponse: _TypeAlias = StreamLiquidationsResponse  # noqa: Y015
+Global___StreamPoolsResponse: _TypeAlias = StreamPoolsResponse  # noqa: Y015
 
 @_typing.final
-class StreamVenueSymbolStatusRequest(_message.Message):
-    """Selects the listings whose status to follow."""
+class ListSwapsRequest(_message.Message):
+    """Selects the swaps to list. All filters have to match."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
+    page_token: _builtins.str
+    """Token of the page to return; see "Lists" in SPEC."""
+    venue_symbol_id: _builtins.str
+    """Listing of the pool."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only swaps whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only swaps whose `timestamp` is before this time. Absent means no end."""
+
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        venue_symbol_id: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSwapsRequest: _TypeAlias = ListSwapsRequest  # noqa: Y015
+
+@_typing.final
+class ListSwapsResponse(_message.Message):
+    """A page of swaps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SWAPS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
+    @_builtins.property
+    def swaps(self) -> _containers.RepeatedCompositeFieldContainer[_pool_pb2.Swap]:
+        """Swaps of this page, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        swaps: _abc.Iterable[_pool_pb2.Swap] | None = ...,
+        next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "resume_token", b"resume_token", "swaps", b"swaps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSwapsResponse: _TypeAlias = ListSwapsResponse  # noqa: Y015
+
+@_typing.final
+class StreamSwapsRequest(_message.Message):
+    """Selects the listings to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VENUE_SYMBOL_IDS_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts a new stream."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def venue_symbol_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Listings to follow."""
+
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
 
     def __init__(
         self,
         *,
         venue_symbol_ids: _abc.Iterable[_builtins.str] | None = ...,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token", "venue_symbol_ids", b"venue_symbol_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StreamVenueSymbolStatusRequest: _TypeAlias = StreamVenueSymbolStatusRequest  # noqa: Y015
+Global___StreamSwapsRequest: _TypeAlias = StreamSwapsRequest  # noqa: Y015
 
 @_typing.final
-class StreamVenueSymbolStatusResponse(_message.Message):
+class StreamSwapsResponse(_message.Message):
     """One message of the stream."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    STATUS_FIELD_NUMBER: _builtins.int
+    SWAP_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
-    def status(self) -> _instrument_status_pb2.InstrumentStatus:
-        """Operations that the venue currently allows on a listing."""
+    def swap(self) -> _pool_pb2.Swap:
+        """A swap."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -1226,22 +2309,22 @@ class StreamVenueSymbolStatusResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Updates were lost."""
+        """Swaps were lost. List them with ListSwaps."""
 
     def __init__(
         self,
         *,
-        status: _instrument_status_pb2.InstrumentStatus | None = ...,
+        swap: _pool_pb2.Swap | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "status", b"status"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "swap", b"swap"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "swap", b"swap"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["status", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["swap", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
-Global___StreamVenueSymbolStatusResponse: _TypeAlias = StreamVenueSymbolStatusResponse  # noqa: Y015
+Global___StreamSwapsResponse: _TypeAlias = StreamSwapsResponse  # noqa: Y015

@@ -27,12 +27,38 @@ if _version_not_supported:
 
 
 class MarketDataStub(object):
-    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
-    values assets.
+    """Owns market data: prices, books, trades, candles, tickers, the data of derivatives, loans and pools, and values
+    computed from them. Called by everything that trades or values assets.
 
-    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
-    UNAVAILABLE and a google.rpc.RetryInfo.
+    Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
+    requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
+
+    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    GetOrderBook.
+
+    List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
+    names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
+    and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
+    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    alone and the same other fields.
+
+    Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
+    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
+    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+
+    Methods fail with the first of these that applies; their comments add what is special to them:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN or INVALID_RESUME_TOKEN: see "Lists" and "Streams" in SPEC;
+    - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
+    - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
+    kind, such as funding of a spot market; `feature` is the method;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
+    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+
+    Errors that every method has are in "Errors" in SPEC.
     """
 
     def __init__(self, channel):
@@ -51,6 +77,11 @@ class MarketDataStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPricesRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPricesResponse.FromString,
                 _registered_method=True)
+        self.GetAssetMetrics = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetAssetMetrics',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetAssetMetricsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetAssetMetricsResponse.FromString,
+                _registered_method=True)
         self.GetOrderBook = channel.unary_unary(
                 '/cqc.services.v1.MarketData/GetOrderBook',
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOrderBookRequest.SerializeToString,
@@ -60,6 +91,16 @@ class MarketDataStub(object):
                 '/cqc.services.v1.MarketData/StreamOrderBook',
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOrderBookRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOrderBookResponse.FromString,
+                _registered_method=True)
+        self.GetMarketDepth = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetMarketDepth',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthResponse.FromString,
+                _registered_method=True)
+        self.GetLiquidityMetrics = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetLiquidityMetrics',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsResponse.FromString,
                 _registered_method=True)
         self.ListTrades = channel.unary_unary(
                 '/cqc.services.v1.MarketData/ListTrades',
@@ -86,16 +127,6 @@ class MarketDataStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetVWAPRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetVWAPResponse.FromString,
                 _registered_method=True)
-        self.GetMarketDepth = channel.unary_unary(
-                '/cqc.services.v1.MarketData/GetMarketDepth',
-                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthResponse.FromString,
-                _registered_method=True)
-        self.GetLiquidityMetrics = channel.unary_unary(
-                '/cqc.services.v1.MarketData/GetLiquidityMetrics',
-                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsResponse.FromString,
-                _registered_method=True)
         self.GetTicker = channel.unary_unary(
                 '/cqc.services.v1.MarketData/GetTicker',
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetTickerRequest.SerializeToString,
@@ -106,67 +137,204 @@ class MarketDataStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersResponse.FromString,
                 _registered_method=True)
+        self.GetInstrumentStatus = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetInstrumentStatus',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetInstrumentStatusRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetInstrumentStatusResponse.FromString,
+                _registered_method=True)
+        self.StreamInstrumentStatuses = channel.unary_stream(
+                '/cqc.services.v1.MarketData/StreamInstrumentStatuses',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamInstrumentStatusesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamInstrumentStatusesResponse.FromString,
+                _registered_method=True)
+        self.GetFundingRate = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetFundingRate',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetFundingRateRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetFundingRateResponse.FromString,
+                _registered_method=True)
         self.ListFundingRates = channel.unary_unary(
                 '/cqc.services.v1.MarketData/ListFundingRates',
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesResponse.FromString,
+                _registered_method=True)
+        self.StreamFundingRates = channel.unary_stream(
+                '/cqc.services.v1.MarketData/StreamFundingRates',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamFundingRatesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamFundingRatesResponse.FromString,
+                _registered_method=True)
+        self.GetOpenInterest = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetOpenInterest',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOpenInterestRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOpenInterestResponse.FromString,
                 _registered_method=True)
         self.ListOpenInterest = channel.unary_unary(
                 '/cqc.services.v1.MarketData/ListOpenInterest',
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestResponse.FromString,
                 _registered_method=True)
-        self.ListOptionChain = channel.unary_unary(
-                '/cqc.services.v1.MarketData/ListOptionChain',
-                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.FromString,
+        self.StreamOpenInterest = channel.unary_stream(
+                '/cqc.services.v1.MarketData/StreamOpenInterest',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOpenInterestRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOpenInterestResponse.FromString,
+                _registered_method=True)
+        self.ListLiquidations = channel.unary_unary(
+                '/cqc.services.v1.MarketData/ListLiquidations',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListLiquidationsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListLiquidationsResponse.FromString,
                 _registered_method=True)
         self.StreamLiquidations = channel.unary_stream(
                 '/cqc.services.v1.MarketData/StreamLiquidations',
                 request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsResponse.FromString,
                 _registered_method=True)
-        self.StreamVenueSymbolStatus = channel.unary_stream(
-                '/cqc.services.v1.MarketData/StreamVenueSymbolStatus',
-                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusResponse.FromString,
+        self.GetOptionGreeks = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetOptionGreeks',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOptionGreeksRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOptionGreeksResponse.FromString,
+                _registered_method=True)
+        self.StreamOptionGreeks = channel.unary_stream(
+                '/cqc.services.v1.MarketData/StreamOptionGreeks',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOptionGreeksRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOptionGreeksResponse.FromString,
+                _registered_method=True)
+        self.ListOptionChain = channel.unary_unary(
+                '/cqc.services.v1.MarketData/ListOptionChain',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.FromString,
+                _registered_method=True)
+        self.GetBorrowRate = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetBorrowRate',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetBorrowRateRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetBorrowRateResponse.FromString,
+                _registered_method=True)
+        self.ListBorrowRates = channel.unary_unary(
+                '/cqc.services.v1.MarketData/ListBorrowRates',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListBorrowRatesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListBorrowRatesResponse.FromString,
+                _registered_method=True)
+        self.GetPool = channel.unary_unary(
+                '/cqc.services.v1.MarketData/GetPool',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetPoolRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetPoolResponse.FromString,
+                _registered_method=True)
+        self.StreamPools = channel.unary_stream(
+                '/cqc.services.v1.MarketData/StreamPools',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPoolsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPoolsResponse.FromString,
+                _registered_method=True)
+        self.ListSwaps = channel.unary_unary(
+                '/cqc.services.v1.MarketData/ListSwaps',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListSwapsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListSwapsResponse.FromString,
+                _registered_method=True)
+        self.StreamSwaps = channel.unary_stream(
+                '/cqc.services.v1.MarketData/StreamSwaps',
+                request_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamSwapsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamSwapsResponse.FromString,
                 _registered_method=True)
 
 
 class MarketDataServicer(object):
-    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
-    values assets.
+    """Owns market data: prices, books, trades, candles, tickers, the data of derivatives, loans and pools, and values
+    computed from them. Called by everything that trades or values assets.
 
-    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
-    UNAVAILABLE and a google.rpc.RetryInfo.
+    Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
+    requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
+
+    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    GetOrderBook.
+
+    List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
+    names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
+    and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
+    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    alone and the same other fields.
+
+    Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
+    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
+    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+
+    Methods fail with the first of these that applies; their comments add what is special to them:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN or INVALID_RESUME_TOKEN: see "Lists" and "Streams" in SPEC;
+    - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
+    - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
+    kind, such as funding of a spot market; `feature` is the method;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
+    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+
+    Errors that every method has are in "Errors" in SPEC.
     """
 
     def GetPrice(self, request, context):
-        """Returns the newest price of an asset. Fails with NOT_FOUND if there is none.
+        """Returns the newest price of an asset. The answer's `asset_id` is the request's.
+
+        Fails with NO_DATA if no price of the asset in the quote asset is known or can be derived.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamPrices(self, request, context):
-        """Streams prices of assets: first the newest price of each asset, then every change.
+        """Streams the newest prices of assets. The key is `asset_id`, which is the request's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAssetMetrics(self, request, context):
+        """Returns the newest metrics of an asset from one information provider, such as market capitalization and supply.
+
+        Fails with NO_DATA if the provider has none for the asset, and with FEATURE_NOT_SUPPORTED, without `venue_id`, if
+        the service does not read the provider.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetOrderBook(self, request, context):
-        """Returns the order book of a listing.
+        """Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
+
+        Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
+        until the next one. An empty book is an answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamOrderBook(self, request, context):
-        """Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
+        """Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
+        not known only heartbeats are sent; the snapshot follows as soon as it is known.
 
-        A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
+        With a `depth`, in the request or in the snapshot, the client's book holds exactly the best `depth` prices of each
+        side after every delta: the server sends a level that enters them with its quantity, and one that leaves them with
+        quantity zero and BOOK_ACTION_DELETE. If a change does not touch them, no delta is sent. In a book of single orders
+        all orders at a price enter and leave together.
+
+        `sequence` and `first_sequence` are the venue's. `previous_sequence` of a delta is the `sequence` of the message of
+        this stream before it, snapshot or delta, whatever the venue reports, so a change that is not sent leaves no gap.
+        All three are absent if the venue does not number changes. `checksum` is left out if the request has a `depth`. A
+        gap at the venue resets the stream: the client's book is invalid until the next snapshot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMarketDepth(self, request, context):
+        """Computes how much can be traded near the current best prices of a listing, from the book of GetOrderBook.
+
+        Fails with DATA_NOT_VALID while the book is not known, and with NO_DATA if it lacks bids or asks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLiquidityMetrics(self, request, context):
+        """Returns the newest liquidity metrics of a listing. Fails with FEATURE_NOT_SUPPORTED if the service does not compute
+        them for the window.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,42 +348,39 @@ class MarketDataServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamTrades(self, request, context):
-        """Streams trades of listings.
+        """Streams the trades of listings as they are made. Without state. The key is the listing and `trade_id`; a trade
+        without an id has no key.
+
+        A trade on a chain is sent again when its finality changes; FINALITY_REORGED takes the trade back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCandles(self, request, context):
-        """Lists past candles of a listing, oldest first.
+        """Lists candles of a listing, ordered by `open_time`, oldest first. The candle that is still open is part of the
+        list. An interval without trades has a candle only if the venue makes one.
+
+        Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for the listing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamCandles(self, request, context):
-        """Streams candles of listings: every change of the open candle, then the closed candle.
+        """Streams candles of listings: the open candle of each, then every change. When an interval ends, its candle is sent
+        with `closed` set to true before the next one. The key is the listing and `open_time`; a later message replaces the
+        candle with the same key, a closed one too, if the venue corrects it.
+
+        Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVWAP(self, request, context):
-        """Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetMarketDepth(self, request, context):
-        """Computes how much can be traded near the current best prices of a listing.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetLiquidityMetrics(self, request, context):
-        """Returns the newest liquidity metrics of a listing.
+        """Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
+        in it, or if the service does not keep the trades of the whole interval.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,14 +394,52 @@ class MarketDataServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def StreamTickers(self, request, context):
-        """Streams tickers of listings.
+        """Streams the newest tickers of listings.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInstrumentStatus(self, request, context):
+        """Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
+        an answer before its time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamInstrumentStatuses(self, request, context):
+        """Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFundingRate(self, request, context):
+        """Returns the newest funding rate of a perpetual: the estimate of the next payment, if the venue gives one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFundingRates(self, request, context):
-        """Lists past funding rates of a perpetual, oldest first.
+        """Lists the funding rates of past payments of a perpetual, one per payment, ordered by `funding_time`, oldest first.
+        A rate without `funding_time` counts by its time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamFundingRates(self, request, context):
+        """Streams the newest funding rates of perpetuals, estimates as well as the rate of each payment (`settled`). The key
+        is the listing and `funding_time`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOpenInterest(self, request, context):
+        """Returns the newest open interest of a derivative.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -249,22 +452,92 @@ class MarketDataServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ListOptionChain(self, request, context):
-        """Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type.
+    def StreamOpenInterest(self, request, context):
+        """Streams the newest open interest of derivatives.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLiquidations(self, request, context):
+        """Lists past liquidations on a listing, as the venue published them, oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamLiquidations(self, request, context):
-        """Streams liquidations on listings, as the venues publish them.
+        """Streams liquidations on listings, as the venues publish them. Without state. The key is the listing and
+        `liquidation_id`; a liquidation without an id has no key.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def StreamVenueSymbolStatus(self, request, context):
-        """Streams the operations that venues allow on listings: first the current status of each listing, then every change.
+    def GetOptionGreeks(self, request, context):
+        """Returns the newest greeks of an option.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamOptionGreeks(self, request, context):
+        """Streams the newest greeks of options.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOptionChain(self, request, context):
+        """Lists the options on an underlying at a venue with their newest market data, ordered by expiry, then strike, calls
+        before puts, then by listing id. Contains what is listed now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBorrowRate(self, request, context):
+        """Returns the newest cost and terms of borrowing an asset at a venue or lending market.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBorrowRates(self, request, context):
+        """Lists the past cost and terms of borrowing an asset at a venue or lending market, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPool(self, request, context):
+        """Returns the newest state of a liquidity pool.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPools(self, request, context):
+        """Streams the newest states of liquidity pools, at most one per pool and block. After a reorganization the state of
+        the new block follows, whose number can be lower.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSwaps(self, request, context):
+        """Lists past swaps in a liquidity pool, in the order of the chain, oldest first. A swap that a reorganization took
+        back is left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamSwaps(self, request, context):
+        """Streams swaps in liquidity pools, in the order of the chain. Without state. The key is the listing, the transaction
+        and its `log_index`.
+
+        A swap is sent again when its finality changes; FINALITY_REORGED takes the swap back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,6 +556,11 @@ def add_MarketDataServicer_to_server(servicer, server):
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPricesRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPricesResponse.SerializeToString,
             ),
+            'GetAssetMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAssetMetrics,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetAssetMetricsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetAssetMetricsResponse.SerializeToString,
+            ),
             'GetOrderBook': grpc.unary_unary_rpc_method_handler(
                     servicer.GetOrderBook,
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOrderBookRequest.FromString,
@@ -292,6 +570,16 @@ def add_MarketDataServicer_to_server(servicer, server):
                     servicer.StreamOrderBook,
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOrderBookRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOrderBookResponse.SerializeToString,
+            ),
+            'GetMarketDepth': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMarketDepth,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthResponse.SerializeToString,
+            ),
+            'GetLiquidityMetrics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLiquidityMetrics,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsResponse.SerializeToString,
             ),
             'ListTrades': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTrades,
@@ -318,16 +606,6 @@ def add_MarketDataServicer_to_server(servicer, server):
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetVWAPRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetVWAPResponse.SerializeToString,
             ),
-            'GetMarketDepth': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetMarketDepth,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthResponse.SerializeToString,
-            ),
-            'GetLiquidityMetrics': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetLiquidityMetrics,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsResponse.SerializeToString,
-            ),
             'GetTicker': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTicker,
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetTickerRequest.FromString,
@@ -338,30 +616,100 @@ def add_MarketDataServicer_to_server(servicer, server):
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamTickersResponse.SerializeToString,
             ),
+            'GetInstrumentStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInstrumentStatus,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetInstrumentStatusRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetInstrumentStatusResponse.SerializeToString,
+            ),
+            'StreamInstrumentStatuses': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamInstrumentStatuses,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamInstrumentStatusesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamInstrumentStatusesResponse.SerializeToString,
+            ),
+            'GetFundingRate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFundingRate,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetFundingRateRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetFundingRateResponse.SerializeToString,
+            ),
             'ListFundingRates': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFundingRates,
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesResponse.SerializeToString,
+            ),
+            'StreamFundingRates': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamFundingRates,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamFundingRatesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamFundingRatesResponse.SerializeToString,
+            ),
+            'GetOpenInterest': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOpenInterest,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOpenInterestRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOpenInterestResponse.SerializeToString,
             ),
             'ListOpenInterest': grpc.unary_unary_rpc_method_handler(
                     servicer.ListOpenInterest,
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOpenInterestResponse.SerializeToString,
             ),
-            'ListOptionChain': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListOptionChain,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.SerializeToString,
+            'StreamOpenInterest': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamOpenInterest,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOpenInterestRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOpenInterestResponse.SerializeToString,
+            ),
+            'ListLiquidations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLiquidations,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListLiquidationsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListLiquidationsResponse.SerializeToString,
             ),
             'StreamLiquidations': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamLiquidations,
                     request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamLiquidationsResponse.SerializeToString,
             ),
-            'StreamVenueSymbolStatus': grpc.unary_stream_rpc_method_handler(
-                    servicer.StreamVenueSymbolStatus,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusResponse.SerializeToString,
+            'GetOptionGreeks': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOptionGreeks,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOptionGreeksRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetOptionGreeksResponse.SerializeToString,
+            ),
+            'StreamOptionGreeks': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamOptionGreeks,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOptionGreeksRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOptionGreeksResponse.SerializeToString,
+            ),
+            'ListOptionChain': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOptionChain,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.SerializeToString,
+            ),
+            'GetBorrowRate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBorrowRate,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetBorrowRateRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetBorrowRateResponse.SerializeToString,
+            ),
+            'ListBorrowRates': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBorrowRates,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListBorrowRatesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListBorrowRatesResponse.SerializeToString,
+            ),
+            'GetPool': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPool,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetPoolRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.GetPoolResponse.SerializeToString,
+            ),
+            'StreamPools': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamPools,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPoolsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPoolsResponse.SerializeToString,
+            ),
+            'ListSwaps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSwaps,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListSwapsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.ListSwapsResponse.SerializeToString,
+            ),
+            'StreamSwaps': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamSwaps,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamSwapsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_market__data__pb2.StreamSwapsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -372,12 +720,38 @@ def add_MarketDataServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MarketData(object):
-    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
-    values assets.
+    """Owns market data: prices, books, trades, candles, tickers, the data of derivatives, loans and pools, and values
+    computed from them. Called by everything that trades or values assets.
 
-    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
-    UNAVAILABLE and a google.rpc.RetryInfo.
+    Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
+    requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
+
+    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    GetOrderBook.
+
+    List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
+    names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
+    and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
+    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    alone and the same other fields.
+
+    Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
+    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
+    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+
+    Methods fail with the first of these that applies; their comments add what is special to them:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN or INVALID_RESUME_TOKEN: see "Lists" and "Streams" in SPEC;
+    - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
+    - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
+    kind, such as funding of a spot market; `feature` is the method;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
+    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+
+    Errors that every method has are in "Errors" in SPEC.
     """
 
     @staticmethod
@@ -435,6 +809,33 @@ class MarketData(object):
             _registered_method=True)
 
     @staticmethod
+    def GetAssetMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetAssetMetrics',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetAssetMetricsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetAssetMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetOrderBook(request,
             target,
             options=(),
@@ -478,6 +879,60 @@ class MarketData(object):
             '/cqc.services.v1.MarketData/StreamOrderBook',
             cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOrderBookRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOrderBookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMarketDepth(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetMarketDepth',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLiquidityMetrics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetLiquidityMetrics',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -624,60 +1079,6 @@ class MarketData(object):
             _registered_method=True)
 
     @staticmethod
-    def GetMarketDepth(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.MarketData/GetMarketDepth',
-            cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_market__data__pb2.GetMarketDepthResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetLiquidityMetrics(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.MarketData/GetLiquidityMetrics',
-            cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_market__data__pb2.GetLiquidityMetricsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
     def GetTicker(request,
             target,
             options=(),
@@ -732,6 +1133,87 @@ class MarketData(object):
             _registered_method=True)
 
     @staticmethod
+    def GetInstrumentStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetInstrumentStatus',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetInstrumentStatusRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetInstrumentStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamInstrumentStatuses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/StreamInstrumentStatuses',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamInstrumentStatusesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamInstrumentStatusesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFundingRate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetFundingRate',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetFundingRateRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetFundingRateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListFundingRates(request,
             target,
             options=(),
@@ -748,6 +1230,60 @@ class MarketData(object):
             '/cqc.services.v1.MarketData/ListFundingRates',
             cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_market__data__pb2.ListFundingRatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamFundingRates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/StreamFundingRates',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamFundingRatesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamFundingRatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOpenInterest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetOpenInterest',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetOpenInterestRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetOpenInterestResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -786,7 +1322,34 @@ class MarketData(object):
             _registered_method=True)
 
     @staticmethod
-    def ListOptionChain(request,
+    def StreamOpenInterest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/StreamOpenInterest',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOpenInterestRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOpenInterestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLiquidations(request,
             target,
             options=(),
             channel_credentials=None,
@@ -799,9 +1362,9 @@ class MarketData(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/cqc.services.v1.MarketData/ListOptionChain',
-            cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.FromString,
+            '/cqc.services.v1.MarketData/ListLiquidations',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListLiquidationsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListLiquidationsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -840,7 +1403,34 @@ class MarketData(object):
             _registered_method=True)
 
     @staticmethod
-    def StreamVenueSymbolStatus(request,
+    def GetOptionGreeks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetOptionGreeks',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetOptionGreeksRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetOptionGreeksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamOptionGreeks(request,
             target,
             options=(),
             channel_credentials=None,
@@ -853,9 +1443,198 @@ class MarketData(object):
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/cqc.services.v1.MarketData/StreamVenueSymbolStatus',
-            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamVenueSymbolStatusResponse.FromString,
+            '/cqc.services.v1.MarketData/StreamOptionGreeks',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOptionGreeksRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamOptionGreeksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOptionChain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/ListOptionChain',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListOptionChainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBorrowRate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetBorrowRate',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetBorrowRateRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetBorrowRateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBorrowRates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/ListBorrowRates',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListBorrowRatesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListBorrowRatesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetPool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/GetPool',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetPoolRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.GetPoolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamPools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/StreamPools',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPoolsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamPoolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSwaps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/ListSwaps',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListSwapsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.ListSwapsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamSwaps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.MarketData/StreamSwaps',
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamSwapsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_market__data__pb2.StreamSwapsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,12 +28,38 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MarketDataStub:
-    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
-    values assets.
+    """Owns market data: prices, books, trades, candles, tickers, the data of derivatives, loans and pools, and values
+    computed from them. Called by everything that trades or values assets.
 
-    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
-    UNAVAILABLE and a google.rpc.RetryInfo.
+    Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
+    requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
+
+    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    GetOrderBook.
+
+    List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
+    names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
+    and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
+    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    alone and the same other fields.
+
+    Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
+    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
+    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+
+    Methods fail with the first of these that applies; their comments add what is special to them:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN or INVALID_RESUME_TOKEN: see "Lists" and "Streams" in SPEC;
+    - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
+    - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
+      kind, such as funding of a spot market; `feature` is the method;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
+    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+
+    Errors that every method has are in "Errors" in SPEC.
     """
 
     @_typing.overload
@@ -41,103 +67,331 @@ class MarketDataStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MarketDataAsyncStub: ...
     GetPrice: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetPriceRequest, _price_pb2.Price]
-    """Returns the newest price of an asset. Fails with NOT_FOUND if there is none."""
-    StreamPrices: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamPricesRequest, _market_data_pb2.StreamPricesResponse]
-    """Streams prices of assets: first the newest price of each asset, then every change."""
-    GetOrderBook: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetOrderBookRequest, _market_data_pb2.GetOrderBookResponse]
-    """Returns the order book of a listing."""
-    StreamOrderBook: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamOrderBookRequest, _market_data_pb2.StreamOrderBookResponse]
-    """Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
+    """Returns the newest price of an asset. The answer's `asset_id` is the request's.
 
-    A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
+    Fails with NO_DATA if no price of the asset in the quote asset is known or can be derived.
+    """
+    StreamPrices: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamPricesRequest, _market_data_pb2.StreamPricesResponse]
+    """Streams the newest prices of assets. The key is `asset_id`, which is the request's."""
+    GetAssetMetrics: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetAssetMetricsRequest, _market_data_pb2.GetAssetMetricsResponse]
+    """Returns the newest metrics of an asset from one information provider, such as market capitalization and supply.
+
+    Fails with NO_DATA if the provider has none for the asset, and with FEATURE_NOT_SUPPORTED, without `venue_id`, if
+    the service does not read the provider.
+    """
+    GetOrderBook: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetOrderBookRequest, _market_data_pb2.GetOrderBookResponse]
+    """Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
+
+    Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
+    until the next one. An empty book is an answer.
+    """
+    StreamOrderBook: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamOrderBookRequest, _market_data_pb2.StreamOrderBookResponse]
+    """Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
+    not known only heartbeats are sent; the snapshot follows as soon as it is known.
+
+    With a `depth`, in the request or in the snapshot, the client's book holds exactly the best `depth` prices of each
+    side after every delta: the server sends a level that enters them with its quantity, and one that leaves them with
+    quantity zero and BOOK_ACTION_DELETE. If a change does not touch them, no delta is sent. In a book of single orders
+    all orders at a price enter and leave together.
+
+    `sequence` and `first_sequence` are the venue's. `previous_sequence` of a delta is the `sequence` of the message of
+    this stream before it, snapshot or delta, whatever the venue reports, so a change that is not sent leaves no gap.
+    All three are absent if the venue does not number changes. `checksum` is left out if the request has a `depth`. A
+    gap at the venue resets the stream: the client's book is invalid until the next snapshot.
+    """
+    GetMarketDepth: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketDepthRequest, _market_data_pb2.GetMarketDepthResponse]
+    """Computes how much can be traded near the current best prices of a listing, from the book of GetOrderBook.
+
+    Fails with DATA_NOT_VALID while the book is not known, and with NO_DATA if it lacks bids or asks.
+    """
+    GetLiquidityMetrics: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetLiquidityMetricsRequest, _market_data_pb2.GetLiquidityMetricsResponse]
+    """Returns the newest liquidity metrics of a listing. Fails with FEATURE_NOT_SUPPORTED if the service does not compute
+    them for the window.
     """
     ListTrades: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListTradesRequest, _market_data_pb2.ListTradesResponse]
     """Lists past trades of a listing, oldest first."""
     StreamTrades: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamTradesRequest, _market_data_pb2.StreamTradesResponse]
-    """Streams trades of listings."""
+    """Streams the trades of listings as they are made. Without state. The key is the listing and `trade_id`; a trade
+    without an id has no key.
+
+    A trade on a chain is sent again when its finality changes; FINALITY_REORGED takes the trade back.
+    """
     ListCandles: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListCandlesRequest, _market_data_pb2.ListCandlesResponse]
-    """Lists past candles of a listing, oldest first."""
+    """Lists candles of a listing, ordered by `open_time`, oldest first. The candle that is still open is part of the
+    list. An interval without trades has a candle only if the venue makes one.
+
+    Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for the listing.
+    """
     StreamCandles: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamCandlesRequest, _market_data_pb2.StreamCandlesResponse]
-    """Streams candles of listings: every change of the open candle, then the closed candle."""
+    """Streams candles of listings: the open candle of each, then every change. When an interval ends, its candle is sent
+    with `closed` set to true before the next one. The key is the listing and `open_time`; a later message replaces the
+    candle with the same key, a closed one too, if the venue corrects it.
+
+    Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
+    """
     GetVWAP: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetVWAPRequest, _market_data_pb2.GetVWAPResponse]
-    """Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it."""
-    GetMarketDepth: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketDepthRequest, _market_data_pb2.GetMarketDepthResponse]
-    """Computes how much can be traded near the current best prices of a listing."""
-    GetLiquidityMetrics: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetLiquidityMetricsRequest, _market_data_pb2.GetLiquidityMetricsResponse]
-    """Returns the newest liquidity metrics of a listing."""
+    """Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
+    in it, or if the service does not keep the trades of the whole interval.
+    """
     GetTicker: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetTickerRequest, _market_data_pb2.GetTickerResponse]
     """Returns the newest ticker of a listing."""
     StreamTickers: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamTickersRequest, _market_data_pb2.StreamTickersResponse]
-    """Streams tickers of listings."""
+    """Streams the newest tickers of listings."""
+    GetInstrumentStatus: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetInstrumentStatusRequest, _market_data_pb2.GetInstrumentStatusResponse]
+    """Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
+    an answer before its time.
+    """
+    StreamInstrumentStatuses: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamInstrumentStatusesRequest, _market_data_pb2.StreamInstrumentStatusesResponse]
+    """Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time."""
+    GetFundingRate: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetFundingRateRequest, _market_data_pb2.GetFundingRateResponse]
+    """Returns the newest funding rate of a perpetual: the estimate of the next payment, if the venue gives one."""
     ListFundingRates: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListFundingRatesRequest, _market_data_pb2.ListFundingRatesResponse]
-    """Lists past funding rates of a perpetual, oldest first."""
+    """Lists the funding rates of past payments of a perpetual, one per payment, ordered by `funding_time`, oldest first.
+    A rate without `funding_time` counts by its time.
+    """
+    StreamFundingRates: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamFundingRatesRequest, _market_data_pb2.StreamFundingRatesResponse]
+    """Streams the newest funding rates of perpetuals, estimates as well as the rate of each payment (`settled`). The key
+    is the listing and `funding_time`.
+    """
+    GetOpenInterest: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetOpenInterestRequest, _market_data_pb2.GetOpenInterestResponse]
+    """Returns the newest open interest of a derivative."""
     ListOpenInterest: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListOpenInterestRequest, _market_data_pb2.ListOpenInterestResponse]
     """Lists past open interest of a derivative, oldest first."""
-    ListOptionChain: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListOptionChainRequest, _market_data_pb2.ListOptionChainResponse]
-    """Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type."""
+    StreamOpenInterest: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamOpenInterestRequest, _market_data_pb2.StreamOpenInterestResponse]
+    """Streams the newest open interest of derivatives."""
+    ListLiquidations: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListLiquidationsRequest, _market_data_pb2.ListLiquidationsResponse]
+    """Lists past liquidations on a listing, as the venue published them, oldest first."""
     StreamLiquidations: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamLiquidationsRequest, _market_data_pb2.StreamLiquidationsResponse]
-    """Streams liquidations on listings, as the venues publish them."""
-    StreamVenueSymbolStatus: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamVenueSymbolStatusRequest, _market_data_pb2.StreamVenueSymbolStatusResponse]
-    """Streams the operations that venues allow on listings: first the current status of each listing, then every change."""
+    """Streams liquidations on listings, as the venues publish them. Without state. The key is the listing and
+    `liquidation_id`; a liquidation without an id has no key.
+    """
+    GetOptionGreeks: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetOptionGreeksRequest, _market_data_pb2.GetOptionGreeksResponse]
+    """Returns the newest greeks of an option."""
+    StreamOptionGreeks: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamOptionGreeksRequest, _market_data_pb2.StreamOptionGreeksResponse]
+    """Streams the newest greeks of options."""
+    ListOptionChain: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListOptionChainRequest, _market_data_pb2.ListOptionChainResponse]
+    """Lists the options on an underlying at a venue with their newest market data, ordered by expiry, then strike, calls
+    before puts, then by listing id. Contains what is listed now.
+    """
+    GetBorrowRate: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetBorrowRateRequest, _market_data_pb2.GetBorrowRateResponse]
+    """Returns the newest cost and terms of borrowing an asset at a venue or lending market."""
+    ListBorrowRates: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListBorrowRatesRequest, _market_data_pb2.ListBorrowRatesResponse]
+    """Lists the past cost and terms of borrowing an asset at a venue or lending market, oldest first."""
+    GetPool: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetPoolRequest, _market_data_pb2.GetPoolResponse]
+    """Returns the newest state of a liquidity pool."""
+    StreamPools: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamPoolsRequest, _market_data_pb2.StreamPoolsResponse]
+    """Streams the newest states of liquidity pools, at most one per pool and block. After a reorganization the state of
+    the new block follows, whose number can be lower.
+    """
+    ListSwaps: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.ListSwapsRequest, _market_data_pb2.ListSwapsResponse]
+    """Lists past swaps in a liquidity pool, in the order of the chain, oldest first. A swap that a reorganization took
+    back is left out.
+    """
+    StreamSwaps: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamSwapsRequest, _market_data_pb2.StreamSwapsResponse]
+    """Streams swaps in liquidity pools, in the order of the chain. Without state. The key is the listing, the transaction
+    and its `log_index`.
+
+    A swap is sent again when its finality changes; FINALITY_REORGED takes the swap back.
+    """
 
 @_typing.type_check_only
 class MarketDataAsyncStub(MarketDataStub):
-    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
-    values assets.
+    """Owns market data: prices, books, trades, candles, tickers, the data of derivatives, loans and pools, and values
+    computed from them. Called by everything that trades or values assets.
 
-    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
-    UNAVAILABLE and a google.rpc.RetryInfo.
+    Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
+    requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
+
+    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    GetOrderBook.
+
+    List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
+    names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
+    and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
+    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    alone and the same other fields.
+
+    Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
+    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
+    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+
+    Methods fail with the first of these that applies; their comments add what is special to them:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN or INVALID_RESUME_TOKEN: see "Lists" and "Streams" in SPEC;
+    - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
+    - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
+      kind, such as funding of a spot market; `feature` is the method;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
+    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+
+    Errors that every method has are in "Errors" in SPEC.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPrice: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetPriceRequest, _price_pb2.Price]  # type: ignore[assignment]
-    """Returns the newest price of an asset. Fails with NOT_FOUND if there is none."""
-    StreamPrices: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamPricesRequest, _market_data_pb2.StreamPricesResponse]  # type: ignore[assignment]
-    """Streams prices of assets: first the newest price of each asset, then every change."""
-    GetOrderBook: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetOrderBookRequest, _market_data_pb2.GetOrderBookResponse]  # type: ignore[assignment]
-    """Returns the order book of a listing."""
-    StreamOrderBook: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamOrderBookRequest, _market_data_pb2.StreamOrderBookResponse]  # type: ignore[assignment]
-    """Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
+    """Returns the newest price of an asset. The answer's `asset_id` is the request's.
 
-    A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
+    Fails with NO_DATA if no price of the asset in the quote asset is known or can be derived.
+    """
+    StreamPrices: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamPricesRequest, _market_data_pb2.StreamPricesResponse]  # type: ignore[assignment]
+    """Streams the newest prices of assets. The key is `asset_id`, which is the request's."""
+    GetAssetMetrics: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetAssetMetricsRequest, _market_data_pb2.GetAssetMetricsResponse]  # type: ignore[assignment]
+    """Returns the newest metrics of an asset from one information provider, such as market capitalization and supply.
+
+    Fails with NO_DATA if the provider has none for the asset, and with FEATURE_NOT_SUPPORTED, without `venue_id`, if
+    the service does not read the provider.
+    """
+    GetOrderBook: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetOrderBookRequest, _market_data_pb2.GetOrderBookResponse]  # type: ignore[assignment]
+    """Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
+
+    Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
+    until the next one. An empty book is an answer.
+    """
+    StreamOrderBook: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamOrderBookRequest, _market_data_pb2.StreamOrderBookResponse]  # type: ignore[assignment]
+    """Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
+    not known only heartbeats are sent; the snapshot follows as soon as it is known.
+
+    With a `depth`, in the request or in the snapshot, the client's book holds exactly the best `depth` prices of each
+    side after every delta: the server sends a level that enters them with its quantity, and one that leaves them with
+    quantity zero and BOOK_ACTION_DELETE. If a change does not touch them, no delta is sent. In a book of single orders
+    all orders at a price enter and leave together.
+
+    `sequence` and `first_sequence` are the venue's. `previous_sequence` of a delta is the `sequence` of the message of
+    this stream before it, snapshot or delta, whatever the venue reports, so a change that is not sent leaves no gap.
+    All three are absent if the venue does not number changes. `checksum` is left out if the request has a `depth`. A
+    gap at the venue resets the stream: the client's book is invalid until the next snapshot.
+    """
+    GetMarketDepth: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketDepthRequest, _market_data_pb2.GetMarketDepthResponse]  # type: ignore[assignment]
+    """Computes how much can be traded near the current best prices of a listing, from the book of GetOrderBook.
+
+    Fails with DATA_NOT_VALID while the book is not known, and with NO_DATA if it lacks bids or asks.
+    """
+    GetLiquidityMetrics: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetLiquidityMetricsRequest, _market_data_pb2.GetLiquidityMetricsResponse]  # type: ignore[assignment]
+    """Returns the newest liquidity metrics of a listing. Fails with FEATURE_NOT_SUPPORTED if the service does not compute
+    them for the window.
     """
     ListTrades: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListTradesRequest, _market_data_pb2.ListTradesResponse]  # type: ignore[assignment]
     """Lists past trades of a listing, oldest first."""
     StreamTrades: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamTradesRequest, _market_data_pb2.StreamTradesResponse]  # type: ignore[assignment]
-    """Streams trades of listings."""
+    """Streams the trades of listings as they are made. Without state. The key is the listing and `trade_id`; a trade
+    without an id has no key.
+
+    A trade on a chain is sent again when its finality changes; FINALITY_REORGED takes the trade back.
+    """
     ListCandles: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListCandlesRequest, _market_data_pb2.ListCandlesResponse]  # type: ignore[assignment]
-    """Lists past candles of a listing, oldest first."""
+    """Lists candles of a listing, ordered by `open_time`, oldest first. The candle that is still open is part of the
+    list. An interval without trades has a candle only if the venue makes one.
+
+    Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for the listing.
+    """
     StreamCandles: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamCandlesRequest, _market_data_pb2.StreamCandlesResponse]  # type: ignore[assignment]
-    """Streams candles of listings: every change of the open candle, then the closed candle."""
+    """Streams candles of listings: the open candle of each, then every change. When an interval ends, its candle is sent
+    with `closed` set to true before the next one. The key is the listing and `open_time`; a later message replaces the
+    candle with the same key, a closed one too, if the venue corrects it.
+
+    Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
+    """
     GetVWAP: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetVWAPRequest, _market_data_pb2.GetVWAPResponse]  # type: ignore[assignment]
-    """Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it."""
-    GetMarketDepth: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetMarketDepthRequest, _market_data_pb2.GetMarketDepthResponse]  # type: ignore[assignment]
-    """Computes how much can be traded near the current best prices of a listing."""
-    GetLiquidityMetrics: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetLiquidityMetricsRequest, _market_data_pb2.GetLiquidityMetricsResponse]  # type: ignore[assignment]
-    """Returns the newest liquidity metrics of a listing."""
+    """Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
+    in it, or if the service does not keep the trades of the whole interval.
+    """
     GetTicker: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetTickerRequest, _market_data_pb2.GetTickerResponse]  # type: ignore[assignment]
     """Returns the newest ticker of a listing."""
     StreamTickers: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamTickersRequest, _market_data_pb2.StreamTickersResponse]  # type: ignore[assignment]
-    """Streams tickers of listings."""
+    """Streams the newest tickers of listings."""
+    GetInstrumentStatus: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetInstrumentStatusRequest, _market_data_pb2.GetInstrumentStatusResponse]  # type: ignore[assignment]
+    """Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
+    an answer before its time.
+    """
+    StreamInstrumentStatuses: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamInstrumentStatusesRequest, _market_data_pb2.StreamInstrumentStatusesResponse]  # type: ignore[assignment]
+    """Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time."""
+    GetFundingRate: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetFundingRateRequest, _market_data_pb2.GetFundingRateResponse]  # type: ignore[assignment]
+    """Returns the newest funding rate of a perpetual: the estimate of the next payment, if the venue gives one."""
     ListFundingRates: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListFundingRatesRequest, _market_data_pb2.ListFundingRatesResponse]  # type: ignore[assignment]
-    """Lists past funding rates of a perpetual, oldest first."""
+    """Lists the funding rates of past payments of a perpetual, one per payment, ordered by `funding_time`, oldest first.
+    A rate without `funding_time` counts by its time.
+    """
+    StreamFundingRates: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamFundingRatesRequest, _market_data_pb2.StreamFundingRatesResponse]  # type: ignore[assignment]
+    """Streams the newest funding rates of perpetuals, estimates as well as the rate of each payment (`settled`). The key
+    is the listing and `funding_time`.
+    """
+    GetOpenInterest: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetOpenInterestRequest, _market_data_pb2.GetOpenInterestResponse]  # type: ignore[assignment]
+    """Returns the newest open interest of a derivative."""
     ListOpenInterest: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListOpenInterestRequest, _market_data_pb2.ListOpenInterestResponse]  # type: ignore[assignment]
     """Lists past open interest of a derivative, oldest first."""
-    ListOptionChain: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListOptionChainRequest, _market_data_pb2.ListOptionChainResponse]  # type: ignore[assignment]
-    """Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type."""
+    StreamOpenInterest: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamOpenInterestRequest, _market_data_pb2.StreamOpenInterestResponse]  # type: ignore[assignment]
+    """Streams the newest open interest of derivatives."""
+    ListLiquidations: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListLiquidationsRequest, _market_data_pb2.ListLiquidationsResponse]  # type: ignore[assignment]
+    """Lists past liquidations on a listing, as the venue published them, oldest first."""
     StreamLiquidations: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamLiquidationsRequest, _market_data_pb2.StreamLiquidationsResponse]  # type: ignore[assignment]
-    """Streams liquidations on listings, as the venues publish them."""
-    StreamVenueSymbolStatus: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamVenueSymbolStatusRequest, _market_data_pb2.StreamVenueSymbolStatusResponse]  # type: ignore[assignment]
-    """Streams the operations that venues allow on listings: first the current status of each listing, then every change."""
+    """Streams liquidations on listings, as the venues publish them. Without state. The key is the listing and
+    `liquidation_id`; a liquidation without an id has no key.
+    """
+    GetOptionGreeks: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetOptionGreeksRequest, _market_data_pb2.GetOptionGreeksResponse]  # type: ignore[assignment]
+    """Returns the newest greeks of an option."""
+    StreamOptionGreeks: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamOptionGreeksRequest, _market_data_pb2.StreamOptionGreeksResponse]  # type: ignore[assignment]
+    """Streams the newest greeks of options."""
+    ListOptionChain: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListOptionChainRequest, _market_data_pb2.ListOptionChainResponse]  # type: ignore[assignment]
+    """Lists the options on an underlying at a venue with their newest market data, ordered by expiry, then strike, calls
+    before puts, then by listing id. Contains what is listed now.
+    """
+    GetBorrowRate: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetBorrowRateRequest, _market_data_pb2.GetBorrowRateResponse]  # type: ignore[assignment]
+    """Returns the newest cost and terms of borrowing an asset at a venue or lending market."""
+    ListBorrowRates: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListBorrowRatesRequest, _market_data_pb2.ListBorrowRatesResponse]  # type: ignore[assignment]
+    """Lists the past cost and terms of borrowing an asset at a venue or lending market, oldest first."""
+    GetPool: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetPoolRequest, _market_data_pb2.GetPoolResponse]  # type: ignore[assignment]
+    """Returns the newest state of a liquidity pool."""
+    StreamPools: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamPoolsRequest, _market_data_pb2.StreamPoolsResponse]  # type: ignore[assignment]
+    """Streams the newest states of liquidity pools, at most one per pool and block. After a reorganization the state of
+    the new block follows, whose number can be lower.
+    """
+    ListSwaps: _aio.UnaryUnaryMultiCallable[_market_data_pb2.ListSwapsRequest, _market_data_pb2.ListSwapsResponse]  # type: ignore[assignment]
+    """Lists past swaps in a liquidity pool, in the order of the chain, oldest first. A swap that a reorganization took
+    back is left out.
+    """
+    StreamSwaps: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamSwapsRequest, _market_data_pb2.StreamSwapsResponse]  # type: ignore[assignment]
+    """Streams swaps in liquidity pools, in the order of the chain. Without state. The key is the listing, the transaction
+    and its `log_index`.
+
+    A swap is sent again when its finality changes; FINALITY_REORGED takes the swap back.
+    """
 
 class MarketDataServicer:
-    """Owns market data: prices, books, trades, candles and values computed from them. Called by everything that trades or
-    values assets.
+    """Owns market data: prices, books, trades, candles, tickers, the data of derivatives, loans and pools, and values
+    computed from them. Called by everything that trades or values assets.
 
-    A request for data that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest. If a venue does not respond, the request fails with
-    UNAVAILABLE and a google.rpc.RetryInfo.
+    Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
+    requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
+
+    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    GetOrderBook.
+
+    List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
+    names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
+    and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
+    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    alone and the same other fields.
+
+    Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
+    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
+    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+
+    Methods fail with the first of these that applies; their comments add what is special to them:
+    - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
+    - INVALID_ARGUMENT, INVALID_PAGE_TOKEN or INVALID_RESUME_TOKEN: see "Lists" and "Streams" in SPEC;
+    - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
+    - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
+      kind, such as funding of a spot market; `feature` is the method;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
+    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+
+    Errors that every method has are in "Errors" in SPEC.
     """
 
     def GetPrice(
@@ -145,30 +399,76 @@ class MarketDataServicer:
         request: _market_data_pb2.GetPriceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_price_pb2.Price, _abc.Awaitable[_price_pb2.Price]]:
-        """Returns the newest price of an asset. Fails with NOT_FOUND if there is none."""
+        """Returns the newest price of an asset. The answer's `asset_id` is the request's.
+
+        Fails with NO_DATA if no price of the asset in the quote asset is known or can be derived.
+        """
 
     def StreamPrices(
         self,
         request: _market_data_pb2.StreamPricesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamPricesResponse], _abc.AsyncIterator[_market_data_pb2.StreamPricesResponse]]:
-        """Streams prices of assets: first the newest price of each asset, then every change."""
+        """Streams the newest prices of assets. The key is `asset_id`, which is the request's."""
+
+    def GetAssetMetrics(
+        self,
+        request: _market_data_pb2.GetAssetMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.GetAssetMetricsResponse, _abc.Awaitable[_market_data_pb2.GetAssetMetricsResponse]]:
+        """Returns the newest metrics of an asset from one information provider, such as market capitalization and supply.
+
+        Fails with NO_DATA if the provider has none for the asset, and with FEATURE_NOT_SUPPORTED, without `venue_id`, if
+        the service does not read the provider.
+        """
 
     def GetOrderBook(
         self,
         request: _market_data_pb2.GetOrderBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.GetOrderBookResponse, _abc.Awaitable[_market_data_pb2.GetOrderBookResponse]]:
-        """Returns the order book of a listing."""
+        """Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
+
+        Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
+        until the next one. An empty book is an answer.
+        """
 
     def StreamOrderBook(
         self,
         request: _market_data_pb2.StreamOrderBookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamOrderBookResponse], _abc.AsyncIterator[_market_data_pb2.StreamOrderBookResponse]]:
-        """Streams the order book of a listing: first a snapshot, then the deltas in order, with heartbeats in between.
+        """Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
+        not known only heartbeats are sent; the snapshot follows as soon as it is known.
 
-        A reset is followed by another snapshot. A resumed stream starts with the delta after the token, or with a reset.
+        With a `depth`, in the request or in the snapshot, the client's book holds exactly the best `depth` prices of each
+        side after every delta: the server sends a level that enters them with its quantity, and one that leaves them with
+        quantity zero and BOOK_ACTION_DELETE. If a change does not touch them, no delta is sent. In a book of single orders
+        all orders at a price enter and leave together.
+
+        `sequence` and `first_sequence` are the venue's. `previous_sequence` of a delta is the `sequence` of the message of
+        this stream before it, snapshot or delta, whatever the venue reports, so a change that is not sent leaves no gap.
+        All three are absent if the venue does not number changes. `checksum` is left out if the request has a `depth`. A
+        gap at the venue resets the stream: the client's book is invalid until the next snapshot.
+        """
+
+    def GetMarketDepth(
+        self,
+        request: _market_data_pb2.GetMarketDepthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.GetMarketDepthResponse, _abc.Awaitable[_market_data_pb2.GetMarketDepthResponse]]:
+        """Computes how much can be traded near the current best prices of a listing, from the book of GetOrderBook.
+
+        Fails with DATA_NOT_VALID while the book is not known, and with NO_DATA if it lacks bids or asks.
+        """
+
+    def GetLiquidityMetrics(
+        self,
+        request: _market_data_pb2.GetLiquidityMetricsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.GetLiquidityMetricsResponse, _abc.Awaitable[_market_data_pb2.GetLiquidityMetricsResponse]]:
+        """Returns the newest liquidity metrics of a listing. Fails with FEATURE_NOT_SUPPORTED if the service does not compute
+        them for the window.
         """
 
     def ListTrades(
@@ -183,42 +483,43 @@ class MarketDataServicer:
         request: _market_data_pb2.StreamTradesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamTradesResponse], _abc.AsyncIterator[_market_data_pb2.StreamTradesResponse]]:
-        """Streams trades of listings."""
+        """Streams the trades of listings as they are made. Without state. The key is the listing and `trade_id`; a trade
+        without an id has no key.
+
+        A trade on a chain is sent again when its finality changes; FINALITY_REORGED takes the trade back.
+        """
 
     def ListCandles(
         self,
         request: _market_data_pb2.ListCandlesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.ListCandlesResponse, _abc.Awaitable[_market_data_pb2.ListCandlesResponse]]:
-        """Lists past candles of a listing, oldest first."""
+        """Lists candles of a listing, ordered by `open_time`, oldest first. The candle that is still open is part of the
+        list. An interval without trades has a candle only if the venue makes one.
+
+        Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for the listing.
+        """
 
     def StreamCandles(
         self,
         request: _market_data_pb2.StreamCandlesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamCandlesResponse], _abc.AsyncIterator[_market_data_pb2.StreamCandlesResponse]]:
-        """Streams candles of listings: every change of the open candle, then the closed candle."""
+        """Streams candles of listings: the open candle of each, then every change. When an interval ends, its candle is sent
+        with `closed` set to true before the next one. The key is the listing and `open_time`; a later message replaces the
+        candle with the same key, a closed one too, if the venue corrects it.
+
+        Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
+        """
 
     def GetVWAP(
         self,
         request: _market_data_pb2.GetVWAPRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.GetVWAPResponse, _abc.Awaitable[_market_data_pb2.GetVWAPResponse]]:
-        """Computes the volume-weighted average price over an interval. Fails with NOT_FOUND if nothing was traded in it."""
-
-    def GetMarketDepth(
-        self,
-        request: _market_data_pb2.GetMarketDepthRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_market_data_pb2.GetMarketDepthResponse, _abc.Awaitable[_market_data_pb2.GetMarketDepthResponse]]:
-        """Computes how much can be traded near the current best prices of a listing."""
-
-    def GetLiquidityMetrics(
-        self,
-        request: _market_data_pb2.GetLiquidityMetricsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_market_data_pb2.GetLiquidityMetricsResponse, _abc.Awaitable[_market_data_pb2.GetLiquidityMetricsResponse]]:
-        """Returns the newest liquidity metrics of a listing."""
+        """Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
+        in it, or if the service does not keep the trades of the whole interval.
+        """
 
     def GetTicker(
         self,
@@ -232,14 +533,55 @@ class MarketDataServicer:
         request: _market_data_pb2.StreamTickersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamTickersResponse], _abc.AsyncIterator[_market_data_pb2.StreamTickersResponse]]:
-        """Streams tickers of listings."""
+        """Streams the newest tickers of listings."""
+
+    def GetInstrumentStatus(
+        self,
+        request: _market_data_pb2.GetInstrumentStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.GetInstrumentStatusResponse, _abc.Awaitable[_market_data_pb2.GetInstrumentStatusResponse]]:
+        """Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
+        an answer before its time.
+        """
+
+    def StreamInstrumentStatuses(
+        self,
+        request: _market_data_pb2.StreamInstrumentStatusesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamInstrumentStatusesResponse], _abc.AsyncIterator[_market_data_pb2.StreamInstrumentStatusesResponse]]:
+        """Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time."""
+
+    def GetFundingRate(
+        self,
+        request: _market_data_pb2.GetFundingRateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.GetFundingRateResponse, _abc.Awaitable[_market_data_pb2.GetFundingRateResponse]]:
+        """Returns the newest funding rate of a perpetual: the estimate of the next payment, if the venue gives one."""
 
     def ListFundingRates(
         self,
         request: _market_data_pb2.ListFundingRatesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.ListFundingRatesResponse, _abc.Awaitable[_market_data_pb2.ListFundingRatesResponse]]:
-        """Lists past funding rates of a perpetual, oldest first."""
+        """Lists the funding rates of past payments of a perpetual, one per payment, ordered by `funding_time`, oldest first.
+        A rate without `funding_time` counts by its time.
+        """
+
+    def StreamFundingRates(
+        self,
+        request: _market_data_pb2.StreamFundingRatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamFundingRatesResponse], _abc.AsyncIterator[_market_data_pb2.StreamFundingRatesResponse]]:
+        """Streams the newest funding rates of perpetuals, estimates as well as the rate of each payment (`settled`). The key
+        is the listing and `funding_time`.
+        """
+
+    def GetOpenInterest(
+        self,
+        request: _market_data_pb2.GetOpenInterestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.GetOpenInterestResponse, _abc.Awaitable[_market_data_pb2.GetOpenInterestResponse]]:
+        """Returns the newest open interest of a derivative."""
 
     def ListOpenInterest(
         self,
@@ -248,25 +590,100 @@ class MarketDataServicer:
     ) -> _typing.Union[_market_data_pb2.ListOpenInterestResponse, _abc.Awaitable[_market_data_pb2.ListOpenInterestResponse]]:
         """Lists past open interest of a derivative, oldest first."""
 
-    def ListOptionChain(
+    def StreamOpenInterest(
         self,
-        request: _market_data_pb2.ListOptionChainRequest,
+        request: _market_data_pb2.StreamOpenInterestRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_market_data_pb2.ListOptionChainResponse, _abc.Awaitable[_market_data_pb2.ListOptionChainResponse]]:
-        """Lists the options on an underlying with their tickers and greeks, ordered by expiry, strike and type."""
+    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamOpenInterestResponse], _abc.AsyncIterator[_market_data_pb2.StreamOpenInterestResponse]]:
+        """Streams the newest open interest of derivatives."""
+
+    def ListLiquidations(
+        self,
+        request: _market_data_pb2.ListLiquidationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.ListLiquidationsResponse, _abc.Awaitable[_market_data_pb2.ListLiquidationsResponse]]:
+        """Lists past liquidations on a listing, as the venue published them, oldest first."""
 
     def StreamLiquidations(
         self,
         request: _market_data_pb2.StreamLiquidationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamLiquidationsResponse], _abc.AsyncIterator[_market_data_pb2.StreamLiquidationsResponse]]:
-        """Streams liquidations on listings, as the venues publish them."""
+        """Streams liquidations on listings, as the venues publish them. Without state. The key is the listing and
+        `liquidation_id`; a liquidation without an id has no key.
+        """
 
-    def StreamVenueSymbolStatus(
+    def GetOptionGreeks(
         self,
-        request: _market_data_pb2.StreamVenueSymbolStatusRequest,
+        request: _market_data_pb2.GetOptionGreeksRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamVenueSymbolStatusResponse], _abc.AsyncIterator[_market_data_pb2.StreamVenueSymbolStatusResponse]]:
-        """Streams the operations that venues allow on listings: first the current status of each listing, then every change."""
+    ) -> _typing.Union[_market_data_pb2.GetOptionGreeksResponse, _abc.Awaitable[_market_data_pb2.GetOptionGreeksResponse]]:
+        """Returns the newest greeks of an option."""
+
+    def StreamOptionGreeks(
+        self,
+        request: _market_data_pb2.StreamOptionGreeksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamOptionGreeksResponse], _abc.AsyncIterator[_market_data_pb2.StreamOptionGreeksResponse]]:
+        """Streams the newest greeks of options."""
+
+    def ListOptionChain(
+        self,
+        request: _market_data_pb2.ListOptionChainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.ListOptionChainResponse, _abc.Awaitable[_market_data_pb2.ListOptionChainResponse]]:
+        """Lists the options on an underlying at a venue with their newest market data, ordered by expiry, then strike, calls
+        before puts, then by listing id. Contains what is listed now.
+        """
+
+    def GetBorrowRate(
+        self,
+        request: _market_data_pb2.GetBorrowRateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.GetBorrowRateResponse, _abc.Awaitable[_market_data_pb2.GetBorrowRateResponse]]:
+        """Returns the newest cost and terms of borrowing an asset at a venue or lending market."""
+
+    def ListBorrowRates(
+        self,
+        request: _market_data_pb2.ListBorrowRatesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.ListBorrowRatesResponse, _abc.Awaitable[_market_data_pb2.ListBorrowRatesResponse]]:
+        """Lists the past cost and terms of borrowing an asset at a venue or lending market, oldest first."""
+
+    def GetPool(
+        self,
+        request: _market_data_pb2.GetPoolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.GetPoolResponse, _abc.Awaitable[_market_data_pb2.GetPoolResponse]]:
+        """Returns the newest state of a liquidity pool."""
+
+    def StreamPools(
+        self,
+        request: _market_data_pb2.StreamPoolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamPoolsResponse], _abc.AsyncIterator[_market_data_pb2.StreamPoolsResponse]]:
+        """Streams the newest states of liquidity pools, at most one per pool and block. After a reorganization the state of
+        the new block follows, whose number can be lower.
+        """
+
+    def ListSwaps(
+        self,
+        request: _market_data_pb2.ListSwapsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_market_data_pb2.ListSwapsResponse, _abc.Awaitable[_market_data_pb2.ListSwapsResponse]]:
+        """Lists past swaps in a liquidity pool, in the order of the chain, oldest first. A swap that a reorganization took
+        back is left out.
+        """
+
+    def StreamSwaps(
+        self,
+        request: _market_data_pb2.StreamSwapsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_market_data_pb2.StreamSwapsResponse], _abc.AsyncIterator[_market_data_pb2.StreamSwapsResponse]]:
+        """Streams swaps in liquidity pools, in the order of the chain. Without state. The key is the listing, the transaction
+        and its `log_index`.
+
+        A swap is sent again when its finality changes; FINALITY_REORGED takes the swap back.
+        """
 
 def add_MarketDataServicer_to_server(servicer: MarketDataServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -9,6 +9,7 @@ from cqc.portfolio.v1 import position_pb2 as _position_pb2
 from cqc.portfolio.v1 import transaction_pb2 as _transaction_pb2
 from cqc.services.v1 import stream_pb2 as _stream_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -31,16 +32,22 @@ class GetPortfolioRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
     """Portfolio to get."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time whose records to answer. Absent means now."""
+
     def __init__(
         self,
         *,
         portfolio_id: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["portfolio_id", b"portfolio_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "portfolio_id", b"portfolio_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -55,7 +62,7 @@ class GetPortfolioResponse(_message.Message):
     PORTFOLIO_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """The portfolio in its current state."""
+        """The portfolio as of the requested time."""
 
     def __init__(
         self,
@@ -79,22 +86,28 @@ class ListPortfoliosRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PARENT_PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     parent_portfolio_id: _builtins.str
-    """Only portfolios that are part of this one. Absent means all."""
+    """Only portfolios that are directly part of this one. Absent means all."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time whose records to answer. Absent means now."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         parent_portfolio_id: _builtins.str | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_parent_portfolio_id", b"_parent_portfolio_id", "parent_portfolio_id", b"parent_portfolio_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_parent_portfolio_id", b"_parent_portfolio_id", "as_of", b"as_of", "parent_portfolio_id", b"parent_portfolio_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parent_portfolio_id", b"_parent_portfolio_id", "page_size", b"page_size", "page_token", b"page_token", "parent_portfolio_id", b"parent_portfolio_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_parent_portfolio_id", b"_parent_portfolio_id", "as_of", b"as_of", "page_size", b"page_size", "page_token", b"page_token", "parent_portfolio_id", b"parent_portfolio_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__parent_portfolio_id: _TypeAlias = _typing.Literal["parent_portfolio_id"]  # noqa: Y015
     _WhichOneofArgType__parent_portfolio_id: _TypeAlias = _typing.Literal["_parent_portfolio_id", b"_parent_portfolio_id"]  # noqa: Y015
@@ -110,8 +123,11 @@ class ListPortfoliosResponse(_message.Message):
 
     PORTFOLIOS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`."""
     @_builtins.property
     def portfolios(self) -> _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Portfolio]:
         """Portfolios of this page."""
@@ -121,10 +137,11 @@ class ListPortfoliosResponse(_message.Message):
         *,
         portfolios: _abc.Iterable[_portfolio_pb2.Portfolio] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "portfolios", b"portfolios"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "portfolios", b"portfolios", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -139,12 +156,10 @@ class CreatePortfolioRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     PORTFOLIO_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
+    """Id of the request, a UUID; see "Retries" in SPEC."""
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """Portfolio to add. The service sets its revision and times."""
+        """Portfolio to add. Its revision and times are not set."""
 
     def __init__(
         self,
@@ -194,18 +209,16 @@ class UpdatePortfolioRequest(_message.Message):
     PORTFOLIO_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
+    """Id of the request, a UUID; see "Retries" in SPEC."""
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """The complete portfolio as it was read, with the new values filled in. A partial record fails validation. The id
-        selects the portfolio to change, and the revision is the one that the caller read.
+        """The complete portfolio as it was read, with the new values filled in. Its id selects the portfolio to change, and
+        its revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent."""
+        """Fields to change, such as `name`; see "Update" at AssetRegistry."""
 
     def __init__(
         self,
@@ -252,17 +265,27 @@ class GetPositionRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     POSITION_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Account that holds the position."""
     position_id: _builtins.str
     """Position to get."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time whose records to answer. Absent means now."""
+
     def __init__(
         self,
         *,
+        account_id: _builtins.str = ...,
         position_id: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["position_id", b"position_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "as_of", b"as_of", "position_id", b"position_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -277,7 +300,7 @@ class GetPositionResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def position(self) -> _position_pb2.Position:
-        """The position in its current state."""
+        """The position as of the requested time."""
 
     def __init__(
         self,
@@ -304,16 +327,16 @@ class ListPositionsRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     portfolio_id: _builtins.str
     """Portfolio whose positions to list."""
     account_id: _builtins.str
     """Only positions of this account. Absent means all."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Point in time that the response reflects. Absent means now."""
+        """Time whose records to answer. Absent means now."""
 
     def __init__(
         self,
@@ -342,8 +365,11 @@ class ListPositionsResponse(_message.Message):
 
     POSITIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`."""
     @_builtins.property
     def positions(self) -> _containers.RepeatedCompositeFieldContainer[_position_pb2.Position]:
         """Positions of this page."""
@@ -353,10 +379,11 @@ class ListPositionsResponse(_message.Message):
         *,
         positions: _abc.Iterable[_position_pb2.Position] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "positions", b"positions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "positions", b"positions", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -364,27 +391,39 @@ Global___ListPositionsResponse: _TypeAlias = ListPositionsResponse  # noqa: Y015
 
 @_typing.final
 class StreamPositionsRequest(_message.Message):
-    """Selects the portfolio whose positions to follow."""
+    """Selects the positions to follow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
     """Portfolio whose positions to follow."""
+    account_id: _builtins.str
+    """Only positions of this account. Absent means all."""
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts with all open positions."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
     def __init__(
         self,
         *,
         portfolio_id: _builtins.str = ...,
+        account_id: _builtins.str | None = ...,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "account_id", b"account_id", "heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["portfolio_id", b"portfolio_id", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "account_id", b"account_id", "heartbeat_interval", b"heartbeat_interval", "portfolio_id", b"portfolio_id", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
+    _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
 
 Global___StreamPositionsRequest: _TypeAlias = StreamPositionsRequest  # noqa: Y015
 
@@ -395,14 +434,19 @@ class StreamPositionsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     POSITION_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def position(self) -> _position_pb2.Position:
-        """A position. Replaces the position with the same id."""
+        """A position. Replaces the position with the same id; quantity 0 removes it."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """All open positions have been sent."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -416,15 +460,16 @@ class StreamPositionsResponse(_message.Message):
         self,
         *,
         position: _position_pb2.Position | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "position", b"position", "reset", b"reset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "position", b"position", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "position", b"position", "reset", b"reset", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "position", b"position", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["position", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["position", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -442,15 +487,19 @@ class GetPnLRequest(_message.Message):
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
+    VALUATION_SOURCE_FIELD_NUMBER: _builtins.int
     REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
     """Portfolio to compute profit and loss for."""
     account_id: _builtins.str
     """Only profit and loss of this account. Absent means all accounts of the portfolio."""
     venue_symbol_id: _builtins.str
-    """Only profit and loss on this listing. Absent means all listings."""
+    """Only profit and loss on this listing of derivatives. Absent means everything held."""
     method: _transaction_pb2.CostBasisMethod.ValueType
-    """Which lots a sale consumes. Unspecified means FIFO."""
+    """Which lots a disposal uses up. Unspecified means FIFO."""
+    valuation_source: _transaction_pb2.ValuationSource.ValueType
+    """Price that values what is held. Unspecified means MARK."""
     reporting_asset_id: _builtins.str
     """Asset in which to state profit and loss. Absent means the portfolio's reporting asset."""
     @_builtins.property
@@ -461,6 +510,10 @@ class GetPnLRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """End of the interval, exclusive. Absent means now."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time of recording up to which entries count, inclusive: what the books said then. Absent means now."""
+
     def __init__(
         self,
         *,
@@ -470,11 +523,13 @@ class GetPnLRequest(_message.Message):
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
         method: _transaction_pb2.CostBasisMethod.ValueType = ...,
+        valuation_source: _transaction_pb2.ValuationSource.ValueType = ...,
         reporting_asset_id: _builtins.str | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_reporting_asset_id", b"_reporting_asset_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "end_time", b"end_time", "reporting_asset_id", b"reporting_asset_id", "start_time", b"start_time", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_reporting_asset_id", b"_reporting_asset_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "as_of", b"as_of", "end_time", b"end_time", "reporting_asset_id", b"reporting_asset_id", "start_time", b"start_time", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_reporting_asset_id", b"_reporting_asset_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "end_time", b"end_time", "method", b"method", "portfolio_id", b"portfolio_id", "reporting_asset_id", b"reporting_asset_id", "start_time", b"start_time", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_reporting_asset_id", b"_reporting_asset_id", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "as_of", b"as_of", "end_time", b"end_time", "method", b"method", "portfolio_id", b"portfolio_id", "reporting_asset_id", b"reporting_asset_id", "start_time", b"start_time", "valuation_source", b"valuation_source", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
     _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
@@ -527,21 +582,26 @@ class ListTransactionsRequest(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     portfolio_id: _builtins.str
     """Portfolio whose books to read."""
     account_id: _builtins.str
-    """Only entries of this account. Absent means all."""
+    """Only entries of this account, or with a leg in it. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only entries at or after this time. Absent means from the first entry."""
+        """Only entries whose `timestamp` is at or after this time. Absent means from the first entry."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only entries before this time. Absent means up to now."""
+        """Only entries whose `timestamp` is before this time. Absent means no end."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time of recording up to which entries are listed, inclusive. Absent means now."""
 
     def __init__(
         self,
@@ -552,10 +612,11 @@ class ListTransactionsRequest(_message.Message):
         account_id: _builtins.str | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "account_id", b"account_id", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "account_id", b"account_id", "as_of", b"as_of", "end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "account_id", b"account_id", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "portfolio_id", b"portfolio_id", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "account_id", b"account_id", "as_of", b"as_of", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "portfolio_id", b"portfolio_id", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
     _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
@@ -571,8 +632,11 @@ class ListTransactionsResponse(_message.Message):
 
     TRANSACTIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`."""
     @_builtins.property
     def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
         """Entries of this page, oldest first."""
@@ -582,10 +646,11 @@ class ListTransactionsResponse(_message.Message):
         *,
         transactions: _abc.Iterable[_transaction_pb2.Transaction] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "transactions", b"transactions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "resume_token", b"resume_token", "transactions", b"transactions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -600,12 +665,10 @@ class RecordTransactionRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     TRANSACTION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
+    """Id of the request, a UUID; see "Retries" in SPEC."""
     @_builtins.property
     def transaction(self) -> _transaction_pb2.Transaction:
-        """Entry to add. The service sets its recording time."""
+        """Entry to add. Its `transaction_id` and `recorded_at` are not set."""
 
     def __init__(
         self,
@@ -630,7 +693,7 @@ class RecordTransactionResponse(_message.Message):
     TRANSACTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def transaction(self) -> _transaction_pb2.Transaction:
-        """The entry with its recording time."""
+        """The entry with its id and recording time."""
 
     def __init__(
         self,
@@ -654,19 +717,25 @@ class ListLotsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     portfolio_id: _builtins.str
     """Portfolio whose lots to list."""
+    account_id: _builtins.str
+    """Only lots of this account. Absent means all."""
     asset_id: _builtins.str
     """Only lots of this asset. Absent means all."""
+    method: _transaction_pb2.CostBasisMethod.ValueType
+    """Which lots the disposals used up. Unspecified means FIFO."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Point in time that the response reflects. Absent means now."""
+        """Time whose records to answer. Absent means now."""
 
     def __init__(
         self,
@@ -674,15 +743,22 @@ class ListLotsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         portfolio_id: _builtins.str = ...,
+        account_id: _builtins.str | None = ...,
         asset_id: _builtins.str | None = ...,
+        method: _transaction_pb2.CostBasisMethod.ValueType = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "as_of", b"as_of", "asset_id", b"asset_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_asset_id", b"_asset_id", "account_id", b"account_id", "as_of", b"as_of", "asset_id", b"asset_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "as_of", b"as_of", "asset_id", b"asset_id", "page_size", b"page_size", "page_token", b"page_token", "portfolio_id", b"portfolio_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_asset_id", b"_asset_id", "account_id", b"account_id", "as_of", b"as_of", "asset_id", b"asset_id", "method", b"method", "page_size", b"page_size", "page_token", b"page_token", "portfolio_id", b"portfolio_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
+    _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
     _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
     _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
 
 Global___ListLotsRequest: _TypeAlias = ListLotsRequest  # noqa: Y015
@@ -696,7 +772,7 @@ class ListLotsResponse(_message.Message):
     LOTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
     @_builtins.property
     def lots(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Lot]:
         """Lots of this page, oldest first."""
@@ -722,16 +798,22 @@ class GetAllocationsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
     """Portfolio whose target allocations to return."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time whose records to answer. Absent means now."""
+
     def __init__(
         self,
         *,
         portfolio_id: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["portfolio_id", b"portfolio_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "portfolio_id", b"portfolio_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -749,7 +831,7 @@ class GetAllocationsResponse(_message.Message):
     """Revision of the portfolio that contains the allocations."""
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Allocation]:
-        """Target allocations of the portfolio."""
+        """Target allocations of the portfolio, in the order in which they were set."""
 
     def __init__(
         self,
@@ -771,33 +853,27 @@ class SetAllocationsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
     ALLOCATIONS_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
     portfolio_id: _builtins.str
     """Portfolio to change."""
     revision: _builtins.int
     """Revision of the portfolio that the caller read."""
     @_builtins.property
     def allocations(self) -> _containers.RepeatedCompositeFieldContainer[_portfolio_pb2.Allocation]:
-        """All target allocations of the portfolio. Allocations that are not listed are removed."""
+        """All target allocations of the portfolio, no target twice. Allocations that are not listed are removed."""
 
     def __init__(
         self,
         *,
-        request_id: _builtins.str = ...,
         portfolio_id: _builtins.str = ...,
         allocations: _abc.Iterable[_portfolio_pb2.Allocation] | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations", "portfolio_id", b"portfolio_id", "request_id", b"request_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allocations", b"allocations", "portfolio_id", b"portfolio_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,8 +29,10 @@ class PortfolioStub(object):
     """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
     that decides or reports.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
+    whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
+    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
+    future, fails with AS_OF_NOT_KEPT.
     """
 
     def __init__(self, channel):
@@ -110,8 +112,10 @@ class PortfolioServicer(object):
     """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
     that decides or reports.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
+    whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
+    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
+    future, fails with AS_OF_NOT_KEPT.
     """
 
     def GetPortfolio(self, request, context):
@@ -129,63 +133,82 @@ class PortfolioServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CreatePortfolio(self, request, context):
-        """Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken.
+        """Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
+        does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
+        target twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePortfolio(self, request, context):
-        """Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one.
+        """Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
+        INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPosition(self, request, context):
-        """Returns a position.
+        """Returns a position, whether open or closed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPositions(self, request, context):
-        """Lists open positions, in the order of their listings.
+        """Lists open positions, ordered by account, then by position id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamPositions(self, request, context):
-        """Streams the positions of a portfolio: first all open positions, then every change.
+        """Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
+        closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPnL(self, request, context):
-        """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing.
+        """Computes profit and loss over an interval.
+
+        Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
+        venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
+        UNIT_NOT_RECONCILABLE if a listing's terms do not allow to value a trade on it, and with INVALID_FIELD for
+        `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTransactions(self, request, context):
-        """Lists the entries of a portfolio's books, oldest first.
+        """Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
+        Reversed and reversing entries are listed too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordTransaction(self, request, context):
-        """Adds an entry to a portfolio's books. Entries never change: correct an entry with another one.
+        """Adds an entry to a portfolio's books.
+
+        Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
+        portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
+        reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
+        REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
+        ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
+        LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
+        are not refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLots(self, request, context):
-        """Lists the lots that remain of what was acquired, oldest first.
+        """Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
+        LOTS_INSUFFICIENT as GetPnL does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,7 +222,9 @@ class PortfolioServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def SetAllocations(self, request, context):
-        """Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one.
+        """Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
+        one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
+        with INVALID_FIELD if a target occurs twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -285,8 +310,10 @@ class Portfolio(object):
     """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
     that decides or reports.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
+    whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
+    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
+    future, fails with AS_OF_NOT_KEPT.
     """
 
     @staticmethod

@@ -30,8 +30,10 @@ class PortfolioStub:
     """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
     that decides or reports.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
+    whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
+    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
+    future, fails with AS_OF_NOT_KEPT.
     """
 
     @_typing.overload
@@ -43,35 +45,66 @@ class PortfolioStub:
     ListPortfolios: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListPortfoliosRequest, _portfolio_pb2.ListPortfoliosResponse]
     """Lists portfolios, in the order of their ids."""
     CreatePortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.CreatePortfolioRequest, _portfolio_pb2.CreatePortfolioResponse]
-    """Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken."""
+    """Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
+    does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
+    target twice.
+    """
     UpdatePortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.UpdatePortfolioRequest, _portfolio_pb2.UpdatePortfolioResponse]
-    """Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one."""
+    """Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
+    INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+    """
     GetPosition: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPositionRequest, _portfolio_pb2.GetPositionResponse]
-    """Returns a position."""
+    """Returns a position, whether open or closed."""
     ListPositions: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListPositionsRequest, _portfolio_pb2.ListPositionsResponse]
-    """Lists open positions, in the order of their listings."""
+    """Lists open positions, ordered by account, then by position id."""
     StreamPositions: _grpc.UnaryStreamMultiCallable[_portfolio_pb2.StreamPositionsRequest, _portfolio_pb2.StreamPositionsResponse]
-    """Streams the positions of a portfolio: first all open positions, then every change."""
+    """Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
+    closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
+    """
     GetPnL: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPnLRequest, _portfolio_pb2.GetPnLResponse]
-    """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing."""
+    """Computes profit and loss over an interval.
+
+    Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
+    venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
+    UNIT_NOT_RECONCILABLE if a listing's terms do not allow to value a trade on it, and with INVALID_FIELD for
+    `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+    """
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListTransactionsRequest, _portfolio_pb2.ListTransactionsResponse]
-    """Lists the entries of a portfolio's books, oldest first."""
+    """Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
+    Reversed and reversing entries are listed too.
+    """
     RecordTransaction: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.RecordTransactionRequest, _portfolio_pb2.RecordTransactionResponse]
-    """Adds an entry to a portfolio's books. Entries never change: correct an entry with another one."""
+    """Adds an entry to a portfolio's books.
+
+    Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
+    portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
+    reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
+    REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
+    ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
+    LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
+    are not refused.
+    """
     ListLots: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListLotsRequest, _portfolio_pb2.ListLotsResponse]
-    """Lists the lots that remain of what was acquired, oldest first."""
+    """Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
+    LOTS_INSUFFICIENT as GetPnL does.
+    """
     GetAllocations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetAllocationsRequest, _portfolio_pb2.GetAllocationsResponse]
     """Returns a portfolio's target allocations."""
     SetAllocations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.SetAllocationsRequest, _portfolio_pb2.SetAllocationsResponse]
-    """Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one."""
+    """Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
+    one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
+    with INVALID_FIELD if a target occurs twice.
+    """
 
 @_typing.type_check_only
 class PortfolioAsyncStub(PortfolioStub):
     """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
     that decides or reports.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
+    whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
+    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
+    future, fails with AS_OF_NOT_KEPT.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -80,34 +113,65 @@ class PortfolioAsyncStub(PortfolioStub):
     ListPortfolios: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListPortfoliosRequest, _portfolio_pb2.ListPortfoliosResponse]  # type: ignore[assignment]
     """Lists portfolios, in the order of their ids."""
     CreatePortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.CreatePortfolioRequest, _portfolio_pb2.CreatePortfolioResponse]  # type: ignore[assignment]
-    """Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken."""
+    """Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
+    does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
+    target twice.
+    """
     UpdatePortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.UpdatePortfolioRequest, _portfolio_pb2.UpdatePortfolioResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one."""
+    """Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
+    INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+    """
     GetPosition: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPositionRequest, _portfolio_pb2.GetPositionResponse]  # type: ignore[assignment]
-    """Returns a position."""
+    """Returns a position, whether open or closed."""
     ListPositions: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListPositionsRequest, _portfolio_pb2.ListPositionsResponse]  # type: ignore[assignment]
-    """Lists open positions, in the order of their listings."""
+    """Lists open positions, ordered by account, then by position id."""
     StreamPositions: _aio.UnaryStreamMultiCallable[_portfolio_pb2.StreamPositionsRequest, _portfolio_pb2.StreamPositionsResponse]  # type: ignore[assignment]
-    """Streams the positions of a portfolio: first all open positions, then every change."""
+    """Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
+    closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
+    """
     GetPnL: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPnLRequest, _portfolio_pb2.GetPnLResponse]  # type: ignore[assignment]
-    """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing."""
+    """Computes profit and loss over an interval.
+
+    Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
+    venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
+    UNIT_NOT_RECONCILABLE if a listing's terms do not allow to value a trade on it, and with INVALID_FIELD for
+    `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+    """
     ListTransactions: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListTransactionsRequest, _portfolio_pb2.ListTransactionsResponse]  # type: ignore[assignment]
-    """Lists the entries of a portfolio's books, oldest first."""
+    """Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
+    Reversed and reversing entries are listed too.
+    """
     RecordTransaction: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.RecordTransactionRequest, _portfolio_pb2.RecordTransactionResponse]  # type: ignore[assignment]
-    """Adds an entry to a portfolio's books. Entries never change: correct an entry with another one."""
+    """Adds an entry to a portfolio's books.
+
+    Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
+    portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
+    reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
+    REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
+    ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
+    LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
+    are not refused.
+    """
     ListLots: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListLotsRequest, _portfolio_pb2.ListLotsResponse]  # type: ignore[assignment]
-    """Lists the lots that remain of what was acquired, oldest first."""
+    """Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
+    LOTS_INSUFFICIENT as GetPnL does.
+    """
     GetAllocations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetAllocationsRequest, _portfolio_pb2.GetAllocationsResponse]  # type: ignore[assignment]
     """Returns a portfolio's target allocations."""
     SetAllocations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.SetAllocationsRequest, _portfolio_pb2.SetAllocationsResponse]  # type: ignore[assignment]
-    """Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one."""
+    """Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
+    one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
+    with INVALID_FIELD if a target occurs twice.
+    """
 
 class PortfolioServicer:
     """Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
     that decides or reports.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
+    whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
+    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
+    future, fails with AS_OF_NOT_KEPT.
     """
 
     def GetPortfolio(
@@ -129,63 +193,89 @@ class PortfolioServicer:
         request: _portfolio_pb2.CreatePortfolioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.CreatePortfolioResponse, _abc.Awaitable[_portfolio_pb2.CreatePortfolioResponse]]:
-        """Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken."""
+        """Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
+        does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
+        target twice.
+        """
 
     def UpdatePortfolio(
         self,
         request: _portfolio_pb2.UpdatePortfolioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.UpdatePortfolioResponse, _abc.Awaitable[_portfolio_pb2.UpdatePortfolioResponse]]:
-        """Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one."""
+        """Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
+        INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+        """
 
     def GetPosition(
         self,
         request: _portfolio_pb2.GetPositionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.GetPositionResponse, _abc.Awaitable[_portfolio_pb2.GetPositionResponse]]:
-        """Returns a position."""
+        """Returns a position, whether open or closed."""
 
     def ListPositions(
         self,
         request: _portfolio_pb2.ListPositionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListPositionsResponse, _abc.Awaitable[_portfolio_pb2.ListPositionsResponse]]:
-        """Lists open positions, in the order of their listings."""
+        """Lists open positions, ordered by account, then by position id."""
 
     def StreamPositions(
         self,
         request: _portfolio_pb2.StreamPositionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_portfolio_pb2.StreamPositionsResponse], _abc.AsyncIterator[_portfolio_pb2.StreamPositionsResponse]]:
-        """Streams the positions of a portfolio: first all open positions, then every change."""
+        """Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
+        closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
+        """
 
     def GetPnL(
         self,
         request: _portfolio_pb2.GetPnLRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.GetPnLResponse, _abc.Awaitable[_portfolio_pb2.GetPnLResponse]]:
-        """Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing."""
+        """Computes profit and loss over an interval.
+
+        Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
+        venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
+        UNIT_NOT_RECONCILABLE if a listing's terms do not allow to value a trade on it, and with INVALID_FIELD for
+        `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+        """
 
     def ListTransactions(
         self,
         request: _portfolio_pb2.ListTransactionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListTransactionsResponse, _abc.Awaitable[_portfolio_pb2.ListTransactionsResponse]]:
-        """Lists the entries of a portfolio's books, oldest first."""
+        """Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
+        Reversed and reversing entries are listed too.
+        """
 
     def RecordTransaction(
         self,
         request: _portfolio_pb2.RecordTransactionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.RecordTransactionResponse, _abc.Awaitable[_portfolio_pb2.RecordTransactionResponse]]:
-        """Adds an entry to a portfolio's books. Entries never change: correct an entry with another one."""
+        """Adds an entry to a portfolio's books.
+
+        Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
+        portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
+        reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
+        REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
+        ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
+        LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
+        are not refused.
+        """
 
     def ListLots(
         self,
         request: _portfolio_pb2.ListLotsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListLotsResponse, _abc.Awaitable[_portfolio_pb2.ListLotsResponse]]:
-        """Lists the lots that remain of what was acquired, oldest first."""
+        """Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
+        LOTS_INSUFFICIENT as GetPnL does.
+        """
 
     def GetAllocations(
         self,
@@ -199,6 +289,9 @@ class PortfolioServicer:
         request: _portfolio_pb2.SetAllocationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.SetAllocationsResponse, _abc.Awaitable[_portfolio_pb2.SetAllocationsResponse]]:
-        """Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one."""
+        """Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
+        one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
+        with INVALID_FIELD if a target occurs twice.
+        """
 
 def add_PortfolioServicer_to_server(servicer: PortfolioServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

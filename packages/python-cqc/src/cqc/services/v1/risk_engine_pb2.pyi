@@ -6,8 +6,11 @@ isort:skip_file
 from collections import abc as _abc
 from cqc.events.v1 import risk_events_pb2 as _risk_events_pb2
 from cqc.portfolio.v1 import position_pb2 as _position_pb2
+from cqc.portfolio.v1 import risk_limit_pb2 as _risk_limit_pb2
+from cqc.services.v1 import errors_pb2 as _errors_pb2
 from cqc.services.v1 import stream_pb2 as _stream_pb2
-from cqc.services.v1 import venue_gateway_pb2 as _venue_gateway_pb2
+from cqc.services.v1 import venue_gateway_orders_pb2 as _venue_gateway_orders_pb2
+from cqc.venues.v1 import order_pb2 as _order_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
@@ -25,86 +28,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _RiskMetric:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RiskMetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskMetric.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    RISK_METRIC_UNSPECIFIED: _RiskMetric.ValueType  # 0
-    """Not known."""
-    RISK_METRIC_GROSS_EXPOSURE: _RiskMetric.ValueType  # 1
-    """Long plus short exposure, in the limit's reporting asset."""
-    RISK_METRIC_NET_EXPOSURE: _RiskMetric.ValueType  # 2
-    """Absolute value of long minus short exposure, in the limit's reporting asset."""
-    RISK_METRIC_ORDER_NOTIONAL: _RiskMetric.ValueType  # 3
-    """Value of one order, in the limit's reporting asset."""
-    RISK_METRIC_LEVERAGE: _RiskMetric.ValueType  # 4
-    """Gross exposure divided by equity, a plain number."""
-    RISK_METRIC_DAILY_LOSS: _RiskMetric.ValueType  # 5
-    """Loss since the start of the UTC day, in the limit's reporting asset."""
-    RISK_METRIC_DRAWDOWN: _RiskMetric.ValueType  # 6
-    """Loss since the highest equity, as a fraction of the highest equity."""
-    RISK_METRIC_ORDER_RATE: _RiskMetric.ValueType  # 7
-    """Orders sent per second, a plain number."""
-    RISK_METRIC_PRICE_DEVIATION_BPS: _RiskMetric.ValueType  # 8
-    """Distance of the order's price from the middle of the book, in basis points."""
-
-class RiskMetric(_RiskMetric, metaclass=_RiskMetricEnumTypeWrapper):
-    """Quantity that a limit bounds."""
-
-RISK_METRIC_UNSPECIFIED: RiskMetric.ValueType  # 0
-"""Not known."""
-RISK_METRIC_GROSS_EXPOSURE: RiskMetric.ValueType  # 1
-"""Long plus short exposure, in the limit's reporting asset."""
-RISK_METRIC_NET_EXPOSURE: RiskMetric.ValueType  # 2
-"""Absolute value of long minus short exposure, in the limit's reporting asset."""
-RISK_METRIC_ORDER_NOTIONAL: RiskMetric.ValueType  # 3
-"""Value of one order, in the limit's reporting asset."""
-RISK_METRIC_LEVERAGE: RiskMetric.ValueType  # 4
-"""Gross exposure divided by equity, a plain number."""
-RISK_METRIC_DAILY_LOSS: RiskMetric.ValueType  # 5
-"""Loss since the start of the UTC day, in the limit's reporting asset."""
-RISK_METRIC_DRAWDOWN: RiskMetric.ValueType  # 6
-"""Loss since the highest equity, as a fraction of the highest equity."""
-RISK_METRIC_ORDER_RATE: RiskMetric.ValueType  # 7
-"""Orders sent per second, a plain number."""
-RISK_METRIC_PRICE_DEVIATION_BPS: RiskMetric.ValueType  # 8
-"""Distance of the order's price from the middle of the book, in basis points."""
-Global___RiskMetric: _TypeAlias = RiskMetric  # noqa: Y015
-
-class _RiskAction:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _RiskActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAction.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    RISK_ACTION_UNSPECIFIED: _RiskAction.ValueType  # 0
-    """Not known."""
-    RISK_ACTION_ALERT: _RiskAction.ValueType  # 1
-    """An alert is raised."""
-    RISK_ACTION_REJECT: _RiskAction.ValueType  # 2
-    """Orders that worsen the breach are rejected."""
-    RISK_ACTION_REDUCE_ONLY: _RiskAction.ValueType  # 3
-    """Only orders that reduce positions are allowed."""
-    RISK_ACTION_HALT: _RiskAction.ValueType  # 4
-    """All orders are rejected, and open orders are cancelled."""
-
-class RiskAction(_RiskAction, metaclass=_RiskActionEnumTypeWrapper):
-    """What happens when a limit is exceeded."""
-
-RISK_ACTION_UNSPECIFIED: RiskAction.ValueType  # 0
-"""Not known."""
-RISK_ACTION_ALERT: RiskAction.ValueType  # 1
-"""An alert is raised."""
-RISK_ACTION_REJECT: RiskAction.ValueType  # 2
-"""Orders that worsen the breach are rejected."""
-RISK_ACTION_REDUCE_ONLY: RiskAction.ValueType  # 3
-"""Only orders that reduce positions are allowed."""
-RISK_ACTION_HALT: RiskAction.ValueType  # 4
-"""All orders are rejected, and open orders are cancelled."""
-Global___RiskAction: _TypeAlias = RiskAction  # noqa: Y015
 
 class _RiskDecision:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -131,143 +54,38 @@ RISK_DECISION_REJECTED: RiskDecision.ValueType  # 2
 Global___RiskDecision: _TypeAlias = RiskDecision  # noqa: Y015
 
 @_typing.final
-class RiskLimit(_message.Message):
-    """A limit on risk. The limit applies where every scope field that is set matches."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    LIMIT_ID_FIELD_NUMBER: _builtins.int
-    NAME_FIELD_NUMBER: _builtins.int
-    METRIC_FIELD_NUMBER: _builtins.int
-    ACTION_FIELD_NUMBER: _builtins.int
-    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
-    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
-    VENUE_ID_FIELD_NUMBER: _builtins.int
-    ASSET_ID_FIELD_NUMBER: _builtins.int
-    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
-    THRESHOLD_FIELD_NUMBER: _builtins.int
-    WARNING_THRESHOLD_FIELD_NUMBER: _builtins.int
-    REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
-    ENABLED_FIELD_NUMBER: _builtins.int
-    VALID_TO_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    limit_id: _builtins.str
-    """Id of the limit in this system, opaque."""
-    name: _builtins.str
-    """Display name."""
-    metric: Global___RiskMetric.ValueType
-    """Quantity that the limit bounds."""
-    action: Global___RiskAction.ValueType
-    """What happens when the limit is exceeded."""
-    portfolio_id: _builtins.str
-    """Portfolio that the limit applies to. Absent means all."""
-    account_id: _builtins.str
-    """Account that the limit applies to. Absent means all."""
-    venue_id: _builtins.str
-    """Venue that the limit applies to. Absent means all."""
-    asset_id: _builtins.str
-    """Asset whose exposure the limit bounds. Absent means all assets together."""
-    venue_symbol_id: _builtins.str
-    """Listing that the limit applies to. Absent means all."""
-    threshold: _builtins.str
-    """Value that must not be exceeded, in the unit of `metric`."""
-    warning_threshold: _builtins.str
-    """Value from which an alert is raised before the limit is exceeded, in the unit of `metric`. Absent means no such
-    alert.
-    """
-    reporting_asset_id: _builtins.str
-    """Asset in which amounts are stated. Absent for metrics that are plain numbers."""
-    enabled: _builtins.bool
-    """Whether the limit is checked."""
-    revision: _builtins.int
-    """Version of this record, increased by one at each change. Send this value back with an update."""
-    @_builtins.property
-    def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """When the limit ended. Absent while it applies."""
-
-    def __init__(
-        self,
-        *,
-        limit_id: _builtins.str = ...,
-        name: _builtins.str = ...,
-        metric: Global___RiskMetric.ValueType = ...,
-        action: Global___RiskAction.ValueType = ...,
-        portfolio_id: _builtins.str | None = ...,
-        account_id: _builtins.str | None = ...,
-        venue_id: _builtins.str | None = ...,
-        asset_id: _builtins.str | None = ...,
-        venue_symbol_id: _builtins.str | None = ...,
-        threshold: _builtins.str = ...,
-        warning_threshold: _builtins.str | None = ...,
-        reporting_asset_id: _builtins.str | None = ...,
-        enabled: _builtins.bool = ...,
-        valid_to: _timestamp_pb2.Timestamp | None = ...,
-        revision: _builtins.int = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_asset_id", b"_asset_id", "_portfolio_id", b"_portfolio_id", "_reporting_asset_id", b"_reporting_asset_id", "_venue_id", b"_venue_id", "_venue_symbol_id", b"_venue_symbol_id", "_warning_threshold", b"_warning_threshold", "account_id", b"account_id", "asset_id", b"asset_id", "portfolio_id", b"portfolio_id", "reporting_asset_id", b"reporting_asset_id", "valid_to", b"valid_to", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id", "warning_threshold", b"warning_threshold"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_asset_id", b"_asset_id", "_portfolio_id", b"_portfolio_id", "_reporting_asset_id", b"_reporting_asset_id", "_venue_id", b"_venue_id", "_venue_symbol_id", b"_venue_symbol_id", "_warning_threshold", b"_warning_threshold", "account_id", b"account_id", "action", b"action", "asset_id", b"asset_id", "enabled", b"enabled", "limit_id", b"limit_id", "metric", b"metric", "name", b"name", "portfolio_id", b"portfolio_id", "reporting_asset_id", b"reporting_asset_id", "revision", b"revision", "threshold", b"threshold", "valid_to", b"valid_to", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id", "warning_threshold", b"warning_threshold"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
-    _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
-    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
-    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
-    _WhichOneofReturnType__portfolio_id: _TypeAlias = _typing.Literal["portfolio_id"]  # noqa: Y015
-    _WhichOneofArgType__portfolio_id: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id"]  # noqa: Y015
-    _WhichOneofReturnType__reporting_asset_id: _TypeAlias = _typing.Literal["reporting_asset_id"]  # noqa: Y015
-    _WhichOneofArgType__reporting_asset_id: _TypeAlias = _typing.Literal["_reporting_asset_id", b"_reporting_asset_id"]  # noqa: Y015
-    _WhichOneofReturnType__venue_id: _TypeAlias = _typing.Literal["venue_id"]  # noqa: Y015
-    _WhichOneofArgType__venue_id: _TypeAlias = _typing.Literal["_venue_id", b"_venue_id"]  # noqa: Y015
-    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
-    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
-    _WhichOneofReturnType__warning_threshold: _TypeAlias = _typing.Literal["warning_threshold"]  # noqa: Y015
-    _WhichOneofArgType__warning_threshold: _TypeAlias = _typing.Literal["_warning_threshold", b"_warning_threshold"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__portfolio_id) -> _WhichOneofReturnType__portfolio_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__reporting_asset_id) -> _WhichOneofReturnType__reporting_asset_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_id) -> _WhichOneofReturnType__venue_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__warning_threshold) -> _WhichOneofReturnType__warning_threshold | None: ...
-
-Global___RiskLimit: _TypeAlias = RiskLimit  # noqa: Y015
-
-@_typing.final
 class RiskBreach(_message.Message):
     """A limit that is, or would be, exceeded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LIMIT_ID_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
     OBSERVED_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     limit_id: _builtins.str
     """Limit that is exceeded."""
+    metric: _risk_limit_pb2.RiskMetric.ValueType
+    """Metric of the limit."""
     observed: _builtins.str
-    """Value that was or would be reached, in the unit of the limit's metric."""
+    """Value that was or would be reached, in the unit of the metric."""
     threshold: _builtins.str
-    """Value that must not be exceeded, in the unit of the limit's metric."""
+    """Highest allowed value, inclusive, in the unit of the metric."""
     message: _builtins.str
-    """Human-readable description of the breach."""
+    """Human-readable description of the breach. Empty if there is nothing to add."""
     def __init__(
         self,
         *,
         limit_id: _builtins.str = ...,
+        metric: _risk_limit_pb2.RiskMetric.ValueType = ...,
         observed: _builtins.str = ...,
         threshold: _builtins.str = ...,
         message: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_id", b"limit_id", "message", b"message", "observed", b"observed", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_id", b"limit_id", "message", b"message", "metric", b"metric", "observed", b"observed", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,16 +98,22 @@ class GetRiskLimitRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LIMIT_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     limit_id: _builtins.str
     """Limit to get."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time whose records to answer. Absent means now."""
+
     def __init__(
         self,
         *,
         limit_id: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_id", b"limit_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "limit_id", b"limit_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -303,13 +127,13 @@ class GetRiskLimitResponse(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def limit(self) -> Global___RiskLimit:
-        """The limit in its current state."""
+    def limit(self) -> _risk_limit_pb2.RiskLimit:
+        """The limit as of the requested time."""
 
     def __init__(
         self,
         *,
-        limit: Global___RiskLimit | None = ...,
+        limit: _risk_limit_pb2.RiskLimit | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -321,7 +145,7 @@ Global___GetRiskLimitResponse: _TypeAlias = GetRiskLimitResponse  # noqa: Y015
 
 @_typing.final
 class ListRiskLimitsRequest(_message.Message):
-    """Selects the limits to list."""
+    """Selects the limits to list. All filters have to match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -329,14 +153,19 @@ class ListRiskLimitsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     portfolio_id: _builtins.str
-    """Only limits of this portfolio. Absent means all."""
+    """Only limits whose scope names this portfolio. Absent means all."""
     account_id: _builtins.str
-    """Only limits of this account. Absent means all."""
+    """Only limits whose scope names this account. Absent means all."""
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time whose records to answer. Absent means now."""
+
     def __init__(
         self,
         *,
@@ -344,10 +173,11 @@ class ListRiskLimitsRequest(_message.Message):
         page_token: _builtins.str = ...,
         portfolio_id: _builtins.str | None = ...,
         account_id: _builtins.str | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "account_id", b"account_id", "portfolio_id", b"portfolio_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "account_id", b"account_id", "as_of", b"as_of", "portfolio_id", b"portfolio_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "account_id", b"account_id", "page_size", b"page_size", "page_token", b"page_token", "portfolio_id", b"portfolio_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "account_id", b"account_id", "as_of", b"as_of", "page_size", b"page_size", "page_token", b"page_token", "portfolio_id", b"portfolio_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
     _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
@@ -368,21 +198,25 @@ class ListRiskLimitsResponse(_message.Message):
 
     LIMITS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`."""
     @_builtins.property
-    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskLimit]:
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_risk_limit_pb2.RiskLimit]:
         """Limits of this page."""
 
     def __init__(
         self,
         *,
-        limits: _abc.Iterable[Global___RiskLimit] | None = ...,
+        limits: _abc.Iterable[_risk_limit_pb2.RiskLimit] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "next_page_token", b"next_page_token", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -397,18 +231,16 @@ class CreateRiskLimitRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
+    """Id of the request, a UUID; see "Retries" in SPEC."""
     @_builtins.property
-    def limit(self) -> Global___RiskLimit:
-        """Limit to add. The engine sets its revision."""
+    def limit(self) -> _risk_limit_pb2.RiskLimit:
+        """Limit to add. The engine sets its end, revision and times."""
 
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
-        limit: Global___RiskLimit | None = ...,
+        limit: _risk_limit_pb2.RiskLimit | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -426,13 +258,13 @@ class CreateRiskLimitResponse(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def limit(self) -> Global___RiskLimit:
-        """The limit with its revision."""
+    def limit(self) -> _risk_limit_pb2.RiskLimit:
+        """The limit with its revision and times."""
 
     def __init__(
         self,
         *,
-        limit: Global___RiskLimit | None = ...,
+        limit: _risk_limit_pb2.RiskLimit | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -452,24 +284,22 @@ class UpdateRiskLimitRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
+    """Id of the request, a UUID; see "Retries" in SPEC."""
     @_builtins.property
-    def limit(self) -> Global___RiskLimit:
-        """The complete limit as it was read, with the new values filled in. A partial record fails validation. The id selects
-        the limit to change, and the revision is the one that the caller read.
+    def limit(self) -> _risk_limit_pb2.RiskLimit:
+        """The complete limit as it was read, with the new values filled in. Its id selects the limit to change, and its
+        revision is the one that the caller read.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Fields to change, such as `threshold`. A field in the mask that is absent from the record becomes absent."""
+        """Fields to change, such as `name`; see "Update" at AssetRegistry."""
 
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
-        limit: Global___RiskLimit | None = ...,
+        limit: _risk_limit_pb2.RiskLimit | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "update_mask", b"update_mask"]  # noqa: Y015
@@ -488,13 +318,13 @@ class UpdateRiskLimitResponse(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def limit(self) -> Global___RiskLimit:
+    def limit(self) -> _risk_limit_pb2.RiskLimit:
         """The limit after the change."""
 
     def __init__(
         self,
         *,
-        limit: Global___RiskLimit | None = ...,
+        limit: _risk_limit_pb2.RiskLimit | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -510,27 +340,21 @@ class DeleteRiskLimitRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
     LIMIT_ID_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
     limit_id: _builtins.str
     """Limit to end."""
     revision: _builtins.int
-    """Revision that the caller read. Fails with ABORTED if it is not the current one."""
+    """Revision that the caller read."""
     def __init__(
         self,
         *,
-        request_id: _builtins.str = ...,
         limit_id: _builtins.str = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_id", b"limit_id", "request_id", b"request_id", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_id", b"limit_id", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -544,13 +368,13 @@ class DeleteRiskLimitResponse(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def limit(self) -> Global___RiskLimit:
+    def limit(self) -> _risk_limit_pb2.RiskLimit:
         """The limit with the time at which it ended."""
 
     def __init__(
         self,
         *,
-        limit: Global___RiskLimit | None = ...,
+        limit: _risk_limit_pb2.RiskLimit | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -571,13 +395,13 @@ class GetExposureRequest(_message.Message):
     GROUP_BY_FIELD_NUMBER: _builtins.int
     REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Portfolio whose exposures to compute."""
+    """Portfolio whose exposures to compute, with those below it."""
     account_id: _builtins.str
     """Account whose exposures to compute."""
     group_by: _position_pb2.ExposureDimension.ValueType
     """Dimension to group the exposures by."""
     reporting_asset_id: _builtins.str
-    """Asset in which to state the exposures. Absent means the portfolio's reporting asset, or US dollars for an account."""
+    """Asset in which to state the exposures. Absent means the portfolio's reporting asset, or `USD` for an account."""
     def __init__(
         self,
         *,
@@ -610,7 +434,7 @@ class GetExposureResponse(_message.Message):
     EXPOSURES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def exposures(self) -> _containers.RepeatedCompositeFieldContainer[_position_pb2.Exposure]:
-        """One per key of the dimension, largest gross value first."""
+        """One per key of the dimension, largest gross value first; equal ones in the order of their keys."""
 
     def __init__(
         self,
@@ -626,8 +450,107 @@ class GetExposureResponse(_message.Message):
 Global___GetExposureResponse: _TypeAlias = GetExposureResponse  # noqa: Y015
 
 @_typing.final
+class StreamExposuresRequest(_message.Message):
+    """Selects the exposures to follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    GROUP_BY_FIELD_NUMBER: _builtins.int
+    REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
+    portfolio_id: _builtins.str
+    """Portfolio whose exposures to follow, with those below it."""
+    account_id: _builtins.str
+    """Account whose exposures to follow."""
+    group_by: _position_pb2.ExposureDimension.ValueType
+    """Dimension to group the exposures by."""
+    reporting_asset_id: _builtins.str
+    """Asset in which to state the exposures. Absent means the portfolio's reporting asset, or `USD` for an account."""
+    resume_token: _builtins.str
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
+    def __init__(
+        self,
+        *,
+        portfolio_id: _builtins.str = ...,
+        account_id: _builtins.str = ...,
+        group_by: _position_pb2.ExposureDimension.ValueType = ...,
+        reporting_asset_id: _builtins.str | None = ...,
+        resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_reporting_asset_id", b"_reporting_asset_id", "account_id", b"account_id", "heartbeat_interval", b"heartbeat_interval", "portfolio_id", b"portfolio_id", "reporting_asset_id", b"reporting_asset_id", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_reporting_asset_id", b"_reporting_asset_id", "account_id", b"account_id", "group_by", b"group_by", "heartbeat_interval", b"heartbeat_interval", "portfolio_id", b"portfolio_id", "reporting_asset_id", b"reporting_asset_id", "resume_token", b"resume_token", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__reporting_asset_id: _TypeAlias = _typing.Literal["reporting_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__reporting_asset_id: _TypeAlias = _typing.Literal["_reporting_asset_id", b"_reporting_asset_id"]  # noqa: Y015
+    _WhichOneofReturnType_scope: _TypeAlias = _typing.Literal["portfolio_id", "account_id"]  # noqa: Y015
+    _WhichOneofArgType_scope: _TypeAlias = _typing.Literal["scope", b"scope"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reporting_asset_id) -> _WhichOneofReturnType__reporting_asset_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_scope) -> _WhichOneofReturnType_scope | None: ...
+
+Global___StreamExposuresRequest: _TypeAlias = StreamExposuresRequest  # noqa: Y015
+
+@_typing.final
+class StreamExposuresResponse(_message.Message):
+    """One message of the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPOSURE_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
+    @_builtins.property
+    def exposure(self) -> _position_pb2.Exposure:
+        """An exposure. Replaces the exposure with the same key."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """All exposures have been sent."""
+
+    @_builtins.property
+    def heartbeat(self) -> _stream_pb2.Heartbeat:
+        """Keep-alive, sent when there are no updates."""
+
+    @_builtins.property
+    def reset(self) -> _stream_pb2.StreamReset:
+        """Updates were lost. All exposures follow."""
+
+    def __init__(
+        self,
+        *,
+        exposure: _position_pb2.Exposure | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
+        heartbeat: _stream_pb2.Heartbeat | None = ...,
+        reset: _stream_pb2.StreamReset | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "exposure", b"exposure", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "exposure", b"exposure", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["exposure", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___StreamExposuresResponse: _TypeAlias = StreamExposuresResponse  # noqa: Y015
+
+@_typing.final
 class ListAlertsRequest(_message.Message):
-    """Selects the alerts to list."""
+    """Selects the alerts to list. All filters have to match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -635,16 +558,19 @@ class ListAlertsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     OPEN_ONLY_FIELD_NUMBER: _builtins.int
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """Maximum number of items in the response, 0 to 1000. Zero means the default of 100."""
+    """Items per page, 0 to 1000; see "Lists" in SPEC."""
     page_token: _builtins.str
-    """`next_page_token` of the previous response. Empty requests the first page."""
+    """Token of the page to return; see "Lists" in SPEC."""
     open_only: _builtins.bool
     """True lists only alerts that are not resolved. False lists all."""
     portfolio_id: _builtins.str
-    """Only alerts of this portfolio. Absent means all."""
+    """Only alerts that concern this portfolio. Absent means all."""
+    account_id: _builtins.str
+    """Only alerts that concern this account. Absent means all."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Only alerts raised at or after this time. Absent means from the oldest one kept."""
@@ -660,15 +586,21 @@ class ListAlertsRequest(_message.Message):
         page_token: _builtins.str = ...,
         open_only: _builtins.bool = ...,
         portfolio_id: _builtins.str | None = ...,
+        account_id: _builtins.str | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id", "end_time", b"end_time", "portfolio_id", b"portfolio_id", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "account_id", b"account_id", "end_time", b"end_time", "portfolio_id", b"portfolio_id", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id", "end_time", b"end_time", "open_only", b"open_only", "page_size", b"page_size", "page_token", b"page_token", "portfolio_id", b"portfolio_id", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "account_id", b"account_id", "end_time", b"end_time", "open_only", b"open_only", "page_size", b"page_size", "page_token", b"page_token", "portfolio_id", b"portfolio_id", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
+    _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
     _WhichOneofReturnType__portfolio_id: _TypeAlias = _typing.Literal["portfolio_id"]  # noqa: Y015
     _WhichOneofArgType__portfolio_id: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__portfolio_id) -> _WhichOneofReturnType__portfolio_id | None: ...
 
 Global___ListAlertsRequest: _TypeAlias = ListAlertsRequest  # noqa: Y015
@@ -681,8 +613,11 @@ class ListAlertsResponse(_message.Message):
 
     ALERTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """`page_token` to request the next page with. Empty on the last page."""
+    """Token of the next page. Empty on the last page."""
+    resume_token: _builtins.str
+    """Token that continues this list as a stream; see "Streams" in SPEC."""
     @_builtins.property
     def alerts(self) -> _containers.RepeatedCompositeFieldContainer[_risk_events_pb2.RiskAlert]:
         """Alerts of this page, newest first."""
@@ -692,10 +627,11 @@ class ListAlertsResponse(_message.Message):
         *,
         alerts: _abc.Iterable[_risk_events_pb2.RiskAlert] | None = ...,
         next_page_token: _builtins.str = ...,
+        resume_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "next_page_token", b"next_page_token", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -703,28 +639,43 @@ Global___ListAlertsResponse: _TypeAlias = ListAlertsResponse  # noqa: Y015
 
 @_typing.final
 class StreamAlertsRequest(_message.Message):
-    """Selects the alerts to follow."""
+    """Selects the alerts to follow. All filters have to match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Only alerts of this portfolio. Absent means all."""
+    """Only alerts that concern this portfolio. Absent means all."""
+    account_id: _builtins.str
+    """Only alerts that concern this account. Absent means all."""
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts with the open alerts."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
     def __init__(
         self,
         *,
         portfolio_id: _builtins.str | None = ...,
+        account_id: _builtins.str | None = ...,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id", "portfolio_id", b"portfolio_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "account_id", b"account_id", "heartbeat_interval", b"heartbeat_interval", "portfolio_id", b"portfolio_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id", "portfolio_id", b"portfolio_id", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_account_id", b"_account_id", "_portfolio_id", b"_portfolio_id", "account_id", b"account_id", "heartbeat_interval", b"heartbeat_interval", "portfolio_id", b"portfolio_id", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__account_id: _TypeAlias = _typing.Literal["account_id"]  # noqa: Y015
+    _WhichOneofArgType__account_id: _TypeAlias = _typing.Literal["_account_id", b"_account_id"]  # noqa: Y015
     _WhichOneofReturnType__portfolio_id: _TypeAlias = _typing.Literal["portfolio_id"]  # noqa: Y015
     _WhichOneofArgType__portfolio_id: _TypeAlias = _typing.Literal["_portfolio_id", b"_portfolio_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__account_id) -> _WhichOneofReturnType__account_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__portfolio_id) -> _WhichOneofReturnType__portfolio_id | None: ...
 
 Global___StreamAlertsRequest: _TypeAlias = StreamAlertsRequest  # noqa: Y015
@@ -736,14 +687,19 @@ class StreamAlertsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ALERT_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def alert(self) -> _risk_events_pb2.RiskAlert:
         """An alert. Replaces the alert with the same `alert_id`."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """All alerts that are not resolved have been sent."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -751,21 +707,22 @@ class StreamAlertsResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Updates were lost. The open alerts follow."""
+        """Updates were lost. The alerts that are not resolved follow."""
 
     def __init__(
         self,
         *,
         alert: _risk_events_pb2.RiskAlert | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert", b"alert", "event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["alert", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["alert", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -777,13 +734,8 @@ class AcknowledgeAlertRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
     ALERT_ID_FIELD_NUMBER: _builtins.int
     NOTE_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
     alert_id: _builtins.str
     """Alert to acknowledge."""
     note: _builtins.str
@@ -791,13 +743,12 @@ class AcknowledgeAlertRequest(_message.Message):
     def __init__(
         self,
         *,
-        request_id: _builtins.str = ...,
         alert_id: _builtins.str = ...,
         note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "note", b"note", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "note", b"note"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -812,7 +763,7 @@ class AcknowledgeAlertResponse(_message.Message):
     ALERT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def alert(self) -> _risk_events_pb2.RiskAlert:
-        """The alert with the time at which it was acknowledged."""
+        """The alert with the time at which it was acknowledged, and by which principal."""
 
     def __init__(
         self,
@@ -828,30 +779,145 @@ class AcknowledgeAlertResponse(_message.Message):
 Global___AcknowledgeAlertResponse: _TypeAlias = AcknowledgeAlertResponse  # noqa: Y015
 
 @_typing.final
-class CheckOrderRequest(_message.Message):
-    """The order to check."""
+class OrderCheck(_message.Message):
+    """An order or a replacement to check."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
-    ORDER_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
+    NEW_ORDER_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def order(self) -> _venue_gateway_pb2.NewOrder:
-        """The order as it would be placed."""
+    def new_order(self) -> _venue_gateway_orders_pb2.NewOrder:
+        """An order as it would be placed."""
+
+    @_builtins.property
+    def replacement(self) -> Global___ReplaceCheck:
+        """A replacement of an order."""
 
     def __init__(
         self,
         *,
-        request_id: _builtins.str = ...,
-        order: _venue_gateway_pb2.NewOrder | None = ...,
+        new_order: _venue_gateway_orders_pb2.NewOrder | None = ...,
+        replacement: Global___ReplaceCheck | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "new_order", b"new_order", "replacement", b"replacement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "new_order", b"new_order", "replacement", b"replacement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_action: _TypeAlias = _typing.Literal["new_order", "replacement"]  # noqa: Y015
+    _WhichOneofArgType_action: _TypeAlias = _typing.Literal["action", b"action"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_action) -> _WhichOneofReturnType_action | None: ...
+
+Global___OrderCheck: _TypeAlias = OrderCheck  # noqa: Y015
+
+@_typing.final
+class ReplaceCheck(_message.Message):
+    """A replacement of an order to check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def request(self) -> _venue_gateway_orders_pb2.ReplaceOrderRequest:
+        """The replacement as it would be sent."""
+
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order as it stands, which the replacement would change."""
+
+    def __init__(
+        self,
+        *,
+        request: _venue_gateway_orders_pb2.ReplaceOrderRequest | None = ...,
+        order: _order_pb2.Order | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplaceCheck: _TypeAlias = ReplaceCheck  # noqa: Y015
+
+@_typing.final
+class OrderCheckResult(_message.Message):
+    """The decision about an order or a replacement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    RISK_CHECK_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    BREACHES_FIELD_NUMBER: _builtins.int
+    TRADING_STATE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    decision: Global___RiskDecision.ValueType
+    """Whether it may be sent."""
+    risk_check_id: _builtins.str
+    """Id of this decision, opaque and never reused, for `Order.risk_check_id`."""
+    reason: _errors_pb2.ErrorReason.ValueType
+    """Why the order must not be sent: RISK_LIMIT, TRADING_HALTED or TRADING_REDUCING; PRICE_MISSING or
+    UNIT_NOT_RECONCILABLE if a metric cannot be computed. A trading state comes before a limit. The gateway refuses the
+    order with the same reason. Unspecified if it may be sent.
+    """
+    message: _builtins.str
+    """Human-readable description of the reason. Empty if there is nothing to add."""
+    @_builtins.property
+    def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskBreach]:
+        """Limits that the order would exceed, those that only raise an alert left out, in the order of their ids. Empty
+        unless the reason is RISK_LIMIT.
+        """
+
+    @_builtins.property
+    def trading_state(self) -> Global___TradingStateRecord:
+        """The trading state that forbids the order. Absent unless the reason is TRADING_HALTED or TRADING_REDUCING."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Time until which the approval and its reservation hold, exclusive; a gateway sends nothing at or after it. Set if
+        and only if the order may be sent.
+        """
+
+    def __init__(
+        self,
+        *,
+        decision: Global___RiskDecision.ValueType = ...,
+        risk_check_id: _builtins.str = ...,
+        reason: _errors_pb2.ErrorReason.ValueType = ...,
+        breaches: _abc.Iterable[Global___RiskBreach] | None = ...,
+        trading_state: Global___TradingStateRecord | None = ...,
+        message: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "trading_state", b"trading_state"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "decision", b"decision", "expires_at", b"expires_at", "message", b"message", "reason", b"reason", "risk_check_id", b"risk_check_id", "trading_state", b"trading_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OrderCheckResult: _TypeAlias = OrderCheckResult  # noqa: Y015
+
+@_typing.final
+class CheckOrderRequest(_message.Message):
+    """The order or replacement to check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def check(self) -> Global___OrderCheck:
+        """The order or replacement to check."""
+
+    def __init__(
+        self,
+        *,
+        check: Global___OrderCheck | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check", b"check"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -859,41 +925,82 @@ Global___CheckOrderRequest: _TypeAlias = CheckOrderRequest  # noqa: Y015
 
 @_typing.final
 class CheckOrderResponse(_message.Message):
-    """The decision about the order."""
+    """The decision about the order or replacement."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    DECISION_FIELD_NUMBER: _builtins.int
-    BREACHES_FIELD_NUMBER: _builtins.int
-    EXPIRES_AT_FIELD_NUMBER: _builtins.int
-    decision: Global___RiskDecision.ValueType
-    """Whether the order may be sent."""
+    RESULT_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskBreach]:
-        """Limits that the order would exceed. Empty if the order may be sent."""
-
-    @_builtins.property
-    def expires_at(self) -> _timestamp_pb2.Timestamp:
-        """Time until which the decision holds, exclusive."""
+    def result(self) -> Global___OrderCheckResult:
+        """The decision."""
 
     def __init__(
         self,
         *,
-        decision: Global___RiskDecision.ValueType = ...,
-        breaches: _abc.Iterable[Global___RiskBreach] | None = ...,
-        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        result: Global___OrderCheckResult | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breaches", b"breaches", "decision", b"decision", "expires_at", b"expires_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckOrderResponse: _TypeAlias = CheckOrderResponse  # noqa: Y015
 
 @_typing.final
+class CheckOrdersRequest(_message.Message):
+    """The orders and replacements to check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderCheck]:
+        """The orders and replacements to check, in the order in which they would be sent."""
+
+    def __init__(
+        self,
+        *,
+        checks: _abc.Iterable[Global___OrderCheck] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrdersRequest: _TypeAlias = CheckOrdersRequest  # noqa: Y015
+
+@_typing.final
+class CheckOrdersResponse(_message.Message):
+    """The decisions about the orders and replacements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderCheckResult]:
+        """One decision per check, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___OrderCheckResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrdersResponse: _TypeAlias = CheckOrdersResponse  # noqa: Y015
+
+@_typing.final
 class TradingScope(_message.Message):
-    """Scope of a trading state. Every field that is set must match. No field set means everywhere."""
+    """Scope of a trading state. Contains what every field that is set matches: an account is in the scope of the portfolios
+    that it belongs to, and an order in that of its account, their portfolios and its venue. No field set means
+    everywhere.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -901,7 +1008,7 @@ class TradingScope(_message.Message):
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     VENUE_ID_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Portfolio in scope. Absent means all."""
+    """Portfolio in scope, with those below it. Absent means all."""
     account_id: _builtins.str
     """Account in scope. Absent means all."""
     venue_id: _builtins.str
@@ -941,21 +1048,27 @@ class TradingStateRecord(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    CHANGED_BY_FIELD_NUMBER: _builtins.int
+    LIMIT_ID_FIELD_NUMBER: _builtins.int
     SINCE_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     state: _risk_events_pb2.TradingState.ValueType
     """Whether trading is allowed."""
     reason: _builtins.str
-    """Why the state was set, in human-readable form. Empty if there is nothing to add."""
+    """Why the state was set, in human-readable form. Empty if no state was ever set."""
+    changed_by: _builtins.str
+    """Principal that set the state, or the engine itself where a limit did. Empty if no state was ever set."""
+    limit_id: _builtins.str
+    """Limit whose action set the state. Absent if a principal did."""
     revision: _builtins.int
-    """Version of this record, increased by one at each change. Send this value back with a change."""
+    """Version of this record, increased by one at each change. Zero if no state was ever set."""
     @_builtins.property
     def scope(self) -> Global___TradingScope:
-        """Scope that the state applies to."""
+        """Scope that the state applies to. Always set; without a field, everywhere."""
 
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """Since when the state has applied."""
+        """Since when the state has applied. Absent if no state was ever set."""
 
     def __init__(
         self,
@@ -963,14 +1076,18 @@ class TradingStateRecord(_message.Message):
         scope: Global___TradingScope | None = ...,
         state: _risk_events_pb2.TradingState.ValueType = ...,
         reason: _builtins.str = ...,
+        changed_by: _builtins.str = ...,
+        limit_id: _builtins.str | None = ...,
         since: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["scope", b"scope", "since", b"since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit_id", b"_limit_id", "limit_id", b"limit_id", "scope", b"scope", "since", b"since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "revision", b"revision", "scope", b"scope", "since", b"since", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit_id", b"_limit_id", "changed_by", b"changed_by", "limit_id", b"limit_id", "reason", b"reason", "revision", b"revision", "scope", b"scope", "since", b"since", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__limit_id: _TypeAlias = _typing.Literal["limit_id"]  # noqa: Y015
+    _WhichOneofArgType__limit_id: _TypeAlias = _typing.Literal["_limit_id", b"_limit_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_id) -> _WhichOneofReturnType__limit_id | None: ...
 
 Global___TradingStateRecord: _TypeAlias = TradingStateRecord  # noqa: Y015
 
@@ -1007,7 +1124,7 @@ class GetTradingStateResponse(_message.Message):
     TRADING_STATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def trading_state(self) -> Global___TradingStateRecord:
-        """The strictest state of all scopes that contain the requested scope."""
+        """The strictest state of all scopes that contain the requested one."""
 
     def __init__(
         self,
@@ -1028,23 +1145,18 @@ class SetTradingStateRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    REQUEST_ID_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     CANCEL_OPEN_ORDERS_FIELD_NUMBER: _builtins.int
-    request_id: _builtins.str
-    """UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-    body with the same id fails with ALREADY_EXISTS.
-    """
     state: _risk_events_pb2.TradingState.ValueType
     """Whether trading is allowed."""
     reason: _builtins.str
     """Why the state is set, in human-readable form."""
     revision: _builtins.int
-    """Revision that the caller read. Fails with ABORTED if it is not the current one. Absent sets the state
-    unconditionally, as an emergency requires.
+    """Revision that the caller read, 0 for a scope without a state. Absent sets the state unconditionally, as an
+    emergency requires.
     """
     cancel_open_orders: _builtins.bool
     """Whether to also cancel all open orders of the scope. Allowed only if the state is halted."""
@@ -1055,7 +1167,6 @@ class SetTradingStateRequest(_message.Message):
     def __init__(
         self,
         *,
-        request_id: _builtins.str = ...,
         scope: Global___TradingScope | None = ...,
         state: _risk_events_pb2.TradingState.ValueType = ...,
         reason: _builtins.str = ...,
@@ -1064,7 +1175,7 @@ class SetTradingStateRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "revision", b"revision", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "cancel_open_orders", b"cancel_open_orders", "reason", b"reason", "request_id", b"request_id", "revision", b"revision", "scope", b"scope", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_revision", b"_revision", "cancel_open_orders", b"cancel_open_orders", "reason", b"reason", "revision", b"revision", "scope", b"scope", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__revision: _TypeAlias = _typing.Literal["revision"]  # noqa: Y015
     _WhichOneofArgType__revision: _TypeAlias = _typing.Literal["_revision", b"_revision"]  # noqa: Y015
@@ -1081,7 +1192,7 @@ class SetTradingStateResponse(_message.Message):
     TRADING_STATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def trading_state(self) -> Global___TradingStateRecord:
-        """The state after the change."""
+        """The state of the scope after the change."""
 
     def __init__(
         self,
@@ -1103,16 +1214,22 @@ class StreamTradingStateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """`resume_token` of the last message that the caller processed. Empty starts with the current states."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    @_builtins.property
+    def heartbeat_interval(self) -> _duration_pb2.Duration:
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
+
     def __init__(
         self,
         *,
         resume_token: _builtins.str = ...,
+        heartbeat_interval: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval", b"heartbeat_interval", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1125,14 +1242,19 @@ class StreamTradingStateResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TRADING_STATE_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     HEARTBEAT_FIELD_NUMBER: _builtins.int
     RESET_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume the stream with after this message."""
+    """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def trading_state(self) -> Global___TradingStateRecord:
         """A trading state. Replaces the state of the same scope."""
+
+    @_builtins.property
+    def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
+        """The states of all scopes have been sent."""
 
     @_builtins.property
     def heartbeat(self) -> _stream_pb2.Heartbeat:
@@ -1140,21 +1262,22 @@ class StreamTradingStateResponse(_message.Message):
 
     @_builtins.property
     def reset(self) -> _stream_pb2.StreamReset:
-        """Changes were lost. The current states follow. Until then, treat trading as halted."""
+        """Changes were lost. The current states follow."""
 
     def __init__(
         self,
         *,
         trading_state: Global___TradingStateRecord | None = ...,
+        snapshot_complete: _stream_pb2.SnapshotComplete | None = ...,
         heartbeat: _stream_pb2.Heartbeat | None = ...,
         reset: _stream_pb2.StreamReset | None = ...,
         resume_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "trading_state", b"trading_state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "snapshot_complete", b"snapshot_complete", "trading_state", b"trading_state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "trading_state", b"trading_state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "heartbeat", b"heartbeat", "reset", b"reset", "resume_token", b"resume_token", "snapshot_complete", b"snapshot_complete", "trading_state", b"trading_state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["trading_state", "heartbeat", "reset"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["trading_state", "snapshot_complete", "heartbeat", "reset"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -1171,13 +1294,15 @@ class ScenarioShock(_message.Message):
     PRICE_CHANGE_FIELD_NUMBER: _builtins.int
     VOLATILITY_CHANGE_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
-    """Asset of which every price moves."""
+    """Asset whose every price moves, and every price of derivatives on it."""
     venue_symbol_id: _builtins.str
-    """Listing of which only the price there moves."""
+    """Listing whose price alone moves. Comes instead of a shock of its base asset."""
     price_change: _builtins.float
-    """Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1."""
+    """Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1. Absent means no
+    change.
+    """
     volatility_change: _builtins.float
-    """Change of implied volatility, in percentage points. Absent means no change."""
+    """Absolute change of implied volatility, in percentage points: 5 turns 60 % into 65 %. Absent means no change."""
     def __init__(
         self,
         *,
@@ -1216,16 +1341,16 @@ class RunScenarioRequest(_message.Message):
     HORIZON_FIELD_NUMBER: _builtins.int
     REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
     portfolio_id: _builtins.str
-    """Portfolio to compute the scenario for."""
+    """Portfolio to compute the scenario for, with those below it."""
     reporting_asset_id: _builtins.str
     """Asset in which to state the result. Absent means the portfolio's reporting asset."""
     @_builtins.property
     def shocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScenarioShock]:
-        """Moves of the scenario, all at the same time."""
+        """Moves of the scenario, all at the same time, no target twice. What no shock names does not move."""
 
     @_builtins.property
     def horizon(self) -> _duration_pb2.Duration:
-        """Time that passes during the scenario. Absent means none."""
+        """Time that passes during the scenario, zero or more. Absent means none."""
 
     def __init__(
         self,
@@ -1256,16 +1381,16 @@ class RunScenarioResponse(_message.Message):
     BREACHES_FIELD_NUMBER: _builtins.int
     REPORTING_ASSET_ID_FIELD_NUMBER: _builtins.int
     value_change: _builtins.float
-    """Change of the portfolio's value, in the reporting asset. Negative is a loss."""
+    """Change of the portfolio's equity, in the reporting asset. Negative is a loss."""
     reporting_asset_id: _builtins.str
     """Asset in which the result is stated."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScenarioResult]:
-        """Effects by position, largest loss first."""
+        """Effects by position and balance, largest loss first. Their sum is `value_change`."""
 
     @_builtins.property
     def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskBreach]:
-        """Limits that would be exceeded."""
+        """Limits that would be exceeded, in the order of their ids."""
 
     def __init__(
         self,
@@ -1285,30 +1410,40 @@ Global___RunScenarioResponse: _TypeAlias = RunScenarioResponse  # noqa: Y015
 
 @_typing.final
 class ScenarioResult(_message.Message):
-    """Effects of a scenario on one position."""
+    """Effects of a scenario on one position or balance."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     POSITION_ID_FIELD_NUMBER: _builtins.int
+    ASSET_ID_FIELD_NUMBER: _builtins.int
     VALUE_CHANGE_FIELD_NUMBER: _builtins.int
     LIQUIDATED_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Account affected."""
     position_id: _builtins.str
     """Position affected."""
+    asset_id: _builtins.str
+    """Asset of the balance affected."""
     value_change: _builtins.float
-    """Change of the position's value, in the reporting asset. Negative is a loss."""
+    """Change of its value, in the reporting asset. Negative is a loss."""
     liquidated: _builtins.bool
-    """Whether the position would be liquidated."""
+    """Whether the position would be liquidated. False for a balance."""
     def __init__(
         self,
         *,
+        account_id: _builtins.str = ...,
         position_id: _builtins.str = ...,
+        asset_id: _builtins.str = ...,
         value_change: _builtins.float = ...,
         liquidated: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asset_id", b"asset_id", "holding", b"holding", "position_id", b"position_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["liquidated", b"liquidated", "position_id", b"position_id", "value_change", b"value_change"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "asset_id", b"asset_id", "holding", b"holding", "liquidated", b"liquidated", "position_id", b"position_id", "value_change", b"value_change"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_holding: _TypeAlias = _typing.Literal["position_id", "asset_id"]  # noqa: Y015
+    _WhichOneofArgType_holding: _TypeAlias = _typing.Literal["holding", b"holding"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_holding) -> _WhichOneofReturnType_holding | None: ...
 
 Global___ScenarioResult: _TypeAlias = ScenarioResult  # noqa: Y015

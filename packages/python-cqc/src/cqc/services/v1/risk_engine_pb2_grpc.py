@@ -29,8 +29,14 @@ class RiskEngineStub(object):
     """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+    comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+    kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+    never from the request.
     """
 
     def __init__(self, channel):
@@ -69,6 +75,11 @@ class RiskEngineStub(object):
                 request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetExposureRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetExposureResponse.FromString,
                 _registered_method=True)
+        self.StreamExposures = channel.unary_stream(
+                '/cqc.services.v1.RiskEngine/StreamExposures',
+                request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamExposuresRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamExposuresResponse.FromString,
+                _registered_method=True)
         self.ListAlerts = channel.unary_unary(
                 '/cqc.services.v1.RiskEngine/ListAlerts',
                 request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.ListAlertsRequest.SerializeToString,
@@ -88,6 +99,11 @@ class RiskEngineStub(object):
                 '/cqc.services.v1.RiskEngine/CheckOrder',
                 request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderRequest.SerializeToString,
                 response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderResponse.FromString,
+                _registered_method=True)
+        self.CheckOrders = channel.unary_unary(
+                '/cqc.services.v1.RiskEngine/CheckOrders',
+                request_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrdersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrdersResponse.FromString,
                 _registered_method=True)
         self.GetTradingState = channel.unary_unary(
                 '/cqc.services.v1.RiskEngine/GetTradingState',
@@ -115,103 +131,155 @@ class RiskEngineServicer(object):
     """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+    comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+    kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+    never from the request.
     """
 
     def GetRiskLimit(self, request, context):
-        """Returns a limit.
+        """Returns a limit, whether it has ended or not.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRiskLimits(self, request, context):
-        """Lists limits, in the order of their ids.
+        """Lists limits, ended ones included, in the order of their ids.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateRiskLimit(self, request, context):
-        """Adds a limit. Fails with ALREADY_EXISTS if the id is taken.
+        """Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
+        not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRiskLimit(self, request, context):
-        """Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one.
+        """Changes the masked fields of a limit. Fails with REVISION_MISMATCH if the revision is not the current one, with
+        INVALID_UPDATE_MASK for `limit_id`, `metric` and the fields that the engine sets, and otherwise as CreateRiskLimit.
+        A limit that has ended cannot change: RECORD_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteRiskLimit(self, request, context):
-        """Ends a limit. The record is kept, with the time at which the limit ended.
+        """Ends a limit. The record is kept, with the time at which the limit ended. Fails with REVISION_MISMATCH if the
+        revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
+        the revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExposure(self, request, context):
-        """Computes the exposures of a scope, one per key of the dimension.
+        """Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
+        price.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamExposures(self, request, context):
+        """Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
+        One that is gone is sent once more, with all values zero. Fails as GetExposure.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAlerts(self, request, context):
-        """Lists alerts, newest first.
+        """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamAlerts(self, request, context):
-        """Streams alerts: first the open alerts, then every new or changed one.
+        """Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
+        `alert_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeAlert(self, request, context):
-        """Acknowledges an alert: someone has taken notice.
+        """Acknowledges an alert: someone has taken notice. The first acknowledgement stays: for an alert that is acknowledged
+        or resolved already nothing changes, and the alert is returned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CheckOrder(self, request, context):
-        """Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request.
+        """Decides whether an order or a replacement may be sent, and reserves the headroom that an approved one uses.
+
+        The reservation is held under the account and the `client_order_id`, of a replacement under the account and the
+        `order_id`. Asking again replaces the reservation with that of the new decision, so a retry neither counts twice
+        nor repeats an old answer; a rejection releases it. A reservation ends at `expires_at`, when the engine sees that
+        the order was placed or replaced, or when the order ends. A replacement reserves only what it uses beyond the order
+        as it stands.
+
+        Combinations count gross, with the sum of their legs' values; options count with their premium and with their
+        underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
+        or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+        REFERENCE_NOT_FOUND if the account or the listing does not exist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckOrders(self, request, context):
+        """Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
+        atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
+        fail for one of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTradingState(self, request, context):
-        """Returns whether trading is allowed in a scope.
+        """Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
+        REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
+        ACTIVE with revision 0 and the requested scope if no state was ever set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetTradingState(self, request, context):
-        """Allows, restricts or stops trading in a scope: the kill switch.
+        """Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
+        one of a wider scope still holds.
+
+        Fails with REVISION_MISMATCH if `revision` is set and not the current one, unless the state is already the
+        requested one: then nothing changes, but open orders are cancelled if requested. Open orders are cancelled after
+        the state is set, without waiting for the venues; a venue that does not respond is an alert, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamTradingState(self, request, context):
-        """Streams whether trading is allowed: first the current state of every scope, then every change.
+        """Streams whether trading is allowed: the state of every scope for which one was set, SnapshotComplete, then every
+        change. States are keyed by scope. Until SnapshotComplete, and after a reset until the next one, treat trading as
+        halted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RunScenario(self, request, context):
-        """Computes what a portfolio would gain or lose if prices moved.
+        """Computes what a portfolio would gain or lose if prices moved. Fails with PRICE_MISSING if an asset held has no
+        price, and with INVALID_FIELD if a target occurs twice.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -250,6 +318,11 @@ def add_RiskEngineServicer_to_server(servicer, server):
                     request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetExposureRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.GetExposureResponse.SerializeToString,
             ),
+            'StreamExposures': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamExposures,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamExposuresRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamExposuresResponse.SerializeToString,
+            ),
             'ListAlerts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAlerts,
                     request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.ListAlertsRequest.FromString,
@@ -269,6 +342,11 @@ def add_RiskEngineServicer_to_server(servicer, server):
                     servicer.CheckOrder,
                     request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderRequest.FromString,
                     response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderResponse.SerializeToString,
+            ),
+            'CheckOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckOrders,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrdersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrdersResponse.SerializeToString,
             ),
             'GetTradingState': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTradingState,
@@ -302,8 +380,14 @@ class RiskEngine(object):
     """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+    comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+    kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+    never from the request.
     """
 
     @staticmethod
@@ -469,6 +553,33 @@ class RiskEngine(object):
             _registered_method=True)
 
     @staticmethod
+    def StreamExposures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.RiskEngine/StreamExposures',
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamExposuresRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.StreamExposuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListAlerts(request,
             target,
             options=(),
@@ -566,6 +677,33 @@ class RiskEngine(object):
             '/cqc.services.v1.RiskEngine/CheckOrder',
             cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderRequest.SerializeToString,
             cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.RiskEngine/CheckOrders',
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrdersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_risk__engine__pb2.CheckOrdersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -30,8 +30,14 @@ class RiskEngineStub:
     """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+    comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+    kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+    never from the request.
     """
 
     @_typing.overload
@@ -39,79 +45,189 @@ class RiskEngineStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RiskEngineAsyncStub: ...
     GetRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetRiskLimitRequest, _risk_engine_pb2.GetRiskLimitResponse]
-    """Returns a limit."""
+    """Returns a limit, whether it has ended or not."""
     ListRiskLimits: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.ListRiskLimitsRequest, _risk_engine_pb2.ListRiskLimitsResponse]
-    """Lists limits, in the order of their ids."""
+    """Lists limits, ended ones included, in the order of their ids."""
     CreateRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.CreateRiskLimitRequest, _risk_engine_pb2.CreateRiskLimitResponse]
-    """Adds a limit. Fails with ALREADY_EXISTS if the id is taken."""
+    """Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
+    not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
+    """
     UpdateRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.UpdateRiskLimitRequest, _risk_engine_pb2.UpdateRiskLimitResponse]
-    """Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one."""
+    """Changes the masked fields of a limit. Fails with REVISION_MISMATCH if the revision is not the current one, with
+    INVALID_UPDATE_MASK for `limit_id`, `metric` and the fields that the engine sets, and otherwise as CreateRiskLimit.
+    A limit that has ended cannot change: RECORD_NOT_FOUND.
+    """
     DeleteRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.DeleteRiskLimitRequest, _risk_engine_pb2.DeleteRiskLimitResponse]
-    """Ends a limit. The record is kept, with the time at which the limit ended."""
+    """Ends a limit. The record is kept, with the time at which the limit ended. Fails with REVISION_MISMATCH if the
+    revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
+    the revision.
+    """
     GetExposure: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetExposureRequest, _risk_engine_pb2.GetExposureResponse]
-    """Computes the exposures of a scope, one per key of the dimension."""
+    """Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
+    price.
+    """
+    StreamExposures: _grpc.UnaryStreamMultiCallable[_risk_engine_pb2.StreamExposuresRequest, _risk_engine_pb2.StreamExposuresResponse]
+    """Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
+    One that is gone is sent once more, with all values zero. Fails as GetExposure.
+    """
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.ListAlertsRequest, _risk_engine_pb2.ListAlertsResponse]
-    """Lists alerts, newest first."""
+    """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending."""
     StreamAlerts: _grpc.UnaryStreamMultiCallable[_risk_engine_pb2.StreamAlertsRequest, _risk_engine_pb2.StreamAlertsResponse]
-    """Streams alerts: first the open alerts, then every new or changed one."""
+    """Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
+    `alert_id`.
+    """
     AcknowledgeAlert: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.AcknowledgeAlertRequest, _risk_engine_pb2.AcknowledgeAlertResponse]
-    """Acknowledges an alert: someone has taken notice."""
+    """Acknowledges an alert: someone has taken notice. The first acknowledgement stays: for an alert that is acknowledged
+    or resolved already nothing changes, and the alert is returned.
+    """
     CheckOrder: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrderRequest, _risk_engine_pb2.CheckOrderResponse]
-    """Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request."""
+    """Decides whether an order or a replacement may be sent, and reserves the headroom that an approved one uses.
+
+    The reservation is held under the account and the `client_order_id`, of a replacement under the account and the
+    `order_id`. Asking again replaces the reservation with that of the new decision, so a retry neither counts twice
+    nor repeats an old answer; a rejection releases it. A reservation ends at `expires_at`, when the engine sees that
+    the order was placed or replaced, or when the order ends. A replacement reserves only what it uses beyond the order
+    as it stands.
+
+    Combinations count gross, with the sum of their legs' values; options count with their premium and with their
+    underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
+    or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+    REFERENCE_NOT_FOUND if the account or the listing does not exist.
+    """
+    CheckOrders: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrdersRequest, _risk_engine_pb2.CheckOrdersResponse]
+    """Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
+    atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
+    fail for one of them.
+    """
     GetTradingState: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetTradingStateRequest, _risk_engine_pb2.GetTradingStateResponse]
-    """Returns whether trading is allowed in a scope."""
+    """Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
+    REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
+    ACTIVE with revision 0 and the requested scope if no state was ever set.
+    """
     SetTradingState: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.SetTradingStateRequest, _risk_engine_pb2.SetTradingStateResponse]
-    """Allows, restricts or stops trading in a scope: the kill switch."""
+    """Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
+    one of a wider scope still holds.
+
+    Fails with REVISION_MISMATCH if `revision` is set and not the current one, unless the state is already the
+    requested one: then nothing changes, but open orders are cancelled if requested. Open orders are cancelled after
+    the state is set, without waiting for the venues; a venue that does not respond is an alert, not an error.
+    """
     StreamTradingState: _grpc.UnaryStreamMultiCallable[_risk_engine_pb2.StreamTradingStateRequest, _risk_engine_pb2.StreamTradingStateResponse]
-    """Streams whether trading is allowed: first the current state of every scope, then every change."""
+    """Streams whether trading is allowed: the state of every scope for which one was set, SnapshotComplete, then every
+    change. States are keyed by scope. Until SnapshotComplete, and after a reset until the next one, treat trading as
+    halted.
+    """
     RunScenario: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.RunScenarioRequest, _risk_engine_pb2.RunScenarioResponse]
-    """Computes what a portfolio would gain or lose if prices moved."""
+    """Computes what a portfolio would gain or lose if prices moved. Fails with PRICE_MISSING if an asset held has no
+    price, and with INVALID_FIELD if a target occurs twice.
+    """
 
 @_typing.type_check_only
 class RiskEngineAsyncStub(RiskEngineStub):
     """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+    comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+    kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+    never from the request.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetRiskLimitRequest, _risk_engine_pb2.GetRiskLimitResponse]  # type: ignore[assignment]
-    """Returns a limit."""
+    """Returns a limit, whether it has ended or not."""
     ListRiskLimits: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.ListRiskLimitsRequest, _risk_engine_pb2.ListRiskLimitsResponse]  # type: ignore[assignment]
-    """Lists limits, in the order of their ids."""
+    """Lists limits, ended ones included, in the order of their ids."""
     CreateRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.CreateRiskLimitRequest, _risk_engine_pb2.CreateRiskLimitResponse]  # type: ignore[assignment]
-    """Adds a limit. Fails with ALREADY_EXISTS if the id is taken."""
+    """Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
+    not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
+    """
     UpdateRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.UpdateRiskLimitRequest, _risk_engine_pb2.UpdateRiskLimitResponse]  # type: ignore[assignment]
-    """Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one."""
+    """Changes the masked fields of a limit. Fails with REVISION_MISMATCH if the revision is not the current one, with
+    INVALID_UPDATE_MASK for `limit_id`, `metric` and the fields that the engine sets, and otherwise as CreateRiskLimit.
+    A limit that has ended cannot change: RECORD_NOT_FOUND.
+    """
     DeleteRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.DeleteRiskLimitRequest, _risk_engine_pb2.DeleteRiskLimitResponse]  # type: ignore[assignment]
-    """Ends a limit. The record is kept, with the time at which the limit ended."""
+    """Ends a limit. The record is kept, with the time at which the limit ended. Fails with REVISION_MISMATCH if the
+    revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
+    the revision.
+    """
     GetExposure: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetExposureRequest, _risk_engine_pb2.GetExposureResponse]  # type: ignore[assignment]
-    """Computes the exposures of a scope, one per key of the dimension."""
+    """Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
+    price.
+    """
+    StreamExposures: _aio.UnaryStreamMultiCallable[_risk_engine_pb2.StreamExposuresRequest, _risk_engine_pb2.StreamExposuresResponse]  # type: ignore[assignment]
+    """Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
+    One that is gone is sent once more, with all values zero. Fails as GetExposure.
+    """
     ListAlerts: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.ListAlertsRequest, _risk_engine_pb2.ListAlertsResponse]  # type: ignore[assignment]
-    """Lists alerts, newest first."""
+    """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending."""
     StreamAlerts: _aio.UnaryStreamMultiCallable[_risk_engine_pb2.StreamAlertsRequest, _risk_engine_pb2.StreamAlertsResponse]  # type: ignore[assignment]
-    """Streams alerts: first the open alerts, then every new or changed one."""
+    """Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
+    `alert_id`.
+    """
     AcknowledgeAlert: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.AcknowledgeAlertRequest, _risk_engine_pb2.AcknowledgeAlertResponse]  # type: ignore[assignment]
-    """Acknowledges an alert: someone has taken notice."""
+    """Acknowledges an alert: someone has taken notice. The first acknowledgement stays: for an alert that is acknowledged
+    or resolved already nothing changes, and the alert is returned.
+    """
     CheckOrder: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrderRequest, _risk_engine_pb2.CheckOrderResponse]  # type: ignore[assignment]
-    """Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request."""
+    """Decides whether an order or a replacement may be sent, and reserves the headroom that an approved one uses.
+
+    The reservation is held under the account and the `client_order_id`, of a replacement under the account and the
+    `order_id`. Asking again replaces the reservation with that of the new decision, so a retry neither counts twice
+    nor repeats an old answer; a rejection releases it. A reservation ends at `expires_at`, when the engine sees that
+    the order was placed or replaced, or when the order ends. A replacement reserves only what it uses beyond the order
+    as it stands.
+
+    Combinations count gross, with the sum of their legs' values; options count with their premium and with their
+    underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
+    or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+    REFERENCE_NOT_FOUND if the account or the listing does not exist.
+    """
+    CheckOrders: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrdersRequest, _risk_engine_pb2.CheckOrdersResponse]  # type: ignore[assignment]
+    """Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
+    atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
+    fail for one of them.
+    """
     GetTradingState: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetTradingStateRequest, _risk_engine_pb2.GetTradingStateResponse]  # type: ignore[assignment]
-    """Returns whether trading is allowed in a scope."""
+    """Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
+    REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
+    ACTIVE with revision 0 and the requested scope if no state was ever set.
+    """
     SetTradingState: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.SetTradingStateRequest, _risk_engine_pb2.SetTradingStateResponse]  # type: ignore[assignment]
-    """Allows, restricts or stops trading in a scope: the kill switch."""
+    """Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
+    one of a wider scope still holds.
+
+    Fails with REVISION_MISMATCH if `revision` is set and not the current one, unless the state is already the
+    requested one: then nothing changes, but open orders are cancelled if requested. Open orders are cancelled after
+    the state is set, without waiting for the venues; a venue that does not respond is an alert, not an error.
+    """
     StreamTradingState: _aio.UnaryStreamMultiCallable[_risk_engine_pb2.StreamTradingStateRequest, _risk_engine_pb2.StreamTradingStateResponse]  # type: ignore[assignment]
-    """Streams whether trading is allowed: first the current state of every scope, then every change."""
+    """Streams whether trading is allowed: the state of every scope for which one was set, SnapshotComplete, then every
+    change. States are keyed by scope. Until SnapshotComplete, and after a reset until the next one, treat trading as
+    halted.
+    """
     RunScenario: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.RunScenarioRequest, _risk_engine_pb2.RunScenarioResponse]  # type: ignore[assignment]
-    """Computes what a portfolio would gain or lose if prices moved."""
+    """Computes what a portfolio would gain or lose if prices moved. Fails with PRICE_MISSING if an asset held has no
+    price, and with INVALID_FIELD if a target occurs twice.
+    """
 
 class RiskEngineServicer:
     """Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
     before every order, and by people.
 
-    A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
-    INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+    Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+    comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+
+    Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+    kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+    never from the request.
     """
 
     def GetRiskLimit(
@@ -119,97 +235,156 @@ class RiskEngineServicer:
         request: _risk_engine_pb2.GetRiskLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.GetRiskLimitResponse, _abc.Awaitable[_risk_engine_pb2.GetRiskLimitResponse]]:
-        """Returns a limit."""
+        """Returns a limit, whether it has ended or not."""
 
     def ListRiskLimits(
         self,
         request: _risk_engine_pb2.ListRiskLimitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.ListRiskLimitsResponse, _abc.Awaitable[_risk_engine_pb2.ListRiskLimitsResponse]]:
-        """Lists limits, in the order of their ids."""
+        """Lists limits, ended ones included, in the order of their ids."""
 
     def CreateRiskLimit(
         self,
         request: _risk_engine_pb2.CreateRiskLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.CreateRiskLimitResponse, _abc.Awaitable[_risk_engine_pb2.CreateRiskLimitResponse]]:
-        """Adds a limit. Fails with ALREADY_EXISTS if the id is taken."""
+        """Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
+        not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
+        """
 
     def UpdateRiskLimit(
         self,
         request: _risk_engine_pb2.UpdateRiskLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.UpdateRiskLimitResponse, _abc.Awaitable[_risk_engine_pb2.UpdateRiskLimitResponse]]:
-        """Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one."""
+        """Changes the masked fields of a limit. Fails with REVISION_MISMATCH if the revision is not the current one, with
+        INVALID_UPDATE_MASK for `limit_id`, `metric` and the fields that the engine sets, and otherwise as CreateRiskLimit.
+        A limit that has ended cannot change: RECORD_NOT_FOUND.
+        """
 
     def DeleteRiskLimit(
         self,
         request: _risk_engine_pb2.DeleteRiskLimitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.DeleteRiskLimitResponse, _abc.Awaitable[_risk_engine_pb2.DeleteRiskLimitResponse]]:
-        """Ends a limit. The record is kept, with the time at which the limit ended."""
+        """Ends a limit. The record is kept, with the time at which the limit ended. Fails with REVISION_MISMATCH if the
+        revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
+        the revision.
+        """
 
     def GetExposure(
         self,
         request: _risk_engine_pb2.GetExposureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.GetExposureResponse, _abc.Awaitable[_risk_engine_pb2.GetExposureResponse]]:
-        """Computes the exposures of a scope, one per key of the dimension."""
+        """Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
+        price.
+        """
+
+    def StreamExposures(
+        self,
+        request: _risk_engine_pb2.StreamExposuresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_risk_engine_pb2.StreamExposuresResponse], _abc.AsyncIterator[_risk_engine_pb2.StreamExposuresResponse]]:
+        """Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
+        One that is gone is sent once more, with all values zero. Fails as GetExposure.
+        """
 
     def ListAlerts(
         self,
         request: _risk_engine_pb2.ListAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.ListAlertsResponse, _abc.Awaitable[_risk_engine_pb2.ListAlertsResponse]]:
-        """Lists alerts, newest first."""
+        """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending."""
 
     def StreamAlerts(
         self,
         request: _risk_engine_pb2.StreamAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_risk_engine_pb2.StreamAlertsResponse], _abc.AsyncIterator[_risk_engine_pb2.StreamAlertsResponse]]:
-        """Streams alerts: first the open alerts, then every new or changed one."""
+        """Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
+        `alert_id`.
+        """
 
     def AcknowledgeAlert(
         self,
         request: _risk_engine_pb2.AcknowledgeAlertRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.AcknowledgeAlertResponse, _abc.Awaitable[_risk_engine_pb2.AcknowledgeAlertResponse]]:
-        """Acknowledges an alert: someone has taken notice."""
+        """Acknowledges an alert: someone has taken notice. The first acknowledgement stays: for an alert that is acknowledged
+        or resolved already nothing changes, and the alert is returned.
+        """
 
     def CheckOrder(
         self,
         request: _risk_engine_pb2.CheckOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.CheckOrderResponse, _abc.Awaitable[_risk_engine_pb2.CheckOrderResponse]]:
-        """Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request."""
+        """Decides whether an order or a replacement may be sent, and reserves the headroom that an approved one uses.
+
+        The reservation is held under the account and the `client_order_id`, of a replacement under the account and the
+        `order_id`. Asking again replaces the reservation with that of the new decision, so a retry neither counts twice
+        nor repeats an old answer; a rejection releases it. A reservation ends at `expires_at`, when the engine sees that
+        the order was placed or replaced, or when the order ends. A replacement reserves only what it uses beyond the order
+        as it stands.
+
+        Combinations count gross, with the sum of their legs' values; options count with their premium and with their
+        underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
+        or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+        REFERENCE_NOT_FOUND if the account or the listing does not exist.
+        """
+
+    def CheckOrders(
+        self,
+        request: _risk_engine_pb2.CheckOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_engine_pb2.CheckOrdersResponse, _abc.Awaitable[_risk_engine_pb2.CheckOrdersResponse]]:
+        """Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
+        atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
+        fail for one of them.
+        """
 
     def GetTradingState(
         self,
         request: _risk_engine_pb2.GetTradingStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.GetTradingStateResponse, _abc.Awaitable[_risk_engine_pb2.GetTradingStateResponse]]:
-        """Returns whether trading is allowed in a scope."""
+        """Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
+        REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
+        ACTIVE with revision 0 and the requested scope if no state was ever set.
+        """
 
     def SetTradingState(
         self,
         request: _risk_engine_pb2.SetTradingStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.SetTradingStateResponse, _abc.Awaitable[_risk_engine_pb2.SetTradingStateResponse]]:
-        """Allows, restricts or stops trading in a scope: the kill switch."""
+        """Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
+        one of a wider scope still holds.
+
+        Fails with REVISION_MISMATCH if `revision` is set and not the current one, unless the state is already the
+        requested one: then nothing changes, but open orders are cancelled if requested. Open orders are cancelled after
+        the state is set, without waiting for the venues; a venue that does not respond is an alert, not an error.
+        """
 
     def StreamTradingState(
         self,
         request: _risk_engine_pb2.StreamTradingStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_risk_engine_pb2.StreamTradingStateResponse], _abc.AsyncIterator[_risk_engine_pb2.StreamTradingStateResponse]]:
-        """Streams whether trading is allowed: first the current state of every scope, then every change."""
+        """Streams whether trading is allowed: the state of every scope for which one was set, SnapshotComplete, then every
+        change. States are keyed by scope. Until SnapshotComplete, and after a reset until the next one, treat trading as
+        halted.
+        """
 
     def RunScenario(
         self,
         request: _risk_engine_pb2.RunScenarioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.RunScenarioResponse, _abc.Awaitable[_risk_engine_pb2.RunScenarioResponse]]:
-        """Computes what a portfolio would gain or lose if prices moved."""
+        """Computes what a portfolio would gain or lose if prices moved. Fails with PRICE_MISSING if an asset held has no
+        price, and with INVALID_FIELD if a target occurs twice.
+        """
 
 def add_RiskEngineServicer_to_server(servicer: RiskEngineServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/services/v1/stream.proto\x12\x0f\x63qc.services.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"@\n\tHeartbeat\x12\x33\n\x07sent_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"[\n\x0bStreamReset\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".cqc.services.v1.StreamResetReason\x12\x18\n\x06\x64\x65tail\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 *\x8a\x02\n\x11StreamResetReason\x12#\n\x1fSTREAM_RESET_REASON_UNSPECIFIED\x10\x00\x12$\n STREAM_RESET_REASON_SEQUENCE_GAP\x10\x01\x12*\n&STREAM_RESET_REASON_SOURCE_RECONNECTED\x10\x02\x12)\n%STREAM_RESET_REASON_CHECKSUM_MISMATCH\x10\x03\x12,\n(STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED\x10\x04\x12%\n!STREAM_RESET_REASON_SLOW_CONSUMER\x10\x05\x42GZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/services/v1/stream.proto\x12\x0f\x63qc.services.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"@\n\tHeartbeat\x12\x33\n\x07sent_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x12\n\x10SnapshotComplete\"[\n\x0bStreamReset\x12\x32\n\x06reason\x18\x01 \x01(\x0e\x32\".cqc.services.v1.StreamResetReason\x12\x18\n\x06\x64\x65tail\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 *\x8a\x02\n\x11StreamResetReason\x12#\n\x1fSTREAM_RESET_REASON_UNSPECIFIED\x10\x00\x12$\n STREAM_RESET_REASON_SEQUENCE_GAP\x10\x01\x12*\n&STREAM_RESET_REASON_SOURCE_RECONNECTED\x10\x02\x12)\n%STREAM_RESET_REASON_CHECKSUM_MISMATCH\x10\x03\x12,\n(STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED\x10\x04\x12%\n!STREAM_RESET_REASON_SLOW_CONSUMER\x10\x05\x42GZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,10 +38,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HEARTBEAT'].fields_by_name['sent_at']._serialized_options = b'\272H\003\310\001\001'
   _globals['_STREAMRESET'].fields_by_name['detail']._loaded_options = None
   _globals['_STREAMRESET'].fields_by_name['detail']._serialized_options = b'\272H\005r\003\030\200 '
-  _globals['_STREAMRESETREASON']._serialized_start=271
-  _globals['_STREAMRESETREASON']._serialized_end=537
+  _globals['_STREAMRESETREASON']._serialized_start=291
+  _globals['_STREAMRESETREASON']._serialized_end=557
   _globals['_HEARTBEAT']._serialized_start=111
   _globals['_HEARTBEAT']._serialized_end=175
-  _globals['_STREAMRESET']._serialized_start=177
-  _globals['_STREAMRESET']._serialized_end=268
+  _globals['_SNAPSHOTCOMPLETE']._serialized_start=177
+  _globals['_SNAPSHOTCOMPLETE']._serialized_end=195
+  _globals['_STREAMRESET']._serialized_start=197
+  _globals['_STREAMRESET']._serialized_end=288
 # @@protoc_insertion_point(module_scope)

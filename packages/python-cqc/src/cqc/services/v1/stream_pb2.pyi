@@ -29,11 +29,13 @@ class _StreamResetReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Str
     STREAM_RESET_REASON_SEQUENCE_GAP: _StreamResetReason.ValueType  # 1
     """The source skipped updates."""
     STREAM_RESET_REASON_SOURCE_RECONNECTED: _StreamResetReason.ValueType  # 2
-    """The server reconnected to the source."""
+    """The server reconnected to the source and may have missed updates."""
     STREAM_RESET_REASON_CHECKSUM_MISMATCH: _StreamResetReason.ValueType  # 3
     """The source's checksum does not match."""
     STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED: _StreamResetReason.ValueType  # 4
-    """The resume token is too old, or is not from this server."""
+    """The resume token is genuine, but the server no longer has what followed it. A token that the stream does not accept
+    at all fails with INVALID_RESUME_TOKEN instead.
+    """
     STREAM_RESET_REASON_SLOW_CONSUMER: _StreamResetReason.ValueType  # 5
     """The client read too slowly and updates were dropped."""
 
@@ -45,19 +47,24 @@ STREAM_RESET_REASON_UNSPECIFIED: StreamResetReason.ValueType  # 0
 STREAM_RESET_REASON_SEQUENCE_GAP: StreamResetReason.ValueType  # 1
 """The source skipped updates."""
 STREAM_RESET_REASON_SOURCE_RECONNECTED: StreamResetReason.ValueType  # 2
-"""The server reconnected to the source."""
+"""The server reconnected to the source and may have missed updates."""
 STREAM_RESET_REASON_CHECKSUM_MISMATCH: StreamResetReason.ValueType  # 3
 """The source's checksum does not match."""
 STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED: StreamResetReason.ValueType  # 4
-"""The resume token is too old, or is not from this server."""
+"""The resume token is genuine, but the server no longer has what followed it. A token that the stream does not accept
+at all fails with INVALID_RESUME_TOKEN instead.
+"""
 STREAM_RESET_REASON_SLOW_CONSUMER: StreamResetReason.ValueType  # 5
 """The client read too slowly and updates were dropped."""
 Global___StreamResetReason: _TypeAlias = StreamResetReason  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """Keep-alive: nothing changed. Sent when a stream has been silent for a while, to distinguish silence from a broken
-    connection.
+    """Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and as the
+    first message of a stream that has nothing else to send. A client that receives no message for three intervals treats
+    the connection as broken and resumes.
+
+    A response with a heartbeat always has a `resume_token`.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -81,12 +88,38 @@ class Heartbeat(_message.Message):
 Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
-class StreamReset(_message.Message):
-    """Updates were lost, for everything that the stream follows.
+class SnapshotComplete(_message.Message):
+    """End of the snapshot: every record that existed when the snapshot was taken has been sent, and every later message is
+    a change. From here the client knows the state, and a record that it held before the snapshot and that the snapshot
+    did not contain no longer exists.
 
-    If the stream has state, such as a book or balances, the client's state is invalid. The server sends the state again,
-    and until then the client has no valid state. If the stream has no state, such as trades or execution reports, list
-    what is missing.
+    Sent once at the start of a new stream, even if the snapshot is empty, and once after every reset. Not sent after a
+    resume, because the client kept its state: only a token from before SnapshotComplete, such as that of a heartbeat
+    within the snapshot, starts the snapshot anew. Only streams with state send it. A response with it always has a
+    `resume_token`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SnapshotComplete: _TypeAlias = SnapshotComplete  # noqa: Y015
+
+@_typing.final
+class StreamReset(_message.Message):
+    """Updates were lost, for everything that the stream follows. The stream continues: only the client's state is invalid.
+
+    A stream with state, such as a book or balances, sends the state again and then SnapshotComplete. Until then the
+    state is not known. A stream without state, such as trades or execution reports, continues with what happens next:
+    list what is missing. A response with a reset has no `resume_token`: a client that disconnects before the next token
+    starts anew.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

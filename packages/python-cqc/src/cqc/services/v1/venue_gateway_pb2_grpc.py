@@ -3,7 +3,10 @@
 import grpc
 import warnings
 
-from cqc.services.v1 import venue_gateway_pb2 as cqc_dot_services_dot_v1_dot_venue__gateway__pb2
+from cqc.services.v1 import venue_gateway_accounts_pb2 as cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2
+from cqc.services.v1 import venue_gateway_orders_pb2 as cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2
+from cqc.services.v1 import venue_gateway_quotes_pb2 as cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2
+from cqc.services.v1 import venue_gateway_transfers_pb2 as cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2
 
 GRPC_GENERATED_VERSION = '1.75.1'
 GRPC_VERSION = grpc.__version__
@@ -26,12 +29,27 @@ if _version_not_supported:
 
 
 class VenueGatewayStub(object):
-    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
+    """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
+    trades.
 
-    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
-    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
-    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
+    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
+    no other and without any other filter, or with EventLog.StreamEvents of this service.
+
+    The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+
+    Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
+    SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
+    RATE_LIMITED. Lists may also return INVALID_PAGE_TOKEN; streams INVALID_RESUME_TOKEN and TOO_MANY_STREAMS; methods
+    whose request has a `request_id` REQUEST_ID_REUSED and REQUEST_IN_PROGRESS. Methods that reach the venue may return
+    VENUE_UNAVAILABLE, if nothing was done, and FEATURE_NOT_SUPPORTED.
+
+    Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
+    an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
+    UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
+    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
+    `send_before`; without a `send_before` it is never final.
+    Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
     def __init__(self, channel):
@@ -42,184 +60,275 @@ class VenueGatewayStub(object):
         """
         self.GetVenueAccount = channel.unary_unary(
                 '/cqc.services.v1.VenueGateway/GetVenueAccount',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetVenueAccountRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetVenueAccountResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetVenueAccountRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetVenueAccountResponse.FromString,
                 _registered_method=True)
         self.ListVenueAccounts = channel.unary_unary(
                 '/cqc.services.v1.VenueGateway/ListVenueAccounts',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListVenueAccountsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListVenueAccountsResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListVenueAccountsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListVenueAccountsResponse.FromString,
                 _registered_method=True)
         self.CreateVenueAccount = channel.unary_unary(
                 '/cqc.services.v1.VenueGateway/CreateVenueAccount',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateVenueAccountRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateVenueAccountResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.CreateVenueAccountRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.CreateVenueAccountResponse.FromString,
                 _registered_method=True)
         self.UpdateVenueAccount = channel.unary_unary(
                 '/cqc.services.v1.VenueGateway/UpdateVenueAccount',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.UpdateVenueAccountRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.UpdateVenueAccountResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.UpdateVenueAccountRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.UpdateVenueAccountResponse.FromString,
                 _registered_method=True)
-        self.PlaceOrder = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/PlaceOrder',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrderRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrderResponse.FromString,
-                _registered_method=True)
-        self.CancelOrder = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/CancelOrder',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrderRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrderResponse.FromString,
-                _registered_method=True)
-        self.ReplaceOrder = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/ReplaceOrder',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReplaceOrderRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReplaceOrderResponse.FromString,
-                _registered_method=True)
-        self.GetOrder = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/GetOrder',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetOrderRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetOrderResponse.FromString,
-                _registered_method=True)
-        self.ListOrders = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/ListOrders',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListOrdersRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListOrdersResponse.FromString,
-                _registered_method=True)
-        self.StreamExecutionReports = channel.unary_stream(
-                '/cqc.services.v1.VenueGateway/StreamExecutionReports',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamExecutionReportsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamExecutionReportsResponse.FromString,
-                _registered_method=True)
-        self.ListExecutionReports = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/ListExecutionReports',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListExecutionReportsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListExecutionReportsResponse.FromString,
-                _registered_method=True)
-        self.ListBalances = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/ListBalances',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListBalancesRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListBalancesResponse.FromString,
-                _registered_method=True)
-        self.StreamBalances = channel.unary_stream(
-                '/cqc.services.v1.VenueGateway/StreamBalances',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamBalancesRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamBalancesResponse.FromString,
-                _registered_method=True)
-        self.GetAccountMargin = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/GetAccountMargin',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetAccountMarginRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetAccountMarginResponse.FromString,
-                _registered_method=True)
-        self.GetDepositAddress = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/GetDepositAddress',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetDepositAddressRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetDepositAddressResponse.FromString,
-                _registered_method=True)
-        self.ListDeposits = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/ListDeposits',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListDepositsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListDepositsResponse.FromString,
-                _registered_method=True)
-        self.CreateWithdrawal = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/CreateWithdrawal',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateWithdrawalRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateWithdrawalResponse.FromString,
-                _registered_method=True)
-        self.GetWithdrawal = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/GetWithdrawal',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetWithdrawalRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetWithdrawalResponse.FromString,
-                _registered_method=True)
-        self.ListWithdrawals = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/ListWithdrawals',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListWithdrawalsRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListWithdrawalsResponse.FromString,
-                _registered_method=True)
-        self.CancelWithdrawal = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/CancelWithdrawal',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalResponse.FromString,
-                _registered_method=True)
-        self.PlaceOrders = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/PlaceOrders',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersResponse.FromString,
-                _registered_method=True)
-        self.CancelOrders = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/CancelOrders',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersResponse.FromString,
-                _registered_method=True)
-        self.CancelAllOrders = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/CancelAllOrders',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersResponse.FromString,
-                _registered_method=True)
-        self.CancelAllAfter = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/CancelAllAfter',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterResponse.FromString,
-                _registered_method=True)
-        self.PreviewOrder = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/PreviewOrder',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderResponse.FromString,
-                _registered_method=True)
-        self.StreamAccountMargin = channel.unary_stream(
-                '/cqc.services.v1.VenueGateway/StreamAccountMargin',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginResponse.FromString,
-                _registered_method=True)
-        self.CreateTransfer = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/CreateTransfer',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferResponse.FromString,
-                _registered_method=True)
-        self.ListTransfers = channel.unary_unary(
-                '/cqc.services.v1.VenueGateway/ListTransfers',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersResponse.FromString,
+        self.GetAccountSettings = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/GetAccountSettings',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountSettingsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountSettingsResponse.FromString,
                 _registered_method=True)
         self.SetLeverage = channel.unary_unary(
                 '/cqc.services.v1.VenueGateway/SetLeverage',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetLeverageRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetLeverageResponse.FromString,
                 _registered_method=True)
         self.SetMarginMode = channel.unary_unary(
                 '/cqc.services.v1.VenueGateway/SetMarginMode',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetMarginModeRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetMarginModeResponse.FromString,
                 _registered_method=True)
         self.SetPositionMode = channel.unary_unary(
                 '/cqc.services.v1.VenueGateway/SetPositionMode',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetPositionModeRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetPositionModeResponse.FromString,
+                _registered_method=True)
+        self.AdjustMargin = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/AdjustMargin',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.AdjustMarginRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.AdjustMarginResponse.FromString,
+                _registered_method=True)
+        self.Borrow = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/Borrow',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.BorrowRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.BorrowResponse.FromString,
+                _registered_method=True)
+        self.Repay = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/Repay',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.RepayRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.RepayResponse.FromString,
                 _registered_method=True)
         self.Reconcile = channel.unary_unary(
                 '/cqc.services.v1.VenueGateway/Reconcile',
-                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileRequest.SerializeToString,
-                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileResponse.FromString,
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ReconcileRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ReconcileResponse.FromString,
+                _registered_method=True)
+        self.PlaceOrder = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/PlaceOrder',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderResponse.FromString,
+                _registered_method=True)
+        self.PlaceOrders = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/PlaceOrders',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrdersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrdersResponse.FromString,
+                _registered_method=True)
+        self.PlaceOrderList = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/PlaceOrderList',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderListRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderListResponse.FromString,
+                _registered_method=True)
+        self.PreviewOrder = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/PreviewOrder',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PreviewOrderRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PreviewOrderResponse.FromString,
+                _registered_method=True)
+        self.ReplaceOrder = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ReplaceOrder',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ReplaceOrderRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ReplaceOrderResponse.FromString,
+                _registered_method=True)
+        self.CancelOrder = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelOrder',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderResponse.FromString,
+                _registered_method=True)
+        self.CancelOrders = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelOrders',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrdersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrdersResponse.FromString,
+                _registered_method=True)
+        self.CancelOrderList = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelOrderList',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderListRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderListResponse.FromString,
+                _registered_method=True)
+        self.CancelAllOrders = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelAllOrders',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllOrdersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllOrdersResponse.FromString,
+                _registered_method=True)
+        self.CancelAllAfter = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelAllAfter',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllAfterRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllAfterResponse.FromString,
+                _registered_method=True)
+        self.GetOrder = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/GetOrder',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderResponse.FromString,
+                _registered_method=True)
+        self.ListOrders = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ListOrders',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListOrdersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListOrdersResponse.FromString,
+                _registered_method=True)
+        self.GetOrderList = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/GetOrderList',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderListRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderListResponse.FromString,
+                _registered_method=True)
+        self.ListExecutionReports = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ListExecutionReports',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListExecutionReportsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListExecutionReportsResponse.FromString,
+                _registered_method=True)
+        self.StreamExecutionReports = channel.unary_stream(
+                '/cqc.services.v1.VenueGateway/StreamExecutionReports',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.StreamExecutionReportsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.StreamExecutionReportsResponse.FromString,
+                _registered_method=True)
+        self.ListBalances = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ListBalances',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListBalancesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListBalancesResponse.FromString,
+                _registered_method=True)
+        self.StreamBalances = channel.unary_stream(
+                '/cqc.services.v1.VenueGateway/StreamBalances',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamBalancesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamBalancesResponse.FromString,
+                _registered_method=True)
+        self.GetAccountMargin = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/GetAccountMargin',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountMarginRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountMarginResponse.FromString,
+                _registered_method=True)
+        self.StreamAccountMargin = channel.unary_stream(
+                '/cqc.services.v1.VenueGateway/StreamAccountMargin',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamAccountMarginRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamAccountMarginResponse.FromString,
+                _registered_method=True)
+        self.ListLedgerEntries = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ListLedgerEntries',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListLedgerEntriesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListLedgerEntriesResponse.FromString,
+                _registered_method=True)
+        self.StreamLedgerEntries = channel.unary_stream(
+                '/cqc.services.v1.VenueGateway/StreamLedgerEntries',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamLedgerEntriesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamLedgerEntriesResponse.FromString,
+                _registered_method=True)
+        self.GetDepositAddress = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/GetDepositAddress',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetDepositAddressRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetDepositAddressResponse.FromString,
+                _registered_method=True)
+        self.CreateWithdrawal = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CreateWithdrawal',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateWithdrawalRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateWithdrawalResponse.FromString,
+                _registered_method=True)
+        self.CreateTransfer = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CreateTransfer',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateTransferRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateTransferResponse.FromString,
+                _registered_method=True)
+        self.GetTransfer = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/GetTransfer',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetTransferRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetTransferResponse.FromString,
+                _registered_method=True)
+        self.ListTransfers = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ListTransfers',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ListTransfersRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ListTransfersResponse.FromString,
+                _registered_method=True)
+        self.CancelTransfer = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelTransfer',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CancelTransferRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CancelTransferResponse.FromString,
+                _registered_method=True)
+        self.ApproveTransfer = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ApproveTransfer',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ApproveTransferRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ApproveTransferResponse.FromString,
+                _registered_method=True)
+        self.RejectTransfer = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/RejectTransfer',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.RejectTransferRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.RejectTransferResponse.FromString,
+                _registered_method=True)
+        self.CreateQuoteRequest = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CreateQuoteRequest',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CreateQuoteRequestRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CreateQuoteRequestResponse.FromString,
+                _registered_method=True)
+        self.GetQuoteRequest = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/GetQuoteRequest',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.GetQuoteRequestRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.GetQuoteRequestResponse.FromString,
+                _registered_method=True)
+        self.ListQuoteRequests = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/ListQuoteRequests',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.ListQuoteRequestsRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.ListQuoteRequestsResponse.FromString,
+                _registered_method=True)
+        self.CancelQuoteRequest = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/CancelQuoteRequest',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CancelQuoteRequestRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CancelQuoteRequestResponse.FromString,
+                _registered_method=True)
+        self.StreamQuotes = channel.unary_stream(
+                '/cqc.services.v1.VenueGateway/StreamQuotes',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.StreamQuotesRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.StreamQuotesResponse.FromString,
+                _registered_method=True)
+        self.AcceptQuote = channel.unary_unary(
+                '/cqc.services.v1.VenueGateway/AcceptQuote',
+                request_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.AcceptQuoteRequest.SerializeToString,
+                response_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.AcceptQuoteResponse.FromString,
                 _registered_method=True)
 
 
 class VenueGatewayServicer(object):
-    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
+    """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
+    trades.
 
-    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
-    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
-    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
+    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
+    no other and without any other filter, or with EventLog.StreamEvents of this service.
+
+    The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+
+    Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
+    SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
+    RATE_LIMITED. Lists may also return INVALID_PAGE_TOKEN; streams INVALID_RESUME_TOKEN and TOO_MANY_STREAMS; methods
+    whose request has a `request_id` REQUEST_ID_REUSED and REQUEST_IN_PROGRESS. Methods that reach the venue may return
+    VENUE_UNAVAILABLE, if nothing was done, and FEATURE_NOT_SUPPORTED.
+
+    Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
+    an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
+    UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
+    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
+    `send_before`; without a `send_before` it is never final.
+    Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
     def GetVenueAccount(self, request, context):
-        """Returns an account.
+        """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListVenueAccounts(self, request, context):
-        """Lists accounts, in the order of their ids.
+        """Lists the principal's accounts, in the order of their ids. `credentials_ref` is left out as in GetVenueAccount.
+        Continued by EventLog.StreamEvents only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -227,206 +336,85 @@ class VenueGatewayServicer(object):
 
     def CreateVenueAccount(self, request, context):
         """Adds an account. The account's keys reach the secret store by other means.
+
+        RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateVenueAccount(self, request, context):
-        """Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one.
+        """Changes the masked fields of an account.
+
+        INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
+        account was changed after the caller read it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def PlaceOrder(self, request, context):
-        """Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
-        whether the venue accepted it.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CancelOrder(self, request, context):
-        """Asks the venue to cancel an order. A fill that crosses the request is legal.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ReplaceOrder(self, request, context):
-        """Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetOrder(self, request, context):
-        """Returns an order by any of its three ids.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListOrders(self, request, context):
-        """Lists orders, newest first.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamExecutionReports(self, request, context):
-        """Streams everything that happens to the orders of accounts.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListExecutionReports(self, request, context):
-        """Lists past execution reports, oldest first.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListBalances(self, request, context):
-        """Lists the balances of an account.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamBalances(self, request, context):
-        """Streams the balances of accounts: first all balances, then every change.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetAccountMargin(self, request, context):
-        """Returns what an account's positions require and what covers them, one entry per collateral asset.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetDepositAddress(self, request, context):
-        """Returns the address to send deposits of an asset to.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListDeposits(self, request, context):
-        """Lists deposits, newest first.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateWithdrawal(self, request, context):
-        """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def GetWithdrawal(self, request, context):
-        """Returns a withdrawal.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListWithdrawals(self, request, context):
-        """Lists withdrawals, newest first.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CancelWithdrawal(self, request, context):
-        """Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PlaceOrders(self, request, context):
-        """Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CancelOrders(self, request, context):
-        """Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
-        order of the request.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CancelAllOrders(self, request, context):
-        """Requests the cancellation of all open orders in a scope.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CancelAllAfter(self, request, context):
-        """Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def PreviewOrder(self, request, context):
-        """Returns what an order would cost and require, without sending it.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def StreamAccountMargin(self, request, context):
-        """Streams what the positions of accounts require and what covers them: first everything, then every change.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def CreateTransfer(self, request, context):
-        """Moves an asset between our accounts at one venue.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListTransfers(self, request, context):
-        """Lists transfers between our accounts, newest first.
+    def GetAccountSettings(self, request, context):
+        """Returns an account's position mode, and its leverage and margin mode per listing, as the venue states them now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetLeverage(self, request, context):
-        """Sets the leverage of an account on a listing.
+        """Sets the leverage of an account on a listing. OK once the venue has confirmed; the same leverage again is OK.
+
+        REFERENCE_NOT_FOUND: no such listing. LEVERAGE_OUT_OF_RANGE, POSITION_OPEN, INSUFFICIENT_FUNDS, or VENUE_REFUSED
+        for any other refusal of the venue: the setting is as it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetMarginMode(self, request, context):
-        """Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
-        does not allow the change, such as with an open position.
+        """Sets the collateral that backs an account's positions on a listing. OK once the venue has confirmed; the same mode
+        again is OK.
+
+        REFERENCE_NOT_FOUND: no such listing. POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the
+        setting is as it was.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SetPositionMode(self, request, context):
-        """Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
-        while the venue does not allow the change.
+        """Sets whether an account holds one position per listing, or a long and a short one. OK once the venue has confirmed;
+        the same mode again is OK.
+
+        POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the setting is as it was.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdjustMargin(self, request, context):
+        """Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
+
+        RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
+        of the venue: nothing was moved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Borrow(self, request, context):
+        """Borrows an asset. OK once the venue has confirmed.
+
+        INSUFFICIENT_FUNDS: too little collateral. AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the
+        venue: nothing was borrowed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Repay(self, request, context):
+        """Repays borrowed assets and their interest. OK once the venue has confirmed.
+
+        INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was repaid.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -434,7 +422,358 @@ class VenueGatewayServicer(object):
 
     def Reconcile(self, request, context):
         """Compares an account with the venue's records and reports what was missed, in execution reports with
-        `reconciliation` set.
+        `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceOrder(self, request, context):
+        """Orders: messages in venue_gateway_orders.proto.
+
+        Sends an order to its venue, after the risk engine has approved it.
+
+        OK: the order was handed to the venue. The order is returned as far as it is known: accepted, REJECTED if the venue
+        refused it, or PENDING_NEW if the venue has not answered. Reports follow, for a refusal too, and the client order
+        id is used up.
+
+        Error: nothing was handed to the venue. There is neither an order nor a report, and the client order id is free.
+        CLIENT_ID_USED: an order has the client order id, and nothing changed. REFERENCE_NOT_FOUND: no such listing.
+        ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS: as known before
+        sending. TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT: the risk engine refused. RISK_ENGINE_UNAVAILABLE: the risk
+        engine does not answer. SEND_BEFORE_PASSED: too late to send.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceOrders(self, request, context):
+        """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
+        order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+        INVALID_FIELD, and nothing is sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PlaceOrderList(self, request, context):
+        """Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
+        the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+
+        FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreviewOrder(self, request, context):
+        """Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
+        up. What would make PlaceOrder fail is part of the answer.
+
+        REFERENCE_NOT_FOUND: no such listing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplaceOrder(self, request, context):
+        """Asks the venue to change an order that is working, after the risk engine has approved the change. The order keeps
+        its id in this system. A cancellation or replacement that is pending does not prevent the change: the venue
+        decides.
+
+        OK: the change was handed to the venue. A report of type REPLACED follows, or REPLACE_REJECTED, with the order as
+        it was, if the venue refuses, at once or later.
+
+        Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
+        nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
+        has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
+        TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+        FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrder(self, request, context):
+        """Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
+        and when the risk engine does not answer.
+
+        OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
+        cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
+        once or later.
+
+        RECORD_NOT_FOUND: no such order. ORDER_ENDED: the order has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrders(self, request, context):
+        """Asks the venue to cancel several orders. The batch is not atomic: OK with a result per item, in the order of the
+        request, each as of CancelOrder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelOrderList(self, request, context):
+        """Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
+
+        RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAllOrders(self, request, context):
+        """Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
+        CancelOrder, per order.
+
+        REFERENCE_NOT_FOUND: no such listing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelAllAfter(self, request, context):
+        """Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
+        call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+
+        The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrder(self, request, context):
+        """Returns an order by any of its ids, current or earlier.
+
+        RECORD_NOT_FOUND: no such order. For a client order id the error is final if its `checked_at` is at or after the
+        `send_before` with which the order was placed: then nothing was sent to the venue, and nothing will be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOrders(self, request, context):
+        """Lists orders, ended ones included, latest `received_at` first, then by `order_id`. Continued by
+        StreamExecutionReports, whose reports state what changes on the account's orders.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrderList(self, request, context):
+        """Returns a list of orders by any of its ids, with its orders.
+
+        RECORD_NOT_FOUND: no such list; final as in GetOrder.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListExecutionReports(self, request, context):
+        """Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
+
+        SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamExecutionReports(self, request, context):
+        """Streams everything that happens to the orders of accounts, from now on. A stream without state: there is no
+        snapshot. The first message is a heartbeat unless a report follows at once. Per account, `report_sequence` rises by
+        one from report to report; a gap means a lost message, and ListExecutionReports has the missing reports.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBalances(self, request, context):
+        """Balances, margin and the venue's ledger: messages in venue_gateway_accounts.proto.
+
+        Lists the balances of an account, in the order of their asset, type and listing. Continued by StreamBalances.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamBalances(self, request, context):
+        """Streams the balances of accounts: first all balances, then SnapshotComplete, then every change. Key of a balance:
+        account, asset, type and listing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAccountMargin(self, request, context):
+        """Returns what an account's positions require and what covers them, one entry per collateral asset. Empty for an
+        account without margin. Continued by StreamAccountMargin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamAccountMargin(self, request, context):
+        """Streams what the positions of accounts require and what covers them: first everything, then SnapshotComplete, then
+        every change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLedgerEntries(self, request, context):
+        """Lists the entries of the venue's ledger for an account, by `received_at`, oldest first. Continued by
+        StreamLedgerEntries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamLedgerEntries(self, request, context):
+        """Streams new entries of the venue's ledger for accounts. A stream without state: there is no snapshot, and the first
+        message is a heartbeat unless an entry follows at once.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDepositAddress(self, request, context):
+        """Deposits, withdrawals and transfers: messages in venue_gateway_transfers.proto.
+
+        Returns the address to send deposits of an asset to. If the venue has none yet, the gateway has the venue make one.
+
+        REFERENCE_NOT_FOUND: the venue does not list the asset or the network. TRANSFER_SUSPENDED: the venue takes no
+        deposits now. VENUE_REFUSED: the venue gives no address.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateWithdrawal(self, request, context):
+        """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
+
+        OK: the withdrawal exists, with its state: waiting for approval, handed to the venue, REJECTED if the venue refused
+        it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
+
+        Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
+        transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+        AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateTransfer(self, request, context):
+        """Moves an asset between two of our accounts at one venue. OK and the errors are as for CreateWithdrawal.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTransfer(self, request, context):
+        """Returns a deposit, withdrawal or transfer.
+
+        RECORD_NOT_FOUND: no such transfer. For a client transfer id the error is final if its `checked_at` is at or after
+        the `send_before` with which the transfer was created.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTransfers(self, request, context):
+        """Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelTransfer(self, request, context):
+        """Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
+
+        RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveTransfer(self, request, context):
+        """Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
+        Approving it again is OK and counts once per principal.
+
+        RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
+        after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectTransfer(self, request, context):
+        """Rejects a withdrawal or a transfer that waits for approval. One rejection ends it. Rejecting it again is OK. The
+        errors are as for ApproveTransfer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateQuoteRequest(self, request, context):
+        """Requests for quotes, as the taker: messages in venue_gateway_quotes.proto.
+
+        Asks a venue's market makers for quotes.
+
+        OK: the request was handed to the venue: ACTIVE, FAILED if the venue refused it, or PENDING if the venue has not
+        answered. The client quote request id is used up.
+
+        Error: nothing was handed to the venue, and the client quote request id is free. CLIENT_ID_USED: a request has this
+        id. REFERENCE_NOT_FOUND: no such listing. ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, TRADING_HALTED.
+        FEATURE_NOT_SUPPORTED: the venue has no requests for quotes, or none with this field.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuoteRequest(self, request, context):
+        """Returns a request for quotes with the quotes received so far.
+
+        RECORD_NOT_FOUND: no such request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuoteRequests(self, request, context):
+        """Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelQuoteRequest(self, request, context):
+        """Withdraws a request for quotes. Withdrawing it again is OK.
+
+        RECORD_NOT_FOUND: no such request. ORDER_ENDED: the request has ended otherwise, or a quote was accepted; `status`
+        is the name of its QuoteRequestState.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamQuotes(self, request, context):
+        """Streams the requests for quotes of accounts, with their quotes: first those that are PENDING, ACTIVE or ACCEPTED,
+        then SnapshotComplete, then every change. Key of a request: account and request id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptQuote(self, request, context):
+        """Accepts a quote, after the risk engine has approved the order. Returns the order of type ORDER_TYPE_QUOTED that
+        trades at it.
+
+        OK and the errors are as for PlaceOrder. Besides: RECORD_NOT_FOUND: no such quote. QUOTE_EXPIRED: the quote can no
+        longer be accepted, before it was handed to the venue; a quote that ends at the venue makes the order REJECTED.
+        INVALID_FIELD: the quote has no price on this side, or is for less or at a worse price than the request allows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -445,163 +784,238 @@ def add_VenueGatewayServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'GetVenueAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.GetVenueAccount,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetVenueAccountRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetVenueAccountResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetVenueAccountRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetVenueAccountResponse.SerializeToString,
             ),
             'ListVenueAccounts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVenueAccounts,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListVenueAccountsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListVenueAccountsResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListVenueAccountsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListVenueAccountsResponse.SerializeToString,
             ),
             'CreateVenueAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateVenueAccount,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateVenueAccountRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateVenueAccountResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.CreateVenueAccountRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.CreateVenueAccountResponse.SerializeToString,
             ),
             'UpdateVenueAccount': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateVenueAccount,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.UpdateVenueAccountRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.UpdateVenueAccountResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.UpdateVenueAccountRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.UpdateVenueAccountResponse.SerializeToString,
             ),
-            'PlaceOrder': grpc.unary_unary_rpc_method_handler(
-                    servicer.PlaceOrder,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrderRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrderResponse.SerializeToString,
-            ),
-            'CancelOrder': grpc.unary_unary_rpc_method_handler(
-                    servicer.CancelOrder,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrderRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrderResponse.SerializeToString,
-            ),
-            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
-                    servicer.ReplaceOrder,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReplaceOrderRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReplaceOrderResponse.SerializeToString,
-            ),
-            'GetOrder': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetOrder,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetOrderRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetOrderResponse.SerializeToString,
-            ),
-            'ListOrders': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListOrders,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListOrdersRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListOrdersResponse.SerializeToString,
-            ),
-            'StreamExecutionReports': grpc.unary_stream_rpc_method_handler(
-                    servicer.StreamExecutionReports,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamExecutionReportsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamExecutionReportsResponse.SerializeToString,
-            ),
-            'ListExecutionReports': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListExecutionReports,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListExecutionReportsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListExecutionReportsResponse.SerializeToString,
-            ),
-            'ListBalances': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListBalances,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListBalancesRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListBalancesResponse.SerializeToString,
-            ),
-            'StreamBalances': grpc.unary_stream_rpc_method_handler(
-                    servicer.StreamBalances,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamBalancesRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamBalancesResponse.SerializeToString,
-            ),
-            'GetAccountMargin': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetAccountMargin,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetAccountMarginRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetAccountMarginResponse.SerializeToString,
-            ),
-            'GetDepositAddress': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetDepositAddress,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetDepositAddressRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetDepositAddressResponse.SerializeToString,
-            ),
-            'ListDeposits': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListDeposits,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListDepositsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListDepositsResponse.SerializeToString,
-            ),
-            'CreateWithdrawal': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateWithdrawal,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateWithdrawalRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateWithdrawalResponse.SerializeToString,
-            ),
-            'GetWithdrawal': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetWithdrawal,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetWithdrawalRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetWithdrawalResponse.SerializeToString,
-            ),
-            'ListWithdrawals': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListWithdrawals,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListWithdrawalsRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListWithdrawalsResponse.SerializeToString,
-            ),
-            'CancelWithdrawal': grpc.unary_unary_rpc_method_handler(
-                    servicer.CancelWithdrawal,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalResponse.SerializeToString,
-            ),
-            'PlaceOrders': grpc.unary_unary_rpc_method_handler(
-                    servicer.PlaceOrders,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersResponse.SerializeToString,
-            ),
-            'CancelOrders': grpc.unary_unary_rpc_method_handler(
-                    servicer.CancelOrders,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersResponse.SerializeToString,
-            ),
-            'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
-                    servicer.CancelAllOrders,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersResponse.SerializeToString,
-            ),
-            'CancelAllAfter': grpc.unary_unary_rpc_method_handler(
-                    servicer.CancelAllAfter,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterResponse.SerializeToString,
-            ),
-            'PreviewOrder': grpc.unary_unary_rpc_method_handler(
-                    servicer.PreviewOrder,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderResponse.SerializeToString,
-            ),
-            'StreamAccountMargin': grpc.unary_stream_rpc_method_handler(
-                    servicer.StreamAccountMargin,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginResponse.SerializeToString,
-            ),
-            'CreateTransfer': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateTransfer,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferResponse.SerializeToString,
-            ),
-            'ListTransfers': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListTransfers,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersResponse.SerializeToString,
+            'GetAccountSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccountSettings,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountSettingsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountSettingsResponse.SerializeToString,
             ),
             'SetLeverage': grpc.unary_unary_rpc_method_handler(
                     servicer.SetLeverage,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetLeverageRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetLeverageResponse.SerializeToString,
             ),
             'SetMarginMode': grpc.unary_unary_rpc_method_handler(
                     servicer.SetMarginMode,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetMarginModeRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetMarginModeResponse.SerializeToString,
             ),
             'SetPositionMode': grpc.unary_unary_rpc_method_handler(
                     servicer.SetPositionMode,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetPositionModeRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetPositionModeResponse.SerializeToString,
+            ),
+            'AdjustMargin': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustMargin,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.AdjustMarginRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.AdjustMarginResponse.SerializeToString,
+            ),
+            'Borrow': grpc.unary_unary_rpc_method_handler(
+                    servicer.Borrow,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.BorrowRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.BorrowResponse.SerializeToString,
+            ),
+            'Repay': grpc.unary_unary_rpc_method_handler(
+                    servicer.Repay,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.RepayRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.RepayResponse.SerializeToString,
             ),
             'Reconcile': grpc.unary_unary_rpc_method_handler(
                     servicer.Reconcile,
-                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileRequest.FromString,
-                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileResponse.SerializeToString,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ReconcileRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ReconcileResponse.SerializeToString,
+            ),
+            'PlaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceOrder,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderResponse.SerializeToString,
+            ),
+            'PlaceOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceOrders,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrdersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrdersResponse.SerializeToString,
+            ),
+            'PlaceOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlaceOrderList,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderListRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderListResponse.SerializeToString,
+            ),
+            'PreviewOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreviewOrder,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PreviewOrderRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PreviewOrderResponse.SerializeToString,
+            ),
+            'ReplaceOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplaceOrder,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ReplaceOrderRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ReplaceOrderResponse.SerializeToString,
+            ),
+            'CancelOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrder,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderResponse.SerializeToString,
+            ),
+            'CancelOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrders,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrdersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrdersResponse.SerializeToString,
+            ),
+            'CancelOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelOrderList,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderListRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderListResponse.SerializeToString,
+            ),
+            'CancelAllOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAllOrders,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllOrdersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllOrdersResponse.SerializeToString,
+            ),
+            'CancelAllAfter': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelAllAfter,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllAfterRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllAfterResponse.SerializeToString,
+            ),
+            'GetOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrder,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderResponse.SerializeToString,
+            ),
+            'ListOrders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOrders,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListOrdersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListOrdersResponse.SerializeToString,
+            ),
+            'GetOrderList': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrderList,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderListRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderListResponse.SerializeToString,
+            ),
+            'ListExecutionReports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListExecutionReports,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListExecutionReportsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListExecutionReportsResponse.SerializeToString,
+            ),
+            'StreamExecutionReports': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamExecutionReports,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.StreamExecutionReportsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.StreamExecutionReportsResponse.SerializeToString,
+            ),
+            'ListBalances': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBalances,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListBalancesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListBalancesResponse.SerializeToString,
+            ),
+            'StreamBalances': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamBalances,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamBalancesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamBalancesResponse.SerializeToString,
+            ),
+            'GetAccountMargin': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccountMargin,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountMarginRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountMarginResponse.SerializeToString,
+            ),
+            'StreamAccountMargin': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamAccountMargin,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamAccountMarginRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamAccountMarginResponse.SerializeToString,
+            ),
+            'ListLedgerEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLedgerEntries,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListLedgerEntriesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListLedgerEntriesResponse.SerializeToString,
+            ),
+            'StreamLedgerEntries': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamLedgerEntries,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamLedgerEntriesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamLedgerEntriesResponse.SerializeToString,
+            ),
+            'GetDepositAddress': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDepositAddress,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetDepositAddressRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetDepositAddressResponse.SerializeToString,
+            ),
+            'CreateWithdrawal': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateWithdrawal,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateWithdrawalRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateWithdrawalResponse.SerializeToString,
+            ),
+            'CreateTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTransfer,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateTransferRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateTransferResponse.SerializeToString,
+            ),
+            'GetTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTransfer,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetTransferRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetTransferResponse.SerializeToString,
+            ),
+            'ListTransfers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransfers,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ListTransfersRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ListTransfersResponse.SerializeToString,
+            ),
+            'CancelTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTransfer,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CancelTransferRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CancelTransferResponse.SerializeToString,
+            ),
+            'ApproveTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveTransfer,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ApproveTransferRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ApproveTransferResponse.SerializeToString,
+            ),
+            'RejectTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectTransfer,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.RejectTransferRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.RejectTransferResponse.SerializeToString,
+            ),
+            'CreateQuoteRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateQuoteRequest,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CreateQuoteRequestRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CreateQuoteRequestResponse.SerializeToString,
+            ),
+            'GetQuoteRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuoteRequest,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.GetQuoteRequestRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.GetQuoteRequestResponse.SerializeToString,
+            ),
+            'ListQuoteRequests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuoteRequests,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.ListQuoteRequestsRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.ListQuoteRequestsResponse.SerializeToString,
+            ),
+            'CancelQuoteRequest': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelQuoteRequest,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CancelQuoteRequestRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CancelQuoteRequestResponse.SerializeToString,
+            ),
+            'StreamQuotes': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamQuotes,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.StreamQuotesRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.StreamQuotesResponse.SerializeToString,
+            ),
+            'AcceptQuote': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptQuote,
+                    request_deserializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.AcceptQuoteRequest.FromString,
+                    response_serializer=cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.AcceptQuoteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -612,12 +1026,27 @@ def add_VenueGatewayServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VenueGateway(object):
-    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
+    """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
+    trades.
 
-    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
-    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
-    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
+    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
+    no other and without any other filter, or with EventLog.StreamEvents of this service.
+
+    The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+
+    Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
+    SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
+    RATE_LIMITED. Lists may also return INVALID_PAGE_TOKEN; streams INVALID_RESUME_TOKEN and TOO_MANY_STREAMS; methods
+    whose request has a `request_id` REQUEST_ID_REUSED and REQUEST_IN_PROGRESS. Methods that reach the venue may return
+    VENUE_UNAVAILABLE, if nothing was done, and FEATURE_NOT_SUPPORTED.
+
+    Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
+    an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
+    UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
+    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
+    `send_before`; without a `send_before` it is never final.
+    Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
     @staticmethod
@@ -635,8 +1064,8 @@ class VenueGateway(object):
             request,
             target,
             '/cqc.services.v1.VenueGateway/GetVenueAccount',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetVenueAccountRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetVenueAccountResponse.FromString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetVenueAccountRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetVenueAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -662,8 +1091,8 @@ class VenueGateway(object):
             request,
             target,
             '/cqc.services.v1.VenueGateway/ListVenueAccounts',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListVenueAccountsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListVenueAccountsResponse.FromString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListVenueAccountsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListVenueAccountsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -689,8 +1118,8 @@ class VenueGateway(object):
             request,
             target,
             '/cqc.services.v1.VenueGateway/CreateVenueAccount',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateVenueAccountRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateVenueAccountResponse.FromString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.CreateVenueAccountRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.CreateVenueAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -716,8 +1145,8 @@ class VenueGateway(object):
             request,
             target,
             '/cqc.services.v1.VenueGateway/UpdateVenueAccount',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.UpdateVenueAccountRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.UpdateVenueAccountResponse.FromString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.UpdateVenueAccountRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.UpdateVenueAccountResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -729,7 +1158,7 @@ class VenueGateway(object):
             _registered_method=True)
 
     @staticmethod
-    def PlaceOrder(request,
+    def GetAccountSettings(request,
             target,
             options=(),
             channel_credentials=None,
@@ -742,630 +1171,9 @@ class VenueGateway(object):
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/cqc.services.v1.VenueGateway/PlaceOrder',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrderRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrderResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CancelOrder(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/CancelOrder',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrderRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrderResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ReplaceOrder(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/ReplaceOrder',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReplaceOrderRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReplaceOrderResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetOrder(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/GetOrder',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetOrderRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetOrderResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListOrders(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/ListOrders',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListOrdersRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListOrdersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def StreamExecutionReports(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/StreamExecutionReports',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamExecutionReportsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamExecutionReportsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListExecutionReports(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/ListExecutionReports',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListExecutionReportsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListExecutionReportsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListBalances(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/ListBalances',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListBalancesRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListBalancesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def StreamBalances(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/StreamBalances',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamBalancesRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamBalancesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetAccountMargin(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/GetAccountMargin',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetAccountMarginRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetAccountMarginResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetDepositAddress(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/GetDepositAddress',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetDepositAddressRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetDepositAddressResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListDeposits(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/ListDeposits',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListDepositsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListDepositsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateWithdrawal(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/CreateWithdrawal',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateWithdrawalRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateWithdrawalResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def GetWithdrawal(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/GetWithdrawal',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetWithdrawalRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.GetWithdrawalResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListWithdrawals(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/ListWithdrawals',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListWithdrawalsRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListWithdrawalsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CancelWithdrawal(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/CancelWithdrawal',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelWithdrawalResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def PlaceOrders(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/PlaceOrders',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PlaceOrdersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CancelOrders(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/CancelOrders',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelOrdersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CancelAllOrders(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/CancelAllOrders',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllOrdersResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CancelAllAfter(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/CancelAllAfter',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CancelAllAfterResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def PreviewOrder(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/PreviewOrder',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.PreviewOrderResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def StreamAccountMargin(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/StreamAccountMargin',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.StreamAccountMarginResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def CreateTransfer(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/CreateTransfer',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.CreateTransferResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListTransfers(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/cqc.services.v1.VenueGateway/ListTransfers',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ListTransfersResponse.FromString,
+            '/cqc.services.v1.VenueGateway/GetAccountSettings',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountSettingsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1391,8 +1199,8 @@ class VenueGateway(object):
             request,
             target,
             '/cqc.services.v1.VenueGateway/SetLeverage',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetLeverageResponse.FromString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetLeverageRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetLeverageResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1418,8 +1226,8 @@ class VenueGateway(object):
             request,
             target,
             '/cqc.services.v1.VenueGateway/SetMarginMode',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetMarginModeResponse.FromString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetMarginModeRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetMarginModeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1445,8 +1253,89 @@ class VenueGateway(object):
             request,
             target,
             '/cqc.services.v1.VenueGateway/SetPositionMode',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.SetPositionModeResponse.FromString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetPositionModeRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.SetPositionModeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustMargin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/AdjustMargin',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.AdjustMarginRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.AdjustMarginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Borrow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/Borrow',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.BorrowRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.BorrowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Repay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/Repay',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.RepayRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.RepayResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1472,8 +1361,953 @@ class VenueGateway(object):
             request,
             target,
             '/cqc.services.v1.VenueGateway/Reconcile',
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileRequest.SerializeToString,
-            cqc_dot_services_dot_v1_dot_venue__gateway__pb2.ReconcileResponse.FromString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ReconcileRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ReconcileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/PlaceOrder',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/PlaceOrders',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrdersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlaceOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/PlaceOrderList',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderListRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PlaceOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreviewOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/PreviewOrder',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PreviewOrderRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.PreviewOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplaceOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ReplaceOrder',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ReplaceOrderRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ReplaceOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelOrder',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelOrders',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrdersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelOrderList',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderListRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAllOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelAllOrders',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllOrdersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelAllAfter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelAllAfter',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllAfterRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.CancelAllAfterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/GetOrder',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOrders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ListOrders',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListOrdersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListOrdersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrderList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/GetOrderList',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderListRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.GetOrderListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListExecutionReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ListExecutionReports',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListExecutionReportsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.ListExecutionReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamExecutionReports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/StreamExecutionReports',
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.StreamExecutionReportsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2.StreamExecutionReportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ListBalances',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListBalancesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/StreamBalances',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamBalancesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAccountMargin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/GetAccountMargin',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountMarginRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.GetAccountMarginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamAccountMargin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/StreamAccountMargin',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamAccountMarginRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamAccountMarginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLedgerEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ListLedgerEntries',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListLedgerEntriesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.ListLedgerEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamLedgerEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/StreamLedgerEntries',
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamLedgerEntriesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2.StreamLedgerEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDepositAddress(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/GetDepositAddress',
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetDepositAddressRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetDepositAddressResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateWithdrawal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CreateWithdrawal',
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateWithdrawalRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateWithdrawalResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CreateTransfer',
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateTransferRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CreateTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/GetTransfer',
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetTransferRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.GetTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransfers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ListTransfers',
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ListTransfersRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ListTransfersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelTransfer',
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CancelTransferRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.CancelTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ApproveTransfer',
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ApproveTransferRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.ApproveTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/RejectTransfer',
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.RejectTransferRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__transfers__pb2.RejectTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateQuoteRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CreateQuoteRequest',
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CreateQuoteRequestRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CreateQuoteRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuoteRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/GetQuoteRequest',
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.GetQuoteRequestRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.GetQuoteRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuoteRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/ListQuoteRequests',
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.ListQuoteRequestsRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.ListQuoteRequestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelQuoteRequest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/CancelQuoteRequest',
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CancelQuoteRequestRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.CancelQuoteRequestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamQuotes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/StreamQuotes',
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.StreamQuotesRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.StreamQuotesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptQuote(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cqc.services.v1.VenueGateway/AcceptQuote',
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.AcceptQuoteRequest.SerializeToString,
+            cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2.AcceptQuoteResponse.FromString,
             options,
             channel_credentials,
             insecure,

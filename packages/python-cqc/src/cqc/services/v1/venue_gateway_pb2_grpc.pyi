@@ -4,7 +4,10 @@ isort:skip_file
 """
 
 from collections import abc as _abc
-from cqc.services.v1 import venue_gateway_pb2 as _venue_gateway_pb2
+from cqc.services.v1 import venue_gateway_accounts_pb2 as _venue_gateway_accounts_pb2
+from cqc.services.v1 import venue_gateway_orders_pb2 as _venue_gateway_orders_pb2
+from cqc.services.v1 import venue_gateway_quotes_pb2 as _venue_gateway_quotes_pb2
+from cqc.services.v1 import venue_gateway_transfers_pb2 as _venue_gateway_transfers_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -27,420 +30,1119 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class VenueGatewayStub:
-    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
+    """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
+    trades.
 
-    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
-    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
-    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
+    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
+    no other and without any other filter, or with EventLog.StreamEvents of this service.
+
+    The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+
+    Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
+    SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
+    RATE_LIMITED. Lists may also return INVALID_PAGE_TOKEN; streams INVALID_RESUME_TOKEN and TOO_MANY_STREAMS; methods
+    whose request has a `request_id` REQUEST_ID_REUSED and REQUEST_IN_PROGRESS. Methods that reach the venue may return
+    VENUE_UNAVAILABLE, if nothing was done, and FEATURE_NOT_SUPPORTED.
+
+    Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
+    an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
+    UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
+    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
+    `send_before`; without a `send_before` it is never final.
+    Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VenueGatewayAsyncStub: ...
-    GetVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetVenueAccountRequest, _venue_gateway_pb2.GetVenueAccountResponse]
-    """Returns an account."""
-    ListVenueAccounts: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListVenueAccountsRequest, _venue_gateway_pb2.ListVenueAccountsResponse]
-    """Lists accounts, in the order of their ids."""
-    CreateVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateVenueAccountRequest, _venue_gateway_pb2.CreateVenueAccountResponse]
-    """Adds an account. The account's keys reach the secret store by other means."""
-    UpdateVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.UpdateVenueAccountRequest, _venue_gateway_pb2.UpdateVenueAccountResponse]
-    """Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one."""
-    PlaceOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrderRequest, _venue_gateway_pb2.PlaceOrderResponse]
-    """Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
-    whether the venue accepted it.
+    GetVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetVenueAccountRequest, _venue_gateway_accounts_pb2.GetVenueAccountResponse]
+    """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`."""
+    ListVenueAccounts: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ListVenueAccountsRequest, _venue_gateway_accounts_pb2.ListVenueAccountsResponse]
+    """Lists the principal's accounts, in the order of their ids. `credentials_ref` is left out as in GetVenueAccount.
+    Continued by EventLog.StreamEvents only.
     """
-    CancelOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrderRequest, _venue_gateway_pb2.CancelOrderResponse]
-    """Asks the venue to cancel an order. A fill that crosses the request is legal."""
-    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReplaceOrderRequest, _venue_gateway_pb2.ReplaceOrderResponse]
-    """Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system."""
-    GetOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetOrderRequest, _venue_gateway_pb2.GetOrderResponse]
-    """Returns an order by any of its three ids."""
-    ListOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListOrdersRequest, _venue_gateway_pb2.ListOrdersResponse]
-    """Lists orders, newest first."""
-    StreamExecutionReports: _grpc.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamExecutionReportsRequest, _venue_gateway_pb2.StreamExecutionReportsResponse]
-    """Streams everything that happens to the orders of accounts."""
-    ListExecutionReports: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListExecutionReportsRequest, _venue_gateway_pb2.ListExecutionReportsResponse]
-    """Lists past execution reports, oldest first."""
-    ListBalances: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListBalancesRequest, _venue_gateway_pb2.ListBalancesResponse]
-    """Lists the balances of an account."""
-    StreamBalances: _grpc.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamBalancesRequest, _venue_gateway_pb2.StreamBalancesResponse]
-    """Streams the balances of accounts: first all balances, then every change."""
-    GetAccountMargin: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetAccountMarginRequest, _venue_gateway_pb2.GetAccountMarginResponse]
-    """Returns what an account's positions require and what covers them, one entry per collateral asset."""
-    GetDepositAddress: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetDepositAddressRequest, _venue_gateway_pb2.GetDepositAddressResponse]
-    """Returns the address to send deposits of an asset to."""
-    ListDeposits: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListDepositsRequest, _venue_gateway_pb2.ListDepositsResponse]
-    """Lists deposits, newest first."""
-    CreateWithdrawal: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateWithdrawalRequest, _venue_gateway_pb2.CreateWithdrawalResponse]
-    """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue."""
-    GetWithdrawal: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetWithdrawalRequest, _venue_gateway_pb2.GetWithdrawalResponse]
-    """Returns a withdrawal."""
-    ListWithdrawals: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListWithdrawalsRequest, _venue_gateway_pb2.ListWithdrawalsResponse]
-    """Lists withdrawals, newest first."""
-    CancelWithdrawal: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelWithdrawalRequest, _venue_gateway_pb2.CancelWithdrawalResponse]
-    """Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent."""
-    PlaceOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrdersRequest, _venue_gateway_pb2.PlaceOrdersResponse]
-    """Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request."""
-    CancelOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrdersRequest, _venue_gateway_pb2.CancelOrdersResponse]
-    """Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
-    order of the request.
+    CreateVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.CreateVenueAccountRequest, _venue_gateway_accounts_pb2.CreateVenueAccountResponse]
+    """Adds an account. The account's keys reach the secret store by other means.
+
+    RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
     """
-    CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllOrdersRequest, _venue_gateway_pb2.CancelAllOrdersResponse]
-    """Requests the cancellation of all open orders in a scope."""
-    CancelAllAfter: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllAfterRequest, _venue_gateway_pb2.CancelAllAfterResponse]
-    """Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch."""
-    PreviewOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.PreviewOrderRequest, _venue_gateway_pb2.PreviewOrderResponse]
-    """Returns what an order would cost and require, without sending it."""
-    StreamAccountMargin: _grpc.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamAccountMarginRequest, _venue_gateway_pb2.StreamAccountMarginResponse]
-    """Streams what the positions of accounts require and what covers them: first everything, then every change."""
-    CreateTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateTransferRequest, _venue_gateway_pb2.CreateTransferResponse]
-    """Moves an asset between our accounts at one venue."""
-    ListTransfers: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListTransfersRequest, _venue_gateway_pb2.ListTransfersResponse]
-    """Lists transfers between our accounts, newest first."""
-    SetLeverage: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetLeverageRequest, _venue_gateway_pb2.SetLeverageResponse]
-    """Sets the leverage of an account on a listing."""
-    SetMarginMode: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetMarginModeRequest, _venue_gateway_pb2.SetMarginModeResponse]
-    """Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
-    does not allow the change, such as with an open position.
+    UpdateVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.UpdateVenueAccountRequest, _venue_gateway_accounts_pb2.UpdateVenueAccountResponse]
+    """Changes the masked fields of an account.
+
+    INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
+    account was changed after the caller read it.
     """
-    SetPositionMode: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetPositionModeRequest, _venue_gateway_pb2.SetPositionModeResponse]
-    """Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
-    while the venue does not allow the change.
+    GetAccountSettings: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetAccountSettingsRequest, _venue_gateway_accounts_pb2.GetAccountSettingsResponse]
+    """Returns an account's position mode, and its leverage and margin mode per listing, as the venue states them now."""
+    SetLeverage: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.SetLeverageRequest, _venue_gateway_accounts_pb2.SetLeverageResponse]
+    """Sets the leverage of an account on a listing. OK once the venue has confirmed; the same leverage again is OK.
+
+    REFERENCE_NOT_FOUND: no such listing. LEVERAGE_OUT_OF_RANGE, POSITION_OPEN, INSUFFICIENT_FUNDS, or VENUE_REFUSED
+    for any other refusal of the venue: the setting is as it was.
     """
-    Reconcile: _grpc.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReconcileRequest, _venue_gateway_pb2.ReconcileResponse]
+    SetMarginMode: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.SetMarginModeRequest, _venue_gateway_accounts_pb2.SetMarginModeResponse]
+    """Sets the collateral that backs an account's positions on a listing. OK once the venue has confirmed; the same mode
+    again is OK.
+
+    REFERENCE_NOT_FOUND: no such listing. POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the
+    setting is as it was.
+    """
+    SetPositionMode: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.SetPositionModeRequest, _venue_gateway_accounts_pb2.SetPositionModeResponse]
+    """Sets whether an account holds one position per listing, or a long and a short one. OK once the venue has confirmed;
+    the same mode again is OK.
+
+    POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the setting is as it was.
+    """
+    AdjustMargin: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.AdjustMarginRequest, _venue_gateway_accounts_pb2.AdjustMarginResponse]
+    """Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
+
+    RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
+    of the venue: nothing was moved.
+    """
+    Borrow: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.BorrowRequest, _venue_gateway_accounts_pb2.BorrowResponse]
+    """Borrows an asset. OK once the venue has confirmed.
+
+    INSUFFICIENT_FUNDS: too little collateral. AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the
+    venue: nothing was borrowed.
+    """
+    Repay: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.RepayRequest, _venue_gateway_accounts_pb2.RepayResponse]
+    """Repays borrowed assets and their interest. OK once the venue has confirmed.
+
+    INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was repaid.
+    """
+    Reconcile: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ReconcileRequest, _venue_gateway_accounts_pb2.ReconcileResponse]
     """Compares an account with the venue's records and reports what was missed, in execution reports with
-    `reconciliation` set.
+    `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+    """
+    PlaceOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderRequest, _venue_gateway_orders_pb2.PlaceOrderResponse]
+    """Orders: messages in venue_gateway_orders.proto.
+
+    Sends an order to its venue, after the risk engine has approved it.
+
+    OK: the order was handed to the venue. The order is returned as far as it is known: accepted, REJECTED if the venue
+    refused it, or PENDING_NEW if the venue has not answered. Reports follow, for a refusal too, and the client order
+    id is used up.
+
+    Error: nothing was handed to the venue. There is neither an order nor a report, and the client order id is free.
+    CLIENT_ID_USED: an order has the client order id, and nothing changed. REFERENCE_NOT_FOUND: no such listing.
+    ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS: as known before
+    sending. TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT: the risk engine refused. RISK_ENGINE_UNAVAILABLE: the risk
+    engine does not answer. SEND_BEFORE_PASSED: too late to send.
+    """
+    PlaceOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrdersRequest, _venue_gateway_orders_pb2.PlaceOrdersResponse]
+    """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
+    order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+    INVALID_FIELD, and nothing is sent.
+    """
+    PlaceOrderList: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderListRequest, _venue_gateway_orders_pb2.PlaceOrderListResponse]
+    """Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
+    the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+
+    FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
+    """
+    PreviewOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PreviewOrderRequest, _venue_gateway_orders_pb2.PreviewOrderResponse]
+    """Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
+    up. What would make PlaceOrder fail is part of the answer.
+
+    REFERENCE_NOT_FOUND: no such listing.
+    """
+    ReplaceOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.ReplaceOrderRequest, _venue_gateway_orders_pb2.ReplaceOrderResponse]
+    """Asks the venue to change an order that is working, after the risk engine has approved the change. The order keeps
+    its id in this system. A cancellation or replacement that is pending does not prevent the change: the venue
+    decides.
+
+    OK: the change was handed to the venue. A report of type REPLACED follows, or REPLACE_REJECTED, with the order as
+    it was, if the venue refuses, at once or later.
+
+    Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
+    nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
+    has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
+    TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+    FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
+    """
+    CancelOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrderRequest, _venue_gateway_orders_pb2.CancelOrderResponse]
+    """Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
+    and when the risk engine does not answer.
+
+    OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
+    cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
+    once or later.
+
+    RECORD_NOT_FOUND: no such order. ORDER_ENDED: the order has ended.
+    """
+    CancelOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrdersRequest, _venue_gateway_orders_pb2.CancelOrdersResponse]
+    """Asks the venue to cancel several orders. The batch is not atomic: OK with a result per item, in the order of the
+    request, each as of CancelOrder.
+    """
+    CancelOrderList: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrderListRequest, _venue_gateway_orders_pb2.CancelOrderListResponse]
+    """Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
+
+    RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+    """
+    CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelAllOrdersRequest, _venue_gateway_orders_pb2.CancelAllOrdersResponse]
+    """Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
+    CancelOrder, per order.
+
+    REFERENCE_NOT_FOUND: no such listing.
+    """
+    CancelAllAfter: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelAllAfterRequest, _venue_gateway_orders_pb2.CancelAllAfterResponse]
+    """Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
+    call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+
+    The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
+    """
+    GetOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.GetOrderRequest, _venue_gateway_orders_pb2.GetOrderResponse]
+    """Returns an order by any of its ids, current or earlier.
+
+    RECORD_NOT_FOUND: no such order. For a client order id the error is final if its `checked_at` is at or after the
+    `send_before` with which the order was placed: then nothing was sent to the venue, and nothing will be.
+    """
+    ListOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.ListOrdersRequest, _venue_gateway_orders_pb2.ListOrdersResponse]
+    """Lists orders, ended ones included, latest `received_at` first, then by `order_id`. Continued by
+    StreamExecutionReports, whose reports state what changes on the account's orders.
+    """
+    GetOrderList: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.GetOrderListRequest, _venue_gateway_orders_pb2.GetOrderListResponse]
+    """Returns a list of orders by any of its ids, with its orders.
+
+    RECORD_NOT_FOUND: no such list; final as in GetOrder.
+    """
+    ListExecutionReports: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.ListExecutionReportsRequest, _venue_gateway_orders_pb2.ListExecutionReportsResponse]
+    """Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
+
+    SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+    """
+    StreamExecutionReports: _grpc.UnaryStreamMultiCallable[_venue_gateway_orders_pb2.StreamExecutionReportsRequest, _venue_gateway_orders_pb2.StreamExecutionReportsResponse]
+    """Streams everything that happens to the orders of accounts, from now on. A stream without state: there is no
+    snapshot. The first message is a heartbeat unless a report follows at once. Per account, `report_sequence` rises by
+    one from report to report; a gap means a lost message, and ListExecutionReports has the missing reports.
+    """
+    ListBalances: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ListBalancesRequest, _venue_gateway_accounts_pb2.ListBalancesResponse]
+    """Balances, margin and the venue's ledger: messages in venue_gateway_accounts.proto.
+
+    Lists the balances of an account, in the order of their asset, type and listing. Continued by StreamBalances.
+    """
+    StreamBalances: _grpc.UnaryStreamMultiCallable[_venue_gateway_accounts_pb2.StreamBalancesRequest, _venue_gateway_accounts_pb2.StreamBalancesResponse]
+    """Streams the balances of accounts: first all balances, then SnapshotComplete, then every change. Key of a balance:
+    account, asset, type and listing.
+    """
+    GetAccountMargin: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetAccountMarginRequest, _venue_gateway_accounts_pb2.GetAccountMarginResponse]
+    """Returns what an account's positions require and what covers them, one entry per collateral asset. Empty for an
+    account without margin. Continued by StreamAccountMargin.
+    """
+    StreamAccountMargin: _grpc.UnaryStreamMultiCallable[_venue_gateway_accounts_pb2.StreamAccountMarginRequest, _venue_gateway_accounts_pb2.StreamAccountMarginResponse]
+    """Streams what the positions of accounts require and what covers them: first everything, then SnapshotComplete, then
+    every change.
+    """
+    ListLedgerEntries: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ListLedgerEntriesRequest, _venue_gateway_accounts_pb2.ListLedgerEntriesResponse]
+    """Lists the entries of the venue's ledger for an account, by `received_at`, oldest first. Continued by
+    StreamLedgerEntries.
+    """
+    StreamLedgerEntries: _grpc.UnaryStreamMultiCallable[_venue_gateway_accounts_pb2.StreamLedgerEntriesRequest, _venue_gateway_accounts_pb2.StreamLedgerEntriesResponse]
+    """Streams new entries of the venue's ledger for accounts. A stream without state: there is no snapshot, and the first
+    message is a heartbeat unless an entry follows at once.
+    """
+    GetDepositAddress: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.GetDepositAddressRequest, _venue_gateway_transfers_pb2.GetDepositAddressResponse]
+    """Deposits, withdrawals and transfers: messages in venue_gateway_transfers.proto.
+
+    Returns the address to send deposits of an asset to. If the venue has none yet, the gateway has the venue make one.
+
+    REFERENCE_NOT_FOUND: the venue does not list the asset or the network. TRANSFER_SUSPENDED: the venue takes no
+    deposits now. VENUE_REFUSED: the venue gives no address.
+    """
+    CreateWithdrawal: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CreateWithdrawalRequest, _venue_gateway_transfers_pb2.CreateWithdrawalResponse]
+    """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
+
+    OK: the withdrawal exists, with its state: waiting for approval, handed to the venue, REJECTED if the venue refused
+    it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
+
+    Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
+    transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+    AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
+    """
+    CreateTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CreateTransferRequest, _venue_gateway_transfers_pb2.CreateTransferResponse]
+    """Moves an asset between two of our accounts at one venue. OK and the errors are as for CreateWithdrawal."""
+    GetTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.GetTransferRequest, _venue_gateway_transfers_pb2.GetTransferResponse]
+    """Returns a deposit, withdrawal or transfer.
+
+    RECORD_NOT_FOUND: no such transfer. For a client transfer id the error is final if its `checked_at` is at or after
+    the `send_before` with which the transfer was created.
+    """
+    ListTransfers: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.ListTransfersRequest, _venue_gateway_transfers_pb2.ListTransfersResponse]
+    """Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only."""
+    CancelTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CancelTransferRequest, _venue_gateway_transfers_pb2.CancelTransferResponse]
+    """Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
+
+    RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+    """
+    ApproveTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.ApproveTransferRequest, _venue_gateway_transfers_pb2.ApproveTransferResponse]
+    """Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
+    Approving it again is OK and counts once per principal.
+
+    RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
+    after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+    """
+    RejectTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.RejectTransferRequest, _venue_gateway_transfers_pb2.RejectTransferResponse]
+    """Rejects a withdrawal or a transfer that waits for approval. One rejection ends it. Rejecting it again is OK. The
+    errors are as for ApproveTransfer.
+    """
+    CreateQuoteRequest: _grpc.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.CreateQuoteRequestRequest, _venue_gateway_quotes_pb2.CreateQuoteRequestResponse]
+    """Requests for quotes, as the taker: messages in venue_gateway_quotes.proto.
+
+    Asks a venue's market makers for quotes.
+
+    OK: the request was handed to the venue: ACTIVE, FAILED if the venue refused it, or PENDING if the venue has not
+    answered. The client quote request id is used up.
+
+    Error: nothing was handed to the venue, and the client quote request id is free. CLIENT_ID_USED: a request has this
+    id. REFERENCE_NOT_FOUND: no such listing. ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, TRADING_HALTED.
+    FEATURE_NOT_SUPPORTED: the venue has no requests for quotes, or none with this field.
+    """
+    GetQuoteRequest: _grpc.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.GetQuoteRequestRequest, _venue_gateway_quotes_pb2.GetQuoteRequestResponse]
+    """Returns a request for quotes with the quotes received so far.
+
+    RECORD_NOT_FOUND: no such request.
+    """
+    ListQuoteRequests: _grpc.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.ListQuoteRequestsRequest, _venue_gateway_quotes_pb2.ListQuoteRequestsResponse]
+    """Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes."""
+    CancelQuoteRequest: _grpc.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.CancelQuoteRequestRequest, _venue_gateway_quotes_pb2.CancelQuoteRequestResponse]
+    """Withdraws a request for quotes. Withdrawing it again is OK.
+
+    RECORD_NOT_FOUND: no such request. ORDER_ENDED: the request has ended otherwise, or a quote was accepted; `status`
+    is the name of its QuoteRequestState.
+    """
+    StreamQuotes: _grpc.UnaryStreamMultiCallable[_venue_gateway_quotes_pb2.StreamQuotesRequest, _venue_gateway_quotes_pb2.StreamQuotesResponse]
+    """Streams the requests for quotes of accounts, with their quotes: first those that are PENDING, ACTIVE or ACCEPTED,
+    then SnapshotComplete, then every change. Key of a request: account and request id.
+    """
+    AcceptQuote: _grpc.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.AcceptQuoteRequest, _venue_gateway_quotes_pb2.AcceptQuoteResponse]
+    """Accepts a quote, after the risk engine has approved the order. Returns the order of type ORDER_TYPE_QUOTED that
+    trades at it.
+
+    OK and the errors are as for PlaceOrder. Besides: RECORD_NOT_FOUND: no such quote. QUOTE_EXPIRED: the quote can no
+    longer be accepted, before it was handed to the venue; a quote that ends at the venue makes the order REJECTED.
+    INVALID_FIELD: the quote has no price on this side, or is for less or at a worse price than the request allows.
     """
 
 @_typing.type_check_only
 class VenueGatewayAsyncStub(VenueGatewayStub):
-    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
+    """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
+    trades.
 
-    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
-    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
-    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
+    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
+    no other and without any other filter, or with EventLog.StreamEvents of this service.
+
+    The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+
+    Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
+    SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
+    RATE_LIMITED. Lists may also return INVALID_PAGE_TOKEN; streams INVALID_RESUME_TOKEN and TOO_MANY_STREAMS; methods
+    whose request has a `request_id` REQUEST_ID_REUSED and REQUEST_IN_PROGRESS. Methods that reach the venue may return
+    VENUE_UNAVAILABLE, if nothing was done, and FEATURE_NOT_SUPPORTED.
+
+    Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
+    an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
+    UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
+    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
+    `send_before`; without a `send_before` it is never final.
+    Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GetVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetVenueAccountRequest, _venue_gateway_pb2.GetVenueAccountResponse]  # type: ignore[assignment]
-    """Returns an account."""
-    ListVenueAccounts: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListVenueAccountsRequest, _venue_gateway_pb2.ListVenueAccountsResponse]  # type: ignore[assignment]
-    """Lists accounts, in the order of their ids."""
-    CreateVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateVenueAccountRequest, _venue_gateway_pb2.CreateVenueAccountResponse]  # type: ignore[assignment]
-    """Adds an account. The account's keys reach the secret store by other means."""
-    UpdateVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.UpdateVenueAccountRequest, _venue_gateway_pb2.UpdateVenueAccountResponse]  # type: ignore[assignment]
-    """Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one."""
-    PlaceOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrderRequest, _venue_gateway_pb2.PlaceOrderResponse]  # type: ignore[assignment]
-    """Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
-    whether the venue accepted it.
+    GetVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetVenueAccountRequest, _venue_gateway_accounts_pb2.GetVenueAccountResponse]  # type: ignore[assignment]
+    """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`."""
+    ListVenueAccounts: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ListVenueAccountsRequest, _venue_gateway_accounts_pb2.ListVenueAccountsResponse]  # type: ignore[assignment]
+    """Lists the principal's accounts, in the order of their ids. `credentials_ref` is left out as in GetVenueAccount.
+    Continued by EventLog.StreamEvents only.
     """
-    CancelOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrderRequest, _venue_gateway_pb2.CancelOrderResponse]  # type: ignore[assignment]
-    """Asks the venue to cancel an order. A fill that crosses the request is legal."""
-    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReplaceOrderRequest, _venue_gateway_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
-    """Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system."""
-    GetOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetOrderRequest, _venue_gateway_pb2.GetOrderResponse]  # type: ignore[assignment]
-    """Returns an order by any of its three ids."""
-    ListOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListOrdersRequest, _venue_gateway_pb2.ListOrdersResponse]  # type: ignore[assignment]
-    """Lists orders, newest first."""
-    StreamExecutionReports: _aio.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamExecutionReportsRequest, _venue_gateway_pb2.StreamExecutionReportsResponse]  # type: ignore[assignment]
-    """Streams everything that happens to the orders of accounts."""
-    ListExecutionReports: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListExecutionReportsRequest, _venue_gateway_pb2.ListExecutionReportsResponse]  # type: ignore[assignment]
-    """Lists past execution reports, oldest first."""
-    ListBalances: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListBalancesRequest, _venue_gateway_pb2.ListBalancesResponse]  # type: ignore[assignment]
-    """Lists the balances of an account."""
-    StreamBalances: _aio.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamBalancesRequest, _venue_gateway_pb2.StreamBalancesResponse]  # type: ignore[assignment]
-    """Streams the balances of accounts: first all balances, then every change."""
-    GetAccountMargin: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetAccountMarginRequest, _venue_gateway_pb2.GetAccountMarginResponse]  # type: ignore[assignment]
-    """Returns what an account's positions require and what covers them, one entry per collateral asset."""
-    GetDepositAddress: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetDepositAddressRequest, _venue_gateway_pb2.GetDepositAddressResponse]  # type: ignore[assignment]
-    """Returns the address to send deposits of an asset to."""
-    ListDeposits: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListDepositsRequest, _venue_gateway_pb2.ListDepositsResponse]  # type: ignore[assignment]
-    """Lists deposits, newest first."""
-    CreateWithdrawal: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateWithdrawalRequest, _venue_gateway_pb2.CreateWithdrawalResponse]  # type: ignore[assignment]
-    """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue."""
-    GetWithdrawal: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.GetWithdrawalRequest, _venue_gateway_pb2.GetWithdrawalResponse]  # type: ignore[assignment]
-    """Returns a withdrawal."""
-    ListWithdrawals: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListWithdrawalsRequest, _venue_gateway_pb2.ListWithdrawalsResponse]  # type: ignore[assignment]
-    """Lists withdrawals, newest first."""
-    CancelWithdrawal: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelWithdrawalRequest, _venue_gateway_pb2.CancelWithdrawalResponse]  # type: ignore[assignment]
-    """Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent."""
-    PlaceOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.PlaceOrdersRequest, _venue_gateway_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
-    """Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request."""
-    CancelOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelOrdersRequest, _venue_gateway_pb2.CancelOrdersResponse]  # type: ignore[assignment]
-    """Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
-    order of the request.
+    CreateVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.CreateVenueAccountRequest, _venue_gateway_accounts_pb2.CreateVenueAccountResponse]  # type: ignore[assignment]
+    """Adds an account. The account's keys reach the secret store by other means.
+
+    RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
     """
-    CancelAllOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllOrdersRequest, _venue_gateway_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
-    """Requests the cancellation of all open orders in a scope."""
-    CancelAllAfter: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CancelAllAfterRequest, _venue_gateway_pb2.CancelAllAfterResponse]  # type: ignore[assignment]
-    """Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch."""
-    PreviewOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.PreviewOrderRequest, _venue_gateway_pb2.PreviewOrderResponse]  # type: ignore[assignment]
-    """Returns what an order would cost and require, without sending it."""
-    StreamAccountMargin: _aio.UnaryStreamMultiCallable[_venue_gateway_pb2.StreamAccountMarginRequest, _venue_gateway_pb2.StreamAccountMarginResponse]  # type: ignore[assignment]
-    """Streams what the positions of accounts require and what covers them: first everything, then every change."""
-    CreateTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.CreateTransferRequest, _venue_gateway_pb2.CreateTransferResponse]  # type: ignore[assignment]
-    """Moves an asset between our accounts at one venue."""
-    ListTransfers: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ListTransfersRequest, _venue_gateway_pb2.ListTransfersResponse]  # type: ignore[assignment]
-    """Lists transfers between our accounts, newest first."""
-    SetLeverage: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetLeverageRequest, _venue_gateway_pb2.SetLeverageResponse]  # type: ignore[assignment]
-    """Sets the leverage of an account on a listing."""
-    SetMarginMode: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetMarginModeRequest, _venue_gateway_pb2.SetMarginModeResponse]  # type: ignore[assignment]
-    """Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
-    does not allow the change, such as with an open position.
+    UpdateVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.UpdateVenueAccountRequest, _venue_gateway_accounts_pb2.UpdateVenueAccountResponse]  # type: ignore[assignment]
+    """Changes the masked fields of an account.
+
+    INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
+    account was changed after the caller read it.
     """
-    SetPositionMode: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.SetPositionModeRequest, _venue_gateway_pb2.SetPositionModeResponse]  # type: ignore[assignment]
-    """Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
-    while the venue does not allow the change.
+    GetAccountSettings: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetAccountSettingsRequest, _venue_gateway_accounts_pb2.GetAccountSettingsResponse]  # type: ignore[assignment]
+    """Returns an account's position mode, and its leverage and margin mode per listing, as the venue states them now."""
+    SetLeverage: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.SetLeverageRequest, _venue_gateway_accounts_pb2.SetLeverageResponse]  # type: ignore[assignment]
+    """Sets the leverage of an account on a listing. OK once the venue has confirmed; the same leverage again is OK.
+
+    REFERENCE_NOT_FOUND: no such listing. LEVERAGE_OUT_OF_RANGE, POSITION_OPEN, INSUFFICIENT_FUNDS, or VENUE_REFUSED
+    for any other refusal of the venue: the setting is as it was.
     """
-    Reconcile: _aio.UnaryUnaryMultiCallable[_venue_gateway_pb2.ReconcileRequest, _venue_gateway_pb2.ReconcileResponse]  # type: ignore[assignment]
+    SetMarginMode: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.SetMarginModeRequest, _venue_gateway_accounts_pb2.SetMarginModeResponse]  # type: ignore[assignment]
+    """Sets the collateral that backs an account's positions on a listing. OK once the venue has confirmed; the same mode
+    again is OK.
+
+    REFERENCE_NOT_FOUND: no such listing. POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the
+    setting is as it was.
+    """
+    SetPositionMode: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.SetPositionModeRequest, _venue_gateway_accounts_pb2.SetPositionModeResponse]  # type: ignore[assignment]
+    """Sets whether an account holds one position per listing, or a long and a short one. OK once the venue has confirmed;
+    the same mode again is OK.
+
+    POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the setting is as it was.
+    """
+    AdjustMargin: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.AdjustMarginRequest, _venue_gateway_accounts_pb2.AdjustMarginResponse]  # type: ignore[assignment]
+    """Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
+
+    RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
+    of the venue: nothing was moved.
+    """
+    Borrow: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.BorrowRequest, _venue_gateway_accounts_pb2.BorrowResponse]  # type: ignore[assignment]
+    """Borrows an asset. OK once the venue has confirmed.
+
+    INSUFFICIENT_FUNDS: too little collateral. AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the
+    venue: nothing was borrowed.
+    """
+    Repay: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.RepayRequest, _venue_gateway_accounts_pb2.RepayResponse]  # type: ignore[assignment]
+    """Repays borrowed assets and their interest. OK once the venue has confirmed.
+
+    INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was repaid.
+    """
+    Reconcile: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ReconcileRequest, _venue_gateway_accounts_pb2.ReconcileResponse]  # type: ignore[assignment]
     """Compares an account with the venue's records and reports what was missed, in execution reports with
-    `reconciliation` set.
+    `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+    """
+    PlaceOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderRequest, _venue_gateway_orders_pb2.PlaceOrderResponse]  # type: ignore[assignment]
+    """Orders: messages in venue_gateway_orders.proto.
+
+    Sends an order to its venue, after the risk engine has approved it.
+
+    OK: the order was handed to the venue. The order is returned as far as it is known: accepted, REJECTED if the venue
+    refused it, or PENDING_NEW if the venue has not answered. Reports follow, for a refusal too, and the client order
+    id is used up.
+
+    Error: nothing was handed to the venue. There is neither an order nor a report, and the client order id is free.
+    CLIENT_ID_USED: an order has the client order id, and nothing changed. REFERENCE_NOT_FOUND: no such listing.
+    ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS: as known before
+    sending. TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT: the risk engine refused. RISK_ENGINE_UNAVAILABLE: the risk
+    engine does not answer. SEND_BEFORE_PASSED: too late to send.
+    """
+    PlaceOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrdersRequest, _venue_gateway_orders_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
+    """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
+    order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+    INVALID_FIELD, and nothing is sent.
+    """
+    PlaceOrderList: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderListRequest, _venue_gateway_orders_pb2.PlaceOrderListResponse]  # type: ignore[assignment]
+    """Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
+    the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+
+    FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
+    """
+    PreviewOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PreviewOrderRequest, _venue_gateway_orders_pb2.PreviewOrderResponse]  # type: ignore[assignment]
+    """Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
+    up. What would make PlaceOrder fail is part of the answer.
+
+    REFERENCE_NOT_FOUND: no such listing.
+    """
+    ReplaceOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.ReplaceOrderRequest, _venue_gateway_orders_pb2.ReplaceOrderResponse]  # type: ignore[assignment]
+    """Asks the venue to change an order that is working, after the risk engine has approved the change. The order keeps
+    its id in this system. A cancellation or replacement that is pending does not prevent the change: the venue
+    decides.
+
+    OK: the change was handed to the venue. A report of type REPLACED follows, or REPLACE_REJECTED, with the order as
+    it was, if the venue refuses, at once or later.
+
+    Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
+    nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
+    has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
+    TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+    FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
+    """
+    CancelOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrderRequest, _venue_gateway_orders_pb2.CancelOrderResponse]  # type: ignore[assignment]
+    """Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
+    and when the risk engine does not answer.
+
+    OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
+    cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
+    once or later.
+
+    RECORD_NOT_FOUND: no such order. ORDER_ENDED: the order has ended.
+    """
+    CancelOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrdersRequest, _venue_gateway_orders_pb2.CancelOrdersResponse]  # type: ignore[assignment]
+    """Asks the venue to cancel several orders. The batch is not atomic: OK with a result per item, in the order of the
+    request, each as of CancelOrder.
+    """
+    CancelOrderList: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrderListRequest, _venue_gateway_orders_pb2.CancelOrderListResponse]  # type: ignore[assignment]
+    """Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
+
+    RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+    """
+    CancelAllOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelAllOrdersRequest, _venue_gateway_orders_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
+    """Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
+    CancelOrder, per order.
+
+    REFERENCE_NOT_FOUND: no such listing.
+    """
+    CancelAllAfter: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelAllAfterRequest, _venue_gateway_orders_pb2.CancelAllAfterResponse]  # type: ignore[assignment]
+    """Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
+    call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+
+    The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
+    """
+    GetOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.GetOrderRequest, _venue_gateway_orders_pb2.GetOrderResponse]  # type: ignore[assignment]
+    """Returns an order by any of its ids, current or earlier.
+
+    RECORD_NOT_FOUND: no such order. For a client order id the error is final if its `checked_at` is at or after the
+    `send_before` with which the order was placed: then nothing was sent to the venue, and nothing will be.
+    """
+    ListOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.ListOrdersRequest, _venue_gateway_orders_pb2.ListOrdersResponse]  # type: ignore[assignment]
+    """Lists orders, ended ones included, latest `received_at` first, then by `order_id`. Continued by
+    StreamExecutionReports, whose reports state what changes on the account's orders.
+    """
+    GetOrderList: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.GetOrderListRequest, _venue_gateway_orders_pb2.GetOrderListResponse]  # type: ignore[assignment]
+    """Returns a list of orders by any of its ids, with its orders.
+
+    RECORD_NOT_FOUND: no such list; final as in GetOrder.
+    """
+    ListExecutionReports: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.ListExecutionReportsRequest, _venue_gateway_orders_pb2.ListExecutionReportsResponse]  # type: ignore[assignment]
+    """Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
+
+    SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+    """
+    StreamExecutionReports: _aio.UnaryStreamMultiCallable[_venue_gateway_orders_pb2.StreamExecutionReportsRequest, _venue_gateway_orders_pb2.StreamExecutionReportsResponse]  # type: ignore[assignment]
+    """Streams everything that happens to the orders of accounts, from now on. A stream without state: there is no
+    snapshot. The first message is a heartbeat unless a report follows at once. Per account, `report_sequence` rises by
+    one from report to report; a gap means a lost message, and ListExecutionReports has the missing reports.
+    """
+    ListBalances: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ListBalancesRequest, _venue_gateway_accounts_pb2.ListBalancesResponse]  # type: ignore[assignment]
+    """Balances, margin and the venue's ledger: messages in venue_gateway_accounts.proto.
+
+    Lists the balances of an account, in the order of their asset, type and listing. Continued by StreamBalances.
+    """
+    StreamBalances: _aio.UnaryStreamMultiCallable[_venue_gateway_accounts_pb2.StreamBalancesRequest, _venue_gateway_accounts_pb2.StreamBalancesResponse]  # type: ignore[assignment]
+    """Streams the balances of accounts: first all balances, then SnapshotComplete, then every change. Key of a balance:
+    account, asset, type and listing.
+    """
+    GetAccountMargin: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetAccountMarginRequest, _venue_gateway_accounts_pb2.GetAccountMarginResponse]  # type: ignore[assignment]
+    """Returns what an account's positions require and what covers them, one entry per collateral asset. Empty for an
+    account without margin. Continued by StreamAccountMargin.
+    """
+    StreamAccountMargin: _aio.UnaryStreamMultiCallable[_venue_gateway_accounts_pb2.StreamAccountMarginRequest, _venue_gateway_accounts_pb2.StreamAccountMarginResponse]  # type: ignore[assignment]
+    """Streams what the positions of accounts require and what covers them: first everything, then SnapshotComplete, then
+    every change.
+    """
+    ListLedgerEntries: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ListLedgerEntriesRequest, _venue_gateway_accounts_pb2.ListLedgerEntriesResponse]  # type: ignore[assignment]
+    """Lists the entries of the venue's ledger for an account, by `received_at`, oldest first. Continued by
+    StreamLedgerEntries.
+    """
+    StreamLedgerEntries: _aio.UnaryStreamMultiCallable[_venue_gateway_accounts_pb2.StreamLedgerEntriesRequest, _venue_gateway_accounts_pb2.StreamLedgerEntriesResponse]  # type: ignore[assignment]
+    """Streams new entries of the venue's ledger for accounts. A stream without state: there is no snapshot, and the first
+    message is a heartbeat unless an entry follows at once.
+    """
+    GetDepositAddress: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.GetDepositAddressRequest, _venue_gateway_transfers_pb2.GetDepositAddressResponse]  # type: ignore[assignment]
+    """Deposits, withdrawals and transfers: messages in venue_gateway_transfers.proto.
+
+    Returns the address to send deposits of an asset to. If the venue has none yet, the gateway has the venue make one.
+
+    REFERENCE_NOT_FOUND: the venue does not list the asset or the network. TRANSFER_SUSPENDED: the venue takes no
+    deposits now. VENUE_REFUSED: the venue gives no address.
+    """
+    CreateWithdrawal: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CreateWithdrawalRequest, _venue_gateway_transfers_pb2.CreateWithdrawalResponse]  # type: ignore[assignment]
+    """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
+
+    OK: the withdrawal exists, with its state: waiting for approval, handed to the venue, REJECTED if the venue refused
+    it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
+
+    Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
+    transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+    AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
+    """
+    CreateTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CreateTransferRequest, _venue_gateway_transfers_pb2.CreateTransferResponse]  # type: ignore[assignment]
+    """Moves an asset between two of our accounts at one venue. OK and the errors are as for CreateWithdrawal."""
+    GetTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.GetTransferRequest, _venue_gateway_transfers_pb2.GetTransferResponse]  # type: ignore[assignment]
+    """Returns a deposit, withdrawal or transfer.
+
+    RECORD_NOT_FOUND: no such transfer. For a client transfer id the error is final if its `checked_at` is at or after
+    the `send_before` with which the transfer was created.
+    """
+    ListTransfers: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.ListTransfersRequest, _venue_gateway_transfers_pb2.ListTransfersResponse]  # type: ignore[assignment]
+    """Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only."""
+    CancelTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CancelTransferRequest, _venue_gateway_transfers_pb2.CancelTransferResponse]  # type: ignore[assignment]
+    """Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
+
+    RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+    """
+    ApproveTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.ApproveTransferRequest, _venue_gateway_transfers_pb2.ApproveTransferResponse]  # type: ignore[assignment]
+    """Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
+    Approving it again is OK and counts once per principal.
+
+    RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
+    after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+    """
+    RejectTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.RejectTransferRequest, _venue_gateway_transfers_pb2.RejectTransferResponse]  # type: ignore[assignment]
+    """Rejects a withdrawal or a transfer that waits for approval. One rejection ends it. Rejecting it again is OK. The
+    errors are as for ApproveTransfer.
+    """
+    CreateQuoteRequest: _aio.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.CreateQuoteRequestRequest, _venue_gateway_quotes_pb2.CreateQuoteRequestResponse]  # type: ignore[assignment]
+    """Requests for quotes, as the taker: messages in venue_gateway_quotes.proto.
+
+    Asks a venue's market makers for quotes.
+
+    OK: the request was handed to the venue: ACTIVE, FAILED if the venue refused it, or PENDING if the venue has not
+    answered. The client quote request id is used up.
+
+    Error: nothing was handed to the venue, and the client quote request id is free. CLIENT_ID_USED: a request has this
+    id. REFERENCE_NOT_FOUND: no such listing. ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, TRADING_HALTED.
+    FEATURE_NOT_SUPPORTED: the venue has no requests for quotes, or none with this field.
+    """
+    GetQuoteRequest: _aio.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.GetQuoteRequestRequest, _venue_gateway_quotes_pb2.GetQuoteRequestResponse]  # type: ignore[assignment]
+    """Returns a request for quotes with the quotes received so far.
+
+    RECORD_NOT_FOUND: no such request.
+    """
+    ListQuoteRequests: _aio.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.ListQuoteRequestsRequest, _venue_gateway_quotes_pb2.ListQuoteRequestsResponse]  # type: ignore[assignment]
+    """Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes."""
+    CancelQuoteRequest: _aio.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.CancelQuoteRequestRequest, _venue_gateway_quotes_pb2.CancelQuoteRequestResponse]  # type: ignore[assignment]
+    """Withdraws a request for quotes. Withdrawing it again is OK.
+
+    RECORD_NOT_FOUND: no such request. ORDER_ENDED: the request has ended otherwise, or a quote was accepted; `status`
+    is the name of its QuoteRequestState.
+    """
+    StreamQuotes: _aio.UnaryStreamMultiCallable[_venue_gateway_quotes_pb2.StreamQuotesRequest, _venue_gateway_quotes_pb2.StreamQuotesResponse]  # type: ignore[assignment]
+    """Streams the requests for quotes of accounts, with their quotes: first those that are PENDING, ACTIVE or ACCEPTED,
+    then SnapshotComplete, then every change. Key of a request: account and request id.
+    """
+    AcceptQuote: _aio.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.AcceptQuoteRequest, _venue_gateway_quotes_pb2.AcceptQuoteResponse]  # type: ignore[assignment]
+    """Accepts a quote, after the risk engine has approved the order. Returns the order of type ORDER_TYPE_QUOTED that
+    trades at it.
+
+    OK and the errors are as for PlaceOrder. Besides: RECORD_NOT_FOUND: no such quote. QUOTE_EXPIRED: the quote can no
+    longer be accepted, before it was handed to the venue; a quote that ends at the venue makes the order REJECTED.
+    INVALID_FIELD: the quote has no price on this side, or is for less or at a worse price than the request allows.
     """
 
 class VenueGatewayServicer:
-    """Owns access to the venues: accounts, orders, executions, balances and transfers. Called by everything that trades.
+    """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
+    trades.
 
-    Commands are strict. A command that violates a rule fails with INVALID_ARGUMENT and lists the fields in a
-    google.rpc.BadRequest. A command that the venue or the risk engine refuses fails with FAILED_PRECONDITION and a
-    google.rpc.ErrorInfo with the reason. After DEADLINE_EXCEEDED or UNAVAILABLE the outcome is unknown: query with
-    GetOrder or GetWithdrawal before retrying anything. Reports from venues are never refused.
+    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
+    no other and without any other filter, or with EventLog.StreamEvents of this service.
+
+    The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+
+    Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
+    SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
+    RATE_LIMITED. Lists may also return INVALID_PAGE_TOKEN; streams INVALID_RESUME_TOKEN and TOO_MANY_STREAMS; methods
+    whose request has a `request_id` REQUEST_ID_REUSED and REQUEST_IN_PROGRESS. Methods that reach the venue may return
+    VENUE_UNAVAILABLE, if nothing was done, and FEATURE_NOT_SUPPORTED.
+
+    Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
+    an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
+    UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
+    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
+    `send_before`; without a `send_before` it is never final.
+    Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
     def GetVenueAccount(
         self,
-        request: _venue_gateway_pb2.GetVenueAccountRequest,
+        request: _venue_gateway_accounts_pb2.GetVenueAccountRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.GetVenueAccountResponse, _abc.Awaitable[_venue_gateway_pb2.GetVenueAccountResponse]]:
-        """Returns an account."""
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.GetVenueAccountResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.GetVenueAccountResponse]]:
+        """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`."""
 
     def ListVenueAccounts(
         self,
-        request: _venue_gateway_pb2.ListVenueAccountsRequest,
+        request: _venue_gateway_accounts_pb2.ListVenueAccountsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ListVenueAccountsResponse, _abc.Awaitable[_venue_gateway_pb2.ListVenueAccountsResponse]]:
-        """Lists accounts, in the order of their ids."""
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.ListVenueAccountsResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.ListVenueAccountsResponse]]:
+        """Lists the principal's accounts, in the order of their ids. `credentials_ref` is left out as in GetVenueAccount.
+        Continued by EventLog.StreamEvents only.
+        """
 
     def CreateVenueAccount(
         self,
-        request: _venue_gateway_pb2.CreateVenueAccountRequest,
+        request: _venue_gateway_accounts_pb2.CreateVenueAccountRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.CreateVenueAccountResponse, _abc.Awaitable[_venue_gateway_pb2.CreateVenueAccountResponse]]:
-        """Adds an account. The account's keys reach the secret store by other means."""
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.CreateVenueAccountResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.CreateVenueAccountResponse]]:
+        """Adds an account. The account's keys reach the secret store by other means.
+
+        RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
+        """
 
     def UpdateVenueAccount(
         self,
-        request: _venue_gateway_pb2.UpdateVenueAccountRequest,
+        request: _venue_gateway_accounts_pb2.UpdateVenueAccountRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.UpdateVenueAccountResponse, _abc.Awaitable[_venue_gateway_pb2.UpdateVenueAccountResponse]]:
-        """Changes the masked fields of an account. Fails with ABORTED if the revision is not the current one."""
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.UpdateVenueAccountResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.UpdateVenueAccountResponse]]:
+        """Changes the masked fields of an account.
 
-    def PlaceOrder(
-        self,
-        request: _venue_gateway_pb2.PlaceOrderRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.PlaceOrderResponse, _abc.Awaitable[_venue_gateway_pb2.PlaceOrderResponse]]:
-        """Sends an order to its venue. The response confirms that the order was sent. An execution report follows with
-        whether the venue accepted it.
+        INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
+        account was changed after the caller read it.
         """
 
-    def CancelOrder(
+    def GetAccountSettings(
         self,
-        request: _venue_gateway_pb2.CancelOrderRequest,
+        request: _venue_gateway_accounts_pb2.GetAccountSettingsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.CancelOrderResponse, _abc.Awaitable[_venue_gateway_pb2.CancelOrderResponse]]:
-        """Asks the venue to cancel an order. A fill that crosses the request is legal."""
-
-    def ReplaceOrder(
-        self,
-        request: _venue_gateway_pb2.ReplaceOrderRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ReplaceOrderResponse, _abc.Awaitable[_venue_gateway_pb2.ReplaceOrderResponse]]:
-        """Asks the venue to change an order's price, quantity or trigger. The order keeps its id in this system."""
-
-    def GetOrder(
-        self,
-        request: _venue_gateway_pb2.GetOrderRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.GetOrderResponse, _abc.Awaitable[_venue_gateway_pb2.GetOrderResponse]]:
-        """Returns an order by any of its three ids."""
-
-    def ListOrders(
-        self,
-        request: _venue_gateway_pb2.ListOrdersRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ListOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.ListOrdersResponse]]:
-        """Lists orders, newest first."""
-
-    def StreamExecutionReports(
-        self,
-        request: _venue_gateway_pb2.StreamExecutionReportsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_venue_gateway_pb2.StreamExecutionReportsResponse], _abc.AsyncIterator[_venue_gateway_pb2.StreamExecutionReportsResponse]]:
-        """Streams everything that happens to the orders of accounts."""
-
-    def ListExecutionReports(
-        self,
-        request: _venue_gateway_pb2.ListExecutionReportsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ListExecutionReportsResponse, _abc.Awaitable[_venue_gateway_pb2.ListExecutionReportsResponse]]:
-        """Lists past execution reports, oldest first."""
-
-    def ListBalances(
-        self,
-        request: _venue_gateway_pb2.ListBalancesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ListBalancesResponse, _abc.Awaitable[_venue_gateway_pb2.ListBalancesResponse]]:
-        """Lists the balances of an account."""
-
-    def StreamBalances(
-        self,
-        request: _venue_gateway_pb2.StreamBalancesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_venue_gateway_pb2.StreamBalancesResponse], _abc.AsyncIterator[_venue_gateway_pb2.StreamBalancesResponse]]:
-        """Streams the balances of accounts: first all balances, then every change."""
-
-    def GetAccountMargin(
-        self,
-        request: _venue_gateway_pb2.GetAccountMarginRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.GetAccountMarginResponse, _abc.Awaitable[_venue_gateway_pb2.GetAccountMarginResponse]]:
-        """Returns what an account's positions require and what covers them, one entry per collateral asset."""
-
-    def GetDepositAddress(
-        self,
-        request: _venue_gateway_pb2.GetDepositAddressRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.GetDepositAddressResponse, _abc.Awaitable[_venue_gateway_pb2.GetDepositAddressResponse]]:
-        """Returns the address to send deposits of an asset to."""
-
-    def ListDeposits(
-        self,
-        request: _venue_gateway_pb2.ListDepositsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ListDepositsResponse, _abc.Awaitable[_venue_gateway_pb2.ListDepositsResponse]]:
-        """Lists deposits, newest first."""
-
-    def CreateWithdrawal(
-        self,
-        request: _venue_gateway_pb2.CreateWithdrawalRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.CreateWithdrawalResponse, _abc.Awaitable[_venue_gateway_pb2.CreateWithdrawalResponse]]:
-        """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue."""
-
-    def GetWithdrawal(
-        self,
-        request: _venue_gateway_pb2.GetWithdrawalRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.GetWithdrawalResponse, _abc.Awaitable[_venue_gateway_pb2.GetWithdrawalResponse]]:
-        """Returns a withdrawal."""
-
-    def ListWithdrawals(
-        self,
-        request: _venue_gateway_pb2.ListWithdrawalsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ListWithdrawalsResponse, _abc.Awaitable[_venue_gateway_pb2.ListWithdrawalsResponse]]:
-        """Lists withdrawals, newest first."""
-
-    def CancelWithdrawal(
-        self,
-        request: _venue_gateway_pb2.CancelWithdrawalRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.CancelWithdrawalResponse, _abc.Awaitable[_venue_gateway_pb2.CancelWithdrawalResponse]]:
-        """Cancels a withdrawal. Fails with FAILED_PRECONDITION once the withdrawal was sent."""
-
-    def PlaceOrders(
-        self,
-        request: _venue_gateway_pb2.PlaceOrdersRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.PlaceOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.PlaceOrdersResponse]]:
-        """Sends several orders. The batch is not atomic: each item has a result of its own, in the order of the request."""
-
-    def CancelOrders(
-        self,
-        request: _venue_gateway_pb2.CancelOrdersRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.CancelOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.CancelOrdersResponse]]:
-        """Requests the cancellation of several orders. The batch is not atomic: each item has a result of its own, in the
-        order of the request.
-        """
-
-    def CancelAllOrders(
-        self,
-        request: _venue_gateway_pb2.CancelAllOrdersRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.CancelAllOrdersResponse, _abc.Awaitable[_venue_gateway_pb2.CancelAllOrdersResponse]]:
-        """Requests the cancellation of all open orders in a scope."""
-
-    def CancelAllAfter(
-        self,
-        request: _venue_gateway_pb2.CancelAllAfterRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.CancelAllAfterResponse, _abc.Awaitable[_venue_gateway_pb2.CancelAllAfterResponse]]:
-        """Asks the venue to cancel all open orders of an account unless the call is repeated in time: a dead man's switch."""
-
-    def PreviewOrder(
-        self,
-        request: _venue_gateway_pb2.PreviewOrderRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.PreviewOrderResponse, _abc.Awaitable[_venue_gateway_pb2.PreviewOrderResponse]]:
-        """Returns what an order would cost and require, without sending it."""
-
-    def StreamAccountMargin(
-        self,
-        request: _venue_gateway_pb2.StreamAccountMarginRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_venue_gateway_pb2.StreamAccountMarginResponse], _abc.AsyncIterator[_venue_gateway_pb2.StreamAccountMarginResponse]]:
-        """Streams what the positions of accounts require and what covers them: first everything, then every change."""
-
-    def CreateTransfer(
-        self,
-        request: _venue_gateway_pb2.CreateTransferRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.CreateTransferResponse, _abc.Awaitable[_venue_gateway_pb2.CreateTransferResponse]]:
-        """Moves an asset between our accounts at one venue."""
-
-    def ListTransfers(
-        self,
-        request: _venue_gateway_pb2.ListTransfersRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ListTransfersResponse, _abc.Awaitable[_venue_gateway_pb2.ListTransfersResponse]]:
-        """Lists transfers between our accounts, newest first."""
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.GetAccountSettingsResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.GetAccountSettingsResponse]]:
+        """Returns an account's position mode, and its leverage and margin mode per listing, as the venue states them now."""
 
     def SetLeverage(
         self,
-        request: _venue_gateway_pb2.SetLeverageRequest,
+        request: _venue_gateway_accounts_pb2.SetLeverageRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.SetLeverageResponse, _abc.Awaitable[_venue_gateway_pb2.SetLeverageResponse]]:
-        """Sets the leverage of an account on a listing."""
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.SetLeverageResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.SetLeverageResponse]]:
+        """Sets the leverage of an account on a listing. OK once the venue has confirmed; the same leverage again is OK.
+
+        REFERENCE_NOT_FOUND: no such listing. LEVERAGE_OUT_OF_RANGE, POSITION_OPEN, INSUFFICIENT_FUNDS, or VENUE_REFUSED
+        for any other refusal of the venue: the setting is as it was.
+        """
 
     def SetMarginMode(
         self,
-        request: _venue_gateway_pb2.SetMarginModeRequest,
+        request: _venue_gateway_accounts_pb2.SetMarginModeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.SetMarginModeResponse, _abc.Awaitable[_venue_gateway_pb2.SetMarginModeResponse]]:
-        """Sets the collateral that backs an account's positions on a listing. Fails with FAILED_PRECONDITION while the venue
-        does not allow the change, such as with an open position.
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.SetMarginModeResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.SetMarginModeResponse]]:
+        """Sets the collateral that backs an account's positions on a listing. OK once the venue has confirmed; the same mode
+        again is OK.
+
+        REFERENCE_NOT_FOUND: no such listing. POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the
+        setting is as it was.
         """
 
     def SetPositionMode(
         self,
-        request: _venue_gateway_pb2.SetPositionModeRequest,
+        request: _venue_gateway_accounts_pb2.SetPositionModeRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.SetPositionModeResponse, _abc.Awaitable[_venue_gateway_pb2.SetPositionModeResponse]]:
-        """Sets whether an account holds one position per listing, or a long and a short one. Fails with FAILED_PRECONDITION
-        while the venue does not allow the change.
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.SetPositionModeResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.SetPositionModeResponse]]:
+        """Sets whether an account holds one position per listing, or a long and a short one. OK once the venue has confirmed;
+        the same mode again is OK.
+
+        POSITION_OPEN, or VENUE_REFUSED for any other refusal of the venue: the setting is as it was.
+        """
+
+    def AdjustMargin(
+        self,
+        request: _venue_gateway_accounts_pb2.AdjustMarginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.AdjustMarginResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.AdjustMarginResponse]]:
+        """Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
+
+        RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
+        of the venue: nothing was moved.
+        """
+
+    def Borrow(
+        self,
+        request: _venue_gateway_accounts_pb2.BorrowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.BorrowResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.BorrowResponse]]:
+        """Borrows an asset. OK once the venue has confirmed.
+
+        INSUFFICIENT_FUNDS: too little collateral. AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the
+        venue: nothing was borrowed.
+        """
+
+    def Repay(
+        self,
+        request: _venue_gateway_accounts_pb2.RepayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.RepayResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.RepayResponse]]:
+        """Repays borrowed assets and their interest. OK once the venue has confirmed.
+
+        INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was repaid.
         """
 
     def Reconcile(
         self,
-        request: _venue_gateway_pb2.ReconcileRequest,
+        request: _venue_gateway_accounts_pb2.ReconcileRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_venue_gateway_pb2.ReconcileResponse, _abc.Awaitable[_venue_gateway_pb2.ReconcileResponse]]:
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.ReconcileResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.ReconcileResponse]]:
         """Compares an account with the venue's records and reports what was missed, in execution reports with
-        `reconciliation` set.
+        `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+        """
+
+    def PlaceOrder(
+        self,
+        request: _venue_gateway_orders_pb2.PlaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.PlaceOrderResponse, _abc.Awaitable[_venue_gateway_orders_pb2.PlaceOrderResponse]]:
+        """Orders: messages in venue_gateway_orders.proto.
+
+        Sends an order to its venue, after the risk engine has approved it.
+
+        OK: the order was handed to the venue. The order is returned as far as it is known: accepted, REJECTED if the venue
+        refused it, or PENDING_NEW if the venue has not answered. Reports follow, for a refusal too, and the client order
+        id is used up.
+
+        Error: nothing was handed to the venue. There is neither an order nor a report, and the client order id is free.
+        CLIENT_ID_USED: an order has the client order id, and nothing changed. REFERENCE_NOT_FOUND: no such listing.
+        ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS: as known before
+        sending. TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT: the risk engine refused. RISK_ENGINE_UNAVAILABLE: the risk
+        engine does not answer. SEND_BEFORE_PASSED: too late to send.
+        """
+
+    def PlaceOrders(
+        self,
+        request: _venue_gateway_orders_pb2.PlaceOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.PlaceOrdersResponse, _abc.Awaitable[_venue_gateway_orders_pb2.PlaceOrdersResponse]]:
+        """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
+        order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+        INVALID_FIELD, and nothing is sent.
+        """
+
+    def PlaceOrderList(
+        self,
+        request: _venue_gateway_orders_pb2.PlaceOrderListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.PlaceOrderListResponse, _abc.Awaitable[_venue_gateway_orders_pb2.PlaceOrderListResponse]]:
+        """Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
+        the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+
+        FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
+        """
+
+    def PreviewOrder(
+        self,
+        request: _venue_gateway_orders_pb2.PreviewOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.PreviewOrderResponse, _abc.Awaitable[_venue_gateway_orders_pb2.PreviewOrderResponse]]:
+        """Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
+        up. What would make PlaceOrder fail is part of the answer.
+
+        REFERENCE_NOT_FOUND: no such listing.
+        """
+
+    def ReplaceOrder(
+        self,
+        request: _venue_gateway_orders_pb2.ReplaceOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.ReplaceOrderResponse, _abc.Awaitable[_venue_gateway_orders_pb2.ReplaceOrderResponse]]:
+        """Asks the venue to change an order that is working, after the risk engine has approved the change. The order keeps
+        its id in this system. A cancellation or replacement that is pending does not prevent the change: the venue
+        decides.
+
+        OK: the change was handed to the venue. A report of type REPLACED follows, or REPLACE_REJECTED, with the order as
+        it was, if the venue refuses, at once or later.
+
+        Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
+        nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
+        has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
+        TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+        FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
+        """
+
+    def CancelOrder(
+        self,
+        request: _venue_gateway_orders_pb2.CancelOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.CancelOrderResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelOrderResponse]]:
+        """Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
+        and when the risk engine does not answer.
+
+        OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
+        cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
+        once or later.
+
+        RECORD_NOT_FOUND: no such order. ORDER_ENDED: the order has ended.
+        """
+
+    def CancelOrders(
+        self,
+        request: _venue_gateway_orders_pb2.CancelOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.CancelOrdersResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelOrdersResponse]]:
+        """Asks the venue to cancel several orders. The batch is not atomic: OK with a result per item, in the order of the
+        request, each as of CancelOrder.
+        """
+
+    def CancelOrderList(
+        self,
+        request: _venue_gateway_orders_pb2.CancelOrderListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.CancelOrderListResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelOrderListResponse]]:
+        """Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
+
+        RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+        """
+
+    def CancelAllOrders(
+        self,
+        request: _venue_gateway_orders_pb2.CancelAllOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.CancelAllOrdersResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelAllOrdersResponse]]:
+        """Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
+        CancelOrder, per order.
+
+        REFERENCE_NOT_FOUND: no such listing.
+        """
+
+    def CancelAllAfter(
+        self,
+        request: _venue_gateway_orders_pb2.CancelAllAfterRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.CancelAllAfterResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelAllAfterResponse]]:
+        """Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
+        call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+
+        The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
+        """
+
+    def GetOrder(
+        self,
+        request: _venue_gateway_orders_pb2.GetOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.GetOrderResponse, _abc.Awaitable[_venue_gateway_orders_pb2.GetOrderResponse]]:
+        """Returns an order by any of its ids, current or earlier.
+
+        RECORD_NOT_FOUND: no such order. For a client order id the error is final if its `checked_at` is at or after the
+        `send_before` with which the order was placed: then nothing was sent to the venue, and nothing will be.
+        """
+
+    def ListOrders(
+        self,
+        request: _venue_gateway_orders_pb2.ListOrdersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.ListOrdersResponse, _abc.Awaitable[_venue_gateway_orders_pb2.ListOrdersResponse]]:
+        """Lists orders, ended ones included, latest `received_at` first, then by `order_id`. Continued by
+        StreamExecutionReports, whose reports state what changes on the account's orders.
+        """
+
+    def GetOrderList(
+        self,
+        request: _venue_gateway_orders_pb2.GetOrderListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.GetOrderListResponse, _abc.Awaitable[_venue_gateway_orders_pb2.GetOrderListResponse]]:
+        """Returns a list of orders by any of its ids, with its orders.
+
+        RECORD_NOT_FOUND: no such list; final as in GetOrder.
+        """
+
+    def ListExecutionReports(
+        self,
+        request: _venue_gateway_orders_pb2.ListExecutionReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_orders_pb2.ListExecutionReportsResponse, _abc.Awaitable[_venue_gateway_orders_pb2.ListExecutionReportsResponse]]:
+        """Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
+
+        SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+        """
+
+    def StreamExecutionReports(
+        self,
+        request: _venue_gateway_orders_pb2.StreamExecutionReportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_venue_gateway_orders_pb2.StreamExecutionReportsResponse], _abc.AsyncIterator[_venue_gateway_orders_pb2.StreamExecutionReportsResponse]]:
+        """Streams everything that happens to the orders of accounts, from now on. A stream without state: there is no
+        snapshot. The first message is a heartbeat unless a report follows at once. Per account, `report_sequence` rises by
+        one from report to report; a gap means a lost message, and ListExecutionReports has the missing reports.
+        """
+
+    def ListBalances(
+        self,
+        request: _venue_gateway_accounts_pb2.ListBalancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.ListBalancesResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.ListBalancesResponse]]:
+        """Balances, margin and the venue's ledger: messages in venue_gateway_accounts.proto.
+
+        Lists the balances of an account, in the order of their asset, type and listing. Continued by StreamBalances.
+        """
+
+    def StreamBalances(
+        self,
+        request: _venue_gateway_accounts_pb2.StreamBalancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_venue_gateway_accounts_pb2.StreamBalancesResponse], _abc.AsyncIterator[_venue_gateway_accounts_pb2.StreamBalancesResponse]]:
+        """Streams the balances of accounts: first all balances, then SnapshotComplete, then every change. Key of a balance:
+        account, asset, type and listing.
+        """
+
+    def GetAccountMargin(
+        self,
+        request: _venue_gateway_accounts_pb2.GetAccountMarginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.GetAccountMarginResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.GetAccountMarginResponse]]:
+        """Returns what an account's positions require and what covers them, one entry per collateral asset. Empty for an
+        account without margin. Continued by StreamAccountMargin.
+        """
+
+    def StreamAccountMargin(
+        self,
+        request: _venue_gateway_accounts_pb2.StreamAccountMarginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_venue_gateway_accounts_pb2.StreamAccountMarginResponse], _abc.AsyncIterator[_venue_gateway_accounts_pb2.StreamAccountMarginResponse]]:
+        """Streams what the positions of accounts require and what covers them: first everything, then SnapshotComplete, then
+        every change.
+        """
+
+    def ListLedgerEntries(
+        self,
+        request: _venue_gateway_accounts_pb2.ListLedgerEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_accounts_pb2.ListLedgerEntriesResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.ListLedgerEntriesResponse]]:
+        """Lists the entries of the venue's ledger for an account, by `received_at`, oldest first. Continued by
+        StreamLedgerEntries.
+        """
+
+    def StreamLedgerEntries(
+        self,
+        request: _venue_gateway_accounts_pb2.StreamLedgerEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_venue_gateway_accounts_pb2.StreamLedgerEntriesResponse], _abc.AsyncIterator[_venue_gateway_accounts_pb2.StreamLedgerEntriesResponse]]:
+        """Streams new entries of the venue's ledger for accounts. A stream without state: there is no snapshot, and the first
+        message is a heartbeat unless an entry follows at once.
+        """
+
+    def GetDepositAddress(
+        self,
+        request: _venue_gateway_transfers_pb2.GetDepositAddressRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_transfers_pb2.GetDepositAddressResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.GetDepositAddressResponse]]:
+        """Deposits, withdrawals and transfers: messages in venue_gateway_transfers.proto.
+
+        Returns the address to send deposits of an asset to. If the venue has none yet, the gateway has the venue make one.
+
+        REFERENCE_NOT_FOUND: the venue does not list the asset or the network. TRANSFER_SUSPENDED: the venue takes no
+        deposits now. VENUE_REFUSED: the venue gives no address.
+        """
+
+    def CreateWithdrawal(
+        self,
+        request: _venue_gateway_transfers_pb2.CreateWithdrawalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_transfers_pb2.CreateWithdrawalResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.CreateWithdrawalResponse]]:
+        """Requests a withdrawal. The withdrawal may wait for approvals before it is sent to the venue.
+
+        OK: the withdrawal exists, with its state: waiting for approval, handed to the venue, REJECTED if the venue refused
+        it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
+
+        Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
+        transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+        AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
+        """
+
+    def CreateTransfer(
+        self,
+        request: _venue_gateway_transfers_pb2.CreateTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_transfers_pb2.CreateTransferResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.CreateTransferResponse]]:
+        """Moves an asset between two of our accounts at one venue. OK and the errors are as for CreateWithdrawal."""
+
+    def GetTransfer(
+        self,
+        request: _venue_gateway_transfers_pb2.GetTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_transfers_pb2.GetTransferResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.GetTransferResponse]]:
+        """Returns a deposit, withdrawal or transfer.
+
+        RECORD_NOT_FOUND: no such transfer. For a client transfer id the error is final if its `checked_at` is at or after
+        the `send_before` with which the transfer was created.
+        """
+
+    def ListTransfers(
+        self,
+        request: _venue_gateway_transfers_pb2.ListTransfersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_transfers_pb2.ListTransfersResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.ListTransfersResponse]]:
+        """Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only."""
+
+    def CancelTransfer(
+        self,
+        request: _venue_gateway_transfers_pb2.CancelTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_transfers_pb2.CancelTransferResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.CancelTransferResponse]]:
+        """Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
+
+        RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+        """
+
+    def ApproveTransfer(
+        self,
+        request: _venue_gateway_transfers_pb2.ApproveTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_transfers_pb2.ApproveTransferResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.ApproveTransferResponse]]:
+        """Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
+        Approving it again is OK and counts once per principal.
+
+        RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
+        after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+        """
+
+    def RejectTransfer(
+        self,
+        request: _venue_gateway_transfers_pb2.RejectTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_transfers_pb2.RejectTransferResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.RejectTransferResponse]]:
+        """Rejects a withdrawal or a transfer that waits for approval. One rejection ends it. Rejecting it again is OK. The
+        errors are as for ApproveTransfer.
+        """
+
+    def CreateQuoteRequest(
+        self,
+        request: _venue_gateway_quotes_pb2.CreateQuoteRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_quotes_pb2.CreateQuoteRequestResponse, _abc.Awaitable[_venue_gateway_quotes_pb2.CreateQuoteRequestResponse]]:
+        """Requests for quotes, as the taker: messages in venue_gateway_quotes.proto.
+
+        Asks a venue's market makers for quotes.
+
+        OK: the request was handed to the venue: ACTIVE, FAILED if the venue refused it, or PENDING if the venue has not
+        answered. The client quote request id is used up.
+
+        Error: nothing was handed to the venue, and the client quote request id is free. CLIENT_ID_USED: a request has this
+        id. REFERENCE_NOT_FOUND: no such listing. ACCOUNT_NOT_ACTIVE, LISTING_NOT_TRADABLE, LISTING_RULE, TRADING_HALTED.
+        FEATURE_NOT_SUPPORTED: the venue has no requests for quotes, or none with this field.
+        """
+
+    def GetQuoteRequest(
+        self,
+        request: _venue_gateway_quotes_pb2.GetQuoteRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_quotes_pb2.GetQuoteRequestResponse, _abc.Awaitable[_venue_gateway_quotes_pb2.GetQuoteRequestResponse]]:
+        """Returns a request for quotes with the quotes received so far.
+
+        RECORD_NOT_FOUND: no such request.
+        """
+
+    def ListQuoteRequests(
+        self,
+        request: _venue_gateway_quotes_pb2.ListQuoteRequestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_quotes_pb2.ListQuoteRequestsResponse, _abc.Awaitable[_venue_gateway_quotes_pb2.ListQuoteRequestsResponse]]:
+        """Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes."""
+
+    def CancelQuoteRequest(
+        self,
+        request: _venue_gateway_quotes_pb2.CancelQuoteRequestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_quotes_pb2.CancelQuoteRequestResponse, _abc.Awaitable[_venue_gateway_quotes_pb2.CancelQuoteRequestResponse]]:
+        """Withdraws a request for quotes. Withdrawing it again is OK.
+
+        RECORD_NOT_FOUND: no such request. ORDER_ENDED: the request has ended otherwise, or a quote was accepted; `status`
+        is the name of its QuoteRequestState.
+        """
+
+    def StreamQuotes(
+        self,
+        request: _venue_gateway_quotes_pb2.StreamQuotesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_venue_gateway_quotes_pb2.StreamQuotesResponse], _abc.AsyncIterator[_venue_gateway_quotes_pb2.StreamQuotesResponse]]:
+        """Streams the requests for quotes of accounts, with their quotes: first those that are PENDING, ACTIVE or ACCEPTED,
+        then SnapshotComplete, then every change. Key of a request: account and request id.
+        """
+
+    def AcceptQuote(
+        self,
+        request: _venue_gateway_quotes_pb2.AcceptQuoteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_venue_gateway_quotes_pb2.AcceptQuoteResponse, _abc.Awaitable[_venue_gateway_quotes_pb2.AcceptQuoteResponse]]:
+        """Accepts a quote, after the risk engine has approved the order. Returns the order of type ORDER_TYPE_QUOTED that
+        trades at it.
+
+        OK and the errors are as for PlaceOrder. Besides: RECORD_NOT_FOUND: no such quote. QUOTE_EXPIRED: the quote can no
+        longer be accepted, before it was handed to the venue; a quote that ends at the venue makes the order REJECTED.
+        INVALID_FIELD: the quote has no price on this side, or is for less or at a worse price than the request allows.
         """
 
 def add_VenueGatewayServicer_to_server(servicer: VenueGatewayServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -19,36 +19,74 @@ from .account_pb2 import ACCOUNT_TYPE_UNIFIED as ACCOUNT_TYPE_UNIFIED
 from .account_pb2 import ACCOUNT_TYPE_UNSPECIFIED as ACCOUNT_TYPE_UNSPECIFIED
 from .account_pb2 import ACCOUNT_TYPE_WALLET as ACCOUNT_TYPE_WALLET
 from .account_pb2 import AccountFeeRate as AccountFeeRate
+from .account_pb2 import AccountSettings as AccountSettings
 from .account_pb2 import AccountStatus as AccountStatus
 from .account_pb2 import AccountType as AccountType
 from .account_pb2 import FEE_RATE_BASIS_STANDARD_FEE as FEE_RATE_BASIS_STANDARD_FEE
 from .account_pb2 import FEE_RATE_BASIS_UNSPECIFIED as FEE_RATE_BASIS_UNSPECIFIED
 from .account_pb2 import FEE_RATE_BASIS_VALUE as FEE_RATE_BASIS_VALUE
 from .account_pb2 import FeeRateBasis as FeeRateBasis
+from .account_pb2 import LeverageSetting as LeverageSetting
+from .account_pb2 import ListingSettings as ListingSettings
+from .account_pb2 import POSITION_MODE_HEDGE as POSITION_MODE_HEDGE
+from .account_pb2 import POSITION_MODE_ONE_WAY as POSITION_MODE_ONE_WAY
+from .account_pb2 import POSITION_MODE_UNSPECIFIED as POSITION_MODE_UNSPECIFIED
+from .account_pb2 import PositionMode as PositionMode
 from .account_pb2 import VenueAccount as VenueAccount
-from .execution_pb2 import BALANCE_CHANGE_REASON_ADJUSTMENT as BALANCE_CHANGE_REASON_ADJUSTMENT
-from .execution_pb2 import BALANCE_CHANGE_REASON_DEPOSIT as BALANCE_CHANGE_REASON_DEPOSIT
-from .execution_pb2 import BALANCE_CHANGE_REASON_FEE as BALANCE_CHANGE_REASON_FEE
-from .execution_pb2 import BALANCE_CHANGE_REASON_FUNDING as BALANCE_CHANGE_REASON_FUNDING
-from .execution_pb2 import BALANCE_CHANGE_REASON_INTEREST as BALANCE_CHANGE_REASON_INTEREST
-from .execution_pb2 import BALANCE_CHANGE_REASON_LIQUIDATION as BALANCE_CHANGE_REASON_LIQUIDATION
-from .execution_pb2 import BALANCE_CHANGE_REASON_REWARD as BALANCE_CHANGE_REASON_REWARD
-from .execution_pb2 import BALANCE_CHANGE_REASON_SETTLEMENT as BALANCE_CHANGE_REASON_SETTLEMENT
-from .execution_pb2 import BALANCE_CHANGE_REASON_TRADE as BALANCE_CHANGE_REASON_TRADE
-from .execution_pb2 import BALANCE_CHANGE_REASON_TRANSFER as BALANCE_CHANGE_REASON_TRANSFER
-from .execution_pb2 import BALANCE_CHANGE_REASON_UNSPECIFIED as BALANCE_CHANGE_REASON_UNSPECIFIED
-from .execution_pb2 import BALANCE_CHANGE_REASON_WITHDRAWAL as BALANCE_CHANGE_REASON_WITHDRAWAL
-from .execution_pb2 import BALANCE_TYPE_DERIVATIVES as BALANCE_TYPE_DERIVATIVES
-from .execution_pb2 import BALANCE_TYPE_EARN as BALANCE_TYPE_EARN
-from .execution_pb2 import BALANCE_TYPE_FUNDING as BALANCE_TYPE_FUNDING
-from .execution_pb2 import BALANCE_TYPE_ISOLATED as BALANCE_TYPE_ISOLATED
-from .execution_pb2 import BALANCE_TYPE_MARGIN as BALANCE_TYPE_MARGIN
-from .execution_pb2 import BALANCE_TYPE_SPOT as BALANCE_TYPE_SPOT
-from .execution_pb2 import BALANCE_TYPE_UNSPECIFIED as BALANCE_TYPE_UNSPECIFIED
-from .execution_pb2 import Balance as Balance
-from .execution_pb2 import BalanceChangeReason as BalanceChangeReason
-from .execution_pb2 import BalanceType as BalanceType
+from .algo_pb2 import ALGO_STRATEGY_CHASE as ALGO_STRATEGY_CHASE
+from .algo_pb2 import ALGO_STRATEGY_ICEBERG as ALGO_STRATEGY_ICEBERG
+from .algo_pb2 import ALGO_STRATEGY_POV as ALGO_STRATEGY_POV
+from .algo_pb2 import ALGO_STRATEGY_TWAP as ALGO_STRATEGY_TWAP
+from .algo_pb2 import ALGO_STRATEGY_UNSPECIFIED as ALGO_STRATEGY_UNSPECIFIED
+from .algo_pb2 import ALGO_STRATEGY_VWAP as ALGO_STRATEGY_VWAP
+from .algo_pb2 import ALGO_URGENCY_AGGRESSIVE as ALGO_URGENCY_AGGRESSIVE
+from .algo_pb2 import ALGO_URGENCY_NORMAL as ALGO_URGENCY_NORMAL
+from .algo_pb2 import ALGO_URGENCY_PASSIVE as ALGO_URGENCY_PASSIVE
+from .algo_pb2 import ALGO_URGENCY_UNSPECIFIED as ALGO_URGENCY_UNSPECIFIED
+from .algo_pb2 import Algo as Algo
+from .algo_pb2 import AlgoStrategy as AlgoStrategy
+from .algo_pb2 import AlgoUrgency as AlgoUrgency
+from .attached_order_pb2 import ATTACHED_ORDER_KIND_STOP_LOSS as ATTACHED_ORDER_KIND_STOP_LOSS
+from .attached_order_pb2 import ATTACHED_ORDER_KIND_TAKE_PROFIT as ATTACHED_ORDER_KIND_TAKE_PROFIT
+from .attached_order_pb2 import ATTACHED_ORDER_KIND_TRAILING_STOP as ATTACHED_ORDER_KIND_TRAILING_STOP
+from .attached_order_pb2 import ATTACHED_ORDER_KIND_UNSPECIFIED as ATTACHED_ORDER_KIND_UNSPECIFIED
+from .attached_order_pb2 import AttachedOrder as AttachedOrder
+from .attached_order_pb2 import AttachedOrderKind as AttachedOrderKind
+from .balance_pb2 import BALANCE_CHANGE_REASON_ADJUSTMENT as BALANCE_CHANGE_REASON_ADJUSTMENT
+from .balance_pb2 import BALANCE_CHANGE_REASON_ADL as BALANCE_CHANGE_REASON_ADL
+from .balance_pb2 import BALANCE_CHANGE_REASON_BORROW as BALANCE_CHANGE_REASON_BORROW
+from .balance_pb2 import BALANCE_CHANGE_REASON_CONVERSION as BALANCE_CHANGE_REASON_CONVERSION
+from .balance_pb2 import BALANCE_CHANGE_REASON_DEPOSIT as BALANCE_CHANGE_REASON_DEPOSIT
+from .balance_pb2 import BALANCE_CHANGE_REASON_EARN as BALANCE_CHANGE_REASON_EARN
+from .balance_pb2 import BALANCE_CHANGE_REASON_FEE as BALANCE_CHANGE_REASON_FEE
+from .balance_pb2 import BALANCE_CHANGE_REASON_FUNDING as BALANCE_CHANGE_REASON_FUNDING
+from .balance_pb2 import BALANCE_CHANGE_REASON_INSURANCE as BALANCE_CHANGE_REASON_INSURANCE
+from .balance_pb2 import BALANCE_CHANGE_REASON_INTEREST as BALANCE_CHANGE_REASON_INTEREST
+from .balance_pb2 import BALANCE_CHANGE_REASON_LIQUIDATION as BALANCE_CHANGE_REASON_LIQUIDATION
+from .balance_pb2 import BALANCE_CHANGE_REASON_MARGIN as BALANCE_CHANGE_REASON_MARGIN
+from .balance_pb2 import BALANCE_CHANGE_REASON_ORDER as BALANCE_CHANGE_REASON_ORDER
+from .balance_pb2 import BALANCE_CHANGE_REASON_REALIZED_PNL as BALANCE_CHANGE_REASON_REALIZED_PNL
+from .balance_pb2 import BALANCE_CHANGE_REASON_REBATE as BALANCE_CHANGE_REASON_REBATE
+from .balance_pb2 import BALANCE_CHANGE_REASON_REPAY as BALANCE_CHANGE_REASON_REPAY
+from .balance_pb2 import BALANCE_CHANGE_REASON_REWARD as BALANCE_CHANGE_REASON_REWARD
+from .balance_pb2 import BALANCE_CHANGE_REASON_SETTLEMENT as BALANCE_CHANGE_REASON_SETTLEMENT
+from .balance_pb2 import BALANCE_CHANGE_REASON_TRADE as BALANCE_CHANGE_REASON_TRADE
+from .balance_pb2 import BALANCE_CHANGE_REASON_TRANSFER as BALANCE_CHANGE_REASON_TRANSFER
+from .balance_pb2 import BALANCE_CHANGE_REASON_UNSPECIFIED as BALANCE_CHANGE_REASON_UNSPECIFIED
+from .balance_pb2 import BALANCE_CHANGE_REASON_WITHDRAWAL as BALANCE_CHANGE_REASON_WITHDRAWAL
+from .balance_pb2 import BALANCE_TYPE_DERIVATIVES as BALANCE_TYPE_DERIVATIVES
+from .balance_pb2 import BALANCE_TYPE_EARN as BALANCE_TYPE_EARN
+from .balance_pb2 import BALANCE_TYPE_FUNDING as BALANCE_TYPE_FUNDING
+from .balance_pb2 import BALANCE_TYPE_ISOLATED as BALANCE_TYPE_ISOLATED
+from .balance_pb2 import BALANCE_TYPE_MARGIN as BALANCE_TYPE_MARGIN
+from .balance_pb2 import BALANCE_TYPE_SPOT as BALANCE_TYPE_SPOT
+from .balance_pb2 import BALANCE_TYPE_UNSPECIFIED as BALANCE_TYPE_UNSPECIFIED
+from .balance_pb2 import Balance as Balance
+from .balance_pb2 import BalanceChangeReason as BalanceChangeReason
+from .balance_pb2 import BalanceFlow as BalanceFlow
+from .balance_pb2 import BalanceType as BalanceType
 from .execution_pb2 import EXEC_TYPE_CANCELLED as EXEC_TYPE_CANCELLED
+from .execution_pb2 import EXEC_TYPE_CANCEL_REJECTED as EXEC_TYPE_CANCEL_REJECTED
 from .execution_pb2 import EXEC_TYPE_EXPIRED as EXEC_TYPE_EXPIRED
 from .execution_pb2 import EXEC_TYPE_NEW as EXEC_TYPE_NEW
 from .execution_pb2 import EXEC_TYPE_ORDER_STATUS as EXEC_TYPE_ORDER_STATUS
@@ -56,6 +94,7 @@ from .execution_pb2 import EXEC_TYPE_PENDING_CANCEL as EXEC_TYPE_PENDING_CANCEL
 from .execution_pb2 import EXEC_TYPE_PENDING_REPLACE as EXEC_TYPE_PENDING_REPLACE
 from .execution_pb2 import EXEC_TYPE_REJECTED as EXEC_TYPE_REJECTED
 from .execution_pb2 import EXEC_TYPE_REPLACED as EXEC_TYPE_REPLACED
+from .execution_pb2 import EXEC_TYPE_REPLACE_REJECTED as EXEC_TYPE_REPLACE_REJECTED
 from .execution_pb2 import EXEC_TYPE_RESTATED as EXEC_TYPE_RESTATED
 from .execution_pb2 import EXEC_TYPE_TRADE as EXEC_TYPE_TRADE
 from .execution_pb2 import EXEC_TYPE_TRADE_CANCEL as EXEC_TYPE_TRADE_CANCEL
@@ -63,6 +102,7 @@ from .execution_pb2 import EXEC_TYPE_TRADE_CORRECT as EXEC_TYPE_TRADE_CORRECT
 from .execution_pb2 import EXEC_TYPE_TRIGGERED as EXEC_TYPE_TRIGGERED
 from .execution_pb2 import EXEC_TYPE_UNSPECIFIED as EXEC_TYPE_UNSPECIFIED
 from .execution_pb2 import ExecType as ExecType
+from .execution_pb2 import ExecutionLeg as ExecutionLeg
 from .execution_pb2 import ExecutionReport as ExecutionReport
 from .execution_pb2 import LIQUIDITY_SIDE_AUCTION as LIQUIDITY_SIDE_AUCTION
 from .execution_pb2 import LIQUIDITY_SIDE_MAKER as LIQUIDITY_SIDE_MAKER
@@ -71,6 +111,7 @@ from .execution_pb2 import LIQUIDITY_SIDE_UNSPECIFIED as LIQUIDITY_SIDE_UNSPECIF
 from .execution_pb2 import LiquiditySide as LiquiditySide
 from .fee_pb2 import Fee as Fee
 from .instrument_status_pb2 import InstrumentStatus as InstrumentStatus
+from .ledger_pb2 import LedgerEntry as LedgerEntry
 from .margin_pb2 import AccountMargin as AccountMargin
 from .margin_pb2 import IndexExposure as IndexExposure
 from .margin_pb2 import MARGIN_MODEL_PORTFOLIO as MARGIN_MODEL_PORTFOLIO
@@ -96,8 +137,11 @@ from .order_pb2 import ORDER_ORIGIN_LIQUIDATION as ORDER_ORIGIN_LIQUIDATION
 from .order_pb2 import ORDER_ORIGIN_SETTLEMENT as ORDER_ORIGIN_SETTLEMENT
 from .order_pb2 import ORDER_ORIGIN_UNSPECIFIED as ORDER_ORIGIN_UNSPECIFIED
 from .order_pb2 import ORDER_ORIGIN_USER as ORDER_ORIGIN_USER
+from .order_pb2 import ORDER_REASON_ADL as ORDER_REASON_ADL
+from .order_pb2 import ORDER_REASON_DEAD_MAN_SWITCH as ORDER_REASON_DEAD_MAN_SWITCH
 from .order_pb2 import ORDER_REASON_DUPLICATE_ID as ORDER_REASON_DUPLICATE_ID
 from .order_pb2 import ORDER_REASON_INSUFFICIENT_FUNDS as ORDER_REASON_INSUFFICIENT_FUNDS
+from .order_pb2 import ORDER_REASON_KILL_SWITCH as ORDER_REASON_KILL_SWITCH
 from .order_pb2 import ORDER_REASON_LIQUIDATION as ORDER_REASON_LIQUIDATION
 from .order_pb2 import ORDER_REASON_LIST_TRIGGERED as ORDER_REASON_LIST_TRIGGERED
 from .order_pb2 import ORDER_REASON_MARKET_CLOSED as ORDER_REASON_MARKET_CLOSED
@@ -105,7 +149,9 @@ from .order_pb2 import ORDER_REASON_NOT_FILLABLE as ORDER_REASON_NOT_FILLABLE
 from .order_pb2 import ORDER_REASON_RISK_LIMIT as ORDER_REASON_RISK_LIMIT
 from .order_pb2 import ORDER_REASON_RULE_VIOLATED as ORDER_REASON_RULE_VIOLATED
 from .order_pb2 import ORDER_REASON_SELF_TRADE as ORDER_REASON_SELF_TRADE
+from .order_pb2 import ORDER_REASON_TOO_LATE as ORDER_REASON_TOO_LATE
 from .order_pb2 import ORDER_REASON_TOO_MANY as ORDER_REASON_TOO_MANY
+from .order_pb2 import ORDER_REASON_UNKNOWN_ORDER as ORDER_REASON_UNKNOWN_ORDER
 from .order_pb2 import ORDER_REASON_UNSPECIFIED as ORDER_REASON_UNSPECIFIED
 from .order_pb2 import ORDER_REASON_USER_REQUESTED as ORDER_REASON_USER_REQUESTED
 from .order_pb2 import ORDER_REASON_VENUE_ERROR as ORDER_REASON_VENUE_ERROR
@@ -130,12 +176,15 @@ from .order_pb2 import ORDER_TYPE_LIMIT as ORDER_TYPE_LIMIT
 from .order_pb2 import ORDER_TYPE_MARKET as ORDER_TYPE_MARKET
 from .order_pb2 import ORDER_TYPE_MARKET_TO_LIMIT as ORDER_TYPE_MARKET_TO_LIMIT
 from .order_pb2 import ORDER_TYPE_PEGGED as ORDER_TYPE_PEGGED
+from .order_pb2 import ORDER_TYPE_QUOTED as ORDER_TYPE_QUOTED
 from .order_pb2 import ORDER_TYPE_STOP as ORDER_TYPE_STOP
 from .order_pb2 import ORDER_TYPE_STOP_LIMIT as ORDER_TYPE_STOP_LIMIT
 from .order_pb2 import ORDER_TYPE_TAKE_PROFIT as ORDER_TYPE_TAKE_PROFIT
 from .order_pb2 import ORDER_TYPE_TAKE_PROFIT_LIMIT as ORDER_TYPE_TAKE_PROFIT_LIMIT
 from .order_pb2 import ORDER_TYPE_TRAILING_STOP as ORDER_TYPE_TRAILING_STOP
 from .order_pb2 import ORDER_TYPE_TRAILING_STOP_LIMIT as ORDER_TYPE_TRAILING_STOP_LIMIT
+from .order_pb2 import ORDER_TYPE_TRIGGER_LIMIT as ORDER_TYPE_TRIGGER_LIMIT
+from .order_pb2 import ORDER_TYPE_TRIGGER_MARKET as ORDER_TYPE_TRIGGER_MARKET
 from .order_pb2 import ORDER_TYPE_UNSPECIFIED as ORDER_TYPE_UNSPECIFIED
 from .order_pb2 import Order as Order
 from .order_pb2 import OrderOrigin as OrderOrigin
@@ -143,6 +192,20 @@ from .order_pb2 import OrderReason as OrderReason
 from .order_pb2 import OrderSide as OrderSide
 from .order_pb2 import OrderStatus as OrderStatus
 from .order_pb2 import OrderType as OrderType
+from .order_pb2 import PEG_KIND_LAST as PEG_KIND_LAST
+from .order_pb2 import PEG_KIND_MARKET as PEG_KIND_MARKET
+from .order_pb2 import PEG_KIND_MID as PEG_KIND_MID
+from .order_pb2 import PEG_KIND_PRIMARY as PEG_KIND_PRIMARY
+from .order_pb2 import PEG_KIND_UNSPECIFIED as PEG_KIND_UNSPECIFIED
+from .order_pb2 import PEG_OFFSET_KIND_BASIS_POINTS as PEG_OFFSET_KIND_BASIS_POINTS
+from .order_pb2 import PEG_OFFSET_KIND_LEVELS as PEG_OFFSET_KIND_LEVELS
+from .order_pb2 import PEG_OFFSET_KIND_PRICE as PEG_OFFSET_KIND_PRICE
+from .order_pb2 import PEG_OFFSET_KIND_TICKS as PEG_OFFSET_KIND_TICKS
+from .order_pb2 import PEG_OFFSET_KIND_UNSPECIFIED as PEG_OFFSET_KIND_UNSPECIFIED
+from .order_pb2 import POSITION_EFFECT_CLOSE as POSITION_EFFECT_CLOSE
+from .order_pb2 import POSITION_EFFECT_FLIP as POSITION_EFFECT_FLIP
+from .order_pb2 import POSITION_EFFECT_OPEN as POSITION_EFFECT_OPEN
+from .order_pb2 import POSITION_EFFECT_UNSPECIFIED as POSITION_EFFECT_UNSPECIFIED
 from .order_pb2 import POSITION_SIDE_LONG as POSITION_SIDE_LONG
 from .order_pb2 import POSITION_SIDE_NET as POSITION_SIDE_NET
 from .order_pb2 import POSITION_SIDE_SHORT as POSITION_SIDE_SHORT
@@ -150,6 +213,9 @@ from .order_pb2 import POSITION_SIDE_UNSPECIFIED as POSITION_SIDE_UNSPECIFIED
 from .order_pb2 import PRICE_MATCH_OPPONENT as PRICE_MATCH_OPPONENT
 from .order_pb2 import PRICE_MATCH_QUEUE as PRICE_MATCH_QUEUE
 from .order_pb2 import PRICE_MATCH_UNSPECIFIED as PRICE_MATCH_UNSPECIFIED
+from .order_pb2 import PegKind as PegKind
+from .order_pb2 import PegOffsetKind as PegOffsetKind
+from .order_pb2 import PositionEffect as PositionEffect
 from .order_pb2 import PositionSide as PositionSide
 from .order_pb2 import PriceMatch as PriceMatch
 from .order_pb2 import SELF_TRADE_PREVENTION_CANCEL_BOTH as SELF_TRADE_PREVENTION_CANCEL_BOTH
@@ -166,24 +232,10 @@ from .order_pb2 import TIME_IN_FORCE_GTD as TIME_IN_FORCE_GTD
 from .order_pb2 import TIME_IN_FORCE_GTX as TIME_IN_FORCE_GTX
 from .order_pb2 import TIME_IN_FORCE_IOC as TIME_IN_FORCE_IOC
 from .order_pb2 import TIME_IN_FORCE_UNSPECIFIED as TIME_IN_FORCE_UNSPECIFIED
-from .order_pb2 import TRAILING_OFFSET_KIND_BASIS_POINTS as TRAILING_OFFSET_KIND_BASIS_POINTS
-from .order_pb2 import TRAILING_OFFSET_KIND_PERCENT as TRAILING_OFFSET_KIND_PERCENT
-from .order_pb2 import TRAILING_OFFSET_KIND_PRICE as TRAILING_OFFSET_KIND_PRICE
-from .order_pb2 import TRAILING_OFFSET_KIND_TICKS as TRAILING_OFFSET_KIND_TICKS
-from .order_pb2 import TRAILING_OFFSET_KIND_UNSPECIFIED as TRAILING_OFFSET_KIND_UNSPECIFIED
-from .order_pb2 import TRIGGER_KIND_ASK as TRIGGER_KIND_ASK
-from .order_pb2 import TRIGGER_KIND_BID as TRIGGER_KIND_BID
-from .order_pb2 import TRIGGER_KIND_INDEX as TRIGGER_KIND_INDEX
-from .order_pb2 import TRIGGER_KIND_LAST as TRIGGER_KIND_LAST
-from .order_pb2 import TRIGGER_KIND_MARK as TRIGGER_KIND_MARK
-from .order_pb2 import TRIGGER_KIND_MID as TRIGGER_KIND_MID
-from .order_pb2 import TRIGGER_KIND_UNSPECIFIED as TRIGGER_KIND_UNSPECIFIED
 from .order_pb2 import TimeInForce as TimeInForce
-from .order_pb2 import TrailingOffsetKind as TrailingOffsetKind
-from .order_pb2 import TriggerKind as TriggerKind
-from .order_pb2 import next_order_status as next_order_status
 from .order_list_pb2 import ORDER_LIST_STATUS_ALL_DONE as ORDER_LIST_STATUS_ALL_DONE
 from .order_list_pb2 import ORDER_LIST_STATUS_EXECUTING as ORDER_LIST_STATUS_EXECUTING
+from .order_list_pb2 import ORDER_LIST_STATUS_PENDING as ORDER_LIST_STATUS_PENDING
 from .order_list_pb2 import ORDER_LIST_STATUS_REJECTED as ORDER_LIST_STATUS_REJECTED
 from .order_list_pb2 import ORDER_LIST_STATUS_UNSPECIFIED as ORDER_LIST_STATUS_UNSPECIFIED
 from .order_list_pb2 import ORDER_LIST_TYPE_OCO as ORDER_LIST_TYPE_OCO
@@ -194,8 +246,22 @@ from .order_list_pb2 import ORDER_LIST_TYPE_UNSPECIFIED as ORDER_LIST_TYPE_UNSPE
 from .order_list_pb2 import OrderList as OrderList
 from .order_list_pb2 import OrderListStatus as OrderListStatus
 from .order_list_pb2 import OrderListType as OrderListType
+from .rfq_pb2 import QUOTE_REQUEST_STATE_ACCEPTED as QUOTE_REQUEST_STATE_ACCEPTED
+from .rfq_pb2 import QUOTE_REQUEST_STATE_ACTIVE as QUOTE_REQUEST_STATE_ACTIVE
+from .rfq_pb2 import QUOTE_REQUEST_STATE_CANCELLED as QUOTE_REQUEST_STATE_CANCELLED
+from .rfq_pb2 import QUOTE_REQUEST_STATE_EXPIRED as QUOTE_REQUEST_STATE_EXPIRED
+from .rfq_pb2 import QUOTE_REQUEST_STATE_FAILED as QUOTE_REQUEST_STATE_FAILED
+from .rfq_pb2 import QUOTE_REQUEST_STATE_FILLED as QUOTE_REQUEST_STATE_FILLED
+from .rfq_pb2 import QUOTE_REQUEST_STATE_PENDING as QUOTE_REQUEST_STATE_PENDING
+from .rfq_pb2 import QUOTE_REQUEST_STATE_UNSPECIFIED as QUOTE_REQUEST_STATE_UNSPECIFIED
+from .rfq_pb2 import Quote as Quote
+from .rfq_pb2 import QuoteLeg as QuoteLeg
+from .rfq_pb2 import QuoteLegPrice as QuoteLegPrice
+from .rfq_pb2 import QuoteRequest as QuoteRequest
+from .rfq_pb2 import QuoteRequestState as QuoteRequestState
 from .transfer_pb2 import TRANSFER_STATE_CANCELLED as TRANSFER_STATE_CANCELLED
 from .transfer_pb2 import TRANSFER_STATE_COMPLETED as TRANSFER_STATE_COMPLETED
+from .transfer_pb2 import TRANSFER_STATE_EXPIRED as TRANSFER_STATE_EXPIRED
 from .transfer_pb2 import TRANSFER_STATE_FAILED as TRANSFER_STATE_FAILED
 from .transfer_pb2 import TRANSFER_STATE_OUTCOME_UNKNOWN as TRANSFER_STATE_OUTCOME_UNKNOWN
 from .transfer_pb2 import TRANSFER_STATE_PENDING_APPROVAL as TRANSFER_STATE_PENDING_APPROVAL
@@ -209,8 +275,37 @@ from .transfer_pb2 import TRANSFER_TYPE_INTERNAL as TRANSFER_TYPE_INTERNAL
 from .transfer_pb2 import TRANSFER_TYPE_UNSPECIFIED as TRANSFER_TYPE_UNSPECIFIED
 from .transfer_pb2 import TRANSFER_TYPE_WITHDRAWAL as TRANSFER_TYPE_WITHDRAWAL
 from .transfer_pb2 import Transfer as Transfer
+from .transfer_pb2 import TransferApproval as TransferApproval
 from .transfer_pb2 import TransferState as TransferState
 from .transfer_pb2 import TransferType as TransferType
+from .trigger_pb2 import TRAILING_OFFSET_KIND_BASIS_POINTS as TRAILING_OFFSET_KIND_BASIS_POINTS
+from .trigger_pb2 import TRAILING_OFFSET_KIND_PERCENT as TRAILING_OFFSET_KIND_PERCENT
+from .trigger_pb2 import TRAILING_OFFSET_KIND_PRICE as TRAILING_OFFSET_KIND_PRICE
+from .trigger_pb2 import TRAILING_OFFSET_KIND_TICKS as TRAILING_OFFSET_KIND_TICKS
+from .trigger_pb2 import TRAILING_OFFSET_KIND_UNSPECIFIED as TRAILING_OFFSET_KIND_UNSPECIFIED
+from .trigger_pb2 import TRIGGER_DIRECTION_DOWN as TRIGGER_DIRECTION_DOWN
+from .trigger_pb2 import TRIGGER_DIRECTION_UNSPECIFIED as TRIGGER_DIRECTION_UNSPECIFIED
+from .trigger_pb2 import TRIGGER_DIRECTION_UP as TRIGGER_DIRECTION_UP
+from .trigger_pb2 import TRIGGER_KIND_ASK as TRIGGER_KIND_ASK
+from .trigger_pb2 import TRIGGER_KIND_BID as TRIGGER_KIND_BID
+from .trigger_pb2 import TRIGGER_KIND_INDEX as TRIGGER_KIND_INDEX
+from .trigger_pb2 import TRIGGER_KIND_LAST as TRIGGER_KIND_LAST
+from .trigger_pb2 import TRIGGER_KIND_MARK as TRIGGER_KIND_MARK
+from .trigger_pb2 import TRIGGER_KIND_MID as TRIGGER_KIND_MID
+from .trigger_pb2 import TRIGGER_KIND_UNSPECIFIED as TRIGGER_KIND_UNSPECIFIED
+from .trigger_pb2 import TrailingOffsetKind as TrailingOffsetKind
+from .trigger_pb2 import TriggerDirection as TriggerDirection
+from .trigger_pb2 import TriggerKind as TriggerKind
+from .venue_pb2 import VENUE_ENDPOINT_KIND_FIX as VENUE_ENDPOINT_KIND_FIX
+from .venue_pb2 import VENUE_ENDPOINT_KIND_GRAPHQL as VENUE_ENDPOINT_KIND_GRAPHQL
+from .venue_pb2 import VENUE_ENDPOINT_KIND_GRPC as VENUE_ENDPOINT_KIND_GRPC
+from .venue_pb2 import VENUE_ENDPOINT_KIND_JSON_RPC as VENUE_ENDPOINT_KIND_JSON_RPC
+from .venue_pb2 import VENUE_ENDPOINT_KIND_REST as VENUE_ENDPOINT_KIND_REST
+from .venue_pb2 import VENUE_ENDPOINT_KIND_UNSPECIFIED as VENUE_ENDPOINT_KIND_UNSPECIFIED
+from .venue_pb2 import VENUE_ENDPOINT_KIND_WEBSOCKET as VENUE_ENDPOINT_KIND_WEBSOCKET
+from .venue_pb2 import VENUE_ENVIRONMENT_PRODUCTION as VENUE_ENVIRONMENT_PRODUCTION
+from .venue_pb2 import VENUE_ENVIRONMENT_TEST as VENUE_ENVIRONMENT_TEST
+from .venue_pb2 import VENUE_ENVIRONMENT_UNSPECIFIED as VENUE_ENVIRONMENT_UNSPECIFIED
 from .venue_pb2 import VENUE_STATUS_CLOSED as VENUE_STATUS_CLOSED
 from .venue_pb2 import VENUE_STATUS_DEGRADED as VENUE_STATUS_DEGRADED
 from .venue_pb2 import VENUE_STATUS_MAINTENANCE as VENUE_STATUS_MAINTENANCE
@@ -222,8 +317,12 @@ from .venue_pb2 import VENUE_TYPE_CEX as VENUE_TYPE_CEX
 from .venue_pb2 import VENUE_TYPE_DEX as VENUE_TYPE_DEX
 from .venue_pb2 import VENUE_TYPE_DEX_AGGREGATOR as VENUE_TYPE_DEX_AGGREGATOR
 from .venue_pb2 import VENUE_TYPE_LENDING as VENUE_TYPE_LENDING
+from .venue_pb2 import VENUE_TYPE_OTC as VENUE_TYPE_OTC
 from .venue_pb2 import VENUE_TYPE_UNSPECIFIED as VENUE_TYPE_UNSPECIFIED
 from .venue_pb2 import Venue as Venue
+from .venue_pb2 import VenueEndpoint as VenueEndpoint
+from .venue_pb2 import VenueEndpointKind as VenueEndpointKind
+from .venue_pb2 import VenueEnvironment as VenueEnvironment
 from .venue_pb2 import VenueStatus as VenueStatus
 from .venue_pb2 import VenueType as VenueType
 from .venue_asset_pb2 import TRANSFER_STATUS_DISABLED as TRANSFER_STATUS_DISABLED
@@ -234,8 +333,16 @@ from .venue_asset_pb2 import TransferStatus as TransferStatus
 from .venue_asset_pb2 import VenueAsset as VenueAsset
 from .venue_asset_pb2 import VenueAssetNetwork as VenueAssetNetwork
 from .venue_symbol_pb2 import FeeTier as FeeTier
+from .venue_symbol_pb2 import LAUNCH_PHASE_ANNOUNCED as LAUNCH_PHASE_ANNOUNCED
+from .venue_symbol_pb2 import LAUNCH_PHASE_AUCTION as LAUNCH_PHASE_AUCTION
+from .venue_symbol_pb2 import LAUNCH_PHASE_DELISTING as LAUNCH_PHASE_DELISTING
+from .venue_symbol_pb2 import LAUNCH_PHASE_ORDINARY as LAUNCH_PHASE_ORDINARY
+from .venue_symbol_pb2 import LAUNCH_PHASE_PRE_MARKET as LAUNCH_PHASE_PRE_MARKET
+from .venue_symbol_pb2 import LAUNCH_PHASE_UNSPECIFIED as LAUNCH_PHASE_UNSPECIFIED
+from .venue_symbol_pb2 import LaunchPhase as LaunchPhase
 from .venue_symbol_pb2 import MarginTier as MarginTier
 from .venue_symbol_pb2 import PRICE_BAND_REFERENCE_AVERAGE as PRICE_BAND_REFERENCE_AVERAGE
+from .venue_symbol_pb2 import PRICE_BAND_REFERENCE_BEST as PRICE_BAND_REFERENCE_BEST
 from .venue_symbol_pb2 import PRICE_BAND_REFERENCE_INDEX as PRICE_BAND_REFERENCE_INDEX
 from .venue_symbol_pb2 import PRICE_BAND_REFERENCE_LAST as PRICE_BAND_REFERENCE_LAST
 from .venue_symbol_pb2 import PRICE_BAND_REFERENCE_MARK as PRICE_BAND_REFERENCE_MARK
@@ -275,16 +382,46 @@ __all__ = (
     "ACCOUNT_TYPE_UNIFIED",
     "ACCOUNT_TYPE_UNSPECIFIED",
     "ACCOUNT_TYPE_WALLET",
+    "ALGO_STRATEGY_CHASE",
+    "ALGO_STRATEGY_ICEBERG",
+    "ALGO_STRATEGY_POV",
+    "ALGO_STRATEGY_TWAP",
+    "ALGO_STRATEGY_UNSPECIFIED",
+    "ALGO_STRATEGY_VWAP",
+    "ALGO_URGENCY_AGGRESSIVE",
+    "ALGO_URGENCY_NORMAL",
+    "ALGO_URGENCY_PASSIVE",
+    "ALGO_URGENCY_UNSPECIFIED",
+    "ATTACHED_ORDER_KIND_STOP_LOSS",
+    "ATTACHED_ORDER_KIND_TAKE_PROFIT",
+    "ATTACHED_ORDER_KIND_TRAILING_STOP",
+    "ATTACHED_ORDER_KIND_UNSPECIFIED",
     "AccountFeeRate",
     "AccountMargin",
+    "AccountSettings",
     "AccountStatus",
     "AccountType",
+    "Algo",
+    "AlgoStrategy",
+    "AlgoUrgency",
+    "AttachedOrder",
+    "AttachedOrderKind",
     "BALANCE_CHANGE_REASON_ADJUSTMENT",
+    "BALANCE_CHANGE_REASON_ADL",
+    "BALANCE_CHANGE_REASON_BORROW",
+    "BALANCE_CHANGE_REASON_CONVERSION",
     "BALANCE_CHANGE_REASON_DEPOSIT",
+    "BALANCE_CHANGE_REASON_EARN",
     "BALANCE_CHANGE_REASON_FEE",
     "BALANCE_CHANGE_REASON_FUNDING",
+    "BALANCE_CHANGE_REASON_INSURANCE",
     "BALANCE_CHANGE_REASON_INTEREST",
     "BALANCE_CHANGE_REASON_LIQUIDATION",
+    "BALANCE_CHANGE_REASON_MARGIN",
+    "BALANCE_CHANGE_REASON_ORDER",
+    "BALANCE_CHANGE_REASON_REALIZED_PNL",
+    "BALANCE_CHANGE_REASON_REBATE",
+    "BALANCE_CHANGE_REASON_REPAY",
     "BALANCE_CHANGE_REASON_REWARD",
     "BALANCE_CHANGE_REASON_SETTLEMENT",
     "BALANCE_CHANGE_REASON_TRADE",
@@ -300,8 +437,10 @@ __all__ = (
     "BALANCE_TYPE_UNSPECIFIED",
     "Balance",
     "BalanceChangeReason",
+    "BalanceFlow",
     "BalanceType",
     "EXEC_TYPE_CANCELLED",
+    "EXEC_TYPE_CANCEL_REJECTED",
     "EXEC_TYPE_EXPIRED",
     "EXEC_TYPE_NEW",
     "EXEC_TYPE_ORDER_STATUS",
@@ -309,6 +448,7 @@ __all__ = (
     "EXEC_TYPE_PENDING_REPLACE",
     "EXEC_TYPE_REJECTED",
     "EXEC_TYPE_REPLACED",
+    "EXEC_TYPE_REPLACE_REJECTED",
     "EXEC_TYPE_RESTATED",
     "EXEC_TYPE_TRADE",
     "EXEC_TYPE_TRADE_CANCEL",
@@ -316,6 +456,7 @@ __all__ = (
     "EXEC_TYPE_TRIGGERED",
     "EXEC_TYPE_UNSPECIFIED",
     "ExecType",
+    "ExecutionLeg",
     "ExecutionReport",
     "FEE_RATE_BASIS_STANDARD_FEE",
     "FEE_RATE_BASIS_UNSPECIFIED",
@@ -325,11 +466,21 @@ __all__ = (
     "FeeTier",
     "IndexExposure",
     "InstrumentStatus",
+    "LAUNCH_PHASE_ANNOUNCED",
+    "LAUNCH_PHASE_AUCTION",
+    "LAUNCH_PHASE_DELISTING",
+    "LAUNCH_PHASE_ORDINARY",
+    "LAUNCH_PHASE_PRE_MARKET",
+    "LAUNCH_PHASE_UNSPECIFIED",
     "LIQUIDITY_SIDE_AUCTION",
     "LIQUIDITY_SIDE_MAKER",
     "LIQUIDITY_SIDE_TAKER",
     "LIQUIDITY_SIDE_UNSPECIFIED",
+    "LaunchPhase",
+    "LedgerEntry",
+    "LeverageSetting",
     "LiquiditySide",
+    "ListingSettings",
     "MARGIN_MODEL_PORTFOLIO",
     "MARGIN_MODEL_STANDARD",
     "MARGIN_MODEL_UNSPECIFIED",
@@ -346,6 +497,7 @@ __all__ = (
     "MarginWindow",
     "ORDER_LIST_STATUS_ALL_DONE",
     "ORDER_LIST_STATUS_EXECUTING",
+    "ORDER_LIST_STATUS_PENDING",
     "ORDER_LIST_STATUS_REJECTED",
     "ORDER_LIST_STATUS_UNSPECIFIED",
     "ORDER_LIST_TYPE_OCO",
@@ -361,8 +513,11 @@ __all__ = (
     "ORDER_ORIGIN_SETTLEMENT",
     "ORDER_ORIGIN_UNSPECIFIED",
     "ORDER_ORIGIN_USER",
+    "ORDER_REASON_ADL",
+    "ORDER_REASON_DEAD_MAN_SWITCH",
     "ORDER_REASON_DUPLICATE_ID",
     "ORDER_REASON_INSUFFICIENT_FUNDS",
+    "ORDER_REASON_KILL_SWITCH",
     "ORDER_REASON_LIQUIDATION",
     "ORDER_REASON_LIST_TRIGGERED",
     "ORDER_REASON_MARKET_CLOSED",
@@ -370,7 +525,9 @@ __all__ = (
     "ORDER_REASON_RISK_LIMIT",
     "ORDER_REASON_RULE_VIOLATED",
     "ORDER_REASON_SELF_TRADE",
+    "ORDER_REASON_TOO_LATE",
     "ORDER_REASON_TOO_MANY",
+    "ORDER_REASON_UNKNOWN_ORDER",
     "ORDER_REASON_UNSPECIFIED",
     "ORDER_REASON_USER_REQUESTED",
     "ORDER_REASON_VENUE_ERROR",
@@ -395,12 +552,15 @@ __all__ = (
     "ORDER_TYPE_MARKET",
     "ORDER_TYPE_MARKET_TO_LIMIT",
     "ORDER_TYPE_PEGGED",
+    "ORDER_TYPE_QUOTED",
     "ORDER_TYPE_STOP",
     "ORDER_TYPE_STOP_LIMIT",
     "ORDER_TYPE_TAKE_PROFIT",
     "ORDER_TYPE_TAKE_PROFIT_LIMIT",
     "ORDER_TYPE_TRAILING_STOP",
     "ORDER_TYPE_TRAILING_STOP_LIMIT",
+    "ORDER_TYPE_TRIGGER_LIMIT",
+    "ORDER_TYPE_TRIGGER_MARKET",
     "ORDER_TYPE_UNSPECIFIED",
     "OptionExposure",
     "Order",
@@ -412,11 +572,29 @@ __all__ = (
     "OrderSide",
     "OrderStatus",
     "OrderType",
+    "PEG_KIND_LAST",
+    "PEG_KIND_MARKET",
+    "PEG_KIND_MID",
+    "PEG_KIND_PRIMARY",
+    "PEG_KIND_UNSPECIFIED",
+    "PEG_OFFSET_KIND_BASIS_POINTS",
+    "PEG_OFFSET_KIND_LEVELS",
+    "PEG_OFFSET_KIND_PRICE",
+    "PEG_OFFSET_KIND_TICKS",
+    "PEG_OFFSET_KIND_UNSPECIFIED",
+    "POSITION_EFFECT_CLOSE",
+    "POSITION_EFFECT_FLIP",
+    "POSITION_EFFECT_OPEN",
+    "POSITION_EFFECT_UNSPECIFIED",
+    "POSITION_MODE_HEDGE",
+    "POSITION_MODE_ONE_WAY",
+    "POSITION_MODE_UNSPECIFIED",
     "POSITION_SIDE_LONG",
     "POSITION_SIDE_NET",
     "POSITION_SIDE_SHORT",
     "POSITION_SIDE_UNSPECIFIED",
     "PRICE_BAND_REFERENCE_AVERAGE",
+    "PRICE_BAND_REFERENCE_BEST",
     "PRICE_BAND_REFERENCE_INDEX",
     "PRICE_BAND_REFERENCE_LAST",
     "PRICE_BAND_REFERENCE_MARK",
@@ -424,12 +602,29 @@ __all__ = (
     "PRICE_MATCH_OPPONENT",
     "PRICE_MATCH_QUEUE",
     "PRICE_MATCH_UNSPECIFIED",
+    "PegKind",
+    "PegOffsetKind",
     "PnlBreakdown",
+    "PositionEffect",
+    "PositionMode",
     "PositionSide",
     "PriceBand",
     "PriceBandReference",
     "PriceMatch",
+    "QUOTE_REQUEST_STATE_ACCEPTED",
+    "QUOTE_REQUEST_STATE_ACTIVE",
+    "QUOTE_REQUEST_STATE_CANCELLED",
+    "QUOTE_REQUEST_STATE_EXPIRED",
+    "QUOTE_REQUEST_STATE_FAILED",
+    "QUOTE_REQUEST_STATE_FILLED",
+    "QUOTE_REQUEST_STATE_PENDING",
+    "QUOTE_REQUEST_STATE_UNSPECIFIED",
     "QuantityLimits",
+    "Quote",
+    "QuoteLeg",
+    "QuoteLegPrice",
+    "QuoteRequest",
+    "QuoteRequestState",
     "SELF_TRADE_PREVENTION_CANCEL_BOTH",
     "SELF_TRADE_PREVENTION_CANCEL_MAKER",
     "SELF_TRADE_PREVENTION_CANCEL_TAKER",
@@ -462,6 +657,7 @@ __all__ = (
     "TRAILING_OFFSET_KIND_UNSPECIFIED",
     "TRANSFER_STATE_CANCELLED",
     "TRANSFER_STATE_COMPLETED",
+    "TRANSFER_STATE_EXPIRED",
     "TRANSFER_STATE_FAILED",
     "TRANSFER_STATE_OUTCOME_UNKNOWN",
     "TRANSFER_STATE_PENDING_APPROVAL",
@@ -478,6 +674,9 @@ __all__ = (
     "TRANSFER_TYPE_INTERNAL",
     "TRANSFER_TYPE_UNSPECIFIED",
     "TRANSFER_TYPE_WITHDRAWAL",
+    "TRIGGER_DIRECTION_DOWN",
+    "TRIGGER_DIRECTION_UNSPECIFIED",
+    "TRIGGER_DIRECTION_UP",
     "TRIGGER_KIND_ASK",
     "TRIGGER_KIND_BID",
     "TRIGGER_KIND_INDEX",
@@ -491,10 +690,22 @@ __all__ = (
     "TradingRules",
     "TrailingOffsetKind",
     "Transfer",
+    "TransferApproval",
     "TransferState",
     "TransferStatus",
     "TransferType",
+    "TriggerDirection",
     "TriggerKind",
+    "VENUE_ENDPOINT_KIND_FIX",
+    "VENUE_ENDPOINT_KIND_GRAPHQL",
+    "VENUE_ENDPOINT_KIND_GRPC",
+    "VENUE_ENDPOINT_KIND_JSON_RPC",
+    "VENUE_ENDPOINT_KIND_REST",
+    "VENUE_ENDPOINT_KIND_UNSPECIFIED",
+    "VENUE_ENDPOINT_KIND_WEBSOCKET",
+    "VENUE_ENVIRONMENT_PRODUCTION",
+    "VENUE_ENVIRONMENT_TEST",
+    "VENUE_ENVIRONMENT_UNSPECIFIED",
     "VENUE_STATUS_CLOSED",
     "VENUE_STATUS_DEGRADED",
     "VENUE_STATUS_MAINTENANCE",
@@ -506,13 +717,16 @@ __all__ = (
     "VENUE_TYPE_DEX",
     "VENUE_TYPE_DEX_AGGREGATOR",
     "VENUE_TYPE_LENDING",
+    "VENUE_TYPE_OTC",
     "VENUE_TYPE_UNSPECIFIED",
     "Venue",
     "VenueAccount",
     "VenueAsset",
     "VenueAssetNetwork",
+    "VenueEndpoint",
+    "VenueEndpointKind",
+    "VenueEnvironment",
     "VenueStatus",
     "VenueSymbol",
     "VenueType",
-    "next_order_status",
 )

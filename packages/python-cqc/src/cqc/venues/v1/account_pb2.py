@@ -23,11 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
+from cqc.venues.v1 import margin_pb2 as cqc_dot_venues_dot_v1_dot_margin__pb2
+from cqc.venues.v1 import order_pb2 as cqc_dot_venues_dot_v1_dot_order__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63qc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x0b\n\x0cVenueAccount\x12\x1e\n\naccount_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1b\n\x08venue_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01\x12(\n\x04type\x18\x03 \x01(\x0e\x32\x1a.cqc.venues.v1.AccountType\x12\x19\n\x08raw_type\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12,\n\x06status\x18\x05 \x01(\x0e\x32\x1c.cqc.venues.v1.AccountStatus\x12\x1c\n\nraw_status\x18\x12 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x16\n\x04name\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\'\n\x10venue_account_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12*\n\x11parent_account_id\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12\x1f\n\x07\x61\x64\x64ress\x18\t \x01(\tB\t\xbaH\x06r\x04\xa8\x89\'\x01H\x02\x88\x01\x01\x12(\n\x0f\x63redentials_ref\x18\n \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x03\x88\x01\x01\x12\x16\n\tcan_trade\x18\x0b \x01(\x08H\x04\x88\x01\x01\x12\x19\n\x0c\x63\x61n_withdraw\x18\x0c \x01(\x08H\x05\x88\x01\x01\x12\x18\n\x0b\x63\x61n_deposit\x18\r \x01(\x08H\x06\x88\x01\x01\x12\x19\n\x08\x66\x65\x65_tier\x18\x0e \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x10\n\x08revision\x18\x0f \x01(\x04\x12.\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\tfee_rates\x18\x13 \x03(\x0b\x32\x1d.cqc.venues.v1.AccountFeeRate\x12\"\n\x0bpermissions\x18\x14 \x03(\tB\r\xbaH\n\x92\x01\x07\"\x05r\x03\x18\x80\x01\x12\x15\n\x08\x62rokered\x18\x15 \x01(\x08H\x07\x88\x01\x01\x12+\n\x1eself_trade_prevention_required\x18\x16 \x01(\x08H\x08\x88\x01\x01\x12*\n\x1dsmart_order_routing_prevented\x18\x17 \x01(\x08H\t\x88\x01\x01\x12+\n\x19raw_self_trade_prevention\x18\x18 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x35\n(self_trade_prevention_across_subaccounts\x18\x19 \x01(\x08H\n\x88\x01\x01\x12$\n\x17market_maker_protection\x18\x1a \x01(\x08H\x0b\x88\x01\x01\x12\x17\n\nis_default\x18\x1b \x01(\x08H\x0c\x88\x01\x01\x12\x12\n\x05ready\x18\x1c \x01(\x08H\r\x88\x01\x01\x12%\n\x0etrade_group_id\x18\x1d \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x0e\x88\x01\x01\x12-\n\topened_at\x18\x1e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x1f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttimestamp\x18  \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x13\n\x11_venue_account_idB\x14\n\x12_parent_account_idB\n\n\x08_addressB\x12\n\x10_credentials_refB\x0c\n\n_can_tradeB\x0f\n\r_can_withdrawB\x0e\n\x0c_can_depositB\x0b\n\t_brokeredB!\n\x1f_self_trade_prevention_requiredB \n\x1e_smart_order_routing_preventedB+\n)_self_trade_prevention_across_subaccountsB\x1a\n\x18_market_maker_protectionB\r\n\x0b_is_defaultB\x08\n\x06_readyB\x11\n\x0f_trade_group_id\"\xe2\x02\n\x0e\x41\x63\x63ountFeeRate\x12\x19\n\x07segment\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x0bprice_index\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12*\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32\x1b.cqc.venues.v1.FeeRateBasis\x12\x1b\n\traw_basis\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x05maker\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12\x1d\n\x05taker\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x1d\n\x05\x62uyer\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x1e\n\x06seller\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12\x1d\n\x05\x62lock\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x42\x08\n\x06_makerB\x08\n\x06_takerB\x08\n\x06_buyerB\t\n\x07_sellerB\x08\n\x06_block*\x9f\x02\n\x0b\x41\x63\x63ountType\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_TYPE_SPOT\x10\x01\x12\x1d\n\x19\x41\x43\x43OUNT_TYPE_CROSS_MARGIN\x10\x02\x12 \n\x1c\x41\x43\x43OUNT_TYPE_ISOLATED_MARGIN\x10\x03\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_DERIVATIVES\x10\x04\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_OPTIONS\x10\x05\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_UNIFIED\x10\x06\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_FUNDING\x10\x07\x12\x15\n\x11\x41\x43\x43OUNT_TYPE_EARN\x10\x08\x12\x17\n\x13\x41\x43\x43OUNT_TYPE_WALLET\x10\t*\xa2\x01\n\rAccountStatus\x12\x1e\n\x1a\x41\x43\x43OUNT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_STATUS_ACTIVE\x10\x01\x12\x1d\n\x19\x41\x43\x43OUNT_STATUS_RESTRICTED\x10\x02\x12\x1c\n\x18\x41\x43\x43OUNT_STATUS_SUSPENDED\x10\x03\x12\x19\n\x15\x41\x43\x43OUNT_STATUS_CLOSED\x10\x04*i\n\x0c\x46\x65\x65RateBasis\x12\x1e\n\x1a\x46\x45\x45_RATE_BASIS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45\x45_RATE_BASIS_VALUE\x10\x01\x12\x1f\n\x1b\x46\x45\x45_RATE_BASIS_STANDARD_FEE\x10\x02\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x63qc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1a\x63qc/venues/v1/margin.proto\x1a\x19\x63qc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x10\n\x0cVenueAccount\x12*\n\naccount_id\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\x80\x01Z\neverywhere\x12\x1b\n\x08venue_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01\x12(\n\x04type\x18\x03 \x01(\x0e\x32\x1a.cqc.venues.v1.AccountType\x12\x1a\n\x08raw_type\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12,\n\x06status\x18\x05 \x01(\x0e\x32\x1c.cqc.venues.v1.AccountStatus\x12\x1c\n\nraw_status\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x16\n\x04name\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\'\n\x10venue_account_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12*\n\x11parent_account_id\x18\t \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12\x1f\n\x07\x61\x64\x64ress\x18\n \x01(\tB\t\xbaH\x06r\x04\xa8\x89\'\x01H\x02\x88\x01\x01\x12(\n\x0f\x63redentials_ref\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x03\x88\x01\x01\x12\x16\n\tcan_trade\x18\x0c \x01(\x08H\x04\x88\x01\x01\x12\x19\n\x0c\x63\x61n_withdraw\x18\r \x01(\x08H\x05\x88\x01\x01\x12\x18\n\x0b\x63\x61n_deposit\x18\x0e \x01(\x08H\x06\x88\x01\x01\x12\x1a\n\x08\x66\x65\x65_tier\x18\x0f \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\tfee_rates\x18\x10 \x03(\x0b\x32\x1d.cqc.venues.v1.AccountFeeRate\x12\"\n\x0bpermissions\x18\x11 \x03(\tB\r\xbaH\n\x92\x01\x07\"\x05r\x03\x18\x80\x01\x12\x15\n\x08\x62rokered\x18\x12 \x01(\x08H\x07\x88\x01\x01\x12+\n\x1eself_trade_prevention_required\x18\x13 \x01(\x08H\x08\x88\x01\x01\x12*\n\x1dsmart_order_routing_prevented\x18\x14 \x01(\x08H\t\x88\x01\x01\x12\x41\n\x15self_trade_prevention\x18\x15 \x01(\x0e\x32\".cqc.venues.v1.SelfTradePrevention\x12+\n\x19raw_self_trade_prevention\x18\x16 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x35\n(self_trade_prevention_across_subaccounts\x18\x17 \x01(\x08H\n\x88\x01\x01\x12$\n\x17market_maker_protection\x18\x18 \x01(\x08H\x0b\x88\x01\x01\x12\x17\n\nis_default\x18\x19 \x01(\x08H\x0c\x88\x01\x01\x12\x12\n\x05ready\x18\x1a \x01(\x08H\r\x88\x01\x01\x12%\n\x0etrade_group_id\x18\x1b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x0e\x88\x01\x01\x12-\n\topened_at\x18\x1c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tclosed_at\x18\x1d \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttimestamp\x18\x1e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breceived_at\x18\x1f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18  \x01(\x04\x12.\n\ncreated_at\x18! \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\" \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x42\n\x0cvenue_fields\x18# \x03(\x0b\x32,.cqc.venues.v1.VenueAccount.VenueFieldsEntry\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\xa5\x02\xbaH\xa1\x02\x1a\x88\x01\n\x14venue_account.parent\x12%an account must not be its own parent\x1aI!has(this.parent_account_id) || this.parent_account_id != this.account_id\x1a\x93\x01\n\x17venue_account.closed_at\x12&closed_at must not be before opened_at\x1aP!has(this.opened_at) || !has(this.closed_at) || this.opened_at <= this.closed_atB\x13\n\x11_venue_account_idB\x14\n\x12_parent_account_idB\n\n\x08_addressB\x12\n\x10_credentials_refB\x0c\n\n_can_tradeB\x0f\n\r_can_withdrawB\x0e\n\x0c_can_depositB\x0b\n\t_brokeredB!\n\x1f_self_trade_prevention_requiredB \n\x1e_smart_order_routing_preventedB+\n)_self_trade_prevention_across_subaccountsB\x1a\n\x18_market_maker_protectionB\r\n\x0b_is_defaultB\x08\n\x06_readyB\x11\n\x0f_trade_group_id\"\xed\x04\n\x0e\x41\x63\x63ountFeeRate\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\x19\n\x07segment\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x0bprice_index\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12*\n\x05\x62\x61sis\x18\x05 \x01(\x0e\x32\x1b.cqc.venues.v1.FeeRateBasis\x12\x1b\n\traw_basis\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x05maker\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x1d\n\x05taker\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x1d\n\x05\x62uyer\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12\x1e\n\x06seller\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12\x1d\n\x05\x62lock\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12\"\n\nsettlement\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12 \n\x08\x65xercise\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12#\n\x0bliquidation\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x42\x12\n\x10_venue_symbol_idB\x08\n\x06_makerB\x08\n\x06_takerB\x08\n\x06_buyerB\t\n\x07_sellerB\x08\n\x06_blockB\r\n\x0b_settlementB\x0b\n\t_exerciseB\x0e\n\x0c_liquidation\"\xf0\x05\n\x0f\x41\x63\x63ountSettings\x12\x1e\n\naccount_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x32\n\rposition_mode\x18\x02 \x01(\x0e\x32\x1b.cqc.venues.v1.PositionMode\x12#\n\x11raw_position_mode\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x0cmargin_model\x18\x04 \x01(\x0e\x32\x1a.cqc.venues.v1.MarginModel\x12\"\n\x10raw_margin_model\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12.\n\x0bmargin_mode\x18\x06 \x01(\x0e\x32\x19.cqc.venues.v1.MarginMode\x12!\n\x0fraw_margin_mode\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x0bmulti_asset\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12\x18\n\x0b\x61uto_borrow\x18\t \x01(\x08H\x01\x88\x01\x01\x12\x17\n\nauto_repay\x18\n \x01(\x08H\x02\x88\x01\x01\x12\x19\n\x0cspot_hedging\x18\x0b \x01(\x08H\x03\x88\x01\x01\x12\x30\n\x08listings\x18\x0c \x03(\x0b\x32\x1e.cqc.venues.v1.ListingSettings\x12-\n\ttimestamp\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x45\n\x0cvenue_fields\x18\x0f \x03(\x0b\x32/.cqc.venues.v1.AccountSettings.VenueFieldsEntry\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_multi_assetB\x0e\n\x0c_auto_borrowB\r\n\x0b_auto_repayB\x0f\n\r_spot_hedging\"\xe4\x02\n\x0fListingSettings\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12.\n\x0bmargin_mode\x18\x03 \x01(\x0e\x32\x19.cqc.venues.v1.MarginMode\x12!\n\x0fraw_margin_mode\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x32\n\rposition_mode\x18\x05 \x01(\x0e\x32\x1b.cqc.venues.v1.PositionMode\x12#\n\x11raw_position_mode\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x31\n\tleverages\x18\x07 \x03(\x0b\x32\x1e.cqc.venues.v1.LeverageSettingB\x12\n\x10_venue_symbol_id\"\xda\x02\n\x0fLeverageSetting\x12.\n\x0bmargin_mode\x18\x01 \x01(\x0e\x32\x19.cqc.venues.v1.MarginMode\x12!\n\x0fraw_margin_mode\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x32\n\rposition_side\x18\x03 \x01(\x0e\x32\x1b.cqc.venues.v1.PositionSide\x12#\n\x11raw_position_side\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08leverage\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x12$\n\x0cmax_leverage\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12$\n\x0cmax_notional\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x42\x0b\n\t_leverageB\x0f\n\r_max_leverageB\x0f\n\r_max_notional*\x9f\x02\n\x0b\x41\x63\x63ountType\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OUNT_TYPE_SPOT\x10\x01\x12\x1d\n\x19\x41\x43\x43OUNT_TYPE_CROSS_MARGIN\x10\x02\x12 \n\x1c\x41\x43\x43OUNT_TYPE_ISOLATED_MARGIN\x10\x03\x12\x1c\n\x18\x41\x43\x43OUNT_TYPE_DERIVATIVES\x10\x04\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_OPTIONS\x10\x05\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_UNIFIED\x10\x06\x12\x18\n\x14\x41\x43\x43OUNT_TYPE_FUNDING\x10\x07\x12\x15\n\x11\x41\x43\x43OUNT_TYPE_EARN\x10\x08\x12\x17\n\x13\x41\x43\x43OUNT_TYPE_WALLET\x10\t*\xa2\x01\n\rAccountStatus\x12\x1e\n\x1a\x41\x43\x43OUNT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_STATUS_ACTIVE\x10\x01\x12\x1d\n\x19\x41\x43\x43OUNT_STATUS_RESTRICTED\x10\x02\x12\x1c\n\x18\x41\x43\x43OUNT_STATUS_SUSPENDED\x10\x03\x12\x19\n\x15\x41\x43\x43OUNT_STATUS_CLOSED\x10\x04*a\n\x0cPositionMode\x12\x1d\n\x19POSITION_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15POSITION_MODE_ONE_WAY\x10\x01\x12\x17\n\x13POSITION_MODE_HEDGE\x10\x02*i\n\x0c\x46\x65\x65RateBasis\x12\x1e\n\x1a\x46\x45\x45_RATE_BASIS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x45\x45_RATE_BASIS_VALUE\x10\x01\x12\x1f\n\x1b\x46\x45\x45_RATE_BASIS_STANDARD_FEE\x10\x02\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +38,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.venues.v1.account_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1'
+  _globals['_VENUEACCOUNT_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_VENUEACCOUNT_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_VENUEACCOUNT'].fields_by_name['account_id']._loaded_options = None
-  _globals['_VENUEACCOUNT'].fields_by_name['account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_VENUEACCOUNT'].fields_by_name['account_id']._serialized_options = b'\272H\023r\021\020\001\030\200\001Z\neverywhere'
   _globals['_VENUEACCOUNT'].fields_by_name['venue_id']._loaded_options = None
   _globals['_VENUEACCOUNT'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\350\210\'\001'
   _globals['_VENUEACCOUNT'].fields_by_name['raw_type']._loaded_options = None
-  _globals['_VENUEACCOUNT'].fields_by_name['raw_type']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_VENUEACCOUNT'].fields_by_name['raw_type']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_VENUEACCOUNT'].fields_by_name['raw_status']._loaded_options = None
   _globals['_VENUEACCOUNT'].fields_by_name['raw_status']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_VENUEACCOUNT'].fields_by_name['name']._loaded_options = None
@@ -54,13 +59,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VENUEACCOUNT'].fields_by_name['credentials_ref']._loaded_options = None
   _globals['_VENUEACCOUNT'].fields_by_name['credentials_ref']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
   _globals['_VENUEACCOUNT'].fields_by_name['fee_tier']._loaded_options = None
-  _globals['_VENUEACCOUNT'].fields_by_name['fee_tier']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_VENUEACCOUNT'].fields_by_name['fee_tier']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_VENUEACCOUNT'].fields_by_name['permissions']._loaded_options = None
   _globals['_VENUEACCOUNT'].fields_by_name['permissions']._serialized_options = b'\272H\n\222\001\007\"\005r\003\030\200\001'
   _globals['_VENUEACCOUNT'].fields_by_name['raw_self_trade_prevention']._loaded_options = None
   _globals['_VENUEACCOUNT'].fields_by_name['raw_self_trade_prevention']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_VENUEACCOUNT'].fields_by_name['trade_group_id']._loaded_options = None
   _globals['_VENUEACCOUNT'].fields_by_name['trade_group_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_VENUEACCOUNT']._loaded_options = None
+  _globals['_VENUEACCOUNT']._serialized_options = b'\272H\241\002\032\210\001\n\024venue_account.parent\022%an account must not be its own parent\032I!has(this.parent_account_id) || this.parent_account_id != this.account_id\032\223\001\n\027venue_account.closed_at\022&closed_at must not be before opened_at\032P!has(this.opened_at) || !has(this.closed_at) || this.opened_at <= this.closed_at'
+  _globals['_ACCOUNTFEERATE'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_ACCOUNTFEERATE'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_ACCOUNTFEERATE'].fields_by_name['segment']._loaded_options = None
   _globals['_ACCOUNTFEERATE'].fields_by_name['segment']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ACCOUNTFEERATE'].fields_by_name['price_index']._loaded_options = None
@@ -77,14 +86,60 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCOUNTFEERATE'].fields_by_name['seller']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_ACCOUNTFEERATE'].fields_by_name['block']._loaded_options = None
   _globals['_ACCOUNTFEERATE'].fields_by_name['block']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_ACCOUNTTYPE']._serialized_start=1999
-  _globals['_ACCOUNTTYPE']._serialized_end=2286
-  _globals['_ACCOUNTSTATUS']._serialized_start=2289
-  _globals['_ACCOUNTSTATUS']._serialized_end=2451
-  _globals['_FEERATEBASIS']._serialized_start=2453
-  _globals['_FEERATEBASIS']._serialized_end=2558
-  _globals['_VENUEACCOUNT']._serialized_start=135
-  _globals['_VENUEACCOUNT']._serialized_end=1639
-  _globals['_ACCOUNTFEERATE']._serialized_start=1642
-  _globals['_ACCOUNTFEERATE']._serialized_end=1996
+  _globals['_ACCOUNTFEERATE'].fields_by_name['settlement']._loaded_options = None
+  _globals['_ACCOUNTFEERATE'].fields_by_name['settlement']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_ACCOUNTFEERATE'].fields_by_name['exercise']._loaded_options = None
+  _globals['_ACCOUNTFEERATE'].fields_by_name['exercise']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_ACCOUNTFEERATE'].fields_by_name['liquidation']._loaded_options = None
+  _globals['_ACCOUNTFEERATE'].fields_by_name['liquidation']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_ACCOUNTSETTINGS_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_ACCOUNTSETTINGS_VENUEFIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['account_id']._loaded_options = None
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['raw_position_mode']._loaded_options = None
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['raw_position_mode']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['raw_margin_model']._loaded_options = None
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['raw_margin_model']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['raw_margin_mode']._loaded_options = None
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['raw_margin_mode']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['received_at']._loaded_options = None
+  _globals['_ACCOUNTSETTINGS'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_LISTINGSETTINGS'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_LISTINGSETTINGS'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_LISTINGSETTINGS'].fields_by_name['raw_margin_mode']._loaded_options = None
+  _globals['_LISTINGSETTINGS'].fields_by_name['raw_margin_mode']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_LISTINGSETTINGS'].fields_by_name['raw_position_mode']._loaded_options = None
+  _globals['_LISTINGSETTINGS'].fields_by_name['raw_position_mode']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_LEVERAGESETTING'].fields_by_name['raw_margin_mode']._loaded_options = None
+  _globals['_LEVERAGESETTING'].fields_by_name['raw_margin_mode']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_LEVERAGESETTING'].fields_by_name['raw_position_side']._loaded_options = None
+  _globals['_LEVERAGESETTING'].fields_by_name['raw_position_side']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_LEVERAGESETTING'].fields_by_name['leverage']._loaded_options = None
+  _globals['_LEVERAGESETTING'].fields_by_name['leverage']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LEVERAGESETTING'].fields_by_name['max_leverage']._loaded_options = None
+  _globals['_LEVERAGESETTING'].fields_by_name['max_leverage']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_LEVERAGESETTING'].fields_by_name['max_notional']._loaded_options = None
+  _globals['_LEVERAGESETTING'].fields_by_name['max_notional']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_ACCOUNTTYPE']._serialized_start=4367
+  _globals['_ACCOUNTTYPE']._serialized_end=4654
+  _globals['_ACCOUNTSTATUS']._serialized_start=4657
+  _globals['_ACCOUNTSTATUS']._serialized_end=4819
+  _globals['_POSITIONMODE']._serialized_start=4821
+  _globals['_POSITIONMODE']._serialized_end=4918
+  _globals['_FEERATEBASIS']._serialized_start=4920
+  _globals['_FEERATEBASIS']._serialized_end=5025
+  _globals['_VENUEACCOUNT']._serialized_start=227
+  _globals['_VENUEACCOUNT']._serialized_end=2277
+  _globals['_VENUEACCOUNT_VENUEFIELDSENTRY']._serialized_start=1610
+  _globals['_VENUEACCOUNT_VENUEFIELDSENTRY']._serialized_end=1660
+  _globals['_ACCOUNTFEERATE']._serialized_start=2280
+  _globals['_ACCOUNTFEERATE']._serialized_end=2901
+  _globals['_ACCOUNTSETTINGS']._serialized_start=2904
+  _globals['_ACCOUNTSETTINGS']._serialized_end=3656
+  _globals['_ACCOUNTSETTINGS_VENUEFIELDSENTRY']._serialized_start=1610
+  _globals['_ACCOUNTSETTINGS_VENUEFIELDSENTRY']._serialized_end=1660
+  _globals['_LISTINGSETTINGS']._serialized_start=3659
+  _globals['_LISTINGSETTINGS']._serialized_end=4015
+  _globals['_LEVERAGESETTING']._serialized_start=4018
+  _globals['_LEVERAGESETTING']._serialized_end=4364
 # @@protoc_insertion_point(module_scope)

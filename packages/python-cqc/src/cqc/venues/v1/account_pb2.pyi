@@ -4,6 +4,9 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
+from cqc.venues.v1 import margin_pb2 as _margin_pb2
+from cqc.venues.v1 import order_pb2 as _order_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -13,10 +16,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -83,11 +86,11 @@ class _AccountStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Account
     ACCOUNT_STATUS_ACTIVE: _AccountStatus.ValueType  # 1
     """The account can be used."""
     ACCOUNT_STATUS_RESTRICTED: _AccountStatus.ValueType  # 2
-    """The account can be read and positions can be reduced. Nothing else is allowed."""
+    """The account can be read, orders can be cancelled and positions can be reduced. Nothing else is allowed."""
     ACCOUNT_STATUS_SUSPENDED: _AccountStatus.ValueType  # 3
-    """The account cannot be used for now."""
+    """The account can be read. Nothing else is allowed for now."""
     ACCOUNT_STATUS_CLOSED: _AccountStatus.ValueType  # 4
-    """The account is permanently closed."""
+    """The account is permanently closed. Its history can be read."""
 
 class AccountStatus(_AccountStatus, metaclass=_AccountStatusEnumTypeWrapper):
     """Whether an account can be used."""
@@ -97,12 +100,36 @@ ACCOUNT_STATUS_UNSPECIFIED: AccountStatus.ValueType  # 0
 ACCOUNT_STATUS_ACTIVE: AccountStatus.ValueType  # 1
 """The account can be used."""
 ACCOUNT_STATUS_RESTRICTED: AccountStatus.ValueType  # 2
-"""The account can be read and positions can be reduced. Nothing else is allowed."""
+"""The account can be read, orders can be cancelled and positions can be reduced. Nothing else is allowed."""
 ACCOUNT_STATUS_SUSPENDED: AccountStatus.ValueType  # 3
-"""The account cannot be used for now."""
+"""The account can be read. Nothing else is allowed for now."""
 ACCOUNT_STATUS_CLOSED: AccountStatus.ValueType  # 4
-"""The account is permanently closed."""
+"""The account is permanently closed. Its history can be read."""
 Global___AccountStatus: _TypeAlias = AccountStatus  # noqa: Y015
+
+class _PositionMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PositionModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PositionMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    POSITION_MODE_UNSPECIFIED: _PositionMode.ValueType  # 0
+    """Not known."""
+    POSITION_MODE_ONE_WAY: _PositionMode.ValueType  # 1
+    """One position, long or short."""
+    POSITION_MODE_HEDGE: _PositionMode.ValueType  # 2
+    """A long and a short position at the same time."""
+
+class PositionMode(_PositionMode, metaclass=_PositionModeEnumTypeWrapper):
+    """How many positions an account holds per listing."""
+
+POSITION_MODE_UNSPECIFIED: PositionMode.ValueType  # 0
+"""Not known."""
+POSITION_MODE_ONE_WAY: PositionMode.ValueType  # 1
+"""One position, long or short."""
+POSITION_MODE_HEDGE: PositionMode.ValueType  # 2
+"""A long and a short position at the same time."""
+Global___PositionMode: _TypeAlias = PositionMode  # noqa: Y015
 
 class _FeeRateBasis:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -133,10 +160,30 @@ class VenueAccount(_message.Message):
     """One of our accounts at a venue.
 
     An account record holds no secrets and no personal data. The keys are in a secret store, under the name in
-    `credentials_ref`.
+    `credentials_ref`. The venue states what the account may do; fields that only the venue states cannot be updated.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     VENUE_ID_FIELD_NUMBER: _builtins.int
@@ -153,14 +200,12 @@ class VenueAccount(_message.Message):
     CAN_WITHDRAW_FIELD_NUMBER: _builtins.int
     CAN_DEPOSIT_FIELD_NUMBER: _builtins.int
     FEE_TIER_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    CREATED_AT_FIELD_NUMBER: _builtins.int
-    UPDATED_AT_FIELD_NUMBER: _builtins.int
     FEE_RATES_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
     BROKERED_FIELD_NUMBER: _builtins.int
     SELF_TRADE_PREVENTION_REQUIRED_FIELD_NUMBER: _builtins.int
     SMART_ORDER_ROUTING_PREVENTED_FIELD_NUMBER: _builtins.int
+    SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
     RAW_SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
     SELF_TRADE_PREVENTION_ACROSS_SUBACCOUNTS_FIELD_NUMBER: _builtins.int
     MARKET_MAKER_PROTECTION_FIELD_NUMBER: _builtins.int
@@ -170,20 +215,27 @@ class VenueAccount(_message.Message):
     OPENED_AT_FIELD_NUMBER: _builtins.int
     CLOSED_AT_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
-    """Id of the account in this system, opaque and immutable."""
+    """Id of the account in this system, proposed by whoever creates it. Immutable and never reused.
+    `everywhere` is reserved: the subject of events that concern every account.
+    """
     venue_id: _builtins.str
-    """Venue that holds the account."""
+    """Venue that holds the account. Immutable."""
     type: Global___AccountType.ValueType
     """Purpose of the account."""
     raw_type: _builtins.str
     """The venue's own value for `type`. Empty if it has none."""
     status: Global___AccountStatus.ValueType
-    """Whether the account can be used."""
+    """Whether the account can be used. A request that the status does not allow fails with ACCOUNT_NOT_ACTIVE."""
     raw_status: _builtins.str
     """The venue's own value for `status`. Empty if it has none."""
     name: _builtins.str
-    """Display name, chosen by us."""
+    """Display name, chosen by us. Never a person's name. Empty if there is none."""
     venue_account_id: _builtins.str
     """The venue's id of the account. Absent if it has none."""
     parent_account_id: _builtins.str
@@ -192,7 +244,7 @@ class VenueAccount(_message.Message):
     """Address in CAIP-10 format, for an account on a chain. Absent for all other accounts."""
     credentials_ref: _builtins.str
     """Name under which a secret store holds the keys, never the keys themselves. Absent for an account that is only read
-    from public data.
+    from public data, and in every answer to a principal without the scope `credentials.read`.
     """
     can_trade: _builtins.bool
     """Whether the account may trade. Absent if the venue does not report it."""
@@ -202,16 +254,16 @@ class VenueAccount(_message.Message):
     """Whether the account may deposit. Absent if the venue does not report it."""
     fee_tier: _builtins.str
     """The account's tier in the venue's fee schedule, in the venue's words. Empty if the venue does not report it."""
-    revision: _builtins.int
-    """Version of this record, increased by one at each change. Send this value back with an update."""
     brokered: _builtins.bool
     """Whether a broker runs the account. Absent if the venue does not report it."""
     self_trade_prevention_required: _builtins.bool
     """Whether every order must specify a self-trade prevention. Absent if the venue does not report it."""
     smart_order_routing_prevented: _builtins.bool
     """Whether orders are excluded from the venue's smart order routing. Absent if the venue does not report it."""
+    self_trade_prevention: _order_pb2.SelfTradePrevention.ValueType
+    """What happens by default to an order that would trade with another order of the account."""
     raw_self_trade_prevention: _builtins.str
-    """The venue's own value for the account's self-trade prevention. Empty if it has none."""
+    """The venue's own value for `self_trade_prevention`. Empty if it has none."""
     self_trade_prevention_across_subaccounts: _builtins.bool
     """Whether self-trade prevention also covers sub-accounts. Absent if the venue does not report it."""
     market_maker_protection: _builtins.bool
@@ -224,17 +276,13 @@ class VenueAccount(_message.Message):
     """The venue's id of the group of accounts that do not trade with each other. Absent if the account is in no such
     group.
     """
-    @_builtins.property
-    def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record was created."""
-
-    @_builtins.property
-    def updated_at(self) -> _timestamp_pb2.Timestamp:
-        """When the record last changed."""
-
+    revision: _builtins.int
+    """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def fee_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountFeeRate]:
-        """Fee rates of this account, one entry per kind of product. Empty if the venue does not report them."""
+        """Fee rates of this account, in no particular order. Where several entries fit a product, the one that names more of
+        `venue_symbol_id`, `segment` and `price_index` holds. Empty if the venue does not report them.
+        """
 
     @_builtins.property
     def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -246,11 +294,29 @@ class VenueAccount(_message.Message):
 
     @_builtins.property
     def closed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the account was closed at the venue. Absent means that the account is open."""
+        """When the account was closed at the venue. Absent means that the account is open, or that the venue does not report
+        it; `status` tells.
+        """
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Time of this state at the venue. Absent if the venue does not report it."""
+        """Time of the venue's part of this record. Absent if the venue does not report it."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When this system received the venue's part of this record. Absent until it has."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When the record was created. Set by the gateway."""
+
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """When the record last changed. Set by the gateway."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     def __init__(
         self,
@@ -270,14 +336,12 @@ class VenueAccount(_message.Message):
         can_withdraw: _builtins.bool | None = ...,
         can_deposit: _builtins.bool | None = ...,
         fee_tier: _builtins.str = ...,
-        revision: _builtins.int = ...,
-        created_at: _timestamp_pb2.Timestamp | None = ...,
-        updated_at: _timestamp_pb2.Timestamp | None = ...,
         fee_rates: _abc.Iterable[Global___AccountFeeRate] | None = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
         brokered: _builtins.bool | None = ...,
         self_trade_prevention_required: _builtins.bool | None = ...,
         smart_order_routing_prevented: _builtins.bool | None = ...,
+        self_trade_prevention: _order_pb2.SelfTradePrevention.ValueType = ...,
         raw_self_trade_prevention: _builtins.str = ...,
         self_trade_prevention_across_subaccounts: _builtins.bool | None = ...,
         market_maker_protection: _builtins.bool | None = ...,
@@ -287,10 +351,15 @@ class VenueAccount(_message.Message):
         opened_at: _timestamp_pb2.Timestamp | None = ...,
         closed_at: _timestamp_pb2.Timestamp | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_trade_group_id", b"_trade_group_id", "_venue_account_id", b"_venue_account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "ready", b"ready", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "timestamp", b"timestamp", "trade_group_id", b"trade_group_id", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_trade_group_id", b"_trade_group_id", "_venue_account_id", b"_venue_account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "ready", b"ready", "received_at", b"received_at", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "timestamp", b"timestamp", "trade_group_id", b"trade_group_id", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_trade_group_id", b"_trade_group_id", "_venue_account_id", b"_venue_account_id", "account_id", b"account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "fee_rates", b"fee_rates", "fee_tier", b"fee_tier", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "name", b"name", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "permissions", b"permissions", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_status", b"raw_status", "raw_type", b"raw_type", "ready", b"ready", "revision", b"revision", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "status", b"status", "timestamp", b"timestamp", "trade_group_id", b"trade_group_id", "type", b"type", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_trade_group_id", b"_trade_group_id", "_venue_account_id", b"_venue_account_id", "account_id", b"account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "fee_rates", b"fee_rates", "fee_tier", b"fee_tier", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "name", b"name", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "permissions", b"permissions", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_status", b"raw_status", "raw_type", b"raw_type", "ready", b"ready", "received_at", b"received_at", "revision", b"revision", "self_trade_prevention", b"self_trade_prevention", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "status", b"status", "timestamp", b"timestamp", "trade_group_id", b"trade_group_id", "type", b"type", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id", "venue_fields", b"venue_fields", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
@@ -357,10 +426,14 @@ Global___VenueAccount: _TypeAlias = VenueAccount  # noqa: Y015
 
 @_typing.final
 class AccountFeeRate(_message.Message):
-    """Fee rates of one account for one kind of product."""
+    """Fee rates of one account for one kind of product. Every rate is a fraction of `basis`, such as 0.001 for 0.1 %:
+    positive is a cost, negative a rebate, whatever sign the venue writes.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
     PRICE_INDEX_FIELD_NUMBER: _builtins.int
     BASIS_FIELD_NUMBER: _builtins.int
@@ -370,6 +443,11 @@ class AccountFeeRate(_message.Message):
     BUYER_FIELD_NUMBER: _builtins.int
     SELLER_FIELD_NUMBER: _builtins.int
     BLOCK_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_FIELD_NUMBER: _builtins.int
+    EXERCISE_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing that the rates apply to. Absent, with `native_listing`, means all listings of `segment` and `price_index`."""
     segment: _builtins.str
     """Kind of product, in the venue's words, such as `perpetual`. Empty means all kinds."""
     price_index: _builtins.str
@@ -379,24 +457,32 @@ class AccountFeeRate(_message.Message):
     raw_basis: _builtins.str
     """The venue's own value for `basis`. Empty if it has none."""
     maker: _builtins.str
-    """Rate for maker orders, as a fraction of `basis`, such as 0.001. Negative is a rebate. Absent if the venue does not
-    report it.
-    """
+    """Rate for maker orders. Absent if the venue does not report it."""
     taker: _builtins.str
-    """Rate for taker orders, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it."""
+    """Rate for taker orders. Absent if the venue does not report it."""
     buyer: _builtins.str
-    """Additional rate for the buyer, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
-    it.
-    """
+    """Additional rate for the buyer. Absent if the venue does not report it."""
     seller: _builtins.str
-    """Additional rate for the seller, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
-    it.
-    """
+    """Additional rate for the seller. Absent if the venue does not report it."""
     block: _builtins.str
-    """Rate for block trades, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it."""
+    """Rate for block trades. Absent if the venue does not report it."""
+    settlement: _builtins.str
+    """Rate for settlement or delivery. Absent if the venue does not report it."""
+    exercise: _builtins.str
+    """Rate for the exercise of options. Absent if the venue does not report it."""
+    liquidation: _builtins.str
+    """Rate for liquidations. Absent if the venue does not report it."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
     def __init__(
         self,
         *,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         segment: _builtins.str = ...,
         price_index: _builtins.str = ...,
         basis: Global___FeeRateBasis.ValueType = ...,
@@ -406,30 +492,291 @@ class AccountFeeRate(_message.Message):
         buyer: _builtins.str | None = ...,
         seller: _builtins.str | None = ...,
         block: _builtins.str | None = ...,
+        settlement: _builtins.str | None = ...,
+        exercise: _builtins.str | None = ...,
+        liquidation: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_buyer", b"_buyer", "_maker", b"_maker", "_seller", b"_seller", "_taker", b"_taker", "block", b"block", "buyer", b"buyer", "maker", b"maker", "seller", b"seller", "taker", b"taker"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_buyer", b"_buyer", "_exercise", b"_exercise", "_liquidation", b"_liquidation", "_maker", b"_maker", "_seller", b"_seller", "_settlement", b"_settlement", "_taker", b"_taker", "_venue_symbol_id", b"_venue_symbol_id", "block", b"block", "buyer", b"buyer", "exercise", b"exercise", "liquidation", b"liquidation", "maker", b"maker", "native_listing", b"native_listing", "seller", b"seller", "settlement", b"settlement", "taker", b"taker", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_buyer", b"_buyer", "_maker", b"_maker", "_seller", b"_seller", "_taker", b"_taker", "basis", b"basis", "block", b"block", "buyer", b"buyer", "maker", b"maker", "price_index", b"price_index", "raw_basis", b"raw_basis", "segment", b"segment", "seller", b"seller", "taker", b"taker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_buyer", b"_buyer", "_exercise", b"_exercise", "_liquidation", b"_liquidation", "_maker", b"_maker", "_seller", b"_seller", "_settlement", b"_settlement", "_taker", b"_taker", "_venue_symbol_id", b"_venue_symbol_id", "basis", b"basis", "block", b"block", "buyer", b"buyer", "exercise", b"exercise", "liquidation", b"liquidation", "maker", b"maker", "native_listing", b"native_listing", "price_index", b"price_index", "raw_basis", b"raw_basis", "segment", b"segment", "seller", b"seller", "settlement", b"settlement", "taker", b"taker", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__block: _TypeAlias = _typing.Literal["block"]  # noqa: Y015
     _WhichOneofArgType__block: _TypeAlias = _typing.Literal["_block", b"_block"]  # noqa: Y015
     _WhichOneofReturnType__buyer: _TypeAlias = _typing.Literal["buyer"]  # noqa: Y015
     _WhichOneofArgType__buyer: _TypeAlias = _typing.Literal["_buyer", b"_buyer"]  # noqa: Y015
+    _WhichOneofReturnType__exercise: _TypeAlias = _typing.Literal["exercise"]  # noqa: Y015
+    _WhichOneofArgType__exercise: _TypeAlias = _typing.Literal["_exercise", b"_exercise"]  # noqa: Y015
+    _WhichOneofReturnType__liquidation: _TypeAlias = _typing.Literal["liquidation"]  # noqa: Y015
+    _WhichOneofArgType__liquidation: _TypeAlias = _typing.Literal["_liquidation", b"_liquidation"]  # noqa: Y015
     _WhichOneofReturnType__maker: _TypeAlias = _typing.Literal["maker"]  # noqa: Y015
     _WhichOneofArgType__maker: _TypeAlias = _typing.Literal["_maker", b"_maker"]  # noqa: Y015
     _WhichOneofReturnType__seller: _TypeAlias = _typing.Literal["seller"]  # noqa: Y015
     _WhichOneofArgType__seller: _TypeAlias = _typing.Literal["_seller", b"_seller"]  # noqa: Y015
+    _WhichOneofReturnType__settlement: _TypeAlias = _typing.Literal["settlement"]  # noqa: Y015
+    _WhichOneofArgType__settlement: _TypeAlias = _typing.Literal["_settlement", b"_settlement"]  # noqa: Y015
     _WhichOneofReturnType__taker: _TypeAlias = _typing.Literal["taker"]  # noqa: Y015
     _WhichOneofArgType__taker: _TypeAlias = _typing.Literal["_taker", b"_taker"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__block) -> _WhichOneofReturnType__block | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__buyer) -> _WhichOneofReturnType__buyer | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exercise) -> _WhichOneofReturnType__exercise | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation) -> _WhichOneofReturnType__liquidation | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maker) -> _WhichOneofReturnType__maker | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__seller) -> _WhichOneofReturnType__seller | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settlement) -> _WhichOneofReturnType__settlement | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taker) -> _WhichOneofReturnType__taker | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___AccountFeeRate: _TypeAlias = AccountFeeRate  # noqa: Y015
+
+@_typing.final
+class AccountSettings(_message.Message):
+    """Settings of an account that decide how its orders open positions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    POSITION_MODE_FIELD_NUMBER: _builtins.int
+    RAW_POSITION_MODE_FIELD_NUMBER: _builtins.int
+    MARGIN_MODEL_FIELD_NUMBER: _builtins.int
+    RAW_MARGIN_MODEL_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    RAW_MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    MULTI_ASSET_FIELD_NUMBER: _builtins.int
+    AUTO_BORROW_FIELD_NUMBER: _builtins.int
+    AUTO_REPAY_FIELD_NUMBER: _builtins.int
+    SPOT_HEDGING_FIELD_NUMBER: _builtins.int
+    LISTINGS_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """Account that the settings apply to."""
+    position_mode: Global___PositionMode.ValueType
+    """How many positions the account holds per listing. Unspecified if the venue does not report it, or sets it per
+    listing.
+    """
+    raw_position_mode: _builtins.str
+    """The venue's own value for `position_mode`. Empty if it has none."""
+    margin_model: _margin_pb2.MarginModel.ValueType
+    """How the venue computes the account's margin."""
+    raw_margin_model: _builtins.str
+    """The venue's own value for `margin_model`. Empty if it has none."""
+    margin_mode: _order_pb2.MarginMode.ValueType
+    """Collateral that backs positions on listings without a setting of their own. Unspecified if the venue has no such
+    default.
+    """
+    raw_margin_mode: _builtins.str
+    """The venue's own value for `margin_mode`. Empty if it has none."""
+    multi_asset: _builtins.bool
+    """Whether several assets together serve as collateral. Absent if the venue does not report it."""
+    auto_borrow: _builtins.bool
+    """Whether orders borrow what the account lacks. Absent if the venue does not report it."""
+    auto_repay: _builtins.bool
+    """Whether received assets repay debts immediately. Absent if the venue does not report it."""
+    spot_hedging: _builtins.bool
+    """Whether spot holdings reduce the margin of derivatives. Absent if the venue does not report it."""
+    @_builtins.property
+    def listings(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListingSettings]:
+        """Settings per listing, in the order of `venue_symbol_id`, entries without one last. Holds the listings that the
+        venue reports; a listing that is missing has the venue's default.
+        """
+
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """Time of these settings at the venue. Absent if the venue does not report it."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When this system received the settings, by its own clock."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
+
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        position_mode: Global___PositionMode.ValueType = ...,
+        raw_position_mode: _builtins.str = ...,
+        margin_model: _margin_pb2.MarginModel.ValueType = ...,
+        raw_margin_model: _builtins.str = ...,
+        margin_mode: _order_pb2.MarginMode.ValueType = ...,
+        raw_margin_mode: _builtins.str = ...,
+        multi_asset: _builtins.bool | None = ...,
+        auto_borrow: _builtins.bool | None = ...,
+        auto_repay: _builtins.bool | None = ...,
+        spot_hedging: _builtins.bool | None = ...,
+        listings: _abc.Iterable[Global___ListingSettings] | None = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_auto_borrow", b"_auto_borrow", "_auto_repay", b"_auto_repay", "_multi_asset", b"_multi_asset", "_spot_hedging", b"_spot_hedging", "auto_borrow", b"auto_borrow", "auto_repay", b"auto_repay", "multi_asset", b"multi_asset", "received_at", b"received_at", "spot_hedging", b"spot_hedging", "timestamp", b"timestamp"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_auto_borrow", b"_auto_borrow", "_auto_repay", b"_auto_repay", "_multi_asset", b"_multi_asset", "_spot_hedging", b"_spot_hedging", "account_id", b"account_id", "auto_borrow", b"auto_borrow", "auto_repay", b"auto_repay", "listings", b"listings", "margin_mode", b"margin_mode", "margin_model", b"margin_model", "multi_asset", b"multi_asset", "position_mode", b"position_mode", "raw_margin_mode", b"raw_margin_mode", "raw_margin_model", b"raw_margin_model", "raw_position_mode", b"raw_position_mode", "received_at", b"received_at", "spot_hedging", b"spot_hedging", "timestamp", b"timestamp", "venue_fields", b"venue_fields"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__auto_borrow: _TypeAlias = _typing.Literal["auto_borrow"]  # noqa: Y015
+    _WhichOneofArgType__auto_borrow: _TypeAlias = _typing.Literal["_auto_borrow", b"_auto_borrow"]  # noqa: Y015
+    _WhichOneofReturnType__auto_repay: _TypeAlias = _typing.Literal["auto_repay"]  # noqa: Y015
+    _WhichOneofArgType__auto_repay: _TypeAlias = _typing.Literal["_auto_repay", b"_auto_repay"]  # noqa: Y015
+    _WhichOneofReturnType__multi_asset: _TypeAlias = _typing.Literal["multi_asset"]  # noqa: Y015
+    _WhichOneofArgType__multi_asset: _TypeAlias = _typing.Literal["_multi_asset", b"_multi_asset"]  # noqa: Y015
+    _WhichOneofReturnType__spot_hedging: _TypeAlias = _typing.Literal["spot_hedging"]  # noqa: Y015
+    _WhichOneofArgType__spot_hedging: _TypeAlias = _typing.Literal["_spot_hedging", b"_spot_hedging"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_borrow) -> _WhichOneofReturnType__auto_borrow | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_repay) -> _WhichOneofReturnType__auto_repay | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__multi_asset) -> _WhichOneofReturnType__multi_asset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spot_hedging) -> _WhichOneofReturnType__spot_hedging | None: ...
+
+Global___AccountSettings: _TypeAlias = AccountSettings  # noqa: Y015
+
+@_typing.final
+class ListingSettings(_message.Message):
+    """Settings of an account on one listing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    RAW_MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    POSITION_MODE_FIELD_NUMBER: _builtins.int
+    RAW_POSITION_MODE_FIELD_NUMBER: _builtins.int
+    LEVERAGES_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing that the settings apply to. Absent if the venue's symbol is not mapped to a listing."""
+    margin_mode: _order_pb2.MarginMode.ValueType
+    """Collateral that backs positions on the listing. Unspecified if each order chooses it, or if the venue does not
+    report it.
+    """
+    raw_margin_mode: _builtins.str
+    """The venue's own value for `margin_mode`. Empty if it has none."""
+    position_mode: Global___PositionMode.ValueType
+    """How many positions the account holds on the listing. Unspecified if the account's setting holds."""
+    raw_position_mode: _builtins.str
+    """The venue's own value for `position_mode`. Empty if it has none."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def leverages(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeverageSetting]:
+        """Leverage on the listing, one entry per margin mode and position side that the venue distinguishes, in no particular
+        order. Empty if the venue does not report it.
+        """
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        margin_mode: _order_pb2.MarginMode.ValueType = ...,
+        raw_margin_mode: _builtins.str = ...,
+        position_mode: Global___PositionMode.ValueType = ...,
+        raw_position_mode: _builtins.str = ...,
+        leverages: _abc.Iterable[Global___LeverageSetting] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id", "native_listing", b"native_listing", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id", "leverages", b"leverages", "margin_mode", b"margin_mode", "native_listing", b"native_listing", "position_mode", b"position_mode", "raw_margin_mode", b"raw_margin_mode", "raw_position_mode", b"raw_position_mode", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+
+Global___ListingSettings: _TypeAlias = ListingSettings  # noqa: Y015
+
+@_typing.final
+class LeverageSetting(_message.Message):
+    """Leverage of an account on one listing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    RAW_MARGIN_MODE_FIELD_NUMBER: _builtins.int
+    POSITION_SIDE_FIELD_NUMBER: _builtins.int
+    RAW_POSITION_SIDE_FIELD_NUMBER: _builtins.int
+    LEVERAGE_FIELD_NUMBER: _builtins.int
+    MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
+    MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
+    margin_mode: _order_pb2.MarginMode.ValueType
+    """Margin mode that the leverage applies to. Unspecified means every one."""
+    raw_margin_mode: _builtins.str
+    """The venue's own value for `margin_mode`. Empty if it has none."""
+    position_side: _order_pb2.PositionSide.ValueType
+    """Position that the leverage applies to. Unspecified means every one."""
+    raw_position_side: _builtins.str
+    """The venue's own value for `position_side`. Empty if it has none."""
+    leverage: _builtins.str
+    """Leverage, such as 10. Absent if the venue does not report it."""
+    max_leverage: _builtins.str
+    """Largest leverage that the venue allows at present. Absent if the venue does not report it."""
+    max_notional: _builtins.str
+    """Largest value of a position at this leverage, in quote units. Absent if the venue does not report it."""
+    def __init__(
+        self,
+        *,
+        margin_mode: _order_pb2.MarginMode.ValueType = ...,
+        raw_margin_mode: _builtins.str = ...,
+        position_side: _order_pb2.PositionSide.ValueType = ...,
+        raw_position_side: _builtins.str = ...,
+        leverage: _builtins.str | None = ...,
+        max_leverage: _builtins.str | None = ...,
+        max_notional: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_leverage", b"_leverage", "_max_leverage", b"_max_leverage", "_max_notional", b"_max_notional", "leverage", b"leverage", "max_leverage", b"max_leverage", "max_notional", b"max_notional"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_leverage", b"_leverage", "_max_leverage", b"_max_leverage", "_max_notional", b"_max_notional", "leverage", b"leverage", "margin_mode", b"margin_mode", "max_leverage", b"max_leverage", "max_notional", b"max_notional", "position_side", b"position_side", "raw_margin_mode", b"raw_margin_mode", "raw_position_side", b"raw_position_side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__leverage: _TypeAlias = _typing.Literal["leverage"]  # noqa: Y015
+    _WhichOneofArgType__leverage: _TypeAlias = _typing.Literal["_leverage", b"_leverage"]  # noqa: Y015
+    _WhichOneofReturnType__max_leverage: _TypeAlias = _typing.Literal["max_leverage"]  # noqa: Y015
+    _WhichOneofArgType__max_leverage: _TypeAlias = _typing.Literal["_max_leverage", b"_max_leverage"]  # noqa: Y015
+    _WhichOneofReturnType__max_notional: _TypeAlias = _typing.Literal["max_notional"]  # noqa: Y015
+    _WhichOneofArgType__max_notional: _TypeAlias = _typing.Literal["_max_notional", b"_max_notional"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leverage) -> _WhichOneofReturnType__leverage | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_leverage) -> _WhichOneofReturnType__max_leverage | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_notional) -> _WhichOneofReturnType__max_notional | None: ...
+
+Global___LeverageSetting: _TypeAlias = LeverageSetting  # noqa: Y015

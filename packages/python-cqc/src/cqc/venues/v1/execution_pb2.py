@@ -24,6 +24,9 @@ _sym_db = _symbol_database.Default()
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from cqc.assets.v1 import onchain_pb2 as cqc_dot_assets_dot_v1_dot_onchain__pb2
+from cqc.assets.v1 import valuation_pb2 as cqc_dot_assets_dot_v1_dot_valuation__pb2
+from cqc.markets.v1 import market_context_pb2 as cqc_dot_markets_dot_v1_dot_market__context__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.markets.v1 import quantity_pb2 as cqc_dot_markets_dot_v1_dot_quantity__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from cqc.venues.v1 import fee_pb2 as cqc_dot_venues_dot_v1_dot_fee__pb2
@@ -31,7 +34,7 @@ from cqc.venues.v1 import order_pb2 as cqc_dot_venues_dot_v1_dot_order__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63qc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x17\x63qc/venues/v1/fee.proto\x1a\x19\x63qc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x11\n\x0f\x45xecutionReport\x12\x1b\n\x07\x65xec_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\"\n\x0bref_exec_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12*\n\texec_type\x18\x03 \x01(\x0e\x32\x17.cqc.venues.v1.ExecType\x12\x1f\n\rraw_exec_type\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x0corder_status\x18\x05 \x01(\x0e\x32\x1a.cqc.venues.v1.OrderStatus\x12\"\n\x10raw_order_status\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1e\n\naccount_id\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x0fvenue_symbol_id\x18\x08 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x01\x88\x01\x01\x12!\n\x08order_id\x18\t \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x02\x88\x01\x01\x12&\n\x0f\x63lient_order_id\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x03\x88\x01\x01\x12/\n\x18original_client_order_id\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x04\x88\x01\x01\x12%\n\x0evenue_order_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x05\x88\x01\x01\x12&\n\x04side\x18\r \x01(\x0e\x32\x18.cqc.venues.v1.OrderSide\x12\x1a\n\x08raw_side\x18% \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12%\n\rlast_quantity\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12\"\n\nlast_price\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12+\n\x13last_quote_quantity\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12+\n\x13\x63umulative_quantity\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\t\x88\x01\x01\x12\x31\n\x19\x63umulative_quote_quantity\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\n\x88\x01\x01\x12\'\n\x0fleaves_quantity\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0b\x88\x01\x01\x12%\n\raverage_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0c\x88\x01\x01\x12\x33\n\rquantity_unit\x18\x15 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x1f\n\x08trade_id\x18\x16 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\r\x88\x01\x01\x12/\n\tliquidity\x18\x17 \x01(\x0e\x32\x1c.cqc.venues.v1.LiquiditySide\x12\x1f\n\rraw_liquidity\x18& \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x04\x66\x65\x65s\x18\x18 \x03(\x0b\x32\x12.cqc.venues.v1.Fee\x12$\n\x0crealized_pnl\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0e\x88\x01\x01\x12\x14\n\x07working\x18\x1a \x01(\x08H\x0f\x88\x01\x01\x12*\n\x06reason\x18\x1b \x01(\x0e\x32\x1a.cqc.venues.v1.OrderReason\x12\x1d\n\x0breason_text\x18\x1c \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1b\n\x0evenue_sequence\x18\x1d \x01(\x04H\x10\x88\x01\x01\x12*\n\x07onchain\x18\x1e \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12\x16\n\x0ereconciliation\x18\x1f \x01(\x08\x12\x32\n\rposition_side\x18  \x01(\x0e\x32\x1b.cqc.venues.v1.PositionSide\x12#\n\x11raw_position_side\x18\' \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12-\n\ttimestamp\x18! \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\" \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18# \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12#\n\x05order\x18$ \x01(\x0b\x32\x14.cqc.venues.v1.Order\x12\x1e\n\x07list_id\x18( \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x11\x88\x01\x01\x12)\n\x11open_bid_notional\x18) \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x12\x88\x01\x01\x12)\n\x11open_ask_notional\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x13\x88\x01\x01\x12&\n\x14raw_taker_order_type\x18+ \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\nraw_reason\x18, \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12(\n\x10reduced_quantity\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x14\x88\x01\x01\x42\x0e\n\x0c_ref_exec_idB\x12\n\x10_venue_symbol_idB\x0b\n\t_order_idB\x12\n\x10_client_order_idB\x1b\n\x19_original_client_order_idB\x11\n\x0f_venue_order_idB\x10\n\x0e_last_quantityB\r\n\x0b_last_priceB\x16\n\x14_last_quote_quantityB\x16\n\x14_cumulative_quantityB\x1c\n\x1a_cumulative_quote_quantityB\x12\n\x10_leaves_quantityB\x10\n\x0e_average_priceB\x0b\n\t_trade_idB\x0f\n\r_realized_pnlB\n\n\x08_workingB\x11\n\x0f_venue_sequenceB\n\n\x08_list_idB\x14\n\x12_open_bid_notionalB\x14\n\x12_open_ask_notionalB\x13\n\x11_reduced_quantity\"\xc5\x06\n\x07\x42\x61lance\x12\x1e\n\naccount_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1b\n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12(\n\x04type\x18\x03 \x01(\x0e\x32\x1a.cqc.venues.v1.BalanceType\x12\x1a\n\x08raw_type\x18\x10 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\'\n\x0fvenue_symbol_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x1d\n\x05total\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x1c\n\x04\x66ree\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x1e\n\x06locked\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x03\x88\x01\x01\x12\x1c\n\x04\x64\x65\x62t\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12 \n\x08interest\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x05\x88\x01\x01\x12(\n\x10max_withdrawable\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x06\x88\x01\x01\x12\x1e\n\x06\x63hange\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x07\x88\x01\x01\x12\x39\n\rchange_reason\x18\x0c \x01(\x0e\x32\".cqc.venues.v1.BalanceChangeReason\x12#\n\x11raw_change_reason\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12,\n\x14\x63ross_wallet_balance\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12-\n\ttimestamp\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x30\n\x0cpublished_at\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x12\n\x10_venue_symbol_idB\x08\n\x06_totalB\x07\n\x05_freeB\t\n\x07_lockedB\x07\n\x05_debtB\x0b\n\t_interestB\x13\n\x11_max_withdrawableB\t\n\x07_changeB\x17\n\x15_cross_wallet_balance*\xf0\x02\n\x08\x45xecType\x12\x19\n\x15\x45XEC_TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rEXEC_TYPE_NEW\x10\x01\x12\x13\n\x0f\x45XEC_TYPE_TRADE\x10\x02\x12\x17\n\x13\x45XEC_TYPE_CANCELLED\x10\x03\x12\x16\n\x12\x45XEC_TYPE_REPLACED\x10\x04\x12\x16\n\x12\x45XEC_TYPE_REJECTED\x10\x05\x12\x15\n\x11\x45XEC_TYPE_EXPIRED\x10\x06\x12\x1c\n\x18\x45XEC_TYPE_PENDING_CANCEL\x10\x07\x12\x1d\n\x19\x45XEC_TYPE_PENDING_REPLACE\x10\x08\x12\x17\n\x13\x45XEC_TYPE_TRIGGERED\x10\t\x12\x1b\n\x17\x45XEC_TYPE_TRADE_CORRECT\x10\n\x12\x1a\n\x16\x45XEC_TYPE_TRADE_CANCEL\x10\x0b\x12\x16\n\x12\x45XEC_TYPE_RESTATED\x10\x0c\x12\x1a\n\x16\x45XEC_TYPE_ORDER_STATUS\x10\r*\x7f\n\rLiquiditySide\x12\x1e\n\x1aLIQUIDITY_SIDE_UNSPECIFIED\x10\x00\x12\x18\n\x14LIQUIDITY_SIDE_MAKER\x10\x01\x12\x18\n\x14LIQUIDITY_SIDE_TAKER\x10\x02\x12\x1a\n\x16LIQUIDITY_SIDE_AUCTION\x10\x03*\xc5\x01\n\x0b\x42\x61lanceType\x12\x1c\n\x18\x42\x41LANCE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42\x41LANCE_TYPE_SPOT\x10\x01\x12\x17\n\x13\x42\x41LANCE_TYPE_MARGIN\x10\x02\x12\x1c\n\x18\x42\x41LANCE_TYPE_DERIVATIVES\x10\x03\x12\x19\n\x15\x42\x41LANCE_TYPE_ISOLATED\x10\x04\x12\x18\n\x14\x42\x41LANCE_TYPE_FUNDING\x10\x05\x12\x15\n\x11\x42\x41LANCE_TYPE_EARN\x10\x06*\xc5\x03\n\x13\x42\x61lanceChangeReason\x12%\n!BALANCE_CHANGE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x42\x41LANCE_CHANGE_REASON_TRADE\x10\x01\x12!\n\x1d\x42\x41LANCE_CHANGE_REASON_DEPOSIT\x10\x02\x12$\n BALANCE_CHANGE_REASON_WITHDRAWAL\x10\x03\x12\"\n\x1e\x42\x41LANCE_CHANGE_REASON_TRANSFER\x10\x04\x12\x1d\n\x19\x42\x41LANCE_CHANGE_REASON_FEE\x10\x05\x12!\n\x1d\x42\x41LANCE_CHANGE_REASON_FUNDING\x10\x06\x12\"\n\x1e\x42\x41LANCE_CHANGE_REASON_INTEREST\x10\x07\x12%\n!BALANCE_CHANGE_REASON_LIQUIDATION\x10\x08\x12$\n BALANCE_CHANGE_REASON_SETTLEMENT\x10\t\x12 \n\x1c\x42\x41LANCE_CHANGE_REASON_REWARD\x10\n\x12$\n BALANCE_CHANGE_REASON_ADJUSTMENT\x10\x0b\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63qc/venues/v1/execution.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a\x1d\x63qc/assets/v1/valuation.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1d\x63qc/markets/v1/quantity.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x17\x63qc/venues/v1/fee.proto\x1a\x19\x63qc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x04\n\x0c\x45xecutionLeg\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12&\n\x04side\x18\x03 \x01(\x0e\x32\x18.cqc.venues.v1.OrderSide\x12\x1a\n\x08raw_side\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x33\n\rquantity_unit\x18\x06 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12\x1d\n\x05price\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12\x1f\n\x08trade_id\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x03\x88\x01\x01\x12 \n\x04\x66\x65\x65s\x18\t \x03(\x0b\x32\x12.cqc.venues.v1.Fee\x12\x35\n\x0emarket_context\x18\n \x01(\x0b\x32\x1d.cqc.markets.v1.MarketContext\x12\x42\n\x0cvenue_fields\x18\x0b \x03(\x0b\x32,.cqc.venues.v1.ExecutionLeg.VenueFieldsEntry\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idB\x0b\n\t_quantityB\x08\n\x06_priceB\x0b\n\t_trade_id\"\xc1\x19\n\x0f\x45xecutionReport\x12\x1b\n\x07\x65xec_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x1c\n\x0freport_sequence\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\"\n\x0bref_exec_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x01\x88\x01\x01\x12*\n\texec_type\x18\x04 \x01(\x0e\x32\x17.cqc.venues.v1.ExecType\x12\x1f\n\rraw_exec_type\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x0corder_status\x18\x06 \x01(\x0e\x32\x1a.cqc.venues.v1.OrderStatus\x12\"\n\x10raw_order_status\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1e\n\naccount_id\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\x0fvenue_symbol_id\x18\t \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x02\x88\x01\x01\x12\x35\n\x0enative_listing\x18\n \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12!\n\x08order_id\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x03\x88\x01\x01\x12&\n\x0f\x63lient_order_id\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x04\x88\x01\x01\x12/\n\x18original_client_order_id\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x05\x88\x01\x01\x12%\n\x0evenue_order_id\x18\x0e \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01\x12 \n\x07list_id\x18\x0f \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x07\x88\x01\x01\x12$\n\rvenue_list_id\x18\x10 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x08\x88\x01\x01\x12*\n\x06origin\x18\x11 \x01(\x0e\x32\x1a.cqc.venues.v1.OrderOrigin\x12\x1c\n\nraw_origin\x18\x12 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12&\n\x04side\x18\x13 \x01(\x0e\x32\x18.cqc.venues.v1.OrderSide\x12\x1a\n\x08raw_side\x18\x14 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x33\n\rquantity_unit\x18\x15 \x01(\x0e\x32\x1c.cqc.markets.v1.QuantityUnit\x12%\n\rlast_quantity\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\t\x88\x01\x01\x12&\n\x0elast_contracts\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\n\x88\x01\x01\x12\"\n\nlast_price\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0b\x88\x01\x01\x12/\n\x17last_strike_asset_price\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x0c\x88\x01\x01\x12+\n\x13last_quote_quantity\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\r\x88\x01\x01\x12\x30\n\x0elast_valuation\x18\x1b \x01(\x0b\x32\x18.cqc.assets.v1.Valuation\x12\x1f\n\x08trade_id\x18\x1c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x0e\x88\x01\x01\x12%\n\x0e\x62lock_trade_id\x18\x1d \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x0f\x88\x01\x01\x12/\n\tliquidity\x18\x1e \x01(\x0e\x32\x1c.cqc.venues.v1.LiquiditySide\x12\x1f\n\rraw_liquidity\x18\x1f \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x04\x66\x65\x65s\x18  \x03(\x0b\x32\x12.cqc.venues.v1.Fee\x12$\n\x0crealized_pnl\x18! \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x10\x88\x01\x01\x12\x32\n\rposition_side\x18\" \x01(\x0e\x32\x1b.cqc.venues.v1.PositionSide\x12#\n\x11raw_position_side\x18# \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x36\n\x0fposition_effect\x18$ \x01(\x0e\x32\x1d.cqc.venues.v1.PositionEffect\x12%\n\x13raw_position_effect\x18% \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x18position_quantity_before\x18& \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x11\x88\x01\x01\x12\'\n\x0f\x63losed_quantity\x18\' \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x12\x88\x01\x01\x12)\n\x04legs\x18( \x03(\x0b\x32\x1b.cqc.venues.v1.ExecutionLeg\x12\x35\n\x0emarket_context\x18) \x01(\x0b\x32\x1d.cqc.markets.v1.MarketContext\x12+\n\x13\x63umulative_quantity\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x13\x88\x01\x01\x12\x31\n\x19\x63umulative_quote_quantity\x18+ \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x14\x88\x01\x01\x12\'\n\x0fleaves_quantity\x18, \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x15\x88\x01\x01\x12*\n\x12\x63\x61ncelled_quantity\x18- \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x16\x88\x01\x01\x12(\n\x10reduced_quantity\x18. \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x17\x88\x01\x01\x12%\n\raverage_price\x18/ \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x18\x88\x01\x01\x12\x14\n\x07working\x18\x30 \x01(\x08H\x19\x88\x01\x01\x12*\n\x06reason\x18\x31 \x01(\x0e\x32\x1a.cqc.venues.v1.OrderReason\x12\x1c\n\nraw_reason\x18\x32 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1d\n\x0breason_text\x18\x33 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12*\n\x13self_trade_group_id\x18\x34 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x1a\x88\x01\x01\x12)\n\x11open_bid_notional\x18\x35 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x1b\x88\x01\x01\x12)\n\x11open_ask_notional\x18\x36 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x1c\x88\x01\x01\x12&\n\x14raw_taker_order_type\x18\x37 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\x0evenue_sequence\x18\x38 \x01(\x04H\x1d\x88\x01\x01\x12*\n\x07onchain\x18\x39 \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12\x16\n\x0ereconciliation\x18: \x01(\x08\x12#\n\x05order\x18; \x01(\x0b\x32\x14.cqc.venues.v1.Order\x12\x45\n\x0cvenue_fields\x18< \x03(\x0b\x32/.cqc.venues.v1.ExecutionReport.VenueFieldsEntry\x12-\n\ttimestamp\x18= \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18> \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18? \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_report_sequenceB\x0e\n\x0c_ref_exec_idB\x12\n\x10_venue_symbol_idB\x0b\n\t_order_idB\x12\n\x10_client_order_idB\x1b\n\x19_original_client_order_idB\x11\n\x0f_venue_order_idB\n\n\x08_list_idB\x10\n\x0e_venue_list_idB\x10\n\x0e_last_quantityB\x11\n\x0f_last_contractsB\r\n\x0b_last_priceB\x1a\n\x18_last_strike_asset_priceB\x16\n\x14_last_quote_quantityB\x0b\n\t_trade_idB\x11\n\x0f_block_trade_idB\x0f\n\r_realized_pnlB\x1b\n\x19_position_quantity_beforeB\x12\n\x10_closed_quantityB\x16\n\x14_cumulative_quantityB\x1c\n\x1a_cumulative_quote_quantityB\x12\n\x10_leaves_quantityB\x15\n\x13_cancelled_quantityB\x13\n\x11_reduced_quantityB\x10\n\x0e_average_priceB\n\n\x08_workingB\x16\n\x14_self_trade_group_idB\x14\n\x12_open_bid_notionalB\x14\n\x12_open_ask_notionalB\x11\n\x0f_venue_sequence*\xaf\x03\n\x08\x45xecType\x12\x19\n\x15\x45XEC_TYPE_UNSPECIFIED\x10\x00\x12\x11\n\rEXEC_TYPE_NEW\x10\x01\x12\x13\n\x0f\x45XEC_TYPE_TRADE\x10\x02\x12\x17\n\x13\x45XEC_TYPE_CANCELLED\x10\x03\x12\x16\n\x12\x45XEC_TYPE_REPLACED\x10\x04\x12\x16\n\x12\x45XEC_TYPE_REJECTED\x10\x05\x12\x15\n\x11\x45XEC_TYPE_EXPIRED\x10\x06\x12\x1c\n\x18\x45XEC_TYPE_PENDING_CANCEL\x10\x07\x12\x1d\n\x19\x45XEC_TYPE_PENDING_REPLACE\x10\x08\x12\x17\n\x13\x45XEC_TYPE_TRIGGERED\x10\t\x12\x1b\n\x17\x45XEC_TYPE_TRADE_CORRECT\x10\n\x12\x1a\n\x16\x45XEC_TYPE_TRADE_CANCEL\x10\x0b\x12\x16\n\x12\x45XEC_TYPE_RESTATED\x10\x0c\x12\x1a\n\x16\x45XEC_TYPE_ORDER_STATUS\x10\r\x12\x1d\n\x19\x45XEC_TYPE_CANCEL_REJECTED\x10\x0e\x12\x1e\n\x1a\x45XEC_TYPE_REPLACE_REJECTED\x10\x0f*\x7f\n\rLiquiditySide\x12\x1e\n\x1aLIQUIDITY_SIDE_UNSPECIFIED\x10\x00\x12\x18\n\x14LIQUIDITY_SIDE_MAKER\x10\x01\x12\x18\n\x14LIQUIDITY_SIDE_TAKER\x10\x02\x12\x1a\n\x16LIQUIDITY_SIDE_AUCTION\x10\x03\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +42,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.venues.v1.execution_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1'
+  _globals['_EXECUTIONLEG_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_EXECUTIONLEG_VENUEFIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_EXECUTIONLEG'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_EXECUTIONLEG'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
+  _globals['_EXECUTIONLEG'].fields_by_name['raw_side']._loaded_options = None
+  _globals['_EXECUTIONLEG'].fields_by_name['raw_side']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EXECUTIONLEG'].fields_by_name['quantity']._loaded_options = None
+  _globals['_EXECUTIONLEG'].fields_by_name['quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONLEG'].fields_by_name['price']._loaded_options = None
+  _globals['_EXECUTIONLEG'].fields_by_name['price']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONLEG'].fields_by_name['trade_id']._loaded_options = None
+  _globals['_EXECUTIONLEG'].fields_by_name['trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_EXECUTIONREPORT_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_EXECUTIONREPORT_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['exec_id']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['exec_id']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
   _globals['_EXECUTIONREPORT'].fields_by_name['ref_exec_id']._loaded_options = None
@@ -59,84 +76,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXECUTIONREPORT'].fields_by_name['original_client_order_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_EXECUTIONREPORT'].fields_by_name['venue_order_id']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['venue_order_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_EXECUTIONREPORT'].fields_by_name['list_id']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['list_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['venue_list_id']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['venue_list_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_origin']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_origin']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['raw_side']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['raw_side']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['last_quantity']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['last_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['last_contracts']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['last_contracts']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['last_price']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['last_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['last_strike_asset_price']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['last_strike_asset_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['last_quote_quantity']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['last_quote_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['trade_id']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_EXECUTIONREPORT'].fields_by_name['block_trade_id']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['block_trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_liquidity']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_liquidity']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['realized_pnl']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['realized_pnl']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_position_side']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_position_side']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_position_effect']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_position_effect']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['position_quantity_before']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['position_quantity_before']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['closed_quantity']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['closed_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['cumulative_quantity']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['cumulative_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['cumulative_quote_quantity']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['cumulative_quote_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['leaves_quantity']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['leaves_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['cancelled_quantity']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['cancelled_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['reduced_quantity']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['reduced_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['average_price']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['average_price']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_EXECUTIONREPORT'].fields_by_name['trade_id']._loaded_options = None
-  _globals['_EXECUTIONREPORT'].fields_by_name['trade_id']._serialized_options = b'\272H\005r\003\030\200\002'
-  _globals['_EXECUTIONREPORT'].fields_by_name['raw_liquidity']._loaded_options = None
-  _globals['_EXECUTIONREPORT'].fields_by_name['raw_liquidity']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_EXECUTIONREPORT'].fields_by_name['realized_pnl']._loaded_options = None
-  _globals['_EXECUTIONREPORT'].fields_by_name['realized_pnl']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_reason']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['raw_reason']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['reason_text']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['reason_text']._serialized_options = b'\272H\005r\003\030\200 '
-  _globals['_EXECUTIONREPORT'].fields_by_name['raw_position_side']._loaded_options = None
-  _globals['_EXECUTIONREPORT'].fields_by_name['raw_position_side']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_EXECUTIONREPORT'].fields_by_name['received_at']._loaded_options = None
-  _globals['_EXECUTIONREPORT'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_EXECUTIONREPORT'].fields_by_name['list_id']._loaded_options = None
-  _globals['_EXECUTIONREPORT'].fields_by_name['list_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_EXECUTIONREPORT'].fields_by_name['self_trade_group_id']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['self_trade_group_id']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_EXECUTIONREPORT'].fields_by_name['open_bid_notional']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['open_bid_notional']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['open_ask_notional']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['open_ask_notional']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_EXECUTIONREPORT'].fields_by_name['raw_taker_order_type']._loaded_options = None
   _globals['_EXECUTIONREPORT'].fields_by_name['raw_taker_order_type']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_EXECUTIONREPORT'].fields_by_name['raw_reason']._loaded_options = None
-  _globals['_EXECUTIONREPORT'].fields_by_name['raw_reason']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_EXECUTIONREPORT'].fields_by_name['reduced_quantity']._loaded_options = None
-  _globals['_EXECUTIONREPORT'].fields_by_name['reduced_quantity']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['account_id']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
-  _globals['_BALANCE'].fields_by_name['asset_id']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
-  _globals['_BALANCE'].fields_by_name['raw_type']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['raw_type']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_BALANCE'].fields_by_name['venue_symbol_id']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
-  _globals['_BALANCE'].fields_by_name['total']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['total']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['free']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['free']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['locked']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['locked']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['debt']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['debt']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['interest']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['interest']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['max_withdrawable']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['max_withdrawable']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['change']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['change']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['raw_change_reason']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['raw_change_reason']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_BALANCE'].fields_by_name['cross_wallet_balance']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['cross_wallet_balance']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_BALANCE'].fields_by_name['received_at']._loaded_options = None
-  _globals['_BALANCE'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_EXECTYPE']._serialized_start=3285
-  _globals['_EXECTYPE']._serialized_end=3653
-  _globals['_LIQUIDITYSIDE']._serialized_start=3655
-  _globals['_LIQUIDITYSIDE']._serialized_end=3782
-  _globals['_BALANCETYPE']._serialized_start=3785
-  _globals['_BALANCETYPE']._serialized_end=3982
-  _globals['_BALANCECHANGEREASON']._serialized_start=3985
-  _globals['_BALANCECHANGEREASON']._serialized_end=4438
-  _globals['_EXECUTIONREPORT']._serialized_start=249
-  _globals['_EXECUTIONREPORT']._serialized_end=2442
-  _globals['_BALANCE']._serialized_start=2445
-  _globals['_BALANCE']._serialized_end=3282
+  _globals['_EXECUTIONREPORT'].fields_by_name['received_at']._loaded_options = None
+  _globals['_EXECUTIONREPORT'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_EXECTYPE']._serialized_start=4219
+  _globals['_EXECTYPE']._serialized_end=4650
+  _globals['_LIQUIDITYSIDE']._serialized_start=4652
+  _globals['_LIQUIDITYSIDE']._serialized_end=4779
+  _globals['_EXECUTIONLEG']._serialized_start=354
+  _globals['_EXECUTIONLEG']._serialized_end=948
+  _globals['_EXECUTIONLEG_VENUEFIELDSENTRY']._serialized_start=842
+  _globals['_EXECUTIONLEG_VENUEFIELDSENTRY']._serialized_end=892
+  _globals['_EXECUTIONREPORT']._serialized_start=951
+  _globals['_EXECUTIONREPORT']._serialized_end=4216
+  _globals['_EXECUTIONREPORT_VENUEFIELDSENTRY']._serialized_start=842
+  _globals['_EXECUTIONREPORT_VENUEFIELDSENTRY']._serialized_end=892
 # @@protoc_insertion_point(module_scope)

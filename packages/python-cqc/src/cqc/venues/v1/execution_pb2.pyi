@@ -5,6 +5,9 @@ isort:skip_file
 
 from collections import abc as _abc
 from cqc.assets.v1 import onchain_pb2 as _onchain_pb2
+from cqc.assets.v1 import valuation_pb2 as _valuation_pb2
+from cqc.markets.v1 import market_context_pb2 as _market_context_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
 from cqc.venues.v1 import fee_pb2 as _fee_pb2
 from cqc.venues.v1 import order_pb2 as _order_pb2
@@ -17,10 +20,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -33,15 +36,22 @@ class _ExecTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExecType.Val
     EXEC_TYPE_UNSPECIFIED: _ExecType.ValueType  # 0
     """Not known."""
     EXEC_TYPE_NEW: _ExecType.ValueType  # 1
-    """The order was accepted."""
+    """The venue accepted the order."""
     EXEC_TYPE_TRADE: _ExecType.ValueType  # 2
-    """Part or all of the remaining quantity was filled."""
+    """A fill, whatever caused it: `origin` tells whether it was a liquidation, an auto-deleveraging or a delivery. No
+    other type is a fill.
+
+    A funding payment that a venue reports as an execution is no report: it becomes a FundingPaid event.
+    """
     EXEC_TYPE_CANCELLED: _ExecType.ValueType  # 3
     """The order was cancelled."""
     EXEC_TYPE_REPLACED: _ExecType.ValueType  # 4
-    """The order was replaced."""
+    """The terms of the order were replaced, and the order keeps its id in this system. `order_status` is the state after
+    it: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only if the venue made another order of it (see
+    ORDER_STATUS_REPLACED).
+    """
     EXEC_TYPE_REJECTED: _ExecType.ValueType  # 5
-    """The order was rejected."""
+    """The venue rejected the order, at once or later."""
     EXEC_TYPE_EXPIRED: _ExecType.ValueType  # 6
     """The order expired."""
     EXEC_TYPE_PENDING_CANCEL: _ExecType.ValueType  # 7
@@ -51,15 +61,24 @@ class _ExecTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExecType.Val
     EXEC_TYPE_TRIGGERED: _ExecType.ValueType  # 9
     """The order's trigger was reached."""
     EXEC_TYPE_TRADE_CORRECT: _ExecType.ValueType  # 10
-    """An earlier trade was corrected. `ref_exec_id` identifies its report."""
+    """An earlier trade was corrected. `ref_exec_id` identifies its report. The quantity, price and fees of the fill are
+    the complete values after the correction.
+    """
     EXEC_TYPE_TRADE_CANCEL: _ExecType.ValueType  # 11
     """An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
-    report.
+    report. The quantity, price and fees of the fill are those of the undone trade, with its signs; absent if the venue
+    does not repeat them.
     """
     EXEC_TYPE_RESTATED: _ExecType.ValueType  # 12
-    """The venue restated the order unprompted, for example reduced it to prevent a self-trade."""
+    """The venue restated the order unprompted, for example reduced it to prevent a self-trade, or put it back to work."""
     EXEC_TYPE_ORDER_STATUS: _ExecType.ValueType  # 13
     """Response to a query for the order's status. Nothing changed."""
+    EXEC_TYPE_CANCEL_REJECTED: _ExecType.ValueType  # 14
+    """The venue refused to cancel the order. `order_status` is the state as it is, and `reason` tells why."""
+    EXEC_TYPE_REPLACE_REJECTED: _ExecType.ValueType  # 15
+    """The venue refused to replace the order, whose terms stay as they were. `order_status` is the state as it is, and
+    `reason` tells why.
+    """
 
 class ExecType(_ExecType, metaclass=_ExecTypeEnumTypeWrapper):
     """Reason for an execution report, after FIX tag 150 (ExecType). The state of the order is in `order_status`."""
@@ -67,15 +86,22 @@ class ExecType(_ExecType, metaclass=_ExecTypeEnumTypeWrapper):
 EXEC_TYPE_UNSPECIFIED: ExecType.ValueType  # 0
 """Not known."""
 EXEC_TYPE_NEW: ExecType.ValueType  # 1
-"""The order was accepted."""
+"""The venue accepted the order."""
 EXEC_TYPE_TRADE: ExecType.ValueType  # 2
-"""Part or all of the remaining quantity was filled."""
+"""A fill, whatever caused it: `origin` tells whether it was a liquidation, an auto-deleveraging or a delivery. No
+other type is a fill.
+
+A funding payment that a venue reports as an execution is no report: it becomes a FundingPaid event.
+"""
 EXEC_TYPE_CANCELLED: ExecType.ValueType  # 3
 """The order was cancelled."""
 EXEC_TYPE_REPLACED: ExecType.ValueType  # 4
-"""The order was replaced."""
+"""The terms of the order were replaced, and the order keeps its id in this system. `order_status` is the state after
+it: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only if the venue made another order of it (see
+ORDER_STATUS_REPLACED).
+"""
 EXEC_TYPE_REJECTED: ExecType.ValueType  # 5
-"""The order was rejected."""
+"""The venue rejected the order, at once or later."""
 EXEC_TYPE_EXPIRED: ExecType.ValueType  # 6
 """The order expired."""
 EXEC_TYPE_PENDING_CANCEL: ExecType.ValueType  # 7
@@ -85,15 +111,24 @@ EXEC_TYPE_PENDING_REPLACE: ExecType.ValueType  # 8
 EXEC_TYPE_TRIGGERED: ExecType.ValueType  # 9
 """The order's trigger was reached."""
 EXEC_TYPE_TRADE_CORRECT: ExecType.ValueType  # 10
-"""An earlier trade was corrected. `ref_exec_id` identifies its report."""
+"""An earlier trade was corrected. `ref_exec_id` identifies its report. The quantity, price and fees of the fill are
+the complete values after the correction.
+"""
 EXEC_TYPE_TRADE_CANCEL: ExecType.ValueType  # 11
 """An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
-report.
+report. The quantity, price and fees of the fill are those of the undone trade, with its signs; absent if the venue
+does not repeat them.
 """
 EXEC_TYPE_RESTATED: ExecType.ValueType  # 12
-"""The venue restated the order unprompted, for example reduced it to prevent a self-trade."""
+"""The venue restated the order unprompted, for example reduced it to prevent a self-trade, or put it back to work."""
 EXEC_TYPE_ORDER_STATUS: ExecType.ValueType  # 13
 """Response to a query for the order's status. Nothing changed."""
+EXEC_TYPE_CANCEL_REJECTED: ExecType.ValueType  # 14
+"""The venue refused to cancel the order. `order_status` is the state as it is, and `reason` tells why."""
+EXEC_TYPE_REPLACE_REJECTED: ExecType.ValueType  # 15
+"""The venue refused to replace the order, whose terms stay as they were. `order_status` is the state as it is, and
+`reason` tells why.
+"""
 Global___ExecType: _TypeAlias = ExecType  # noqa: Y015
 
 class _LiquiditySide:
@@ -124,105 +159,114 @@ LIQUIDITY_SIDE_AUCTION: LiquiditySide.ValueType  # 3
 """Neither maker nor taker: the fill came from an auction."""
 Global___LiquiditySide: _TypeAlias = LiquiditySide  # noqa: Y015
 
-class _BalanceType:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
+@_typing.final
+class ExecutionLeg(_message.Message):
+    """Part of a fill that traded one listing, if the order trades several."""
 
-class _BalanceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BalanceType.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    BALANCE_TYPE_UNSPECIFIED: _BalanceType.ValueType  # 0
-    """The account's only or total balance of the asset."""
-    BALANCE_TYPE_SPOT: _BalanceType.ValueType  # 1
-    """Spot trading."""
-    BALANCE_TYPE_MARGIN: _BalanceType.ValueType  # 2
-    """Trading with borrowed assets."""
-    BALANCE_TYPE_DERIVATIVES: _BalanceType.ValueType  # 3
-    """Collateral for derivatives."""
-    BALANCE_TYPE_ISOLATED: _BalanceType.ValueType  # 4
-    """Collateral for a single market."""
-    BALANCE_TYPE_FUNDING: _BalanceType.ValueType  # 5
-    """Holding assets without trading."""
-    BALANCE_TYPE_EARN: _BalanceType.ValueType  # 6
-    """Lending or staking."""
+    DESCRIPTOR: _descriptor.Descriptor
 
-class BalanceType(_BalanceType, metaclass=_BalanceTypeEnumTypeWrapper):
-    """Use that a balance is set aside for."""
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
 
-BALANCE_TYPE_UNSPECIFIED: BalanceType.ValueType  # 0
-"""The account's only or total balance of the asset."""
-BALANCE_TYPE_SPOT: BalanceType.ValueType  # 1
-"""Spot trading."""
-BALANCE_TYPE_MARGIN: BalanceType.ValueType  # 2
-"""Trading with borrowed assets."""
-BALANCE_TYPE_DERIVATIVES: BalanceType.ValueType  # 3
-"""Collateral for derivatives."""
-BALANCE_TYPE_ISOLATED: BalanceType.ValueType  # 4
-"""Collateral for a single market."""
-BALANCE_TYPE_FUNDING: BalanceType.ValueType  # 5
-"""Holding assets without trading."""
-BALANCE_TYPE_EARN: BalanceType.ValueType  # 6
-"""Lending or staking."""
-Global___BalanceType: _TypeAlias = BalanceType  # noqa: Y015
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-class _BalanceChangeReason:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    SIDE_FIELD_NUMBER: _builtins.int
+    RAW_SIDE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    TRADE_ID_FIELD_NUMBER: _builtins.int
+    FEES_FIELD_NUMBER: _builtins.int
+    MARKET_CONTEXT_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
+    venue_symbol_id: _builtins.str
+    """Listing that was traded. Absent if the registry does not know it."""
+    side: _order_pb2.OrderSide.ValueType
+    """Whether this leg bought or sold."""
+    raw_side: _builtins.str
+    """The venue's own value for `side`. Empty if it has none."""
+    quantity: _builtins.str
+    """Quantity of this leg, positive, in `quantity_unit`. Absent if the venue does not report it."""
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of `quantity`."""
+    price: _builtins.str
+    """Price of this leg, in quote units of the leg's listing. Absent if the venue does not report it."""
+    trade_id: _builtins.str
+    """The venue's id of the leg's trade. Absent if the venue does not report it."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
 
-class _BalanceChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BalanceChangeReason.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    BALANCE_CHANGE_REASON_UNSPECIFIED: _BalanceChangeReason.ValueType  # 0
-    """The venue gives no reason, or the balance is a snapshot."""
-    BALANCE_CHANGE_REASON_TRADE: _BalanceChangeReason.ValueType  # 1
-    """A trade or an order."""
-    BALANCE_CHANGE_REASON_DEPOSIT: _BalanceChangeReason.ValueType  # 2
-    """A deposit."""
-    BALANCE_CHANGE_REASON_WITHDRAWAL: _BalanceChangeReason.ValueType  # 3
-    """A withdrawal."""
-    BALANCE_CHANGE_REASON_TRANSFER: _BalanceChangeReason.ValueType  # 4
-    """A transfer between our accounts."""
-    BALANCE_CHANGE_REASON_FEE: _BalanceChangeReason.ValueType  # 5
-    """A fee."""
-    BALANCE_CHANGE_REASON_FUNDING: _BalanceChangeReason.ValueType  # 6
-    """A funding payment for a perpetual, paid or received."""
-    BALANCE_CHANGE_REASON_INTEREST: _BalanceChangeReason.ValueType  # 7
-    """Interest, paid or received."""
-    BALANCE_CHANGE_REASON_LIQUIDATION: _BalanceChangeReason.ValueType  # 8
-    """A liquidation."""
-    BALANCE_CHANGE_REASON_SETTLEMENT: _BalanceChangeReason.ValueType  # 9
-    """Settlement or delivery."""
-    BALANCE_CHANGE_REASON_REWARD: _BalanceChangeReason.ValueType  # 10
-    """A rebate, bonus or airdrop."""
-    BALANCE_CHANGE_REASON_ADJUSTMENT: _BalanceChangeReason.ValueType  # 11
-    """A correction by the venue."""
+    @_builtins.property
+    def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
+        """Fees charged for this leg, one entry per asset; not contained in the fees of the report. Negative amounts are
+        rebates. Empty if there are none, or if the venue reports them for the whole fill.
+        """
 
-class BalanceChangeReason(_BalanceChangeReason, metaclass=_BalanceChangeReasonEnumTypeWrapper):
-    """Why a balance changed."""
+    @_builtins.property
+    def market_context(self) -> _market_context_pb2.MarketContext:
+        """Prices and volatilities of the leg's listing at the time of the fill. Absent if the venue does not report it."""
 
-BALANCE_CHANGE_REASON_UNSPECIFIED: BalanceChangeReason.ValueType  # 0
-"""The venue gives no reason, or the balance is a snapshot."""
-BALANCE_CHANGE_REASON_TRADE: BalanceChangeReason.ValueType  # 1
-"""A trade or an order."""
-BALANCE_CHANGE_REASON_DEPOSIT: BalanceChangeReason.ValueType  # 2
-"""A deposit."""
-BALANCE_CHANGE_REASON_WITHDRAWAL: BalanceChangeReason.ValueType  # 3
-"""A withdrawal."""
-BALANCE_CHANGE_REASON_TRANSFER: BalanceChangeReason.ValueType  # 4
-"""A transfer between our accounts."""
-BALANCE_CHANGE_REASON_FEE: BalanceChangeReason.ValueType  # 5
-"""A fee."""
-BALANCE_CHANGE_REASON_FUNDING: BalanceChangeReason.ValueType  # 6
-"""A funding payment for a perpetual, paid or received."""
-BALANCE_CHANGE_REASON_INTEREST: BalanceChangeReason.ValueType  # 7
-"""Interest, paid or received."""
-BALANCE_CHANGE_REASON_LIQUIDATION: BalanceChangeReason.ValueType  # 8
-"""A liquidation."""
-BALANCE_CHANGE_REASON_SETTLEMENT: BalanceChangeReason.ValueType  # 9
-"""Settlement or delivery."""
-BALANCE_CHANGE_REASON_REWARD: BalanceChangeReason.ValueType  # 10
-"""A rebate, bonus or airdrop."""
-BALANCE_CHANGE_REASON_ADJUSTMENT: BalanceChangeReason.ValueType  # 11
-"""A correction by the venue."""
-Global___BalanceChangeReason: _TypeAlias = BalanceChangeReason  # noqa: Y015
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
+
+    def __init__(
+        self,
+        *,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        side: _order_pb2.OrderSide.ValueType = ...,
+        raw_side: _builtins.str = ...,
+        quantity: _builtins.str | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        price: _builtins.str | None = ...,
+        trade_id: _builtins.str | None = ...,
+        fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
+        market_context: _market_context_pb2.MarketContext | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_quantity", b"_quantity", "_trade_id", b"_trade_id", "_venue_symbol_id", b"_venue_symbol_id", "market_context", b"market_context", "native_listing", b"native_listing", "price", b"price", "quantity", b"quantity", "trade_id", b"trade_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_quantity", b"_quantity", "_trade_id", b"_trade_id", "_venue_symbol_id", b"_venue_symbol_id", "fees", b"fees", "market_context", b"market_context", "native_listing", b"native_listing", "price", b"price", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "raw_side", b"raw_side", "side", b"side", "trade_id", b"trade_id", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
+    _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__trade_id: _TypeAlias = _typing.Literal["trade_id"]  # noqa: Y015
+    _WhichOneofArgType__trade_id: _TypeAlias = _typing.Literal["_trade_id", b"_trade_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_id) -> _WhichOneofReturnType__trade_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+
+Global___ExecutionLeg: _TypeAlias = ExecutionLeg  # noqa: Y015
 
 @_typing.final
 class ExecutionReport(_message.Message):
@@ -234,7 +278,28 @@ class ExecutionReport(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     EXEC_ID_FIELD_NUMBER: _builtins.int
+    REPORT_SEQUENCE_FIELD_NUMBER: _builtins.int
     REF_EXEC_ID_FIELD_NUMBER: _builtins.int
     EXEC_TYPE_FIELD_NUMBER: _builtins.int
     RAW_EXEC_TYPE_FIELD_NUMBER: _builtins.int
@@ -242,46 +307,69 @@ class ExecutionReport(_message.Message):
     RAW_ORDER_STATUS_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     ORDER_ID_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     ORIGINAL_CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    VENUE_LIST_ID_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    RAW_ORIGIN_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     RAW_SIDE_FIELD_NUMBER: _builtins.int
-    LAST_QUANTITY_FIELD_NUMBER: _builtins.int
-    LAST_PRICE_FIELD_NUMBER: _builtins.int
-    LAST_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
-    CUMULATIVE_QUANTITY_FIELD_NUMBER: _builtins.int
-    CUMULATIVE_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
-    LEAVES_QUANTITY_FIELD_NUMBER: _builtins.int
-    AVERAGE_PRICE_FIELD_NUMBER: _builtins.int
     QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    LAST_QUANTITY_FIELD_NUMBER: _builtins.int
+    LAST_CONTRACTS_FIELD_NUMBER: _builtins.int
+    LAST_PRICE_FIELD_NUMBER: _builtins.int
+    LAST_STRIKE_ASSET_PRICE_FIELD_NUMBER: _builtins.int
+    LAST_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
+    LAST_VALUATION_FIELD_NUMBER: _builtins.int
     TRADE_ID_FIELD_NUMBER: _builtins.int
+    BLOCK_TRADE_ID_FIELD_NUMBER: _builtins.int
     LIQUIDITY_FIELD_NUMBER: _builtins.int
     RAW_LIQUIDITY_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
     REALIZED_PNL_FIELD_NUMBER: _builtins.int
-    WORKING_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    REASON_TEXT_FIELD_NUMBER: _builtins.int
-    VENUE_SEQUENCE_FIELD_NUMBER: _builtins.int
-    ONCHAIN_FIELD_NUMBER: _builtins.int
-    RECONCILIATION_FIELD_NUMBER: _builtins.int
     POSITION_SIDE_FIELD_NUMBER: _builtins.int
     RAW_POSITION_SIDE_FIELD_NUMBER: _builtins.int
-    TIMESTAMP_FIELD_NUMBER: _builtins.int
-    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
-    RECEIVED_AT_FIELD_NUMBER: _builtins.int
-    ORDER_FIELD_NUMBER: _builtins.int
-    LIST_ID_FIELD_NUMBER: _builtins.int
+    POSITION_EFFECT_FIELD_NUMBER: _builtins.int
+    RAW_POSITION_EFFECT_FIELD_NUMBER: _builtins.int
+    POSITION_QUANTITY_BEFORE_FIELD_NUMBER: _builtins.int
+    CLOSED_QUANTITY_FIELD_NUMBER: _builtins.int
+    LEGS_FIELD_NUMBER: _builtins.int
+    MARKET_CONTEXT_FIELD_NUMBER: _builtins.int
+    CUMULATIVE_QUANTITY_FIELD_NUMBER: _builtins.int
+    CUMULATIVE_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
+    LEAVES_QUANTITY_FIELD_NUMBER: _builtins.int
+    CANCELLED_QUANTITY_FIELD_NUMBER: _builtins.int
+    REDUCED_QUANTITY_FIELD_NUMBER: _builtins.int
+    AVERAGE_PRICE_FIELD_NUMBER: _builtins.int
+    WORKING_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RAW_REASON_FIELD_NUMBER: _builtins.int
+    REASON_TEXT_FIELD_NUMBER: _builtins.int
+    SELF_TRADE_GROUP_ID_FIELD_NUMBER: _builtins.int
     OPEN_BID_NOTIONAL_FIELD_NUMBER: _builtins.int
     OPEN_ASK_NOTIONAL_FIELD_NUMBER: _builtins.int
     RAW_TAKER_ORDER_TYPE_FIELD_NUMBER: _builtins.int
-    RAW_REASON_FIELD_NUMBER: _builtins.int
-    REDUCED_QUANTITY_FIELD_NUMBER: _builtins.int
+    VENUE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    ONCHAIN_FIELD_NUMBER: _builtins.int
+    RECONCILIATION_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
     exec_id: _builtins.str
     """Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
-    time the same event is received.
+    time the same event is received, by whatever way: a report with a known id is dropped.
+    """
+    report_sequence: _builtins.int
+    """Number of the report among those of its account, assigned by the gateway when it found the event: 1 for the first,
+    one more for each, without gaps, also across restarts. A report that is found late has the next number, so numbers
+    follow the time of finding (`received_at`), not of happening (`timestamp`). Absent only before the gateway has
+    assigned it.
     """
     ref_exec_id: _builtins.str
     """`exec_id` of the report that this report corrects or undoes. Absent otherwise."""
@@ -290,96 +378,170 @@ class ExecutionReport(_message.Message):
     raw_exec_type: _builtins.str
     """The venue's own value for `exec_type`. Empty if it has none."""
     order_status: _order_pb2.OrderStatus.ValueType
-    """State of the order after the event."""
+    """State of the order after the event, by the precedence of OrderStatus."""
     raw_order_status: _builtins.str
     """The venue's own value for `order_status`. Empty if it has none."""
     account_id: _builtins.str
     """Account that trades."""
     venue_symbol_id: _builtins.str
-    """Listing that is traded. A gateway that knows the order fills it in. Absent if the venue's report names no listing
-    and the order is unknown.
+    """Listing that is traded. A gateway that knows the order fills it in. Absent if the registry does not know the
+    listing, if the venue's report names none and the order is unknown, or for an order of several legs.
     """
     order_id: _builtins.str
     """Id of the order in this system. Absent for an order that this system does not know yet."""
     client_order_id: _builtins.str
-    """Client order id, assigned by whoever placed the order. Absent for orders that we did not place."""
+    """Client order id of the order after the event. Absent for orders that have none."""
     original_client_order_id: _builtins.str
-    """Client order id of the cancelled or replaced order, if the request had a client order id of its own. Absent
-    otherwise.
+    """Client order id of the order before the event, if a request to cancel or replace it had a client order id of its
+    own. Absent otherwise.
     """
     venue_order_id: _builtins.str
-    """The venue's id of the order. Absent if the venue did not accept the order."""
+    """The venue's id of the order. Absent if the venue did not accept the order, or does not report it."""
+    list_id: _builtins.str
+    """Id in this system of the order list that the order belongs to. Absent if the order is in no list, or if the list is
+    not known.
+    """
+    venue_list_id: _builtins.str
+    """The venue's id of the order list. Absent if the order is in no list, or if the venue does not report it."""
+    origin: _order_pb2.OrderOrigin.ValueType
+    """Who caused the event, such as a liquidation for a fill of a liquidation order."""
+    raw_origin: _builtins.str
+    """The venue's own value for `origin`. Empty if it has none."""
     side: _order_pb2.OrderSide.ValueType
     """Whether the order buys or sells."""
     raw_side: _builtins.str
     """The venue's own value for `side`. Empty if it has none."""
-    last_quantity: _builtins.str
-    """Quantity of this fill, in `quantity_unit`. Absent if the event is not a fill."""
-    last_price: _builtins.str
-    """Price of this fill, in quote units. Absent if the event is not a fill."""
-    last_quote_quantity: _builtins.str
-    """Value of this fill, in quote units. Absent if the venue does not report it."""
-    cumulative_quantity: _builtins.str
-    """Quantity filled so far, including this fill, in `quantity_unit`. Absent if the venue does not report it."""
-    cumulative_quote_quantity: _builtins.str
-    """Value filled so far, including this fill, in quote units. Absent if the venue does not report it."""
-    leaves_quantity: _builtins.str
-    """Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it."""
-    average_price: _builtins.str
-    """Average price of all fills so far, in quote units. Absent if the venue does not report it."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of the quantities in this report."""
+    last_quantity: _builtins.str
+    """Quantity of this fill, positive, in `quantity_unit`. Absent if the event is neither a fill nor corrects or undoes
+    one.
+    """
+    last_contracts: _builtins.str
+    """Quantity of this fill in contracts, positive, if the venue reports it in addition to the quantity in another unit.
+    Absent otherwise.
+    """
+    last_price: _builtins.str
+    """Price of this fill, in quote units. Absent if the event is neither a fill nor corrects or undoes one."""
+    last_strike_asset_price: _builtins.str
+    """Price of this fill of an option in units of the strike asset, such as US dollars, per unit of the underlying.
+    Absent if the venue does not report it.
+    """
+    last_quote_quantity: _builtins.str
+    """Value of this fill, in quote units, without fees. Absent if the venue does not report it."""
     trade_id: _builtins.str
-    """The venue's id of the trade, the same as in its public trades. Absent if the event is not a fill."""
+    """The venue's id of the trade, the same as in its public trades. Absent if the event is neither a fill nor corrects
+    or undoes one, or if the venue does not report it.
+    """
+    block_trade_id: _builtins.str
+    """The venue's id of the block trade that the fill belongs to. Absent if the fill belongs to none."""
     liquidity: Global___LiquiditySide.ValueType
     """Whether the fill was maker or taker."""
     raw_liquidity: _builtins.str
     """The venue's own value for `liquidity`. Empty if it has none."""
     realized_pnl: _builtins.str
-    """Profit or loss realized by the fill, in units of the settlement asset. Negative is a loss. Absent if the venue does
-    not report it.
+    """Profit or loss realized by the fill, in units of the settlement asset, without fees and funding. Negative is a
+    loss. Absent if the venue does not report it.
+    """
+    position_side: _order_pb2.PositionSide.ValueType
+    """Position that the fill belongs to."""
+    raw_position_side: _builtins.str
+    """The venue's own value for `position_side`. Empty if it has none."""
+    position_effect: _order_pb2.PositionEffect.ValueType
+    """What the fill did to the position."""
+    raw_position_effect: _builtins.str
+    """The venue's own value for `position_effect`. Empty if it has none."""
+    position_quantity_before: _builtins.str
+    """Size of the position before the fill, in `quantity_unit`: positive is long, negative is short, zero is none. Absent
+    if the venue does not report it.
+    """
+    closed_quantity: _builtins.str
+    """Part of `last_quantity` that closed a position, zero or positive, in `quantity_unit`. Absent if the venue does not
+    report it.
+    """
+    cumulative_quantity: _builtins.str
+    """Quantity filled so far, including this fill, in `quantity_unit`, over all ids that the order has had. Absent if the
+    venue does not report it.
+    """
+    cumulative_quote_quantity: _builtins.str
+    """Value filled so far, including this fill, in quote units, without fees. Absent if the venue does not report it."""
+    leaves_quantity: _builtins.str
+    """Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it."""
+    cancelled_quantity: _builtins.str
+    """Quantity of the order that was cancelled unfilled, in `quantity_unit`. Absent if the venue does not report it."""
+    reduced_quantity: _builtins.str
+    """Quantity by which the venue reduced the order in this event, positive, in `quantity_unit`. Absent if the venue did
+    not reduce it, or does not report it.
+    """
+    average_price: _builtins.str
+    """Average price of all fills so far, in quote units: the mean weighted by quantity, for inverse contracts the
+    harmonic mean. Absent if the venue does not report it.
     """
     working: _builtins.bool
     """Whether the order is in the book after the event. Absent if the venue does not report it."""
     reason: _order_pb2.OrderReason.ValueType
-    """Why the order was rejected, cancelled or restated."""
+    """Why the order was rejected, cancelled, expired or restated, or why the venue refused to cancel or replace it."""
+    raw_reason: _builtins.str
+    """The venue's own value for `reason`. Empty if it has none."""
     reason_text: _builtins.str
     """The reason in the venue's words. Empty if it gives none."""
+    self_trade_group_id: _builtins.str
+    """The venue's id of the group of accounts within which self-trades are prevented. Absent if there is none, or if the
+    venue does not report it.
+    """
+    open_bid_notional: _builtins.str
+    """Notional of all open buy orders of the account on the listing after the event, in quote units, zero or positive.
+    Absent if the venue does not report it.
+    """
+    open_ask_notional: _builtins.str
+    """Notional of all open sell orders of the account on the listing after the event, in quote units, zero or positive.
+    Absent if the venue does not report it.
+    """
+    raw_taker_order_type: _builtins.str
+    """The venue's own value for the type of the taker order. Empty if it has none."""
     venue_sequence: _builtins.int
     """The venue's sequence number of the event. Absent if the venue does not number events."""
     reconciliation: _builtins.bool
     """Whether the report results from a comparison with the venue's records. False if the event was received as it
     happened.
     """
-    position_side: _order_pb2.PositionSide.ValueType
-    """Position that the fill belongs to."""
-    raw_position_side: _builtins.str
-    """The venue's own value for `position_side`. Empty if it has none."""
-    list_id: _builtins.str
-    """The venue's id of the order list that the order belongs to. Absent if the order is in no list."""
-    open_bid_notional: _builtins.str
-    """Notional of all open buy orders of the account on the listing after the event, in quote units. Absent if the venue
-    does not report it.
-    """
-    open_ask_notional: _builtins.str
-    """Notional of all open sell orders of the account on the listing after the event, in quote units. Absent if the venue
-    does not report it.
-    """
-    raw_taker_order_type: _builtins.str
-    """The venue's own value for the type of the taker order. Empty if it has none."""
-    raw_reason: _builtins.str
-    """The venue's own value for `reason`. Empty if it has none."""
-    reduced_quantity: _builtins.str
-    """Quantity by which the venue reduced the order, in `quantity_unit`. Absent if the venue did not reduce it, or does
-    not report it.
-    """
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def last_valuation(self) -> _valuation_pb2.Valuation:
+        """The venue's valuation of this fill in another asset, such as US dollars. Absent if the venue does not report one."""
+
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged for the fill, one entry per asset. Negative amounts are rebates."""
+        """Fees charged for the fill, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the
+        venue reports them elsewhere.
+        """
+
+    @_builtins.property
+    def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExecutionLeg]:
+        """Parts of the fill per listing, if the order trades several, in the order in which the venue states them. Empty for
+        an order on one listing.
+        """
+
+    @_builtins.property
+    def market_context(self) -> _market_context_pb2.MarketContext:
+        """Prices and volatilities of the listing at the time of the event. Absent if the venue does not report it."""
 
     @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """Transaction of the event, for a venue on a chain. Absent for all other venues."""
+        """Transaction or block of the event, for a venue on a chain. Absent for all other venues."""
+
+    @_builtins.property
+    def order(self) -> _order_pb2.Order:
+        """The order after the event, as the report describes it. Absent if the report describes only the event."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
@@ -393,14 +555,11 @@ class ExecutionReport(_message.Message):
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system received the report."""
 
-    @_builtins.property
-    def order(self) -> _order_pb2.Order:
-        """The order as the report describes it. Absent if the report describes only the event."""
-
     def __init__(
         self,
         *,
         exec_id: _builtins.str = ...,
+        report_sequence: _builtins.int | None = ...,
         ref_exec_id: _builtins.str | None = ...,
         exec_type: Global___ExecType.ValueType = ...,
         raw_exec_type: _builtins.str = ...,
@@ -408,62 +567,89 @@ class ExecutionReport(_message.Message):
         raw_order_status: _builtins.str = ...,
         account_id: _builtins.str = ...,
         venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         order_id: _builtins.str | None = ...,
         client_order_id: _builtins.str | None = ...,
         original_client_order_id: _builtins.str | None = ...,
         venue_order_id: _builtins.str | None = ...,
+        list_id: _builtins.str | None = ...,
+        venue_list_id: _builtins.str | None = ...,
+        origin: _order_pb2.OrderOrigin.ValueType = ...,
+        raw_origin: _builtins.str = ...,
         side: _order_pb2.OrderSide.ValueType = ...,
         raw_side: _builtins.str = ...,
-        last_quantity: _builtins.str | None = ...,
-        last_price: _builtins.str | None = ...,
-        last_quote_quantity: _builtins.str | None = ...,
-        cumulative_quantity: _builtins.str | None = ...,
-        cumulative_quote_quantity: _builtins.str | None = ...,
-        leaves_quantity: _builtins.str | None = ...,
-        average_price: _builtins.str | None = ...,
         quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        last_quantity: _builtins.str | None = ...,
+        last_contracts: _builtins.str | None = ...,
+        last_price: _builtins.str | None = ...,
+        last_strike_asset_price: _builtins.str | None = ...,
+        last_quote_quantity: _builtins.str | None = ...,
+        last_valuation: _valuation_pb2.Valuation | None = ...,
         trade_id: _builtins.str | None = ...,
+        block_trade_id: _builtins.str | None = ...,
         liquidity: Global___LiquiditySide.ValueType = ...,
         raw_liquidity: _builtins.str = ...,
         fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
         realized_pnl: _builtins.str | None = ...,
-        working: _builtins.bool | None = ...,
-        reason: _order_pb2.OrderReason.ValueType = ...,
-        reason_text: _builtins.str = ...,
-        venue_sequence: _builtins.int | None = ...,
-        onchain: _onchain_pb2.OnchainRef | None = ...,
-        reconciliation: _builtins.bool = ...,
         position_side: _order_pb2.PositionSide.ValueType = ...,
         raw_position_side: _builtins.str = ...,
-        timestamp: _timestamp_pb2.Timestamp | None = ...,
-        published_at: _timestamp_pb2.Timestamp | None = ...,
-        received_at: _timestamp_pb2.Timestamp | None = ...,
-        order: _order_pb2.Order | None = ...,
-        list_id: _builtins.str | None = ...,
+        position_effect: _order_pb2.PositionEffect.ValueType = ...,
+        raw_position_effect: _builtins.str = ...,
+        position_quantity_before: _builtins.str | None = ...,
+        closed_quantity: _builtins.str | None = ...,
+        legs: _abc.Iterable[Global___ExecutionLeg] | None = ...,
+        market_context: _market_context_pb2.MarketContext | None = ...,
+        cumulative_quantity: _builtins.str | None = ...,
+        cumulative_quote_quantity: _builtins.str | None = ...,
+        leaves_quantity: _builtins.str | None = ...,
+        cancelled_quantity: _builtins.str | None = ...,
+        reduced_quantity: _builtins.str | None = ...,
+        average_price: _builtins.str | None = ...,
+        working: _builtins.bool | None = ...,
+        reason: _order_pb2.OrderReason.ValueType = ...,
+        raw_reason: _builtins.str = ...,
+        reason_text: _builtins.str = ...,
+        self_trade_group_id: _builtins.str | None = ...,
         open_bid_notional: _builtins.str | None = ...,
         open_ask_notional: _builtins.str | None = ...,
         raw_taker_order_type: _builtins.str = ...,
-        raw_reason: _builtins.str = ...,
-        reduced_quantity: _builtins.str | None = ...,
+        venue_sequence: _builtins.int | None = ...,
+        onchain: _onchain_pb2.OnchainRef | None = ...,
+        reconciliation: _builtins.bool = ...,
+        order: _order_pb2.Order | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_list_id", b"_list_id", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_reduced_quantity", b"_reduced_quantity", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "list_id", b"list_id", "onchain", b"onchain", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "order", b"order", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "reduced_quantity", b"reduced_quantity", "ref_exec_id", b"ref_exec_id", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_block_trade_id", b"_block_trade_id", "_cancelled_quantity", b"_cancelled_quantity", "_client_order_id", b"_client_order_id", "_closed_quantity", b"_closed_quantity", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_contracts", b"_last_contracts", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_last_strike_asset_price", b"_last_strike_asset_price", "_leaves_quantity", b"_leaves_quantity", "_list_id", b"_list_id", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_position_quantity_before", b"_position_quantity_before", "_realized_pnl", b"_realized_pnl", "_reduced_quantity", b"_reduced_quantity", "_ref_exec_id", b"_ref_exec_id", "_report_sequence", b"_report_sequence", "_self_trade_group_id", b"_self_trade_group_id", "_trade_id", b"_trade_id", "_venue_list_id", b"_venue_list_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "average_price", b"average_price", "block_trade_id", b"block_trade_id", "cancelled_quantity", b"cancelled_quantity", "client_order_id", b"client_order_id", "closed_quantity", b"closed_quantity", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "last_contracts", b"last_contracts", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "last_strike_asset_price", b"last_strike_asset_price", "last_valuation", b"last_valuation", "leaves_quantity", b"leaves_quantity", "list_id", b"list_id", "market_context", b"market_context", "native_listing", b"native_listing", "onchain", b"onchain", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "order", b"order", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "position_quantity_before", b"position_quantity_before", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "reduced_quantity", b"reduced_quantity", "ref_exec_id", b"ref_exec_id", "report_sequence", b"report_sequence", "self_trade_group_id", b"self_trade_group_id", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_list_id", b"venue_list_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_leaves_quantity", b"_leaves_quantity", "_list_id", b"_list_id", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_realized_pnl", b"_realized_pnl", "_reduced_quantity", b"_reduced_quantity", "_ref_exec_id", b"_ref_exec_id", "_trade_id", b"_trade_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "exec_id", b"exec_id", "exec_type", b"exec_type", "fees", b"fees", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "leaves_quantity", b"leaves_quantity", "liquidity", b"liquidity", "list_id", b"list_id", "onchain", b"onchain", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "order", b"order", "order_id", b"order_id", "order_status", b"order_status", "original_client_order_id", b"original_client_order_id", "position_side", b"position_side", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_exec_type", b"raw_exec_type", "raw_liquidity", b"raw_liquidity", "raw_order_status", b"raw_order_status", "raw_position_side", b"raw_position_side", "raw_reason", b"raw_reason", "raw_side", b"raw_side", "raw_taker_order_type", b"raw_taker_order_type", "realized_pnl", b"realized_pnl", "reason", b"reason", "reason_text", b"reason_text", "received_at", b"received_at", "reconciliation", b"reconciliation", "reduced_quantity", b"reduced_quantity", "ref_exec_id", b"ref_exec_id", "side", b"side", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_block_trade_id", b"_block_trade_id", "_cancelled_quantity", b"_cancelled_quantity", "_client_order_id", b"_client_order_id", "_closed_quantity", b"_closed_quantity", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_last_contracts", b"_last_contracts", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_quote_quantity", b"_last_quote_quantity", "_last_strike_asset_price", b"_last_strike_asset_price", "_leaves_quantity", b"_leaves_quantity", "_list_id", b"_list_id", "_open_ask_notional", b"_open_ask_notional", "_open_bid_notional", b"_open_bid_notional", "_order_id", b"_order_id", "_original_client_order_id", b"_original_client_order_id", "_position_quantity_before", b"_position_quantity_before", "_realized_pnl", b"_realized_pnl", "_reduced_quantity", b"_reduced_quantity", "_ref_exec_id", b"_ref_exec_id", "_report_sequence", b"_report_sequence", "_self_trade_group_id", b"_self_trade_group_id", "_trade_id", b"_trade_id", "_venue_list_id", b"_venue_list_id", "_venue_order_id", b"_venue_order_id", "_venue_sequence", b"_venue_sequence", "_venue_symbol_id", b"_venue_symbol_id", "_working", b"_working", "account_id", b"account_id", "average_price", b"average_price", "block_trade_id", b"block_trade_id", "cancelled_quantity", b"cancelled_quantity", "client_order_id", b"client_order_id", "closed_quantity", b"closed_quantity", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "exec_id", b"exec_id", "exec_type", b"exec_type", "fees", b"fees", "last_contracts", b"last_contracts", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_quote_quantity", b"last_quote_quantity", "last_strike_asset_price", b"last_strike_asset_price", "last_valuation", b"last_valuation", "leaves_quantity", b"leaves_quantity", "legs", b"legs", "liquidity", b"liquidity", "list_id", b"list_id", "market_context", b"market_context", "native_listing", b"native_listing", "onchain", b"onchain", "open_ask_notional", b"open_ask_notional", "open_bid_notional", b"open_bid_notional", "order", b"order", "order_id", b"order_id", "order_status", b"order_status", "origin", b"origin", "original_client_order_id", b"original_client_order_id", "position_effect", b"position_effect", "position_quantity_before", b"position_quantity_before", "position_side", b"position_side", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_exec_type", b"raw_exec_type", "raw_liquidity", b"raw_liquidity", "raw_order_status", b"raw_order_status", "raw_origin", b"raw_origin", "raw_position_effect", b"raw_position_effect", "raw_position_side", b"raw_position_side", "raw_reason", b"raw_reason", "raw_side", b"raw_side", "raw_taker_order_type", b"raw_taker_order_type", "realized_pnl", b"realized_pnl", "reason", b"reason", "reason_text", b"reason_text", "received_at", b"received_at", "reconciliation", b"reconciliation", "reduced_quantity", b"reduced_quantity", "ref_exec_id", b"ref_exec_id", "report_sequence", b"report_sequence", "self_trade_group_id", b"self_trade_group_id", "side", b"side", "timestamp", b"timestamp", "trade_id", b"trade_id", "venue_fields", b"venue_fields", "venue_list_id", b"venue_list_id", "venue_order_id", b"venue_order_id", "venue_sequence", b"venue_sequence", "venue_symbol_id", b"venue_symbol_id", "working", b"working"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
+    _WhichOneofReturnType__block_trade_id: _TypeAlias = _typing.Literal["block_trade_id"]  # noqa: Y015
+    _WhichOneofArgType__block_trade_id: _TypeAlias = _typing.Literal["_block_trade_id", b"_block_trade_id"]  # noqa: Y015
+    _WhichOneofReturnType__cancelled_quantity: _TypeAlias = _typing.Literal["cancelled_quantity"]  # noqa: Y015
+    _WhichOneofArgType__cancelled_quantity: _TypeAlias = _typing.Literal["_cancelled_quantity", b"_cancelled_quantity"]  # noqa: Y015
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__closed_quantity: _TypeAlias = _typing.Literal["closed_quantity"]  # noqa: Y015
+    _WhichOneofArgType__closed_quantity: _TypeAlias = _typing.Literal["_closed_quantity", b"_closed_quantity"]  # noqa: Y015
     _WhichOneofReturnType__cumulative_quantity: _TypeAlias = _typing.Literal["cumulative_quantity"]  # noqa: Y015
     _WhichOneofArgType__cumulative_quantity: _TypeAlias = _typing.Literal["_cumulative_quantity", b"_cumulative_quantity"]  # noqa: Y015
     _WhichOneofReturnType__cumulative_quote_quantity: _TypeAlias = _typing.Literal["cumulative_quote_quantity"]  # noqa: Y015
     _WhichOneofArgType__cumulative_quote_quantity: _TypeAlias = _typing.Literal["_cumulative_quote_quantity", b"_cumulative_quote_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__last_contracts: _TypeAlias = _typing.Literal["last_contracts"]  # noqa: Y015
+    _WhichOneofArgType__last_contracts: _TypeAlias = _typing.Literal["_last_contracts", b"_last_contracts"]  # noqa: Y015
     _WhichOneofReturnType__last_price: _TypeAlias = _typing.Literal["last_price"]  # noqa: Y015
     _WhichOneofArgType__last_price: _TypeAlias = _typing.Literal["_last_price", b"_last_price"]  # noqa: Y015
     _WhichOneofReturnType__last_quantity: _TypeAlias = _typing.Literal["last_quantity"]  # noqa: Y015
     _WhichOneofArgType__last_quantity: _TypeAlias = _typing.Literal["_last_quantity", b"_last_quantity"]  # noqa: Y015
     _WhichOneofReturnType__last_quote_quantity: _TypeAlias = _typing.Literal["last_quote_quantity"]  # noqa: Y015
     _WhichOneofArgType__last_quote_quantity: _TypeAlias = _typing.Literal["_last_quote_quantity", b"_last_quote_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__last_strike_asset_price: _TypeAlias = _typing.Literal["last_strike_asset_price"]  # noqa: Y015
+    _WhichOneofArgType__last_strike_asset_price: _TypeAlias = _typing.Literal["_last_strike_asset_price", b"_last_strike_asset_price"]  # noqa: Y015
     _WhichOneofReturnType__leaves_quantity: _TypeAlias = _typing.Literal["leaves_quantity"]  # noqa: Y015
     _WhichOneofArgType__leaves_quantity: _TypeAlias = _typing.Literal["_leaves_quantity", b"_leaves_quantity"]  # noqa: Y015
     _WhichOneofReturnType__list_id: _TypeAlias = _typing.Literal["list_id"]  # noqa: Y015
@@ -476,14 +662,22 @@ class ExecutionReport(_message.Message):
     _WhichOneofArgType__order_id: _TypeAlias = _typing.Literal["_order_id", b"_order_id"]  # noqa: Y015
     _WhichOneofReturnType__original_client_order_id: _TypeAlias = _typing.Literal["original_client_order_id"]  # noqa: Y015
     _WhichOneofArgType__original_client_order_id: _TypeAlias = _typing.Literal["_original_client_order_id", b"_original_client_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__position_quantity_before: _TypeAlias = _typing.Literal["position_quantity_before"]  # noqa: Y015
+    _WhichOneofArgType__position_quantity_before: _TypeAlias = _typing.Literal["_position_quantity_before", b"_position_quantity_before"]  # noqa: Y015
     _WhichOneofReturnType__realized_pnl: _TypeAlias = _typing.Literal["realized_pnl"]  # noqa: Y015
     _WhichOneofArgType__realized_pnl: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__reduced_quantity: _TypeAlias = _typing.Literal["reduced_quantity"]  # noqa: Y015
     _WhichOneofArgType__reduced_quantity: _TypeAlias = _typing.Literal["_reduced_quantity", b"_reduced_quantity"]  # noqa: Y015
     _WhichOneofReturnType__ref_exec_id: _TypeAlias = _typing.Literal["ref_exec_id"]  # noqa: Y015
     _WhichOneofArgType__ref_exec_id: _TypeAlias = _typing.Literal["_ref_exec_id", b"_ref_exec_id"]  # noqa: Y015
+    _WhichOneofReturnType__report_sequence: _TypeAlias = _typing.Literal["report_sequence"]  # noqa: Y015
+    _WhichOneofArgType__report_sequence: _TypeAlias = _typing.Literal["_report_sequence", b"_report_sequence"]  # noqa: Y015
+    _WhichOneofReturnType__self_trade_group_id: _TypeAlias = _typing.Literal["self_trade_group_id"]  # noqa: Y015
+    _WhichOneofArgType__self_trade_group_id: _TypeAlias = _typing.Literal["_self_trade_group_id", b"_self_trade_group_id"]  # noqa: Y015
     _WhichOneofReturnType__trade_id: _TypeAlias = _typing.Literal["trade_id"]  # noqa: Y015
     _WhichOneofArgType__trade_id: _TypeAlias = _typing.Literal["_trade_id", b"_trade_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_list_id: _TypeAlias = _typing.Literal["venue_list_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_list_id: _TypeAlias = _typing.Literal["_venue_list_id", b"_venue_list_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_order_id: _TypeAlias = _typing.Literal["venue_order_id"]  # noqa: Y015
     _WhichOneofArgType__venue_order_id: _TypeAlias = _typing.Literal["_venue_order_id", b"_venue_order_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_sequence: _TypeAlias = _typing.Literal["venue_sequence"]  # noqa: Y015
@@ -495,17 +689,27 @@ class ExecutionReport(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_price) -> _WhichOneofReturnType__average_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__block_trade_id) -> _WhichOneofReturnType__block_trade_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cancelled_quantity) -> _WhichOneofReturnType__cancelled_quantity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__closed_quantity) -> _WhichOneofReturnType__closed_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cumulative_quantity) -> _WhichOneofReturnType__cumulative_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cumulative_quote_quantity) -> _WhichOneofReturnType__cumulative_quote_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_contracts) -> _WhichOneofReturnType__last_contracts | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_price) -> _WhichOneofReturnType__last_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_quantity) -> _WhichOneofReturnType__last_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_quote_quantity) -> _WhichOneofReturnType__last_quote_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_strike_asset_price) -> _WhichOneofReturnType__last_strike_asset_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__leaves_quantity) -> _WhichOneofReturnType__leaves_quantity | None: ...
     @_typing.overload
@@ -519,13 +723,21 @@ class ExecutionReport(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__original_client_order_id) -> _WhichOneofReturnType__original_client_order_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_quantity_before) -> _WhichOneofReturnType__position_quantity_before | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_pnl) -> _WhichOneofReturnType__realized_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reduced_quantity) -> _WhichOneofReturnType__reduced_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ref_exec_id) -> _WhichOneofReturnType__ref_exec_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__report_sequence) -> _WhichOneofReturnType__report_sequence | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__self_trade_group_id) -> _WhichOneofReturnType__self_trade_group_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_id) -> _WhichOneofReturnType__trade_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_list_id) -> _WhichOneofReturnType__venue_list_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_order_id) -> _WhichOneofReturnType__venue_order_id | None: ...
     @_typing.overload
@@ -536,139 +748,3 @@ class ExecutionReport(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__working) -> _WhichOneofReturnType__working | None: ...
 
 Global___ExecutionReport: _TypeAlias = ExecutionReport  # noqa: Y015
-
-@_typing.final
-class Balance(_message.Message):
-    """An account's balance of one asset.
-
-    Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
-    ASSET_ID_FIELD_NUMBER: _builtins.int
-    TYPE_FIELD_NUMBER: _builtins.int
-    RAW_TYPE_FIELD_NUMBER: _builtins.int
-    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
-    TOTAL_FIELD_NUMBER: _builtins.int
-    FREE_FIELD_NUMBER: _builtins.int
-    LOCKED_FIELD_NUMBER: _builtins.int
-    DEBT_FIELD_NUMBER: _builtins.int
-    INTEREST_FIELD_NUMBER: _builtins.int
-    MAX_WITHDRAWABLE_FIELD_NUMBER: _builtins.int
-    CHANGE_FIELD_NUMBER: _builtins.int
-    CHANGE_REASON_FIELD_NUMBER: _builtins.int
-    RAW_CHANGE_REASON_FIELD_NUMBER: _builtins.int
-    CROSS_WALLET_BALANCE_FIELD_NUMBER: _builtins.int
-    TIMESTAMP_FIELD_NUMBER: _builtins.int
-    RECEIVED_AT_FIELD_NUMBER: _builtins.int
-    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
-    account_id: _builtins.str
-    """Account that holds the balance."""
-    asset_id: _builtins.str
-    """Asset that is held."""
-    type: Global___BalanceType.ValueType
-    """Use that the balance is set aside for."""
-    raw_type: _builtins.str
-    """The venue's own value for `type`. Empty if it has none."""
-    venue_symbol_id: _builtins.str
-    """Listing that the balance is collateral for. Absent unless the balance is isolated."""
-    total: _builtins.str
-    """Total balance, in units of the asset. Absent if the venue does not report it."""
-    free: _builtins.str
-    """Amount that can be traded, in units of the asset. Absent if the venue does not report it."""
-    locked: _builtins.str
-    """Amount held by open orders and withdrawals, in units of the asset. Absent if the venue does not report it."""
-    debt: _builtins.str
-    """Amount borrowed, in units of the asset. Absent if the venue does not report it."""
-    interest: _builtins.str
-    """Interest owed on the amount borrowed, in units of the asset. Absent if the venue does not report it."""
-    max_withdrawable: _builtins.str
-    """Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it."""
-    change: _builtins.str
-    """Change that led to this balance, in units of the asset. Negative is a decrease. Absent in a snapshot."""
-    change_reason: Global___BalanceChangeReason.ValueType
-    """Why the balance changed."""
-    raw_change_reason: _builtins.str
-    """The venue's own value for `change_reason`. Empty if it has none."""
-    cross_wallet_balance: _builtins.str
-    """Part of the total that serves as collateral for all cross-margin positions, in units of the asset. Absent if the
-    venue does not report it.
-    """
-    @_builtins.property
-    def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Time of this state at the venue. Absent if the venue does not report it."""
-
-    @_builtins.property
-    def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received the balance."""
-
-    @_builtins.property
-    def published_at(self) -> _timestamp_pb2.Timestamp:
-        """When the venue sent the balance. Absent if the venue does not report it."""
-
-    def __init__(
-        self,
-        *,
-        account_id: _builtins.str = ...,
-        asset_id: _builtins.str = ...,
-        type: Global___BalanceType.ValueType = ...,
-        raw_type: _builtins.str = ...,
-        venue_symbol_id: _builtins.str | None = ...,
-        total: _builtins.str | None = ...,
-        free: _builtins.str | None = ...,
-        locked: _builtins.str | None = ...,
-        debt: _builtins.str | None = ...,
-        interest: _builtins.str | None = ...,
-        max_withdrawable: _builtins.str | None = ...,
-        change: _builtins.str | None = ...,
-        change_reason: Global___BalanceChangeReason.ValueType = ...,
-        raw_change_reason: _builtins.str = ...,
-        cross_wallet_balance: _builtins.str | None = ...,
-        timestamp: _timestamp_pb2.Timestamp | None = ...,
-        received_at: _timestamp_pb2.Timestamp | None = ...,
-        published_at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "change", b"change", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "published_at", b"published_at", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_change", b"_change", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_free", b"_free", "_interest", b"_interest", "_locked", b"_locked", "_max_withdrawable", b"_max_withdrawable", "_total", b"_total", "_venue_symbol_id", b"_venue_symbol_id", "account_id", b"account_id", "asset_id", b"asset_id", "change", b"change", "change_reason", b"change_reason", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "free", b"free", "interest", b"interest", "locked", b"locked", "max_withdrawable", b"max_withdrawable", "published_at", b"published_at", "raw_change_reason", b"raw_change_reason", "raw_type", b"raw_type", "received_at", b"received_at", "timestamp", b"timestamp", "total", b"total", "type", b"type", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__change: _TypeAlias = _typing.Literal["change"]  # noqa: Y015
-    _WhichOneofArgType__change: _TypeAlias = _typing.Literal["_change", b"_change"]  # noqa: Y015
-    _WhichOneofReturnType__cross_wallet_balance: _TypeAlias = _typing.Literal["cross_wallet_balance"]  # noqa: Y015
-    _WhichOneofArgType__cross_wallet_balance: _TypeAlias = _typing.Literal["_cross_wallet_balance", b"_cross_wallet_balance"]  # noqa: Y015
-    _WhichOneofReturnType__debt: _TypeAlias = _typing.Literal["debt"]  # noqa: Y015
-    _WhichOneofArgType__debt: _TypeAlias = _typing.Literal["_debt", b"_debt"]  # noqa: Y015
-    _WhichOneofReturnType__free: _TypeAlias = _typing.Literal["free"]  # noqa: Y015
-    _WhichOneofArgType__free: _TypeAlias = _typing.Literal["_free", b"_free"]  # noqa: Y015
-    _WhichOneofReturnType__interest: _TypeAlias = _typing.Literal["interest"]  # noqa: Y015
-    _WhichOneofArgType__interest: _TypeAlias = _typing.Literal["_interest", b"_interest"]  # noqa: Y015
-    _WhichOneofReturnType__locked: _TypeAlias = _typing.Literal["locked"]  # noqa: Y015
-    _WhichOneofArgType__locked: _TypeAlias = _typing.Literal["_locked", b"_locked"]  # noqa: Y015
-    _WhichOneofReturnType__max_withdrawable: _TypeAlias = _typing.Literal["max_withdrawable"]  # noqa: Y015
-    _WhichOneofArgType__max_withdrawable: _TypeAlias = _typing.Literal["_max_withdrawable", b"_max_withdrawable"]  # noqa: Y015
-    _WhichOneofReturnType__total: _TypeAlias = _typing.Literal["total"]  # noqa: Y015
-    _WhichOneofArgType__total: _TypeAlias = _typing.Literal["_total", b"_total"]  # noqa: Y015
-    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
-    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__change) -> _WhichOneofReturnType__change | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_wallet_balance) -> _WhichOneofReturnType__cross_wallet_balance | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__debt) -> _WhichOneofReturnType__debt | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__free) -> _WhichOneofReturnType__free | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__interest) -> _WhichOneofReturnType__interest | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__locked) -> _WhichOneofReturnType__locked | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_withdrawable) -> _WhichOneofReturnType__max_withdrawable | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__total) -> _WhichOneofReturnType__total | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
-
-Global___Balance: _TypeAlias = Balance  # noqa: Y015

@@ -26,7 +26,7 @@ from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63qc/venues/v1/fee.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\"d\n\x03\x46\x65\x65\x12\x1b\n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x19\n\x06\x61mount\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1c\n\x04rate\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x00\x88\x01\x01\x42\x07\n\x05_rateBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x63qc/venues/v1/fee.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\"\xb0\x01\n\x03\x46\x65\x65\x12 \n\x08\x61sset_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x00\x88\x01\x01\x12\x1c\n\nasset_code\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x19\n\x06\x61mount\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1c\n\x04rate\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12\x1a\n\x08raw_type\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x42\x0b\n\t_asset_idB\x07\n\x05_rateBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1'
   _globals['_FEE'].fields_by_name['asset_id']._loaded_options = None
   _globals['_FEE'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_FEE'].fields_by_name['asset_code']._loaded_options = None
+  _globals['_FEE'].fields_by_name['asset_code']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_FEE'].fields_by_name['amount']._loaded_options = None
   _globals['_FEE'].fields_by_name['amount']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_FEE'].fields_by_name['rate']._loaded_options = None
   _globals['_FEE'].fields_by_name['rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
-  _globals['_FEE']._serialized_start=97
-  _globals['_FEE']._serialized_end=197
+  _globals['_FEE'].fields_by_name['raw_type']._loaded_options = None
+  _globals['_FEE'].fields_by_name['raw_type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_FEE']._serialized_start=98
+  _globals['_FEE']._serialized_end=274
 # @@protoc_insertion_point(module_scope)

@@ -23,29 +23,46 @@ class Fee(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ASSET_ID_FIELD_NUMBER: _builtins.int
+    ASSET_CODE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
+    RAW_TYPE_FIELD_NUMBER: _builtins.int
     asset_id: _builtins.str
     """Asset in which the fee was charged. If a venue reports only an amount, the mapping fills in the asset that the
-    venue's rules name, such as the quote asset of the listing.
+    venue's rules name, such as the quote asset of the listing. Absent if the asset is not known.
     """
+    asset_code: _builtins.str
+    """The venue's own code for `asset_id`. Empty if it has none."""
     amount: _builtins.str
-    """Amount of the fee, in units of the asset. Negative is a rebate."""
+    """Amount of the fee, in units of `asset_id`, or of `asset_code` where `asset_id` is absent. Positive is a cost,
+    negative a rebate, whatever sign the venue writes.
+    """
     rate: _builtins.str
-    """Fraction of the traded value that was charged, such as 0.001. Absent if the venue does not report it."""
+    """Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate. Absent if the venue
+    does not report it.
+    """
+    raw_type: _builtins.str
+    """The venue's own value for what the fee is for, such as `liquidation`. Empty if it has none."""
     def __init__(
         self,
         *,
-        asset_id: _builtins.str = ...,
+        asset_id: _builtins.str | None = ...,
+        asset_code: _builtins.str = ...,
         amount: _builtins.str = ...,
         rate: _builtins.str | None = ...,
+        raw_type: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "rate", b"rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_rate", b"_rate", "asset_id", b"asset_id", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "amount", b"amount", "asset_id", b"asset_id", "rate", b"rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_rate", b"_rate", "amount", b"amount", "asset_code", b"asset_code", "asset_id", b"asset_id", "rate", b"rate", "raw_type", b"raw_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
     _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
 
 Global___Fee: _TypeAlias = Fee  # noqa: Y015

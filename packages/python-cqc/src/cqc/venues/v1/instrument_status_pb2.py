@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from cqc.venues.v1 import venue_symbol_pb2 as cqc_dot_venues_dot_v1_dot_venue__symbol__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%cqc/venues/v1/instrument_status.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x02\n\x10InstrumentStatus\x12\"\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01\x12\x30\n\x0ctrading_mode\x18\x02 \x01(\x0e\x32\x1a.cqc.venues.v1.TradingMode\x12\"\n\x10raw_trading_mode\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06reason\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x32\n\x0e\x65xpected_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%cqc/venues/v1/instrument_status.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a cqc/venues/v1/venue_symbol.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x05\n\x10InstrumentStatus\x12\'\n\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x00\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x02 \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12\x30\n\x0ctrading_mode\x18\x03 \x01(\x0e\x32\x1a.cqc.venues.v1.TradingMode\x12\"\n\x10raw_trading_mode\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x30\n\x0claunch_phase\x18\x05 \x01(\x0e\x32\x1a.cqc.venues.v1.LaunchPhase\x12\"\n\x10raw_launch_phase\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x18\n\x06reason\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x32\n\x0enext_change_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\ttimestamp\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x46\n\x0cvenue_fields\x18\x0c \x03(\x0b\x32\x30.cqc.venues.v1.InstrumentStatus.VenueFieldsEntry\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_venue_symbol_idBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,14 +37,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.venues.v1.instrument_st
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1'
+  _globals['_INSTRUMENTSTATUS_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_INSTRUMENTSTATUS_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_INSTRUMENTSTATUS'].fields_by_name['venue_symbol_id']._loaded_options = None
   _globals['_INSTRUMENTSTATUS'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_INSTRUMENTSTATUS'].fields_by_name['raw_trading_mode']._loaded_options = None
   _globals['_INSTRUMENTSTATUS'].fields_by_name['raw_trading_mode']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_INSTRUMENTSTATUS'].fields_by_name['raw_launch_phase']._loaded_options = None
+  _globals['_INSTRUMENTSTATUS'].fields_by_name['raw_launch_phase']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_INSTRUMENTSTATUS'].fields_by_name['reason']._loaded_options = None
   _globals['_INSTRUMENTSTATUS'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_INSTRUMENTSTATUS'].fields_by_name['received_at']._loaded_options = None
   _globals['_INSTRUMENTSTATUS'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_INSTRUMENTSTATUS']._serialized_start=179
-  _globals['_INSTRUMENTSTATUS']._serialized_end=501
+  _globals['_INSTRUMENTSTATUS']._serialized_start=216
+  _globals['_INSTRUMENTSTATUS']._serialized_end=878
+  _globals['_INSTRUMENTSTATUS_VENUEFIELDSENTRY']._serialized_start=808
+  _globals['_INSTRUMENTSTATUS_VENUEFIELDSENTRY']._serialized_end=858
 # @@protoc_insertion_point(module_scope)

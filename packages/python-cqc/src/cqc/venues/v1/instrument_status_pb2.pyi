@@ -3,10 +3,13 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.venues.v1 import venue_symbol_pb2 as _venue_symbol_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -24,48 +27,100 @@ class InstrumentStatus(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     TRADING_MODE_FIELD_NUMBER: _builtins.int
     RAW_TRADING_MODE_FIELD_NUMBER: _builtins.int
+    LAUNCH_PHASE_FIELD_NUMBER: _builtins.int
+    RAW_LAUNCH_PHASE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
-    EXPECTED_UNTIL_FIELD_NUMBER: _builtins.int
+    NEXT_CHANGE_AT_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Listing that the status applies to."""
+    """Listing that the status applies to. Absent if the venue's symbol is not mapped to a listing."""
     trading_mode: _venue_symbol_pb2.TradingMode.ValueType
     """Operations that the venue allows on the listing."""
     raw_trading_mode: _builtins.str
     """The venue's own value for `trading_mode`. Empty if it has none."""
+    launch_phase: _venue_symbol_pb2.LaunchPhase.ValueType
+    """Phase that the listing is in. Unspecified if the venue does not report it."""
+    raw_launch_phase: _builtins.str
+    """The venue's own value for `launch_phase`. Empty if it has none."""
     reason: _builtins.str
     """Why the venue set this mode, in its words. Empty if it gives no reason."""
     @_builtins.property
-    def expected_until(self) -> _timestamp_pb2.Timestamp:
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
+    @_builtins.property
+    def next_change_at(self) -> _timestamp_pb2.Timestamp:
         """When the mode is expected to change again. Absent if the venue does not report it."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Since when the mode has applied. Absent if the venue does not report it."""
+        """Since when the mode has applied, by the venue's clock. May lie in the future if the venue announces the mode.
+        Absent if the venue does not report it.
+        """
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent the status. Absent if the venue does not report it."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received the status."""
+        """When this system received the status, by its own clock."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     def __init__(
         self,
         *,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         trading_mode: _venue_symbol_pb2.TradingMode.ValueType = ...,
         raw_trading_mode: _builtins.str = ...,
+        launch_phase: _venue_symbol_pb2.LaunchPhase.ValueType = ...,
+        raw_launch_phase: _builtins.str = ...,
         reason: _builtins.str = ...,
-        expected_until: _timestamp_pb2.Timestamp | None = ...,
+        next_change_at: _timestamp_pb2.Timestamp | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expected_until", b"expected_until", "received_at", b"received_at", "timestamp", b"timestamp"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id", "native_listing", b"native_listing", "next_change_at", b"next_change_at", "published_at", b"published_at", "received_at", b"received_at", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_until", b"expected_until", "raw_trading_mode", b"raw_trading_mode", "reason", b"reason", "received_at", b"received_at", "timestamp", b"timestamp", "trading_mode", b"trading_mode", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id", "launch_phase", b"launch_phase", "native_listing", b"native_listing", "next_change_at", b"next_change_at", "published_at", b"published_at", "raw_launch_phase", b"raw_launch_phase", "raw_trading_mode", b"raw_trading_mode", "reason", b"reason", "received_at", b"received_at", "timestamp", b"timestamp", "trading_mode", b"trading_mode", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
 
 Global___InstrumentStatus: _TypeAlias = InstrumentStatus  # noqa: Y015

@@ -4,7 +4,10 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.assets.v1 import valuation_pb2 as _valuation_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -13,10 +16,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -70,186 +73,283 @@ Global___MarginWindow: _TypeAlias = MarginWindow  # noqa: Y015
 
 @_typing.final
 class AccountMargin(_message.Message):
-    """Margin of an account in one asset: what the account has to cover its positions, and what the positions require."""
+    """Margin of an account: what the account has to cover its positions, and what the positions require. The key is
+    account, asset, `all_assets`, `window` and listing: a margin replaces the margin with the same key. The asset is
+    `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`.
+
+    Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. Requirements, reserves
+    and held amounts are positive; profits and losses, equities and balances carry their sign, negative for a loss or a
+    deficit. Ratios are decimals: 1.5 is 150 %.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
+    ASSET_CODE_FIELD_NUMBER: _builtins.int
+    ALL_ASSETS_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
+    WINDOW_FIELD_NUMBER: _builtins.int
+    RAW_WINDOW_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     RAW_MODEL_FIELD_NUMBER: _builtins.int
     EQUITY_FIELD_NUMBER: _builtins.int
+    CROSS_EQUITY_FIELD_NUMBER: _builtins.int
+    ISOLATED_EQUITY_FIELD_NUMBER: _builtins.int
     WALLET_BALANCE_FIELD_NUMBER: _builtins.int
+    CROSS_WALLET_BALANCE_FIELD_NUMBER: _builtins.int
+    MARGIN_BALANCE_FIELD_NUMBER: _builtins.int
+    SPOT_BALANCE_FIELD_NUMBER: _builtins.int
+    DERIVATIVES_BALANCE_FIELD_NUMBER: _builtins.int
+    DEBT_FIELD_NUMBER: _builtins.int
+    INTEREST_FIELD_NUMBER: _builtins.int
     UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
+    CROSS_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
+    ISOLATED_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
+    REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    PREVIOUS_SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
+    SESSION_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
+    TOTAL_PNL_FIELD_NUMBER: _builtins.int
+    FUTURES_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
     POSITION_INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
     ORDER_INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
+    BORROW_INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
     MAINTENANCE_MARGIN_FIELD_NUMBER: _builtins.int
     PROJECTED_INITIAL_MARGIN_FIELD_NUMBER: _builtins.int
     PROJECTED_MAINTENANCE_MARGIN_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
-    WITHDRAWABLE_FIELD_NUMBER: _builtins.int
-    LIQUIDATION_BUFFER_FIELD_NUMBER: _builtins.int
-    MARGIN_BALANCE_FIELD_NUMBER: _builtins.int
-    CROSS_WALLET_BALANCE_FIELD_NUMBER: _builtins.int
-    CROSS_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
-    SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
-    SESSION_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
-    WINDOW_FIELD_NUMBER: _builtins.int
-    RAW_WINDOW_FIELD_NUMBER: _builtins.int
-    MULTI_ASSET_FIELD_NUMBER: _builtins.int
-    TIMESTAMP_FIELD_NUMBER: _builtins.int
-    RECEIVED_AT_FIELD_NUMBER: _builtins.int
     BUYING_POWER_FIELD_NUMBER: _builtins.int
+    WITHDRAWABLE_FIELD_NUMBER: _builtins.int
+    MAX_BORROWABLE_FIELD_NUMBER: _builtins.int
     HELD_AMOUNT_FIELD_NUMBER: _builtins.int
-    SPOT_BALANCE_FIELD_NUMBER: _builtins.int
-    DERIVATIVES_BALANCE_FIELD_NUMBER: _builtins.int
-    LIQUIDATION_THRESHOLD_FIELD_NUMBER: _builtins.int
-    LIQUIDATION_BUFFER_PERCENT_FIELD_NUMBER: _builtins.int
-    RAW_MARGIN_LEVEL_FIELD_NUMBER: _builtins.int
-    MARGIN_LEVEL_PERCENT_FIELD_NUMBER: _builtins.int
-    COST_BASIS_FIELD_NUMBER: _builtins.int
-    POSITION_VALUE_FIELD_NUMBER: _builtins.int
-    SERVES_AS_COLLATERAL_FIELD_NUMBER: _builtins.int
-    CROSS_COLLATERAL_FIELD_NUMBER: _builtins.int
-    TOTAL_PNL_FIELD_NUMBER: _builtins.int
-    FUTURES_FIELD_NUMBER: _builtins.int
-    OPTIONS_FIELD_NUMBER: _builtins.int
-    OPTIONS_VALUE_FIELD_NUMBER: _builtins.int
     FEE_BALANCE_FIELD_NUMBER: _builtins.int
     SPOT_RESERVE_FIELD_NUMBER: _builtins.int
     ADDITIONAL_RESERVE_FIELD_NUMBER: _builtins.int
     LOCKED_BALANCE_FIELD_NUMBER: _builtins.int
+    BONUS_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_THRESHOLD_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_BUFFER_FIELD_NUMBER: _builtins.int
+    LIQUIDATION_BUFFER_RATIO_FIELD_NUMBER: _builtins.int
+    INITIAL_MARGIN_RATIO_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_MARGIN_RATIO_FIELD_NUMBER: _builtins.int
+    INITIAL_MARGIN_LEVEL_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_MARGIN_LEVEL_FIELD_NUMBER: _builtins.int
+    LOAN_TO_VALUE_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_LEVERAGE_FIELD_NUMBER: _builtins.int
+    LEVERAGE_FIELD_NUMBER: _builtins.int
+    RAW_MARGIN_LEVEL_FIELD_NUMBER: _builtins.int
+    IN_LIQUIDATION_FIELD_NUMBER: _builtins.int
+    COST_BASIS_FIELD_NUMBER: _builtins.int
+    POSITION_VALUE_FIELD_NUMBER: _builtins.int
+    MAX_POSITION_VALUE_FIELD_NUMBER: _builtins.int
+    OPTIONS_VALUE_FIELD_NUMBER: _builtins.int
+    MULTI_ASSET_FIELD_NUMBER: _builtins.int
+    SERVES_AS_COLLATERAL_FIELD_NUMBER: _builtins.int
+    CROSS_COLLATERAL_FIELD_NUMBER: _builtins.int
     ESTIMATED_LIQUIDATION_RATIO_FIELD_NUMBER: _builtins.int
     DELTA_FIELD_NUMBER: _builtins.int
     PROJECTED_DELTA_FIELD_NUMBER: _builtins.int
     OPTION_EXPOSURE_FIELD_NUMBER: _builtins.int
     EXPOSURES_FIELD_NUMBER: _builtins.int
+    VALUATIONS_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    STATED_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """Account that the margin applies to."""
     asset_id: _builtins.str
-    """Asset in whose units the amounts are stated."""
+    """Asset in whose units the amounts are stated. Absent if the venue's code is not mapped to an asset."""
+    asset_code: _builtins.str
+    """The venue's own code for `asset_id`. Empty if it has none."""
+    all_assets: _builtins.bool
+    """Whether the amounts cover all assets of the account, valued in the asset above. False means that they cover only
+    that asset. Part of the key.
+    """
+    venue_symbol_id: _builtins.str
+    """Listing that the margin is set aside for. Part of the key. Absent unless the margin is isolated."""
+    window: Global___MarginWindow.ValueType
+    """Time of day that the amounts apply to. Part of the key."""
+    raw_window: _builtins.str
+    """The venue's own value for `window`. Empty if it has none."""
     model: Global___MarginModel.ValueType
     """How the venue computes the margin."""
     raw_model: _builtins.str
     """The venue's own value for `model`. Empty if it has none."""
     equity: _builtins.str
-    """Balance including unrealized profit and loss, in units of the asset. Absent if the venue does not report it."""
+    """Balance including unrealized profit and loss. Absent if the venue does not report it."""
+    cross_equity: _builtins.str
+    """Part of `equity` that backs cross-margin positions. Absent if the venue does not report it."""
+    isolated_equity: _builtins.str
+    """Part of `equity` that is set aside for isolated positions. Absent if the venue does not report it."""
     wallet_balance: _builtins.str
-    """Balance excluding unrealized profit and loss, in units of the asset. Absent if the venue does not report it."""
-    unrealized_pnl: _builtins.str
-    """Unrealized profit or loss, in units of the asset. Negative is a loss. Absent if the venue does not report it."""
-    initial_margin: _builtins.str
-    """Margin required to open all positions and orders, in units of the asset. Absent if the venue does not report it."""
-    position_initial_margin: _builtins.str
-    """Part of `initial_margin` for positions, in units of the asset. Absent if the venue does not report it."""
-    order_initial_margin: _builtins.str
-    """Part of `initial_margin` for open orders, in units of the asset. Absent if the venue does not report it."""
-    maintenance_margin: _builtins.str
-    """Margin required to keep all positions from being liquidated, in units of the asset. Absent if the venue does not
-    report it.
-    """
-    projected_initial_margin: _builtins.str
-    """Initial margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not
-    report it.
-    """
-    projected_maintenance_margin: _builtins.str
-    """Maintenance margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does
-    not report it.
-    """
-    available: _builtins.str
-    """Amount available for new orders, in units of the asset. Absent if the venue does not report it."""
-    withdrawable: _builtins.str
-    """Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it."""
-    liquidation_buffer: _builtins.str
-    """Amount left before liquidation, in units of the asset. Absent if the venue does not report it."""
-    margin_balance: _builtins.str
-    """Balance that the venue computes margin from, if distinct from equity, such as equity without the value of options.
-    In units of the asset. Absent if the venue does not report it.
-    """
+    """Balance excluding unrealized profit and loss. Absent if the venue does not report it."""
     cross_wallet_balance: _builtins.str
-    """Part of the wallet balance that serves all cross-margin positions, in units of the asset. Absent if the venue does
-    not report it.
+    """Part of `wallet_balance` that backs cross-margin positions. Absent if the venue does not report it."""
+    margin_balance: _builtins.str
+    """Balance from which the venue computes margin, where distinct from `equity`, such as after discounts on collateral,
+    or without the value of options. Absent if the venue does not report it.
     """
+    spot_balance: _builtins.str
+    """Part of `wallet_balance` in the spot wallet. Absent if the venue does not report it."""
+    derivatives_balance: _builtins.str
+    """Part of `wallet_balance` in the derivatives wallet. Absent if the venue does not report it."""
+    debt: _builtins.str
+    """Amount borrowed and not yet repaid, without interest. Positive is owed. Absent if the venue does not report it."""
+    interest: _builtins.str
+    """Interest accrued on `debt` and not yet paid. Positive is owed. Absent if the venue does not report it."""
+    unrealized_pnl: _builtins.str
+    """Unrealized profit or loss. Negative is a loss. Absent if the venue does not report it."""
     cross_unrealized_pnl: _builtins.str
-    """Unrealized profit or loss of all cross-margin positions, in units of the asset. Negative is a loss. Absent if the
-    venue does not report it.
-    """
+    """Part of `unrealized_pnl` of cross-margin positions. Absent if the venue does not report it."""
+    isolated_unrealized_pnl: _builtins.str
+    """Part of `unrealized_pnl` of isolated positions. Absent if the venue does not report it."""
+    realized_pnl: _builtins.str
+    """Profit or loss realized since the account was opened. Negative is a loss. Absent if the venue does not report it."""
     session_realized_pnl: _builtins.str
-    """Profit or loss realized since the venue's last settlement, in units of the asset. Negative is a loss. Absent if the
-    venue does not report it.
+    """Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
+    it.
+    """
+    previous_session_realized_pnl: _builtins.str
+    """Profit or loss realized in the session before the last settlement. Negative is a loss. Absent if the venue does not
+    report it.
     """
     session_unrealized_pnl: _builtins.str
-    """Unrealized profit or loss since the venue's last settlement, in units of the asset. Negative is a loss. Absent if
-    the venue does not report it.
+    """Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
+    report it.
     """
-    window: Global___MarginWindow.ValueType
-    """Time of day that the amounts apply to."""
-    raw_window: _builtins.str
-    """The venue's own value for `window`. Empty if it has none."""
-    multi_asset: _builtins.bool
-    """Whether several assets together serve as collateral. Absent if the venue does not report it."""
+    total_pnl: _builtins.str
+    """Profit or loss of all open positions, realized and unrealized. Negative is a loss. Absent if the venue does not
+    report it.
+    """
+    initial_margin: _builtins.str
+    """Margin required to open all positions and orders, and by loans. Absent if the venue does not report it."""
+    position_initial_margin: _builtins.str
+    """Part of `initial_margin` for positions. Absent if the venue does not report it."""
+    order_initial_margin: _builtins.str
+    """Part of `initial_margin` for open orders. Absent if the venue does not report it."""
+    borrow_initial_margin: _builtins.str
+    """Part of `initial_margin` for loans. Absent if the venue does not report it."""
+    maintenance_margin: _builtins.str
+    """Margin below which positions are liquidated. Absent if the venue does not report it."""
+    projected_initial_margin: _builtins.str
+    """Initial margin that takes the upcoming settlement into account. Absent if the venue does not report it."""
+    projected_maintenance_margin: _builtins.str
+    """Maintenance margin that takes the upcoming settlement into account. Absent if the venue does not report it."""
+    available: _builtins.str
+    """Amount available for new orders. Absent if the venue does not report it."""
     buying_power: _builtins.str
-    """Maximum value of new positions, in units of the asset. Absent if the venue does not report it."""
+    """Maximum value of new positions. Absent if the venue does not report it."""
+    withdrawable: _builtins.str
+    """Amount that can be moved out of the account. Absent if the venue does not report it."""
+    max_borrowable: _builtins.str
+    """Amount that the account can still borrow. Absent if the venue does not report it."""
     held_amount: _builtins.str
-    """Amount held by open orders, in units of the asset. Absent if the venue does not report it."""
-    spot_balance: _builtins.str
-    """Part of the balance in the spot wallet, in units of the asset. Absent if the venue does not report it."""
-    derivatives_balance: _builtins.str
-    """Part of the balance in the derivatives wallet, in units of the asset. Absent if the venue does not report it."""
+    """Amount that open orders hold. Zero or greater. Absent if the venue does not report it."""
+    fee_balance: _builtins.str
+    """Amount set aside for fees. Absent if the venue does not report it."""
+    spot_reserve: _builtins.str
+    """Amount set aside for open spot orders. Absent if the venue does not report it."""
+    additional_reserve: _builtins.str
+    """Amount that the venue sets aside in addition to `spot_reserve`. Absent if the venue does not report it."""
+    locked_balance: _builtins.str
+    """Amount that can be neither moved nor used. Absent if the venue does not report it."""
+    bonus: _builtins.str
+    """Part of `wallet_balance` that the venue granted and that can be used but not withdrawn. Absent if the venue does
+    not report it.
+    """
     liquidation_threshold: _builtins.str
-    """Balance below which positions are liquidated, in units of the asset. Absent if the venue does not report it."""
-    liquidation_buffer_percent: _builtins.str
-    """Amount left before liquidation, in percent of `liquidation_threshold`. Absent if the venue does not report it."""
+    """Equity below which positions are liquidated. Absent if the venue does not report it."""
+    liquidation_buffer: _builtins.str
+    """Amount left before liquidation. Zero or negative means liquidation. Absent if the venue does not report it."""
+    liquidation_buffer_ratio: _builtins.str
+    """`liquidation_buffer` divided by `liquidation_threshold`. Absent if the venue does not report it."""
+    initial_margin_ratio: _builtins.str
+    """`initial_margin` divided by equity: above 1 no position can be opened. Absent if the venue does not report it."""
+    maintenance_margin_ratio: _builtins.str
+    """`maintenance_margin` divided by equity: at 1 liquidation starts. Absent if the venue does not report it."""
+    initial_margin_level: _builtins.str
+    """Equity divided by `initial_margin` or the margin used, the inverse of `initial_margin_ratio`. Absent if the venue
+    does not report it.
+    """
+    maintenance_margin_level: _builtins.str
+    """Equity divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`. Absent if the venue does not
+    report it.
+    """
+    loan_to_value: _builtins.str
+    """Amount borrowed divided by the value of the collateral. Absent if the venue does not report it."""
+    effective_leverage: _builtins.str
+    """`position_value` divided by equity. Absent if the venue does not report it."""
+    leverage: _builtins.str
+    """Leverage that is set for the whole account. Absent if leverage is set per listing, or if the venue does not report
+    it.
+    """
     raw_margin_level: _builtins.str
     """The venue's own value for how close liquidation is. Empty if it has none."""
-    margin_level_percent: _builtins.str
-    """Equity in percent of the margin used. Absent if the venue does not report it."""
+    in_liquidation: _builtins.bool
+    """Whether the venue is liquidating the account. Absent if the venue does not report it."""
     cost_basis: _builtins.str
-    """Cost of the open positions, in units of the asset. Absent if the venue does not report it."""
+    """Cost of the open positions. Absent if the venue does not report it."""
     position_value: _builtins.str
-    """Current value of the open positions, in units of the asset. Absent if the venue does not report it."""
+    """Value of the open positions: the sum of their sizes, short positions counted as positive. Absent if the venue does
+    not report it.
+    """
+    max_position_value: _builtins.str
+    """Largest `position_value` that the venue allows. Absent if the venue does not report it."""
+    options_value: _builtins.str
+    """Value of the options held, negative if more were sold than bought. Absent if the venue does not report it."""
+    multi_asset: _builtins.bool
+    """Whether several assets together serve as collateral. Absent if the venue does not report it."""
     serves_as_collateral: _builtins.bool
     """Whether the asset counts as collateral. Absent if the venue does not report it."""
     cross_collateral: _builtins.bool
-    """Whether other kinds of assets cover the positions in this asset. Absent if the venue does not report it."""
-    total_pnl: _builtins.str
-    """Profit or loss of all positions, in units of the asset. Negative is a loss. Absent if the venue does not report it."""
-    options_value: _builtins.str
-    """Value of the options, in units of the asset. Absent if the venue does not report it."""
-    fee_balance: _builtins.str
-    """Amount set aside for fees, in units of the asset. Absent if the venue does not report it."""
-    spot_reserve: _builtins.str
-    """Amount set aside for open spot orders, in units of the asset. Absent if the venue does not report it."""
-    additional_reserve: _builtins.str
-    """Amount that the venue sets aside in addition to `spot_reserve`, in units of the asset. Absent if the venue does not
-    report it.
-    """
-    locked_balance: _builtins.str
-    """Amount that can be neither moved nor used, in units of the asset. Absent if the venue does not report it."""
+    """Whether other assets cover the positions in this asset. Absent if the venue does not report it."""
     estimated_liquidation_ratio: _builtins.float
-    """Estimated fall or rise of the price that leads to liquidation, as a fraction of the price. Absent if the venue does
-    not report it.
+    """Price of the underlying at which the venue estimates that the positions are liquidated, divided by its current
+    price: 0.1 is a fall of 90 %, 1.2 a rise of 20 %. Greater than zero. Absent if no price liquidates them, or if the
+    venue does not report it.
     """
     delta: _builtins.float
-    """Change in the value of all positions per change of the underlying, in units of the asset. Absent if the venue does
-    not report it.
+    """Quantity of the underlying whose gain equals that of all positions when the price of the underlying moves slightly,
+    in units of the asset. An amount, not a fraction of equity; negative gains when the price falls. Absent if the
+    venue does not report it.
     """
     projected_delta: _builtins.float
-    """Delta that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not report
-    it.
-    """
+    """`delta` that takes the upcoming settlement into account. Absent if the venue does not report it."""
     @_builtins.property
-    def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """Time of this state at the venue. Absent if the venue does not report it."""
-
-    @_builtins.property
-    def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received the margin."""
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
 
     @_builtins.property
     def futures(self) -> Global___PnlBreakdown:
-        """Profit and loss of futures. Absent if the venue does not report it."""
+        """Profit and loss of futures and perpetuals. Absent if the venue does not report it."""
 
     @_builtins.property
     def options(self) -> Global___PnlBreakdown:
@@ -257,89 +357,157 @@ class AccountMargin(_message.Message):
 
     @_builtins.property
     def option_exposure(self) -> Global___OptionExposure:
-        """Greeks of all options together. Absent if the venue does not report them."""
+        """Greeks of all options together. Absent if the venue does not report it."""
 
     @_builtins.property
     def exposures(self) -> _containers.RepeatedCompositeFieldContainer[Global___IndexExposure]:
-        """Delta, greeks and estimated liquidation ratio per index. Empty if the venue does not report them."""
+        """Delta, greeks and estimated liquidation ratio per index, in no particular order, at most one per index. Empty if
+        the venue does not report them.
+        """
+
+    @_builtins.property
+    def valuations(self) -> _containers.RepeatedCompositeFieldContainer[_valuation_pb2.Valuation]:
+        """Value of `equity`, as the venue computes it, one entry per asset in which it is expressed. In no particular order.
+        Empty if the venue does not report it.
+        """
+
+    @_builtins.property
+    def timestamp(self) -> _timestamp_pb2.Timestamp:
+        """Time of this state at the venue. Absent if the venue does not report it."""
+
+    @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent this state. Absent if the venue does not report it."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When this system received this state, by its own clock."""
+
+    @_builtins.property
+    def stated(self) -> _field_mask_pb2.FieldMask:
+        """Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+        only between adapter and gateway: what a service answers, streams or publishes is whole and has no `stated`.
+        """
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     def __init__(
         self,
         *,
         account_id: _builtins.str = ...,
-        asset_id: _builtins.str = ...,
+        asset_id: _builtins.str | None = ...,
+        asset_code: _builtins.str = ...,
+        all_assets: _builtins.bool = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        window: Global___MarginWindow.ValueType = ...,
+        raw_window: _builtins.str = ...,
         model: Global___MarginModel.ValueType = ...,
         raw_model: _builtins.str = ...,
         equity: _builtins.str | None = ...,
+        cross_equity: _builtins.str | None = ...,
+        isolated_equity: _builtins.str | None = ...,
         wallet_balance: _builtins.str | None = ...,
+        cross_wallet_balance: _builtins.str | None = ...,
+        margin_balance: _builtins.str | None = ...,
+        spot_balance: _builtins.str | None = ...,
+        derivatives_balance: _builtins.str | None = ...,
+        debt: _builtins.str | None = ...,
+        interest: _builtins.str | None = ...,
         unrealized_pnl: _builtins.str | None = ...,
+        cross_unrealized_pnl: _builtins.str | None = ...,
+        isolated_unrealized_pnl: _builtins.str | None = ...,
+        realized_pnl: _builtins.str | None = ...,
+        session_realized_pnl: _builtins.str | None = ...,
+        previous_session_realized_pnl: _builtins.str | None = ...,
+        session_unrealized_pnl: _builtins.str | None = ...,
+        total_pnl: _builtins.str | None = ...,
+        futures: Global___PnlBreakdown | None = ...,
+        options: Global___PnlBreakdown | None = ...,
         initial_margin: _builtins.str | None = ...,
         position_initial_margin: _builtins.str | None = ...,
         order_initial_margin: _builtins.str | None = ...,
+        borrow_initial_margin: _builtins.str | None = ...,
         maintenance_margin: _builtins.str | None = ...,
         projected_initial_margin: _builtins.str | None = ...,
         projected_maintenance_margin: _builtins.str | None = ...,
         available: _builtins.str | None = ...,
-        withdrawable: _builtins.str | None = ...,
-        liquidation_buffer: _builtins.str | None = ...,
-        margin_balance: _builtins.str | None = ...,
-        cross_wallet_balance: _builtins.str | None = ...,
-        cross_unrealized_pnl: _builtins.str | None = ...,
-        session_realized_pnl: _builtins.str | None = ...,
-        session_unrealized_pnl: _builtins.str | None = ...,
-        window: Global___MarginWindow.ValueType = ...,
-        raw_window: _builtins.str = ...,
-        multi_asset: _builtins.bool | None = ...,
-        timestamp: _timestamp_pb2.Timestamp | None = ...,
-        received_at: _timestamp_pb2.Timestamp | None = ...,
         buying_power: _builtins.str | None = ...,
+        withdrawable: _builtins.str | None = ...,
+        max_borrowable: _builtins.str | None = ...,
         held_amount: _builtins.str | None = ...,
-        spot_balance: _builtins.str | None = ...,
-        derivatives_balance: _builtins.str | None = ...,
-        liquidation_threshold: _builtins.str | None = ...,
-        liquidation_buffer_percent: _builtins.str | None = ...,
-        raw_margin_level: _builtins.str = ...,
-        margin_level_percent: _builtins.str | None = ...,
-        cost_basis: _builtins.str | None = ...,
-        position_value: _builtins.str | None = ...,
-        serves_as_collateral: _builtins.bool | None = ...,
-        cross_collateral: _builtins.bool | None = ...,
-        total_pnl: _builtins.str | None = ...,
-        futures: Global___PnlBreakdown | None = ...,
-        options: Global___PnlBreakdown | None = ...,
-        options_value: _builtins.str | None = ...,
         fee_balance: _builtins.str | None = ...,
         spot_reserve: _builtins.str | None = ...,
         additional_reserve: _builtins.str | None = ...,
         locked_balance: _builtins.str | None = ...,
+        bonus: _builtins.str | None = ...,
+        liquidation_threshold: _builtins.str | None = ...,
+        liquidation_buffer: _builtins.str | None = ...,
+        liquidation_buffer_ratio: _builtins.str | None = ...,
+        initial_margin_ratio: _builtins.str | None = ...,
+        maintenance_margin_ratio: _builtins.str | None = ...,
+        initial_margin_level: _builtins.str | None = ...,
+        maintenance_margin_level: _builtins.str | None = ...,
+        loan_to_value: _builtins.str | None = ...,
+        effective_leverage: _builtins.str | None = ...,
+        leverage: _builtins.str | None = ...,
+        raw_margin_level: _builtins.str = ...,
+        in_liquidation: _builtins.bool | None = ...,
+        cost_basis: _builtins.str | None = ...,
+        position_value: _builtins.str | None = ...,
+        max_position_value: _builtins.str | None = ...,
+        options_value: _builtins.str | None = ...,
+        multi_asset: _builtins.bool | None = ...,
+        serves_as_collateral: _builtins.bool | None = ...,
+        cross_collateral: _builtins.bool | None = ...,
         estimated_liquidation_ratio: _builtins.float | None = ...,
         delta: _builtins.float | None = ...,
         projected_delta: _builtins.float | None = ...,
         option_exposure: Global___OptionExposure | None = ...,
         exposures: _abc.Iterable[Global___IndexExposure] | None = ...,
+        valuations: _abc.Iterable[_valuation_pb2.Valuation] | None = ...,
+        timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        stated: _field_mask_pb2.FieldMask | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_available", b"_available", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_collateral", b"_cross_collateral", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_percent", b"_liquidation_buffer_percent", "_liquidation_threshold", b"_liquidation_threshold", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_margin_balance", b"_margin_balance", "_margin_level_percent", b"_margin_level_percent", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "additional_reserve", b"additional_reserve", "available", b"available", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_collateral", b"cross_collateral", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_percent", b"liquidation_buffer_percent", "liquidation_threshold", b"liquidation_threshold", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "margin_balance", b"margin_balance", "margin_level_percent", b"margin_level_percent", "multi_asset", b"multi_asset", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_asset_id", b"_asset_id", "_available", b"_available", "_bonus", b"_bonus", "_borrow_initial_margin", b"_borrow_initial_margin", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_collateral", b"_cross_collateral", "_cross_equity", b"_cross_equity", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_effective_leverage", b"_effective_leverage", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_in_liquidation", b"_in_liquidation", "_initial_margin", b"_initial_margin", "_initial_margin_level", b"_initial_margin_level", "_initial_margin_ratio", b"_initial_margin_ratio", "_interest", b"_interest", "_isolated_equity", b"_isolated_equity", "_isolated_unrealized_pnl", b"_isolated_unrealized_pnl", "_leverage", b"_leverage", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_ratio", b"_liquidation_buffer_ratio", "_liquidation_threshold", b"_liquidation_threshold", "_loan_to_value", b"_loan_to_value", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_maintenance_margin_level", b"_maintenance_margin_level", "_maintenance_margin_ratio", b"_maintenance_margin_ratio", "_margin_balance", b"_margin_balance", "_max_borrowable", b"_max_borrowable", "_max_position_value", b"_max_position_value", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_previous_session_realized_pnl", b"_previous_session_realized_pnl", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_realized_pnl", b"_realized_pnl", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_venue_symbol_id", b"_venue_symbol_id", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "additional_reserve", b"additional_reserve", "asset_id", b"asset_id", "available", b"available", "bonus", b"bonus", "borrow_initial_margin", b"borrow_initial_margin", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_collateral", b"cross_collateral", "cross_equity", b"cross_equity", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "effective_leverage", b"effective_leverage", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "in_liquidation", b"in_liquidation", "initial_margin", b"initial_margin", "initial_margin_level", b"initial_margin_level", "initial_margin_ratio", b"initial_margin_ratio", "interest", b"interest", "isolated_equity", b"isolated_equity", "isolated_unrealized_pnl", b"isolated_unrealized_pnl", "leverage", b"leverage", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_ratio", b"liquidation_buffer_ratio", "liquidation_threshold", b"liquidation_threshold", "loan_to_value", b"loan_to_value", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "maintenance_margin_level", b"maintenance_margin_level", "maintenance_margin_ratio", b"maintenance_margin_ratio", "margin_balance", b"margin_balance", "max_borrowable", b"max_borrowable", "max_position_value", b"max_position_value", "multi_asset", b"multi_asset", "native_listing", b"native_listing", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "previous_session_realized_pnl", b"previous_session_realized_pnl", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "stated", b"stated", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "venue_symbol_id", b"venue_symbol_id", "wallet_balance", b"wallet_balance", "withdrawable", b"withdrawable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_available", b"_available", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_collateral", b"_cross_collateral", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_initial_margin", b"_initial_margin", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_percent", b"_liquidation_buffer_percent", "_liquidation_threshold", b"_liquidation_threshold", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_margin_balance", b"_margin_balance", "_margin_level_percent", b"_margin_level_percent", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "additional_reserve", b"additional_reserve", "asset_id", b"asset_id", "available", b"available", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_collateral", b"cross_collateral", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "exposures", b"exposures", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "initial_margin", b"initial_margin", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_percent", b"liquidation_buffer_percent", "liquidation_threshold", b"liquidation_threshold", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "margin_balance", b"margin_balance", "margin_level_percent", b"margin_level_percent", "model", b"model", "multi_asset", b"multi_asset", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "raw_margin_level", b"raw_margin_level", "raw_model", b"raw_model", "raw_window", b"raw_window", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_asset_id", b"_asset_id", "_available", b"_available", "_bonus", b"_bonus", "_borrow_initial_margin", b"_borrow_initial_margin", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_collateral", b"_cross_collateral", "_cross_equity", b"_cross_equity", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_effective_leverage", b"_effective_leverage", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_in_liquidation", b"_in_liquidation", "_initial_margin", b"_initial_margin", "_initial_margin_level", b"_initial_margin_level", "_initial_margin_ratio", b"_initial_margin_ratio", "_interest", b"_interest", "_isolated_equity", b"_isolated_equity", "_isolated_unrealized_pnl", b"_isolated_unrealized_pnl", "_leverage", b"_leverage", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_ratio", b"_liquidation_buffer_ratio", "_liquidation_threshold", b"_liquidation_threshold", "_loan_to_value", b"_loan_to_value", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_maintenance_margin_level", b"_maintenance_margin_level", "_maintenance_margin_ratio", b"_maintenance_margin_ratio", "_margin_balance", b"_margin_balance", "_max_borrowable", b"_max_borrowable", "_max_position_value", b"_max_position_value", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_previous_session_realized_pnl", b"_previous_session_realized_pnl", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_realized_pnl", b"_realized_pnl", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_venue_symbol_id", b"_venue_symbol_id", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "additional_reserve", b"additional_reserve", "all_assets", b"all_assets", "asset_code", b"asset_code", "asset_id", b"asset_id", "available", b"available", "bonus", b"bonus", "borrow_initial_margin", b"borrow_initial_margin", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_collateral", b"cross_collateral", "cross_equity", b"cross_equity", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "effective_leverage", b"effective_leverage", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "exposures", b"exposures", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "in_liquidation", b"in_liquidation", "initial_margin", b"initial_margin", "initial_margin_level", b"initial_margin_level", "initial_margin_ratio", b"initial_margin_ratio", "interest", b"interest", "isolated_equity", b"isolated_equity", "isolated_unrealized_pnl", b"isolated_unrealized_pnl", "leverage", b"leverage", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_ratio", b"liquidation_buffer_ratio", "liquidation_threshold", b"liquidation_threshold", "loan_to_value", b"loan_to_value", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "maintenance_margin_level", b"maintenance_margin_level", "maintenance_margin_ratio", b"maintenance_margin_ratio", "margin_balance", b"margin_balance", "max_borrowable", b"max_borrowable", "max_position_value", b"max_position_value", "model", b"model", "multi_asset", b"multi_asset", "native_listing", b"native_listing", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "previous_session_realized_pnl", b"previous_session_realized_pnl", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "published_at", b"published_at", "raw_margin_level", b"raw_margin_level", "raw_model", b"raw_model", "raw_window", b"raw_window", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "stated", b"stated", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "valuations", b"valuations", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__additional_reserve: _TypeAlias = _typing.Literal["additional_reserve"]  # noqa: Y015
     _WhichOneofArgType__additional_reserve: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve"]  # noqa: Y015
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__available: _TypeAlias = _typing.Literal["available"]  # noqa: Y015
     _WhichOneofArgType__available: _TypeAlias = _typing.Literal["_available", b"_available"]  # noqa: Y015
+    _WhichOneofReturnType__bonus: _TypeAlias = _typing.Literal["bonus"]  # noqa: Y015
+    _WhichOneofArgType__bonus: _TypeAlias = _typing.Literal["_bonus", b"_bonus"]  # noqa: Y015
+    _WhichOneofReturnType__borrow_initial_margin: _TypeAlias = _typing.Literal["borrow_initial_margin"]  # noqa: Y015
+    _WhichOneofArgType__borrow_initial_margin: _TypeAlias = _typing.Literal["_borrow_initial_margin", b"_borrow_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__buying_power: _TypeAlias = _typing.Literal["buying_power"]  # noqa: Y015
     _WhichOneofArgType__buying_power: _TypeAlias = _typing.Literal["_buying_power", b"_buying_power"]  # noqa: Y015
     _WhichOneofReturnType__cost_basis: _TypeAlias = _typing.Literal["cost_basis"]  # noqa: Y015
     _WhichOneofArgType__cost_basis: _TypeAlias = _typing.Literal["_cost_basis", b"_cost_basis"]  # noqa: Y015
     _WhichOneofReturnType__cross_collateral: _TypeAlias = _typing.Literal["cross_collateral"]  # noqa: Y015
     _WhichOneofArgType__cross_collateral: _TypeAlias = _typing.Literal["_cross_collateral", b"_cross_collateral"]  # noqa: Y015
+    _WhichOneofReturnType__cross_equity: _TypeAlias = _typing.Literal["cross_equity"]  # noqa: Y015
+    _WhichOneofArgType__cross_equity: _TypeAlias = _typing.Literal["_cross_equity", b"_cross_equity"]  # noqa: Y015
     _WhichOneofReturnType__cross_unrealized_pnl: _TypeAlias = _typing.Literal["cross_unrealized_pnl"]  # noqa: Y015
     _WhichOneofArgType__cross_unrealized_pnl: _TypeAlias = _typing.Literal["_cross_unrealized_pnl", b"_cross_unrealized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__cross_wallet_balance: _TypeAlias = _typing.Literal["cross_wallet_balance"]  # noqa: Y015
     _WhichOneofArgType__cross_wallet_balance: _TypeAlias = _typing.Literal["_cross_wallet_balance", b"_cross_wallet_balance"]  # noqa: Y015
+    _WhichOneofReturnType__debt: _TypeAlias = _typing.Literal["debt"]  # noqa: Y015
+    _WhichOneofArgType__debt: _TypeAlias = _typing.Literal["_debt", b"_debt"]  # noqa: Y015
     _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
     _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
     _WhichOneofReturnType__derivatives_balance: _TypeAlias = _typing.Literal["derivatives_balance"]  # noqa: Y015
     _WhichOneofArgType__derivatives_balance: _TypeAlias = _typing.Literal["_derivatives_balance", b"_derivatives_balance"]  # noqa: Y015
+    _WhichOneofReturnType__effective_leverage: _TypeAlias = _typing.Literal["effective_leverage"]  # noqa: Y015
+    _WhichOneofArgType__effective_leverage: _TypeAlias = _typing.Literal["_effective_leverage", b"_effective_leverage"]  # noqa: Y015
     _WhichOneofReturnType__equity: _TypeAlias = _typing.Literal["equity"]  # noqa: Y015
     _WhichOneofArgType__equity: _TypeAlias = _typing.Literal["_equity", b"_equity"]  # noqa: Y015
     _WhichOneofReturnType__estimated_liquidation_ratio: _TypeAlias = _typing.Literal["estimated_liquidation_ratio"]  # noqa: Y015
@@ -348,22 +516,44 @@ class AccountMargin(_message.Message):
     _WhichOneofArgType__fee_balance: _TypeAlias = _typing.Literal["_fee_balance", b"_fee_balance"]  # noqa: Y015
     _WhichOneofReturnType__held_amount: _TypeAlias = _typing.Literal["held_amount"]  # noqa: Y015
     _WhichOneofArgType__held_amount: _TypeAlias = _typing.Literal["_held_amount", b"_held_amount"]  # noqa: Y015
+    _WhichOneofReturnType__in_liquidation: _TypeAlias = _typing.Literal["in_liquidation"]  # noqa: Y015
+    _WhichOneofArgType__in_liquidation: _TypeAlias = _typing.Literal["_in_liquidation", b"_in_liquidation"]  # noqa: Y015
     _WhichOneofReturnType__initial_margin: _TypeAlias = _typing.Literal["initial_margin"]  # noqa: Y015
     _WhichOneofArgType__initial_margin: _TypeAlias = _typing.Literal["_initial_margin", b"_initial_margin"]  # noqa: Y015
+    _WhichOneofReturnType__initial_margin_level: _TypeAlias = _typing.Literal["initial_margin_level"]  # noqa: Y015
+    _WhichOneofArgType__initial_margin_level: _TypeAlias = _typing.Literal["_initial_margin_level", b"_initial_margin_level"]  # noqa: Y015
+    _WhichOneofReturnType__initial_margin_ratio: _TypeAlias = _typing.Literal["initial_margin_ratio"]  # noqa: Y015
+    _WhichOneofArgType__initial_margin_ratio: _TypeAlias = _typing.Literal["_initial_margin_ratio", b"_initial_margin_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__interest: _TypeAlias = _typing.Literal["interest"]  # noqa: Y015
+    _WhichOneofArgType__interest: _TypeAlias = _typing.Literal["_interest", b"_interest"]  # noqa: Y015
+    _WhichOneofReturnType__isolated_equity: _TypeAlias = _typing.Literal["isolated_equity"]  # noqa: Y015
+    _WhichOneofArgType__isolated_equity: _TypeAlias = _typing.Literal["_isolated_equity", b"_isolated_equity"]  # noqa: Y015
+    _WhichOneofReturnType__isolated_unrealized_pnl: _TypeAlias = _typing.Literal["isolated_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__isolated_unrealized_pnl: _TypeAlias = _typing.Literal["_isolated_unrealized_pnl", b"_isolated_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__leverage: _TypeAlias = _typing.Literal["leverage"]  # noqa: Y015
+    _WhichOneofArgType__leverage: _TypeAlias = _typing.Literal["_leverage", b"_leverage"]  # noqa: Y015
     _WhichOneofReturnType__liquidation_buffer: _TypeAlias = _typing.Literal["liquidation_buffer"]  # noqa: Y015
     _WhichOneofArgType__liquidation_buffer: _TypeAlias = _typing.Literal["_liquidation_buffer", b"_liquidation_buffer"]  # noqa: Y015
-    _WhichOneofReturnType__liquidation_buffer_percent: _TypeAlias = _typing.Literal["liquidation_buffer_percent"]  # noqa: Y015
-    _WhichOneofArgType__liquidation_buffer_percent: _TypeAlias = _typing.Literal["_liquidation_buffer_percent", b"_liquidation_buffer_percent"]  # noqa: Y015
+    _WhichOneofReturnType__liquidation_buffer_ratio: _TypeAlias = _typing.Literal["liquidation_buffer_ratio"]  # noqa: Y015
+    _WhichOneofArgType__liquidation_buffer_ratio: _TypeAlias = _typing.Literal["_liquidation_buffer_ratio", b"_liquidation_buffer_ratio"]  # noqa: Y015
     _WhichOneofReturnType__liquidation_threshold: _TypeAlias = _typing.Literal["liquidation_threshold"]  # noqa: Y015
     _WhichOneofArgType__liquidation_threshold: _TypeAlias = _typing.Literal["_liquidation_threshold", b"_liquidation_threshold"]  # noqa: Y015
+    _WhichOneofReturnType__loan_to_value: _TypeAlias = _typing.Literal["loan_to_value"]  # noqa: Y015
+    _WhichOneofArgType__loan_to_value: _TypeAlias = _typing.Literal["_loan_to_value", b"_loan_to_value"]  # noqa: Y015
     _WhichOneofReturnType__locked_balance: _TypeAlias = _typing.Literal["locked_balance"]  # noqa: Y015
     _WhichOneofArgType__locked_balance: _TypeAlias = _typing.Literal["_locked_balance", b"_locked_balance"]  # noqa: Y015
     _WhichOneofReturnType__maintenance_margin: _TypeAlias = _typing.Literal["maintenance_margin"]  # noqa: Y015
     _WhichOneofArgType__maintenance_margin: _TypeAlias = _typing.Literal["_maintenance_margin", b"_maintenance_margin"]  # noqa: Y015
+    _WhichOneofReturnType__maintenance_margin_level: _TypeAlias = _typing.Literal["maintenance_margin_level"]  # noqa: Y015
+    _WhichOneofArgType__maintenance_margin_level: _TypeAlias = _typing.Literal["_maintenance_margin_level", b"_maintenance_margin_level"]  # noqa: Y015
+    _WhichOneofReturnType__maintenance_margin_ratio: _TypeAlias = _typing.Literal["maintenance_margin_ratio"]  # noqa: Y015
+    _WhichOneofArgType__maintenance_margin_ratio: _TypeAlias = _typing.Literal["_maintenance_margin_ratio", b"_maintenance_margin_ratio"]  # noqa: Y015
     _WhichOneofReturnType__margin_balance: _TypeAlias = _typing.Literal["margin_balance"]  # noqa: Y015
     _WhichOneofArgType__margin_balance: _TypeAlias = _typing.Literal["_margin_balance", b"_margin_balance"]  # noqa: Y015
-    _WhichOneofReturnType__margin_level_percent: _TypeAlias = _typing.Literal["margin_level_percent"]  # noqa: Y015
-    _WhichOneofArgType__margin_level_percent: _TypeAlias = _typing.Literal["_margin_level_percent", b"_margin_level_percent"]  # noqa: Y015
+    _WhichOneofReturnType__max_borrowable: _TypeAlias = _typing.Literal["max_borrowable"]  # noqa: Y015
+    _WhichOneofArgType__max_borrowable: _TypeAlias = _typing.Literal["_max_borrowable", b"_max_borrowable"]  # noqa: Y015
+    _WhichOneofReturnType__max_position_value: _TypeAlias = _typing.Literal["max_position_value"]  # noqa: Y015
+    _WhichOneofArgType__max_position_value: _TypeAlias = _typing.Literal["_max_position_value", b"_max_position_value"]  # noqa: Y015
     _WhichOneofReturnType__multi_asset: _TypeAlias = _typing.Literal["multi_asset"]  # noqa: Y015
     _WhichOneofArgType__multi_asset: _TypeAlias = _typing.Literal["_multi_asset", b"_multi_asset"]  # noqa: Y015
     _WhichOneofReturnType__options_value: _TypeAlias = _typing.Literal["options_value"]  # noqa: Y015
@@ -374,12 +564,16 @@ class AccountMargin(_message.Message):
     _WhichOneofArgType__position_initial_margin: _TypeAlias = _typing.Literal["_position_initial_margin", b"_position_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__position_value: _TypeAlias = _typing.Literal["position_value"]  # noqa: Y015
     _WhichOneofArgType__position_value: _TypeAlias = _typing.Literal["_position_value", b"_position_value"]  # noqa: Y015
+    _WhichOneofReturnType__previous_session_realized_pnl: _TypeAlias = _typing.Literal["previous_session_realized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__previous_session_realized_pnl: _TypeAlias = _typing.Literal["_previous_session_realized_pnl", b"_previous_session_realized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__projected_delta: _TypeAlias = _typing.Literal["projected_delta"]  # noqa: Y015
     _WhichOneofArgType__projected_delta: _TypeAlias = _typing.Literal["_projected_delta", b"_projected_delta"]  # noqa: Y015
     _WhichOneofReturnType__projected_initial_margin: _TypeAlias = _typing.Literal["projected_initial_margin"]  # noqa: Y015
     _WhichOneofArgType__projected_initial_margin: _TypeAlias = _typing.Literal["_projected_initial_margin", b"_projected_initial_margin"]  # noqa: Y015
     _WhichOneofReturnType__projected_maintenance_margin: _TypeAlias = _typing.Literal["projected_maintenance_margin"]  # noqa: Y015
     _WhichOneofArgType__projected_maintenance_margin: _TypeAlias = _typing.Literal["_projected_maintenance_margin", b"_projected_maintenance_margin"]  # noqa: Y015
+    _WhichOneofReturnType__realized_pnl: _TypeAlias = _typing.Literal["realized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__realized_pnl: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__serves_as_collateral: _TypeAlias = _typing.Literal["serves_as_collateral"]  # noqa: Y015
     _WhichOneofArgType__serves_as_collateral: _TypeAlias = _typing.Literal["_serves_as_collateral", b"_serves_as_collateral"]  # noqa: Y015
     _WhichOneofReturnType__session_realized_pnl: _TypeAlias = _typing.Literal["session_realized_pnl"]  # noqa: Y015
@@ -394,6 +588,8 @@ class AccountMargin(_message.Message):
     _WhichOneofArgType__total_pnl: _TypeAlias = _typing.Literal["_total_pnl", b"_total_pnl"]  # noqa: Y015
     _WhichOneofReturnType__unrealized_pnl: _TypeAlias = _typing.Literal["unrealized_pnl"]  # noqa: Y015
     _WhichOneofArgType__unrealized_pnl: _TypeAlias = _typing.Literal["_unrealized_pnl", b"_unrealized_pnl"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     _WhichOneofReturnType__wallet_balance: _TypeAlias = _typing.Literal["wallet_balance"]  # noqa: Y015
     _WhichOneofArgType__wallet_balance: _TypeAlias = _typing.Literal["_wallet_balance", b"_wallet_balance"]  # noqa: Y015
     _WhichOneofReturnType__withdrawable: _TypeAlias = _typing.Literal["withdrawable"]  # noqa: Y015
@@ -401,7 +597,13 @@ class AccountMargin(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__additional_reserve) -> _WhichOneofReturnType__additional_reserve | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__available) -> _WhichOneofReturnType__available | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__bonus) -> _WhichOneofReturnType__bonus | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__borrow_initial_margin) -> _WhichOneofReturnType__borrow_initial_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__buying_power) -> _WhichOneofReturnType__buying_power | None: ...
     @_typing.overload
@@ -409,13 +611,19 @@ class AccountMargin(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_collateral) -> _WhichOneofReturnType__cross_collateral | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_equity) -> _WhichOneofReturnType__cross_equity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_unrealized_pnl) -> _WhichOneofReturnType__cross_unrealized_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_wallet_balance) -> _WhichOneofReturnType__cross_wallet_balance | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__debt) -> _WhichOneofReturnType__debt | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__derivatives_balance) -> _WhichOneofReturnType__derivatives_balance | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__effective_leverage) -> _WhichOneofReturnType__effective_leverage | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__equity) -> _WhichOneofReturnType__equity | None: ...
     @_typing.overload
@@ -425,21 +633,43 @@ class AccountMargin(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__held_amount) -> _WhichOneofReturnType__held_amount | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__in_liquidation) -> _WhichOneofReturnType__in_liquidation | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin) -> _WhichOneofReturnType__initial_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin_level) -> _WhichOneofReturnType__initial_margin_level | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin_ratio) -> _WhichOneofReturnType__initial_margin_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interest) -> _WhichOneofReturnType__interest | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__isolated_equity) -> _WhichOneofReturnType__isolated_equity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__isolated_unrealized_pnl) -> _WhichOneofReturnType__isolated_unrealized_pnl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leverage) -> _WhichOneofReturnType__leverage | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_buffer) -> _WhichOneofReturnType__liquidation_buffer | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_buffer_percent) -> _WhichOneofReturnType__liquidation_buffer_percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_buffer_ratio) -> _WhichOneofReturnType__liquidation_buffer_ratio | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation_threshold) -> _WhichOneofReturnType__liquidation_threshold | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__loan_to_value) -> _WhichOneofReturnType__loan_to_value | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__locked_balance) -> _WhichOneofReturnType__locked_balance | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin) -> _WhichOneofReturnType__maintenance_margin | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin_level) -> _WhichOneofReturnType__maintenance_margin_level | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin_ratio) -> _WhichOneofReturnType__maintenance_margin_ratio | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_balance) -> _WhichOneofReturnType__margin_balance | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_level_percent) -> _WhichOneofReturnType__margin_level_percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_borrowable) -> _WhichOneofReturnType__max_borrowable | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_position_value) -> _WhichOneofReturnType__max_position_value | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__multi_asset) -> _WhichOneofReturnType__multi_asset | None: ...
     @_typing.overload
@@ -451,11 +681,15 @@ class AccountMargin(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__position_value) -> _WhichOneofReturnType__position_value | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_session_realized_pnl) -> _WhichOneofReturnType__previous_session_realized_pnl | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__projected_delta) -> _WhichOneofReturnType__projected_delta | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__projected_initial_margin) -> _WhichOneofReturnType__projected_initial_margin | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__projected_maintenance_margin) -> _WhichOneofReturnType__projected_maintenance_margin | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_pnl) -> _WhichOneofReturnType__realized_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__serves_as_collateral) -> _WhichOneofReturnType__serves_as_collateral | None: ...
     @_typing.overload
@@ -471,6 +705,8 @@ class AccountMargin(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unrealized_pnl) -> _WhichOneofReturnType__unrealized_pnl | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__wallet_balance) -> _WhichOneofReturnType__wallet_balance | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__withdrawable) -> _WhichOneofReturnType__withdrawable | None: ...
@@ -479,7 +715,7 @@ Global___AccountMargin: _TypeAlias = AccountMargin  # noqa: Y015
 
 @_typing.final
 class PnlBreakdown(_message.Message):
-    """Profit and loss of one kind of product, in units of the asset of the AccountMargin."""
+    """Profit and loss of one kind of product, in units of the asset of the AccountMargin. Negative is a loss."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -487,15 +723,11 @@ class PnlBreakdown(_message.Message):
     SESSION_REALIZED_PNL_FIELD_NUMBER: _builtins.int
     SESSION_UNREALIZED_PNL_FIELD_NUMBER: _builtins.int
     pnl: _builtins.str
-    """Profit or loss of all open positions. Negative is a loss. Absent if the venue does not report it."""
+    """Profit or loss of all open positions, realized and unrealized. Absent if the venue does not report it."""
     session_realized_pnl: _builtins.str
-    """Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
-    it.
-    """
+    """Profit or loss realized since the venue's last settlement. Absent if the venue does not report it."""
     session_unrealized_pnl: _builtins.str
-    """Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
-    report it.
-    """
+    """Unrealized profit or loss since the venue's last settlement. Absent if the venue does not report it."""
     def __init__(
         self,
         *,
@@ -524,7 +756,9 @@ Global___PnlBreakdown: _TypeAlias = PnlBreakdown  # noqa: Y015
 
 @_typing.final
 class OptionExposure(_message.Message):
-    """Greeks of an account's options, as the venue estimates them."""
+    """Greeks of an account's options, as the venue estimates them. Every greek is the sum over the options held, an amount
+    and not a ratio: its sign is that of the holder's gain.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -532,14 +766,28 @@ class OptionExposure(_message.Message):
     GAMMA_FIELD_NUMBER: _builtins.int
     VEGA_FIELD_NUMBER: _builtins.int
     THETA_FIELD_NUMBER: _builtins.int
+    VALUE_ASSET_ID_FIELD_NUMBER: _builtins.int
+    VALUE_ASSET_CODE_FIELD_NUMBER: _builtins.int
     delta: _builtins.float
-    """Change in value per change of the underlying. Absent if the venue does not report it."""
+    """Quantity of the underlying whose gain equals that of the options when the price of the underlying moves slightly.
+    Absent if the venue does not report it.
+    """
     gamma: _builtins.float
-    """Change in delta per change of the underlying. Absent if the venue does not report it."""
+    """Change of `delta` per rise of the underlying by one unit of the asset that its price is stated in. Absent if the
+    venue does not report it.
+    """
     vega: _builtins.float
-    """Change in value per percentage point of volatility. Absent if the venue does not report it."""
+    """Change in value per rise of the implied volatility by one percentage point (0.01), in units of the value asset.
+    Absent if the venue does not report it.
+    """
     theta: _builtins.float
-    """Change in value per day. Absent if the venue does not report it."""
+    """Change in value per day that passes, in units of the value asset. Absent if the venue does not report it."""
+    value_asset_id: _builtins.str
+    """Asset in which `vega` and `theta` are stated, such as `USD`. Absent together with an empty code: as the venue
+    states them, in a unit that it does not name.
+    """
+    value_asset_code: _builtins.str
+    """The venue's own code for `value_asset_id`. Empty if it has none."""
     def __init__(
         self,
         *,
@@ -547,10 +795,12 @@ class OptionExposure(_message.Message):
         gamma: _builtins.float | None = ...,
         vega: _builtins.float | None = ...,
         theta: _builtins.float | None = ...,
+        value_asset_id: _builtins.str | None = ...,
+        value_asset_code: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_gamma", b"_gamma", "_theta", b"_theta", "_vega", b"_vega", "delta", b"delta", "gamma", b"gamma", "theta", b"theta", "vega", b"vega"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_gamma", b"_gamma", "_theta", b"_theta", "_value_asset_id", b"_value_asset_id", "_vega", b"_vega", "delta", b"delta", "gamma", b"gamma", "theta", b"theta", "value_asset_id", b"value_asset_id", "vega", b"vega"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_gamma", b"_gamma", "_theta", b"_theta", "_vega", b"_vega", "delta", b"delta", "gamma", b"gamma", "theta", b"theta", "vega", b"vega"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_gamma", b"_gamma", "_theta", b"_theta", "_value_asset_id", b"_value_asset_id", "_vega", b"_vega", "delta", b"delta", "gamma", b"gamma", "theta", b"theta", "value_asset_code", b"value_asset_code", "value_asset_id", b"value_asset_id", "vega", b"vega"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
     _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
@@ -558,6 +808,8 @@ class OptionExposure(_message.Message):
     _WhichOneofArgType__gamma: _TypeAlias = _typing.Literal["_gamma", b"_gamma"]  # noqa: Y015
     _WhichOneofReturnType__theta: _TypeAlias = _typing.Literal["theta"]  # noqa: Y015
     _WhichOneofArgType__theta: _TypeAlias = _typing.Literal["_theta", b"_theta"]  # noqa: Y015
+    _WhichOneofReturnType__value_asset_id: _TypeAlias = _typing.Literal["value_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__value_asset_id: _TypeAlias = _typing.Literal["_value_asset_id", b"_value_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__vega: _TypeAlias = _typing.Literal["vega"]  # noqa: Y015
     _WhichOneofArgType__vega: _TypeAlias = _typing.Literal["_vega", b"_vega"]  # noqa: Y015
     @_typing.overload
@@ -566,6 +818,8 @@ class OptionExposure(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gamma) -> _WhichOneofReturnType__gamma | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__theta) -> _WhichOneofReturnType__theta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value_asset_id) -> _WhichOneofReturnType__value_asset_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__vega) -> _WhichOneofReturnType__vega | None: ...
 
@@ -584,14 +838,16 @@ class IndexExposure(_message.Message):
     price_index: _builtins.str
     """Index, in the venue's words, such as `btc_usd`."""
     delta: _builtins.float
-    """Change in the value of all positions per change of the index. Absent if the venue does not report it."""
+    """Quantity of the underlying whose gain equals that of all positions when the index moves slightly, in units of the
+    underlying. Absent if the venue does not report it.
+    """
     estimated_liquidation_ratio: _builtins.float
-    """Estimated fall or rise of the index that leads to liquidation, as a fraction of the index. Absent if the venue does
-    not report it.
+    """Value of the index at which the venue estimates that the positions are liquidated, divided by its current value.
+    Greater than zero. Absent if no value liquidates them, or if the venue does not report it.
     """
     @_builtins.property
     def options(self) -> Global___OptionExposure:
-        """Greeks of the options alone. Absent if the venue does not report them."""
+        """Greeks of the options alone. Absent if the venue does not report it."""
 
     def __init__(
         self,

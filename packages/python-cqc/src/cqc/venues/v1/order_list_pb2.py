@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
+from cqc.venues.v1 import order_pb2 as cqc_dot_venues_dot_v1_dot_order__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63qc/venues/v1/order_list.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x03\n\tOrderList\x12\x1b\n\x07list_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1e\n\naccount_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12%\n\x0e\x63lient_list_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12$\n\rvenue_list_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x01\x88\x01\x01\x12*\n\x04type\x18\x05 \x01(\x0e\x32\x1c.cqc.venues.v1.OrderListType\x12\x1a\n\x08raw_type\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12.\n\x06status\x18\x07 \x01(\x0e\x32\x1e.cqc.venues.v1.OrderListStatus\x12\x1c\n\nraw_status\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12!\n\x0fraw_status_type\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\"\n\torder_ids\x18\t \x03(\tB\x0f\xbaH\x0c\x92\x01\t\"\x07r\x05\x10\x01\x18\x80\x01\x12-\n\ttimestamp\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x42\x11\n\x0f_client_list_idB\x10\n\x0e_venue_list_id*\x96\x01\n\rOrderListType\x12\x1f\n\x1bORDER_LIST_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13ORDER_LIST_TYPE_OCO\x10\x01\x12\x17\n\x13ORDER_LIST_TYPE_OTO\x10\x02\x12\x17\n\x13ORDER_LIST_TYPE_OUO\x10\x03\x12\x19\n\x15ORDER_LIST_TYPE_OTOCO\x10\x04*\x95\x01\n\x0fOrderListStatus\x12!\n\x1dORDER_LIST_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bORDER_LIST_STATUS_EXECUTING\x10\x01\x12\x1e\n\x1aORDER_LIST_STATUS_ALL_DONE\x10\x02\x12\x1e\n\x1aORDER_LIST_STATUS_REJECTED\x10\x03\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63qc/venues/v1/order_list.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x19\x63qc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x06\n\tOrderList\x12\x1b\n\x07list_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1e\n\naccount_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12%\n\x0e\x63lient_list_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12$\n\rvenue_list_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x01\x88\x01\x01\x12*\n\x04type\x18\x05 \x01(\x0e\x32\x1c.cqc.venues.v1.OrderListType\x12\x1a\n\x08raw_type\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12.\n\x06status\x18\x07 \x01(\x0e\x32\x1e.cqc.venues.v1.OrderListStatus\x12\x1c\n\nraw_status\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12!\n\x0fraw_status_type\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x31\n\rstatus_reason\x18\n \x01(\x0e\x32\x1a.cqc.venues.v1.OrderReason\x12#\n\x11raw_status_reason\x18\x0b \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12$\n\x12status_reason_text\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\"\n\torder_ids\x18\r \x03(\tB\x0f\xbaH\x0c\x92\x01\t\"\x07r\x05\x10\x01\x18\x80\x01\x12?\n\x0cvenue_fields\x18\x0e \x03(\x0b\x32).cqc.venues.v1.OrderList.VenueFieldsEntry\x12-\n\ttimestamp\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cpublished_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x10\n\x08revision\x18\x12 \x01(\x04\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_client_list_idB\x10\n\x0e_venue_list_id*\x96\x01\n\rOrderListType\x12\x1f\n\x1bORDER_LIST_TYPE_UNSPECIFIED\x10\x00\x12\x17\n\x13ORDER_LIST_TYPE_OCO\x10\x01\x12\x17\n\x13ORDER_LIST_TYPE_OTO\x10\x02\x12\x17\n\x13ORDER_LIST_TYPE_OUO\x10\x03\x12\x19\n\x15ORDER_LIST_TYPE_OTOCO\x10\x04*\xb4\x01\n\x0fOrderListStatus\x12!\n\x1dORDER_LIST_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bORDER_LIST_STATUS_EXECUTING\x10\x01\x12\x1e\n\x1aORDER_LIST_STATUS_ALL_DONE\x10\x02\x12\x1e\n\x1aORDER_LIST_STATUS_REJECTED\x10\x03\x12\x1d\n\x19ORDER_LIST_STATUS_PENDING\x10\x04\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +35,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.venues.v1.order_list_pb
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1'
+  _globals['_ORDERLIST_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_ORDERLIST_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_ORDERLIST'].fields_by_name['list_id']._loaded_options = None
   _globals['_ORDERLIST'].fields_by_name['list_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_ORDERLIST'].fields_by_name['account_id']._loaded_options = None
@@ -48,14 +51,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ORDERLIST'].fields_by_name['raw_status']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_ORDERLIST'].fields_by_name['raw_status_type']._loaded_options = None
   _globals['_ORDERLIST'].fields_by_name['raw_status_type']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_ORDERLIST'].fields_by_name['raw_status_reason']._loaded_options = None
+  _globals['_ORDERLIST'].fields_by_name['raw_status_reason']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_ORDERLIST'].fields_by_name['status_reason_text']._loaded_options = None
+  _globals['_ORDERLIST'].fields_by_name['status_reason_text']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_ORDERLIST'].fields_by_name['order_ids']._loaded_options = None
   _globals['_ORDERLIST'].fields_by_name['order_ids']._serialized_options = b'\272H\014\222\001\t\"\007r\005\020\001\030\200\001'
   _globals['_ORDERLIST'].fields_by_name['received_at']._loaded_options = None
   _globals['_ORDERLIST'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_ORDERLISTTYPE']._serialized_start=626
-  _globals['_ORDERLISTTYPE']._serialized_end=776
-  _globals['_ORDERLISTSTATUS']._serialized_start=779
-  _globals['_ORDERLISTSTATUS']._serialized_end=928
-  _globals['_ORDERLIST']._serialized_start=112
-  _globals['_ORDERLIST']._serialized_end=623
+  _globals['_ORDERLISTTYPE']._serialized_start=964
+  _globals['_ORDERLISTTYPE']._serialized_end=1114
+  _globals['_ORDERLISTSTATUS']._serialized_start=1117
+  _globals['_ORDERLISTSTATUS']._serialized_end=1297
+  _globals['_ORDERLIST']._serialized_start=139
+  _globals['_ORDERLIST']._serialized_end=961
+  _globals['_ORDERLIST_VENUEFIELDSENTRY']._serialized_start=874
+  _globals['_ORDERLIST_VENUEFIELDSENTRY']._serialized_end=924
 # @@protoc_insertion_point(module_scope)

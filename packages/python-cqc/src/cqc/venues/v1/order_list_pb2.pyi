@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.venues.v1 import order_pb2 as _order_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -13,10 +14,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -29,13 +30,13 @@ class _OrderListTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderLi
     ORDER_LIST_TYPE_UNSPECIFIED: _OrderListType.ValueType  # 0
     """Not known."""
     ORDER_LIST_TYPE_OCO: _OrderListType.ValueType  # 1
-    """One cancels the other: when one order is filled or triggered, the others are cancelled."""
+    """One cancels the other: when one order is partly filled, filled or triggered, the others are cancelled."""
     ORDER_LIST_TYPE_OTO: _OrderListType.ValueType  # 2
-    """One triggers the other: when the first order is filled, the others are sent."""
+    """One triggers the other: when the first order is completely filled, the others are sent."""
     ORDER_LIST_TYPE_OUO: _OrderListType.ValueType  # 3
     """One updates the other: when one order is partly filled, the others are reduced by the filled quantity."""
     ORDER_LIST_TYPE_OTOCO: _OrderListType.ValueType  # 4
-    """One triggers a one-cancels-other: when the first order is filled, the others are sent as an OCO."""
+    """One triggers a one-cancels-other: when the first order is completely filled, the others are sent as an OCO."""
 
 class OrderListType(_OrderListType, metaclass=_OrderListTypeEnumTypeWrapper):
     """How the orders of a list depend on each other."""
@@ -43,13 +44,13 @@ class OrderListType(_OrderListType, metaclass=_OrderListTypeEnumTypeWrapper):
 ORDER_LIST_TYPE_UNSPECIFIED: OrderListType.ValueType  # 0
 """Not known."""
 ORDER_LIST_TYPE_OCO: OrderListType.ValueType  # 1
-"""One cancels the other: when one order is filled or triggered, the others are cancelled."""
+"""One cancels the other: when one order is partly filled, filled or triggered, the others are cancelled."""
 ORDER_LIST_TYPE_OTO: OrderListType.ValueType  # 2
-"""One triggers the other: when the first order is filled, the others are sent."""
+"""One triggers the other: when the first order is completely filled, the others are sent."""
 ORDER_LIST_TYPE_OUO: OrderListType.ValueType  # 3
 """One updates the other: when one order is partly filled, the others are reduced by the filled quantity."""
 ORDER_LIST_TYPE_OTOCO: OrderListType.ValueType  # 4
-"""One triggers a one-cancels-other: when the first order is filled, the others are sent as an OCO."""
+"""One triggers a one-cancels-other: when the first order is completely filled, the others are sent as an OCO."""
 Global___OrderListType: _TypeAlias = OrderListType  # noqa: Y015
 
 class _OrderListStatus:
@@ -61,11 +62,13 @@ class _OrderListStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Order
     ORDER_LIST_STATUS_UNSPECIFIED: _OrderListStatus.ValueType  # 0
     """Not known."""
     ORDER_LIST_STATUS_EXECUTING: _OrderListStatus.ValueType  # 1
-    """The orders are working, or waiting for the first one."""
+    """At least one order is working, or waiting for the first one."""
     ORDER_LIST_STATUS_ALL_DONE: _OrderListStatus.ValueType  # 2
-    """No order of the list is working any more."""
+    """Every order of the list has ended."""
     ORDER_LIST_STATUS_REJECTED: _OrderListStatus.ValueType  # 3
     """The venue did not accept the list."""
+    ORDER_LIST_STATUS_PENDING: _OrderListStatus.ValueType  # 4
+    """Handed to the venue, no response yet."""
 
 class OrderListStatus(_OrderListStatus, metaclass=_OrderListStatusEnumTypeWrapper):
     """State of a list of orders in its life cycle."""
@@ -73,18 +76,40 @@ class OrderListStatus(_OrderListStatus, metaclass=_OrderListStatusEnumTypeWrappe
 ORDER_LIST_STATUS_UNSPECIFIED: OrderListStatus.ValueType  # 0
 """Not known."""
 ORDER_LIST_STATUS_EXECUTING: OrderListStatus.ValueType  # 1
-"""The orders are working, or waiting for the first one."""
+"""At least one order is working, or waiting for the first one."""
 ORDER_LIST_STATUS_ALL_DONE: OrderListStatus.ValueType  # 2
-"""No order of the list is working any more."""
+"""Every order of the list has ended."""
 ORDER_LIST_STATUS_REJECTED: OrderListStatus.ValueType  # 3
 """The venue did not accept the list."""
+ORDER_LIST_STATUS_PENDING: OrderListStatus.ValueType  # 4
+"""Handed to the venue, no response yet."""
 Global___OrderListStatus: _TypeAlias = OrderListStatus  # noqa: Y015
 
 @_typing.final
 class OrderList(_message.Message):
-    """Orders that depend on each other. Each order refers to its list."""
+    """Orders that depend on each other. Each order refers to its list. A fact: no field is checked against any other."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     LIST_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
@@ -95,19 +120,25 @@ class OrderList(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     RAW_STATUS_FIELD_NUMBER: _builtins.int
     RAW_STATUS_TYPE_FIELD_NUMBER: _builtins.int
+    STATUS_REASON_FIELD_NUMBER: _builtins.int
+    RAW_STATUS_REASON_FIELD_NUMBER: _builtins.int
+    STATUS_REASON_TEXT_FIELD_NUMBER: _builtins.int
     ORDER_IDS_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
+    PUBLISHED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     list_id: _builtins.str
     """Id of the list in this system, opaque."""
     account_id: _builtins.str
     """Account that trades."""
     client_list_id: _builtins.str
-    """Client id of the list, assigned by whoever placed it, unique per account forever. Absent for lists that we did not
-    place.
+    """Client id of the list, assigned by the party that placed it, unique per account forever. Absent for lists that have
+    none.
     """
     venue_list_id: _builtins.str
-    """The venue's id of the list. Absent until the venue has responded."""
+    """The venue's id of the list. Absent until the venue has assigned one."""
     type: Global___OrderListType.ValueType
     """How the orders of the list depend on each other."""
     raw_type: _builtins.str
@@ -118,17 +149,37 @@ class OrderList(_message.Message):
     """The venue's own value for `status`. Empty if it has none."""
     raw_status_type: _builtins.str
     """The venue's own value for the last event of the list, such as Binance's `EXEC_STARTED`. Empty if it has none."""
+    status_reason: _order_pb2.OrderReason.ValueType
+    """Why the list was rejected. Unspecified otherwise."""
+    raw_status_reason: _builtins.str
+    """The venue's own value for `status_reason`. Empty if it has none."""
+    status_reason_text: _builtins.str
+    """The reason in the venue's words. Empty if it gives none."""
+    revision: _builtins.int
+    """Version of this record in this system: 1 for the first state, one more at each change. Zero only before the gateway
+    has stored the record.
+    """
     @_builtins.property
     def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids in this system of the list's orders, beginning with the first order."""
+        """Ids in this system of the list's orders. The first is the order on which the others depend; for OCO and OUO the
+        order of the request, or the venue's.
+        """
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
         """When the venue last changed the list. Absent if the venue does not report it."""
 
     @_builtins.property
+    def published_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue sent this state. Absent if the venue does not report it."""
+
+    @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received this state."""
+        """When this system received this state, or placed the list while the venue has not responded."""
 
     def __init__(
         self,
@@ -142,13 +193,19 @@ class OrderList(_message.Message):
         status: Global___OrderListStatus.ValueType = ...,
         raw_status: _builtins.str = ...,
         raw_status_type: _builtins.str = ...,
+        status_reason: _order_pb2.OrderReason.ValueType = ...,
+        raw_status_reason: _builtins.str = ...,
+        status_reason_text: _builtins.str = ...,
         order_ids: _abc.Iterable[_builtins.str] | None = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
+        published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id", "_venue_list_id", b"_venue_list_id", "client_list_id", b"client_list_id", "received_at", b"received_at", "timestamp", b"timestamp", "venue_list_id", b"venue_list_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id", "_venue_list_id", b"_venue_list_id", "client_list_id", b"client_list_id", "published_at", b"published_at", "received_at", b"received_at", "timestamp", b"timestamp", "venue_list_id", b"venue_list_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id", "_venue_list_id", b"_venue_list_id", "account_id", b"account_id", "client_list_id", b"client_list_id", "list_id", b"list_id", "order_ids", b"order_ids", "raw_status", b"raw_status", "raw_status_type", b"raw_status_type", "raw_type", b"raw_type", "received_at", b"received_at", "status", b"status", "timestamp", b"timestamp", "type", b"type", "venue_list_id", b"venue_list_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id", "_venue_list_id", b"_venue_list_id", "account_id", b"account_id", "client_list_id", b"client_list_id", "list_id", b"list_id", "order_ids", b"order_ids", "published_at", b"published_at", "raw_status", b"raw_status", "raw_status_reason", b"raw_status_reason", "raw_status_type", b"raw_status_type", "raw_type", b"raw_type", "received_at", b"received_at", "revision", b"revision", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "timestamp", b"timestamp", "type", b"type", "venue_fields", b"venue_fields", "venue_list_id", b"venue_list_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_list_id: _TypeAlias = _typing.Literal["client_list_id"]  # noqa: Y015
     _WhichOneofArgType__client_list_id: _TypeAlias = _typing.Literal["_client_list_id", b"_client_list_id"]  # noqa: Y015

@@ -4,23 +4,26 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from cqc.assets.v1 import valuation_pb2 as _valuation_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.markets.v1 import quantity_pb2 as _quantity_pb2
+from cqc.venues.v1 import algo_pb2 as _algo_pb2
+from cqc.venues.v1 import attached_order_pb2 as _attached_order_pb2
 from cqc.venues.v1 import fee_pb2 as _fee_pb2
+from cqc.venues.v1 import trigger_pb2 as _trigger_pb2
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import descriptor_pb2 as _descriptor_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
-from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -37,24 +40,49 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     ORDER_TYPE_LIMIT: _OrderType.ValueType  # 2
     """Fills at the limit price or better."""
     ORDER_TYPE_STOP: _OrderType.ValueType  # 3
-    """Becomes a market order when the price moves against the holder and reaches the trigger."""
+    """Becomes a market order when the price moves with the order and reaches the trigger: BUY at or above it, SELL at or
+    below it.
+    """
     ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
-    """Becomes a limit order when the price moves against the holder and reaches the trigger."""
+    """Becomes a limit order when the price moves with the order and reaches the trigger: BUY at or above it, SELL at or
+    below it.
+    """
     ORDER_TYPE_TAKE_PROFIT: _OrderType.ValueType  # 5
-    """Becomes a market order when the price moves in the holder's favor and reaches the trigger."""
+    """Becomes a market order when the price moves against the order and reaches the trigger: BUY at or below it, SELL at
+    or above it. FIX calls this type "market if touched".
+    """
     ORDER_TYPE_TAKE_PROFIT_LIMIT: _OrderType.ValueType  # 6
-    """Becomes a limit order when the price moves in the holder's favor and reaches the trigger."""
+    """Becomes a limit order when the price moves against the order and reaches the trigger: BUY at or below it, SELL at
+    or above it. FIX calls this type "limit if touched".
+    """
     ORDER_TYPE_TRAILING_STOP: _OrderType.ValueType  # 7
-    """Becomes a market order when the price reverses by the trailing offset."""
+    """Becomes a market order when the price reverses by the trailing offset: BUY when it rises from its low, SELL when it
+    falls from its high.
+    """
     ORDER_TYPE_TRAILING_STOP_LIMIT: _OrderType.ValueType  # 8
-    """Becomes a limit order when the price reverses by the trailing offset."""
+    """Becomes a limit order when the price reverses by the trailing offset: BUY when it rises from its low, SELL when it
+    falls from its high.
+    """
     ORDER_TYPE_MARKET_TO_LIMIT: _OrderType.ValueType  # 9
     """A market order whose unfilled rest becomes a limit order at the last price."""
     ORDER_TYPE_PEGGED: _OrderType.ValueType  # 10
-    """A limit order that the venue prices at the best price of the opposite side."""
+    """A limit order whose price the venue keeps at a reference price of the book, as `peg_kind` states."""
+    ORDER_TYPE_TRIGGER_MARKET: _OrderType.ValueType  # 11
+    """Becomes a market order when the price reaches the trigger from the side on which it was at placement. Only for
+    venues that do not state the direction; where it is known, the type is STOP or TAKE_PROFIT.
+    """
+    ORDER_TYPE_TRIGGER_LIMIT: _OrderType.ValueType  # 12
+    """Becomes a limit order when the price reaches the trigger from the side on which it was at placement. Only for
+    venues that do not state the direction; where it is known, the type is STOP_LIMIT or TAKE_PROFIT_LIMIT.
+    """
+    ORDER_TYPE_QUOTED: _OrderType.ValueType  # 13
+    """Trades at a quote that a market maker gave on request. `quote_id` names the quote. Placed only by AcceptQuote."""
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper):
-    """How an order is triggered and priced."""
+    """How an order is triggered and priced.
+
+    The price moves with an order if it rises for a buy order or falls for a sell order, and against the order otherwise.
+    """
 
 ORDER_TYPE_UNSPECIFIED: OrderType.ValueType  # 0
 """Not known."""
@@ -63,21 +91,43 @@ ORDER_TYPE_MARKET: OrderType.ValueType  # 1
 ORDER_TYPE_LIMIT: OrderType.ValueType  # 2
 """Fills at the limit price or better."""
 ORDER_TYPE_STOP: OrderType.ValueType  # 3
-"""Becomes a market order when the price moves against the holder and reaches the trigger."""
+"""Becomes a market order when the price moves with the order and reaches the trigger: BUY at or above it, SELL at or
+below it.
+"""
 ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
-"""Becomes a limit order when the price moves against the holder and reaches the trigger."""
+"""Becomes a limit order when the price moves with the order and reaches the trigger: BUY at or above it, SELL at or
+below it.
+"""
 ORDER_TYPE_TAKE_PROFIT: OrderType.ValueType  # 5
-"""Becomes a market order when the price moves in the holder's favor and reaches the trigger."""
+"""Becomes a market order when the price moves against the order and reaches the trigger: BUY at or below it, SELL at
+or above it. FIX calls this type "market if touched".
+"""
 ORDER_TYPE_TAKE_PROFIT_LIMIT: OrderType.ValueType  # 6
-"""Becomes a limit order when the price moves in the holder's favor and reaches the trigger."""
+"""Becomes a limit order when the price moves against the order and reaches the trigger: BUY at or below it, SELL at
+or above it. FIX calls this type "limit if touched".
+"""
 ORDER_TYPE_TRAILING_STOP: OrderType.ValueType  # 7
-"""Becomes a market order when the price reverses by the trailing offset."""
+"""Becomes a market order when the price reverses by the trailing offset: BUY when it rises from its low, SELL when it
+falls from its high.
+"""
 ORDER_TYPE_TRAILING_STOP_LIMIT: OrderType.ValueType  # 8
-"""Becomes a limit order when the price reverses by the trailing offset."""
+"""Becomes a limit order when the price reverses by the trailing offset: BUY when it rises from its low, SELL when it
+falls from its high.
+"""
 ORDER_TYPE_MARKET_TO_LIMIT: OrderType.ValueType  # 9
 """A market order whose unfilled rest becomes a limit order at the last price."""
 ORDER_TYPE_PEGGED: OrderType.ValueType  # 10
-"""A limit order that the venue prices at the best price of the opposite side."""
+"""A limit order whose price the venue keeps at a reference price of the book, as `peg_kind` states."""
+ORDER_TYPE_TRIGGER_MARKET: OrderType.ValueType  # 11
+"""Becomes a market order when the price reaches the trigger from the side on which it was at placement. Only for
+venues that do not state the direction; where it is known, the type is STOP or TAKE_PROFIT.
+"""
+ORDER_TYPE_TRIGGER_LIMIT: OrderType.ValueType  # 12
+"""Becomes a limit order when the price reaches the trigger from the side on which it was at placement. Only for
+venues that do not state the direction; where it is known, the type is STOP_LIMIT or TAKE_PROFIT_LIMIT.
+"""
+ORDER_TYPE_QUOTED: OrderType.ValueType  # 13
+"""Trades at a quote that a market maker gave on request. `quote_id` names the quote. Placed only by AcceptQuote."""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _OrderSide:
@@ -113,15 +163,15 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_UNSPECIFIED: _OrderStatus.ValueType  # 0
     """Not known."""
     ORDER_STATUS_PENDING_NEW: _OrderStatus.ValueType  # 1
-    """Sent to the venue, no response yet."""
+    """Handed to the venue, no response yet."""
     ORDER_STATUS_NEW: _OrderStatus.ValueType  # 2
     """Accepted by the venue, nothing filled."""
     ORDER_STATUS_UNTRIGGERED: _OrderStatus.ValueType  # 3
-    """Waiting for its trigger."""
+    """Accepted by the venue, waiting for its trigger."""
     ORDER_STATUS_PARTIALLY_FILLED: _OrderStatus.ValueType  # 4
     """Partly filled, the rest is working.
 
-    If the only trade is later undone, the order is unfilled again.
+    If all trades are later undone, the order is NEW again. A venue may also reject the rest (REJECTED).
     """
     ORDER_STATUS_FILLED: _OrderStatus.ValueType  # 5
     """Completely filled.
@@ -137,46 +187,55 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_PENDING_REPLACE: _OrderStatus.ValueType  # 7
     """Replacement requested, no response yet.
 
-    If the venue refuses the replacement, the order returns to its previous state.
+    If the venue refuses the replacement, the order returns to its previous state with its previous terms.
     """
     ORDER_STATUS_CANCELLED: _OrderStatus.ValueType  # 8
     """The rest of the order was cancelled.
 
-    A fill that crosses the cancellation is legal: the order is then partly or completely filled.
+    A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. NEW and
+    PARTIALLY_FILLED follow only by a report of type RESTATED or TRADE_CANCEL after which `leaves_quantity` is above
+    zero: the venue put the order back to work.
     """
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 9
-    """The venue did not accept the order."""
+    """The venue did not accept the order. An order that our own checks refuse has no state, because no order exists."""
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 10
-    """The order's time in force ran out.
+    """The order's time in force ran out, or an immediate order could not be filled.
 
-    A fill that crosses the expiry is legal.
+    Late fills and a return to work are as for CANCELLED.
     """
     ORDER_STATUS_REPLACED: _OrderStatus.ValueType  # 11
-    """The order was replaced by another order.
+    """The venue ended the order and made another one from it, which this system knows by an `order_id` of its own, such
+    as when the replacement was made outside this system. A replacement by ReplaceOrder keeps the `order_id` and never
+    leads to this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED.
 
-    A fill that crosses the replacement is legal.
+    A late fill that completes the order makes it FILLED; a smaller one changes only the quantities.
     """
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """State of an order in its life cycle, after FIX tag 39 (OrdStatus).
 
-    If several states apply, FIX precedence decides: pending cancel, then filled, then cancelled. A cancelled order may
-    still receive a late fill. Each value declares the states that may follow it. A report that repeats the state is
-    always legal, and any state may follow the unspecified state.
+     Where several states apply, the first of this list counts: PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELLED,
+    EXPIRED,  PARTIALLY_FILLED, NEW. An ended order (FILLED, CANCELLED, REJECTED, EXPIRED, REPLACED) may still receive
+    late fills: a  fill that completes it makes it FILLED, a smaller one keeps the state and raises
+    `cumulative_quantity`. "Completes"  applies to orders sized by `quantity`; an ended order of any other size keeps its
+    state.
+
+    Each value declares the states that may follow it. A report that repeats the state is always legal, and any state may
+    follow the unspecified state.
     """
 
 ORDER_STATUS_UNSPECIFIED: OrderStatus.ValueType  # 0
 """Not known."""
 ORDER_STATUS_PENDING_NEW: OrderStatus.ValueType  # 1
-"""Sent to the venue, no response yet."""
+"""Handed to the venue, no response yet."""
 ORDER_STATUS_NEW: OrderStatus.ValueType  # 2
 """Accepted by the venue, nothing filled."""
 ORDER_STATUS_UNTRIGGERED: OrderStatus.ValueType  # 3
-"""Waiting for its trigger."""
+"""Accepted by the venue, waiting for its trigger."""
 ORDER_STATUS_PARTIALLY_FILLED: OrderStatus.ValueType  # 4
 """Partly filled, the rest is working.
 
-If the only trade is later undone, the order is unfilled again.
+If all trades are later undone, the order is NEW again. A venue may also reject the rest (REJECTED).
 """
 ORDER_STATUS_FILLED: OrderStatus.ValueType  # 5
 """Completely filled.
@@ -192,24 +251,28 @@ If the venue refuses the cancellation, the order returns to its previous state.
 ORDER_STATUS_PENDING_REPLACE: OrderStatus.ValueType  # 7
 """Replacement requested, no response yet.
 
-If the venue refuses the replacement, the order returns to its previous state.
+If the venue refuses the replacement, the order returns to its previous state with its previous terms.
 """
 ORDER_STATUS_CANCELLED: OrderStatus.ValueType  # 8
 """The rest of the order was cancelled.
 
-A fill that crosses the cancellation is legal: the order is then partly or completely filled.
+A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. NEW and
+PARTIALLY_FILLED follow only by a report of type RESTATED or TRADE_CANCEL after which `leaves_quantity` is above
+zero: the venue put the order back to work.
 """
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 9
-"""The venue did not accept the order."""
+"""The venue did not accept the order. An order that our own checks refuse has no state, because no order exists."""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 10
-"""The order's time in force ran out.
+"""The order's time in force ran out, or an immediate order could not be filled.
 
-A fill that crosses the expiry is legal.
+Late fills and a return to work are as for CANCELLED.
 """
 ORDER_STATUS_REPLACED: OrderStatus.ValueType  # 11
-"""The order was replaced by another order.
+"""The venue ended the order and made another one from it, which this system knows by an `order_id` of its own, such
+as when the replacement was made outside this system. A replacement by ReplaceOrder keeps the `order_id` and never
+leads to this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED.
 
-A fill that crosses the replacement is legal.
+A late fill that completes the order makes it FILLED; a smaller one changes only the quantities.
 """
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
@@ -228,11 +291,11 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     TIME_IN_FORCE_FOK: _TimeInForce.ValueType  # 3
     """Fill or kill: fills completely and immediately, or not at all."""
     TIME_IN_FORCE_GTD: _TimeInForce.ValueType  # 4
-    """Good till date: until a specified time or block."""
+    """Good till date: until `good_til_time` or `good_til_block`."""
     TIME_IN_FORCE_DAY: _TimeInForce.ValueType  # 5
-    """Until the end of the trading day."""
+    """Until the end of the venue's trading day."""
     TIME_IN_FORCE_GTX: _TimeInForce.ValueType  # 6
-    """Good till crossing: works only if it rests, and is cancelled if it would cross."""
+    """Good till crossing: a GTC order that is cancelled if it would cross. Only on facts; a new order has `post_only`."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order works, after FIX tag 59 (TimeInForce)."""
@@ -246,84 +309,12 @@ TIME_IN_FORCE_IOC: TimeInForce.ValueType  # 2
 TIME_IN_FORCE_FOK: TimeInForce.ValueType  # 3
 """Fill or kill: fills completely and immediately, or not at all."""
 TIME_IN_FORCE_GTD: TimeInForce.ValueType  # 4
-"""Good till date: until a specified time or block."""
+"""Good till date: until `good_til_time` or `good_til_block`."""
 TIME_IN_FORCE_DAY: TimeInForce.ValueType  # 5
-"""Until the end of the trading day."""
+"""Until the end of the venue's trading day."""
 TIME_IN_FORCE_GTX: TimeInForce.ValueType  # 6
-"""Good till crossing: works only if it rests, and is cancelled if it would cross."""
+"""Good till crossing: a GTC order that is cancelled if it would cross. Only on facts; a new order has `post_only`."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
-
-class _TriggerKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _TriggerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TriggerKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    TRIGGER_KIND_UNSPECIFIED: _TriggerKind.ValueType  # 0
-    """The venue's default, or not known."""
-    TRIGGER_KIND_LAST: _TriggerKind.ValueType  # 1
-    """The price of the last trade."""
-    TRIGGER_KIND_MARK: _TriggerKind.ValueType  # 2
-    """The mark price."""
-    TRIGGER_KIND_INDEX: _TriggerKind.ValueType  # 3
-    """The index price."""
-    TRIGGER_KIND_BID: _TriggerKind.ValueType  # 4
-    """The best bid."""
-    TRIGGER_KIND_ASK: _TriggerKind.ValueType  # 5
-    """The best ask."""
-    TRIGGER_KIND_MID: _TriggerKind.ValueType  # 6
-    """The mean of the best bid and the best ask."""
-
-class TriggerKind(_TriggerKind, metaclass=_TriggerKindEnumTypeWrapper):
-    """Price that a trigger watches."""
-
-TRIGGER_KIND_UNSPECIFIED: TriggerKind.ValueType  # 0
-"""The venue's default, or not known."""
-TRIGGER_KIND_LAST: TriggerKind.ValueType  # 1
-"""The price of the last trade."""
-TRIGGER_KIND_MARK: TriggerKind.ValueType  # 2
-"""The mark price."""
-TRIGGER_KIND_INDEX: TriggerKind.ValueType  # 3
-"""The index price."""
-TRIGGER_KIND_BID: TriggerKind.ValueType  # 4
-"""The best bid."""
-TRIGGER_KIND_ASK: TriggerKind.ValueType  # 5
-"""The best ask."""
-TRIGGER_KIND_MID: TriggerKind.ValueType  # 6
-"""The mean of the best bid and the best ask."""
-Global___TriggerKind: _TypeAlias = TriggerKind  # noqa: Y015
-
-class _TrailingOffsetKind:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _TrailingOffsetKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TrailingOffsetKind.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    TRAILING_OFFSET_KIND_UNSPECIFIED: _TrailingOffsetKind.ValueType  # 0
-    """There is no offset, or its unit is not known."""
-    TRAILING_OFFSET_KIND_PRICE: _TrailingOffsetKind.ValueType  # 1
-    """Quote units."""
-    TRAILING_OFFSET_KIND_BASIS_POINTS: _TrailingOffsetKind.ValueType  # 2
-    """Basis points of the price (hundredths of a percent)."""
-    TRAILING_OFFSET_KIND_TICKS: _TrailingOffsetKind.ValueType  # 3
-    """Ticks of the listing."""
-    TRAILING_OFFSET_KIND_PERCENT: _TrailingOffsetKind.ValueType  # 4
-    """Percent of the price."""
-
-class TrailingOffsetKind(_TrailingOffsetKind, metaclass=_TrailingOffsetKindEnumTypeWrapper):
-    """Unit of a trailing offset."""
-
-TRAILING_OFFSET_KIND_UNSPECIFIED: TrailingOffsetKind.ValueType  # 0
-"""There is no offset, or its unit is not known."""
-TRAILING_OFFSET_KIND_PRICE: TrailingOffsetKind.ValueType  # 1
-"""Quote units."""
-TRAILING_OFFSET_KIND_BASIS_POINTS: TrailingOffsetKind.ValueType  # 2
-"""Basis points of the price (hundredths of a percent)."""
-TRAILING_OFFSET_KIND_TICKS: TrailingOffsetKind.ValueType  # 3
-"""Ticks of the listing."""
-TRAILING_OFFSET_KIND_PERCENT: TrailingOffsetKind.ValueType  # 4
-"""Percent of the price."""
-Global___TrailingOffsetKind: _TypeAlias = TrailingOffsetKind  # noqa: Y015
 
 class _SelfTradePrevention:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -370,20 +361,86 @@ class _PriceMatchEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PriceMatch
     PRICE_MATCH_UNSPECIFIED: _PriceMatch.ValueType  # 0
     """The venue does not price the order; the order states its price."""
     PRICE_MATCH_OPPONENT: _PriceMatch.ValueType  # 1
-    """At the best price of the opposite side."""
+    """A price of the opposite side, at the level `price_match_depth`."""
     PRICE_MATCH_QUEUE: _PriceMatch.ValueType  # 2
-    """At the best price of the order's own side."""
+    """A price of the order's own side, at the level `price_match_depth`."""
 
 class PriceMatch(_PriceMatch, metaclass=_PriceMatchEnumTypeWrapper):
-    """How the venue itself prices a limit order."""
+    """Price of the book that the venue takes as the limit price of an order, once, when the order arrives. An order that
+    keeps following the book is ORDER_TYPE_PEGGED.
+    """
 
 PRICE_MATCH_UNSPECIFIED: PriceMatch.ValueType  # 0
 """The venue does not price the order; the order states its price."""
 PRICE_MATCH_OPPONENT: PriceMatch.ValueType  # 1
-"""At the best price of the opposite side."""
+"""A price of the opposite side, at the level `price_match_depth`."""
 PRICE_MATCH_QUEUE: PriceMatch.ValueType  # 2
-"""At the best price of the order's own side."""
+"""A price of the order's own side, at the level `price_match_depth`."""
 Global___PriceMatch: _TypeAlias = PriceMatch  # noqa: Y015
+
+class _PegKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PegKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PegKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PEG_KIND_UNSPECIFIED: _PegKind.ValueType  # 0
+    """Not known, or the order is not pegged."""
+    PEG_KIND_PRIMARY: _PegKind.ValueType  # 1
+    """The best price of the order's own side."""
+    PEG_KIND_MARKET: _PegKind.ValueType  # 2
+    """The best price of the opposite side."""
+    PEG_KIND_MID: _PegKind.ValueType  # 3
+    """The mean of the best bid and the best ask."""
+    PEG_KIND_LAST: _PegKind.ValueType  # 4
+    """The price of the last trade."""
+
+class PegKind(_PegKind, metaclass=_PegKindEnumTypeWrapper):
+    """Reference price that a pegged order follows, after FIX tag 1094 (PegPriceType)."""
+
+PEG_KIND_UNSPECIFIED: PegKind.ValueType  # 0
+"""Not known, or the order is not pegged."""
+PEG_KIND_PRIMARY: PegKind.ValueType  # 1
+"""The best price of the order's own side."""
+PEG_KIND_MARKET: PegKind.ValueType  # 2
+"""The best price of the opposite side."""
+PEG_KIND_MID: PegKind.ValueType  # 3
+"""The mean of the best bid and the best ask."""
+PEG_KIND_LAST: PegKind.ValueType  # 4
+"""The price of the last trade."""
+Global___PegKind: _TypeAlias = PegKind  # noqa: Y015
+
+class _PegOffsetKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PegOffsetKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PegOffsetKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PEG_OFFSET_KIND_UNSPECIFIED: _PegOffsetKind.ValueType  # 0
+    """There is no offset, or its unit is not known."""
+    PEG_OFFSET_KIND_PRICE: _PegOffsetKind.ValueType  # 1
+    """Quote units."""
+    PEG_OFFSET_KIND_BASIS_POINTS: _PegOffsetKind.ValueType  # 2
+    """Basis points of the reference price (hundredths of a percent)."""
+    PEG_OFFSET_KIND_TICKS: _PegOffsetKind.ValueType  # 3
+    """Ticks of the listing."""
+    PEG_OFFSET_KIND_LEVELS: _PegOffsetKind.ValueType  # 4
+    """Price levels of the book, occupied ones only."""
+
+class PegOffsetKind(_PegOffsetKind, metaclass=_PegOffsetKindEnumTypeWrapper):
+    """Unit of the offset of a pegged order."""
+
+PEG_OFFSET_KIND_UNSPECIFIED: PegOffsetKind.ValueType  # 0
+"""There is no offset, or its unit is not known."""
+PEG_OFFSET_KIND_PRICE: PegOffsetKind.ValueType  # 1
+"""Quote units."""
+PEG_OFFSET_KIND_BASIS_POINTS: PegOffsetKind.ValueType  # 2
+"""Basis points of the reference price (hundredths of a percent)."""
+PEG_OFFSET_KIND_TICKS: PegOffsetKind.ValueType  # 3
+"""Ticks of the listing."""
+PEG_OFFSET_KIND_LEVELS: PegOffsetKind.ValueType  # 4
+"""Price levels of the book, occupied ones only."""
+Global___PegOffsetKind: _TypeAlias = PegOffsetKind  # noqa: Y015
 
 class _PositionSide:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -412,6 +469,34 @@ POSITION_SIDE_LONG: PositionSide.ValueType  # 2
 POSITION_SIDE_SHORT: PositionSide.ValueType  # 3
 """The short position, if there is a long and a short one."""
 Global___PositionSide: _TypeAlias = PositionSide  # noqa: Y015
+
+class _PositionEffect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PositionEffectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PositionEffect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    POSITION_EFFECT_UNSPECIFIED: _PositionEffect.ValueType  # 0
+    """Not known, or there are no positions."""
+    POSITION_EFFECT_OPEN: _PositionEffect.ValueType  # 1
+    """Opens or increases the position."""
+    POSITION_EFFECT_CLOSE: _PositionEffect.ValueType  # 2
+    """Closes or reduces the position."""
+    POSITION_EFFECT_FLIP: _PositionEffect.ValueType  # 3
+    """Closes the position and opens one on the other side."""
+
+class PositionEffect(_PositionEffect, metaclass=_PositionEffectEnumTypeWrapper):
+    """What an order or a fill does to the position, after FIX tag 77 (PositionEffect)."""
+
+POSITION_EFFECT_UNSPECIFIED: PositionEffect.ValueType  # 0
+"""Not known, or there are no positions."""
+POSITION_EFFECT_OPEN: PositionEffect.ValueType  # 1
+"""Opens or increases the position."""
+POSITION_EFFECT_CLOSE: PositionEffect.ValueType  # 2
+"""Closes or reduces the position."""
+POSITION_EFFECT_FLIP: PositionEffect.ValueType  # 3
+"""Closes the position and opens one on the other side."""
+Global___PositionEffect: _TypeAlias = PositionEffect  # noqa: Y015
 
 class _MarginMode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -494,7 +579,7 @@ class _OrderReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderReas
     ORDER_REASON_UNSPECIFIED: _OrderReason.ValueType  # 0
     """The venue gives no reason, or there is none."""
     ORDER_REASON_USER_REQUESTED: _OrderReason.ValueType  # 1
-    """The holder requested it."""
+    """We requested it."""
     ORDER_REASON_INSUFFICIENT_FUNDS: _OrderReason.ValueType  # 2
     """Not enough balance or margin."""
     ORDER_REASON_RULE_VIOLATED: _OrderReason.ValueType  # 3
@@ -504,7 +589,7 @@ class _OrderReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderReas
     ORDER_REASON_NOT_FILLABLE: _OrderReason.ValueType  # 5
     """The order could not be filled immediately."""
     ORDER_REASON_SELF_TRADE: _OrderReason.ValueType  # 6
-    """The order would have traded with another order of the same account."""
+    """The order would have traded with another order of the same account or self-trade group."""
     ORDER_REASON_WOULD_INCREASE: _OrderReason.ValueType  # 7
     """A reduce-only order would have increased a position."""
     ORDER_REASON_MARKET_CLOSED: _OrderReason.ValueType  # 8
@@ -512,23 +597,33 @@ class _OrderReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderReas
     ORDER_REASON_LIQUIDATION: _OrderReason.ValueType  # 9
     """A liquidation took the order's place."""
     ORDER_REASON_RISK_LIMIT: _OrderReason.ValueType  # 10
-    """Our own risk check rejected the order."""
+    """A risk limit that we set ended the order."""
     ORDER_REASON_LIST_TRIGGERED: _OrderReason.ValueType  # 11
-    """Another order of the same list was filled."""
+    """Another order of the same list was filled or triggered."""
     ORDER_REASON_TOO_MANY: _OrderReason.ValueType  # 12
     """Too many requests, or too many open orders."""
     ORDER_REASON_DUPLICATE_ID: _OrderReason.ValueType  # 13
-    """The order's id was used before."""
+    """The client order id was used before."""
     ORDER_REASON_VENUE_ERROR: _OrderReason.ValueType  # 14
     """The venue had an error."""
+    ORDER_REASON_TOO_LATE: _OrderReason.ValueType  # 15
+    """The request to cancel or replace came after the order had ended."""
+    ORDER_REASON_UNKNOWN_ORDER: _OrderReason.ValueType  # 16
+    """The venue does not know the order."""
+    ORDER_REASON_KILL_SWITCH: _OrderReason.ValueType  # 17
+    """A trading halt that we set, or a kill switch of the venue."""
+    ORDER_REASON_DEAD_MAN_SWITCH: _OrderReason.ValueType  # 18
+    """The dead man's switch ran out: CancelAllAfter was not repeated, or the connection was lost."""
+    ORDER_REASON_ADL: _OrderReason.ValueType  # 19
+    """An auto-deleveraging took the order's place."""
 
 class OrderReason(_OrderReason, metaclass=_OrderReasonEnumTypeWrapper):
-    """Why an order is in its state."""
+    """Why an order is in its state, or why a request to cancel or replace it was refused by the venue."""
 
 ORDER_REASON_UNSPECIFIED: OrderReason.ValueType  # 0
 """The venue gives no reason, or there is none."""
 ORDER_REASON_USER_REQUESTED: OrderReason.ValueType  # 1
-"""The holder requested it."""
+"""We requested it."""
 ORDER_REASON_INSUFFICIENT_FUNDS: OrderReason.ValueType  # 2
 """Not enough balance or margin."""
 ORDER_REASON_RULE_VIOLATED: OrderReason.ValueType  # 3
@@ -538,7 +633,7 @@ ORDER_REASON_WOULD_TAKE: OrderReason.ValueType  # 4
 ORDER_REASON_NOT_FILLABLE: OrderReason.ValueType  # 5
 """The order could not be filled immediately."""
 ORDER_REASON_SELF_TRADE: OrderReason.ValueType  # 6
-"""The order would have traded with another order of the same account."""
+"""The order would have traded with another order of the same account or self-trade group."""
 ORDER_REASON_WOULD_INCREASE: OrderReason.ValueType  # 7
 """A reduce-only order would have increased a position."""
 ORDER_REASON_MARKET_CLOSED: OrderReason.ValueType  # 8
@@ -546,15 +641,25 @@ ORDER_REASON_MARKET_CLOSED: OrderReason.ValueType  # 8
 ORDER_REASON_LIQUIDATION: OrderReason.ValueType  # 9
 """A liquidation took the order's place."""
 ORDER_REASON_RISK_LIMIT: OrderReason.ValueType  # 10
-"""Our own risk check rejected the order."""
+"""A risk limit that we set ended the order."""
 ORDER_REASON_LIST_TRIGGERED: OrderReason.ValueType  # 11
-"""Another order of the same list was filled."""
+"""Another order of the same list was filled or triggered."""
 ORDER_REASON_TOO_MANY: OrderReason.ValueType  # 12
 """Too many requests, or too many open orders."""
 ORDER_REASON_DUPLICATE_ID: OrderReason.ValueType  # 13
-"""The order's id was used before."""
+"""The client order id was used before."""
 ORDER_REASON_VENUE_ERROR: OrderReason.ValueType  # 14
 """The venue had an error."""
+ORDER_REASON_TOO_LATE: OrderReason.ValueType  # 15
+"""The request to cancel or replace came after the order had ended."""
+ORDER_REASON_UNKNOWN_ORDER: OrderReason.ValueType  # 16
+"""The venue does not know the order."""
+ORDER_REASON_KILL_SWITCH: OrderReason.ValueType  # 17
+"""A trading halt that we set, or a kill switch of the venue."""
+ORDER_REASON_DEAD_MAN_SWITCH: OrderReason.ValueType  # 18
+"""The dead man's switch ran out: CancelAllAfter was not repeated, or the connection was lost."""
+ORDER_REASON_ADL: OrderReason.ValueType  # 19
+"""An auto-deleveraging took the order's place."""
 Global___OrderReason: _TypeAlias = OrderReason  # noqa: Y015
 
 @_typing.final
@@ -567,107 +672,163 @@ class Order(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ORDER_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
-    VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
-    PREVIOUS_VENUE_ORDER_IDS_FIELD_NUMBER: _builtins.int
-    LABEL_FIELD_NUMBER: _builtins.int
-    LIST_ID_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     RAW_SIDE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
+    CLOSE_POSITION_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     RAW_TYPE_FIELD_NUMBER: _builtins.int
     TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     RAW_TIME_IN_FORCE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     RAW_STATUS_FIELD_NUMBER: _builtins.int
-    QUANTITY_FIELD_NUMBER: _builtins.int
-    QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
-    CLOSE_POSITION_FIELD_NUMBER: _builtins.int
-    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    STATUS_REASON_FIELD_NUMBER: _builtins.int
+    RAW_STATUS_REASON_FIELD_NUMBER: _builtins.int
+    STATUS_REASON_TEXT_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    RAW_ORIGIN_FIELD_NUMBER: _builtins.int
+    RAW_PLACEMENT_SOURCE_FIELD_NUMBER: _builtins.int
+    VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    PREVIOUS_VENUE_ORDER_IDS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_CLIENT_ORDER_IDS_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    LIST_ID_FIELD_NUMBER: _builtins.int
+    VENUE_LIST_ID_FIELD_NUMBER: _builtins.int
+    PARENT_ORDER_ID_FIELD_NUMBER: _builtins.int
+    PARENT_VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    ATTACHED_VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
+    QUOTE_ID_FIELD_NUMBER: _builtins.int
+    RISK_CHECK_ID_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
+    VOLATILITY_PRICE_FIELD_NUMBER: _builtins.int
+    STRIKE_ASSET_PRICE_FIELD_NUMBER: _builtins.int
     TRIGGER_PRICE_FIELD_NUMBER: _builtins.int
-    ACTIVATION_PRICE_FIELD_NUMBER: _builtins.int
+    TRIGGER_DIRECTION_FIELD_NUMBER: _builtins.int
+    RAW_TRIGGER_DIRECTION_FIELD_NUMBER: _builtins.int
     TRIGGER_KIND_FIELD_NUMBER: _builtins.int
     RAW_TRIGGER_KIND_FIELD_NUMBER: _builtins.int
+    RAW_TRIGGER_STATUS_FIELD_NUMBER: _builtins.int
     TRAILING_OFFSET_FIELD_NUMBER: _builtins.int
     TRAILING_OFFSET_KIND_FIELD_NUMBER: _builtins.int
     RAW_TRAILING_OFFSET_KIND_FIELD_NUMBER: _builtins.int
+    LIMIT_OFFSET_FIELD_NUMBER: _builtins.int
+    ACTIVATION_PRICE_FIELD_NUMBER: _builtins.int
+    PRICE_MATCH_FIELD_NUMBER: _builtins.int
+    RAW_PRICE_MATCH_FIELD_NUMBER: _builtins.int
+    PRICE_MATCH_DEPTH_FIELD_NUMBER: _builtins.int
+    PEG_KIND_FIELD_NUMBER: _builtins.int
+    RAW_PEG_KIND_FIELD_NUMBER: _builtins.int
+    PEG_OFFSET_FIELD_NUMBER: _builtins.int
+    PEG_OFFSET_KIND_FIELD_NUMBER: _builtins.int
+    RAW_PEG_OFFSET_KIND_FIELD_NUMBER: _builtins.int
     DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
     RAW_SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
-    PRICE_MATCH_FIELD_NUMBER: _builtins.int
-    RAW_PRICE_MATCH_FIELD_NUMBER: _builtins.int
+    SELF_TRADE_GROUP_ID_FIELD_NUMBER: _builtins.int
     PRICE_PROTECT_FIELD_NUMBER: _builtins.int
     POST_ONLY_FIELD_NUMBER: _builtins.int
+    REJECT_POST_ONLY_FIELD_NUMBER: _builtins.int
     REDUCE_ONLY_FIELD_NUMBER: _builtins.int
     POSITION_SIDE_FIELD_NUMBER: _builtins.int
     RAW_POSITION_SIDE_FIELD_NUMBER: _builtins.int
+    POSITION_EFFECT_FIELD_NUMBER: _builtins.int
+    RAW_POSITION_EFFECT_FIELD_NUMBER: _builtins.int
     MARGIN_MODE_FIELD_NUMBER: _builtins.int
     RAW_MARGIN_MODE_FIELD_NUMBER: _builtins.int
     LEVERAGE_FIELD_NUMBER: _builtins.int
+    AUTO_BORROW_FIELD_NUMBER: _builtins.int
+    AUTO_REPAY_FIELD_NUMBER: _builtins.int
     GOOD_TIL_TIME_FIELD_NUMBER: _builtins.int
     GOOD_TIL_BLOCK_FIELD_NUMBER: _builtins.int
     START_AT_FIELD_NUMBER: _builtins.int
     SLIPPAGE_LIMIT_BPS_FIELD_NUMBER: _builtins.int
+    ATTACHED_ORDERS_FIELD_NUMBER: _builtins.int
+    ALGO_FIELD_NUMBER: _builtins.int
     CUMULATIVE_QUANTITY_FIELD_NUMBER: _builtins.int
     CUMULATIVE_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
     LEAVES_QUANTITY_FIELD_NUMBER: _builtins.int
+    CANCELLED_QUANTITY_FIELD_NUMBER: _builtins.int
     AVERAGE_PRICE_FIELD_NUMBER: _builtins.int
+    FILL_COUNT_FIELD_NUMBER: _builtins.int
     FEES_FIELD_NUMBER: _builtins.int
+    REALIZED_PNL_FIELD_NUMBER: _builtins.int
     HELD_AMOUNT_FIELD_NUMBER: _builtins.int
-    ORIGIN_FIELD_NUMBER: _builtins.int
-    RAW_ORIGIN_FIELD_NUMBER: _builtins.int
-    STATUS_REASON_FIELD_NUMBER: _builtins.int
-    STATUS_REASON_TEXT_FIELD_NUMBER: _builtins.int
+    NET_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
+    VALUATION_FIELD_NUMBER: _builtins.int
+    CONTRACTS_FIELD_NUMBER: _builtins.int
+    ORIGINAL_TYPE_FIELD_NUMBER: _builtins.int
+    RAW_ORIGINAL_TYPE_FIELD_NUMBER: _builtins.int
+    WORKING_FIELD_NUMBER: _builtins.int
+    SETTLED_FIELD_NUMBER: _builtins.int
+    SIZE_INCLUDES_FEES_FIELD_NUMBER: _builtins.int
+    MARKET_MAKER_PROTECTION_FIELD_NUMBER: _builtins.int
+    RISK_REDUCING_FIELD_NUMBER: _builtins.int
+    REPLACED_FIELD_NUMBER: _builtins.int
+    RAW_FLAGS_FIELD_NUMBER: _builtins.int
+    RAW_CONDITIONS_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     TRIGGERED_AT_FIELD_NUMBER: _builtins.int
+    WORKING_AT_FIELD_NUMBER: _builtins.int
+    LAST_FILL_AT_FIELD_NUMBER: _builtins.int
     CLOSED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
-    WORKING_FIELD_NUMBER: _builtins.int
-    WORKING_AT_FIELD_NUMBER: _builtins.int
-    ORIGINAL_TYPE_FIELD_NUMBER: _builtins.int
-    RAW_ORIGINAL_TYPE_FIELD_NUMBER: _builtins.int
-    FILL_COUNT_FIELD_NUMBER: _builtins.int
-    LAST_FILL_AT_FIELD_NUMBER: _builtins.int
-    SETTLED_FIELD_NUMBER: _builtins.int
-    SIZE_INCLUDES_FEES_FIELD_NUMBER: _builtins.int
-    NET_QUOTE_QUANTITY_FIELD_NUMBER: _builtins.int
-    RAW_STATUS_REASON_FIELD_NUMBER: _builtins.int
-    RAW_TRIGGER_STATUS_FIELD_NUMBER: _builtins.int
-    PARENT_VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
-    ATTACHED_VENUE_ORDER_ID_FIELD_NUMBER: _builtins.int
-    RAW_FLAGS_FIELD_NUMBER: _builtins.int
-    RAW_CONDITIONS_FIELD_NUMBER: _builtins.int
-    CONTRACTS_FIELD_NUMBER: _builtins.int
-    MARKET_MAKER_PROTECTION_FIELD_NUMBER: _builtins.int
-    REJECT_POST_ONLY_FIELD_NUMBER: _builtins.int
-    RISK_REDUCING_FIELD_NUMBER: _builtins.int
-    REPLACED_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
-    """Id of the order in this system, opaque. A replacement keeps the id."""
+    """Id of the order in this system, opaque. A replacement by ReplaceOrder keeps the id."""
     account_id: _builtins.str
     """Account that trades."""
     venue_symbol_id: _builtins.str
-    """Listing that is traded."""
+    """Listing that is traded. Absent if the registry does not know the listing, or for a quoted order of several legs."""
     client_order_id: _builtins.str
-    """Client order id, assigned by whoever placed the order, unique per account forever. Absent for orders that we did
-    not place.
+    """Client order id, assigned by the party that placed the order, unique per account forever. Absent for orders that
+    have none.
     """
-    venue_order_id: _builtins.str
-    """The venue's id of the order. Absent until the venue has responded."""
-    label: _builtins.str
-    """User-defined label. Absent if none was given."""
-    list_id: _builtins.str
-    """List that the order belongs to, such as a one-cancels-other pair. Absent if the order is in no list."""
     side: Global___OrderSide.ValueType
     """Whether the order buys or sells."""
     raw_side: _builtins.str
     """The venue's own value for `side`. Empty if it has none."""
+    quantity: _builtins.str
+    """Ordered quantity, positive, in `quantity_unit`, including what is filled. The order ends when the first of
+    `close_position`, `quote_quantity` and `quantity` that is set is used up; the others are the venue's words. Absent
+    if the venue does not report it.
+    """
+    quote_quantity: _builtins.str
+    """Ordered amount to spend or to receive, positive, in quote units. Absent if the venue does not report it."""
+    close_position: _builtins.bool
+    """Whether the order closes the whole position, at its size when the order triggers or fills. Absent if the venue does
+    not report it.
+    """
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of the quantities in this order, those of attached orders and the algorithm included."""
     type: Global___OrderType.ValueType
     """How the order is triggered and priced."""
     raw_type: _builtins.str
@@ -680,133 +841,222 @@ class Order(_message.Message):
     """State of the order in its life cycle."""
     raw_status: _builtins.str
     """The venue's own value for `status`. Empty if it has none."""
-    quantity: _builtins.str
-    """Quantity, in `quantity_unit`."""
-    quote_quantity: _builtins.str
-    """Amount to spend or to receive, in quote units."""
-    close_position: _builtins.bool
-    """The whole position, at its size when the order triggers."""
-    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """Unit of the quantities in this order."""
+    status_reason: Global___OrderReason.ValueType
+    """Why the order is in its current state."""
+    raw_status_reason: _builtins.str
+    """The venue's own value for `status_reason`. Empty if it has none."""
+    status_reason_text: _builtins.str
+    """The reason in the venue's words. Empty if it gives none."""
+    origin: Global___OrderOrigin.ValueType
+    """Who created the order."""
+    raw_origin: _builtins.str
+    """The venue's own value for `origin`. Empty if it has none."""
+    raw_placement_source: _builtins.str
+    """The venue's own value for the channel through which the order was placed, such as `api` or `web`. Empty if it has
+    none.
+    """
+    venue_order_id: _builtins.str
+    """The venue's id of the order. Absent until the venue has assigned one."""
+    label: _builtins.str
+    """User-defined label. Absent if none was given."""
+    list_id: _builtins.str
+    """Id in this system of the order list that the order belongs to. Absent if the order is in no list."""
+    venue_list_id: _builtins.str
+    """The venue's id of the order list. Absent if the order is in no list, or if the venue does not report it."""
+    parent_order_id: _builtins.str
+    """Id in this system of the order that created this one: the algorithmic order whose child it is, or the order that it
+    was attached to. Absent if there is none, or if it is not known.
+    """
+    parent_venue_order_id: _builtins.str
+    """The venue's id of the order that created this one. Absent if there is none, or if the venue does not report it."""
+    attached_venue_order_id: _builtins.str
+    """The venue's id of an order that this one places when it fills, from venues that state only the id;
+    `attached_orders` has the terms. Absent if there is none.
+    """
+    quote_id: _builtins.str
+    """Id in this system of the quote that the order accepted. Absent unless `type` is ORDER_TYPE_QUOTED."""
+    risk_check_id: _builtins.str
+    """Id of the risk engine's approval of the order, `risk_check_id` of OrderCheckResult; after a replacement, of its
+    approval of the replacement. Absent if the order was not checked, such as one placed outside this system.
+    """
     price: _builtins.str
-    """Limit price, in quote units. Absent for orders without a limit price. A venue's 0 or "market_price" is mapped to
-    absent.
+    """Limit price, in quote units. Absent for orders without a limit price, or with `volatility_price` or
+    `strike_asset_price`. A venue's 0 or "market_price" is mapped to absent.
+    """
+    volatility_price: _builtins.str
+    """Limit price of an option stated as a volatility per year, as a fraction: 0.65 is 65 %. Absent if the order is not
+    priced by volatility.
+    """
+    strike_asset_price: _builtins.str
+    """Limit price of an option stated in units of the strike asset, such as US dollars, per unit of the underlying.
+    Absent if the order is not priced in the strike asset.
     """
     trigger_price: _builtins.str
     """Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger."""
-    activation_price: _builtins.str
-    """Price at which a trailing order starts to trail, in quote units. Absent means immediately."""
-    trigger_kind: Global___TriggerKind.ValueType
+    trigger_direction: _trigger_pb2.TriggerDirection.ValueType
+    """Way in which the watched price has to cross the trigger price. Set wherever known: from the venue's words, or from
+    `type` and `side`.
+    """
+    raw_trigger_direction: _builtins.str
+    """The venue's own value for `trigger_direction`. Empty if it has none."""
+    trigger_kind: _trigger_pb2.TriggerKind.ValueType
     """Price that the trigger watches."""
     raw_trigger_kind: _builtins.str
     """The venue's own value for `trigger_kind`. Empty if it has none."""
+    raw_trigger_status: _builtins.str
+    """The venue's own value for the progress of the order's trigger. Empty if it has none."""
     trailing_offset: _builtins.str
-    """Distance that a trailing order keeps from the price, in `trailing_offset_kind`. Absent unless the order is
-    trailing.
+    """Distance that a trailing order keeps from the watched price, positive, in `trailing_offset_kind`. Absent unless the
+    order is trailing.
     """
-    trailing_offset_kind: Global___TrailingOffsetKind.ValueType
-    """Unit of `trailing_offset`."""
+    trailing_offset_kind: _trigger_pb2.TrailingOffsetKind.ValueType
+    """Unit of `trailing_offset` and `limit_offset`."""
     raw_trailing_offset_kind: _builtins.str
     """The venue's own value for `trailing_offset_kind`. Empty if it has none."""
-    display_quantity: _builtins.str
-    """Quantity that is shown in the book, in `quantity_unit`. Absent means all of it."""
-    self_trade_prevention: Global___SelfTradePrevention.ValueType
-    """What happens if the order would trade with another order of the same account."""
-    raw_self_trade_prevention: _builtins.str
-    """The venue's own value for `self_trade_prevention`. Empty if it has none."""
+    limit_offset: _builtins.str
+    """Distance of the limit price of a trailing stop limit order from its trigger price, in `trailing_offset_kind`.
+    Positive makes the limit worse for the order than the trigger: above it for BUY, below it for SELL. Absent for
+    other orders, or if `price` states the limit.
+    """
+    activation_price: _builtins.str
+    """Price at which a trailing order starts to trail, in quote units. Absent means immediately."""
     price_match: Global___PriceMatch.ValueType
-    """How the venue prices the order."""
+    """Price of the book that the venue took as the limit price."""
     raw_price_match: _builtins.str
     """The venue's own value for `price_match`. Empty if it has none."""
+    price_match_depth: _builtins.int
+    """Level of the book that `price_match` refers to: 1 is the best price, 5 the fifth best. Absent means 1, or that the
+    order states its own price.
+    """
+    peg_kind: Global___PegKind.ValueType
+    """Reference price that a pegged order follows."""
+    raw_peg_kind: _builtins.str
+    """The venue's own value for `peg_kind`. Empty if it has none."""
+    peg_offset: _builtins.str
+    """Offset of a pegged order's price from its reference price, in `peg_offset_kind`. Positive is above the reference
+    price, negative below. Absent if there is none.
+    """
+    peg_offset_kind: Global___PegOffsetKind.ValueType
+    """Unit of `peg_offset`."""
+    raw_peg_offset_kind: _builtins.str
+    """The venue's own value for `peg_offset_kind`. Empty if it has none."""
+    display_quantity: _builtins.str
+    """Quantity shown in the book, in `quantity_unit`. Zero hides the order completely. Absent means all of it."""
+    self_trade_prevention: Global___SelfTradePrevention.ValueType
+    """What happens if the order would trade with another order of the same account or self-trade group."""
+    raw_self_trade_prevention: _builtins.str
+    """The venue's own value for `self_trade_prevention`. Empty if it has none."""
+    self_trade_group_id: _builtins.str
+    """The venue's id of the group of accounts within which self-trades are prevented. Absent if there is none, or if the
+    venue does not report it.
+    """
     price_protect: _builtins.bool
     """Whether the trigger is ignored while the last price and the mark price are far apart. Absent if the venue does not
     report it.
     """
     post_only: _builtins.bool
     """Whether the order may only rest in the book. Absent if the venue does not report it."""
+    reject_post_only: _builtins.bool
+    """Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it."""
     reduce_only: _builtins.bool
     """Whether the order may only reduce a position. Absent if the venue does not report it."""
     position_side: Global___PositionSide.ValueType
     """Position that the order belongs to."""
     raw_position_side: _builtins.str
     """The venue's own value for `position_side`. Empty if it has none."""
+    position_effect: Global___PositionEffect.ValueType
+    """What the order does to the position."""
+    raw_position_effect: _builtins.str
+    """The venue's own value for `position_effect`. Empty if it has none."""
     margin_mode: Global___MarginMode.ValueType
     """Collateral that backs the order's position."""
     raw_margin_mode: _builtins.str
     """The venue's own value for `margin_mode`. Empty if it has none."""
     leverage: _builtins.str
-    """Leverage that the order was placed with. Absent if the venue does not report it."""
+    """Leverage that the order was placed with, such as 10. Absent if the venue does not report it."""
+    auto_borrow: _builtins.bool
+    """Whether the venue borrows what the order lacks. Absent if the venue does not report it."""
+    auto_repay: _builtins.bool
+    """Whether the venue uses the proceeds of the order to repay debts. Absent if the venue does not report it."""
     good_til_block: _builtins.int
-    """Block of the venue's chain up to which the order works, inclusive."""
+    """Number of the block of the venue's chain up to which the order works, inclusive."""
     slippage_limit_bps: _builtins.str
-    """Maximum distance of a fill from the price at placement, in basis points. Absent means no limit."""
+    """Maximum distance of a fill from the price at placement, in basis points, zero or positive. Absent means no limit."""
     cumulative_quantity: _builtins.str
-    """Quantity filled so far, in `quantity_unit`. Absent if the venue does not report it, which is not the same as zero."""
+    """Quantity filled so far, in `quantity_unit`, over all ids that the order has had. Absent if the venue does not
+    report it, which is not the same as zero.
+    """
     cumulative_quote_quantity: _builtins.str
-    """Value filled so far, in quote units. Absent if the venue does not report it."""
+    """Value filled so far, in quote units, without fees. Absent if the venue does not report it."""
     leaves_quantity: _builtins.str
     """Quantity still working, in `quantity_unit`; zero once the order has ended. Absent if the venue does not report it."""
+    cancelled_quantity: _builtins.str
+    """Quantity that was cancelled unfilled, in `quantity_unit`. Absent if the venue does not report it."""
     average_price: _builtins.str
-    """Average price of the fills, in quote units. Absent if there is none."""
-    held_amount: _builtins.str
-    """Amount that the venue holds for the order, in units of the asset that the order would pay with. Absent if the venue
-    does not report it.
+    """Average price of the fills, in quote units: the mean weighted by quantity, for inverse contracts the harmonic mean.
+    Absent if there is none, or if the venue does not report it.
     """
-    origin: Global___OrderOrigin.ValueType
-    """Who created the order."""
-    raw_origin: _builtins.str
-    """The venue's own value for `origin`. Empty if it has none."""
-    status_reason: Global___OrderReason.ValueType
-    """Why the order is in its current state."""
-    status_reason_text: _builtins.str
-    """The reason in the venue's words. Empty if it gives none."""
-    revision: _builtins.int
-    """Version of this record, increased by one at each change."""
-    working: _builtins.bool
-    """Whether the order is in the book. Absent if the venue does not report it."""
+    fill_count: _builtins.int
+    """Number of fills so far. Absent if the venue does not report it."""
+    realized_pnl: _builtins.str
+    """Profit or loss realized by the fills so far, in units of the settlement asset, without fees and funding. Negative
+    is a loss. Absent if the venue does not report it.
+    """
+    held_amount: _builtins.str
+    """Amount that the venue holds for the order, zero or positive: of the settlement asset for derivatives; on spot
+    markets of the quote asset for BUY, of the base asset for SELL. Absent if the venue does not report it.
+    """
+    net_quote_quantity: _builtins.str
+    """Amount received by a SELL or paid by a BUY so far, fees included, in quote units, zero or positive. Absent if the
+    venue does not report it.
+    """
+    contracts: _builtins.str
+    """Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
+    otherwise.
+    """
     original_type: Global___OrderType.ValueType
     """Type of the order before its trigger changed it, or the same as `type` if nothing changed it. Unspecified if the
     venue does not report it.
     """
     raw_original_type: _builtins.str
     """The venue's own value for `original_type`. Empty if it has none."""
-    fill_count: _builtins.int
-    """Number of fills so far. Absent if the venue does not report it."""
+    working: _builtins.bool
+    """Whether the order is in the book. Absent if the venue does not report it."""
     settled: _builtins.bool
     """Whether all fills are settled. Absent if the venue does not report it."""
     size_includes_fees: _builtins.bool
     """Whether fees are paid out of the order's size. Absent if the venue does not report it."""
-    net_quote_quantity: _builtins.str
-    """Amount received or paid so far, fees included, in quote units. Absent if the venue does not report it."""
-    raw_status_reason: _builtins.str
-    """The venue's own value for `status_reason`. Empty if it has none."""
-    raw_trigger_status: _builtins.str
-    """The venue's own value for the progress of the order's trigger. Empty if it has none."""
-    parent_venue_order_id: _builtins.str
-    """The venue's id of the order that created this one, such as the filled entry order that placed this stop. Absent if
-    there is none.
-    """
-    attached_venue_order_id: _builtins.str
-    """The venue's id of an order that this one places when it fills. Absent if there is none."""
-    raw_flags: _builtins.str
-    """The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none."""
-    raw_conditions: _builtins.str
-    """The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none."""
-    contracts: _builtins.str
-    """Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
-    otherwise.
-    """
     market_maker_protection: _builtins.bool
     """Whether the venue's market maker protection may cancel the order. Absent if the venue does not report it."""
-    reject_post_only: _builtins.bool
-    """Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it."""
     risk_reducing: _builtins.bool
     """Whether the venue counts the order as reducing the risk of the account. Absent if the venue does not report it."""
     replaced: _builtins.bool
     """Whether the order was changed after it was placed. Absent if the venue does not report it."""
+    raw_flags: _builtins.str
+    """The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none."""
+    raw_conditions: _builtins.str
+    """The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none."""
+    revision: _builtins.int
+    """Version of this record in this system: 1 for the first state, one more at each change. The highest revision is the
+    current state. Zero only before the gateway has stored the record.
+    """
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
     @_builtins.property
     def previous_venue_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's ids of the order before each replacement, oldest first."""
+        """The venue's ids of the order before each replacement that changed the id, oldest first. Fills of these ids count in
+        `cumulative_quantity` too.
+        """
+
+    @_builtins.property
+    def previous_client_order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Client order ids of the order before each replacement that changed the id, oldest first. Each finds the order as
+        `client_order_id` does, and stays used up.
+        """
 
     @_builtins.property
     def good_til_time(self) -> _timestamp_pb2.Timestamp:
@@ -817,8 +1067,30 @@ class Order(_message.Message):
         """When the order starts to work. Absent means immediately."""
 
     @_builtins.property
+    def attached_orders(self) -> _containers.RepeatedCompositeFieldContainer[_attached_order_pb2.AttachedOrder]:
+        """Closing orders that the venue places when this order fills, in no particular order. Empty if there are none, or if
+        the venue does not report them.
+        """
+
+    @_builtins.property
+    def algo(self) -> _algo_pb2.Algo:
+        """Algorithm by which the venue works the order in slices. Absent if the venue does not, or does not report it."""
+
+    @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged so far, one entry per asset. Negative amounts are rebates."""
+        """Fees charged so far, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the venue
+        does not report them.
+        """
+
+    @_builtins.property
+    def valuation(self) -> _valuation_pb2.Valuation:
+        """The venue's valuation of the ordered quantity in another asset, such as US dollars. Absent if the venue does not
+        report one.
+        """
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -833,14 +1105,6 @@ class Order(_message.Message):
         """When the order triggered. Absent if it did not, or if the venue does not report it."""
 
     @_builtins.property
-    def closed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the order ended. Absent while it works, or if the venue does not report it."""
-
-    @_builtins.property
-    def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received this state."""
-
-    @_builtins.property
     def working_at(self) -> _timestamp_pb2.Timestamp:
         """Since when the order has been in the book. Absent if it is not in the book, or if the venue does not report it."""
 
@@ -848,103 +1112,148 @@ class Order(_message.Message):
     def last_fill_at(self) -> _timestamp_pb2.Timestamp:
         """When the order was last filled. Absent if it was not filled, or if the venue does not report it."""
 
+    @_builtins.property
+    def closed_at(self) -> _timestamp_pb2.Timestamp:
+        """When the order ended. Absent while it works, or if the venue does not report it."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When this system received this state, or placed the order while it is PENDING_NEW."""
+
     def __init__(
         self,
         *,
         order_id: _builtins.str = ...,
         account_id: _builtins.str = ...,
-        venue_symbol_id: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
         client_order_id: _builtins.str | None = ...,
-        venue_order_id: _builtins.str | None = ...,
-        previous_venue_order_ids: _abc.Iterable[_builtins.str] | None = ...,
-        label: _builtins.str | None = ...,
-        list_id: _builtins.str | None = ...,
         side: Global___OrderSide.ValueType = ...,
         raw_side: _builtins.str = ...,
+        quantity: _builtins.str | None = ...,
+        quote_quantity: _builtins.str | None = ...,
+        close_position: _builtins.bool | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
         type: Global___OrderType.ValueType = ...,
         raw_type: _builtins.str = ...,
         time_in_force: Global___TimeInForce.ValueType = ...,
         raw_time_in_force: _builtins.str = ...,
         status: Global___OrderStatus.ValueType = ...,
         raw_status: _builtins.str = ...,
-        quantity: _builtins.str = ...,
-        quote_quantity: _builtins.str = ...,
-        close_position: _builtins.bool = ...,
-        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        status_reason: Global___OrderReason.ValueType = ...,
+        raw_status_reason: _builtins.str = ...,
+        status_reason_text: _builtins.str = ...,
+        origin: Global___OrderOrigin.ValueType = ...,
+        raw_origin: _builtins.str = ...,
+        raw_placement_source: _builtins.str = ...,
+        venue_order_id: _builtins.str | None = ...,
+        previous_venue_order_ids: _abc.Iterable[_builtins.str] | None = ...,
+        previous_client_order_ids: _abc.Iterable[_builtins.str] | None = ...,
+        label: _builtins.str | None = ...,
+        list_id: _builtins.str | None = ...,
+        venue_list_id: _builtins.str | None = ...,
+        parent_order_id: _builtins.str | None = ...,
+        parent_venue_order_id: _builtins.str | None = ...,
+        attached_venue_order_id: _builtins.str | None = ...,
+        quote_id: _builtins.str | None = ...,
+        risk_check_id: _builtins.str | None = ...,
         price: _builtins.str | None = ...,
+        volatility_price: _builtins.str | None = ...,
+        strike_asset_price: _builtins.str | None = ...,
         trigger_price: _builtins.str | None = ...,
-        activation_price: _builtins.str | None = ...,
-        trigger_kind: Global___TriggerKind.ValueType = ...,
+        trigger_direction: _trigger_pb2.TriggerDirection.ValueType = ...,
+        raw_trigger_direction: _builtins.str = ...,
+        trigger_kind: _trigger_pb2.TriggerKind.ValueType = ...,
         raw_trigger_kind: _builtins.str = ...,
+        raw_trigger_status: _builtins.str = ...,
         trailing_offset: _builtins.str | None = ...,
-        trailing_offset_kind: Global___TrailingOffsetKind.ValueType = ...,
+        trailing_offset_kind: _trigger_pb2.TrailingOffsetKind.ValueType = ...,
         raw_trailing_offset_kind: _builtins.str = ...,
+        limit_offset: _builtins.str | None = ...,
+        activation_price: _builtins.str | None = ...,
+        price_match: Global___PriceMatch.ValueType = ...,
+        raw_price_match: _builtins.str = ...,
+        price_match_depth: _builtins.int | None = ...,
+        peg_kind: Global___PegKind.ValueType = ...,
+        raw_peg_kind: _builtins.str = ...,
+        peg_offset: _builtins.str | None = ...,
+        peg_offset_kind: Global___PegOffsetKind.ValueType = ...,
+        raw_peg_offset_kind: _builtins.str = ...,
         display_quantity: _builtins.str | None = ...,
         self_trade_prevention: Global___SelfTradePrevention.ValueType = ...,
         raw_self_trade_prevention: _builtins.str = ...,
-        price_match: Global___PriceMatch.ValueType = ...,
-        raw_price_match: _builtins.str = ...,
+        self_trade_group_id: _builtins.str | None = ...,
         price_protect: _builtins.bool | None = ...,
         post_only: _builtins.bool | None = ...,
+        reject_post_only: _builtins.bool | None = ...,
         reduce_only: _builtins.bool | None = ...,
         position_side: Global___PositionSide.ValueType = ...,
         raw_position_side: _builtins.str = ...,
+        position_effect: Global___PositionEffect.ValueType = ...,
+        raw_position_effect: _builtins.str = ...,
         margin_mode: Global___MarginMode.ValueType = ...,
         raw_margin_mode: _builtins.str = ...,
         leverage: _builtins.str | None = ...,
+        auto_borrow: _builtins.bool | None = ...,
+        auto_repay: _builtins.bool | None = ...,
         good_til_time: _timestamp_pb2.Timestamp | None = ...,
         good_til_block: _builtins.int = ...,
         start_at: _timestamp_pb2.Timestamp | None = ...,
         slippage_limit_bps: _builtins.str | None = ...,
+        attached_orders: _abc.Iterable[_attached_order_pb2.AttachedOrder] | None = ...,
+        algo: _algo_pb2.Algo | None = ...,
         cumulative_quantity: _builtins.str | None = ...,
         cumulative_quote_quantity: _builtins.str | None = ...,
         leaves_quantity: _builtins.str | None = ...,
+        cancelled_quantity: _builtins.str | None = ...,
         average_price: _builtins.str | None = ...,
+        fill_count: _builtins.int | None = ...,
         fees: _abc.Iterable[_fee_pb2.Fee] | None = ...,
+        realized_pnl: _builtins.str | None = ...,
         held_amount: _builtins.str | None = ...,
-        origin: Global___OrderOrigin.ValueType = ...,
-        raw_origin: _builtins.str = ...,
-        status_reason: Global___OrderReason.ValueType = ...,
-        status_reason_text: _builtins.str = ...,
+        net_quote_quantity: _builtins.str | None = ...,
+        valuation: _valuation_pb2.Valuation | None = ...,
+        contracts: _builtins.str | None = ...,
+        original_type: Global___OrderType.ValueType = ...,
+        raw_original_type: _builtins.str = ...,
+        working: _builtins.bool | None = ...,
+        settled: _builtins.bool | None = ...,
+        size_includes_fees: _builtins.bool | None = ...,
+        market_maker_protection: _builtins.bool | None = ...,
+        risk_reducing: _builtins.bool | None = ...,
+        replaced: _builtins.bool | None = ...,
+        raw_flags: _builtins.str = ...,
+        raw_conditions: _builtins.str = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         triggered_at: _timestamp_pb2.Timestamp | None = ...,
+        working_at: _timestamp_pb2.Timestamp | None = ...,
+        last_fill_at: _timestamp_pb2.Timestamp | None = ...,
         closed_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
-        working: _builtins.bool | None = ...,
-        working_at: _timestamp_pb2.Timestamp | None = ...,
-        original_type: Global___OrderType.ValueType = ...,
-        raw_original_type: _builtins.str = ...,
-        fill_count: _builtins.int | None = ...,
-        last_fill_at: _timestamp_pb2.Timestamp | None = ...,
-        settled: _builtins.bool | None = ...,
-        size_includes_fees: _builtins.bool | None = ...,
-        net_quote_quantity: _builtins.str | None = ...,
-        raw_status_reason: _builtins.str = ...,
-        raw_trigger_status: _builtins.str = ...,
-        parent_venue_order_id: _builtins.str | None = ...,
-        attached_venue_order_id: _builtins.str | None = ...,
-        raw_flags: _builtins.str = ...,
-        raw_conditions: _builtins.str = ...,
-        contracts: _builtins.str | None = ...,
-        market_maker_protection: _builtins.bool | None = ...,
-        reject_post_only: _builtins.bool | None = ...,
-        risk_reducing: _builtins.bool | None = ...,
-        replaced: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_attached_venue_order_id", b"_attached_venue_order_id", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_contracts", b"_contracts", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_fill_count", b"_fill_count", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_market_maker_protection", b"_market_maker_protection", "_net_quote_quantity", b"_net_quote_quantity", "_parent_venue_order_id", b"_parent_venue_order_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_reject_post_only", b"_reject_post_only", "_replaced", b"_replaced", "_risk_reducing", b"_risk_reducing", "_settled", b"_settled", "_size_includes_fees", b"_size_includes_fees", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "_working", b"_working", "activation_price", b"activation_price", "attached_venue_order_id", b"attached_venue_order_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "contracts", b"contracts", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fill_count", b"fill_count", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "last_fill_at", b"last_fill_at", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "market_maker_protection", b"market_maker_protection", "net_quote_quantity", b"net_quote_quantity", "parent_venue_order_id", b"parent_venue_order_id", "post_only", b"post_only", "price", b"price", "price_protect", b"price_protect", "quantity", b"quantity", "quote_quantity", b"quote_quantity", "received_at", b"received_at", "reduce_only", b"reduce_only", "reject_post_only", b"reject_post_only", "replaced", b"replaced", "risk_reducing", b"risk_reducing", "settled", b"settled", "size", b"size", "size_includes_fees", b"size_includes_fees", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "trailing_offset", b"trailing_offset", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_attached_venue_order_id", b"_attached_venue_order_id", "_auto_borrow", b"_auto_borrow", "_auto_repay", b"_auto_repay", "_average_price", b"_average_price", "_cancelled_quantity", b"_cancelled_quantity", "_client_order_id", b"_client_order_id", "_close_position", b"_close_position", "_contracts", b"_contracts", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_fill_count", b"_fill_count", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_limit_offset", b"_limit_offset", "_list_id", b"_list_id", "_market_maker_protection", b"_market_maker_protection", "_net_quote_quantity", b"_net_quote_quantity", "_parent_order_id", b"_parent_order_id", "_parent_venue_order_id", b"_parent_venue_order_id", "_peg_offset", b"_peg_offset", "_post_only", b"_post_only", "_price", b"_price", "_price_match_depth", b"_price_match_depth", "_price_protect", b"_price_protect", "_quantity", b"_quantity", "_quote_id", b"_quote_id", "_quote_quantity", b"_quote_quantity", "_realized_pnl", b"_realized_pnl", "_reduce_only", b"_reduce_only", "_reject_post_only", b"_reject_post_only", "_replaced", b"_replaced", "_risk_check_id", b"_risk_check_id", "_risk_reducing", b"_risk_reducing", "_self_trade_group_id", b"_self_trade_group_id", "_settled", b"_settled", "_size_includes_fees", b"_size_includes_fees", "_slippage_limit_bps", b"_slippage_limit_bps", "_strike_asset_price", b"_strike_asset_price", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_list_id", b"_venue_list_id", "_venue_order_id", b"_venue_order_id", "_venue_symbol_id", b"_venue_symbol_id", "_volatility_price", b"_volatility_price", "_working", b"_working", "activation_price", b"activation_price", "algo", b"algo", "attached_venue_order_id", b"attached_venue_order_id", "auto_borrow", b"auto_borrow", "auto_repay", b"auto_repay", "average_price", b"average_price", "cancelled_quantity", b"cancelled_quantity", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "contracts", b"contracts", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fill_count", b"fill_count", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "last_fill_at", b"last_fill_at", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "limit_offset", b"limit_offset", "list_id", b"list_id", "market_maker_protection", b"market_maker_protection", "native_listing", b"native_listing", "net_quote_quantity", b"net_quote_quantity", "parent_order_id", b"parent_order_id", "parent_venue_order_id", b"parent_venue_order_id", "peg_offset", b"peg_offset", "post_only", b"post_only", "price", b"price", "price_match_depth", b"price_match_depth", "price_protect", b"price_protect", "quantity", b"quantity", "quote_id", b"quote_id", "quote_quantity", b"quote_quantity", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "reduce_only", b"reduce_only", "reject_post_only", b"reject_post_only", "replaced", b"replaced", "risk_check_id", b"risk_check_id", "risk_reducing", b"risk_reducing", "self_trade_group_id", b"self_trade_group_id", "settled", b"settled", "size_includes_fees", b"size_includes_fees", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "strike_asset_price", b"strike_asset_price", "trailing_offset", b"trailing_offset", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "updated_at", b"updated_at", "valuation", b"valuation", "venue_list_id", b"venue_list_id", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id", "volatility_price", b"volatility_price", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_attached_venue_order_id", b"_attached_venue_order_id", "_average_price", b"_average_price", "_client_order_id", b"_client_order_id", "_contracts", b"_contracts", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_fill_count", b"_fill_count", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_list_id", b"_list_id", "_market_maker_protection", b"_market_maker_protection", "_net_quote_quantity", b"_net_quote_quantity", "_parent_venue_order_id", b"_parent_venue_order_id", "_post_only", b"_post_only", "_price", b"_price", "_price_protect", b"_price_protect", "_reduce_only", b"_reduce_only", "_reject_post_only", b"_reject_post_only", "_replaced", b"_replaced", "_risk_reducing", b"_risk_reducing", "_settled", b"_settled", "_size_includes_fees", b"_size_includes_fees", "_slippage_limit_bps", b"_slippage_limit_bps", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_order_id", b"_venue_order_id", "_working", b"_working", "account_id", b"account_id", "activation_price", b"activation_price", "attached_venue_order_id", b"attached_venue_order_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "contracts", b"contracts", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fees", b"fees", "fill_count", b"fill_count", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "last_fill_at", b"last_fill_at", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "list_id", b"list_id", "margin_mode", b"margin_mode", "market_maker_protection", b"market_maker_protection", "net_quote_quantity", b"net_quote_quantity", "order_id", b"order_id", "origin", b"origin", "original_type", b"original_type", "parent_venue_order_id", b"parent_venue_order_id", "position_side", b"position_side", "post_only", b"post_only", "previous_venue_order_ids", b"previous_venue_order_ids", "price", b"price", "price_match", b"price_match", "price_protect", b"price_protect", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_quantity", b"quote_quantity", "raw_conditions", b"raw_conditions", "raw_flags", b"raw_flags", "raw_margin_mode", b"raw_margin_mode", "raw_origin", b"raw_origin", "raw_original_type", b"raw_original_type", "raw_position_side", b"raw_position_side", "raw_price_match", b"raw_price_match", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_status_reason", b"raw_status_reason", "raw_time_in_force", b"raw_time_in_force", "raw_trailing_offset_kind", b"raw_trailing_offset_kind", "raw_trigger_kind", b"raw_trigger_kind", "raw_trigger_status", b"raw_trigger_status", "raw_type", b"raw_type", "received_at", b"received_at", "reduce_only", b"reduce_only", "reject_post_only", b"reject_post_only", "replaced", b"replaced", "revision", b"revision", "risk_reducing", b"risk_reducing", "self_trade_prevention", b"self_trade_prevention", "settled", b"settled", "side", b"side", "size", b"size", "size_includes_fees", b"size_includes_fees", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "time_in_force", b"time_in_force", "trailing_offset", b"trailing_offset", "trailing_offset_kind", b"trailing_offset_kind", "trigger_kind", b"trigger_kind", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "type", b"type", "updated_at", b"updated_at", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price", "_attached_venue_order_id", b"_attached_venue_order_id", "_auto_borrow", b"_auto_borrow", "_auto_repay", b"_auto_repay", "_average_price", b"_average_price", "_cancelled_quantity", b"_cancelled_quantity", "_client_order_id", b"_client_order_id", "_close_position", b"_close_position", "_contracts", b"_contracts", "_cumulative_quantity", b"_cumulative_quantity", "_cumulative_quote_quantity", b"_cumulative_quote_quantity", "_display_quantity", b"_display_quantity", "_fill_count", b"_fill_count", "_held_amount", b"_held_amount", "_label", b"_label", "_leaves_quantity", b"_leaves_quantity", "_leverage", b"_leverage", "_limit_offset", b"_limit_offset", "_list_id", b"_list_id", "_market_maker_protection", b"_market_maker_protection", "_net_quote_quantity", b"_net_quote_quantity", "_parent_order_id", b"_parent_order_id", "_parent_venue_order_id", b"_parent_venue_order_id", "_peg_offset", b"_peg_offset", "_post_only", b"_post_only", "_price", b"_price", "_price_match_depth", b"_price_match_depth", "_price_protect", b"_price_protect", "_quantity", b"_quantity", "_quote_id", b"_quote_id", "_quote_quantity", b"_quote_quantity", "_realized_pnl", b"_realized_pnl", "_reduce_only", b"_reduce_only", "_reject_post_only", b"_reject_post_only", "_replaced", b"_replaced", "_risk_check_id", b"_risk_check_id", "_risk_reducing", b"_risk_reducing", "_self_trade_group_id", b"_self_trade_group_id", "_settled", b"_settled", "_size_includes_fees", b"_size_includes_fees", "_slippage_limit_bps", b"_slippage_limit_bps", "_strike_asset_price", b"_strike_asset_price", "_trailing_offset", b"_trailing_offset", "_trigger_price", b"_trigger_price", "_venue_list_id", b"_venue_list_id", "_venue_order_id", b"_venue_order_id", "_venue_symbol_id", b"_venue_symbol_id", "_volatility_price", b"_volatility_price", "_working", b"_working", "account_id", b"account_id", "activation_price", b"activation_price", "algo", b"algo", "attached_orders", b"attached_orders", "attached_venue_order_id", b"attached_venue_order_id", "auto_borrow", b"auto_borrow", "auto_repay", b"auto_repay", "average_price", b"average_price", "cancelled_quantity", b"cancelled_quantity", "client_order_id", b"client_order_id", "close_position", b"close_position", "closed_at", b"closed_at", "contracts", b"contracts", "created_at", b"created_at", "cumulative_quantity", b"cumulative_quantity", "cumulative_quote_quantity", b"cumulative_quote_quantity", "display_quantity", b"display_quantity", "fees", b"fees", "fill_count", b"fill_count", "good_til", b"good_til", "good_til_block", b"good_til_block", "good_til_time", b"good_til_time", "held_amount", b"held_amount", "label", b"label", "last_fill_at", b"last_fill_at", "leaves_quantity", b"leaves_quantity", "leverage", b"leverage", "limit_offset", b"limit_offset", "list_id", b"list_id", "margin_mode", b"margin_mode", "market_maker_protection", b"market_maker_protection", "native_listing", b"native_listing", "net_quote_quantity", b"net_quote_quantity", "order_id", b"order_id", "origin", b"origin", "original_type", b"original_type", "parent_order_id", b"parent_order_id", "parent_venue_order_id", b"parent_venue_order_id", "peg_kind", b"peg_kind", "peg_offset", b"peg_offset", "peg_offset_kind", b"peg_offset_kind", "position_effect", b"position_effect", "position_side", b"position_side", "post_only", b"post_only", "previous_client_order_ids", b"previous_client_order_ids", "previous_venue_order_ids", b"previous_venue_order_ids", "price", b"price", "price_match", b"price_match", "price_match_depth", b"price_match_depth", "price_protect", b"price_protect", "quantity", b"quantity", "quantity_unit", b"quantity_unit", "quote_id", b"quote_id", "quote_quantity", b"quote_quantity", "raw_conditions", b"raw_conditions", "raw_flags", b"raw_flags", "raw_margin_mode", b"raw_margin_mode", "raw_origin", b"raw_origin", "raw_original_type", b"raw_original_type", "raw_peg_kind", b"raw_peg_kind", "raw_peg_offset_kind", b"raw_peg_offset_kind", "raw_placement_source", b"raw_placement_source", "raw_position_effect", b"raw_position_effect", "raw_position_side", b"raw_position_side", "raw_price_match", b"raw_price_match", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_side", b"raw_side", "raw_status", b"raw_status", "raw_status_reason", b"raw_status_reason", "raw_time_in_force", b"raw_time_in_force", "raw_trailing_offset_kind", b"raw_trailing_offset_kind", "raw_trigger_direction", b"raw_trigger_direction", "raw_trigger_kind", b"raw_trigger_kind", "raw_trigger_status", b"raw_trigger_status", "raw_type", b"raw_type", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "reduce_only", b"reduce_only", "reject_post_only", b"reject_post_only", "replaced", b"replaced", "revision", b"revision", "risk_check_id", b"risk_check_id", "risk_reducing", b"risk_reducing", "self_trade_group_id", b"self_trade_group_id", "self_trade_prevention", b"self_trade_prevention", "settled", b"settled", "side", b"side", "size_includes_fees", b"size_includes_fees", "slippage_limit_bps", b"slippage_limit_bps", "start_at", b"start_at", "status", b"status", "status_reason", b"status_reason", "status_reason_text", b"status_reason_text", "strike_asset_price", b"strike_asset_price", "time_in_force", b"time_in_force", "trailing_offset", b"trailing_offset", "trailing_offset_kind", b"trailing_offset_kind", "trigger_direction", b"trigger_direction", "trigger_kind", b"trigger_kind", "trigger_price", b"trigger_price", "triggered_at", b"triggered_at", "type", b"type", "updated_at", b"updated_at", "valuation", b"valuation", "venue_fields", b"venue_fields", "venue_list_id", b"venue_list_id", "venue_order_id", b"venue_order_id", "venue_symbol_id", b"venue_symbol_id", "volatility_price", b"volatility_price", "working", b"working", "working_at", b"working_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__activation_price: _TypeAlias = _typing.Literal["activation_price"]  # noqa: Y015
     _WhichOneofArgType__activation_price: _TypeAlias = _typing.Literal["_activation_price", b"_activation_price"]  # noqa: Y015
     _WhichOneofReturnType__attached_venue_order_id: _TypeAlias = _typing.Literal["attached_venue_order_id"]  # noqa: Y015
     _WhichOneofArgType__attached_venue_order_id: _TypeAlias = _typing.Literal["_attached_venue_order_id", b"_attached_venue_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__auto_borrow: _TypeAlias = _typing.Literal["auto_borrow"]  # noqa: Y015
+    _WhichOneofArgType__auto_borrow: _TypeAlias = _typing.Literal["_auto_borrow", b"_auto_borrow"]  # noqa: Y015
+    _WhichOneofReturnType__auto_repay: _TypeAlias = _typing.Literal["auto_repay"]  # noqa: Y015
+    _WhichOneofArgType__auto_repay: _TypeAlias = _typing.Literal["_auto_repay", b"_auto_repay"]  # noqa: Y015
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
+    _WhichOneofReturnType__cancelled_quantity: _TypeAlias = _typing.Literal["cancelled_quantity"]  # noqa: Y015
+    _WhichOneofArgType__cancelled_quantity: _TypeAlias = _typing.Literal["_cancelled_quantity", b"_cancelled_quantity"]  # noqa: Y015
     _WhichOneofReturnType__client_order_id: _TypeAlias = _typing.Literal["client_order_id"]  # noqa: Y015
     _WhichOneofArgType__client_order_id: _TypeAlias = _typing.Literal["_client_order_id", b"_client_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__close_position: _TypeAlias = _typing.Literal["close_position"]  # noqa: Y015
+    _WhichOneofArgType__close_position: _TypeAlias = _typing.Literal["_close_position", b"_close_position"]  # noqa: Y015
     _WhichOneofReturnType__contracts: _TypeAlias = _typing.Literal["contracts"]  # noqa: Y015
     _WhichOneofArgType__contracts: _TypeAlias = _typing.Literal["_contracts", b"_contracts"]  # noqa: Y015
     _WhichOneofReturnType__cumulative_quantity: _TypeAlias = _typing.Literal["cumulative_quantity"]  # noqa: Y015
@@ -963,54 +1272,88 @@ class Order(_message.Message):
     _WhichOneofArgType__leaves_quantity: _TypeAlias = _typing.Literal["_leaves_quantity", b"_leaves_quantity"]  # noqa: Y015
     _WhichOneofReturnType__leverage: _TypeAlias = _typing.Literal["leverage"]  # noqa: Y015
     _WhichOneofArgType__leverage: _TypeAlias = _typing.Literal["_leverage", b"_leverage"]  # noqa: Y015
+    _WhichOneofReturnType__limit_offset: _TypeAlias = _typing.Literal["limit_offset"]  # noqa: Y015
+    _WhichOneofArgType__limit_offset: _TypeAlias = _typing.Literal["_limit_offset", b"_limit_offset"]  # noqa: Y015
     _WhichOneofReturnType__list_id: _TypeAlias = _typing.Literal["list_id"]  # noqa: Y015
     _WhichOneofArgType__list_id: _TypeAlias = _typing.Literal["_list_id", b"_list_id"]  # noqa: Y015
     _WhichOneofReturnType__market_maker_protection: _TypeAlias = _typing.Literal["market_maker_protection"]  # noqa: Y015
     _WhichOneofArgType__market_maker_protection: _TypeAlias = _typing.Literal["_market_maker_protection", b"_market_maker_protection"]  # noqa: Y015
     _WhichOneofReturnType__net_quote_quantity: _TypeAlias = _typing.Literal["net_quote_quantity"]  # noqa: Y015
     _WhichOneofArgType__net_quote_quantity: _TypeAlias = _typing.Literal["_net_quote_quantity", b"_net_quote_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__parent_order_id: _TypeAlias = _typing.Literal["parent_order_id"]  # noqa: Y015
+    _WhichOneofArgType__parent_order_id: _TypeAlias = _typing.Literal["_parent_order_id", b"_parent_order_id"]  # noqa: Y015
     _WhichOneofReturnType__parent_venue_order_id: _TypeAlias = _typing.Literal["parent_venue_order_id"]  # noqa: Y015
     _WhichOneofArgType__parent_venue_order_id: _TypeAlias = _typing.Literal["_parent_venue_order_id", b"_parent_venue_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__peg_offset: _TypeAlias = _typing.Literal["peg_offset"]  # noqa: Y015
+    _WhichOneofArgType__peg_offset: _TypeAlias = _typing.Literal["_peg_offset", b"_peg_offset"]  # noqa: Y015
     _WhichOneofReturnType__post_only: _TypeAlias = _typing.Literal["post_only"]  # noqa: Y015
     _WhichOneofArgType__post_only: _TypeAlias = _typing.Literal["_post_only", b"_post_only"]  # noqa: Y015
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    _WhichOneofReturnType__price_match_depth: _TypeAlias = _typing.Literal["price_match_depth"]  # noqa: Y015
+    _WhichOneofArgType__price_match_depth: _TypeAlias = _typing.Literal["_price_match_depth", b"_price_match_depth"]  # noqa: Y015
     _WhichOneofReturnType__price_protect: _TypeAlias = _typing.Literal["price_protect"]  # noqa: Y015
     _WhichOneofArgType__price_protect: _TypeAlias = _typing.Literal["_price_protect", b"_price_protect"]  # noqa: Y015
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__quote_id: _TypeAlias = _typing.Literal["quote_id"]  # noqa: Y015
+    _WhichOneofArgType__quote_id: _TypeAlias = _typing.Literal["_quote_id", b"_quote_id"]  # noqa: Y015
+    _WhichOneofReturnType__quote_quantity: _TypeAlias = _typing.Literal["quote_quantity"]  # noqa: Y015
+    _WhichOneofArgType__quote_quantity: _TypeAlias = _typing.Literal["_quote_quantity", b"_quote_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__realized_pnl: _TypeAlias = _typing.Literal["realized_pnl"]  # noqa: Y015
+    _WhichOneofArgType__realized_pnl: _TypeAlias = _typing.Literal["_realized_pnl", b"_realized_pnl"]  # noqa: Y015
     _WhichOneofReturnType__reduce_only: _TypeAlias = _typing.Literal["reduce_only"]  # noqa: Y015
     _WhichOneofArgType__reduce_only: _TypeAlias = _typing.Literal["_reduce_only", b"_reduce_only"]  # noqa: Y015
     _WhichOneofReturnType__reject_post_only: _TypeAlias = _typing.Literal["reject_post_only"]  # noqa: Y015
     _WhichOneofArgType__reject_post_only: _TypeAlias = _typing.Literal["_reject_post_only", b"_reject_post_only"]  # noqa: Y015
     _WhichOneofReturnType__replaced: _TypeAlias = _typing.Literal["replaced"]  # noqa: Y015
     _WhichOneofArgType__replaced: _TypeAlias = _typing.Literal["_replaced", b"_replaced"]  # noqa: Y015
+    _WhichOneofReturnType__risk_check_id: _TypeAlias = _typing.Literal["risk_check_id"]  # noqa: Y015
+    _WhichOneofArgType__risk_check_id: _TypeAlias = _typing.Literal["_risk_check_id", b"_risk_check_id"]  # noqa: Y015
     _WhichOneofReturnType__risk_reducing: _TypeAlias = _typing.Literal["risk_reducing"]  # noqa: Y015
     _WhichOneofArgType__risk_reducing: _TypeAlias = _typing.Literal["_risk_reducing", b"_risk_reducing"]  # noqa: Y015
+    _WhichOneofReturnType__self_trade_group_id: _TypeAlias = _typing.Literal["self_trade_group_id"]  # noqa: Y015
+    _WhichOneofArgType__self_trade_group_id: _TypeAlias = _typing.Literal["_self_trade_group_id", b"_self_trade_group_id"]  # noqa: Y015
     _WhichOneofReturnType__settled: _TypeAlias = _typing.Literal["settled"]  # noqa: Y015
     _WhichOneofArgType__settled: _TypeAlias = _typing.Literal["_settled", b"_settled"]  # noqa: Y015
     _WhichOneofReturnType__size_includes_fees: _TypeAlias = _typing.Literal["size_includes_fees"]  # noqa: Y015
     _WhichOneofArgType__size_includes_fees: _TypeAlias = _typing.Literal["_size_includes_fees", b"_size_includes_fees"]  # noqa: Y015
     _WhichOneofReturnType__slippage_limit_bps: _TypeAlias = _typing.Literal["slippage_limit_bps"]  # noqa: Y015
     _WhichOneofArgType__slippage_limit_bps: _TypeAlias = _typing.Literal["_slippage_limit_bps", b"_slippage_limit_bps"]  # noqa: Y015
+    _WhichOneofReturnType__strike_asset_price: _TypeAlias = _typing.Literal["strike_asset_price"]  # noqa: Y015
+    _WhichOneofArgType__strike_asset_price: _TypeAlias = _typing.Literal["_strike_asset_price", b"_strike_asset_price"]  # noqa: Y015
     _WhichOneofReturnType__trailing_offset: _TypeAlias = _typing.Literal["trailing_offset"]  # noqa: Y015
     _WhichOneofArgType__trailing_offset: _TypeAlias = _typing.Literal["_trailing_offset", b"_trailing_offset"]  # noqa: Y015
     _WhichOneofReturnType__trigger_price: _TypeAlias = _typing.Literal["trigger_price"]  # noqa: Y015
     _WhichOneofArgType__trigger_price: _TypeAlias = _typing.Literal["_trigger_price", b"_trigger_price"]  # noqa: Y015
+    _WhichOneofReturnType__venue_list_id: _TypeAlias = _typing.Literal["venue_list_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_list_id: _TypeAlias = _typing.Literal["_venue_list_id", b"_venue_list_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_order_id: _TypeAlias = _typing.Literal["venue_order_id"]  # noqa: Y015
     _WhichOneofArgType__venue_order_id: _TypeAlias = _typing.Literal["_venue_order_id", b"_venue_order_id"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
+    _WhichOneofReturnType__volatility_price: _TypeAlias = _typing.Literal["volatility_price"]  # noqa: Y015
+    _WhichOneofArgType__volatility_price: _TypeAlias = _typing.Literal["_volatility_price", b"_volatility_price"]  # noqa: Y015
     _WhichOneofReturnType__working: _TypeAlias = _typing.Literal["working"]  # noqa: Y015
     _WhichOneofArgType__working: _TypeAlias = _typing.Literal["_working", b"_working"]  # noqa: Y015
     _WhichOneofReturnType_good_til: _TypeAlias = _typing.Literal["good_til_time", "good_til_block"]  # noqa: Y015
     _WhichOneofArgType_good_til: _TypeAlias = _typing.Literal["good_til", b"good_til"]  # noqa: Y015
-    _WhichOneofReturnType_size: _TypeAlias = _typing.Literal["quantity", "quote_quantity", "close_position"]  # noqa: Y015
-    _WhichOneofArgType_size: _TypeAlias = _typing.Literal["size", b"size"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__activation_price) -> _WhichOneofReturnType__activation_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__attached_venue_order_id) -> _WhichOneofReturnType__attached_venue_order_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_borrow) -> _WhichOneofReturnType__auto_borrow | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__auto_repay) -> _WhichOneofReturnType__auto_repay | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_price) -> _WhichOneofReturnType__average_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cancelled_quantity) -> _WhichOneofReturnType__cancelled_quantity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_order_id) -> _WhichOneofReturnType__client_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__close_position) -> _WhichOneofReturnType__close_position | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__contracts) -> _WhichOneofReturnType__contracts | None: ...
     @_typing.overload
@@ -1030,19 +1373,35 @@ class Order(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__leverage) -> _WhichOneofReturnType__leverage | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit_offset) -> _WhichOneofReturnType__limit_offset | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__list_id) -> _WhichOneofReturnType__list_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__market_maker_protection) -> _WhichOneofReturnType__market_maker_protection | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__net_quote_quantity) -> _WhichOneofReturnType__net_quote_quantity | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_order_id) -> _WhichOneofReturnType__parent_order_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__parent_venue_order_id) -> _WhichOneofReturnType__parent_venue_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__peg_offset) -> _WhichOneofReturnType__peg_offset | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__post_only) -> _WhichOneofReturnType__post_only | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_match_depth) -> _WhichOneofReturnType__price_match_depth | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price_protect) -> _WhichOneofReturnType__price_protect | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_id) -> _WhichOneofReturnType__quote_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_quantity) -> _WhichOneofReturnType__quote_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__realized_pnl) -> _WhichOneofReturnType__realized_pnl | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reduce_only) -> _WhichOneofReturnType__reduce_only | None: ...
     @_typing.overload
@@ -1050,7 +1409,11 @@ class Order(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__replaced) -> _WhichOneofReturnType__replaced | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__risk_check_id) -> _WhichOneofReturnType__risk_check_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__risk_reducing) -> _WhichOneofReturnType__risk_reducing | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__self_trade_group_id) -> _WhichOneofReturnType__self_trade_group_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__settled) -> _WhichOneofReturnType__settled | None: ...
     @_typing.overload
@@ -1058,20 +1421,22 @@ class Order(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slippage_limit_bps) -> _WhichOneofReturnType__slippage_limit_bps | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strike_asset_price) -> _WhichOneofReturnType__strike_asset_price | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trailing_offset) -> _WhichOneofReturnType__trailing_offset | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__trigger_price) -> _WhichOneofReturnType__trigger_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_list_id) -> _WhichOneofReturnType__venue_list_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_order_id) -> _WhichOneofReturnType__venue_order_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volatility_price) -> _WhichOneofReturnType__volatility_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__working) -> _WhichOneofReturnType__working | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_good_til) -> _WhichOneofReturnType_good_til | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_size) -> _WhichOneofReturnType_size | None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
-
-NEXT_ORDER_STATUS_FIELD_NUMBER: _builtins.int
-next_order_status: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _containers.RepeatedScalarFieldContainer[Global___OrderStatus.ValueType]]
-"""States that may follow this order state."""

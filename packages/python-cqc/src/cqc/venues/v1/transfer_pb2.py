@@ -24,12 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from cqc import _buf_validate as buf_dot_validate_dot_validate__pb2
 from cqc.assets.v1 import onchain_pb2 as cqc_dot_assets_dot_v1_dot_onchain__pb2
+from cqc.markets.v1 import native_listing_pb2 as cqc_dot_markets_dot_v1_dot_native__listing__pb2
+from cqc.options.v1 import options_pb2 as cqc_dot_options_dot_v1_dot_options__pb2
 from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from cqc.venues.v1 import fee_pb2 as cqc_dot_venues_dot_v1_dot_fee__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/venues/v1/transfer.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x17\x63qc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x07\n\x08Transfer\x12\x1f\n\x0btransfer_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12)\n\x04type\x18\x02 \x01(\x0e\x32\x1b.cqc.venues.v1.TransferType\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.cqc.venues.v1.TransferState\x12\x1b\n\traw_state\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1e\n\naccount_id\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12&\n\rto_account_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x00\x88\x01\x01\x12\x1b\n\x08\x61sset_id\x18\x07 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x19\n\x06\x61mount\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\x1f\n\x03\x66\x65\x65\x18\t \x01(\x0b\x32\x12.cqc.venues.v1.Fee\x12\x19\n\x07network\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08\x63hain_id\x18\x0b \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x01\x88\x01\x01\x12\x1e\n\x07\x61\x64\x64ress\x18\x0c \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x02\x88\x01\x01\x12\x1b\n\x04memo\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x03\x88\x01\x01\x12(\n\x11venue_transfer_id\x18\x0e \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x04\x88\x01\x01\x12\x11\n\tapprovals\x18\x0f \x01(\r\x12\x1a\n\x12\x61pprovals_required\x18\x10 \x01(\r\x12&\n\x0ftravel_rule_ref\x18\x11 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x05\x88\x01\x01\x12*\n\x07onchain\x18\x12 \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12\x1d\n\x0breason_text\x18\x13 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12.\n\ncreated_at\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x10\n\x08revision\x18\x17 \x01(\x04\x42\x10\n\x0e_to_account_idB\x0b\n\t_chain_idB\n\n\x08_addressB\x07\n\x05_memoB\x14\n\x12_venue_transfer_idB\x12\n\x10_travel_rule_ref*\x82\x01\n\x0cTransferType\x12\x1d\n\x19TRANSFER_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRANSFER_TYPE_DEPOSIT\x10\x01\x12\x1c\n\x18TRANSFER_TYPE_WITHDRAWAL\x10\x02\x12\x1a\n\x16TRANSFER_TYPE_INTERNAL\x10\x03*\xc2\x02\n\rTransferState\x12\x1e\n\x1aTRANSFER_STATE_UNSPECIFIED\x10\x00\x12#\n\x1fTRANSFER_STATE_PENDING_APPROVAL\x10\x01\x12\x1c\n\x18TRANSFER_STATE_REQUESTED\x10\x02\x12\x1d\n\x19TRANSFER_STATE_PROCESSING\x10\x03\x12\x17\n\x13TRANSFER_STATE_SENT\x10\x04\x12\x1c\n\x18TRANSFER_STATE_COMPLETED\x10\x05\x12\x1c\n\x18TRANSFER_STATE_CANCELLED\x10\x06\x12\x1b\n\x17TRANSFER_STATE_REJECTED\x10\x07\x12\x19\n\x15TRANSFER_STATE_FAILED\x10\x08\x12\"\n\x1eTRANSFER_STATE_OUTCOME_UNKNOWN\x10\tBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/venues/v1/transfer.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1b\x63qc/assets/v1/onchain.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1c\x63qc/options/v1/options.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x17\x63qc/venues/v1/fee.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x01\n\x10TransferApproval\x12\x1d\n\tprincipal\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x10\n\x08\x61pproved\x18\x02 \x01(\x08\x12\x36\n\ndecided_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x16\n\x04note\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"\x97\x0e\n\x08Transfer\x12\x1f\n\x0btransfer_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12(\n\x12\x63lient_transfer_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@H\x00\x88\x01\x01\x12)\n\x04type\x18\x03 \x01(\x0e\x32\x1b.cqc.venues.v1.TransferType\x12\x1a\n\x08raw_type\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12+\n\x05state\x18\x05 \x01(\x0e\x32\x1c.cqc.venues.v1.TransferState\x12\x1b\n\traw_state\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1e\n\naccount_id\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12&\n\rto_account_id\x18\x08 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01H\x01\x88\x01\x01\x12\x1d\n\x0b\x66rom_wallet\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\tto_wallet\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\'\n\x0fvenue_symbol_id\x18\x0b \x01(\tB\t\xbaH\x06r\x04\xf0\x88\'\x01H\x02\x88\x01\x01\x12\x35\n\x0enative_listing\x18\x0c \x01(\x0b\x32\x1d.cqc.markets.v1.NativeListing\x12 \n\x08\x61sset_id\x18\r \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01H\x03\x88\x01\x01\x12\x1c\n\nasset_code\x18\x0e \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x19\n\x06\x61mount\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01\x12\'\n\x0freceived_amount\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x04\x88\x01\x01\x12\x1f\n\x03\x66\x65\x65\x18\x11 \x01(\x0b\x32\x12.cqc.venues.v1.Fee\x12\x19\n\x07network\x18\x12 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08\x63hain_id\x18\x13 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x05\x88\x01\x01\x12#\n\x0c\x66rom_address\x18\x14 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x06\x88\x01\x01\x12!\n\nto_address\x18\x15 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x07\x88\x01\x01\x12\x1b\n\x04memo\x18\x16 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x08\x88\x01\x01\x12(\n\x11venue_transfer_id\x18\x17 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\t\x88\x01\x01\x12\x1a\n\rconfirmations\x18\x18 \x01(\rH\n\x88\x01\x01\x12#\n\x16\x63onfirmations_required\x18\x19 \x01(\rH\x0b\x88\x01\x01\x12!\n\ncreated_by\x18\x1a \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x0c\x88\x01\x01\x12\x32\n\tapprovals\x18\x1b \x03(\x0b\x32\x1f.cqc.venues.v1.TransferApproval\x12\x1a\n\x12\x61pprovals_required\x18\x1c \x01(\r\x12\x37\n\x13\x61pproval_expires_at\x18\x1d \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bsend_before\x18\x1e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x0ftravel_rule_ref\x18\x1f \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\r\x88\x01\x01\x12*\n\x07onchain\x18  \x01(\x0b\x32\x19.cqc.assets.v1.OnchainRef\x12\x1d\n\x0breason_text\x18! \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12.\n\ncreated_at\x18\" \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18# \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18$ \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x0breceived_at\x18% \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x10\n\x08revision\x18& \x01(\x04\x12>\n\x0cvenue_fields\x18\' \x03(\x0b\x32(.cqc.venues.v1.Transfer.VenueFieldsEntry\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x15\n\x13_client_transfer_idB\x10\n\x0e_to_account_idB\x12\n\x10_venue_symbol_idB\x0b\n\t_asset_idB\x12\n\x10_received_amountB\x0b\n\t_chain_idB\x0f\n\r_from_addressB\r\n\x0b_to_addressB\x07\n\x05_memoB\x14\n\x12_venue_transfer_idB\x10\n\x0e_confirmationsB\x19\n\x17_confirmations_requiredB\r\n\x0b_created_byB\x12\n\x10_travel_rule_ref*\x82\x01\n\x0cTransferType\x12\x1d\n\x19TRANSFER_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRANSFER_TYPE_DEPOSIT\x10\x01\x12\x1c\n\x18TRANSFER_TYPE_WITHDRAWAL\x10\x02\x12\x1a\n\x16TRANSFER_TYPE_INTERNAL\x10\x03*\xc8\x08\n\rTransferState\x12\x1e\n\x1aTRANSFER_STATE_UNSPECIFIED\x10\x00\x12\xac\x01\n\x1fTRANSFER_STATE_PENDING_APPROVAL\x10\x01\x1a\x86\x01\xaa\x8e\'\x18TRANSFER_STATE_REQUESTED\xaa\x8e\'\x18TRANSFER_STATE_CANCELLED\xaa\x8e\'\x17TRANSFER_STATE_REJECTED\xaa\x8e\'\x16TRANSFER_STATE_EXPIRED\xaa\x8e\'\x15TRANSFER_STATE_FAILED\x12\xe1\x01\n\x18TRANSFER_STATE_REQUESTED\x10\x02\x1a\xc2\x01\xaa\x8e\'\x19TRANSFER_STATE_PROCESSING\xaa\x8e\'\x13TRANSFER_STATE_SENT\xaa\x8e\'\x18TRANSFER_STATE_COMPLETED\xaa\x8e\'\x18TRANSFER_STATE_CANCELLED\xaa\x8e\'\x17TRANSFER_STATE_REJECTED\xaa\x8e\'\x15TRANSFER_STATE_FAILED\xaa\x8e\'\x1eTRANSFER_STATE_OUTCOME_UNKNOWN\x12\xa3\x01\n\x19TRANSFER_STATE_PROCESSING\x10\x03\x1a\x83\x01\xaa\x8e\'\x13TRANSFER_STATE_SENT\xaa\x8e\'\x18TRANSFER_STATE_COMPLETED\xaa\x8e\'\x18TRANSFER_STATE_CANCELLED\xaa\x8e\'\x17TRANSFER_STATE_REJECTED\xaa\x8e\'\x15TRANSFER_STATE_FAILED\x12k\n\x13TRANSFER_STATE_SENT\x10\x04\x1aR\xaa\x8e\'\x18TRANSFER_STATE_COMPLETED\xaa\x8e\'\x15TRANSFER_STATE_FAILED\xaa\x8e\'\x19TRANSFER_STATE_PROCESSING\x12\x37\n\x18TRANSFER_STATE_COMPLETED\x10\x05\x1a\x19\xaa\x8e\'\x15TRANSFER_STATE_FAILED\x12\x1c\n\x18TRANSFER_STATE_CANCELLED\x10\x06\x12\x1b\n\x17TRANSFER_STATE_REJECTED\x10\x07\x12\x19\n\x15TRANSFER_STATE_FAILED\x10\x08\x12\xc5\x01\n\x1eTRANSFER_STATE_OUTCOME_UNKNOWN\x10\t\x1a\xa0\x01\xaa\x8e\'\x19TRANSFER_STATE_PROCESSING\xaa\x8e\'\x13TRANSFER_STATE_SENT\xaa\x8e\'\x18TRANSFER_STATE_COMPLETED\xaa\x8e\'\x18TRANSFER_STATE_CANCELLED\xaa\x8e\'\x17TRANSFER_STATE_REJECTED\xaa\x8e\'\x15TRANSFER_STATE_FAILED\x12\x1a\n\x16TRANSFER_STATE_EXPIRED\x10\nBCZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,38 +39,80 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.venues.v1.transfer_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1'
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_PENDING_APPROVAL"]._loaded_options = None
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_PENDING_APPROVAL"]._serialized_options = b'\252\216\'\030TRANSFER_STATE_REQUESTED\252\216\'\030TRANSFER_STATE_CANCELLED\252\216\'\027TRANSFER_STATE_REJECTED\252\216\'\026TRANSFER_STATE_EXPIRED\252\216\'\025TRANSFER_STATE_FAILED'
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_REQUESTED"]._loaded_options = None
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_REQUESTED"]._serialized_options = b'\252\216\'\031TRANSFER_STATE_PROCESSING\252\216\'\023TRANSFER_STATE_SENT\252\216\'\030TRANSFER_STATE_COMPLETED\252\216\'\030TRANSFER_STATE_CANCELLED\252\216\'\027TRANSFER_STATE_REJECTED\252\216\'\025TRANSFER_STATE_FAILED\252\216\'\036TRANSFER_STATE_OUTCOME_UNKNOWN'
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_PROCESSING"]._loaded_options = None
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_PROCESSING"]._serialized_options = b'\252\216\'\023TRANSFER_STATE_SENT\252\216\'\030TRANSFER_STATE_COMPLETED\252\216\'\030TRANSFER_STATE_CANCELLED\252\216\'\027TRANSFER_STATE_REJECTED\252\216\'\025TRANSFER_STATE_FAILED'
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_SENT"]._loaded_options = None
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_SENT"]._serialized_options = b'\252\216\'\030TRANSFER_STATE_COMPLETED\252\216\'\025TRANSFER_STATE_FAILED\252\216\'\031TRANSFER_STATE_PROCESSING'
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_COMPLETED"]._loaded_options = None
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_COMPLETED"]._serialized_options = b'\252\216\'\025TRANSFER_STATE_FAILED'
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_OUTCOME_UNKNOWN"]._loaded_options = None
+  _globals['_TRANSFERSTATE'].values_by_name["TRANSFER_STATE_OUTCOME_UNKNOWN"]._serialized_options = b'\252\216\'\031TRANSFER_STATE_PROCESSING\252\216\'\023TRANSFER_STATE_SENT\252\216\'\030TRANSFER_STATE_COMPLETED\252\216\'\030TRANSFER_STATE_CANCELLED\252\216\'\027TRANSFER_STATE_REJECTED\252\216\'\025TRANSFER_STATE_FAILED'
+  _globals['_TRANSFERAPPROVAL'].fields_by_name['principal']._loaded_options = None
+  _globals['_TRANSFERAPPROVAL'].fields_by_name['principal']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
+  _globals['_TRANSFERAPPROVAL'].fields_by_name['decided_at']._loaded_options = None
+  _globals['_TRANSFERAPPROVAL'].fields_by_name['decided_at']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_TRANSFERAPPROVAL'].fields_by_name['note']._loaded_options = None
+  _globals['_TRANSFERAPPROVAL'].fields_by_name['note']._serialized_options = b'\272H\005r\003\030\200 '
+  _globals['_TRANSFER_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_TRANSFER_VENUEFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_TRANSFER'].fields_by_name['transfer_id']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['transfer_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_TRANSFER'].fields_by_name['client_transfer_id']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['client_transfer_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_TRANSFER'].fields_by_name['raw_type']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['raw_type']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TRANSFER'].fields_by_name['raw_state']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['raw_state']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TRANSFER'].fields_by_name['account_id']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
   _globals['_TRANSFER'].fields_by_name['to_account_id']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['to_account_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_TRANSFER'].fields_by_name['from_wallet']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['from_wallet']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TRANSFER'].fields_by_name['to_wallet']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['to_wallet']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_TRANSFER'].fields_by_name['venue_symbol_id']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['venue_symbol_id']._serialized_options = b'\272H\006r\004\360\210\'\001'
   _globals['_TRANSFER'].fields_by_name['asset_id']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
+  _globals['_TRANSFER'].fields_by_name['asset_code']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['asset_code']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TRANSFER'].fields_by_name['amount']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['amount']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_TRANSFER'].fields_by_name['received_amount']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['received_amount']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_TRANSFER'].fields_by_name['network']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['network']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_TRANSFER'].fields_by_name['chain_id']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['chain_id']._serialized_options = b'\272H\006r\004\240\211\'\001'
-  _globals['_TRANSFER'].fields_by_name['address']._loaded_options = None
-  _globals['_TRANSFER'].fields_by_name['address']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_TRANSFER'].fields_by_name['from_address']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['from_address']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_TRANSFER'].fields_by_name['to_address']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['to_address']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TRANSFER'].fields_by_name['memo']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['memo']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TRANSFER'].fields_by_name['venue_transfer_id']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['venue_transfer_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_TRANSFER'].fields_by_name['created_by']._loaded_options = None
+  _globals['_TRANSFER'].fields_by_name['created_by']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TRANSFER'].fields_by_name['travel_rule_ref']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['travel_rule_ref']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_TRANSFER'].fields_by_name['reason_text']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['reason_text']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_TRANSFER'].fields_by_name['received_at']._loaded_options = None
   _globals['_TRANSFER'].fields_by_name['received_at']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_TRANSFERTYPE']._serialized_start=1105
-  _globals['_TRANSFERTYPE']._serialized_end=1235
-  _globals['_TRANSFERSTATE']._serialized_start=1238
-  _globals['_TRANSFERSTATE']._serialized_end=1560
-  _globals['_TRANSFER']._serialized_start=190
-  _globals['_TRANSFER']._serialized_end=1102
+  _globals['_TRANSFERTYPE']._serialized_start=2225
+  _globals['_TRANSFERTYPE']._serialized_end=2355
+  _globals['_TRANSFERSTATE']._serialized_start=2358
+  _globals['_TRANSFERSTATE']._serialized_end=3454
+  _globals['_TRANSFERAPPROVAL']._serialized_start=257
+  _globals['_TRANSFERAPPROVAL']._serialized_end=404
+  _globals['_TRANSFER']._serialized_start=407
+  _globals['_TRANSFER']._serialized_end=2222
+  _globals['_TRANSFER_VENUEFIELDSENTRY']._serialized_start=1922
+  _globals['_TRANSFER_VENUEFIELDSENTRY']._serialized_end=1972
 # @@protoc_insertion_point(module_scope)

@@ -3,20 +3,23 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from cqc.assets.v1 import onchain_pb2 as _onchain_pb2
+from cqc.markets.v1 import native_listing_pb2 as _native_listing_pb2
 from cqc.venues.v1 import fee_pb2 as _fee_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -33,7 +36,7 @@ class _TransferTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfer
     TRANSFER_TYPE_WITHDRAWAL: _TransferType.ValueType  # 2
     """From one of our accounts to outside."""
     TRANSFER_TYPE_INTERNAL: _TransferType.ValueType  # 3
-    """Between our accounts at one venue."""
+    """Between our accounts at one venue, or between wallets of one account."""
 
 class TransferType(_TransferType, metaclass=_TransferTypeEnumTypeWrapper):
     """Direction of a transfer."""
@@ -45,7 +48,7 @@ TRANSFER_TYPE_DEPOSIT: TransferType.ValueType  # 1
 TRANSFER_TYPE_WITHDRAWAL: TransferType.ValueType  # 2
 """From one of our accounts to outside."""
 TRANSFER_TYPE_INTERNAL: TransferType.ValueType  # 3
-"""Between our accounts at one venue."""
+"""Between our accounts at one venue, or between wallets of one account."""
 Global___TransferType: _TypeAlias = TransferType  # noqa: Y015
 
 class _TransferState:
@@ -57,82 +60,173 @@ class _TransferStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfe
     TRANSFER_STATE_UNSPECIFIED: _TransferState.ValueType  # 0
     """Not known."""
     TRANSFER_STATE_PENDING_APPROVAL: _TransferState.ValueType  # 1
-    """Waiting for approval on our side."""
+    """Waiting for approvals on our side. The venue knows nothing of the transfer."""
     TRANSFER_STATE_REQUESTED: _TransferState.ValueType  # 2
-    """Requested, no response yet."""
+    """Approved, or without need of approvals: handed to the venue or about to be, without an answer so far."""
     TRANSFER_STATE_PROCESSING: _TransferState.ValueType  # 3
-    """Being processed by the venue."""
+    """Being processed by the venue. A deposit that is seen but not yet credited is in this state."""
     TRANSFER_STATE_SENT: _TransferState.ValueType  # 4
-    """On the chain, or with the bank."""
+    """On the chain, or with the bank. Back to PROCESSING if a reorganization of the chain removes the transaction."""
     TRANSFER_STATE_COMPLETED: _TransferState.ValueType  # 5
-    """Arrived, and available for use."""
+    """Arrived, and available for use. FAILED afterwards only if the transfer was undone."""
     TRANSFER_STATE_CANCELLED: _TransferState.ValueType  # 6
-    """Cancelled before it was sent."""
+    """Cancelled before it was sent. Final."""
     TRANSFER_STATE_REJECTED: _TransferState.ValueType  # 7
-    """Refused by the venue or the approver."""
+    """Refused by an approver or by the venue. Final."""
     TRANSFER_STATE_FAILED: _TransferState.ValueType  # 8
-    """Failed: nothing moved, or the asset was returned."""
+    """Failed: nothing moved, or the asset was returned. Final."""
     TRANSFER_STATE_OUTCOME_UNKNOWN: _TransferState.ValueType  # 9
-    """The request got no response. Query the venue before retrying anything."""
+    """Handed to the venue without an answer: the asset may move. Nothing is sent again; the gateway queries the venue
+    until it knows.
+    """
+    TRANSFER_STATE_EXPIRED: _TransferState.ValueType  # 10
+    """Approvals were not complete before `approval_expires_at`. Final."""
 
 class TransferState(_TransferState, metaclass=_TransferStateEnumTypeWrapper):
-    """State of a transfer."""
+    """State of a transfer. A transfer whose approvals are not complete is never sent to the venue."""
 
 TRANSFER_STATE_UNSPECIFIED: TransferState.ValueType  # 0
 """Not known."""
 TRANSFER_STATE_PENDING_APPROVAL: TransferState.ValueType  # 1
-"""Waiting for approval on our side."""
+"""Waiting for approvals on our side. The venue knows nothing of the transfer."""
 TRANSFER_STATE_REQUESTED: TransferState.ValueType  # 2
-"""Requested, no response yet."""
+"""Approved, or without need of approvals: handed to the venue or about to be, without an answer so far."""
 TRANSFER_STATE_PROCESSING: TransferState.ValueType  # 3
-"""Being processed by the venue."""
+"""Being processed by the venue. A deposit that is seen but not yet credited is in this state."""
 TRANSFER_STATE_SENT: TransferState.ValueType  # 4
-"""On the chain, or with the bank."""
+"""On the chain, or with the bank. Back to PROCESSING if a reorganization of the chain removes the transaction."""
 TRANSFER_STATE_COMPLETED: TransferState.ValueType  # 5
-"""Arrived, and available for use."""
+"""Arrived, and available for use. FAILED afterwards only if the transfer was undone."""
 TRANSFER_STATE_CANCELLED: TransferState.ValueType  # 6
-"""Cancelled before it was sent."""
+"""Cancelled before it was sent. Final."""
 TRANSFER_STATE_REJECTED: TransferState.ValueType  # 7
-"""Refused by the venue or the approver."""
+"""Refused by an approver or by the venue. Final."""
 TRANSFER_STATE_FAILED: TransferState.ValueType  # 8
-"""Failed: nothing moved, or the asset was returned."""
+"""Failed: nothing moved, or the asset was returned. Final."""
 TRANSFER_STATE_OUTCOME_UNKNOWN: TransferState.ValueType  # 9
-"""The request got no response. Query the venue before retrying anything."""
+"""Handed to the venue without an answer: the asset may move. Nothing is sent again; the gateway queries the venue
+until it knows.
+"""
+TRANSFER_STATE_EXPIRED: TransferState.ValueType  # 10
+"""Approvals were not complete before `approval_expires_at`. Final."""
 Global___TransferState: _TypeAlias = TransferState  # noqa: Y015
 
 @_typing.final
-class Transfer(_message.Message):
-    """A movement of an asset into, out of or between accounts."""
+class TransferApproval(_message.Message):
+    """One principal's decision on a transfer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    APPROVED_FIELD_NUMBER: _builtins.int
+    DECIDED_AT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Principal that approved or rejected, as authenticated, never as the request states it. Never the creator; at most
+    one entry per principal.
+    """
+    approved: _builtins.bool
+    """Whether the principal approved. False is a rejection, and ends the transfer."""
+    note: _builtins.str
+    """The principal's remark. Empty if there is none."""
+    @_builtins.property
+    def decided_at(self) -> _timestamp_pb2.Timestamp:
+        """When the principal decided, by the gateway's clock."""
+
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        approved: _builtins.bool = ...,
+        decided_at: _timestamp_pb2.Timestamp | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decided_at", b"decided_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved", b"approved", "decided_at", b"decided_at", "note", b"note", "principal", b"principal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransferApproval: _TypeAlias = TransferApproval  # noqa: Y015
+
+@_typing.final
+class Transfer(_message.Message):
+    """A movement of an asset into, out of or between accounts.
+
+    Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_TRANSFER_ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    RAW_TYPE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     RAW_STATE_FIELD_NUMBER: _builtins.int
     ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     TO_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    FROM_WALLET_FIELD_NUMBER: _builtins.int
+    TO_WALLET_FIELD_NUMBER: _builtins.int
+    VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    NATIVE_LISTING_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
+    ASSET_CODE_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
+    RECEIVED_AMOUNT_FIELD_NUMBER: _builtins.int
     FEE_FIELD_NUMBER: _builtins.int
     NETWORK_FIELD_NUMBER: _builtins.int
     CHAIN_ID_FIELD_NUMBER: _builtins.int
-    ADDRESS_FIELD_NUMBER: _builtins.int
+    FROM_ADDRESS_FIELD_NUMBER: _builtins.int
+    TO_ADDRESS_FIELD_NUMBER: _builtins.int
     MEMO_FIELD_NUMBER: _builtins.int
     VENUE_TRANSFER_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMATIONS_FIELD_NUMBER: _builtins.int
+    CONFIRMATIONS_REQUIRED_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
     APPROVALS_FIELD_NUMBER: _builtins.int
     APPROVALS_REQUIRED_FIELD_NUMBER: _builtins.int
+    APPROVAL_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    SEND_BEFORE_FIELD_NUMBER: _builtins.int
     TRAVEL_RULE_REF_FIELD_NUMBER: _builtins.int
     ONCHAIN_FIELD_NUMBER: _builtins.int
     REASON_TEXT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    COMPLETED_AT_FIELD_NUMBER: _builtins.int
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     transfer_id: _builtins.str
-    """Id of the transfer in this system, opaque."""
+    """Id of the transfer in this system, opaque, made by the gateway."""
+    client_transfer_id: _builtins.str
+    """Id that the caller gave the transfer, unique per account forever. Absent for deposits and for transfers that were
+    not requested here.
+    """
     type: Global___TransferType.ValueType
     """Direction of the transfer."""
+    raw_type: _builtins.str
+    """The venue's own value for `type`. Empty if it has none."""
     state: Global___TransferState.ValueType
     """State of the transfer."""
     raw_state: _builtins.str
@@ -140,106 +234,205 @@ class Transfer(_message.Message):
     account_id: _builtins.str
     """Account that is debited (withdrawal, internal transfer) or credited (deposit)."""
     to_account_id: _builtins.str
-    """Account that is credited. Absent unless the transfer is internal."""
+    """Account that is credited. Absent unless the transfer is internal and the account is known."""
+    from_wallet: _builtins.str
+    """The venue's own value for the wallet that is debited, such as `FUND`. Empty if it has none."""
+    to_wallet: _builtins.str
+    """The venue's own value for the wallet that is credited, such as `UNIFIED`. Empty if it has none."""
+    venue_symbol_id: _builtins.str
+    """Listing whose isolated collateral moves. Absent if there is none."""
     asset_id: _builtins.str
-    """Asset that moves."""
+    """Asset that moves. Absent if the venue's code is not mapped to an asset."""
+    asset_code: _builtins.str
+    """The venue's own code for `asset_id`. Empty if it has none."""
     amount: _builtins.str
-    """Amount that moves, in units of the asset, before the fee."""
+    """Amount that leaves the debited side, positive, including a `fee` in the same asset. The gateway adds the fee for a
+    venue that charges it on top.
+    """
+    received_amount: _builtins.str
+    """Amount that arrives at the credited side, positive: `amount` less a `fee` in the same asset. Absent if not known."""
     network: _builtins.str
     """The venue's name for the network. Empty if there is none."""
     chain_id: _builtins.str
-    """Chain in CAIP-2 format. Absent if the asset does not move on a chain."""
-    address: _builtins.str
-    """External address, in the chain's own spelling. Absent for internal transfers, or if the venue does not report it."""
+    """Chain in CAIP-2 format. Absent if the asset does not move on a chain, or if the network is not mapped to one."""
+    from_address: _builtins.str
+    """Address that the asset comes from, in the chain's own spelling. Never an e-mail address or a phone number. Absent
+    for internal transfers, or if the venue does not report it.
+    """
+    to_address: _builtins.str
+    """Address that the asset goes to, in the chain's own spelling: outside for a withdrawal, the venue's deposit address
+    for a deposit. Never an e-mail address or a phone number. Absent for internal transfers, or if the venue does not
+    report it.
+    """
     memo: _builtins.str
-    """Memo or tag that goes with the address. Absent if there is none."""
+    """Memo or tag that goes with `to_address`. Absent if there is none."""
     venue_transfer_id: _builtins.str
-    """The venue's id of the transfer. Absent until the venue has responded."""
-    approvals: _builtins.int
-    """Number of approvals received."""
+    """The venue's id of the transfer. Absent until the venue has responded, or if it gives none."""
+    confirmations: _builtins.int
+    """Confirmations that the transaction has. Absent if the venue does not report it."""
+    confirmations_required: _builtins.int
+    """Confirmations after which the transfer completes. Absent if the venue does not report it."""
+    created_by: _builtins.str
+    """Principal that requested the transfer. Absent for deposits and for transfers that were not requested here."""
     approvals_required: _builtins.int
-    """Number of approvals required."""
+    """Number of approvals required. Zero means none."""
     travel_rule_ref: _builtins.str
     """Reference to the travel-rule record, which is kept elsewhere: messages carry no personal data. Absent if no record
     is required.
     """
     reason_text: _builtins.str
-    """Why the transfer was refused or failed, in the venue's words. Empty if there is no reason to give."""
+    """Why the transfer was refused or failed, in the venue's or the approver's words. Empty if there is no reason to
+    give.
+    """
     revision: _builtins.int
-    """Version of this record, increased by one at each change."""
+    """Version of this record, increased by one at each change. Send this value back to approve or reject."""
+    @_builtins.property
+    def native_listing(self) -> _native_listing_pb2.NativeListing:
+        """The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+        it.
+        """
+
     @_builtins.property
     def fee(self) -> _fee_pb2.Fee:
         """Fee that the venue or the network charged. Absent if the venue does not report it."""
 
     @_builtins.property
+    def approvals(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransferApproval]:
+        """Approvals and rejections so far, oldest first. Empty if there are none."""
+
+    @_builtins.property
+    def approval_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Time at which the transfer expires unless the approvals are complete, exclusive. Absent if no approval is required."""
+
+    @_builtins.property
+    def send_before(self) -> _timestamp_pb2.Timestamp:
+        """Time at or after which nothing is sent to the venue. Absent means no such time."""
+
+    @_builtins.property
     def onchain(self) -> _onchain_pb2.OnchainRef:
-        """Transaction that moves the asset. Absent until it is on a chain."""
+        """Transaction that moves the asset. Absent until it is on a chain, or if there is no chain."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When the transfer was requested, by the venue's clock. Absent if the venue does not report it."""
+        """When the transfer was requested or first seen, by the venue's clock. Absent if the venue does not report it."""
 
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When the venue last changed the transfer. Absent if the venue does not report it."""
 
     @_builtins.property
+    def completed_at(self) -> _timestamp_pb2.Timestamp:
+        """When the transfer arrived, by the venue's clock. Absent until then, or if the venue does not report it."""
+
+    @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
-        """When this system received this state."""
+        """When this system received or made this state, by its own clock. Lists filter and order by this time."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     def __init__(
         self,
         *,
         transfer_id: _builtins.str = ...,
+        client_transfer_id: _builtins.str | None = ...,
         type: Global___TransferType.ValueType = ...,
+        raw_type: _builtins.str = ...,
         state: Global___TransferState.ValueType = ...,
         raw_state: _builtins.str = ...,
         account_id: _builtins.str = ...,
         to_account_id: _builtins.str | None = ...,
-        asset_id: _builtins.str = ...,
+        from_wallet: _builtins.str = ...,
+        to_wallet: _builtins.str = ...,
+        venue_symbol_id: _builtins.str | None = ...,
+        native_listing: _native_listing_pb2.NativeListing | None = ...,
+        asset_id: _builtins.str | None = ...,
+        asset_code: _builtins.str = ...,
         amount: _builtins.str = ...,
+        received_amount: _builtins.str | None = ...,
         fee: _fee_pb2.Fee | None = ...,
         network: _builtins.str = ...,
         chain_id: _builtins.str | None = ...,
-        address: _builtins.str | None = ...,
+        from_address: _builtins.str | None = ...,
+        to_address: _builtins.str | None = ...,
         memo: _builtins.str | None = ...,
         venue_transfer_id: _builtins.str | None = ...,
-        approvals: _builtins.int = ...,
+        confirmations: _builtins.int | None = ...,
+        confirmations_required: _builtins.int | None = ...,
+        created_by: _builtins.str | None = ...,
+        approvals: _abc.Iterable[Global___TransferApproval] | None = ...,
         approvals_required: _builtins.int = ...,
+        approval_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        send_before: _timestamp_pb2.Timestamp | None = ...,
         travel_rule_ref: _builtins.str | None = ...,
         onchain: _onchain_pb2.OnchainRef | None = ...,
         reason_text: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        completed_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_chain_id", b"_chain_id", "_memo", b"_memo", "_to_account_id", b"_to_account_id", "_travel_rule_ref", b"_travel_rule_ref", "_venue_transfer_id", b"_venue_transfer_id", "address", b"address", "chain_id", b"chain_id", "created_at", b"created_at", "fee", b"fee", "memo", b"memo", "onchain", b"onchain", "received_at", b"received_at", "to_account_id", b"to_account_id", "travel_rule_ref", b"travel_rule_ref", "updated_at", b"updated_at", "venue_transfer_id", b"venue_transfer_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_chain_id", b"_chain_id", "_client_transfer_id", b"_client_transfer_id", "_confirmations", b"_confirmations", "_confirmations_required", b"_confirmations_required", "_created_by", b"_created_by", "_from_address", b"_from_address", "_memo", b"_memo", "_received_amount", b"_received_amount", "_to_account_id", b"_to_account_id", "_to_address", b"_to_address", "_travel_rule_ref", b"_travel_rule_ref", "_venue_symbol_id", b"_venue_symbol_id", "_venue_transfer_id", b"_venue_transfer_id", "approval_expires_at", b"approval_expires_at", "asset_id", b"asset_id", "chain_id", b"chain_id", "client_transfer_id", b"client_transfer_id", "completed_at", b"completed_at", "confirmations", b"confirmations", "confirmations_required", b"confirmations_required", "created_at", b"created_at", "created_by", b"created_by", "fee", b"fee", "from_address", b"from_address", "memo", b"memo", "native_listing", b"native_listing", "onchain", b"onchain", "received_amount", b"received_amount", "received_at", b"received_at", "send_before", b"send_before", "to_account_id", b"to_account_id", "to_address", b"to_address", "travel_rule_ref", b"travel_rule_ref", "updated_at", b"updated_at", "venue_symbol_id", b"venue_symbol_id", "venue_transfer_id", b"venue_transfer_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_chain_id", b"_chain_id", "_memo", b"_memo", "_to_account_id", b"_to_account_id", "_travel_rule_ref", b"_travel_rule_ref", "_venue_transfer_id", b"_venue_transfer_id", "account_id", b"account_id", "address", b"address", "amount", b"amount", "approvals", b"approvals", "approvals_required", b"approvals_required", "asset_id", b"asset_id", "chain_id", b"chain_id", "created_at", b"created_at", "fee", b"fee", "memo", b"memo", "network", b"network", "onchain", b"onchain", "raw_state", b"raw_state", "reason_text", b"reason_text", "received_at", b"received_at", "revision", b"revision", "state", b"state", "to_account_id", b"to_account_id", "transfer_id", b"transfer_id", "travel_rule_ref", b"travel_rule_ref", "type", b"type", "updated_at", b"updated_at", "venue_transfer_id", b"venue_transfer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id", "_chain_id", b"_chain_id", "_client_transfer_id", b"_client_transfer_id", "_confirmations", b"_confirmations", "_confirmations_required", b"_confirmations_required", "_created_by", b"_created_by", "_from_address", b"_from_address", "_memo", b"_memo", "_received_amount", b"_received_amount", "_to_account_id", b"_to_account_id", "_to_address", b"_to_address", "_travel_rule_ref", b"_travel_rule_ref", "_venue_symbol_id", b"_venue_symbol_id", "_venue_transfer_id", b"_venue_transfer_id", "account_id", b"account_id", "amount", b"amount", "approval_expires_at", b"approval_expires_at", "approvals", b"approvals", "approvals_required", b"approvals_required", "asset_code", b"asset_code", "asset_id", b"asset_id", "chain_id", b"chain_id", "client_transfer_id", b"client_transfer_id", "completed_at", b"completed_at", "confirmations", b"confirmations", "confirmations_required", b"confirmations_required", "created_at", b"created_at", "created_by", b"created_by", "fee", b"fee", "from_address", b"from_address", "from_wallet", b"from_wallet", "memo", b"memo", "native_listing", b"native_listing", "network", b"network", "onchain", b"onchain", "raw_state", b"raw_state", "raw_type", b"raw_type", "reason_text", b"reason_text", "received_amount", b"received_amount", "received_at", b"received_at", "revision", b"revision", "send_before", b"send_before", "state", b"state", "to_account_id", b"to_account_id", "to_address", b"to_address", "to_wallet", b"to_wallet", "transfer_id", b"transfer_id", "travel_rule_ref", b"travel_rule_ref", "type", b"type", "updated_at", b"updated_at", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id", "venue_transfer_id", b"venue_transfer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
-    _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
+    _WhichOneofReturnType__asset_id: _TypeAlias = _typing.Literal["asset_id"]  # noqa: Y015
+    _WhichOneofArgType__asset_id: _TypeAlias = _typing.Literal["_asset_id", b"_asset_id"]  # noqa: Y015
     _WhichOneofReturnType__chain_id: _TypeAlias = _typing.Literal["chain_id"]  # noqa: Y015
     _WhichOneofArgType__chain_id: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id"]  # noqa: Y015
+    _WhichOneofReturnType__client_transfer_id: _TypeAlias = _typing.Literal["client_transfer_id"]  # noqa: Y015
+    _WhichOneofArgType__client_transfer_id: _TypeAlias = _typing.Literal["_client_transfer_id", b"_client_transfer_id"]  # noqa: Y015
+    _WhichOneofReturnType__confirmations: _TypeAlias = _typing.Literal["confirmations"]  # noqa: Y015
+    _WhichOneofArgType__confirmations: _TypeAlias = _typing.Literal["_confirmations", b"_confirmations"]  # noqa: Y015
+    _WhichOneofReturnType__confirmations_required: _TypeAlias = _typing.Literal["confirmations_required"]  # noqa: Y015
+    _WhichOneofArgType__confirmations_required: _TypeAlias = _typing.Literal["_confirmations_required", b"_confirmations_required"]  # noqa: Y015
+    _WhichOneofReturnType__created_by: _TypeAlias = _typing.Literal["created_by"]  # noqa: Y015
+    _WhichOneofArgType__created_by: _TypeAlias = _typing.Literal["_created_by", b"_created_by"]  # noqa: Y015
+    _WhichOneofReturnType__from_address: _TypeAlias = _typing.Literal["from_address"]  # noqa: Y015
+    _WhichOneofArgType__from_address: _TypeAlias = _typing.Literal["_from_address", b"_from_address"]  # noqa: Y015
     _WhichOneofReturnType__memo: _TypeAlias = _typing.Literal["memo"]  # noqa: Y015
     _WhichOneofArgType__memo: _TypeAlias = _typing.Literal["_memo", b"_memo"]  # noqa: Y015
+    _WhichOneofReturnType__received_amount: _TypeAlias = _typing.Literal["received_amount"]  # noqa: Y015
+    _WhichOneofArgType__received_amount: _TypeAlias = _typing.Literal["_received_amount", b"_received_amount"]  # noqa: Y015
     _WhichOneofReturnType__to_account_id: _TypeAlias = _typing.Literal["to_account_id"]  # noqa: Y015
     _WhichOneofArgType__to_account_id: _TypeAlias = _typing.Literal["_to_account_id", b"_to_account_id"]  # noqa: Y015
+    _WhichOneofReturnType__to_address: _TypeAlias = _typing.Literal["to_address"]  # noqa: Y015
+    _WhichOneofArgType__to_address: _TypeAlias = _typing.Literal["_to_address", b"_to_address"]  # noqa: Y015
     _WhichOneofReturnType__travel_rule_ref: _TypeAlias = _typing.Literal["travel_rule_ref"]  # noqa: Y015
     _WhichOneofArgType__travel_rule_ref: _TypeAlias = _typing.Literal["_travel_rule_ref", b"_travel_rule_ref"]  # noqa: Y015
+    _WhichOneofReturnType__venue_symbol_id: _TypeAlias = _typing.Literal["venue_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_transfer_id: _TypeAlias = _typing.Literal["venue_transfer_id"]  # noqa: Y015
     _WhichOneofArgType__venue_transfer_id: _TypeAlias = _typing.Literal["_venue_transfer_id", b"_venue_transfer_id"]  # noqa: Y015
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__asset_id) -> _WhichOneofReturnType__asset_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__chain_id) -> _WhichOneofReturnType__chain_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__client_transfer_id) -> _WhichOneofReturnType__client_transfer_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confirmations) -> _WhichOneofReturnType__confirmations | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confirmations_required) -> _WhichOneofReturnType__confirmations_required | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__created_by) -> _WhichOneofReturnType__created_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__from_address) -> _WhichOneofReturnType__from_address | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__memo) -> _WhichOneofReturnType__memo | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__received_amount) -> _WhichOneofReturnType__received_amount | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__to_account_id) -> _WhichOneofReturnType__to_account_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__to_address) -> _WhichOneofReturnType__to_address | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__travel_rule_ref) -> _WhichOneofReturnType__travel_rule_ref | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_transfer_id) -> _WhichOneofReturnType__venue_transfer_id | None: ...
 

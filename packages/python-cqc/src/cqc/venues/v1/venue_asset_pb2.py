@@ -27,7 +27,7 @@ from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63qc/venues/v1/venue_asset.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\x02\n\nVenueAsset\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01\x12\x1b\n\x08\x61sset_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x17\n\x04\x63ode\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\"\n\nmultiplier\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01H\x00\x88\x01\x01\x12\x1f\n\tprecision\x18\x05 \x01(\rB\x07\xbaH\x04*\x02\x18&H\x01\x88\x01\x01\x12\x32\n\x08networks\x18\x06 \x03(\x0b\x32 .cqc.venues.v1.VenueAssetNetwork\x12.\n\nvalid_from\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\t \x01(\x04\x42\r\n\x0b_multiplierB\x0c\n\n_precision\"\xe7\x05\n\x11VenueAssetNetwork\x12\x1a\n\x07network\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12 \n\x08\x63hain_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x00\x88\x01\x01\x12\x35\n\x0e\x64\x65posit_status\x18\x03 \x01(\x0e\x32\x1d.cqc.venues.v1.TransferStatus\x12#\n\x12raw_deposit_status\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x38\n\x11withdrawal_status\x18\x05 \x01(\x0e\x32\x1d.cqc.venues.v1.TransferStatus\x12&\n\x15raw_withdrawal_status\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12&\n\x0ewithdrawal_fee\x18\x07 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12&\n\x0emin_withdrawal\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x02\x88\x01\x01\x12&\n\x0emax_withdrawal\x18\t \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x03\x88\x01\x01\x12\'\n\x0fwithdrawal_step\x18\n \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01H\x04\x88\x01\x01\x12#\n\x0bmin_deposit\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x05\x88\x01\x01\x12\"\n\x15\x64\x65posit_confirmations\x18\x0c \x01(\rH\x06\x88\x01\x01\x12!\n\x14unlock_confirmations\x18\r \x01(\rH\x07\x88\x01\x01\x12\x1a\n\rmemo_required\x18\x0e \x01(\x08H\x08\x88\x01\x01\x42\x0b\n\t_chain_idB\x11\n\x0f_withdrawal_feeB\x11\n\x0f_min_withdrawalB\x11\n\x0f_max_withdrawalB\x12\n\x10_withdrawal_stepB\x0e\n\x0c_min_depositB\x18\n\x16_deposit_confirmationsB\x17\n\x15_unlock_confirmationsB\x10\n\x0e_memo_required*\x8b\x01\n\x0eTransferStatus\x12\x1f\n\x1bTRANSFER_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRANSFER_STATUS_ENABLED\x10\x01\x12\x1d\n\x19TRANSFER_STATUS_SUSPENDED\x10\x02\x12\x1c\n\x18TRANSFER_STATUS_DISABLED\x10\x03\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63qc/venues/v1/venue_asset.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x88\t\n\nVenueAsset\x12 \n\x0evenue_asset_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\x08venue_id\x18\x02 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01\x12\x1b\n\x08\x61sset_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xd0\x88\'\x01\x12\x18\n\x04\x63ode\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\"\n\x0bother_codes\x18\x05 \x03(\tB\r\xbaH\n\x92\x01\x07\"\x05r\x03\x18\x80\x01\x12 \n\tnative_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02H\x00\x88\x01\x01\x12\x16\n\x04name\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\"\n\nmultiplier\x18\x08 \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01H\x01\x88\x01\x01\x12*\n\tprecision\x18\t \x01(\x05\x42\x12\xbaH\x0f\x1a\r\x18&(\xda\xff\xff\xff\xff\xff\xff\xff\xff\x01H\x02\x88\x01\x01\x12\x1c\n\x0ftrading_enabled\x18\n \x01(\x08H\x03\x88\x01\x01\x12\x1b\n\x0e\x62orrow_enabled\x18\x0b \x01(\x08H\x04\x88\x01\x01\x12$\n\x0c\x62orrow_limit\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x05\x88\x01\x01\x12\"\n\nmin_borrow\x18\r \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x06\x88\x01\x01\x12\x1f\n\x12\x63ollateral_enabled\x18\x0e \x01(\x08H\x07\x88\x01\x01\x12(\n\x10\x63ollateral_ratio\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x08\x88\x01\x01\x12=\n\x08networks\x18\x10 \x03(\x0b\x32 .cqc.venues.v1.VenueAssetNetworkB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12.\n\nvalid_from\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breceived_at\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x14 \x01(\x04\x12@\n\x0cvenue_fields\x18\x15 \x03(\x0b\x32*.cqc.venues.v1.VenueAsset.VenueFieldsEntry\x1a\x32\n\x10VenueFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\x91\x01\xbaH\x8d\x01\x1a\x8a\x01\n\x14venue_asset.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\x0c\n\n_native_idB\r\n\x0b_multiplierB\x0c\n\n_precisionB\x12\n\x10_trading_enabledB\x11\n\x0f_borrow_enabledB\x0f\n\r_borrow_limitB\r\n\x0b_min_borrowB\x15\n\x13_collateral_enabledB\x13\n\x11_collateral_ratio\"\x98\x0b\n\x11VenueAssetNetwork\x12\x1b\n\x07network\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1e\n\x0cnetwork_name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x08\x63hain_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x00\x88\x01\x01\x12\"\n\x10\x63ontract_address\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x35\n\x0e\x64\x65posit_status\x18\x05 \x01(\x0e\x32\x1d.cqc.venues.v1.TransferStatus\x12$\n\x12raw_deposit_status\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x38\n\x11withdrawal_status\x18\x07 \x01(\x0e\x32\x1d.cqc.venues.v1.TransferStatus\x12\'\n\x15raw_withdrawal_status\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12&\n\x0ewithdrawal_fee\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x01\x88\x01\x01\x12+\n\x13withdrawal_fee_rate\x18\n \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x02\x88\x01\x01\x12*\n\x12min_withdrawal_fee\x18\x0b \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x03\x88\x01\x01\x12*\n\x12max_withdrawal_fee\x18\x0c \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x04\x88\x01\x01\x12&\n\x0emin_withdrawal\x18\r \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x05\x88\x01\x01\x12&\n\x0emax_withdrawal\x18\x0e \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\x06\x88\x01\x01\x12\'\n\x0fwithdrawal_step\x18\x0f \x01(\tB\t\xbaH\x06r\x04\x98\x88\'\x01H\x07\x88\x01\x01\x12#\n\x0b\x64\x65posit_fee\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88\'\x01H\x08\x88\x01\x01\x12#\n\x0bmin_deposit\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x90\x88\'\x01H\t\x88\x01\x01\x12\"\n\x15\x64\x65posit_confirmations\x18\x12 \x01(\rH\n\x88\x01\x01\x12!\n\x14unlock_confirmations\x18\x13 \x01(\rH\x0b\x88\x01\x01\x12\x1a\n\rmemo_required\x18\x14 \x01(\x08H\x0c\x88\x01\x01\x12\x17\n\nis_default\x18\x15 \x01(\x08H\r\x88\x01\x01:\xbf\x02\xbaH\xbb\x02\x1a\xb8\x02\n\x1evenue_asset_network.withdrawal\x12/min_withdrawal must not be above max_withdrawal\x1a\xe4\x01!has(this.min_withdrawal) || !has(this.max_withdrawal) || !this.min_withdrawal.matches(\'^[0-9]+([.][0-9]+)?$\') || !this.max_withdrawal.matches(\'^[0-9]+([.][0-9]+)?$\') || double(this.min_withdrawal) <= double(this.max_withdrawal)B\x0b\n\t_chain_idB\x11\n\x0f_withdrawal_feeB\x16\n\x14_withdrawal_fee_rateB\x15\n\x13_min_withdrawal_feeB\x15\n\x13_max_withdrawal_feeB\x11\n\x0f_min_withdrawalB\x11\n\x0f_max_withdrawalB\x12\n\x10_withdrawal_stepB\x0e\n\x0c_deposit_feeB\x0e\n\x0c_min_depositB\x18\n\x16_deposit_confirmationsB\x17\n\x15_unlock_confirmationsB\x10\n\x0e_memo_requiredB\r\n\x0b_is_default*\x8b\x01\n\x0eTransferStatus\x12\x1f\n\x1bTRANSFER_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17TRANSFER_STATUS_ENABLED\x10\x01\x12\x1d\n\x19TRANSFER_STATUS_SUSPENDED\x10\x02\x12\x1c\n\x18TRANSFER_STATUS_DISABLED\x10\x03\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,38 +35,74 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.venues.v1.venue_asset_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1'
+  _globals['_VENUEASSET_VENUEFIELDSENTRY']._loaded_options = None
+  _globals['_VENUEASSET_VENUEFIELDSENTRY']._serialized_options = b'8\001'
+  _globals['_VENUEASSET'].fields_by_name['venue_asset_id']._loaded_options = None
+  _globals['_VENUEASSET'].fields_by_name['venue_asset_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_VENUEASSET'].fields_by_name['venue_id']._loaded_options = None
   _globals['_VENUEASSET'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\350\210\'\001'
   _globals['_VENUEASSET'].fields_by_name['asset_id']._loaded_options = None
   _globals['_VENUEASSET'].fields_by_name['asset_id']._serialized_options = b'\272H\006r\004\320\210\'\001'
   _globals['_VENUEASSET'].fields_by_name['code']._loaded_options = None
-  _globals['_VENUEASSET'].fields_by_name['code']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_VENUEASSET'].fields_by_name['code']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_VENUEASSET'].fields_by_name['other_codes']._loaded_options = None
+  _globals['_VENUEASSET'].fields_by_name['other_codes']._serialized_options = b'\272H\n\222\001\007\"\005r\003\030\200\001'
+  _globals['_VENUEASSET'].fields_by_name['native_id']._loaded_options = None
+  _globals['_VENUEASSET'].fields_by_name['native_id']._serialized_options = b'\272H\005r\003\030\200\002'
+  _globals['_VENUEASSET'].fields_by_name['name']._loaded_options = None
+  _globals['_VENUEASSET'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_VENUEASSET'].fields_by_name['multiplier']._loaded_options = None
   _globals['_VENUEASSET'].fields_by_name['multiplier']._serialized_options = b'\272H\006r\004\230\210\'\001'
   _globals['_VENUEASSET'].fields_by_name['precision']._loaded_options = None
-  _globals['_VENUEASSET'].fields_by_name['precision']._serialized_options = b'\272H\004*\002\030&'
+  _globals['_VENUEASSET'].fields_by_name['precision']._serialized_options = b'\272H\017\032\r\030&(\332\377\377\377\377\377\377\377\377\001'
+  _globals['_VENUEASSET'].fields_by_name['borrow_limit']._loaded_options = None
+  _globals['_VENUEASSET'].fields_by_name['borrow_limit']._serialized_options = b'\272H\006r\004\220\210\'\001'
+  _globals['_VENUEASSET'].fields_by_name['min_borrow']._loaded_options = None
+  _globals['_VENUEASSET'].fields_by_name['min_borrow']._serialized_options = b'\272H\006r\004\220\210\'\001'
+  _globals['_VENUEASSET'].fields_by_name['collateral_ratio']._loaded_options = None
+  _globals['_VENUEASSET'].fields_by_name['collateral_ratio']._serialized_options = b'\272H\006r\004\220\210\'\001'
+  _globals['_VENUEASSET'].fields_by_name['networks']._loaded_options = None
+  _globals['_VENUEASSET'].fields_by_name['networks']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_VENUEASSET']._loaded_options = None
+  _globals['_VENUEASSET']._serialized_options = b'\272H\215\001\032\212\001\n\024venue_asset.validity\022!valid_to must be after valid_from\032O!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to'
   _globals['_VENUEASSETNETWORK'].fields_by_name['network']._loaded_options = None
-  _globals['_VENUEASSETNETWORK'].fields_by_name['network']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['network']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['network_name']._loaded_options = None
+  _globals['_VENUEASSETNETWORK'].fields_by_name['network_name']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_VENUEASSETNETWORK'].fields_by_name['chain_id']._loaded_options = None
   _globals['_VENUEASSETNETWORK'].fields_by_name['chain_id']._serialized_options = b'\272H\006r\004\240\211\'\001'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['contract_address']._loaded_options = None
+  _globals['_VENUEASSETNETWORK'].fields_by_name['contract_address']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_VENUEASSETNETWORK'].fields_by_name['raw_deposit_status']._loaded_options = None
-  _globals['_VENUEASSETNETWORK'].fields_by_name['raw_deposit_status']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['raw_deposit_status']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_VENUEASSETNETWORK'].fields_by_name['raw_withdrawal_status']._loaded_options = None
-  _globals['_VENUEASSETNETWORK'].fields_by_name['raw_withdrawal_status']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['raw_withdrawal_status']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_VENUEASSETNETWORK'].fields_by_name['withdrawal_fee']._loaded_options = None
   _globals['_VENUEASSETNETWORK'].fields_by_name['withdrawal_fee']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['withdrawal_fee_rate']._loaded_options = None
+  _globals['_VENUEASSETNETWORK'].fields_by_name['withdrawal_fee_rate']._serialized_options = b'\272H\006r\004\210\210\'\001'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['min_withdrawal_fee']._loaded_options = None
+  _globals['_VENUEASSETNETWORK'].fields_by_name['min_withdrawal_fee']._serialized_options = b'\272H\006r\004\220\210\'\001'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['max_withdrawal_fee']._loaded_options = None
+  _globals['_VENUEASSETNETWORK'].fields_by_name['max_withdrawal_fee']._serialized_options = b'\272H\006r\004\220\210\'\001'
   _globals['_VENUEASSETNETWORK'].fields_by_name['min_withdrawal']._loaded_options = None
   _globals['_VENUEASSETNETWORK'].fields_by_name['min_withdrawal']._serialized_options = b'\272H\006r\004\220\210\'\001'
   _globals['_VENUEASSETNETWORK'].fields_by_name['max_withdrawal']._loaded_options = None
   _globals['_VENUEASSETNETWORK'].fields_by_name['max_withdrawal']._serialized_options = b'\272H\006r\004\220\210\'\001'
   _globals['_VENUEASSETNETWORK'].fields_by_name['withdrawal_step']._loaded_options = None
   _globals['_VENUEASSETNETWORK'].fields_by_name['withdrawal_step']._serialized_options = b'\272H\006r\004\230\210\'\001'
+  _globals['_VENUEASSETNETWORK'].fields_by_name['deposit_fee']._loaded_options = None
+  _globals['_VENUEASSETNETWORK'].fields_by_name['deposit_fee']._serialized_options = b'\272H\006r\004\210\210\'\001'
   _globals['_VENUEASSETNETWORK'].fields_by_name['min_deposit']._loaded_options = None
   _globals['_VENUEASSETNETWORK'].fields_by_name['min_deposit']._serialized_options = b'\272H\006r\004\220\210\'\001'
-  _globals['_TRANSFERSTATUS']._serialized_start=1245
-  _globals['_TRANSFERSTATUS']._serialized_end=1384
+  _globals['_VENUEASSETNETWORK']._loaded_options = None
+  _globals['_VENUEASSETNETWORK']._serialized_options = b'\272H\273\002\032\270\002\n\036venue_asset_network.withdrawal\022/min_withdrawal must not be above max_withdrawal\032\344\001!has(this.min_withdrawal) || !has(this.max_withdrawal) || !this.min_withdrawal.matches(\'^[0-9]+([.][0-9]+)?$\') || !this.max_withdrawal.matches(\'^[0-9]+([.][0-9]+)?$\') || double(this.min_withdrawal) <= double(this.max_withdrawal)'
+  _globals['_TRANSFERSTATUS']._serialized_start=2737
+  _globals['_TRANSFERSTATUS']._serialized_end=2876
   _globals['_VENUEASSET']._serialized_start=139
-  _globals['_VENUEASSET']._serialized_end=496
-  _globals['_VENUEASSETNETWORK']._serialized_start=499
-  _globals['_VENUEASSETNETWORK']._serialized_end=1242
+  _globals['_VENUEASSET']._serialized_end=1299
+  _globals['_VENUEASSET_VENUEFIELDSENTRY']._serialized_start=943
+  _globals['_VENUEASSET_VENUEFIELDSENTRY']._serialized_end=993
+  _globals['_VENUEASSETNETWORK']._serialized_start=1302
+  _globals['_VENUEASSETNETWORK']._serialized_end=2734
 # @@protoc_insertion_point(module_scope)

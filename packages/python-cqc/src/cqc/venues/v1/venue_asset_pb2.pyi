@@ -13,10 +13,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -31,9 +31,9 @@ class _TransferStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transf
     TRANSFER_STATUS_ENABLED: _TransferStatus.ValueType  # 1
     """Transfers work."""
     TRANSFER_STATUS_SUSPENDED: _TransferStatus.ValueType  # 2
-    """Transfers are temporarily suspended."""
+    """Transfers are temporarily suspended. A request fails with TRANSFER_SUSPENDED."""
     TRANSFER_STATUS_DISABLED: _TransferStatus.ValueType  # 3
-    """The venue does not offer transfers."""
+    """The venue does not offer transfers. A request fails with TRANSFER_SUSPENDED."""
 
 class TransferStatus(_TransferStatus, metaclass=_TransferStatusEnumTypeWrapper):
     """Whether assets can be moved in or out."""
@@ -43,104 +43,233 @@ TRANSFER_STATUS_UNSPECIFIED: TransferStatus.ValueType  # 0
 TRANSFER_STATUS_ENABLED: TransferStatus.ValueType  # 1
 """Transfers work."""
 TRANSFER_STATUS_SUSPENDED: TransferStatus.ValueType  # 2
-"""Transfers are temporarily suspended."""
+"""Transfers are temporarily suspended. A request fails with TRANSFER_SUSPENDED."""
 TRANSFER_STATUS_DISABLED: TransferStatus.ValueType  # 3
-"""The venue does not offer transfers."""
+"""The venue does not offer transfers. A request fails with TRANSFER_SUSPENDED."""
 Global___TransferStatus: _TypeAlias = TransferStatus  # noqa: Y015
 
 @_typing.final
 class VenueAsset(_message.Message):
-    """An asset at a venue: its code there, and how it can be moved in and out."""
+    """An asset at a venue over a span of time: its code there, and how it can be moved in and out. At any one time a
+    venue's code belongs to one record; records of one venue and code with overlapping validity are refused with
+    VALIDITY_OVERLAP.
+
+    Amounts in this record are in units of `asset_id`: the mapping multiplies the venue's numbers by `multiplier`,
+    exactly.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    VENUE_ASSET_ID_FIELD_NUMBER: _builtins.int
     VENUE_ID_FIELD_NUMBER: _builtins.int
     ASSET_ID_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
+    OTHER_CODES_FIELD_NUMBER: _builtins.int
+    NATIVE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
     MULTIPLIER_FIELD_NUMBER: _builtins.int
     PRECISION_FIELD_NUMBER: _builtins.int
+    TRADING_ENABLED_FIELD_NUMBER: _builtins.int
+    BORROW_ENABLED_FIELD_NUMBER: _builtins.int
+    BORROW_LIMIT_FIELD_NUMBER: _builtins.int
+    MIN_BORROW_FIELD_NUMBER: _builtins.int
+    COLLATERAL_ENABLED_FIELD_NUMBER: _builtins.int
+    COLLATERAL_RATIO_FIELD_NUMBER: _builtins.int
     NETWORKS_FIELD_NUMBER: _builtins.int
     VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_TO_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
+    venue_asset_id: _builtins.str
+    """Id of the record, opaque and immutable, made by the registry. Empty in a request to create one."""
     venue_id: _builtins.str
     """Venue that lists the asset."""
     asset_id: _builtins.str
     """Asset that is listed."""
     code: _builtins.str
-    """The venue's code for the asset, such as `XXBT` on Kraken. Unique within the venue at any one time."""
+    """The venue's code for the asset, exactly as the venue spells it, in any alphabet, such as `XXBT` on Kraken. Facts
+    repeat it as `asset_code`.
+    """
+    native_id: _builtins.str
+    """The venue's id of the asset, such as a number or an address, if the venue has one in addition to the code. Absent
+    otherwise.
+    """
+    name: _builtins.str
+    """The venue's display name of the asset. Empty if the venue does not report it."""
     multiplier: _builtins.str
-    """Units of the asset that one unit of the code represents, such as 1000 for `1000SHIB`. Absent means one."""
+    """Units of the asset that one unit of the code represents, such as 1000 for `1000SATS`. Absent means one."""
     precision: _builtins.int
-    """Digits after the decimal point that the venue keeps, 0 to 38. Absent if the venue does not report it."""
+    """Digits after the decimal point that the venue keeps for amounts in units of the code, -38 to 38. Negative: such
+    amounts are multiples of a power of ten, -3 of 1000. Absent if the venue does not report it.
+    """
+    trading_enabled: _builtins.bool
+    """Whether the asset can be traded on any listing of the venue. Absent if the venue does not report it."""
+    borrow_enabled: _builtins.bool
+    """Whether the asset can be borrowed. Absent if the venue does not report it."""
+    borrow_limit: _builtins.str
+    """Largest amount that an account can borrow without a limit of its own. Absent means that no limit is known."""
+    min_borrow: _builtins.str
+    """Smallest amount that can be borrowed. Absent means that no minimum is known."""
+    collateral_enabled: _builtins.bool
+    """Whether the venue accepts the asset as collateral. Absent if the venue does not report it."""
+    collateral_ratio: _builtins.str
+    """Fraction of the asset's value that counts as collateral, such as 0.98, for an account with the smallest amount.
+    Absent if the venue does not report it.
+    """
     revision: _builtins.int
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
+    def other_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other codes that the venue uses for the same asset, such as `XBT` in streams, in no particular order. As unique as
+        `code`. Empty if there are none.
+        """
+
+    @_builtins.property
     def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___VenueAssetNetwork]:
-        """How the asset can be moved in and out, one entry per network. Empty if it cannot be moved, or if the venue does not
-        report it.
+        """How the asset can be moved in and out, one entry per network, in the order of `network`. Empty if it cannot be
+        moved, or if the venue does not report it.
         """
 
     @_builtins.property
     def valid_from(self) -> _timestamp_pb2.Timestamp:
-        """Since when the asset has been listed. Absent means that it always was."""
+        """Since when the code has meant the asset, inclusive. Absent means that it always has."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Time until which the asset was listed, exclusive. Absent means that it still is."""
+        """Time until which the code meant the asset, exclusive. Absent means that it still does."""
+
+    @_builtins.property
+    def received_at(self) -> _timestamp_pb2.Timestamp:
+        """When this system last received the record from the venue. Absent for a record that was created by hand."""
+
+    @_builtins.property
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     def __init__(
         self,
         *,
+        venue_asset_id: _builtins.str = ...,
         venue_id: _builtins.str = ...,
         asset_id: _builtins.str = ...,
         code: _builtins.str = ...,
+        other_codes: _abc.Iterable[_builtins.str] | None = ...,
+        native_id: _builtins.str | None = ...,
+        name: _builtins.str = ...,
         multiplier: _builtins.str | None = ...,
         precision: _builtins.int | None = ...,
+        trading_enabled: _builtins.bool | None = ...,
+        borrow_enabled: _builtins.bool | None = ...,
+        borrow_limit: _builtins.str | None = ...,
+        min_borrow: _builtins.str | None = ...,
+        collateral_enabled: _builtins.bool | None = ...,
+        collateral_ratio: _builtins.str | None = ...,
         networks: _abc.Iterable[Global___VenueAssetNetwork] | None = ...,
         valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_to: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_multiplier", b"_multiplier", "_precision", b"_precision", "multiplier", b"multiplier", "precision", b"precision", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_borrow_enabled", b"_borrow_enabled", "_borrow_limit", b"_borrow_limit", "_collateral_enabled", b"_collateral_enabled", "_collateral_ratio", b"_collateral_ratio", "_min_borrow", b"_min_borrow", "_multiplier", b"_multiplier", "_native_id", b"_native_id", "_precision", b"_precision", "_trading_enabled", b"_trading_enabled", "borrow_enabled", b"borrow_enabled", "borrow_limit", b"borrow_limit", "collateral_enabled", b"collateral_enabled", "collateral_ratio", b"collateral_ratio", "min_borrow", b"min_borrow", "multiplier", b"multiplier", "native_id", b"native_id", "precision", b"precision", "received_at", b"received_at", "trading_enabled", b"trading_enabled", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_multiplier", b"_multiplier", "_precision", b"_precision", "asset_id", b"asset_id", "code", b"code", "multiplier", b"multiplier", "networks", b"networks", "precision", b"precision", "revision", b"revision", "valid_from", b"valid_from", "valid_to", b"valid_to", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_borrow_enabled", b"_borrow_enabled", "_borrow_limit", b"_borrow_limit", "_collateral_enabled", b"_collateral_enabled", "_collateral_ratio", b"_collateral_ratio", "_min_borrow", b"_min_borrow", "_multiplier", b"_multiplier", "_native_id", b"_native_id", "_precision", b"_precision", "_trading_enabled", b"_trading_enabled", "asset_id", b"asset_id", "borrow_enabled", b"borrow_enabled", "borrow_limit", b"borrow_limit", "code", b"code", "collateral_enabled", b"collateral_enabled", "collateral_ratio", b"collateral_ratio", "min_borrow", b"min_borrow", "multiplier", b"multiplier", "name", b"name", "native_id", b"native_id", "networks", b"networks", "other_codes", b"other_codes", "precision", b"precision", "received_at", b"received_at", "revision", b"revision", "trading_enabled", b"trading_enabled", "valid_from", b"valid_from", "valid_to", b"valid_to", "venue_asset_id", b"venue_asset_id", "venue_fields", b"venue_fields", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__borrow_enabled: _TypeAlias = _typing.Literal["borrow_enabled"]  # noqa: Y015
+    _WhichOneofArgType__borrow_enabled: _TypeAlias = _typing.Literal["_borrow_enabled", b"_borrow_enabled"]  # noqa: Y015
+    _WhichOneofReturnType__borrow_limit: _TypeAlias = _typing.Literal["borrow_limit"]  # noqa: Y015
+    _WhichOneofArgType__borrow_limit: _TypeAlias = _typing.Literal["_borrow_limit", b"_borrow_limit"]  # noqa: Y015
+    _WhichOneofReturnType__collateral_enabled: _TypeAlias = _typing.Literal["collateral_enabled"]  # noqa: Y015
+    _WhichOneofArgType__collateral_enabled: _TypeAlias = _typing.Literal["_collateral_enabled", b"_collateral_enabled"]  # noqa: Y015
+    _WhichOneofReturnType__collateral_ratio: _TypeAlias = _typing.Literal["collateral_ratio"]  # noqa: Y015
+    _WhichOneofArgType__collateral_ratio: _TypeAlias = _typing.Literal["_collateral_ratio", b"_collateral_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__min_borrow: _TypeAlias = _typing.Literal["min_borrow"]  # noqa: Y015
+    _WhichOneofArgType__min_borrow: _TypeAlias = _typing.Literal["_min_borrow", b"_min_borrow"]  # noqa: Y015
     _WhichOneofReturnType__multiplier: _TypeAlias = _typing.Literal["multiplier"]  # noqa: Y015
     _WhichOneofArgType__multiplier: _TypeAlias = _typing.Literal["_multiplier", b"_multiplier"]  # noqa: Y015
+    _WhichOneofReturnType__native_id: _TypeAlias = _typing.Literal["native_id"]  # noqa: Y015
+    _WhichOneofArgType__native_id: _TypeAlias = _typing.Literal["_native_id", b"_native_id"]  # noqa: Y015
     _WhichOneofReturnType__precision: _TypeAlias = _typing.Literal["precision"]  # noqa: Y015
     _WhichOneofArgType__precision: _TypeAlias = _typing.Literal["_precision", b"_precision"]  # noqa: Y015
+    _WhichOneofReturnType__trading_enabled: _TypeAlias = _typing.Literal["trading_enabled"]  # noqa: Y015
+    _WhichOneofArgType__trading_enabled: _TypeAlias = _typing.Literal["_trading_enabled", b"_trading_enabled"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__borrow_enabled) -> _WhichOneofReturnType__borrow_enabled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__borrow_limit) -> _WhichOneofReturnType__borrow_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__collateral_enabled) -> _WhichOneofReturnType__collateral_enabled | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__collateral_ratio) -> _WhichOneofReturnType__collateral_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_borrow) -> _WhichOneofReturnType__min_borrow | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__multiplier) -> _WhichOneofReturnType__multiplier | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__native_id) -> _WhichOneofReturnType__native_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__precision) -> _WhichOneofReturnType__precision | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trading_enabled) -> _WhichOneofReturnType__trading_enabled | None: ...
 
 Global___VenueAsset: _TypeAlias = VenueAsset  # noqa: Y015
 
 @_typing.final
 class VenueAssetNetwork(_message.Message):
-    """How an asset moves between a venue and one network."""
+    """How an asset moves between a venue and one network. Amounts are in units of the VenueAsset's asset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NETWORK_FIELD_NUMBER: _builtins.int
+    NETWORK_NAME_FIELD_NUMBER: _builtins.int
     CHAIN_ID_FIELD_NUMBER: _builtins.int
+    CONTRACT_ADDRESS_FIELD_NUMBER: _builtins.int
     DEPOSIT_STATUS_FIELD_NUMBER: _builtins.int
     RAW_DEPOSIT_STATUS_FIELD_NUMBER: _builtins.int
     WITHDRAWAL_STATUS_FIELD_NUMBER: _builtins.int
     RAW_WITHDRAWAL_STATUS_FIELD_NUMBER: _builtins.int
     WITHDRAWAL_FEE_FIELD_NUMBER: _builtins.int
+    WITHDRAWAL_FEE_RATE_FIELD_NUMBER: _builtins.int
+    MIN_WITHDRAWAL_FEE_FIELD_NUMBER: _builtins.int
+    MAX_WITHDRAWAL_FEE_FIELD_NUMBER: _builtins.int
     MIN_WITHDRAWAL_FIELD_NUMBER: _builtins.int
     MAX_WITHDRAWAL_FIELD_NUMBER: _builtins.int
     WITHDRAWAL_STEP_FIELD_NUMBER: _builtins.int
+    DEPOSIT_FEE_FIELD_NUMBER: _builtins.int
     MIN_DEPOSIT_FIELD_NUMBER: _builtins.int
     DEPOSIT_CONFIRMATIONS_FIELD_NUMBER: _builtins.int
     UNLOCK_CONFIRMATIONS_FIELD_NUMBER: _builtins.int
     MEMO_REQUIRED_FIELD_NUMBER: _builtins.int
+    IS_DEFAULT_FIELD_NUMBER: _builtins.int
     network: _builtins.str
-    """The venue's name for the network, such as `ETH` or `ARBITRUM`."""
+    """The venue's name for the network, such as `ETH` or `ARBITRUM`. Unique within the VenueAsset."""
+    network_name: _builtins.str
+    """The venue's other or longer name for the network, such as `ERC20`. Empty if it has none."""
     chain_id: _builtins.str
-    """Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer."""
+    """Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer, or is not mapped to one."""
+    contract_address: _builtins.str
+    """Address of the token's contract as the venue states it, whole or in part. Empty if it states none."""
     deposit_status: Global___TransferStatus.ValueType
     """Whether assets can be moved in."""
     raw_deposit_status: _builtins.str
@@ -150,59 +279,88 @@ class VenueAssetNetwork(_message.Message):
     raw_withdrawal_status: _builtins.str
     """The venue's own value for `withdrawal_status`. Empty if it has none."""
     withdrawal_fee: _builtins.str
-    """Fee for a withdrawal, in units of the asset. Absent if the venue does not report it."""
+    """Fixed fee for a withdrawal. Absent if there is none, or if the venue does not report it."""
+    withdrawal_fee_rate: _builtins.str
+    """Fee for a withdrawal as a fraction of its amount, such as 0.001, in addition to `withdrawal_fee`. Absent if there
+    is none, or if the venue does not report it.
+    """
+    min_withdrawal_fee: _builtins.str
+    """Smallest fee for a withdrawal. Absent means that no minimum is known."""
+    max_withdrawal_fee: _builtins.str
+    """Largest fee for a withdrawal. Absent means that no maximum is known."""
     min_withdrawal: _builtins.str
-    """Smallest withdrawal, in units of the asset. Absent means that no minimum is known."""
+    """Smallest withdrawal. Absent means that no minimum is known."""
     max_withdrawal: _builtins.str
-    """Largest single withdrawal, in units of the asset. Absent means that no maximum is known."""
+    """Largest single withdrawal. Absent means that no maximum is known."""
     withdrawal_step: _builtins.str
-    """Smallest step of a withdrawal amount, in units of the asset. Absent means that no step is known."""
+    """Smallest step of a withdrawal amount, such as 0.00000001 for eight digits. Absent means that no step is known."""
+    deposit_fee: _builtins.str
+    """Fixed fee for a deposit. Absent if there is none, or if the venue does not report it."""
     min_deposit: _builtins.str
-    """Smallest deposit that is credited, in units of the asset. Absent means that no minimum is known."""
+    """Smallest deposit that is credited. Absent means that no minimum is known."""
     deposit_confirmations: _builtins.int
     """Number of confirmations after which a deposit is credited. Absent if the venue does not report it."""
     unlock_confirmations: _builtins.int
     """Number of confirmations after which a deposit may be withdrawn again. Absent if the venue does not report it."""
     memo_required: _builtins.bool
     """Whether a transfer without a memo or tag is lost. Absent if the venue does not report it."""
+    is_default: _builtins.bool
+    """Whether the venue uses this network if a request names none. Absent if the venue does not report it."""
     def __init__(
         self,
         *,
         network: _builtins.str = ...,
+        network_name: _builtins.str = ...,
         chain_id: _builtins.str | None = ...,
+        contract_address: _builtins.str = ...,
         deposit_status: Global___TransferStatus.ValueType = ...,
         raw_deposit_status: _builtins.str = ...,
         withdrawal_status: Global___TransferStatus.ValueType = ...,
         raw_withdrawal_status: _builtins.str = ...,
         withdrawal_fee: _builtins.str | None = ...,
+        withdrawal_fee_rate: _builtins.str | None = ...,
+        min_withdrawal_fee: _builtins.str | None = ...,
+        max_withdrawal_fee: _builtins.str | None = ...,
         min_withdrawal: _builtins.str | None = ...,
         max_withdrawal: _builtins.str | None = ...,
         withdrawal_step: _builtins.str | None = ...,
+        deposit_fee: _builtins.str | None = ...,
         min_deposit: _builtins.str | None = ...,
         deposit_confirmations: _builtins.int | None = ...,
         unlock_confirmations: _builtins.int | None = ...,
         memo_required: _builtins.bool | None = ...,
+        is_default: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_deposit_confirmations", b"_deposit_confirmations", "_max_withdrawal", b"_max_withdrawal", "_memo_required", b"_memo_required", "_min_deposit", b"_min_deposit", "_min_withdrawal", b"_min_withdrawal", "_unlock_confirmations", b"_unlock_confirmations", "_withdrawal_fee", b"_withdrawal_fee", "_withdrawal_step", b"_withdrawal_step", "chain_id", b"chain_id", "deposit_confirmations", b"deposit_confirmations", "max_withdrawal", b"max_withdrawal", "memo_required", b"memo_required", "min_deposit", b"min_deposit", "min_withdrawal", b"min_withdrawal", "unlock_confirmations", b"unlock_confirmations", "withdrawal_fee", b"withdrawal_fee", "withdrawal_step", b"withdrawal_step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_deposit_confirmations", b"_deposit_confirmations", "_deposit_fee", b"_deposit_fee", "_is_default", b"_is_default", "_max_withdrawal", b"_max_withdrawal", "_max_withdrawal_fee", b"_max_withdrawal_fee", "_memo_required", b"_memo_required", "_min_deposit", b"_min_deposit", "_min_withdrawal", b"_min_withdrawal", "_min_withdrawal_fee", b"_min_withdrawal_fee", "_unlock_confirmations", b"_unlock_confirmations", "_withdrawal_fee", b"_withdrawal_fee", "_withdrawal_fee_rate", b"_withdrawal_fee_rate", "_withdrawal_step", b"_withdrawal_step", "chain_id", b"chain_id", "deposit_confirmations", b"deposit_confirmations", "deposit_fee", b"deposit_fee", "is_default", b"is_default", "max_withdrawal", b"max_withdrawal", "max_withdrawal_fee", b"max_withdrawal_fee", "memo_required", b"memo_required", "min_deposit", b"min_deposit", "min_withdrawal", b"min_withdrawal", "min_withdrawal_fee", b"min_withdrawal_fee", "unlock_confirmations", b"unlock_confirmations", "withdrawal_fee", b"withdrawal_fee", "withdrawal_fee_rate", b"withdrawal_fee_rate", "withdrawal_step", b"withdrawal_step"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_deposit_confirmations", b"_deposit_confirmations", "_max_withdrawal", b"_max_withdrawal", "_memo_required", b"_memo_required", "_min_deposit", b"_min_deposit", "_min_withdrawal", b"_min_withdrawal", "_unlock_confirmations", b"_unlock_confirmations", "_withdrawal_fee", b"_withdrawal_fee", "_withdrawal_step", b"_withdrawal_step", "chain_id", b"chain_id", "deposit_confirmations", b"deposit_confirmations", "deposit_status", b"deposit_status", "max_withdrawal", b"max_withdrawal", "memo_required", b"memo_required", "min_deposit", b"min_deposit", "min_withdrawal", b"min_withdrawal", "network", b"network", "raw_deposit_status", b"raw_deposit_status", "raw_withdrawal_status", b"raw_withdrawal_status", "unlock_confirmations", b"unlock_confirmations", "withdrawal_fee", b"withdrawal_fee", "withdrawal_status", b"withdrawal_status", "withdrawal_step", b"withdrawal_step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_deposit_confirmations", b"_deposit_confirmations", "_deposit_fee", b"_deposit_fee", "_is_default", b"_is_default", "_max_withdrawal", b"_max_withdrawal", "_max_withdrawal_fee", b"_max_withdrawal_fee", "_memo_required", b"_memo_required", "_min_deposit", b"_min_deposit", "_min_withdrawal", b"_min_withdrawal", "_min_withdrawal_fee", b"_min_withdrawal_fee", "_unlock_confirmations", b"_unlock_confirmations", "_withdrawal_fee", b"_withdrawal_fee", "_withdrawal_fee_rate", b"_withdrawal_fee_rate", "_withdrawal_step", b"_withdrawal_step", "chain_id", b"chain_id", "contract_address", b"contract_address", "deposit_confirmations", b"deposit_confirmations", "deposit_fee", b"deposit_fee", "deposit_status", b"deposit_status", "is_default", b"is_default", "max_withdrawal", b"max_withdrawal", "max_withdrawal_fee", b"max_withdrawal_fee", "memo_required", b"memo_required", "min_deposit", b"min_deposit", "min_withdrawal", b"min_withdrawal", "min_withdrawal_fee", b"min_withdrawal_fee", "network", b"network", "network_name", b"network_name", "raw_deposit_status", b"raw_deposit_status", "raw_withdrawal_status", b"raw_withdrawal_status", "unlock_confirmations", b"unlock_confirmations", "withdrawal_fee", b"withdrawal_fee", "withdrawal_fee_rate", b"withdrawal_fee_rate", "withdrawal_status", b"withdrawal_status", "withdrawal_step", b"withdrawal_step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__chain_id: _TypeAlias = _typing.Literal["chain_id"]  # noqa: Y015
     _WhichOneofArgType__chain_id: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id"]  # noqa: Y015
     _WhichOneofReturnType__deposit_confirmations: _TypeAlias = _typing.Literal["deposit_confirmations"]  # noqa: Y015
     _WhichOneofArgType__deposit_confirmations: _TypeAlias = _typing.Literal["_deposit_confirmations", b"_deposit_confirmations"]  # noqa: Y015
+    _WhichOneofReturnType__deposit_fee: _TypeAlias = _typing.Literal["deposit_fee"]  # noqa: Y015
+    _WhichOneofArgType__deposit_fee: _TypeAlias = _typing.Literal["_deposit_fee", b"_deposit_fee"]  # noqa: Y015
+    _WhichOneofReturnType__is_default: _TypeAlias = _typing.Literal["is_default"]  # noqa: Y015
+    _WhichOneofArgType__is_default: _TypeAlias = _typing.Literal["_is_default", b"_is_default"]  # noqa: Y015
     _WhichOneofReturnType__max_withdrawal: _TypeAlias = _typing.Literal["max_withdrawal"]  # noqa: Y015
     _WhichOneofArgType__max_withdrawal: _TypeAlias = _typing.Literal["_max_withdrawal", b"_max_withdrawal"]  # noqa: Y015
+    _WhichOneofReturnType__max_withdrawal_fee: _TypeAlias = _typing.Literal["max_withdrawal_fee"]  # noqa: Y015
+    _WhichOneofArgType__max_withdrawal_fee: _TypeAlias = _typing.Literal["_max_withdrawal_fee", b"_max_withdrawal_fee"]  # noqa: Y015
     _WhichOneofReturnType__memo_required: _TypeAlias = _typing.Literal["memo_required"]  # noqa: Y015
     _WhichOneofArgType__memo_required: _TypeAlias = _typing.Literal["_memo_required", b"_memo_required"]  # noqa: Y015
     _WhichOneofReturnType__min_deposit: _TypeAlias = _typing.Literal["min_deposit"]  # noqa: Y015
     _WhichOneofArgType__min_deposit: _TypeAlias = _typing.Literal["_min_deposit", b"_min_deposit"]  # noqa: Y015
     _WhichOneofReturnType__min_withdrawal: _TypeAlias = _typing.Literal["min_withdrawal"]  # noqa: Y015
     _WhichOneofArgType__min_withdrawal: _TypeAlias = _typing.Literal["_min_withdrawal", b"_min_withdrawal"]  # noqa: Y015
+    _WhichOneofReturnType__min_withdrawal_fee: _TypeAlias = _typing.Literal["min_withdrawal_fee"]  # noqa: Y015
+    _WhichOneofArgType__min_withdrawal_fee: _TypeAlias = _typing.Literal["_min_withdrawal_fee", b"_min_withdrawal_fee"]  # noqa: Y015
     _WhichOneofReturnType__unlock_confirmations: _TypeAlias = _typing.Literal["unlock_confirmations"]  # noqa: Y015
     _WhichOneofArgType__unlock_confirmations: _TypeAlias = _typing.Literal["_unlock_confirmations", b"_unlock_confirmations"]  # noqa: Y015
     _WhichOneofReturnType__withdrawal_fee: _TypeAlias = _typing.Literal["withdrawal_fee"]  # noqa: Y015
     _WhichOneofArgType__withdrawal_fee: _TypeAlias = _typing.Literal["_withdrawal_fee", b"_withdrawal_fee"]  # noqa: Y015
+    _WhichOneofReturnType__withdrawal_fee_rate: _TypeAlias = _typing.Literal["withdrawal_fee_rate"]  # noqa: Y015
+    _WhichOneofArgType__withdrawal_fee_rate: _TypeAlias = _typing.Literal["_withdrawal_fee_rate", b"_withdrawal_fee_rate"]  # noqa: Y015
     _WhichOneofReturnType__withdrawal_step: _TypeAlias = _typing.Literal["withdrawal_step"]  # noqa: Y015
     _WhichOneofArgType__withdrawal_step: _TypeAlias = _typing.Literal["_withdrawal_step", b"_withdrawal_step"]  # noqa: Y015
     @_typing.overload
@@ -210,7 +368,13 @@ class VenueAssetNetwork(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__deposit_confirmations) -> _WhichOneofReturnType__deposit_confirmations | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__deposit_fee) -> _WhichOneofReturnType__deposit_fee | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_default) -> _WhichOneofReturnType__is_default | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_withdrawal) -> _WhichOneofReturnType__max_withdrawal | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_withdrawal_fee) -> _WhichOneofReturnType__max_withdrawal_fee | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__memo_required) -> _WhichOneofReturnType__memo_required | None: ...
     @_typing.overload
@@ -218,9 +382,13 @@ class VenueAssetNetwork(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_withdrawal) -> _WhichOneofReturnType__min_withdrawal | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_withdrawal_fee) -> _WhichOneofReturnType__min_withdrawal_fee | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unlock_confirmations) -> _WhichOneofReturnType__unlock_confirmations | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__withdrawal_fee) -> _WhichOneofReturnType__withdrawal_fee | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__withdrawal_fee_rate) -> _WhichOneofReturnType__withdrawal_fee_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__withdrawal_step) -> _WhichOneofReturnType__withdrawal_step | None: ...
 

@@ -27,7 +27,7 @@ from cqc.rules.v1 import rules_pb2 as cqc_dot_rules_dot_v1_dot_rules__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/venues/v1/venue.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x03\n\x05Venue\x12\x1b\n\x08venue_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12&\n\x04type\x18\x03 \x01(\x0e\x32\x18.cqc.venues.v1.VenueType\x12*\n\x06status\x18\x04 \x01(\x0e\x32\x1a.cqc.venues.v1.VenueStatus\x12\x1c\n\nraw_status\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\'\n\x0fparent_venue_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01H\x00\x88\x01\x01\x12 \n\x08\x63hain_id\x18\x07 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x01\x88\x01\x01\x12&\n\x03mic\x18\x08 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[A-Z0-9]{4}$H\x02\x88\x01\x01\x12\x32\n\x12\x65xcluded_countries\x18\t \x03(\tB\x16\xbaH\x13\x92\x01\x10\"\x0er\x0c\x32\n^[A-Z]{2}$\x12\x15\n\x03url\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12,\n\x08valid_to\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0c \x01(\x04\x42\x12\n\x10_parent_venue_idB\x0b\n\t_chain_idB\x06\n\x04_mic*\x9d\x01\n\tVenueType\x12\x1a\n\x16VENUE_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eVENUE_TYPE_CEX\x10\x01\x12\x12\n\x0eVENUE_TYPE_DEX\x10\x02\x12\x1d\n\x19VENUE_TYPE_DEX_AGGREGATOR\x10\x03\x12\x15\n\x11VENUE_TYPE_BRIDGE\x10\x04\x12\x16\n\x12VENUE_TYPE_LENDING\x10\x05*\xb0\x01\n\x0bVenueStatus\x12\x1c\n\x18VENUE_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13VENUE_STATUS_ONLINE\x10\x01\x12\x19\n\x15VENUE_STATUS_DEGRADED\x10\x02\x12\x1c\n\x18VENUE_STATUS_MAINTENANCE\x10\x03\x12\x18\n\x14VENUE_STATUS_OFFLINE\x10\x04\x12\x17\n\x13VENUE_STATUS_CLOSED\x10\x05\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63qc/venues/v1/venue.proto\x12\rcqc.venues.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x18\x63qc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x82\x02\n\rVenueEndpoint\x12:\n\x04kind\x18\x01 \x01(\x0e\x32 .cqc.venues.v1.VenueEndpointKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x03url\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x10\x12@\n\x0b\x65nvironment\x18\x03 \x01(\x0e\x32\x1f.cqc.venues.v1.VenueEnvironmentB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x19\n\x07segment\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x14\n\x07private\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12\x1d\n\x0b\x64\x65scription\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\n\n\x08_private\"\xd6\x06\n\x05Venue\x12\'\n\x08venue_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10Z\neverywhere\xe8\x88\'\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12&\n\x04type\x18\x03 \x01(\x0e\x32\x18.cqc.venues.v1.VenueType\x12*\n\x06status\x18\x04 \x01(\x0e\x32\x1a.cqc.venues.v1.VenueStatus\x12\x1c\n\nraw_status\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\'\n\x0fparent_venue_id\x18\x06 \x01(\tB\t\xbaH\x06r\x04\xe8\x88\'\x01H\x00\x88\x01\x01\x12 \n\x08\x63hain_id\x18\x07 \x01(\tB\t\xbaH\x06r\x04\xa0\x89\'\x01H\x01\x88\x01\x01\x12&\n\x03mic\x18\x08 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[A-Z0-9]{4}$H\x02\x88\x01\x01\x12\x32\n\x12\x65xcluded_countries\x18\t \x03(\tB\x16\xbaH\x13\x92\x01\x10\"\x0er\x0c\x32\n^[A-Z]{2}$\x12\x15\n\x03url\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12:\n\tendpoints\x18\x0b \x03(\x0b\x32\x1c.cqc.venues.v1.VenueEndpointB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12.\n\nvalid_from\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08valid_to\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0e \x01(\x04:\x84\x02\xbaH\x80\x02\x1aw\n\x0cvenue.parent\x12\"a venue must not be its own parent\x1a\x43!has(this.parent_venue_id) || this.parent_venue_id != this.venue_id\x1a\x84\x01\n\x0evenue.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\x12\n\x10_parent_venue_idB\x0b\n\t_chain_idB\x06\n\x04_mic*\xb1\x01\n\tVenueType\x12\x1a\n\x16VENUE_TYPE_UNSPECIFIED\x10\x00\x12\x12\n\x0eVENUE_TYPE_CEX\x10\x01\x12\x12\n\x0eVENUE_TYPE_DEX\x10\x02\x12\x1d\n\x19VENUE_TYPE_DEX_AGGREGATOR\x10\x03\x12\x15\n\x11VENUE_TYPE_BRIDGE\x10\x04\x12\x16\n\x12VENUE_TYPE_LENDING\x10\x05\x12\x12\n\x0eVENUE_TYPE_OTC\x10\x06*\xb0\x01\n\x0bVenueStatus\x12\x1c\n\x18VENUE_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13VENUE_STATUS_ONLINE\x10\x01\x12\x19\n\x15VENUE_STATUS_DEGRADED\x10\x02\x12\x1c\n\x18VENUE_STATUS_MAINTENANCE\x10\x03\x12\x18\n\x14VENUE_STATUS_OFFLINE\x10\x04\x12\x17\n\x13VENUE_STATUS_CLOSED\x10\x05*\xf7\x01\n\x11VenueEndpointKind\x12#\n\x1fVENUE_ENDPOINT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n\x18VENUE_ENDPOINT_KIND_REST\x10\x01\x12!\n\x1dVENUE_ENDPOINT_KIND_WEBSOCKET\x10\x02\x12\x1b\n\x17VENUE_ENDPOINT_KIND_FIX\x10\x03\x12\x1c\n\x18VENUE_ENDPOINT_KIND_GRPC\x10\x04\x12 \n\x1cVENUE_ENDPOINT_KIND_JSON_RPC\x10\x05\x12\x1f\n\x1bVENUE_ENDPOINT_KIND_GRAPHQL\x10\x06*s\n\x10VenueEnvironment\x12!\n\x1dVENUE_ENVIRONMENT_UNSPECIFIED\x10\x00\x12 \n\x1cVENUE_ENVIRONMENT_PRODUCTION\x10\x01\x12\x1a\n\x16VENUE_ENVIRONMENT_TEST\x10\x02\x42\x43ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,18 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'cqc.venues.v1.venue_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'ZAgithub.com/Combine-Capital/cqc/packages/go-cqc/venues/v1;venuesv1'
+  _globals['_VENUEENDPOINT'].fields_by_name['kind']._loaded_options = None
+  _globals['_VENUEENDPOINT'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_VENUEENDPOINT'].fields_by_name['url']._loaded_options = None
+  _globals['_VENUEENDPOINT'].fields_by_name['url']._serialized_options = b'\272H\007r\005\020\001\030\200\020'
+  _globals['_VENUEENDPOINT'].fields_by_name['environment']._loaded_options = None
+  _globals['_VENUEENDPOINT'].fields_by_name['environment']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_VENUEENDPOINT'].fields_by_name['segment']._loaded_options = None
+  _globals['_VENUEENDPOINT'].fields_by_name['segment']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_VENUEENDPOINT'].fields_by_name['description']._loaded_options = None
+  _globals['_VENUEENDPOINT'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_VENUE'].fields_by_name['venue_id']._loaded_options = None
-  _globals['_VENUE'].fields_by_name['venue_id']._serialized_options = b'\272H\006r\004\350\210\'\001'
+  _globals['_VENUE'].fields_by_name['venue_id']._serialized_options = b'\272H\022r\020Z\neverywhere\350\210\'\001'
   _globals['_VENUE'].fields_by_name['name']._loaded_options = None
   _globals['_VENUE'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\002'
   _globals['_VENUE'].fields_by_name['raw_status']._loaded_options = None
@@ -51,10 +61,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VENUE'].fields_by_name['excluded_countries']._serialized_options = b'\272H\023\222\001\020\"\016r\0142\n^[A-Z]{2}$'
   _globals['_VENUE'].fields_by_name['url']._loaded_options = None
   _globals['_VENUE'].fields_by_name['url']._serialized_options = b'\272H\005r\003\030\200\020'
-  _globals['_VENUETYPE']._serialized_start=607
-  _globals['_VENUETYPE']._serialized_end=764
-  _globals['_VENUESTATUS']._serialized_start=767
-  _globals['_VENUESTATUS']._serialized_end=943
-  _globals['_VENUE']._serialized_start=133
-  _globals['_VENUE']._serialized_end=604
+  _globals['_VENUE'].fields_by_name['endpoints']._loaded_options = None
+  _globals['_VENUE'].fields_by_name['endpoints']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_VENUE']._loaded_options = None
+  _globals['_VENUE']._serialized_options = b'\272H\200\002\032w\n\014venue.parent\022\"a venue must not be its own parent\032C!has(this.parent_venue_id) || this.parent_venue_id != this.venue_id\032\204\001\n\016venue.validity\022!valid_to must be after valid_from\032O!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to'
+  _globals['_VENUETYPE']._serialized_start=1251
+  _globals['_VENUETYPE']._serialized_end=1428
+  _globals['_VENUESTATUS']._serialized_start=1431
+  _globals['_VENUESTATUS']._serialized_end=1607
+  _globals['_VENUEENDPOINTKIND']._serialized_start=1610
+  _globals['_VENUEENDPOINTKIND']._serialized_end=1857
+  _globals['_VENUEENVIRONMENT']._serialized_start=1859
+  _globals['_VENUEENVIRONMENT']._serialized_end=1974
+  _globals['_VENUEENDPOINT']._serialized_start=133
+  _globals['_VENUEENDPOINT']._serialized_end=391
+  _globals['_VENUE']._serialized_start=394
+  _globals['_VENUE']._serialized_end=1248
 # @@protoc_insertion_point(module_scope)

@@ -31,13 +31,15 @@ class _VenueTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VenueType.V
     VENUE_TYPE_CEX: _VenueType.ValueType  # 1
     """A centralized exchange, which holds its customers' assets."""
     VENUE_TYPE_DEX: _VenueType.ValueType  # 2
-    """A decentralized exchange: contracts on a chain."""
+    """A decentralized exchange: contracts on a chain, or a chain of its own."""
     VENUE_TYPE_DEX_AGGREGATOR: _VenueType.ValueType  # 3
     """An aggregator, which routes a trade over several decentralized exchanges."""
     VENUE_TYPE_BRIDGE: _VenueType.ValueType  # 4
     """A bridge, which moves assets between chains."""
     VENUE_TYPE_LENDING: _VenueType.ValueType  # 5
     """A venue that lends and borrows assets."""
+    VENUE_TYPE_OTC: _VenueType.ValueType  # 6
+    """A dealer or prime broker, which quotes prices on request or routes orders to other venues."""
 
 class VenueType(_VenueType, metaclass=_VenueTypeEnumTypeWrapper):
     """Kinds of venue."""
@@ -47,13 +49,15 @@ VENUE_TYPE_UNSPECIFIED: VenueType.ValueType  # 0
 VENUE_TYPE_CEX: VenueType.ValueType  # 1
 """A centralized exchange, which holds its customers' assets."""
 VENUE_TYPE_DEX: VenueType.ValueType  # 2
-"""A decentralized exchange: contracts on a chain."""
+"""A decentralized exchange: contracts on a chain, or a chain of its own."""
 VENUE_TYPE_DEX_AGGREGATOR: VenueType.ValueType  # 3
 """An aggregator, which routes a trade over several decentralized exchanges."""
 VENUE_TYPE_BRIDGE: VenueType.ValueType  # 4
 """A bridge, which moves assets between chains."""
 VENUE_TYPE_LENDING: VenueType.ValueType  # 5
 """A venue that lends and borrows assets."""
+VENUE_TYPE_OTC: VenueType.ValueType  # 6
+"""A dealer or prime broker, which quotes prices on request or routes orders to other venues."""
 Global___VenueType: _TypeAlias = VenueType  # noqa: Y015
 
 class _VenueStatus:
@@ -92,6 +96,114 @@ VENUE_STATUS_CLOSED: VenueStatus.ValueType  # 5
 """The venue is permanently closed."""
 Global___VenueStatus: _TypeAlias = VenueStatus  # noqa: Y015
 
+class _VenueEndpointKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VenueEndpointKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VenueEndpointKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VENUE_ENDPOINT_KIND_UNSPECIFIED: _VenueEndpointKind.ValueType  # 0
+    """Not known."""
+    VENUE_ENDPOINT_KIND_REST: _VenueEndpointKind.ValueType  # 1
+    """HTTP requests."""
+    VENUE_ENDPOINT_KIND_WEBSOCKET: _VenueEndpointKind.ValueType  # 2
+    """WebSocket."""
+    VENUE_ENDPOINT_KIND_FIX: _VenueEndpointKind.ValueType  # 3
+    """FIX."""
+    VENUE_ENDPOINT_KIND_GRPC: _VenueEndpointKind.ValueType  # 4
+    """gRPC."""
+    VENUE_ENDPOINT_KIND_JSON_RPC: _VenueEndpointKind.ValueType  # 5
+    """JSON-RPC over HTTP, as nodes of a chain offer it."""
+    VENUE_ENDPOINT_KIND_GRAPHQL: _VenueEndpointKind.ValueType  # 6
+    """GraphQL over HTTP."""
+
+class VenueEndpointKind(_VenueEndpointKind, metaclass=_VenueEndpointKindEnumTypeWrapper):
+    """Protocol of an API endpoint."""
+
+VENUE_ENDPOINT_KIND_UNSPECIFIED: VenueEndpointKind.ValueType  # 0
+"""Not known."""
+VENUE_ENDPOINT_KIND_REST: VenueEndpointKind.ValueType  # 1
+"""HTTP requests."""
+VENUE_ENDPOINT_KIND_WEBSOCKET: VenueEndpointKind.ValueType  # 2
+"""WebSocket."""
+VENUE_ENDPOINT_KIND_FIX: VenueEndpointKind.ValueType  # 3
+"""FIX."""
+VENUE_ENDPOINT_KIND_GRPC: VenueEndpointKind.ValueType  # 4
+"""gRPC."""
+VENUE_ENDPOINT_KIND_JSON_RPC: VenueEndpointKind.ValueType  # 5
+"""JSON-RPC over HTTP, as nodes of a chain offer it."""
+VENUE_ENDPOINT_KIND_GRAPHQL: VenueEndpointKind.ValueType  # 6
+"""GraphQL over HTTP."""
+Global___VenueEndpointKind: _TypeAlias = VenueEndpointKind  # noqa: Y015
+
+class _VenueEnvironment:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _VenueEnvironmentEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_VenueEnvironment.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    VENUE_ENVIRONMENT_UNSPECIFIED: _VenueEnvironment.ValueType  # 0
+    """Not known."""
+    VENUE_ENVIRONMENT_PRODUCTION: _VenueEnvironment.ValueType  # 1
+    """Real assets."""
+    VENUE_ENVIRONMENT_TEST: _VenueEnvironment.ValueType  # 2
+    """Test assets: a testnet, sandbox or demo."""
+
+class VenueEnvironment(_VenueEnvironment, metaclass=_VenueEnvironmentEnumTypeWrapper):
+    """Environment that an API endpoint belongs to."""
+
+VENUE_ENVIRONMENT_UNSPECIFIED: VenueEnvironment.ValueType  # 0
+"""Not known."""
+VENUE_ENVIRONMENT_PRODUCTION: VenueEnvironment.ValueType  # 1
+"""Real assets."""
+VENUE_ENVIRONMENT_TEST: VenueEnvironment.ValueType  # 2
+"""Test assets: a testnet, sandbox or demo."""
+Global___VenueEnvironment: _TypeAlias = VenueEnvironment  # noqa: Y015
+
+@_typing.final
+class VenueEndpoint(_message.Message):
+    """An address at which a venue offers an API."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_FIELD_NUMBER: _builtins.int
+    SEGMENT_FIELD_NUMBER: _builtins.int
+    PRIVATE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    kind: Global___VenueEndpointKind.ValueType
+    """Protocol of the endpoint."""
+    url: _builtins.str
+    """Address, with its scheme, such as `wss://stream.binance.com:9443`. Holds no keys. For FIX, `tcp+tls://host:port`."""
+    environment: Global___VenueEnvironment.ValueType
+    """Environment that the endpoint belongs to."""
+    segment: _builtins.str
+    """Part of the venue that the endpoint serves, in the venue's words, such as `linear`. Empty means all parts."""
+    private: _builtins.bool
+    """Whether the endpoint needs credentials for everything. Absent if not known."""
+    description: _builtins.str
+    """What the endpoint is for. Empty if its kind says enough."""
+    def __init__(
+        self,
+        *,
+        kind: Global___VenueEndpointKind.ValueType = ...,
+        url: _builtins.str = ...,
+        environment: Global___VenueEnvironment.ValueType = ...,
+        segment: _builtins.str = ...,
+        private: _builtins.bool | None = ...,
+        description: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_private", b"_private", "private", b"private"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_private", b"_private", "description", b"description", "environment", b"environment", "kind", b"kind", "private", b"private", "segment", b"segment", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__private: _TypeAlias = _typing.Literal["private"]  # noqa: Y015
+    _WhichOneofArgType__private: _TypeAlias = _typing.Literal["_private", b"_private"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__private) -> _WhichOneofReturnType__private | None: ...
+
+Global___VenueEndpoint: _TypeAlias = VenueEndpoint  # noqa: Y015
+
 @_typing.final
 class Venue(_message.Message):
     """A place to trade, move or lend assets."""
@@ -108,10 +220,14 @@ class Venue(_message.Message):
     MIC_FIELD_NUMBER: _builtins.int
     EXCLUDED_COUNTRIES_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
+    ENDPOINTS_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
     VALID_TO_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     venue_id: _builtins.str
-    """Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable and never reused."""
+    """Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`, proposed by whoever creates the record.
+    Immutable and never reused. `everywhere` is reserved: the subject of events that concern every venue.
+    """
     name: _builtins.str
     """Display name."""
     type: Global___VenueType.ValueType
@@ -134,11 +250,23 @@ class Venue(_message.Message):
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def excluded_countries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes. Empty if none is known."""
+        """Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes, in no particular order. Empty if
+        none is known.
+        """
+
+    @_builtins.property
+    def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[Global___VenueEndpoint]:
+        """Addresses at which the venue offers APIs. Of several with the same kind, environment and segment, the first is
+        preferred. Empty if none is known.
+        """
+
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """Since when the venue can be used, inclusive. Absent means that it always could."""
 
     @_builtins.property
     def valid_to(self) -> _timestamp_pb2.Timestamp:
-        """Time until which the venue could be used, exclusive. Absent means that it can still be used."""
+        """Time until which the venue could be used, exclusive. Absent means that it still can."""
 
     def __init__(
         self,
@@ -153,12 +281,14 @@ class Venue(_message.Message):
         mic: _builtins.str | None = ...,
         excluded_countries: _abc.Iterable[_builtins.str] | None = ...,
         url: _builtins.str = ...,
+        endpoints: _abc.Iterable[Global___VenueEndpoint] | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
         valid_to: _timestamp_pb2.Timestamp | None = ...,
         revision: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_mic", b"_mic", "_parent_venue_id", b"_parent_venue_id", "chain_id", b"chain_id", "mic", b"mic", "parent_venue_id", b"parent_venue_id", "valid_to", b"valid_to"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_mic", b"_mic", "_parent_venue_id", b"_parent_venue_id", "chain_id", b"chain_id", "mic", b"mic", "parent_venue_id", b"parent_venue_id", "valid_from", b"valid_from", "valid_to", b"valid_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_mic", b"_mic", "_parent_venue_id", b"_parent_venue_id", "chain_id", b"chain_id", "excluded_countries", b"excluded_countries", "mic", b"mic", "name", b"name", "parent_venue_id", b"parent_venue_id", "raw_status", b"raw_status", "revision", b"revision", "status", b"status", "type", b"type", "url", b"url", "valid_to", b"valid_to", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_mic", b"_mic", "_parent_venue_id", b"_parent_venue_id", "chain_id", b"chain_id", "endpoints", b"endpoints", "excluded_countries", b"excluded_countries", "mic", b"mic", "name", b"name", "parent_venue_id", b"parent_venue_id", "raw_status", b"raw_status", "revision", b"revision", "status", b"status", "type", b"type", "url", b"url", "valid_from", b"valid_from", "valid_to", b"valid_to", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__chain_id: _TypeAlias = _typing.Literal["chain_id"]  # noqa: Y015
     _WhichOneofArgType__chain_id: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id"]  # noqa: Y015

@@ -16,10 +16,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -79,6 +79,44 @@ TRADING_MODE_CLOSED: TradingMode.ValueType  # 10
 """No operations, permanently."""
 Global___TradingMode: _TypeAlias = TradingMode  # noqa: Y015
 
+class _LaunchPhase:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LaunchPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LaunchPhase.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LAUNCH_PHASE_UNSPECIFIED: _LaunchPhase.ValueType  # 0
+    """Not known, or the venue has no phases."""
+    LAUNCH_PHASE_ANNOUNCED: _LaunchPhase.ValueType  # 1
+    """Announced, without trading."""
+    LAUNCH_PHASE_AUCTION: _LaunchPhase.ValueType  # 2
+    """Opening auction."""
+    LAUNCH_PHASE_PRE_MARKET: _LaunchPhase.ValueType  # 3
+    """Traded before the underlying asset itself is traded, under rules of its own."""
+    LAUNCH_PHASE_ORDINARY: _LaunchPhase.ValueType  # 4
+    """Traded under the ordinary rules."""
+    LAUNCH_PHASE_DELISTING: _LaunchPhase.ValueType  # 5
+    """Traded, with an announced end."""
+
+class LaunchPhase(_LaunchPhase, metaclass=_LaunchPhaseEnumTypeWrapper):
+    """Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so the
+    phase is no part of any id.
+    """
+
+LAUNCH_PHASE_UNSPECIFIED: LaunchPhase.ValueType  # 0
+"""Not known, or the venue has no phases."""
+LAUNCH_PHASE_ANNOUNCED: LaunchPhase.ValueType  # 1
+"""Announced, without trading."""
+LAUNCH_PHASE_AUCTION: LaunchPhase.ValueType  # 2
+"""Opening auction."""
+LAUNCH_PHASE_PRE_MARKET: LaunchPhase.ValueType  # 3
+"""Traded before the underlying asset itself is traded, under rules of its own."""
+LAUNCH_PHASE_ORDINARY: LaunchPhase.ValueType  # 4
+"""Traded under the ordinary rules."""
+LAUNCH_PHASE_DELISTING: LaunchPhase.ValueType  # 5
+"""Traded, with an announced end."""
+Global___LaunchPhase: _TypeAlias = LaunchPhase  # noqa: Y015
+
 class _PriceBandReference:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -95,6 +133,8 @@ class _PriceBandReferenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pr
     """The index price."""
     PRICE_BAND_REFERENCE_AVERAGE: _PriceBandReference.ValueType  # 4
     """The average price of trades over `averaging_window`."""
+    PRICE_BAND_REFERENCE_BEST: _PriceBandReference.ValueType  # 5
+    """The best price of the opposite side."""
 
 class PriceBandReference(_PriceBandReference, metaclass=_PriceBandReferenceEnumTypeWrapper):
     """Price that a price band is measured against."""
@@ -109,6 +149,8 @@ PRICE_BAND_REFERENCE_INDEX: PriceBandReference.ValueType  # 3
 """The index price."""
 PRICE_BAND_REFERENCE_AVERAGE: PriceBandReference.ValueType  # 4
 """The average price of trades over `averaging_window`."""
+PRICE_BAND_REFERENCE_BEST: PriceBandReference.ValueType  # 5
+"""The best price of the opposite side."""
 Global___PriceBandReference: _TypeAlias = PriceBandReference  # noqa: Y015
 
 @_typing.final
@@ -118,40 +160,99 @@ class VenueSymbol(_message.Message):
     The pair (venue, symbol) is not unique, because of fee tiers and twin listings. Neither is a native name: on one
     venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
     identify their market by `venue_symbol_id`.
+
+    How a quantity q in a unit, at a price p, becomes an amount:
+
+    BASE: q counts units of the listing's base, each `base_multiplier` units of the base asset. Base quantity = q.
+    Notional = p x q, in the quote asset.
+
+    QUOTE: q counts units of the quote asset. Notional = q. Base quantity = q / p.
+
+    CONTRACTS with `contract_size_unit` BASE: base quantity = q x `contract_size`. Notional = p x base quantity, in the
+    quote asset.
+
+    CONTRACTS with `contract_size_unit` QUOTE: notional = q x `contract_size`, in the quote asset. Base quantity =
+    notional / p.
+
+    CONTRACTS with `quanto_multiplier`: notional = p x q x `quanto_multiplier`, in the settlement asset. BASE and QUOTE
+    cannot be converted: UNIT_NOT_RECONCILABLE, as for combos and unspecified units.
+
+    `price` is per unit of the listing's base: price per unit of the base asset = p / `base_multiplier`. Units of the
+    base asset = base quantity x `base_multiplier`. The value of an option's underlying = base quantity x the price of
+    the underlying, in the strike asset.
+
+    Examples: 3 contracts of 0.01 BASE at 50000 are 1500; 10 contracts of 100 QUOTE at 50000 are 1000 and 0.02 base; 1000
+    contracts with `quanto_multiplier` 0.000001 at 2000 are 2 units of the settlement asset; 5 BASE at 0.025 with
+    `base_multiplier` 1000 are 0.125, and 5000 units of the base asset at 0.000025.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VenueFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     VENUE_SYMBOL_ID_FIELD_NUMBER: _builtins.int
     VENUE_ID_FIELD_NUMBER: _builtins.int
     SYMBOL_ID_FIELD_NUMBER: _builtins.int
     SEGMENT_FIELD_NUMBER: _builtins.int
     NATIVE_SYMBOL_FIELD_NUMBER: _builtins.int
-    NATIVE_ID_FIELD_NUMBER: _builtins.int
-    BASE_MULTIPLIER_FIELD_NUMBER: _builtins.int
-    CONTRACT_SIZE_FIELD_NUMBER: _builtins.int
-    CONTRACT_SIZE_UNIT_FIELD_NUMBER: _builtins.int
-    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
-    RULES_FIELD_NUMBER: _builtins.int
-    FEES_FIELD_NUMBER: _builtins.int
-    MARGIN_TIERS_FIELD_NUMBER: _builtins.int
-    TRADING_MODE_FIELD_NUMBER: _builtins.int
-    RAW_TRADING_MODE_FIELD_NUMBER: _builtins.int
-    TRADING_MODE_REASON_FIELD_NUMBER: _builtins.int
-    MARGIN_ENABLED_FIELD_NUMBER: _builtins.int
-    SETTLEMENT_PERIOD_FIELD_NUMBER: _builtins.int
-    RAW_SETTLEMENT_PERIOD_FIELD_NUMBER: _builtins.int
-    PRICE_INDEX_FIELD_NUMBER: _builtins.int
-    LISTED_AT_FIELD_NUMBER: _builtins.int
-    DELISTED_AT_FIELD_NUMBER: _builtins.int
-    REVISION_FIELD_NUMBER: _builtins.int
-    RECEIVED_AT_FIELD_NUMBER: _builtins.int
     OTHER_NATIVE_SYMBOLS_FIELD_NUMBER: _builtins.int
+    NATIVE_ID_FIELD_NUMBER: _builtins.int
     NATIVE_PAIR_FIELD_NUMBER: _builtins.int
+    EXPIRY_SERIES_FIELD_NUMBER: _builtins.int
+    RAW_SYMBOL_TYPE_FIELD_NUMBER: _builtins.int
+    RAW_PAYOFF_TYPE_FIELD_NUMBER: _builtins.int
+    UNDERLYING_KIND_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
     BASE_CODE_FIELD_NUMBER: _builtins.int
     QUOTE_CODE_FIELD_NUMBER: _builtins.int
     SETTLEMENT_CODE_FIELD_NUMBER: _builtins.int
     STRIKE_CODE_FIELD_NUMBER: _builtins.int
+    BASE_MULTIPLIER_FIELD_NUMBER: _builtins.int
+    CONTRACT_SIZE_FIELD_NUMBER: _builtins.int
+    CONTRACT_SIZE_UNIT_FIELD_NUMBER: _builtins.int
+    QUANTO_MULTIPLIER_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
+    INDEX_SYMBOL_ID_FIELD_NUMBER: _builtins.int
+    PRICE_INDEX_FIELD_NUMBER: _builtins.int
+    RULES_FIELD_NUMBER: _builtins.int
+    FEES_FIELD_NUMBER: _builtins.int
+    MARGIN_TIERS_FIELD_NUMBER: _builtins.int
+    RAW_MARK_METHOD_FIELD_NUMBER: _builtins.int
+    MARGIN_MODES_FIELD_NUMBER: _builtins.int
+    RAW_MARGIN_MODES_FIELD_NUMBER: _builtins.int
+    MARGIN_ENABLED_FIELD_NUMBER: _builtins.int
+    SPOT_ENABLED_FIELD_NUMBER: _builtins.int
+    RFQ_ENABLED_FIELD_NUMBER: _builtins.int
+    MIN_LEVERAGE_FIELD_NUMBER: _builtins.int
+    MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
+    LEVERAGE_STEP_FIELD_NUMBER: _builtins.int
+    BUY_LEVERAGES_FIELD_NUMBER: _builtins.int
+    SELL_LEVERAGES_FIELD_NUMBER: _builtins.int
+    MARGIN_CALL_LEVEL_FIELD_NUMBER: _builtins.int
+    MARGIN_STOP_LEVEL_FIELD_NUMBER: _builtins.int
+    FUNDING_INTERVAL_FIELD_NUMBER: _builtins.int
+    MIN_FUNDING_RATE_FIELD_NUMBER: _builtins.int
+    MAX_FUNDING_RATE_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_PERIOD_FIELD_NUMBER: _builtins.int
+    RAW_SETTLEMENT_PERIOD_FIELD_NUMBER: _builtins.int
     BASE_PRECISION_FIELD_NUMBER: _builtins.int
     QUOTE_PRECISION_FIELD_NUMBER: _builtins.int
     BASE_FEE_PRECISION_FIELD_NUMBER: _builtins.int
@@ -159,16 +260,19 @@ class VenueSymbol(_message.Message):
     PRICE_PRECISION_FIELD_NUMBER: _builtins.int
     QUANTITY_PRECISION_FIELD_NUMBER: _builtins.int
     PERMISSIONS_FIELD_NUMBER: _builtins.int
-    UNDERLYING_KIND_FIELD_NUMBER: _builtins.int
-    CATEGORIES_FIELD_NUMBER: _builtins.int
-    SPOT_ENABLED_FIELD_NUMBER: _builtins.int
-    RFQ_ENABLED_FIELD_NUMBER: _builtins.int
-    MARGIN_CALL_PERCENT_FIELD_NUMBER: _builtins.int
-    MARGIN_STOP_PERCENT_FIELD_NUMBER: _builtins.int
-    BUY_LEVERAGES_FIELD_NUMBER: _builtins.int
-    SELL_LEVERAGES_FIELD_NUMBER: _builtins.int
+    TRADING_MODE_FIELD_NUMBER: _builtins.int
+    RAW_TRADING_MODE_FIELD_NUMBER: _builtins.int
+    TRADING_MODE_REASON_FIELD_NUMBER: _builtins.int
+    LAUNCH_PHASE_FIELD_NUMBER: _builtins.int
+    RAW_LAUNCH_PHASE_FIELD_NUMBER: _builtins.int
+    LAUNCH_PHASE_ENDS_AT_FIELD_NUMBER: _builtins.int
+    LISTED_AT_FIELD_NUMBER: _builtins.int
+    DELISTED_AT_FIELD_NUMBER: _builtins.int
+    RECEIVED_AT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     venue_symbol_id: _builtins.str
-    """Stable id, such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable and never reused."""
+    """Stable id, such as `binance:BTC-USDT-SPOT`, proposed by whoever creates the record. Immutable and never reused."""
     venue_id: _builtins.str
     """Venue that lists the product."""
     symbol_id: _builtins.str
@@ -181,34 +285,18 @@ class VenueSymbol(_message.Message):
     """The venue's id of the listing, such as a number or an address, if the venue has one in addition to the name. Absent
     otherwise.
     """
-    base_multiplier: _builtins.str
-    """Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
-    means one.
-    """
-    contract_size: _builtins.str
-    """Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts."""
-    contract_size_unit: _quantity_pb2.QuantityUnit.ValueType
-    """Unit of `contract_size`. Unspecified if there is no contract size."""
-    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
-    """Unit of the quantities of orders, books and trades on this listing."""
-    trading_mode: Global___TradingMode.ValueType
-    """Operations that the venue currently allows."""
-    raw_trading_mode: _builtins.str
-    """The venue's own value for `trading_mode`, such as `TRADING` or `online`. Empty if it has none."""
-    trading_mode_reason: _builtins.str
-    """Why the trading mode applies, in the venue's words. Empty if it gives no reason."""
-    margin_enabled: _builtins.bool
-    """Whether assets can be borrowed to trade the listing. Absent if the venue does not report it."""
-    raw_settlement_period: _builtins.str
-    """The venue's own value for the settlement period, such as `week`, if it names a series. Empty if it has none."""
-    price_index: _builtins.str
-    """The venue's name for the index that the contract follows. Empty if there is none."""
-    revision: _builtins.int
-    """Version of this record, increased by one at each change. Send this value back with an update."""
     native_pair: _builtins.str
     """The venue's name for the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
     if it names none.
     """
+    expiry_series: _builtins.str
+    """The venue's name for the series of a contract's expiry, such as `this_week` or `month`. Empty if it names none."""
+    raw_symbol_type: _builtins.str
+    """The venue's own value for the kind of product, such as `LinearPerpetual`. Empty if it has none."""
+    raw_payoff_type: _builtins.str
+    """The venue's own value for the payoff, such as `inverse`. Empty if it has none apart from `raw_symbol_type`."""
+    underlying_kind: _builtins.str
+    """The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none."""
     base_code: _builtins.str
     """The venue's code for the base asset, such as `XXBT`. VenueAsset maps the code to an asset. Empty if the venue gives
     none.
@@ -219,91 +307,175 @@ class VenueSymbol(_message.Message):
     """The venue's code for the asset in which profit and margin are settled. Empty if it gives none."""
     strike_code: _builtins.str
     """The venue's code for the asset in which a strike is stated. Empty if it gives none."""
-    base_precision: _builtins.int
-    """Digits after the decimal point of base amounts, 0 to 38. Absent if the venue does not report it."""
-    quote_precision: _builtins.int
-    """Digits after the decimal point of quote amounts, 0 to 38. Absent if the venue does not report it."""
-    base_fee_precision: _builtins.int
-    """Digits after the decimal point of fees in the base asset, 0 to 38. Absent if the venue does not report it."""
-    quote_fee_precision: _builtins.int
-    """Digits after the decimal point of fees in the quote asset, 0 to 38. Absent if the venue does not report it."""
-    price_precision: _builtins.int
-    """Digits after the decimal point of prices, 0 to 38. The tick size can be coarser. Absent if the venue does not
-    report it.
+    base_multiplier: _builtins.str
+    """Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
+    means one.
     """
-    quantity_precision: _builtins.int
-    """Digits after the decimal point of quantities, 0 to 38. The lot step can be coarser. Absent if the venue does not
-    report it.
+    contract_size: _builtins.str
+    """Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts, and for
+    quanto contracts.
     """
-    underlying_kind: _builtins.str
-    """The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none."""
+    contract_size_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of `contract_size`: BASE, in units of the listing's base, or QUOTE. Unspecified if there is no contract size."""
+    quanto_multiplier: _builtins.str
+    """Value of one contract in units of the settlement asset, per quote unit of the price, such as 0.000001. Absent
+    unless the payoff is quanto.
+    """
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of the quantities of orders, books and trades on this listing. Unspecified if not known, and for an index."""
+    index_symbol_id: _builtins.str
+    """Index that the contract follows, a symbol of type INDEX. Absent if there is none, or if the index is not
+    registered.
+    """
+    price_index: _builtins.str
+    """The venue's name for the index that the contract follows. Empty if there is none."""
+    raw_mark_method: _builtins.str
+    """The venue's own value for how it computes the mark price, such as `FairPrice`. Empty if it has none."""
+    margin_enabled: _builtins.bool
+    """Whether assets can be borrowed to trade the listing. Absent if the venue does not report it."""
     spot_enabled: _builtins.bool
     """Whether the listing can be traded without borrowing. Absent if the venue does not report it."""
     rfq_enabled: _builtins.bool
     """Whether quotes can be requested for the listing. Absent if the venue does not report it."""
-    margin_call_percent: _builtins.str
-    """Margin level at which the venue warns, in percent of the margin used, such as 80. Absent if the venue does not
+    min_leverage: _builtins.str
+    """Smallest leverage that can be set. Absent if the venue does not report it."""
+    max_leverage: _builtins.str
+    """Largest leverage that can be set, for the smallest position. Absent if the venue does not report it."""
+    leverage_step: _builtins.str
+    """Smallest step of the leverage. Absent if the venue does not report it."""
+    margin_call_level: _builtins.str
+    """Equity divided by the margin used at which the venue warns, such as 0.8 for 80 %. Absent if the venue does not
     report it.
     """
-    margin_stop_percent: _builtins.str
-    """Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent if the venue does not
+    margin_stop_level: _builtins.str
+    """Equity divided by the margin used at which the venue liquidates, such as 0.4 for 40 %. Absent if the venue does not
     report it.
     """
+    min_funding_rate: _builtins.str
+    """Lowest rate of one funding payment, as a fraction of the notional. Positive: longs pay. Absent means no bound, or
+    that the venue does not report it.
+    """
+    max_funding_rate: _builtins.str
+    """Highest rate of one funding payment, as a fraction of the notional. Positive: longs pay. Absent means no bound, or
+    that the venue does not report it.
+    """
+    raw_settlement_period: _builtins.str
+    """The venue's own value for `settlement_period`. Empty if it has none."""
+    base_precision: _builtins.int
+    """Digits after the decimal point of base amounts, -38 to 38. Absent if the venue does not report it."""
+    quote_precision: _builtins.int
+    """Digits after the decimal point of quote amounts, -38 to 38. Absent if the venue does not report it."""
+    base_fee_precision: _builtins.int
+    """Digits after the decimal point of fees in the base asset, -38 to 38. Absent if the venue does not report it."""
+    quote_fee_precision: _builtins.int
+    """Digits after the decimal point of fees in the quote asset, -38 to 38. Absent if the venue does not report it."""
+    price_precision: _builtins.int
+    """Digits after the decimal point of prices, -38 to 38. The tick size can be coarser. Absent if the venue does not
+    report it.
+    """
+    quantity_precision: _builtins.int
+    """Digits after the decimal point of quantities, -38 to 38. Negative: quantities are multiples of a power of ten, -3
+    of 1000. The lot step can be coarser. Absent if the venue does not report it.
+    """
+    trading_mode: Global___TradingMode.ValueType
+    """Operations that the venue currently allows. An order that the mode does not allow fails with LISTING_NOT_TRADABLE,
+    as does every order on an index.
+    """
+    raw_trading_mode: _builtins.str
+    """The venue's own value for `trading_mode`. Empty if it has none."""
+    trading_mode_reason: _builtins.str
+    """Why the trading mode applies, in the venue's words. Empty if it gives no reason."""
+    launch_phase: Global___LaunchPhase.ValueType
+    """Phase that the listing is in."""
+    raw_launch_phase: _builtins.str
+    """The venue's own value for `launch_phase`. Empty if it has none."""
+    revision: _builtins.int
+    """Version of this record, increased by one at each change. Send this value back with an update."""
+    @_builtins.property
+    def other_native_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`, in no particular
+        order. As unique as `native_symbol`. Empty if it has no other name.
+        """
+
+    @_builtins.property
+    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The venue's categories of the listing, such as `DEFI`, in the venue's order. Empty if it has none."""
+
     @_builtins.property
     def rules(self) -> Global___TradingRules:
-        """Rules that orders must follow."""
+        """Rules that orders must follow. Absent if the venue does not report any."""
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeeTier]:
-        """Trading fees by volume, lowest volume first. Empty if the venue does not report them."""
+        """Trading fees by volume, lowest `from_volume` first, an absent one before all others. Empty if the venue does not
+        report them.
+        """
 
     @_builtins.property
     def margin_tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MarginTier]:
-        """Margin that positions require, by notional, lowest notional first. Empty for listings without margin, or if the
+        """Margin that positions require, by size, smallest first. Tiers do not overlap. Empty for listings without margin, or
+        if the venue does not report it.
+        """
+
+    @_builtins.property
+    def margin_modes(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.MarginMode.ValueType]:
+        """Margin modes that positions on the listing can have. Empty for listings without margin, or if the venue does not
+        report it.
+        """
+
+    @_builtins.property
+    def raw_margin_modes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The venue's own values for `margin_modes`, in the venue's order, including those that map to no value of the enum."""
+
+    @_builtins.property
+    def buy_leverages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Leverages that a buyer can choose from, smallest first. Empty if there are none, or if the venue does not report
+        them.
+        """
+
+    @_builtins.property
+    def sell_leverages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Leverages that a seller can choose from, smallest first. Empty if there are none, or if the venue does not report
+        them.
+        """
+
+    @_builtins.property
+    def funding_interval(self) -> _duration_pb2.Duration:
+        """Time from one funding payment to the next. Absent if there is no funding, if it is paid continuously, or if the
         venue does not report it.
         """
 
     @_builtins.property
     def settlement_period(self) -> _duration_pb2.Duration:
-        """Time from one settlement of profit, loss or funding to the next. Absent if they are settled only at expiry, or if
+        """Time from one settlement of profit and loss to the next. Absent if they are settled only at expiry, or if the venue
+        does not report it.
+        """
+
+    @_builtins.property
+    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`, in the venue's order. Empty if
         the venue does not report it.
         """
 
     @_builtins.property
+    def launch_phase_ends_at(self) -> _timestamp_pb2.Timestamp:
+        """When the venue is expected to end the phase. Absent if the venue does not report it."""
+
+    @_builtins.property
     def listed_at(self) -> _timestamp_pb2.Timestamp:
-        """When the product was first listed. Absent if the venue does not report it."""
+        """When the product was or will be first listed, inclusive. Absent if the venue does not report it."""
 
     @_builtins.property
     def delisted_at(self) -> _timestamp_pb2.Timestamp:
-        """When the product was delisted. Absent means that it is still listed."""
+        """When the product was or will be delisted, exclusive. Absent means that it is listed without a known end."""
 
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
         """When this system last received the listing from the venue. Absent for a record that was created by hand."""
 
     @_builtins.property
-    def other_native_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`. Empty if it has no
-        other name.
-        """
-
-    @_builtins.property
-    def permissions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`. Empty if the venue does not
-        report it.
-        """
-
-    @_builtins.property
-    def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's categories of the listing, such as `DEFI`. Empty if it has none."""
-
-    @_builtins.property
-    def buy_leverages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Leverages that a buyer can choose from. Empty if there are none, or if the venue does not report them."""
-
-    @_builtins.property
-    def sell_leverages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Leverages that a seller can choose from. Empty if there are none, or if the venue does not report them."""
+    def venue_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the venue states and no field here holds; see "Venue fields" in SPEC."""
 
     def __init__(
         self,
@@ -313,31 +485,46 @@ class VenueSymbol(_message.Message):
         symbol_id: _builtins.str = ...,
         segment: _builtins.str = ...,
         native_symbol: _builtins.str = ...,
-        native_id: _builtins.str | None = ...,
-        base_multiplier: _builtins.str | None = ...,
-        contract_size: _builtins.str | None = ...,
-        contract_size_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
-        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
-        rules: Global___TradingRules | None = ...,
-        fees: _abc.Iterable[Global___FeeTier] | None = ...,
-        margin_tiers: _abc.Iterable[Global___MarginTier] | None = ...,
-        trading_mode: Global___TradingMode.ValueType = ...,
-        raw_trading_mode: _builtins.str = ...,
-        trading_mode_reason: _builtins.str = ...,
-        margin_enabled: _builtins.bool | None = ...,
-        settlement_period: _duration_pb2.Duration | None = ...,
-        raw_settlement_period: _builtins.str = ...,
-        price_index: _builtins.str = ...,
-        listed_at: _timestamp_pb2.Timestamp | None = ...,
-        delisted_at: _timestamp_pb2.Timestamp | None = ...,
-        revision: _builtins.int = ...,
-        received_at: _timestamp_pb2.Timestamp | None = ...,
         other_native_symbols: _abc.Iterable[_builtins.str] | None = ...,
+        native_id: _builtins.str | None = ...,
         native_pair: _builtins.str = ...,
+        expiry_series: _builtins.str = ...,
+        raw_symbol_type: _builtins.str = ...,
+        raw_payoff_type: _builtins.str = ...,
+        underlying_kind: _builtins.str = ...,
+        categories: _abc.Iterable[_builtins.str] | None = ...,
         base_code: _builtins.str = ...,
         quote_code: _builtins.str = ...,
         settlement_code: _builtins.str = ...,
         strike_code: _builtins.str = ...,
+        base_multiplier: _builtins.str | None = ...,
+        contract_size: _builtins.str | None = ...,
+        contract_size_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        quanto_multiplier: _builtins.str | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
+        index_symbol_id: _builtins.str | None = ...,
+        price_index: _builtins.str = ...,
+        rules: Global___TradingRules | None = ...,
+        fees: _abc.Iterable[Global___FeeTier] | None = ...,
+        margin_tiers: _abc.Iterable[Global___MarginTier] | None = ...,
+        raw_mark_method: _builtins.str = ...,
+        margin_modes: _abc.Iterable[_order_pb2.MarginMode.ValueType] | None = ...,
+        raw_margin_modes: _abc.Iterable[_builtins.str] | None = ...,
+        margin_enabled: _builtins.bool | None = ...,
+        spot_enabled: _builtins.bool | None = ...,
+        rfq_enabled: _builtins.bool | None = ...,
+        min_leverage: _builtins.str | None = ...,
+        max_leverage: _builtins.str | None = ...,
+        leverage_step: _builtins.str | None = ...,
+        buy_leverages: _abc.Iterable[_builtins.str] | None = ...,
+        sell_leverages: _abc.Iterable[_builtins.str] | None = ...,
+        margin_call_level: _builtins.str | None = ...,
+        margin_stop_level: _builtins.str | None = ...,
+        funding_interval: _duration_pb2.Duration | None = ...,
+        min_funding_rate: _builtins.str | None = ...,
+        max_funding_rate: _builtins.str | None = ...,
+        settlement_period: _duration_pb2.Duration | None = ...,
+        raw_settlement_period: _builtins.str = ...,
         base_precision: _builtins.int | None = ...,
         quote_precision: _builtins.int | None = ...,
         base_fee_precision: _builtins.int | None = ...,
@@ -345,18 +532,21 @@ class VenueSymbol(_message.Message):
         price_precision: _builtins.int | None = ...,
         quantity_precision: _builtins.int | None = ...,
         permissions: _abc.Iterable[_builtins.str] | None = ...,
-        underlying_kind: _builtins.str = ...,
-        categories: _abc.Iterable[_builtins.str] | None = ...,
-        spot_enabled: _builtins.bool | None = ...,
-        rfq_enabled: _builtins.bool | None = ...,
-        margin_call_percent: _builtins.str | None = ...,
-        margin_stop_percent: _builtins.str | None = ...,
-        buy_leverages: _abc.Iterable[_builtins.str] | None = ...,
-        sell_leverages: _abc.Iterable[_builtins.str] | None = ...,
+        trading_mode: Global___TradingMode.ValueType = ...,
+        raw_trading_mode: _builtins.str = ...,
+        trading_mode_reason: _builtins.str = ...,
+        launch_phase: Global___LaunchPhase.ValueType = ...,
+        raw_launch_phase: _builtins.str = ...,
+        launch_phase_ends_at: _timestamp_pb2.Timestamp | None = ...,
+        listed_at: _timestamp_pb2.Timestamp | None = ...,
+        delisted_at: _timestamp_pb2.Timestamp | None = ...,
+        received_at: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+        venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_fee_precision", b"_base_fee_precision", "_base_multiplier", b"_base_multiplier", "_base_precision", b"_base_precision", "_contract_size", b"_contract_size", "_margin_call_percent", b"_margin_call_percent", "_margin_enabled", b"_margin_enabled", "_margin_stop_percent", b"_margin_stop_percent", "_native_id", b"_native_id", "_price_precision", b"_price_precision", "_quantity_precision", b"_quantity_precision", "_quote_fee_precision", b"_quote_fee_precision", "_quote_precision", b"_quote_precision", "_rfq_enabled", b"_rfq_enabled", "_spot_enabled", b"_spot_enabled", "base_fee_precision", b"base_fee_precision", "base_multiplier", b"base_multiplier", "base_precision", b"base_precision", "contract_size", b"contract_size", "delisted_at", b"delisted_at", "listed_at", b"listed_at", "margin_call_percent", b"margin_call_percent", "margin_enabled", b"margin_enabled", "margin_stop_percent", b"margin_stop_percent", "native_id", b"native_id", "price_precision", b"price_precision", "quantity_precision", b"quantity_precision", "quote_fee_precision", b"quote_fee_precision", "quote_precision", b"quote_precision", "received_at", b"received_at", "rfq_enabled", b"rfq_enabled", "rules", b"rules", "settlement_period", b"settlement_period", "spot_enabled", b"spot_enabled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_fee_precision", b"_base_fee_precision", "_base_multiplier", b"_base_multiplier", "_base_precision", b"_base_precision", "_contract_size", b"_contract_size", "_index_symbol_id", b"_index_symbol_id", "_leverage_step", b"_leverage_step", "_margin_call_level", b"_margin_call_level", "_margin_enabled", b"_margin_enabled", "_margin_stop_level", b"_margin_stop_level", "_max_funding_rate", b"_max_funding_rate", "_max_leverage", b"_max_leverage", "_min_funding_rate", b"_min_funding_rate", "_min_leverage", b"_min_leverage", "_native_id", b"_native_id", "_price_precision", b"_price_precision", "_quantity_precision", b"_quantity_precision", "_quanto_multiplier", b"_quanto_multiplier", "_quote_fee_precision", b"_quote_fee_precision", "_quote_precision", b"_quote_precision", "_rfq_enabled", b"_rfq_enabled", "_spot_enabled", b"_spot_enabled", "base_fee_precision", b"base_fee_precision", "base_multiplier", b"base_multiplier", "base_precision", b"base_precision", "contract_size", b"contract_size", "delisted_at", b"delisted_at", "funding_interval", b"funding_interval", "index_symbol_id", b"index_symbol_id", "launch_phase_ends_at", b"launch_phase_ends_at", "leverage_step", b"leverage_step", "listed_at", b"listed_at", "margin_call_level", b"margin_call_level", "margin_enabled", b"margin_enabled", "margin_stop_level", b"margin_stop_level", "max_funding_rate", b"max_funding_rate", "max_leverage", b"max_leverage", "min_funding_rate", b"min_funding_rate", "min_leverage", b"min_leverage", "native_id", b"native_id", "price_precision", b"price_precision", "quantity_precision", b"quantity_precision", "quanto_multiplier", b"quanto_multiplier", "quote_fee_precision", b"quote_fee_precision", "quote_precision", b"quote_precision", "received_at", b"received_at", "rfq_enabled", b"rfq_enabled", "rules", b"rules", "settlement_period", b"settlement_period", "spot_enabled", b"spot_enabled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_fee_precision", b"_base_fee_precision", "_base_multiplier", b"_base_multiplier", "_base_precision", b"_base_precision", "_contract_size", b"_contract_size", "_margin_call_percent", b"_margin_call_percent", "_margin_enabled", b"_margin_enabled", "_margin_stop_percent", b"_margin_stop_percent", "_native_id", b"_native_id", "_price_precision", b"_price_precision", "_quantity_precision", b"_quantity_precision", "_quote_fee_precision", b"_quote_fee_precision", "_quote_precision", b"_quote_precision", "_rfq_enabled", b"_rfq_enabled", "_spot_enabled", b"_spot_enabled", "base_code", b"base_code", "base_fee_precision", b"base_fee_precision", "base_multiplier", b"base_multiplier", "base_precision", b"base_precision", "buy_leverages", b"buy_leverages", "categories", b"categories", "contract_size", b"contract_size", "contract_size_unit", b"contract_size_unit", "delisted_at", b"delisted_at", "fees", b"fees", "listed_at", b"listed_at", "margin_call_percent", b"margin_call_percent", "margin_enabled", b"margin_enabled", "margin_stop_percent", b"margin_stop_percent", "margin_tiers", b"margin_tiers", "native_id", b"native_id", "native_pair", b"native_pair", "native_symbol", b"native_symbol", "other_native_symbols", b"other_native_symbols", "permissions", b"permissions", "price_index", b"price_index", "price_precision", b"price_precision", "quantity_precision", b"quantity_precision", "quantity_unit", b"quantity_unit", "quote_code", b"quote_code", "quote_fee_precision", b"quote_fee_precision", "quote_precision", b"quote_precision", "raw_settlement_period", b"raw_settlement_period", "raw_trading_mode", b"raw_trading_mode", "received_at", b"received_at", "revision", b"revision", "rfq_enabled", b"rfq_enabled", "rules", b"rules", "segment", b"segment", "sell_leverages", b"sell_leverages", "settlement_code", b"settlement_code", "settlement_period", b"settlement_period", "spot_enabled", b"spot_enabled", "strike_code", b"strike_code", "symbol_id", b"symbol_id", "trading_mode", b"trading_mode", "trading_mode_reason", b"trading_mode_reason", "underlying_kind", b"underlying_kind", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_fee_precision", b"_base_fee_precision", "_base_multiplier", b"_base_multiplier", "_base_precision", b"_base_precision", "_contract_size", b"_contract_size", "_index_symbol_id", b"_index_symbol_id", "_leverage_step", b"_leverage_step", "_margin_call_level", b"_margin_call_level", "_margin_enabled", b"_margin_enabled", "_margin_stop_level", b"_margin_stop_level", "_max_funding_rate", b"_max_funding_rate", "_max_leverage", b"_max_leverage", "_min_funding_rate", b"_min_funding_rate", "_min_leverage", b"_min_leverage", "_native_id", b"_native_id", "_price_precision", b"_price_precision", "_quantity_precision", b"_quantity_precision", "_quanto_multiplier", b"_quanto_multiplier", "_quote_fee_precision", b"_quote_fee_precision", "_quote_precision", b"_quote_precision", "_rfq_enabled", b"_rfq_enabled", "_spot_enabled", b"_spot_enabled", "base_code", b"base_code", "base_fee_precision", b"base_fee_precision", "base_multiplier", b"base_multiplier", "base_precision", b"base_precision", "buy_leverages", b"buy_leverages", "categories", b"categories", "contract_size", b"contract_size", "contract_size_unit", b"contract_size_unit", "delisted_at", b"delisted_at", "expiry_series", b"expiry_series", "fees", b"fees", "funding_interval", b"funding_interval", "index_symbol_id", b"index_symbol_id", "launch_phase", b"launch_phase", "launch_phase_ends_at", b"launch_phase_ends_at", "leverage_step", b"leverage_step", "listed_at", b"listed_at", "margin_call_level", b"margin_call_level", "margin_enabled", b"margin_enabled", "margin_modes", b"margin_modes", "margin_stop_level", b"margin_stop_level", "margin_tiers", b"margin_tiers", "max_funding_rate", b"max_funding_rate", "max_leverage", b"max_leverage", "min_funding_rate", b"min_funding_rate", "min_leverage", b"min_leverage", "native_id", b"native_id", "native_pair", b"native_pair", "native_symbol", b"native_symbol", "other_native_symbols", b"other_native_symbols", "permissions", b"permissions", "price_index", b"price_index", "price_precision", b"price_precision", "quantity_precision", b"quantity_precision", "quantity_unit", b"quantity_unit", "quanto_multiplier", b"quanto_multiplier", "quote_code", b"quote_code", "quote_fee_precision", b"quote_fee_precision", "quote_precision", b"quote_precision", "raw_launch_phase", b"raw_launch_phase", "raw_margin_modes", b"raw_margin_modes", "raw_mark_method", b"raw_mark_method", "raw_payoff_type", b"raw_payoff_type", "raw_settlement_period", b"raw_settlement_period", "raw_symbol_type", b"raw_symbol_type", "raw_trading_mode", b"raw_trading_mode", "received_at", b"received_at", "revision", b"revision", "rfq_enabled", b"rfq_enabled", "rules", b"rules", "segment", b"segment", "sell_leverages", b"sell_leverages", "settlement_code", b"settlement_code", "settlement_period", b"settlement_period", "spot_enabled", b"spot_enabled", "strike_code", b"strike_code", "symbol_id", b"symbol_id", "trading_mode", b"trading_mode", "trading_mode_reason", b"trading_mode_reason", "underlying_kind", b"underlying_kind", "venue_fields", b"venue_fields", "venue_id", b"venue_id", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__base_fee_precision: _TypeAlias = _typing.Literal["base_fee_precision"]  # noqa: Y015
     _WhichOneofArgType__base_fee_precision: _TypeAlias = _typing.Literal["_base_fee_precision", b"_base_fee_precision"]  # noqa: Y015
@@ -366,18 +556,32 @@ class VenueSymbol(_message.Message):
     _WhichOneofArgType__base_precision: _TypeAlias = _typing.Literal["_base_precision", b"_base_precision"]  # noqa: Y015
     _WhichOneofReturnType__contract_size: _TypeAlias = _typing.Literal["contract_size"]  # noqa: Y015
     _WhichOneofArgType__contract_size: _TypeAlias = _typing.Literal["_contract_size", b"_contract_size"]  # noqa: Y015
-    _WhichOneofReturnType__margin_call_percent: _TypeAlias = _typing.Literal["margin_call_percent"]  # noqa: Y015
-    _WhichOneofArgType__margin_call_percent: _TypeAlias = _typing.Literal["_margin_call_percent", b"_margin_call_percent"]  # noqa: Y015
+    _WhichOneofReturnType__index_symbol_id: _TypeAlias = _typing.Literal["index_symbol_id"]  # noqa: Y015
+    _WhichOneofArgType__index_symbol_id: _TypeAlias = _typing.Literal["_index_symbol_id", b"_index_symbol_id"]  # noqa: Y015
+    _WhichOneofReturnType__leverage_step: _TypeAlias = _typing.Literal["leverage_step"]  # noqa: Y015
+    _WhichOneofArgType__leverage_step: _TypeAlias = _typing.Literal["_leverage_step", b"_leverage_step"]  # noqa: Y015
+    _WhichOneofReturnType__margin_call_level: _TypeAlias = _typing.Literal["margin_call_level"]  # noqa: Y015
+    _WhichOneofArgType__margin_call_level: _TypeAlias = _typing.Literal["_margin_call_level", b"_margin_call_level"]  # noqa: Y015
     _WhichOneofReturnType__margin_enabled: _TypeAlias = _typing.Literal["margin_enabled"]  # noqa: Y015
     _WhichOneofArgType__margin_enabled: _TypeAlias = _typing.Literal["_margin_enabled", b"_margin_enabled"]  # noqa: Y015
-    _WhichOneofReturnType__margin_stop_percent: _TypeAlias = _typing.Literal["margin_stop_percent"]  # noqa: Y015
-    _WhichOneofArgType__margin_stop_percent: _TypeAlias = _typing.Literal["_margin_stop_percent", b"_margin_stop_percent"]  # noqa: Y015
+    _WhichOneofReturnType__margin_stop_level: _TypeAlias = _typing.Literal["margin_stop_level"]  # noqa: Y015
+    _WhichOneofArgType__margin_stop_level: _TypeAlias = _typing.Literal["_margin_stop_level", b"_margin_stop_level"]  # noqa: Y015
+    _WhichOneofReturnType__max_funding_rate: _TypeAlias = _typing.Literal["max_funding_rate"]  # noqa: Y015
+    _WhichOneofArgType__max_funding_rate: _TypeAlias = _typing.Literal["_max_funding_rate", b"_max_funding_rate"]  # noqa: Y015
+    _WhichOneofReturnType__max_leverage: _TypeAlias = _typing.Literal["max_leverage"]  # noqa: Y015
+    _WhichOneofArgType__max_leverage: _TypeAlias = _typing.Literal["_max_leverage", b"_max_leverage"]  # noqa: Y015
+    _WhichOneofReturnType__min_funding_rate: _TypeAlias = _typing.Literal["min_funding_rate"]  # noqa: Y015
+    _WhichOneofArgType__min_funding_rate: _TypeAlias = _typing.Literal["_min_funding_rate", b"_min_funding_rate"]  # noqa: Y015
+    _WhichOneofReturnType__min_leverage: _TypeAlias = _typing.Literal["min_leverage"]  # noqa: Y015
+    _WhichOneofArgType__min_leverage: _TypeAlias = _typing.Literal["_min_leverage", b"_min_leverage"]  # noqa: Y015
     _WhichOneofReturnType__native_id: _TypeAlias = _typing.Literal["native_id"]  # noqa: Y015
     _WhichOneofArgType__native_id: _TypeAlias = _typing.Literal["_native_id", b"_native_id"]  # noqa: Y015
     _WhichOneofReturnType__price_precision: _TypeAlias = _typing.Literal["price_precision"]  # noqa: Y015
     _WhichOneofArgType__price_precision: _TypeAlias = _typing.Literal["_price_precision", b"_price_precision"]  # noqa: Y015
     _WhichOneofReturnType__quantity_precision: _TypeAlias = _typing.Literal["quantity_precision"]  # noqa: Y015
     _WhichOneofArgType__quantity_precision: _TypeAlias = _typing.Literal["_quantity_precision", b"_quantity_precision"]  # noqa: Y015
+    _WhichOneofReturnType__quanto_multiplier: _TypeAlias = _typing.Literal["quanto_multiplier"]  # noqa: Y015
+    _WhichOneofArgType__quanto_multiplier: _TypeAlias = _typing.Literal["_quanto_multiplier", b"_quanto_multiplier"]  # noqa: Y015
     _WhichOneofReturnType__quote_fee_precision: _TypeAlias = _typing.Literal["quote_fee_precision"]  # noqa: Y015
     _WhichOneofArgType__quote_fee_precision: _TypeAlias = _typing.Literal["_quote_fee_precision", b"_quote_fee_precision"]  # noqa: Y015
     _WhichOneofReturnType__quote_precision: _TypeAlias = _typing.Literal["quote_precision"]  # noqa: Y015
@@ -395,17 +599,31 @@ class VenueSymbol(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__contract_size) -> _WhichOneofReturnType__contract_size | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_call_percent) -> _WhichOneofReturnType__margin_call_percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__index_symbol_id) -> _WhichOneofReturnType__index_symbol_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__leverage_step) -> _WhichOneofReturnType__leverage_step | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_call_level) -> _WhichOneofReturnType__margin_call_level | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_enabled) -> _WhichOneofReturnType__margin_enabled | None: ...
     @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_stop_percent) -> _WhichOneofReturnType__margin_stop_percent | None: ...
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_stop_level) -> _WhichOneofReturnType__margin_stop_level | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_funding_rate) -> _WhichOneofReturnType__max_funding_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_leverage) -> _WhichOneofReturnType__max_leverage | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_funding_rate) -> _WhichOneofReturnType__min_funding_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_leverage) -> _WhichOneofReturnType__min_leverage | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__native_id) -> _WhichOneofReturnType__native_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price_precision) -> _WhichOneofReturnType__price_precision | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity_precision) -> _WhichOneofReturnType__quantity_precision | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quanto_multiplier) -> _WhichOneofReturnType__quanto_multiplier | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quote_fee_precision) -> _WhichOneofReturnType__quote_fee_precision | None: ...
     @_typing.overload
@@ -419,16 +637,27 @@ Global___VenueSymbol: _TypeAlias = VenueSymbol  # noqa: Y015
 
 @_typing.final
 class TradingRules(_message.Message):
-    """Rules that an order on a listing must follow. An absent number means that the venue states no such limit."""
+    """Rules that an order on a listing must follow. An order that breaks one fails with LISTING_RULE. An absent number
+    means that the venue states no such limit. Bounds are inclusive.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TICK_TIERS_FIELD_NUMBER: _builtins.int
     MIN_PRICE_FIELD_NUMBER: _builtins.int
     MAX_PRICE_FIELD_NUMBER: _builtins.int
+    PRICE_BAND_FIELD_NUMBER: _builtins.int
+    SELL_PRICE_BAND_FIELD_NUMBER: _builtins.int
     LIMIT_ORDER_FIELD_NUMBER: _builtins.int
     MARKET_ORDER_FIELD_NUMBER: _builtins.int
-    PRICE_BAND_FIELD_NUMBER: _builtins.int
+    POST_ONLY_ORDER_FIELD_NUMBER: _builtins.int
+    TRIGGER_ORDER_FIELD_NUMBER: _builtins.int
+    ICEBERG_ORDER_FIELD_NUMBER: _builtins.int
+    TWAP_ORDER_FIELD_NUMBER: _builtins.int
+    BLOCK_TRADE_FIELD_NUMBER: _builtins.int
+    MAX_POSITION_QUANTITY_FIELD_NUMBER: _builtins.int
+    MAX_POSITION_NOTIONAL_FIELD_NUMBER: _builtins.int
+    MAX_OPEN_INTEREST_FIELD_NUMBER: _builtins.int
     MAX_OPEN_ORDERS_FIELD_NUMBER: _builtins.int
     MAX_ALGO_ORDERS_FIELD_NUMBER: _builtins.int
     MAX_ICEBERG_PARTS_FIELD_NUMBER: _builtins.int
@@ -443,46 +672,82 @@ class TradingRules(_message.Message):
     TRIGGER_PROTECT_FIELD_NUMBER: _builtins.int
     MARKET_TAKE_BOUND_FIELD_NUMBER: _builtins.int
     min_price: _builtins.str
-    """Smallest price, in quote units."""
+    """Smallest price, in quote units. May be negative for combos."""
     max_price: _builtins.str
     """Largest price, in quote units."""
+    max_position_quantity: _builtins.str
+    """Largest position, long or short, in the listing's quantity unit."""
+    max_position_notional: _builtins.str
+    """Largest value of a position, long or short, in quote units."""
+    max_open_interest: _builtins.str
+    """Open interest above which positions can only be reduced, in the listing's quantity unit."""
     max_open_orders: _builtins.int
-    """Maximum number of open orders."""
+    """Maximum number of open orders of an account on the listing."""
     max_algo_orders: _builtins.int
-    """Maximum number of open orders that wait for a trigger."""
+    """Maximum number of open orders of an account on the listing that wait for a trigger."""
     max_iceberg_parts: _builtins.int
     """Maximum number of parts of an iceberg order."""
     max_price_significant_digits: _builtins.int
-    """Maximum number of significant digits of a price."""
+    """Maximum number of significant digits of a price that is not a whole number."""
     iceberg_allowed: _builtins.bool
-    """Whether the venue accepts iceberg orders."""
+    """Whether the venue accepts iceberg orders. Absent if the venue does not report it."""
     oco_allowed: _builtins.bool
-    """Whether the venue accepts one-cancels-other pairs."""
+    """Whether the venue accepts one-cancels-other pairs. Absent if the venue does not report it."""
     quote_quantity_allowed: _builtins.bool
-    """Whether a market order may specify a quote quantity."""
+    """Whether a market order may specify a quote quantity. Absent if the venue does not report it."""
     trigger_protect: _builtins.str
-    """Maximum distance between last price and mark price at which protected orders trigger, as a fraction of the price,
-    such as 0.05.
+    """Largest distance between last price and mark price at which orders with price protection trigger, as a fraction of
+    the mark price: 0.05 is 5 %.
     """
     market_take_bound: _builtins.str
-    """Maximum distance from the mark price at which a market order may fill, as a fraction of the price, such as 0.3."""
+    """Largest distance from the mark price at which a market order may fill, as a fraction of the mark price: 0.3 is 30
+    %.
+    """
     @_builtins.property
     def tick_tiers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TickTier]:
-        """Tick sizes by price range, lowest range first. A single entry if the tick size is the same at every price."""
-
-    @_builtins.property
-    def limit_order(self) -> Global___QuantityLimits:
-        """Limits on the size of limit orders."""
-
-    @_builtins.property
-    def market_order(self) -> Global___QuantityLimits:
-        """Complete limits on the size of market orders: a value that is absent here is not taken from `limit_order`. Absent
-        if the venue does not distinguish the two.
+        """Tick sizes by price range, lowest `from_price` first, an absent one before all others. A single entry if the tick
+        size is the same at every price. Empty if the venue does not report it.
         """
 
     @_builtins.property
     def price_band(self) -> Global___PriceBand:
-        """How far an order's price may be from a reference price."""
+        """How far an order's price may be from a reference price. For a venue with a band per side, the band of buy orders.
+        Absent if the venue states none.
+        """
+
+    @_builtins.property
+    def sell_price_band(self) -> Global___PriceBand:
+        """The band of sell orders, for a venue with a band per side. Absent means that `price_band` applies to both."""
+
+    @_builtins.property
+    def limit_order(self) -> Global___QuantityLimits:
+        """Limits on the size of limit orders. Absent if the venue states none."""
+
+    @_builtins.property
+    def market_order(self) -> Global___QuantityLimits:
+        """Limits on the size of market orders, complete: a value that is absent here is not taken from `limit_order`. Absent
+        if the venue does not distinguish the two.
+        """
+
+    @_builtins.property
+    def post_only_order(self) -> Global___QuantityLimits:
+        """Limits on the size of post-only orders, complete. Absent if they are those of limit orders."""
+
+    @_builtins.property
+    def trigger_order(self) -> Global___QuantityLimits:
+        """Limits on the size of orders that wait for a trigger, complete. Absent if the venue does not distinguish them."""
+
+    @_builtins.property
+    def iceberg_order(self) -> Global___QuantityLimits:
+        """Limits on the size of iceberg orders, complete. Absent if the venue does not distinguish them."""
+
+    @_builtins.property
+    def twap_order(self) -> Global___QuantityLimits:
+        """Limits on the size of TWAP orders, complete. Absent if the venue does not distinguish them."""
+
+    @_builtins.property
+    def block_trade(self) -> Global___QuantityLimits:
+        """Limits on the size of block trades, complete. Absent if the venue does not report them."""
 
     @_builtins.property
     def order_types(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.OrderType.ValueType]:
@@ -490,7 +755,7 @@ class TradingRules(_message.Message):
 
     @_builtins.property
     def raw_order_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's own values for the order types, in the same order as `order_types` if the mapping knows all of them."""
+        """The venue's own values for `order_types`, in the venue's order, including those that map to no value of the enum."""
 
     @_builtins.property
     def times_in_force(self) -> _containers.RepeatedScalarFieldContainer[_order_pb2.TimeInForce.ValueType]:
@@ -498,7 +763,9 @@ class TradingRules(_message.Message):
 
     @_builtins.property
     def raw_times_in_force(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's own values for the times in force."""
+        """The venue's own values for `times_in_force`, in the venue's order, including those that map to no value of the
+        enum.
+        """
 
     def __init__(
         self,
@@ -506,9 +773,18 @@ class TradingRules(_message.Message):
         tick_tiers: _abc.Iterable[Global___TickTier] | None = ...,
         min_price: _builtins.str | None = ...,
         max_price: _builtins.str | None = ...,
+        price_band: Global___PriceBand | None = ...,
+        sell_price_band: Global___PriceBand | None = ...,
         limit_order: Global___QuantityLimits | None = ...,
         market_order: Global___QuantityLimits | None = ...,
-        price_band: Global___PriceBand | None = ...,
+        post_only_order: Global___QuantityLimits | None = ...,
+        trigger_order: Global___QuantityLimits | None = ...,
+        iceberg_order: Global___QuantityLimits | None = ...,
+        twap_order: Global___QuantityLimits | None = ...,
+        block_trade: Global___QuantityLimits | None = ...,
+        max_position_quantity: _builtins.str | None = ...,
+        max_position_notional: _builtins.str | None = ...,
+        max_open_interest: _builtins.str | None = ...,
         max_open_orders: _builtins.int | None = ...,
         max_algo_orders: _builtins.int | None = ...,
         max_iceberg_parts: _builtins.int | None = ...,
@@ -523,9 +799,9 @@ class TradingRules(_message.Message):
         trigger_protect: _builtins.str | None = ...,
         market_take_bound: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed", "_market_take_bound", b"_market_take_bound", "_max_algo_orders", b"_max_algo_orders", "_max_iceberg_parts", b"_max_iceberg_parts", "_max_open_orders", b"_max_open_orders", "_max_price", b"_max_price", "_max_price_significant_digits", b"_max_price_significant_digits", "_min_price", b"_min_price", "_oco_allowed", b"_oco_allowed", "_quote_quantity_allowed", b"_quote_quantity_allowed", "_trigger_protect", b"_trigger_protect", "iceberg_allowed", b"iceberg_allowed", "limit_order", b"limit_order", "market_order", b"market_order", "market_take_bound", b"market_take_bound", "max_algo_orders", b"max_algo_orders", "max_iceberg_parts", b"max_iceberg_parts", "max_open_orders", b"max_open_orders", "max_price", b"max_price", "max_price_significant_digits", b"max_price_significant_digits", "min_price", b"min_price", "oco_allowed", b"oco_allowed", "price_band", b"price_band", "quote_quantity_allowed", b"quote_quantity_allowed", "trigger_protect", b"trigger_protect"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed", "_market_take_bound", b"_market_take_bound", "_max_algo_orders", b"_max_algo_orders", "_max_iceberg_parts", b"_max_iceberg_parts", "_max_open_interest", b"_max_open_interest", "_max_open_orders", b"_max_open_orders", "_max_position_notional", b"_max_position_notional", "_max_position_quantity", b"_max_position_quantity", "_max_price", b"_max_price", "_max_price_significant_digits", b"_max_price_significant_digits", "_min_price", b"_min_price", "_oco_allowed", b"_oco_allowed", "_quote_quantity_allowed", b"_quote_quantity_allowed", "_trigger_protect", b"_trigger_protect", "block_trade", b"block_trade", "iceberg_allowed", b"iceberg_allowed", "iceberg_order", b"iceberg_order", "limit_order", b"limit_order", "market_order", b"market_order", "market_take_bound", b"market_take_bound", "max_algo_orders", b"max_algo_orders", "max_iceberg_parts", b"max_iceberg_parts", "max_open_interest", b"max_open_interest", "max_open_orders", b"max_open_orders", "max_position_notional", b"max_position_notional", "max_position_quantity", b"max_position_quantity", "max_price", b"max_price", "max_price_significant_digits", b"max_price_significant_digits", "min_price", b"min_price", "oco_allowed", b"oco_allowed", "post_only_order", b"post_only_order", "price_band", b"price_band", "quote_quantity_allowed", b"quote_quantity_allowed", "sell_price_band", b"sell_price_band", "trigger_order", b"trigger_order", "trigger_protect", b"trigger_protect", "twap_order", b"twap_order"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed", "_market_take_bound", b"_market_take_bound", "_max_algo_orders", b"_max_algo_orders", "_max_iceberg_parts", b"_max_iceberg_parts", "_max_open_orders", b"_max_open_orders", "_max_price", b"_max_price", "_max_price_significant_digits", b"_max_price_significant_digits", "_min_price", b"_min_price", "_oco_allowed", b"_oco_allowed", "_quote_quantity_allowed", b"_quote_quantity_allowed", "_trigger_protect", b"_trigger_protect", "iceberg_allowed", b"iceberg_allowed", "limit_order", b"limit_order", "market_order", b"market_order", "market_take_bound", b"market_take_bound", "max_algo_orders", b"max_algo_orders", "max_iceberg_parts", b"max_iceberg_parts", "max_open_orders", b"max_open_orders", "max_price", b"max_price", "max_price_significant_digits", b"max_price_significant_digits", "min_price", b"min_price", "oco_allowed", b"oco_allowed", "order_types", b"order_types", "price_band", b"price_band", "quote_quantity_allowed", b"quote_quantity_allowed", "raw_order_types", b"raw_order_types", "raw_times_in_force", b"raw_times_in_force", "tick_tiers", b"tick_tiers", "times_in_force", b"times_in_force", "trigger_protect", b"trigger_protect"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed", "_market_take_bound", b"_market_take_bound", "_max_algo_orders", b"_max_algo_orders", "_max_iceberg_parts", b"_max_iceberg_parts", "_max_open_interest", b"_max_open_interest", "_max_open_orders", b"_max_open_orders", "_max_position_notional", b"_max_position_notional", "_max_position_quantity", b"_max_position_quantity", "_max_price", b"_max_price", "_max_price_significant_digits", b"_max_price_significant_digits", "_min_price", b"_min_price", "_oco_allowed", b"_oco_allowed", "_quote_quantity_allowed", b"_quote_quantity_allowed", "_trigger_protect", b"_trigger_protect", "block_trade", b"block_trade", "iceberg_allowed", b"iceberg_allowed", "iceberg_order", b"iceberg_order", "limit_order", b"limit_order", "market_order", b"market_order", "market_take_bound", b"market_take_bound", "max_algo_orders", b"max_algo_orders", "max_iceberg_parts", b"max_iceberg_parts", "max_open_interest", b"max_open_interest", "max_open_orders", b"max_open_orders", "max_position_notional", b"max_position_notional", "max_position_quantity", b"max_position_quantity", "max_price", b"max_price", "max_price_significant_digits", b"max_price_significant_digits", "min_price", b"min_price", "oco_allowed", b"oco_allowed", "order_types", b"order_types", "post_only_order", b"post_only_order", "price_band", b"price_band", "quote_quantity_allowed", b"quote_quantity_allowed", "raw_order_types", b"raw_order_types", "raw_times_in_force", b"raw_times_in_force", "sell_price_band", b"sell_price_band", "tick_tiers", b"tick_tiers", "times_in_force", b"times_in_force", "trigger_order", b"trigger_order", "trigger_protect", b"trigger_protect", "twap_order", b"twap_order"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__iceberg_allowed: _TypeAlias = _typing.Literal["iceberg_allowed"]  # noqa: Y015
     _WhichOneofArgType__iceberg_allowed: _TypeAlias = _typing.Literal["_iceberg_allowed", b"_iceberg_allowed"]  # noqa: Y015
@@ -535,8 +811,14 @@ class TradingRules(_message.Message):
     _WhichOneofArgType__max_algo_orders: _TypeAlias = _typing.Literal["_max_algo_orders", b"_max_algo_orders"]  # noqa: Y015
     _WhichOneofReturnType__max_iceberg_parts: _TypeAlias = _typing.Literal["max_iceberg_parts"]  # noqa: Y015
     _WhichOneofArgType__max_iceberg_parts: _TypeAlias = _typing.Literal["_max_iceberg_parts", b"_max_iceberg_parts"]  # noqa: Y015
+    _WhichOneofReturnType__max_open_interest: _TypeAlias = _typing.Literal["max_open_interest"]  # noqa: Y015
+    _WhichOneofArgType__max_open_interest: _TypeAlias = _typing.Literal["_max_open_interest", b"_max_open_interest"]  # noqa: Y015
     _WhichOneofReturnType__max_open_orders: _TypeAlias = _typing.Literal["max_open_orders"]  # noqa: Y015
     _WhichOneofArgType__max_open_orders: _TypeAlias = _typing.Literal["_max_open_orders", b"_max_open_orders"]  # noqa: Y015
+    _WhichOneofReturnType__max_position_notional: _TypeAlias = _typing.Literal["max_position_notional"]  # noqa: Y015
+    _WhichOneofArgType__max_position_notional: _TypeAlias = _typing.Literal["_max_position_notional", b"_max_position_notional"]  # noqa: Y015
+    _WhichOneofReturnType__max_position_quantity: _TypeAlias = _typing.Literal["max_position_quantity"]  # noqa: Y015
+    _WhichOneofArgType__max_position_quantity: _TypeAlias = _typing.Literal["_max_position_quantity", b"_max_position_quantity"]  # noqa: Y015
     _WhichOneofReturnType__max_price: _TypeAlias = _typing.Literal["max_price"]  # noqa: Y015
     _WhichOneofArgType__max_price: _TypeAlias = _typing.Literal["_max_price", b"_max_price"]  # noqa: Y015
     _WhichOneofReturnType__max_price_significant_digits: _TypeAlias = _typing.Literal["max_price_significant_digits"]  # noqa: Y015
@@ -558,7 +840,13 @@ class TradingRules(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_iceberg_parts) -> _WhichOneofReturnType__max_iceberg_parts | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_open_interest) -> _WhichOneofReturnType__max_open_interest | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_open_orders) -> _WhichOneofReturnType__max_open_orders | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_position_notional) -> _WhichOneofReturnType__max_position_notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_position_quantity) -> _WhichOneofReturnType__max_position_quantity | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price) -> _WhichOneofReturnType__max_price | None: ...
     @_typing.overload
@@ -583,7 +871,9 @@ class TickTier(_message.Message):
     FROM_PRICE_FIELD_NUMBER: _builtins.int
     TICK_SIZE_FIELD_NUMBER: _builtins.int
     from_price: _builtins.str
-    """Price from which the tick size applies, inclusive, in quote units. Absent means from the lowest price."""
+    """Price from which the tick size applies, inclusive, in quote units, up to the next tier's, exclusive. Absent means
+    from the lowest price.
+    """
     tick_size: _builtins.str
     """Smallest step of the price, in quote units."""
     def __init__(
@@ -604,7 +894,7 @@ Global___TickTier: _TypeAlias = TickTier  # noqa: Y015
 
 @_typing.final
 class QuantityLimits(_message.Message):
-    """Limits on the size of an order. An absent number means that the venue states no such limit."""
+    """Limits on the size of an order. An absent number means that the venue states no such limit. Bounds are inclusive."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -613,17 +903,23 @@ class QuantityLimits(_message.Message):
     LOT_STEP_FIELD_NUMBER: _builtins.int
     MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
     MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
+    NOTIONAL_ASSET_ID_FIELD_NUMBER: _builtins.int
+    NOTIONAL_ASSET_CODE_FIELD_NUMBER: _builtins.int
     NOTIONAL_AVERAGING_WINDOW_FIELD_NUMBER: _builtins.int
     min_quantity: _builtins.str
     """Smallest quantity, in the listing's quantity unit."""
     max_quantity: _builtins.str
     """Largest quantity, in the listing's quantity unit."""
     lot_step: _builtins.str
-    """Smallest step of the quantity, in the listing's quantity unit."""
+    """Smallest step of the quantity, in the listing's quantity unit, counted from zero. Zero means no step."""
     min_notional: _builtins.str
-    """Smallest notional (price times quantity), in quote units."""
+    """Smallest notional, in units of the notional asset."""
     max_notional: _builtins.str
-    """Largest notional (price times quantity), in quote units."""
+    """Largest notional, in units of the notional asset."""
+    notional_asset_id: _builtins.str
+    """Asset in which the notional is counted. Absent together with an empty code means the quote asset."""
+    notional_asset_code: _builtins.str
+    """The venue's own code for `notional_asset_id`. Empty if it has none."""
     @_builtins.property
     def notional_averaging_window(self) -> _duration_pb2.Duration:
         """Time over which the venue averages the price in the notional. Absent if the venue uses the order's own price, or
@@ -638,11 +934,13 @@ class QuantityLimits(_message.Message):
         lot_step: _builtins.str | None = ...,
         min_notional: _builtins.str | None = ...,
         max_notional: _builtins.str | None = ...,
+        notional_asset_id: _builtins.str | None = ...,
+        notional_asset_code: _builtins.str = ...,
         notional_averaging_window: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "lot_step", b"lot_step", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "notional_averaging_window", b"notional_averaging_window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "_notional_asset_id", b"_notional_asset_id", "lot_step", b"lot_step", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "notional_asset_id", b"notional_asset_id", "notional_averaging_window", b"notional_averaging_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "lot_step", b"lot_step", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "notional_averaging_window", b"notional_averaging_window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "_notional_asset_id", b"_notional_asset_id", "lot_step", b"lot_step", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "notional_asset_code", b"notional_asset_code", "notional_asset_id", b"notional_asset_id", "notional_averaging_window", b"notional_averaging_window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lot_step: _TypeAlias = _typing.Literal["lot_step"]  # noqa: Y015
     _WhichOneofArgType__lot_step: _TypeAlias = _typing.Literal["_lot_step", b"_lot_step"]  # noqa: Y015
@@ -654,6 +952,8 @@ class QuantityLimits(_message.Message):
     _WhichOneofArgType__min_notional: _TypeAlias = _typing.Literal["_min_notional", b"_min_notional"]  # noqa: Y015
     _WhichOneofReturnType__min_quantity: _TypeAlias = _typing.Literal["min_quantity"]  # noqa: Y015
     _WhichOneofArgType__min_quantity: _TypeAlias = _typing.Literal["_min_quantity", b"_min_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__notional_asset_id: _TypeAlias = _typing.Literal["notional_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__notional_asset_id: _TypeAlias = _typing.Literal["_notional_asset_id", b"_notional_asset_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lot_step) -> _WhichOneofReturnType__lot_step | None: ...
     @_typing.overload
@@ -664,12 +964,14 @@ class QuantityLimits(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_notional) -> _WhichOneofReturnType__min_notional | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_quantity) -> _WhichOneofReturnType__min_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__notional_asset_id) -> _WhichOneofReturnType__notional_asset_id | None: ...
 
 Global___QuantityLimits: _TypeAlias = QuantityLimits  # noqa: Y015
 
 @_typing.final
 class PriceBand(_message.Message):
-    """How far an order's price may be from a reference price."""
+    """How far an order's price may be from a reference price. Bounds are inclusive."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -688,7 +990,7 @@ class PriceBand(_message.Message):
     """Highest price as a multiple of the reference, such as 5. Absent means no upper bound."""
     @_builtins.property
     def averaging_window(self) -> _duration_pb2.Duration:
-        """Time over which the reference is averaged. Absent if it is not averaged."""
+        """Time over which the reference is averaged. Absent if it is not averaged, or if the venue does not report it."""
 
     def __init__(
         self,
@@ -716,52 +1018,73 @@ Global___PriceBand: _TypeAlias = PriceBand  # noqa: Y015
 
 @_typing.final
 class FeeTier(_message.Message):
-    """Fees from one trading volume upwards."""
+    """Fees from one trading volume upwards. Every rate is a fraction of the traded value, such as 0.001 for 0.1 %: positive
+    is a cost, negative a rebate, whatever sign the venue writes. An absent rate is one that the venue does not state for
+    the tier; zero means free.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FROM_VOLUME_FIELD_NUMBER: _builtins.int
     VOLUME_ASSET_ID_FIELD_NUMBER: _builtins.int
+    VOLUME_ASSET_CODE_FIELD_NUMBER: _builtins.int
     MAKER_FIELD_NUMBER: _builtins.int
     TAKER_FIELD_NUMBER: _builtins.int
     BLOCK_FIELD_NUMBER: _builtins.int
     LIQUIDATION_FIELD_NUMBER: _builtins.int
+    SETTLEMENT_FIELD_NUMBER: _builtins.int
+    EXERCISE_FIELD_NUMBER: _builtins.int
     from_volume: _builtins.str
-    """Trading volume of the last 30 days from which the tier applies, inclusive, in units of `volume_asset_id`. Absent
-    means from zero.
+    """Trading volume of the last 30 days from which the tier applies, inclusive, in units of the volume asset, up to the
+    next tier's, exclusive. Absent means from zero.
     """
     volume_asset_id: _builtins.str
-    """Asset in which the volume is counted. Absent if `from_volume` is absent."""
+    """Asset in which the volume is counted. Absent if `from_volume` is absent, or if the venue's code is not mapped to an
+    asset.
+    """
+    volume_asset_code: _builtins.str
+    """The venue's own code for `volume_asset_id`. Empty if it has none."""
     maker: _builtins.str
-    """Fraction of the traded value that a maker order is charged, such as 0.001. Negative is a rebate."""
+    """Rate for maker orders."""
     taker: _builtins.str
-    """Fraction of the traded value that a taker order is charged. Negative is a rebate."""
+    """Rate for taker orders."""
     block: _builtins.str
-    """Fraction of the traded value that a block trade is charged. Negative is a rebate."""
+    """Rate for block trades."""
     liquidation: _builtins.str
-    """Fraction of the traded value that a liquidation is charged. Negative is a rebate."""
+    """Rate for liquidations."""
+    settlement: _builtins.str
+    """Rate for settlement or delivery."""
+    exercise: _builtins.str
+    """Rate for the exercise of options."""
     def __init__(
         self,
         *,
         from_volume: _builtins.str | None = ...,
         volume_asset_id: _builtins.str | None = ...,
+        volume_asset_code: _builtins.str = ...,
         maker: _builtins.str | None = ...,
         taker: _builtins.str | None = ...,
         block: _builtins.str | None = ...,
         liquidation: _builtins.str | None = ...,
+        settlement: _builtins.str | None = ...,
+        exercise: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_from_volume", b"_from_volume", "_liquidation", b"_liquidation", "_maker", b"_maker", "_taker", b"_taker", "_volume_asset_id", b"_volume_asset_id", "block", b"block", "from_volume", b"from_volume", "liquidation", b"liquidation", "maker", b"maker", "taker", b"taker", "volume_asset_id", b"volume_asset_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_exercise", b"_exercise", "_from_volume", b"_from_volume", "_liquidation", b"_liquidation", "_maker", b"_maker", "_settlement", b"_settlement", "_taker", b"_taker", "_volume_asset_id", b"_volume_asset_id", "block", b"block", "exercise", b"exercise", "from_volume", b"from_volume", "liquidation", b"liquidation", "maker", b"maker", "settlement", b"settlement", "taker", b"taker", "volume_asset_id", b"volume_asset_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_from_volume", b"_from_volume", "_liquidation", b"_liquidation", "_maker", b"_maker", "_taker", b"_taker", "_volume_asset_id", b"_volume_asset_id", "block", b"block", "from_volume", b"from_volume", "liquidation", b"liquidation", "maker", b"maker", "taker", b"taker", "volume_asset_id", b"volume_asset_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_block", b"_block", "_exercise", b"_exercise", "_from_volume", b"_from_volume", "_liquidation", b"_liquidation", "_maker", b"_maker", "_settlement", b"_settlement", "_taker", b"_taker", "_volume_asset_id", b"_volume_asset_id", "block", b"block", "exercise", b"exercise", "from_volume", b"from_volume", "liquidation", b"liquidation", "maker", b"maker", "settlement", b"settlement", "taker", b"taker", "volume_asset_code", b"volume_asset_code", "volume_asset_id", b"volume_asset_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__block: _TypeAlias = _typing.Literal["block"]  # noqa: Y015
     _WhichOneofArgType__block: _TypeAlias = _typing.Literal["_block", b"_block"]  # noqa: Y015
+    _WhichOneofReturnType__exercise: _TypeAlias = _typing.Literal["exercise"]  # noqa: Y015
+    _WhichOneofArgType__exercise: _TypeAlias = _typing.Literal["_exercise", b"_exercise"]  # noqa: Y015
     _WhichOneofReturnType__from_volume: _TypeAlias = _typing.Literal["from_volume"]  # noqa: Y015
     _WhichOneofArgType__from_volume: _TypeAlias = _typing.Literal["_from_volume", b"_from_volume"]  # noqa: Y015
     _WhichOneofReturnType__liquidation: _TypeAlias = _typing.Literal["liquidation"]  # noqa: Y015
     _WhichOneofArgType__liquidation: _TypeAlias = _typing.Literal["_liquidation", b"_liquidation"]  # noqa: Y015
     _WhichOneofReturnType__maker: _TypeAlias = _typing.Literal["maker"]  # noqa: Y015
     _WhichOneofArgType__maker: _TypeAlias = _typing.Literal["_maker", b"_maker"]  # noqa: Y015
+    _WhichOneofReturnType__settlement: _TypeAlias = _typing.Literal["settlement"]  # noqa: Y015
+    _WhichOneofArgType__settlement: _TypeAlias = _typing.Literal["_settlement", b"_settlement"]  # noqa: Y015
     _WhichOneofReturnType__taker: _TypeAlias = _typing.Literal["taker"]  # noqa: Y015
     _WhichOneofArgType__taker: _TypeAlias = _typing.Literal["_taker", b"_taker"]  # noqa: Y015
     _WhichOneofReturnType__volume_asset_id: _TypeAlias = _typing.Literal["volume_asset_id"]  # noqa: Y015
@@ -769,11 +1092,15 @@ class FeeTier(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__block) -> _WhichOneofReturnType__block | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exercise) -> _WhichOneofReturnType__exercise | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__from_volume) -> _WhichOneofReturnType__from_volume | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__liquidation) -> _WhichOneofReturnType__liquidation | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maker) -> _WhichOneofReturnType__maker | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__settlement) -> _WhichOneofReturnType__settlement | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__taker) -> _WhichOneofReturnType__taker | None: ...
     @_typing.overload
@@ -783,57 +1110,132 @@ Global___FeeTier: _TypeAlias = FeeTier  # noqa: Y015
 
 @_typing.final
 class MarginTier(_message.Message):
-    """Margin requirements from one position size upwards."""
+    """Margin requirements for one range of position sizes, by notional or by quantity.
+
+    Without `deduction` the tier's rate holds for the whole position; with it: maintenance = notional x rate - deduction.
+    Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x 0.004 + 50000
+    x 0.005.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    TIER_ID_FIELD_NUMBER: _builtins.int
     MIN_NOTIONAL_FIELD_NUMBER: _builtins.int
     MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
+    NOTIONAL_ASSET_ID_FIELD_NUMBER: _builtins.int
+    NOTIONAL_ASSET_CODE_FIELD_NUMBER: _builtins.int
+    MIN_QUANTITY_FIELD_NUMBER: _builtins.int
+    MAX_QUANTITY_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNIT_FIELD_NUMBER: _builtins.int
     INITIAL_MARGIN_RATE_FIELD_NUMBER: _builtins.int
     MAINTENANCE_MARGIN_RATE_FIELD_NUMBER: _builtins.int
+    DEDUCTION_FIELD_NUMBER: _builtins.int
     MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
+    MAX_BASE_BORROW_FIELD_NUMBER: _builtins.int
+    MAX_QUOTE_BORROW_FIELD_NUMBER: _builtins.int
+    tier_id: _builtins.str
+    """The venue's id of the tier. Absent if it has none."""
     min_notional: _builtins.str
-    """Notional from which the tier applies, inclusive, in quote units. Absent means from zero."""
+    """Notional from which the tier applies, inclusive, in units of the notional asset. Absent means from zero."""
     max_notional: _builtins.str
-    """Notional up to which the tier applies, exclusive, in quote units. Absent means no upper bound."""
+    """Notional up to which the tier applies, in units of the notional asset: inclusive in the last tier, exclusive in
+    every other. Absent means no upper bound.
+    """
+    notional_asset_id: _builtins.str
+    """Asset of the notionals and of `deduction`. Absent together with an empty code means the quote asset."""
+    notional_asset_code: _builtins.str
+    """The venue's own code for `notional_asset_id`. Empty if it has none."""
+    min_quantity: _builtins.str
+    """Quantity from which the tier applies, inclusive, in `quantity_unit`. Absent means from zero."""
+    max_quantity: _builtins.str
+    """Quantity up to which the tier applies, in `quantity_unit`: inclusive in the last tier, exclusive in every other.
+    Absent means no upper bound.
+    """
+    quantity_unit: _quantity_pb2.QuantityUnit.ValueType
+    """Unit of the quantities. Unspecified if the tier is by notional."""
     initial_margin_rate: _builtins.str
-    """Fraction of the notional that is required to open a position, such as 0.05."""
+    """Fraction of the notional that is required to open a position, such as 0.05. Absent if the venue states only
+    `max_leverage`, of which it is then the inverse, or neither.
+    """
     maintenance_margin_rate: _builtins.str
-    """Fraction of the notional below which the position is liquidated."""
+    """Fraction of the notional below which the position is liquidated. Absent if the venue does not report it."""
+    deduction: _builtins.str
+    """Amount subtracted from the maintenance margin. Absent means that the venue states none, as for zero."""
     max_leverage: _builtins.str
-    """Maximum leverage."""
+    """Largest leverage of a position in the tier. Absent if the venue does not report it."""
+    max_base_borrow: _builtins.str
+    """Largest amount of the base asset that can be borrowed in the tier. Absent if the venue does not report it."""
+    max_quote_borrow: _builtins.str
+    """Largest amount of the quote asset that can be borrowed in the tier. Absent if the venue does not report it."""
     def __init__(
         self,
         *,
+        tier_id: _builtins.str | None = ...,
         min_notional: _builtins.str | None = ...,
         max_notional: _builtins.str | None = ...,
+        notional_asset_id: _builtins.str | None = ...,
+        notional_asset_code: _builtins.str = ...,
+        min_quantity: _builtins.str | None = ...,
+        max_quantity: _builtins.str | None = ...,
+        quantity_unit: _quantity_pb2.QuantityUnit.ValueType = ...,
         initial_margin_rate: _builtins.str | None = ...,
         maintenance_margin_rate: _builtins.str | None = ...,
+        deduction: _builtins.str | None = ...,
         max_leverage: _builtins.str | None = ...,
+        max_base_borrow: _builtins.str | None = ...,
+        max_quote_borrow: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_initial_margin_rate", b"_initial_margin_rate", "_maintenance_margin_rate", b"_maintenance_margin_rate", "_max_leverage", b"_max_leverage", "_max_notional", b"_max_notional", "_min_notional", b"_min_notional", "initial_margin_rate", b"initial_margin_rate", "maintenance_margin_rate", b"maintenance_margin_rate", "max_leverage", b"max_leverage", "max_notional", b"max_notional", "min_notional", b"min_notional"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deduction", b"_deduction", "_initial_margin_rate", b"_initial_margin_rate", "_maintenance_margin_rate", b"_maintenance_margin_rate", "_max_base_borrow", b"_max_base_borrow", "_max_leverage", b"_max_leverage", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_max_quote_borrow", b"_max_quote_borrow", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "_notional_asset_id", b"_notional_asset_id", "_tier_id", b"_tier_id", "deduction", b"deduction", "initial_margin_rate", b"initial_margin_rate", "maintenance_margin_rate", b"maintenance_margin_rate", "max_base_borrow", b"max_base_borrow", "max_leverage", b"max_leverage", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "max_quote_borrow", b"max_quote_borrow", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "notional_asset_id", b"notional_asset_id", "tier_id", b"tier_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_initial_margin_rate", b"_initial_margin_rate", "_maintenance_margin_rate", b"_maintenance_margin_rate", "_max_leverage", b"_max_leverage", "_max_notional", b"_max_notional", "_min_notional", b"_min_notional", "initial_margin_rate", b"initial_margin_rate", "maintenance_margin_rate", b"maintenance_margin_rate", "max_leverage", b"max_leverage", "max_notional", b"max_notional", "min_notional", b"min_notional"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deduction", b"_deduction", "_initial_margin_rate", b"_initial_margin_rate", "_maintenance_margin_rate", b"_maintenance_margin_rate", "_max_base_borrow", b"_max_base_borrow", "_max_leverage", b"_max_leverage", "_max_notional", b"_max_notional", "_max_quantity", b"_max_quantity", "_max_quote_borrow", b"_max_quote_borrow", "_min_notional", b"_min_notional", "_min_quantity", b"_min_quantity", "_notional_asset_id", b"_notional_asset_id", "_tier_id", b"_tier_id", "deduction", b"deduction", "initial_margin_rate", b"initial_margin_rate", "maintenance_margin_rate", b"maintenance_margin_rate", "max_base_borrow", b"max_base_borrow", "max_leverage", b"max_leverage", "max_notional", b"max_notional", "max_quantity", b"max_quantity", "max_quote_borrow", b"max_quote_borrow", "min_notional", b"min_notional", "min_quantity", b"min_quantity", "notional_asset_code", b"notional_asset_code", "notional_asset_id", b"notional_asset_id", "quantity_unit", b"quantity_unit", "tier_id", b"tier_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__deduction: _TypeAlias = _typing.Literal["deduction"]  # noqa: Y015
+    _WhichOneofArgType__deduction: _TypeAlias = _typing.Literal["_deduction", b"_deduction"]  # noqa: Y015
     _WhichOneofReturnType__initial_margin_rate: _TypeAlias = _typing.Literal["initial_margin_rate"]  # noqa: Y015
     _WhichOneofArgType__initial_margin_rate: _TypeAlias = _typing.Literal["_initial_margin_rate", b"_initial_margin_rate"]  # noqa: Y015
     _WhichOneofReturnType__maintenance_margin_rate: _TypeAlias = _typing.Literal["maintenance_margin_rate"]  # noqa: Y015
     _WhichOneofArgType__maintenance_margin_rate: _TypeAlias = _typing.Literal["_maintenance_margin_rate", b"_maintenance_margin_rate"]  # noqa: Y015
+    _WhichOneofReturnType__max_base_borrow: _TypeAlias = _typing.Literal["max_base_borrow"]  # noqa: Y015
+    _WhichOneofArgType__max_base_borrow: _TypeAlias = _typing.Literal["_max_base_borrow", b"_max_base_borrow"]  # noqa: Y015
     _WhichOneofReturnType__max_leverage: _TypeAlias = _typing.Literal["max_leverage"]  # noqa: Y015
     _WhichOneofArgType__max_leverage: _TypeAlias = _typing.Literal["_max_leverage", b"_max_leverage"]  # noqa: Y015
     _WhichOneofReturnType__max_notional: _TypeAlias = _typing.Literal["max_notional"]  # noqa: Y015
     _WhichOneofArgType__max_notional: _TypeAlias = _typing.Literal["_max_notional", b"_max_notional"]  # noqa: Y015
+    _WhichOneofReturnType__max_quantity: _TypeAlias = _typing.Literal["max_quantity"]  # noqa: Y015
+    _WhichOneofArgType__max_quantity: _TypeAlias = _typing.Literal["_max_quantity", b"_max_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__max_quote_borrow: _TypeAlias = _typing.Literal["max_quote_borrow"]  # noqa: Y015
+    _WhichOneofArgType__max_quote_borrow: _TypeAlias = _typing.Literal["_max_quote_borrow", b"_max_quote_borrow"]  # noqa: Y015
     _WhichOneofReturnType__min_notional: _TypeAlias = _typing.Literal["min_notional"]  # noqa: Y015
     _WhichOneofArgType__min_notional: _TypeAlias = _typing.Literal["_min_notional", b"_min_notional"]  # noqa: Y015
+    _WhichOneofReturnType__min_quantity: _TypeAlias = _typing.Literal["min_quantity"]  # noqa: Y015
+    _WhichOneofArgType__min_quantity: _TypeAlias = _typing.Literal["_min_quantity", b"_min_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__notional_asset_id: _TypeAlias = _typing.Literal["notional_asset_id"]  # noqa: Y015
+    _WhichOneofArgType__notional_asset_id: _TypeAlias = _typing.Literal["_notional_asset_id", b"_notional_asset_id"]  # noqa: Y015
+    _WhichOneofReturnType__tier_id: _TypeAlias = _typing.Literal["tier_id"]  # noqa: Y015
+    _WhichOneofArgType__tier_id: _TypeAlias = _typing.Literal["_tier_id", b"_tier_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__deduction) -> _WhichOneofReturnType__deduction | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__initial_margin_rate) -> _WhichOneofReturnType__initial_margin_rate | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_margin_rate) -> _WhichOneofReturnType__maintenance_margin_rate | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_base_borrow) -> _WhichOneofReturnType__max_base_borrow | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_leverage) -> _WhichOneofReturnType__max_leverage | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_notional) -> _WhichOneofReturnType__max_notional | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_quantity) -> _WhichOneofReturnType__max_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_quote_borrow) -> _WhichOneofReturnType__max_quote_borrow | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_notional) -> _WhichOneofReturnType__min_notional | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_quantity) -> _WhichOneofReturnType__min_quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__notional_asset_id) -> _WhichOneofReturnType__notional_asset_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tier_id) -> _WhichOneofReturnType__tier_id | None: ...
 
 Global___MarginTier: _TypeAlias = MarginTier  # noqa: Y015

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/action.proto.
  */
 export const file_cqc_assets_v1_action: GenFile = /*@__PURE__*/
-  fileDesc("ChpjcWMvYXNzZXRzL3YxL2FjdGlvbi5wcm90bxINY3FjLmFzc2V0cy52MSLhAwoLQXNzZXRBY3Rpb24SHQoJYWN0aW9uX2lkGAEgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESLAoEdHlwZRgDIAEoDjIeLmNxYy5hc3NldHMudjEuQXNzZXRBY3Rpb25UeXBlEiQKDG5ld19hc3NldF9pZBgEIAEoCUIJukgGcgTQiCcBSACIAQESHQoFcmF0aW8YBSABKAlCCbpIBnIEmIgnAUgBiAEBEiAKCHZlbnVlX2lkGAYgASgJQgm6SAZyBOiIJwFIAogBARIdCgtkZXNjcmlwdGlvbhgHIAEoCUIIukgFcgMYgCASMAoMYW5ub3VuY2VkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOZWZmZWN0aXZlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWNhbmNlbGxlZBgLIAEoCBIQCghyZXZpc2lvbhgMIAEoBEIPCg1fbmV3X2Fzc2V0X2lkQggKBl9yYXRpb0ILCglfdmVudWVfaWQq9QEKD0Fzc2V0QWN0aW9uVHlwZRIhCh1BU1NFVF9BQ1RJT05fVFlQRV9VTlNQRUNJRklFRBAAEiQKIEFTU0VUX0FDVElPTl9UWVBFX1JFREVOT01JTkFUSU9OEAESHwobQVNTRVRfQUNUSU9OX1RZUEVfTUlHUkFUSU9OEAISGgoWQVNTRVRfQUNUSU9OX1RZUEVfRk9SSxADEh0KGUFTU0VUX0FDVElPTl9UWVBFX0FJUkRST1AQBBIfChtBU1NFVF9BQ1RJT05fVFlQRV9ERUxJU1RJTkcQBRIcChhBU1NFVF9BQ1RJT05fVFlQRV9SRUJBU0UQBkJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChpjcWMvYXNzZXRzL3YxL2FjdGlvbi5wcm90bxINY3FjLmFzc2V0cy52MSLtBAoLQXNzZXRBY3Rpb24SGwoJYWN0aW9uX2lkGAEgASgJQgi6SAVyAxiAARIbCghhc3NldF9pZBgCIAEoCUIJukgGcgTQiCcBEjYKBHR5cGUYAyABKA4yHi5jcWMuYXNzZXRzLnYxLkFzc2V0QWN0aW9uVHlwZUIIukgFggECIAASJAoMbmV3X2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwFIAIgBARIdCgVyYXRpbxgFIAEoCUIJukgGcgSYiCcBSAGIAQESIAoIdmVudWVfaWQYBiABKAlCCbpIBnIE6IgnAUgCiAEBEh0KC2Rlc2NyaXB0aW9uGAcgASgJQgi6SAVyAxiAIBIwCgxhbm5vdW5jZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCXJlY29yZF9hdBgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMZWZmZWN0aXZlX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgljYW5jZWxsZWQYCyABKAgSEAoIcmV2aXNpb24YDCABKAQ6hQG6SIEBGn8KFmFzc2V0X2FjdGlvbi5uZXdfYXNzZXQSJm5ld19hc3NldF9pZCBtdXN0IGRpZmZlciBmcm9tIGFzc2V0X2lkGj0haGFzKHRoaXMubmV3X2Fzc2V0X2lkKSB8fCB0aGlzLm5ld19hc3NldF9pZCAhPSB0aGlzLmFzc2V0X2lkQg8KDV9uZXdfYXNzZXRfaWRCCAoGX3JhdGlvQgsKCV92ZW51ZV9pZCr1AQoPQXNzZXRBY3Rpb25UeXBlEiEKHUFTU0VUX0FDVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASJAogQVNTRVRfQUNUSU9OX1RZUEVfUkVERU5PTUlOQVRJT04QARIfChtBU1NFVF9BQ1RJT05fVFlQRV9NSUdSQVRJT04QAhIaChZBU1NFVF9BQ1RJT05fVFlQRV9GT1JLEAMSHQoZQVNTRVRfQUNUSU9OX1RZUEVfQUlSRFJPUBAEEh8KG0FTU0VUX0FDVElPTl9UWVBFX0RFTElTVElORxAFEhwKGEFTU0VUX0FDVElPTl9UWVBFX1JFQkFTRRAGQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvYXNzZXRzL3YxO2Fzc2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * A change to an asset that changes what its holders own, comparable to a corporate action on a share.
@@ -23,7 +23,7 @@ export const file_cqc_assets_v1_action: GenFile = /*@__PURE__*/
  */
 export type AssetAction = Message<"cqc.assets.v1.AssetAction"> & {
   /**
-   * Opaque id assigned by this system.
+   * Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
    *
    * @generated from field: string action_id = 1;
    */
@@ -51,8 +51,9 @@ export type AssetAction = Message<"cqc.assets.v1.AssetAction"> & {
   newAssetId?: string | undefined;
 
   /**
-   * Units after the action per unit held before, such as 1000 for a split into thousandths. Absent if the action has no
-   * ratio.
+   * Units that a holder has after the action per unit held before, greater than zero: 1000 for a split into
+   * thousandths. Counted in units of `new_asset_id` if that is set: of the asset received, on top of any that the
+   * holder keeps. Absent if the action has no ratio, or if the ratio is unknown.
    *
    * @generated from field: optional string ratio = 5;
    */
@@ -82,18 +83,18 @@ export type AssetAction = Message<"cqc.assets.v1.AssetAction"> & {
 
   /**
    * Time that decides who is affected: everyone who holds the asset then. Absent if unknown, or the same as
-   * `effective_time`.
+   * `effective_at`.
    *
-   * @generated from field: google.protobuf.Timestamp record_time = 9;
+   * @generated from field: google.protobuf.Timestamp record_at = 9;
    */
-  recordTime?: Timestamp | undefined;
+  recordAt?: Timestamp | undefined;
 
   /**
    * When the action takes effect. Absent if not yet known.
    *
-   * @generated from field: google.protobuf.Timestamp effective_time = 10;
+   * @generated from field: google.protobuf.Timestamp effective_at = 10;
    */
-  effectiveTime?: Timestamp | undefined;
+  effectiveAt?: Timestamp | undefined;
 
   /**
    * Whether the action was called off.
@@ -103,7 +104,7 @@ export type AssetAction = Message<"cqc.assets.v1.AssetAction"> & {
   cancelled: boolean;
 
   /**
-   * Version of this record, increased by one at each change.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
    * @generated from field: uint64 revision = 12;
    */

@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { DataSource } from "./data_source_pb.js";
+import { file_cqc_assets_v1_data_source } from "./data_source_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -14,10 +16,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/asset.proto.
  */
 export const file_cqc_assets_v1_asset: GenFile = /*@__PURE__*/
-  fileDesc("ChljcWMvYXNzZXRzL3YxL2Fzc2V0LnByb3RvEg1jcWMuYXNzZXRzLnYxIrYDCgVBc3NldBIbCghhc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBEhkKBnN5bWJvbBgCIAEoCUIJukgGcgQQARhAEhgKBG5hbWUYAyABKAlCCrpIB3IFEAEYgAISJgoEdHlwZRgEIAEoDjIYLmNxYy5hc3NldHMudjEuQXNzZXRUeXBlEiYKEGRpc3BsYXlfZGVjaW1hbHMYBSABKA1CB7pIBCoCGCZIAIgBARIkCgxwZWdfYXNzZXRfaWQYBiABKAlCCbpIBnIE0IgnAUgBiAEBEioKBnN0YXR1cxgHIAEoDjIaLmNxYy5hc3NldHMudjEuQXNzZXRTdGF0dXMSIQoHYWxpYXNlcxgIIAMoCUIQukgNkgEKGAEiBnIEEAEYQBIQCghyZXZpc2lvbhgJIAEoBBIuCgpjcmVhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEITChFfZGlzcGxheV9kZWNpbWFsc0IPCg1fcGVnX2Fzc2V0X2lkIuMBCg9Bc3NldElkZW50aWZpZXISGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIiCg5kYXRhX3NvdXJjZV9pZBgCIAEoCUIKukgHcgUQARiAARIfCgtleHRlcm5hbF9pZBgDIAEoCUIKukgHcgUQARiAAhIuCgp2YWxpZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgh2YWxpZF90bxgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YBiABKAQijgEKCkRhdGFTb3VyY2USIgoOZGF0YV9zb3VyY2VfaWQYASABKAlCCrpIB3IFEAEYgAESGAoEbmFtZRgCIAEoCUIKukgHcgUQARiAAhIrCgR0eXBlGAMgASgOMh0uY3FjLmFzc2V0cy52MS5EYXRhU291cmNlVHlwZRIVCgN1cmwYBCABKAlCCLpIBXIDGIAQKp8CCglBc3NldFR5cGUSGgoWQVNTRVRfVFlQRV9VTlNQRUNJRklFRBAAEhUKEUFTU0VUX1RZUEVfTkFUSVZFEAESFAoQQVNTRVRfVFlQRV9UT0tFThACEhYKEkFTU0VUX1RZUEVfV1JBUFBFRBADEhYKEkFTU0VUX1RZUEVfQlJJREdFRBAEEhUKEUFTU0VUX1RZUEVfU1RBS0VEEAUSEQoNQVNTRVRfVFlQRV9MUBAGEhYKEkFTU0VUX1RZUEVfUkVDRUlQVBAHEhMKD0FTU0VUX1RZUEVfRklBVBAIEhQKEEFTU0VUX1RZUEVfSU5ERVgQCRIYChRBU1NFVF9UWVBFX1NZTlRIRVRJQxAKEhIKDkFTU0VUX1RZUEVfTkZUEAsqfAoLQXNzZXRTdGF0dXMSHAoYQVNTRVRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTQVNTRVRfU1RBVFVTX0FDVElWRRABEhsKF0FTU0VUX1NUQVRVU19TVVBFUlNFREVEEAISGQoVQVNTRVRfU1RBVFVTX0lOQUNUSVZFEAMqswEKDkRhdGFTb3VyY2VUeXBlEiAKHERBVEFfU09VUkNFX1RZUEVfVU5TUEVDSUZJRUQQABIfChtEQVRBX1NPVVJDRV9UWVBFX0FHR1JFR0FUT1IQARIbChdEQVRBX1NPVVJDRV9UWVBFX09SQUNMRRACEh0KGURBVEFfU09VUkNFX1RZUEVfUkVHSVNUUlkQAxIiCh5EQVRBX1NPVVJDRV9UWVBFX0NIQUlOX0lOREVYRVIQBEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChljcWMvYXNzZXRzL3YxL2Fzc2V0LnByb3RvEg1jcWMuYXNzZXRzLnYxIrkECgVBc3NldBIbCghhc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBEhkKBnN5bWJvbBgCIAEoCUIJukgGcgQQARhAEhgKBG5hbWUYAyABKAlCCrpIB3IFEAEYgAISMAoEdHlwZRgEIAEoDjIYLmNxYy5hc3NldHMudjEuQXNzZXRUeXBlQgi6SAWCAQIgABImChBkaXNwbGF5X2RlY2ltYWxzGAUgASgNQge6SAQqAhgmSACIAQESJAoMcGVnX2Fzc2V0X2lkGAYgASgJQgm6SAZyBNCIJwFIAYgBARIqCgZzdGF0dXMYByABKA4yGi5jcWMuYXNzZXRzLnYxLkFzc2V0U3RhdHVzEiEKB2FsaWFzZXMYCCADKAlCELpIDZIBChgBIgZyBBABGEASEAoIcmV2aXNpb24YCSABKAQSLgoKY3JlYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6d7pIdBpyCglhc3NldC5wZWcSJnBlZ19hc3NldF9pZCBtdXN0IGRpZmZlciBmcm9tIGFzc2V0X2lkGj0haGFzKHRoaXMucGVnX2Fzc2V0X2lkKSB8fCB0aGlzLnBlZ19hc3NldF9pZCAhPSB0aGlzLmFzc2V0X2lkQhMKEV9kaXNwbGF5X2RlY2ltYWxzQg8KDV9wZWdfYXNzZXRfaWQi0QQKD0Fzc2V0SWRlbnRpZmllchIfCg1pZGVudGlmaWVyX2lkGAEgASgJQgi6SAVyAxiAARIbCghhc3NldF9pZBgCIAEoCUIJukgGcgTQiCcBEi4KC2RhdGFfc291cmNlGAMgASgOMhkuY3FjLmFzc2V0cy52MS5EYXRhU291cmNlEiEKD3Jhd19kYXRhX3NvdXJjZRgEIAEoCUIIukgFcgMYgAESHwoLZXh0ZXJuYWxfaWQYBSABKAlCCrpIB3IFEAEYgAISLgoKdmFsaWRfZnJvbRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIdmFsaWRfdG8YByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAggASgEOpsCukiXAhqCAQocYXNzZXRfaWRlbnRpZmllci5kYXRhX3NvdXJjZRIpc2V0IGVpdGhlciBkYXRhX3NvdXJjZSBvciByYXdfZGF0YV9zb3VyY2UaNyh0aGlzLmRhdGFfc291cmNlICE9IDApICE9ICh0aGlzLnJhd19kYXRhX3NvdXJjZSAhPSAnJykajwEKGWFzc2V0X2lkZW50aWZpZXIudmFsaWRpdHkSIXZhbGlkX3RvIG11c3QgYmUgYWZ0ZXIgdmFsaWRfZnJvbRpPIWhhcyh0aGlzLnZhbGlkX2Zyb20pIHx8ICFoYXModGhpcy52YWxpZF90bykgfHwgdGhpcy52YWxpZF9mcm9tIDwgdGhpcy52YWxpZF90byrQAgoJQXNzZXRUeXBlEhoKFkFTU0VUX1RZUEVfVU5TUEVDSUZJRUQQABIVChFBU1NFVF9UWVBFX05BVElWRRABEhQKEEFTU0VUX1RZUEVfVE9LRU4QAhIWChJBU1NFVF9UWVBFX1dSQVBQRUQQAxIWChJBU1NFVF9UWVBFX0JSSURHRUQQBBIVChFBU1NFVF9UWVBFX1NUQUtFRBAFEhEKDUFTU0VUX1RZUEVfTFAQBhIWChJBU1NFVF9UWVBFX1JFQ0VJUFQQBxITCg9BU1NFVF9UWVBFX0ZJQVQQCBIUChBBU1NFVF9UWVBFX0lOREVYEAkSGAoUQVNTRVRfVFlQRV9TWU5USEVUSUMQChISCg5BU1NFVF9UWVBFX05GVBALEhUKEUFTU0VUX1RZUEVfRVFVSVRZEAwSGAoUQVNTRVRfVFlQRV9DT01NT0RJVFkQDSp8CgtBc3NldFN0YXR1cxIcChhBU1NFVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIXChNBU1NFVF9TVEFUVVNfQUNUSVZFEAESGwoXQVNTRVRfU1RBVFVTX1NVUEVSU0VERUQQAhIZChVBU1NFVF9TVEFUVVNfSU5BQ1RJVkUQA0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_data_source, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * Something of value that can be held: a coin, a token, or money.
+ * Something that has a price: a coin, a token, money, a share, a commodity, or an index of such things.
  *
  * An asset is the same on every chain: WETH on two chains is one asset with two deployments. A third party's bridged
  * claim is a separate asset.
@@ -26,8 +28,8 @@ export const file_cqc_assets_v1_asset: GenFile = /*@__PURE__*/
  */
 export type Asset = Message<"cqc.assets.v1.Asset"> & {
   /**
-   * Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Assigned by AssetRegistry, immutable, never reused. The first
-   * asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
+   * Stable id such as `BTC`, `WETH` or `USDC_ARBITRUM`. Proposed by the caller that creates the asset, immutable, never
+   * reused. The first asset with a given ticker gets the bare ticker as its id; later ones get a qualifier.
    *
    * @generated from field: string asset_id = 1;
    */
@@ -91,14 +93,14 @@ export type Asset = Message<"cqc.assets.v1.Asset"> & {
   revision: bigint;
 
   /**
-   * When the record was created.
+   * When the record was created. Absent only in a request to create the record.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 10;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When the record last changed.
+   * When the record last changed. Absent only in a request to create the record.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 11;
    */
@@ -122,44 +124,60 @@ export const AssetSchema: GenMessage<Asset> = /*@__PURE__*/
  */
 export type AssetIdentifier = Message<"cqc.assets.v1.AssetIdentifier"> & {
   /**
+   * Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
+   *
+   * @generated from field: string identifier_id = 1;
+   */
+  identifierId: string;
+
+  /**
    * Asset that the identifier names.
    *
-   * @generated from field: string asset_id = 1;
+   * @generated from field: string asset_id = 2;
    */
   assetId: string;
 
   /**
-   * Id of the DataSource that assigned the identifier.
+   * Provider that assigned the identifier; unspecified if `raw_data_source` names it.
    *
-   * @generated from field: string data_source_id = 2;
+   * @generated from field: cqc.assets.v1.DataSource data_source = 3;
    */
-  dataSourceId: string;
+  dataSource: DataSource;
 
   /**
-   * The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON.
+   * Name of a provider that DataSource lacks. Empty if `data_source` is set.
    *
-   * @generated from field: string external_id = 3;
+   * @generated from field: string raw_data_source = 4;
+   */
+  rawDataSource: string;
+
+  /**
+   * The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON. At
+   * any one time the provider and this id name one asset: the validities of identifiers with the same provider and id
+   * do not overlap.
+   *
+   * @generated from field: string external_id = 5;
    */
   externalId: string;
 
   /**
    * Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid.
    *
-   * @generated from field: google.protobuf.Timestamp valid_from = 4;
+   * @generated from field: google.protobuf.Timestamp valid_from = 6;
    */
   validFrom?: Timestamp | undefined;
 
   /**
    * End of the period in which the identifier is valid, exclusive. Absent if it is still valid.
    *
-   * @generated from field: google.protobuf.Timestamp valid_to = 5;
+   * @generated from field: google.protobuf.Timestamp valid_to = 7;
    */
   validTo?: Timestamp | undefined;
 
   /**
    * Version of this record, increased by one at each change. Send this value back with an update.
    *
-   * @generated from field: uint64 revision = 6;
+   * @generated from field: uint64 revision = 8;
    */
   revision: bigint;
 };
@@ -170,48 +188,6 @@ export type AssetIdentifier = Message<"cqc.assets.v1.AssetIdentifier"> & {
  */
 export const AssetIdentifierSchema: GenMessage<AssetIdentifier> = /*@__PURE__*/
   messageDesc(file_cqc_assets_v1_asset, 1);
-
-/**
- * An information provider, such as CoinGecko. Places to trade are Venues instead.
- *
- * @generated from message cqc.assets.v1.DataSource
- */
-export type DataSource = Message<"cqc.assets.v1.DataSource"> & {
-  /**
-   * Stable id such as `coingecko`.
-   *
-   * @generated from field: string data_source_id = 1;
-   */
-  dataSourceId: string;
-
-  /**
-   * Display name.
-   *
-   * @generated from field: string name = 2;
-   */
-  name: string;
-
-  /**
-   * Kind of provider.
-   *
-   * @generated from field: cqc.assets.v1.DataSourceType type = 3;
-   */
-  type: DataSourceType;
-
-  /**
-   * Address of the provider's website. Empty if there is none.
-   *
-   * @generated from field: string url = 4;
-   */
-  url: string;
-};
-
-/**
- * Describes the message cqc.assets.v1.DataSource.
- * Use `create(DataSourceSchema)` to create a new message.
- */
-export const DataSourceSchema: GenMessage<DataSource> = /*@__PURE__*/
-  messageDesc(file_cqc_assets_v1_asset, 2);
 
 /**
  * Kinds of asset.
@@ -283,7 +259,8 @@ export enum AssetType {
   FIAT = 8,
 
   /**
-   * A number computed from prices, which can be quoted but not held.
+   * A number computed from prices, such as the value of a basket. Can be quoted and followed by derivatives, but not
+   * held.
    *
    * @generated from enum value: ASSET_TYPE_INDEX = 9;
    */
@@ -302,6 +279,20 @@ export enum AssetType {
    * @generated from enum value: ASSET_TYPE_NFT = 11;
    */
   NFT = 11,
+
+  /**
+   * A share of a company or a fund, such as AAPL. A token that represents the share is an asset of its own.
+   *
+   * @generated from enum value: ASSET_TYPE_EQUITY = 12;
+   */
+  EQUITY = 12,
+
+  /**
+   * A physical good, such as gold or crude oil. A token that represents the good is an asset of its own.
+   *
+   * @generated from enum value: ASSET_TYPE_COMMODITY = 13;
+   */
+  COMMODITY = 13,
 }
 
 /**
@@ -350,52 +341,4 @@ export enum AssetStatus {
  */
 export const AssetStatusSchema: GenEnum<AssetStatus> = /*@__PURE__*/
   enumDesc(file_cqc_assets_v1_asset, 1);
-
-/**
- * Kinds of information provider.
- *
- * @generated from enum cqc.assets.v1.DataSourceType
- */
-export enum DataSourceType {
-  /**
-   * Not known.
-   *
-   * @generated from enum value: DATA_SOURCE_TYPE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * Collects prices and descriptions from many markets, such as CoinGecko.
-   *
-   * @generated from enum value: DATA_SOURCE_TYPE_AGGREGATOR = 1;
-   */
-  AGGREGATOR = 1,
-
-  /**
-   * Publishes prices on a chain, such as Chainlink.
-   *
-   * @generated from enum value: DATA_SOURCE_TYPE_ORACLE = 2;
-   */
-  ORACLE = 2,
-
-  /**
-   * Assigns identifiers, such as the ISO 24165 registry of digital tokens.
-   *
-   * @generated from enum value: DATA_SOURCE_TYPE_REGISTRY = 3;
-   */
-  REGISTRY = 3,
-
-  /**
-   * Reads chains and answers queries about what happened there.
-   *
-   * @generated from enum value: DATA_SOURCE_TYPE_CHAIN_INDEXER = 4;
-   */
-  CHAIN_INDEXER = 4,
-}
-
-/**
- * Describes the enum cqc.assets.v1.DataSourceType.
- */
-export const DataSourceTypeSchema: GenEnum<DataSourceType> = /*@__PURE__*/
-  enumDesc(file_cqc_assets_v1_asset, 2);
 

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/group.proto.
  */
 export const file_cqc_assets_v1_group: GenFile = /*@__PURE__*/
-  fileDesc("ChljcWMvYXNzZXRzL3YxL2dyb3VwLnByb3RvEg1jcWMuYXNzZXRzLnYxIocCCgpBc3NldEdyb3VwEhwKCGdyb3VwX2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISHQoLZGVzY3JpcHRpb24YAyABKAlCCLpIBXIDGIAgEjAKB21lbWJlcnMYBCADKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0R3JvdXBNZW1iZXISEAoIcmV2aXNpb24YBSABKAQSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiuAEKEEFzc2V0R3JvdXBNZW1iZXISGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIeCgZ3ZWlnaHQYAiABKAlCCbpIBnIEiIgnAUgAiAEBEi4KCnZhbGlkX2Zyb20YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCHZhbGlkX3RvGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIJCgdfd2VpZ2h0QkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvYXNzZXRzL3YxO2Fzc2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChljcWMvYXNzZXRzL3YxL2dyb3VwLnByb3RvEg1jcWMuYXNzZXRzLnYxIocCCgpBc3NldEdyb3VwEhwKCGdyb3VwX2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISHQoLZGVzY3JpcHRpb24YAyABKAlCCLpIBXIDGIAgEjAKB21lbWJlcnMYBCADKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0R3JvdXBNZW1iZXISEAoIcmV2aXNpb24YBSABKAQSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi0wIKEEFzc2V0R3JvdXBNZW1iZXISGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIeCgZ3ZWlnaHQYAiABKAlCCbpIBnIEiIgnAUgAiAEBEi4KCnZhbGlkX2Zyb20YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCHZhbGlkX3RvGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDqYAbpIlAEakQEKG2Fzc2V0X2dyb3VwX21lbWJlci52YWxpZGl0eRIhdmFsaWRfdG8gbXVzdCBiZSBhZnRlciB2YWxpZF9mcm9tGk8haGFzKHRoaXMudmFsaWRfZnJvbSkgfHwgIWhhcyh0aGlzLnZhbGlkX3RvKSB8fCB0aGlzLnZhbGlkX2Zyb20gPCB0aGlzLnZhbGlkX3RvQgkKB193ZWlnaHRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9hc3NldHMvdjE7YXNzZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * Assets viewed together, such as an index, a sector, or everything pegged to the dollar.
@@ -23,7 +23,7 @@ export const file_cqc_assets_v1_group: GenFile = /*@__PURE__*/
  */
 export type AssetGroup = Message<"cqc.assets.v1.AssetGroup"> & {
   /**
-   * Opaque id assigned by this system.
+   * Readable id such as `defi`. Proposed by the caller that creates the group, immutable, never reused.
    *
    * @generated from field: string group_id = 1;
    */
@@ -44,7 +44,8 @@ export type AssetGroup = Message<"cqc.assets.v1.AssetGroup"> & {
   description: string;
 
   /**
-   * Current and former members of the group.
+   * Current and former members of the group, in no particular order. The validities of one asset's memberships do not
+   * overlap.
    *
    * @generated from field: repeated cqc.assets.v1.AssetGroupMember members = 4;
    */
@@ -58,14 +59,14 @@ export type AssetGroup = Message<"cqc.assets.v1.AssetGroup"> & {
   revision: bigint;
 
   /**
-   * When the record was created.
+   * When the record was created. Absent only in a request to create the record.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 6;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When the record last changed.
+   * When the record last changed. Absent only in a request to create the record.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 7;
    */
@@ -93,8 +94,8 @@ export type AssetGroupMember = Message<"cqc.assets.v1.AssetGroupMember"> & {
   assetId: string;
 
   /**
-   * Weight of the asset as a fraction of the group. The weights of all current members add up to 1. Absent in a group
-   * without weights.
+   * Weight of the asset as a fraction of the group, such as 0.25; negative for a short component. The weights of all
+   * current members add up to 1. Absent in a group without weights.
    *
    * @generated from field: optional string weight = 2;
    */

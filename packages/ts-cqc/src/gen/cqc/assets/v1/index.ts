@@ -8,8 +8,6 @@ import {
   AssetSchema,
   type AssetIdentifier as AssetIdentifierMessage,
   AssetIdentifierSchema,
-  type DataSource as DataSourceMessage,
-  DataSourceSchema,
 } from "./asset_pb.js";
 import {
   type Chain as ChainMessage,
@@ -26,6 +24,10 @@ import {
   AssetGroupMemberSchema,
 } from "./group_pb.js";
 import {
+  type AssetMetrics as AssetMetricsMessage,
+  AssetMetricsSchema,
+} from "./metrics_pb.js";
+import {
   type OnchainRef as OnchainRefMessage,
   OnchainRefSchema,
 } from "./onchain_pb.js";
@@ -37,14 +39,21 @@ import {
   type AssetRelationship as AssetRelationshipMessage,
   AssetRelationshipSchema,
 } from "./relationship_pb.js";
+import {
+  type Valuation as ValuationMessage,
+  ValuationSchema,
+} from "./valuation_pb.js";
 export * from "./action_pb.js";
 export * from "./asset_pb.js";
 export * from "./chain_pb.js";
+export * from "./data_source_pb.js";
 export * from "./deployment_pb.js";
 export * from "./group_pb.js";
+export * from "./metrics_pb.js";
 export * from "./onchain_pb.js";
 export * from "./quality_pb.js";
 export * from "./relationship_pb.js";
+export * from "./valuation_pb.js";
 
 export type AssetAction = AssetActionMessage;
 export const AssetAction: typeof AssetActionSchema = AssetActionSchema;
@@ -52,8 +61,6 @@ export type Asset = AssetMessage;
 export const Asset: typeof AssetSchema = AssetSchema;
 export type AssetIdentifier = AssetIdentifierMessage;
 export const AssetIdentifier: typeof AssetIdentifierSchema = AssetIdentifierSchema;
-export type DataSource = DataSourceMessage;
-export const DataSource: typeof DataSourceSchema = DataSourceSchema;
 export type Chain = ChainMessage;
 export const Chain: typeof ChainSchema = ChainSchema;
 export type AssetDeployment = AssetDeploymentMessage;
@@ -62,12 +69,16 @@ export type AssetGroup = AssetGroupMessage;
 export const AssetGroup: typeof AssetGroupSchema = AssetGroupSchema;
 export type AssetGroupMember = AssetGroupMemberMessage;
 export const AssetGroupMember: typeof AssetGroupMemberSchema = AssetGroupMemberSchema;
+export type AssetMetrics = AssetMetricsMessage;
+export const AssetMetrics: typeof AssetMetricsSchema = AssetMetricsSchema;
 export type OnchainRef = OnchainRefMessage;
 export const OnchainRef: typeof OnchainRefSchema = OnchainRefSchema;
 export type AssetQualityFlag = AssetQualityFlagMessage;
 export const AssetQualityFlag: typeof AssetQualityFlagSchema = AssetQualityFlagSchema;
 export type AssetRelationship = AssetRelationshipMessage;
 export const AssetRelationship: typeof AssetRelationshipSchema = AssetRelationshipSchema;
+export type Valuation = ValuationMessage;
+export const Valuation: typeof ValuationSchema = ValuationSchema;
 /** Another name of Asset. */
 export type Token = AssetMessage;
 export const Token: typeof AssetSchema = AssetSchema;

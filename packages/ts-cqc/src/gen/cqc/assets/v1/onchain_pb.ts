@@ -14,60 +14,71 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/onchain.proto.
  */
 export const file_cqc_assets_v1_onchain: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvYXNzZXRzL3YxL29uY2hhaW4ucHJvdG8SDWNxYy5hc3NldHMudjEi3gMKCk9uY2hhaW5SZWYSGwoIY2hhaW5faWQYASABKAlCCbpIBnIEoIknARIiCg50cmFuc2FjdGlvbl9pZBgCIAEoCUIKukgHcgUQARiAARIZCgxibG9ja19udW1iZXIYAyABKARIAIgBARIhCgpibG9ja19oYXNoGAQgASgJQgi6SAVyAxiAAUgBiAEBEhYKCWxvZ19pbmRleBgFIAEoDUgCiAEBEhIKBW5vbmNlGAYgASgESAOIAQESIAoIZ2FzX3VzZWQYByABKAlCCbpIBnIEoIgnAUgEiAEBEiEKCWdhc19wcmljZRgIIAEoCUIJukgGcgSgiCcBSAWIAQESIgoLcmVwbGFjZWRfYnkYCSABKAlCCLpIBXIDGIABSAaIAQESKQoIZmluYWxpdHkYCiABKA4yFy5jcWMuYXNzZXRzLnYxLkZpbmFsaXR5Ei4KCmJsb2NrX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQg8KDV9ibG9ja19udW1iZXJCDQoLX2Jsb2NrX2hhc2hCDAoKX2xvZ19pbmRleEIICgZfbm9uY2VCCwoJX2dhc191c2VkQgwKCl9nYXNfcHJpY2VCDgoMX3JlcGxhY2VkX2J5Ko4BCghGaW5hbGl0eRIYChRGSU5BTElUWV9VTlNQRUNJRklFRBAAEhQKEEZJTkFMSVRZX1BFTkRJTkcQARIVChFGSU5BTElUWV9JTkNMVURFRBACEhEKDUZJTkFMSVRZX1NBRkUQAxISCg5GSU5BTElUWV9GSU5BTBAEEhQKEEZJTkFMSVRZX1JFT1JHRUQQBUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvYXNzZXRzL3YxL29uY2hhaW4ucHJvdG8SDWNxYy5hc3NldHMudjEiwQQKCk9uY2hhaW5SZWYSIAoIY2hhaW5faWQYASABKAlCCbpIBnIEoIknAUgAiAEBEhkKB25ldHdvcmsYAiABKAlCCLpIBXIDGIABEiUKDnRyYW5zYWN0aW9uX2lkGAMgASgJQgi6SAVyAxiAAkgBiAEBEhkKDGJsb2NrX251bWJlchgEIAEoBEgCiAEBEiEKCmJsb2NrX2hhc2gYBSABKAlCCLpIBXIDGIABSAOIAQESFgoJbG9nX2luZGV4GAYgASgNSASIAQESEgoFbm9uY2UYByABKARIBYgBARIgCghnYXNfdXNlZBgIIAEoCUIJukgGcgSgiCcBSAaIAQESIQoJZ2FzX3ByaWNlGAkgASgJQgm6SAZyBKCIJwFIB4gBARIiCgtyZXBsYWNlZF9ieRgKIAEoCUIIukgFcgMYgAJICIgBARIpCghmaW5hbGl0eRgLIAEoDjIXLmNxYy5hc3NldHMudjEuRmluYWxpdHkSHgoMcmF3X2ZpbmFsaXR5GAwgASgJQgi6SAVyAxiAARIuCgpibG9ja190aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEILCglfY2hhaW5faWRCEQoPX3RyYW5zYWN0aW9uX2lkQg8KDV9ibG9ja19udW1iZXJCDQoLX2Jsb2NrX2hhc2hCDAoKX2xvZ19pbmRleEIICgZfbm9uY2VCCwoJX2dhc191c2VkQgwKCl9nYXNfcHJpY2VCDgoMX3JlcGxhY2VkX2J5Ko4BCghGaW5hbGl0eRIYChRGSU5BTElUWV9VTlNQRUNJRklFRBAAEhQKEEZJTkFMSVRZX1BFTkRJTkcQARIVChFGSU5BTElUWV9JTkNMVURFRBACEhEKDUZJTkFMSVRZX1NBRkUQAxISCg5GSU5BTElUWV9GSU5BTBAEEhQKEEZJTkFMSVRZX1JFT1JHRUQQBUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * Where on a chain something happened: the transaction behind a swap, a fill or a transfer.
+ * Where on a chain something happened: the transaction behind a swap, a fill or a transfer, or the block of a state.
+ *
+ * Every field is absent if the source does not report it: a fact may know a block without a transaction, or a
+ * transaction on a network that is not mapped to a chain.
  *
  * @generated from message cqc.assets.v1.OnchainRef
  */
 export type OnchainRef = Message<"cqc.assets.v1.OnchainRef"> & {
   /**
-   * CAIP-2 id of the chain, such as `eip155:1`.
+   * CAIP-2 id of the chain, such as `eip155:1`. Absent if `network` is not mapped to a chain.
    *
-   * @generated from field: string chain_id = 1;
+   * @generated from field: optional string chain_id = 1;
    */
-  chainId: string;
+  chainId?: string | undefined;
 
   /**
-   * Hash or id of the transaction as the chain spells it, in lower case on EVM chains.
+   * The venue's own name of the chain or network, such as `ERC20` or `Arbitrum One`. Empty if it has none.
    *
-   * @generated from field: string transaction_id = 2;
+   * @generated from field: string network = 2;
    */
-  transactionId: string;
+  network: string;
+
+  /**
+   * Hash or id of the transaction as the chain spells it, in lower case on EVM chains. Absent if the record concerns a
+   * whole block.
+   *
+   * @generated from field: optional string transaction_id = 3;
+   */
+  transactionId?: string | undefined;
 
   /**
    * Number of the block (height or slot). Absent while the transaction is pending.
    *
-   * @generated from field: optional uint64 block_number = 3;
+   * @generated from field: optional uint64 block_number = 4;
    */
   blockNumber?: bigint | undefined;
 
   /**
    * Hash of the block. Absent while the transaction is pending, or if the chain has no block hashes.
    *
-   * @generated from field: optional string block_hash = 4;
+   * @generated from field: optional string block_hash = 5;
    */
   blockHash?: string | undefined;
 
   /**
-   * Position of the event among the logs of the block. Absent if the chain has no logs.
+   * Position of the event among the logs of the block, counted from 0. Absent if the chain has no logs.
    *
-   * @generated from field: optional uint32 log_index = 5;
+   * @generated from field: optional uint32 log_index = 6;
    */
   logIndex?: number | undefined;
 
   /**
    * Sequence number of the transaction among those of its sender. Absent if the chain does not number them.
    *
-   * @generated from field: optional uint64 nonce = 6;
+   * @generated from field: optional uint64 nonce = 7;
    */
   nonce?: bigint | undefined;
 
   /**
    * Gas used, in the chain's gas units. Absent while the transaction is pending.
    *
-   * @generated from field: optional string gas_used = 7;
+   * @generated from field: optional string gas_used = 8;
    */
   gasUsed?: string | undefined;
 
@@ -75,7 +86,7 @@ export type OnchainRef = Message<"cqc.assets.v1.OnchainRef"> & {
    * Price paid per unit of gas, in the smallest unit of the chain's native asset. Absent while the transaction is
    * pending.
    *
-   * @generated from field: optional string gas_price = 8;
+   * @generated from field: optional string gas_price = 9;
    */
   gasPrice?: string | undefined;
 
@@ -83,21 +94,28 @@ export type OnchainRef = Message<"cqc.assets.v1.OnchainRef"> & {
    * Hash or id of the transaction that replaced this one, such as one with the same nonce and a higher fee. Absent if
    * it was not replaced.
    *
-   * @generated from field: optional string replaced_by = 9;
+   * @generated from field: optional string replaced_by = 10;
    */
   replacedBy?: string | undefined;
 
   /**
    * How certain it is that the transaction stays on the chain.
    *
-   * @generated from field: cqc.assets.v1.Finality finality = 10;
+   * @generated from field: cqc.assets.v1.Finality finality = 11;
    */
   finality: Finality;
 
   /**
+   * The source's own value for `finality`, such as `confirmed`. Empty if the source has none.
+   *
+   * @generated from field: string raw_finality = 12;
+   */
+  rawFinality: string;
+
+  /**
    * Timestamp of the block. Absent while the transaction is pending.
    *
-   * @generated from field: google.protobuf.Timestamp block_time = 11;
+   * @generated from field: google.protobuf.Timestamp block_time = 13;
    */
   blockTime?: Timestamp | undefined;
 };

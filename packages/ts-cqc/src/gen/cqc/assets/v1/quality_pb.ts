@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { DataSource } from "./data_source_pb.js";
+import { file_cqc_assets_v1_data_source } from "./data_source_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/quality.proto.
  */
 export const file_cqc_assets_v1_quality: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvYXNzZXRzL3YxL3F1YWxpdHkucHJvdG8SDWNxYy5hc3NldHMudjEiqwMKEEFzc2V0UXVhbGl0eUZsYWcSGwoHZmxhZ19pZBgBIAEoCUIKukgHcgUQARiAARIbCghhc3NldF9pZBgCIAEoCUIJukgGcgTQiCcBEiUKDWRlcGxveW1lbnRfaWQYAyABKAlCCbpIBnIEsIknAUgAiAEBEiUKBHR5cGUYBCABKA4yFy5jcWMuYXNzZXRzLnYxLkZsYWdUeXBlEi0KCHNldmVyaXR5GAUgASgOMhsuY3FjLmFzc2V0cy52MS5GbGFnU2V2ZXJpdHkSGgoGc291cmNlGAYgASgJQgq6SAdyBRABGIABEhgKBnJlYXNvbhgHIAEoCUIIukgFcgMYgCASHgoMZXZpZGVuY2VfdXJsGAggASgJQgi6SAVyAxiAEBI1CglyYWlzZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLwoLcmVzb2x2ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAsgASgEQhAKDl9kZXBsb3ltZW50X2lkKp4CCghGbGFnVHlwZRIZChVGTEFHX1RZUEVfVU5TUEVDSUZJRUQQABISCg5GTEFHX1RZUEVfU0NBTRABEhYKEkZMQUdfVFlQRV9SVUdfUFVMTBACEhYKEkZMQUdfVFlQRV9IT05FWVBPVBADEhcKE0ZMQUdfVFlQRV9FWFBMT0lURUQQBBIWChJGTEFHX1RZUEVfREVQRUdHRUQQBRIUChBGTEFHX1RZUEVfUEFVU0VEEAYSGAoURkxBR19UWVBFX1JFR1VMQVRPUlkQBxIbChdGTEFHX1RZUEVfTE9XX0xJUVVJRElUWRAIEhsKF0ZMQUdfVFlQRV9DT05UUkFDVF9SSVNLEAkSGAoURkxBR19UWVBFX0RFUFJFQ0FURUQQCiqqAQoMRmxhZ1NldmVyaXR5Eh0KGUZMQUdfU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIWChJGTEFHX1NFVkVSSVRZX0lORk8QARIVChFGTEFHX1NFVkVSSVRZX0xPVxACEhgKFEZMQUdfU0VWRVJJVFlfTUVESVVNEAMSFgoSRkxBR19TRVZFUklUWV9ISUdIEAQSGgoWRkxBR19TRVZFUklUWV9DUklUSUNBTBAFQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvYXNzZXRzL3YxO2Fzc2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvYXNzZXRzL3YxL3F1YWxpdHkucHJvdG8SDWNxYy5hc3NldHMudjEimwYKEEFzc2V0UXVhbGl0eUZsYWcSGQoHZmxhZ19pZBgBIAEoCUIIukgFcgMYgAESGwoIYXNzZXRfaWQYAiABKAlCCbpIBnIE0IgnARIlCg1kZXBsb3ltZW50X2lkGAMgASgJQgm6SAZyBLCJJwFIAIgBARIvCgR0eXBlGAQgASgOMhcuY3FjLmFzc2V0cy52MS5GbGFnVHlwZUIIukgFggECIAASLQoIc2V2ZXJpdHkYBSABKA4yGy5jcWMuYXNzZXRzLnYxLkZsYWdTZXZlcml0eRIuCgtkYXRhX3NvdXJjZRgGIAEoDjIZLmNxYy5hc3NldHMudjEuRGF0YVNvdXJjZRIhCg9yYXdfZGF0YV9zb3VyY2UYByABKAlCCLpIBXIDGIABEhgKBnJlYXNvbhgIIAEoCUIIukgFcgMYgCASHgoMZXZpZGVuY2VfdXJsGAkgASgJQgi6SAVyAxiAEBI1CglyYWlzZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLwoLcmVzb2x2ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAwgASgEOq4CukiqAhqEAQoeYXNzZXRfcXVhbGl0eV9mbGFnLmRhdGFfc291cmNlEilzZXQgZWl0aGVyIGRhdGFfc291cmNlIG9yIHJhd19kYXRhX3NvdXJjZRo3KHRoaXMuZGF0YV9zb3VyY2UgIT0gMCkgIT0gKHRoaXMucmF3X2RhdGFfc291cmNlICE9ICcnKRqgAQoeYXNzZXRfcXVhbGl0eV9mbGFnLnJlc29sdmVkX2F0EihyZXNvbHZlZF9hdCBtdXN0IG5vdCBiZSBiZWZvcmUgcmFpc2VkX2F0GlQhaGFzKHRoaXMucmVzb2x2ZWRfYXQpIHx8ICFoYXModGhpcy5yYWlzZWRfYXQpIHx8IHRoaXMucmVzb2x2ZWRfYXQgPj0gdGhpcy5yYWlzZWRfYXRCEAoOX2RlcGxveW1lbnRfaWQqngIKCEZsYWdUeXBlEhkKFUZMQUdfVFlQRV9VTlNQRUNJRklFRBAAEhIKDkZMQUdfVFlQRV9TQ0FNEAESFgoSRkxBR19UWVBFX1JVR19QVUxMEAISFgoSRkxBR19UWVBFX0hPTkVZUE9UEAMSFwoTRkxBR19UWVBFX0VYUExPSVRFRBAEEhYKEkZMQUdfVFlQRV9ERVBFR0dFRBAFEhQKEEZMQUdfVFlQRV9QQVVTRUQQBhIYChRGTEFHX1RZUEVfUkVHVUxBVE9SWRAHEhsKF0ZMQUdfVFlQRV9MT1dfTElRVUlESVRZEAgSGwoXRkxBR19UWVBFX0NPTlRSQUNUX1JJU0sQCRIYChRGTEFHX1RZUEVfREVQUkVDQVRFRBAKKqoBCgxGbGFnU2V2ZXJpdHkSHQoZRkxBR19TRVZFUklUWV9VTlNQRUNJRklFRBAAEhYKEkZMQUdfU0VWRVJJVFlfSU5GTxABEhUKEUZMQUdfU0VWRVJJVFlfTE9XEAISGAoURkxBR19TRVZFUklUWV9NRURJVU0QAxIWChJGTEFHX1NFVkVSSVRZX0hJR0gQBBIaChZGTEFHX1NFVkVSSVRZX0NSSVRJQ0FMEAVCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9hc3NldHMvdjE7YXNzZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_data_source, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * A warning about an asset, raised by one source and valid for a period.
@@ -23,7 +25,7 @@ export const file_cqc_assets_v1_quality: GenFile = /*@__PURE__*/
  */
 export type AssetQualityFlag = Message<"cqc.assets.v1.AssetQualityFlag"> & {
   /**
-   * Opaque id assigned by this system.
+   * Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
    *
    * @generated from field: string flag_id = 1;
    */
@@ -58,44 +60,51 @@ export type AssetQualityFlag = Message<"cqc.assets.v1.AssetQualityFlag"> & {
   severity: FlagSeverity;
 
   /**
-   * Source of the warning: the id of a DataSource or of one of our services.
+   * Provider that raised the warning; unspecified if `raw_data_source` names the source.
    *
-   * @generated from field: string source = 6;
+   * @generated from field: cqc.assets.v1.DataSource data_source = 6;
    */
-  source: string;
+  dataSource: DataSource;
+
+  /**
+   * Name of a source that DataSource lacks, such as one of our services. Empty if `data_source` is set.
+   *
+   * @generated from field: string raw_data_source = 7;
+   */
+  rawDataSource: string;
 
   /**
    * Human-readable account of what was observed. Empty if there is nothing to add.
    *
-   * @generated from field: string reason = 7;
+   * @generated from field: string reason = 8;
    */
   reason: string;
 
   /**
    * Address of a page with more information. Empty if there is none.
    *
-   * @generated from field: string evidence_url = 8;
+   * @generated from field: string evidence_url = 9;
    */
   evidenceUrl: string;
 
   /**
    * When the warning was raised. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp raised_at = 9;
+   * @generated from field: google.protobuf.Timestamp raised_at = 10;
    */
   raisedAt?: Timestamp | undefined;
 
   /**
    * When the warning was withdrawn. Absent if it is still in force.
    *
-   * @generated from field: google.protobuf.Timestamp resolved_at = 10;
+   * @generated from field: google.protobuf.Timestamp resolved_at = 11;
    */
   resolvedAt?: Timestamp | undefined;
 
   /**
-   * Version of this record, increased by one at each change.
+   * Version of this record, increased by one at each change. Send this value back with an update.
    *
-   * @generated from field: uint64 revision = 11;
+   * @generated from field: uint64 revision = 12;
    */
   revision: bigint;
 };

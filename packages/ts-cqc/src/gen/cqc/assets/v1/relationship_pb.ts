@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/relationship.proto.
  */
 export const file_cqc_assets_v1_relationship: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvYXNzZXRzL3YxL3JlbGF0aW9uc2hpcC5wcm90bxINY3FjLmFzc2V0cy52MSLKAwoRQXNzZXRSZWxhdGlvbnNoaXASIwoPcmVsYXRpb25zaGlwX2lkGAEgASgJQgq6SAdyBRABGIABEiAKDWZyb21fYXNzZXRfaWQYAiABKAlCCbpIBnIE0IgnARIeCgt0b19hc3NldF9pZBgDIAEoCUIJukgGcgTQiCcBEi0KBHR5cGUYBCABKA4yHy5jcWMuYXNzZXRzLnYxLlJlbGF0aW9uc2hpcFR5cGUSHAoEcmF0ZRgFIAEoCUIJukgGcgSYiCcBSACIAQESFwoKcmVkZWVtYWJsZRgGIAEoCEgBiAEBEjMKEHVuYm9uZGluZ19wZXJpb2QYByABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHwoHaGFpcmN1dBgIIAEoCUIJukgGcgSQiCcBSAKIAQESLgoKdmFsaWRfZnJvbRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIdmFsaWRfdG8YCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAsgASgEQgcKBV9yYXRlQg0KC19yZWRlZW1hYmxlQgoKCF9oYWlyY3V0Ks4CChBSZWxhdGlvbnNoaXBUeXBlEiEKHVJFTEFUSU9OU0hJUF9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXUkVMQVRJT05TSElQX1RZUEVfV1JBUFMQARIdChlSRUxBVElPTlNISVBfVFlQRV9CUklER0VTEAISHAoYUkVMQVRJT05TSElQX1RZUEVfU1RBS0VTEAMSHwobUkVMQVRJT05TSElQX1RZUEVfUEVHR0VEX1RPEAQSGwoXUkVMQVRJT05TSElQX1RZUEVfTFBfT0YQBRIgChxSRUxBVElPTlNISVBfVFlQRV9SRUNFSVBUX09GEAYSHAoYUkVMQVRJT05TSElQX1RZUEVfVFJBQ0tTEAcSIAocUkVMQVRJT05TSElQX1RZUEVfU1VQRVJTRURFUxAIEh0KGVJFTEFUSU9OU0hJUF9UWVBFX0ZPUktfT0YQCUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBjcWMvYXNzZXRzL3YxL3JlbGF0aW9uc2hpcC5wcm90bxINY3FjLmFzc2V0cy52MSLvBgoRQXNzZXRSZWxhdGlvbnNoaXASIQoPcmVsYXRpb25zaGlwX2lkGAEgASgJQgi6SAVyAxiAARIgCg1mcm9tX2Fzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESHgoLdG9fYXNzZXRfaWQYAyABKAlCCbpIBnIE0IgnARI3CgR0eXBlGAQgASgOMh8uY3FjLmFzc2V0cy52MS5SZWxhdGlvbnNoaXBUeXBlQgi6SAWCAQIgABIcCgRyYXRlGAUgASgJQgm6SAZyBJiIJwFIAIgBARIXCgpyZWRlZW1hYmxlGAYgASgISAGIAQESPQoQdW5ib25kaW5nX3BlcmlvZBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASHwoHaGFpcmN1dBgIIAEoCUIJukgGcgSQiCcBSAKIAQESLgoKdmFsaWRfZnJvbRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIdmFsaWRfdG8YCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAsgASgEOpADukiMAxpvChlhc3NldF9yZWxhdGlvbnNoaXAuYXNzZXRzEip0b19hc3NldF9pZCBtdXN0IGRpZmZlciBmcm9tIGZyb21fYXNzZXRfaWQaJnRoaXMuZnJvbV9hc3NldF9pZCAhPSB0aGlzLnRvX2Fzc2V0X2lkGoQBChphc3NldF9yZWxhdGlvbnNoaXAuaGFpcmN1dBIbaGFpcmN1dCBtdXN0IGJlIGZyb20gMCB0byAxGkkhaGFzKHRoaXMuaGFpcmN1dCkgfHwgdGhpcy5oYWlyY3V0Lm1hdGNoZXMoJ14oMChbLl1bMC05XSspP3wxKFsuXTArKT8pJCcpGpEBChthc3NldF9yZWxhdGlvbnNoaXAudmFsaWRpdHkSIXZhbGlkX3RvIG11c3QgYmUgYWZ0ZXIgdmFsaWRfZnJvbRpPIWhhcyh0aGlzLnZhbGlkX2Zyb20pIHx8ICFoYXModGhpcy52YWxpZF90bykgfHwgdGhpcy52YWxpZF9mcm9tIDwgdGhpcy52YWxpZF90b0IHCgVfcmF0ZUINCgtfcmVkZWVtYWJsZUIKCghfaGFpcmN1dCrOAgoQUmVsYXRpb25zaGlwVHlwZRIhCh1SRUxBVElPTlNISVBfVFlQRV9VTlNQRUNJRklFRBAAEhsKF1JFTEFUSU9OU0hJUF9UWVBFX1dSQVBTEAESHQoZUkVMQVRJT05TSElQX1RZUEVfQlJJREdFUxACEhwKGFJFTEFUSU9OU0hJUF9UWVBFX1NUQUtFUxADEh8KG1JFTEFUSU9OU0hJUF9UWVBFX1BFR0dFRF9UTxAEEhsKF1JFTEFUSU9OU0hJUF9UWVBFX0xQX09GEAUSIAocUkVMQVRJT05TSElQX1RZUEVfUkVDRUlQVF9PRhAGEhwKGFJFTEFUSU9OU0hJUF9UWVBFX1RSQUNLUxAHEiAKHFJFTEFUSU9OU0hJUF9UWVBFX1NVUEVSU0VERVMQCBIdChlSRUxBVElPTlNISVBfVFlQRV9GT1JLX09GEAlCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9hc3NldHMvdjE7YXNzZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * The dependence of one asset on another, and its terms.
@@ -23,7 +23,7 @@ export const file_cqc_assets_v1_relationship: GenFile = /*@__PURE__*/
  */
 export type AssetRelationship = Message<"cqc.assets.v1.AssetRelationship"> & {
   /**
-   * Opaque id assigned by this system.
+   * Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
    *
    * @generated from field: string relationship_id = 1;
    */
@@ -51,7 +51,7 @@ export type AssetRelationship = Message<"cqc.assets.v1.AssetRelationship"> & {
   type: RelationshipType;
 
   /**
-   * Units of `to_asset_id` per unit of `from_asset_id`. Absent if the rate varies or is unknown.
+   * Units of `to_asset_id` per unit of `from_asset_id`, greater than zero. Absent if the rate varies or is unknown.
    *
    * @generated from field: optional string rate = 5;
    */
@@ -65,14 +65,15 @@ export type AssetRelationship = Message<"cqc.assets.v1.AssetRelationship"> & {
   redeemable?: boolean | undefined;
 
   /**
-   * Time that a redemption takes. Absent if redemption is immediate or not possible.
+   * Time that a redemption takes, zero or greater. Absent if redemption is immediate or not possible.
    *
    * @generated from field: google.protobuf.Duration unbonding_period = 7;
    */
   unbondingPeriod?: Duration | undefined;
 
   /**
-   * Fraction of the value that risk systems deduct, 0 to 1. Absent if none was set.
+   * Fraction of the value of `from_asset_id` that risk systems deduct, 0 to 1: 0.1 counts 90 %. Absent if none was set,
+   * which differs from zero.
    *
    * @generated from field: optional string haircut = 8;
    */

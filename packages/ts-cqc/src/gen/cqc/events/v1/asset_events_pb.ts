@@ -7,39 +7,41 @@ import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { AssetAction } from "../../assets/v1/action_pb.js";
 import { file_cqc_assets_v1_action } from "../../assets/v1/action_pb.js";
-import type { Asset } from "../../assets/v1/asset_pb.js";
+import type { Asset, AssetIdentifier } from "../../assets/v1/asset_pb.js";
 import { file_cqc_assets_v1_asset } from "../../assets/v1/asset_pb.js";
+import type { Chain } from "../../assets/v1/chain_pb.js";
+import { file_cqc_assets_v1_chain } from "../../assets/v1/chain_pb.js";
 import type { AssetDeployment } from "../../assets/v1/deployment_pb.js";
 import { file_cqc_assets_v1_deployment } from "../../assets/v1/deployment_pb.js";
+import type { AssetGroup } from "../../assets/v1/group_pb.js";
+import { file_cqc_assets_v1_group } from "../../assets/v1/group_pb.js";
 import type { AssetRelationship } from "../../assets/v1/relationship_pb.js";
 import { file_cqc_assets_v1_relationship } from "../../assets/v1/relationship_pb.js";
-import type { EventMetadata } from "./metadata_pb.js";
-import { file_cqc_events_v1_metadata } from "./metadata_pb.js";
+import type { SymbolIdentifier } from "../../markets/v1/symbol_identifier_pb.js";
+import { file_cqc_markets_v1_symbol_identifier } from "../../markets/v1/symbol_identifier_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
+import type { Venue } from "../../venues/v1/venue_pb.js";
+import { file_cqc_venues_v1_venue } from "../../venues/v1/venue_pb.js";
+import type { VenueAsset } from "../../venues/v1/venue_asset_pb.js";
+import { file_cqc_venues_v1_venue_asset } from "../../venues/v1/venue_asset_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/events/v1/asset_events.proto.
  */
 export const file_cqc_events_v1_asset_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvZXZlbnRzL3YxL2Fzc2V0X2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJzCgxBc3NldENyZWF0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIrCgVhc3NldBgCIAEoCzIULmNxYy5hc3NldHMudjEuQXNzZXRCBrpIA8gBASKMAQoWQXNzZXREZXBsb3ltZW50Q3JlYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjoKCmRlcGxveW1lbnQYAiABKAsyHi5jcWMuYXNzZXRzLnYxLkFzc2V0RGVwbG95bWVudEIGukgDyAEBIpEBChdSZWxhdGlvbnNoaXBFc3RhYmxpc2hlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEj4KDHJlbGF0aW9uc2hpcBgCIAEoCzIgLmNxYy5hc3NldHMudjEuQXNzZXRSZWxhdGlvbnNoaXBCBrpIA8gBASJzCgxBc3NldFVwZGF0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIrCgVhc3NldBgCIAEoCzIULmNxYy5hc3NldHMudjEuQXNzZXRCBrpIA8gBASKCAQoUQXNzZXRBY3Rpb25Bbm5vdW5jZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIyCgZhY3Rpb24YAiABKAsyGi5jcWMuYXNzZXRzLnYxLkFzc2V0QWN0aW9uQga6SAPIAQFCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_action, file_cqc_assets_v1_asset, file_cqc_assets_v1_deployment, file_cqc_assets_v1_relationship, file_cqc_events_v1_metadata]);
+  fileDesc("CiBjcWMvZXZlbnRzL3YxL2Fzc2V0X2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJJCgxBc3NldENyZWF0ZWQSKwoFYXNzZXQYASABKAsyFC5jcWMuYXNzZXRzLnYxLkFzc2V0Qga6SAPIAQE6DOqaJwhyZWdpc3RyeSJiChZBc3NldERlcGxveW1lbnRDcmVhdGVkEjoKCmRlcGxveW1lbnQYASABKAsyHi5jcWMuYXNzZXRzLnYxLkFzc2V0RGVwbG95bWVudEIGukgDyAEBOgzqmicIcmVnaXN0cnkiZwoXUmVsYXRpb25zaGlwRXN0YWJsaXNoZWQSPgoMcmVsYXRpb25zaGlwGAEgASgLMiAuY3FjLmFzc2V0cy52MS5Bc3NldFJlbGF0aW9uc2hpcEIGukgDyAEBOgzqmicIcmVnaXN0cnkiSQoMQXNzZXRVcGRhdGVkEisKBWFzc2V0GAEgASgLMhQuY3FjLmFzc2V0cy52MS5Bc3NldEIGukgDyAEBOgzqmicIcmVnaXN0cnkiWAoUQXNzZXRBY3Rpb25Bbm5vdW5jZWQSMgoGYWN0aW9uGAEgASgLMhouY3FjLmFzc2V0cy52MS5Bc3NldEFjdGlvbkIGukgDyAEBOgzqmicIcmVnaXN0cnkixgMKFVJlZ2lzdHJ5UmVjb3JkQ2hhbmdlZBIlCgVjaGFpbhgBIAEoCzIULmNxYy5hc3NldHMudjEuQ2hhaW5IABI0CgpkZXBsb3ltZW50GAIgASgLMh4uY3FjLmFzc2V0cy52MS5Bc3NldERlcGxveW1lbnRIABI6ChBhc3NldF9pZGVudGlmaWVyGAMgASgLMh4uY3FjLmFzc2V0cy52MS5Bc3NldElkZW50aWZpZXJIABI4CgxyZWxhdGlvbnNoaXAYBCABKAsyIC5jcWMuYXNzZXRzLnYxLkFzc2V0UmVsYXRpb25zaGlwSAASKgoFZ3JvdXAYBSABKAsyGS5jcWMuYXNzZXRzLnYxLkFzc2V0R3JvdXBIABI9ChFzeW1ib2xfaWRlbnRpZmllchgGIAEoCzIgLmNxYy5tYXJrZXRzLnYxLlN5bWJvbElkZW50aWZpZXJIABIlCgV2ZW51ZRgHIAEoCzIULmNxYy52ZW51ZXMudjEuVmVudWVIABIwCgt2ZW51ZV9hc3NldBgIIAEoCzIZLmNxYy52ZW51ZXMudjEuVmVudWVBc3NldEgAOgzqmicIcmVnaXN0cnlCCAoGcmVjb3JkQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvZXZlbnRzL3YxO2V2ZW50c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_assets_v1_action, file_cqc_assets_v1_asset, file_cqc_assets_v1_chain, file_cqc_assets_v1_deployment, file_cqc_assets_v1_group, file_cqc_assets_v1_relationship, file_cqc_markets_v1_symbol_identifier, file_cqc_options_v1_options, file_cqc_venues_v1_venue, file_cqc_venues_v1_venue_asset]);
 
 /**
- * An asset was added to the registry.
+ * An asset was added to the registry. The event's subject is the asset.
  *
  * @generated from message cqc.events.v1.AssetCreated
  */
 export type AssetCreated = Message<"cqc.events.v1.AssetCreated"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The asset as it was added.
    *
-   * @generated from field: cqc.assets.v1.Asset asset = 2;
+   * @generated from field: cqc.assets.v1.Asset asset = 1;
    */
   asset?: Asset | undefined;
 };
@@ -52,22 +54,16 @@ export const AssetCreatedSchema: GenMessage<AssetCreated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_asset_events, 0);
 
 /**
- * An asset's deployment on a chain was added to the registry.
+ * An asset's deployment on a chain was added to the registry. Later changes are in RegistryRecordChanged. The event's
+ * subject is the deployment.
  *
  * @generated from message cqc.events.v1.AssetDeploymentCreated
  */
 export type AssetDeploymentCreated = Message<"cqc.events.v1.AssetDeploymentCreated"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The deployment as it was added.
    *
-   * @generated from field: cqc.assets.v1.AssetDeployment deployment = 2;
+   * @generated from field: cqc.assets.v1.AssetDeployment deployment = 1;
    */
   deployment?: AssetDeployment | undefined;
 };
@@ -80,22 +76,16 @@ export const AssetDeploymentCreatedSchema: GenMessage<AssetDeploymentCreated> = 
   messageDesc(file_cqc_events_v1_asset_events, 1);
 
 /**
- * A relationship between two assets was added to the registry.
+ * A relationship between two assets was added to the registry. Later changes are in RegistryRecordChanged. The event's
+ * subject is the relationship.
  *
  * @generated from message cqc.events.v1.RelationshipEstablished
  */
 export type RelationshipEstablished = Message<"cqc.events.v1.RelationshipEstablished"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The relationship as it was added.
    *
-   * @generated from field: cqc.assets.v1.AssetRelationship relationship = 2;
+   * @generated from field: cqc.assets.v1.AssetRelationship relationship = 1;
    */
   relationship?: AssetRelationship | undefined;
 };
@@ -108,22 +98,15 @@ export const RelationshipEstablishedSchema: GenMessage<RelationshipEstablished> 
   messageDesc(file_cqc_events_v1_asset_events, 2);
 
 /**
- * An asset's record changed.
+ * An asset's record changed. The event's subject is the asset.
  *
  * @generated from message cqc.events.v1.AssetUpdated
  */
 export type AssetUpdated = Message<"cqc.events.v1.AssetUpdated"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The asset after the change.
    *
-   * @generated from field: cqc.assets.v1.Asset asset = 2;
+   * @generated from field: cqc.assets.v1.Asset asset = 1;
    */
   asset?: Asset | undefined;
 };
@@ -136,22 +119,16 @@ export const AssetUpdatedSchema: GenMessage<AssetUpdated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_asset_events, 3);
 
 /**
- * An action that changes the holdings of an asset was announced, changed or called off.
+ * An action that changes the holdings of an asset was announced, changed or called off. The event's subject is the
+ * action.
  *
  * @generated from message cqc.events.v1.AssetActionAnnounced
  */
 export type AssetActionAnnounced = Message<"cqc.events.v1.AssetActionAnnounced"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The action in its current state.
    *
-   * @generated from field: cqc.assets.v1.AssetAction action = 2;
+   * @generated from field: cqc.assets.v1.AssetAction action = 1;
    */
   action?: AssetAction | undefined;
 };
@@ -162,4 +139,90 @@ export type AssetActionAnnounced = Message<"cqc.events.v1.AssetActionAnnounced">
  */
 export const AssetActionAnnouncedSchema: GenMessage<AssetActionAnnounced> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_asset_events, 4);
+
+/**
+ * A record of the registry was added or changed, for records without an event of their own. The event's subject is the
+ * record's id.
+ *
+ * @generated from message cqc.events.v1.RegistryRecordChanged
+ */
+export type RegistryRecordChanged = Message<"cqc.events.v1.RegistryRecordChanged"> & {
+  /**
+   * The record after the change. Unset means a kind of record that this version does not know.
+   *
+   * @generated from oneof cqc.events.v1.RegistryRecordChanged.record
+   */
+  record: {
+    /**
+     * A chain, added or changed.
+     *
+     * @generated from field: cqc.assets.v1.Chain chain = 1;
+     */
+    value: Chain;
+    case: "chain";
+  } | {
+    /**
+     * An asset's deployment, changed. AssetDeploymentCreated has those added.
+     *
+     * @generated from field: cqc.assets.v1.AssetDeployment deployment = 2;
+     */
+    value: AssetDeployment;
+    case: "deployment";
+  } | {
+    /**
+     * An asset's name at a provider, added or changed.
+     *
+     * @generated from field: cqc.assets.v1.AssetIdentifier asset_identifier = 3;
+     */
+    value: AssetIdentifier;
+    case: "assetIdentifier";
+  } | {
+    /**
+     * A relationship between two assets, changed. RelationshipEstablished has those added.
+     *
+     * @generated from field: cqc.assets.v1.AssetRelationship relationship = 4;
+     */
+    value: AssetRelationship;
+    case: "relationship";
+  } | {
+    /**
+     * A group of assets with its members, added or changed.
+     *
+     * @generated from field: cqc.assets.v1.AssetGroup group = 5;
+     */
+    value: AssetGroup;
+    case: "group";
+  } | {
+    /**
+     * A product's name at a provider, added or changed.
+     *
+     * @generated from field: cqc.markets.v1.SymbolIdentifier symbol_identifier = 6;
+     */
+    value: SymbolIdentifier;
+    case: "symbolIdentifier";
+  } | {
+    /**
+     * A venue, added or changed.
+     *
+     * @generated from field: cqc.venues.v1.Venue venue = 7;
+     */
+    value: Venue;
+    case: "venue";
+  } | {
+    /**
+     * A venue's listing of an asset, changed. VenueAssetListed has those added.
+     *
+     * @generated from field: cqc.venues.v1.VenueAsset venue_asset = 8;
+     */
+    value: VenueAsset;
+    case: "venueAsset";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message cqc.events.v1.RegistryRecordChanged.
+ * Use `create(RegistryRecordChangedSchema)` to create a new message.
+ */
+export const RegistryRecordChangedSchema: GenMessage<RegistryRecordChanged> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_asset_events, 5);
 

@@ -10,7 +10,13 @@ import {
   AssetUpdatedSchema,
   type AssetActionAnnounced as AssetActionAnnouncedMessage,
   AssetActionAnnouncedSchema,
+  type RegistryRecordChanged as RegistryRecordChangedMessage,
+  RegistryRecordChangedSchema,
 } from "./asset_events_pb.js";
+import {
+  type Event as EventMessage,
+  EventSchema,
+} from "./event_pb.js";
 import {
   type SymbolCreated as SymbolCreatedMessage,
   SymbolCreatedSchema,
@@ -46,7 +52,25 @@ import {
   OrderReplacedSchema,
   type CancelRejected as CancelRejectedMessage,
   CancelRejectedSchema,
+  type ReplaceRejected as ReplaceRejectedMessage,
+  ReplaceRejectedSchema,
+  type TradeCorrected as TradeCorrectedMessage,
+  TradeCorrectedSchema,
+  type TradeCancelled as TradeCancelledMessage,
+  TradeCancelledSchema,
+  type OrderUpdated as OrderUpdatedMessage,
+  OrderUpdatedSchema,
+  type OrderListUpdated as OrderListUpdatedMessage,
+  OrderListUpdatedSchema,
+  type QuoteRequestUpdated as QuoteRequestUpdatedMessage,
+  QuoteRequestUpdatedSchema,
 } from "./order_events_pb.js";
+import {
+  type PortfolioChanged as PortfolioChangedMessage,
+  PortfolioChangedSchema,
+  type TransactionRecorded as TransactionRecordedMessage,
+  TransactionRecordedSchema,
+} from "./portfolio_events_pb.js";
 import {
   type PositionChanged as PositionChangedMessage,
   PositionChangedSchema,
@@ -60,6 +84,8 @@ import {
 import {
   type RiskAlert as RiskAlertMessage,
   RiskAlertSchema,
+  type RiskLimitChanged as RiskLimitChangedMessage,
+  RiskLimitChangedSchema,
   type QualityFlagRaised as QualityFlagRaisedMessage,
   QualityFlagRaisedSchema,
   type TradingStateChanged as TradingStateChangedMessage,
@@ -76,13 +102,21 @@ import {
   VenueSymbolDelistedSchema,
   type BalanceChanged as BalanceChangedMessage,
   BalanceChangedSchema,
+  type AccountMarginChanged as AccountMarginChangedMessage,
+  AccountMarginChangedSchema,
+  type AccountChanged as AccountChangedMessage,
+  AccountChangedSchema,
+  type LedgerEntryRecorded as LedgerEntryRecordedMessage,
+  LedgerEntryRecordedSchema,
   type TransferUpdated as TransferUpdatedMessage,
   TransferUpdatedSchema,
 } from "./venue_events_pb.js";
 export * from "./asset_events_pb.js";
+export * from "./event_pb.js";
 export * from "./market_events_pb.js";
 export * from "./metadata_pb.js";
 export * from "./order_events_pb.js";
+export * from "./portfolio_events_pb.js";
 export * from "./position_events_pb.js";
 export * from "./risk_events_pb.js";
 export * from "./venue_events_pb.js";
@@ -97,6 +131,10 @@ export type AssetUpdated = AssetUpdatedMessage;
 export const AssetUpdated: typeof AssetUpdatedSchema = AssetUpdatedSchema;
 export type AssetActionAnnounced = AssetActionAnnouncedMessage;
 export const AssetActionAnnounced: typeof AssetActionAnnouncedSchema = AssetActionAnnouncedSchema;
+export type RegistryRecordChanged = RegistryRecordChangedMessage;
+export const RegistryRecordChanged: typeof RegistryRecordChangedSchema = RegistryRecordChangedSchema;
+export type Event = EventMessage;
+export const Event: typeof EventSchema = EventSchema;
 export type SymbolCreated = SymbolCreatedMessage;
 export const SymbolCreated: typeof SymbolCreatedSchema = SymbolCreatedSchema;
 export type PriceUpdated = PriceUpdatedMessage;
@@ -127,6 +165,22 @@ export type OrderReplaced = OrderReplacedMessage;
 export const OrderReplaced: typeof OrderReplacedSchema = OrderReplacedSchema;
 export type CancelRejected = CancelRejectedMessage;
 export const CancelRejected: typeof CancelRejectedSchema = CancelRejectedSchema;
+export type ReplaceRejected = ReplaceRejectedMessage;
+export const ReplaceRejected: typeof ReplaceRejectedSchema = ReplaceRejectedSchema;
+export type TradeCorrected = TradeCorrectedMessage;
+export const TradeCorrected: typeof TradeCorrectedSchema = TradeCorrectedSchema;
+export type TradeCancelled = TradeCancelledMessage;
+export const TradeCancelled: typeof TradeCancelledSchema = TradeCancelledSchema;
+export type OrderUpdated = OrderUpdatedMessage;
+export const OrderUpdated: typeof OrderUpdatedSchema = OrderUpdatedSchema;
+export type OrderListUpdated = OrderListUpdatedMessage;
+export const OrderListUpdated: typeof OrderListUpdatedSchema = OrderListUpdatedSchema;
+export type QuoteRequestUpdated = QuoteRequestUpdatedMessage;
+export const QuoteRequestUpdated: typeof QuoteRequestUpdatedSchema = QuoteRequestUpdatedSchema;
+export type PortfolioChanged = PortfolioChangedMessage;
+export const PortfolioChanged: typeof PortfolioChangedSchema = PortfolioChangedSchema;
+export type TransactionRecorded = TransactionRecordedMessage;
+export const TransactionRecorded: typeof TransactionRecordedSchema = TransactionRecordedSchema;
 export type PositionChanged = PositionChangedMessage;
 export const PositionChanged: typeof PositionChangedSchema = PositionChangedSchema;
 export type PositionOpened = PositionOpenedMessage;
@@ -137,6 +191,8 @@ export type FundingPaid = FundingPaidMessage;
 export const FundingPaid: typeof FundingPaidSchema = FundingPaidSchema;
 export type RiskAlert = RiskAlertMessage;
 export const RiskAlert: typeof RiskAlertSchema = RiskAlertSchema;
+export type RiskLimitChanged = RiskLimitChangedMessage;
+export const RiskLimitChanged: typeof RiskLimitChangedSchema = RiskLimitChangedSchema;
 export type QualityFlagRaised = QualityFlagRaisedMessage;
 export const QualityFlagRaised: typeof QualityFlagRaisedSchema = QualityFlagRaisedSchema;
 export type TradingStateChanged = TradingStateChangedMessage;
@@ -151,5 +207,11 @@ export type VenueSymbolDelisted = VenueSymbolDelistedMessage;
 export const VenueSymbolDelisted: typeof VenueSymbolDelistedSchema = VenueSymbolDelistedSchema;
 export type BalanceChanged = BalanceChangedMessage;
 export const BalanceChanged: typeof BalanceChangedSchema = BalanceChangedSchema;
+export type AccountMarginChanged = AccountMarginChangedMessage;
+export const AccountMarginChanged: typeof AccountMarginChangedSchema = AccountMarginChangedSchema;
+export type AccountChanged = AccountChangedMessage;
+export const AccountChanged: typeof AccountChangedSchema = AccountChangedSchema;
+export type LedgerEntryRecorded = LedgerEntryRecordedMessage;
+export const LedgerEntryRecorded: typeof LedgerEntryRecordedSchema = LedgerEntryRecordedSchema;
 export type TransferUpdated = TransferUpdatedMessage;
 export const TransferUpdated: typeof TransferUpdatedSchema = TransferUpdatedSchema;

@@ -5,12 +5,11 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import type { EventMetadata } from "./metadata_pb.js";
-import { file_cqc_events_v1_metadata } from "./metadata_pb.js";
 import type { Price } from "../../markets/v1/price_pb.js";
 import { file_cqc_markets_v1_price } from "../../markets/v1/price_pb.js";
 import type { Symbol } from "../../markets/v1/symbol_pb.js";
 import { file_cqc_markets_v1_symbol } from "../../markets/v1/symbol_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -20,25 +19,18 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/market_events.proto.
  */
 export const file_cqc_events_v1_market_events: GenFile = /*@__PURE__*/
-  fileDesc("CiFjcWMvZXZlbnRzL3YxL21hcmtldF9ldmVudHMucHJvdG8SDWNxYy5ldmVudHMudjEidwoNU3ltYm9sQ3JlYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEi4KBnN5bWJvbBgCIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlN5bWJvbEIGukgDyAEBInQKDFByaWNlVXBkYXRlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEiwKBXByaWNlGAIgASgLMhUuY3FjLm1hcmtldHMudjEuUHJpY2VCBrpIA8gBASJ3Cg1TeW1ib2xVcGRhdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESLgoGc3ltYm9sGAIgASgLMhYuY3FjLm1hcmtldHMudjEuU3ltYm9sQga6SAPIAQEieAoOU3ltYm9sRGVsaXN0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIuCgZzeW1ib2wYAiABKAsyFi5jcWMubWFya2V0cy52MS5TeW1ib2xCBrpIA8gBASLFAgoJU3RyZWFtR2FwEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESIgoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwESGgoGc3RyZWFtGAMgASgJQgq6SAdyBRABGIABEhoKDWxhc3Rfc2VxdWVuY2UYBCABKARIAIgBARIaCg1uZXh0X3NlcXVlbmNlGAUgASgESAGIAQESNgoKc3RhcnRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIsCghlbmRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCEAoOX2xhc3Rfc2VxdWVuY2VCEAoOX25leHRfc2VxdWVuY2VCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_markets_v1_price, file_cqc_markets_v1_symbol, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("CiFjcWMvZXZlbnRzL3YxL21hcmtldF9ldmVudHMucHJvdG8SDWNxYy5ldmVudHMudjEiTQoNU3ltYm9sQ3JlYXRlZBIuCgZzeW1ib2wYASABKAsyFi5jcWMubWFya2V0cy52MS5TeW1ib2xCBrpIA8gBAToM6ponCHJlZ2lzdHJ5IkgKDFByaWNlVXBkYXRlZBIsCgVwcmljZRgBIAEoCzIVLmNxYy5tYXJrZXRzLnYxLlByaWNlQga6SAPIAQE6CuqaJwZwcmljZXMiTQoNU3ltYm9sVXBkYXRlZBIuCgZzeW1ib2wYASABKAsyFi5jcWMubWFya2V0cy52MS5TeW1ib2xCBrpIA8gBAToM6ponCHJlZ2lzdHJ5Ik4KDlN5bWJvbERlbGlzdGVkEi4KBnN5bWJvbBgBIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlN5bWJvbEIGukgDyAEBOgzqmicIcmVnaXN0cnkimQIKCVN0cmVhbUdhcBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIaCgZzdHJlYW0YAiABKAlCCrpIB3IFEAEYgAESGgoNbGFzdF9zZXF1ZW5jZRgDIAEoBEgAiAEBEhoKDW5leHRfc2VxdWVuY2UYBCABKARIAYgBARI2CgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiwKCGVuZGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoK6ponBnByaWNlc0IQCg5fbGFzdF9zZXF1ZW5jZUIQCg5fbmV4dF9zZXF1ZW5jZUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_price, file_cqc_markets_v1_symbol, file_cqc_options_v1_options, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * A product was added to the registry.
+ * A product was added to the registry. The event's subject is the product.
  *
  * @generated from message cqc.events.v1.SymbolCreated
  */
 export type SymbolCreated = Message<"cqc.events.v1.SymbolCreated"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The product as it was added.
    *
-   * @generated from field: cqc.markets.v1.Symbol symbol = 2;
+   * @generated from field: cqc.markets.v1.Symbol symbol = 1;
    */
   symbol?: Symbol | undefined;
 };
@@ -51,22 +43,15 @@ export const SymbolCreatedSchema: GenMessage<SymbolCreated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 0);
 
 /**
- * A price changed. The event's subject is the asset reference of the price.
+ * A price changed. The event's subject is the asset reference of the price, such as `BTC-EUR`.
  *
  * @generated from message cqc.events.v1.PriceUpdated
  */
 export type PriceUpdated = Message<"cqc.events.v1.PriceUpdated"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The new price.
    *
-   * @generated from field: cqc.markets.v1.Price price = 2;
+   * @generated from field: cqc.markets.v1.Price price = 1;
    */
   price?: Price | undefined;
 };
@@ -79,22 +64,15 @@ export const PriceUpdatedSchema: GenMessage<PriceUpdated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 1);
 
 /**
- * A product's record changed.
+ * A product's record changed. The event's subject is the product.
  *
  * @generated from message cqc.events.v1.SymbolUpdated
  */
 export type SymbolUpdated = Message<"cqc.events.v1.SymbolUpdated"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The product after the change.
    *
-   * @generated from field: cqc.markets.v1.Symbol symbol = 2;
+   * @generated from field: cqc.markets.v1.Symbol symbol = 1;
    */
   symbol?: Symbol | undefined;
 };
@@ -107,22 +85,16 @@ export const SymbolUpdatedSchema: GenMessage<SymbolUpdated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 2);
 
 /**
- * A product expired, or is no longer listed at any venue.
+ * A product expired, or is no longer listed at any venue. Published instead of SymbolUpdated. The event's subject is
+ * the product.
  *
  * @generated from message cqc.events.v1.SymbolDelisted
  */
 export type SymbolDelisted = Message<"cqc.events.v1.SymbolDelisted"> & {
   /**
-   * Id, order and origin of the event.
+   * The product after the change.
    *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
-   * The product in its current state.
-   *
-   * @generated from field: cqc.markets.v1.Symbol symbol = 2;
+   * @generated from field: cqc.markets.v1.Symbol symbol = 1;
    */
   symbol?: Symbol | undefined;
 };
@@ -135,58 +107,52 @@ export const SymbolDelistedSchema: GenMessage<SymbolDelisted> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 3);
 
 /**
- * Updates of a listing's market data were lost, so anything computed from the data since then is invalid. The event's
- * subject is the listing.
+ * Updates of a listing's market data were lost, so anything computed from the data since then is invalid. Published
+ * when the gap is found and again, with `ended_at`, when the stream is complete again. The event's subject is the
+ * listing.
  *
  * @generated from message cqc.events.v1.StreamGap
  */
 export type StreamGap = Message<"cqc.events.v1.StreamGap"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * Listing whose updates were lost.
    *
-   * @generated from field: string venue_symbol_id = 2;
+   * @generated from field: string venue_symbol_id = 1;
    */
   venueSymbolId: string;
 
   /**
    * Stream whose updates were lost, such as `order_book` or `trades`.
    *
-   * @generated from field: string stream = 3;
+   * @generated from field: string stream = 2;
    */
   stream: string;
 
   /**
    * Last sequence number received before the gap. Absent if the venue does not number updates.
    *
-   * @generated from field: optional uint64 last_sequence = 4;
+   * @generated from field: optional uint64 last_sequence = 3;
    */
   lastSequence?: bigint | undefined;
 
   /**
    * First sequence number received after the gap. Absent if the venue does not number updates.
    *
-   * @generated from field: optional uint64 next_sequence = 5;
+   * @generated from field: optional uint64 next_sequence = 4;
    */
   nextSequence?: bigint | undefined;
 
   /**
-   * When the gap began.
+   * When the gap began: `received_at` of the last update before it. With the listing and the stream the key of the gap.
    *
-   * @generated from field: google.protobuf.Timestamp started_at = 6;
+   * @generated from field: google.protobuf.Timestamp started_at = 5;
    */
   startedAt?: Timestamp | undefined;
 
   /**
    * When the stream was complete again. Absent while it is not.
    *
-   * @generated from field: google.protobuf.Timestamp ended_at = 7;
+   * @generated from field: google.protobuf.Timestamp ended_at = 6;
    */
   endedAt?: Timestamp | undefined;
 };

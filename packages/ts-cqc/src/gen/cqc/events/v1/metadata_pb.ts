@@ -13,12 +13,13 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/metadata.proto.
  */
 export const file_cqc_events_v1_metadata: GenFile = /*@__PURE__*/
-  fileDesc("ChxjcWMvZXZlbnRzL3YxL21ldGFkYXRhLnByb3RvEg1jcWMuZXZlbnRzLnYxIocDCg1FdmVudE1ldGFkYXRhEhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyA7ABARIbCgdzdWJqZWN0GAIgASgJQgq6SAdyBRABGIACEhkKCHNlcXVlbmNlGAMgASgEQge6SAQyAigBEhUKCHJldmlzaW9uGAQgASgESACIAQESNwoLb2NjdXJyZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNwoLcmVjb3JkZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGgoGc291cmNlGAcgASgJQgq6SAdyBRABGIABEicKDmNvcnJlbGF0aW9uX2lkGAggASgJQgq6SAdyBRABGIABSAGIAQESIwoMY2F1c2F0aW9uX2lkGAkgASgJQgi6SAVyA7ABAUgCiAEBQgsKCV9yZXZpc2lvbkIRCg9fY29ycmVsYXRpb25faWRCDwoNX2NhdXNhdGlvbl9pZEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChxjcWMvZXZlbnRzL3YxL21ldGFkYXRhLnByb3RvEg1jcWMuZXZlbnRzLnYxIrUDCg1FdmVudE1ldGFkYXRhEhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyA7ABARIsCgV0b3BpYxgCIAEoCUIdukgachgyFl5bYS16XVthLXowLTlfXXswLDYzfSQSGwoHc3ViamVjdBgDIAEoCUIKukgHcgUQARiABBIZCghzZXF1ZW5jZRgEIAEoBEIHukgEMgIoARIVCghyZXZpc2lvbhgFIAEoBEgAiAEBEjcKC29jY3VycmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjcKC3JlY29yZGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhoKBnNvdXJjZRgIIAEoCUIKukgHcgUQARiAARInCg5jb3JyZWxhdGlvbl9pZBgJIAEoCUIKukgHcgUQARiAAUgBiAEBEiMKDGNhdXNhdGlvbl9pZBgKIAEoCUIIukgFcgOwAQFIAogBAUILCglfcmV2aXNpb25CEQoPX2NvcnJlbGF0aW9uX2lkQg8KDV9jYXVzYXRpb25faWRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * Id, order and origin of an event.
+ * Id, order and origin of an event. "Events" in SPEC states how CloudEvents, NATS and Kafka carry them.
  *
- * Delivery is at least once: a consumer drops events whose `event_id` it has seen, and detects gaps by `sequence`.
+ * Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`, of
+ * events that it does not know too.
  *
  * @generated from message cqc.events.v1.EventMetadata
  */
@@ -31,59 +32,72 @@ export type EventMetadata = Message<"cqc.events.v1.EventMetadata"> & {
   eventId: string;
 
   /**
-   * Partition key: the id of the entity that changed. Events about orders use the id of the account, which keeps an
-   * account's orders in order.
+   * Topic to which the event is published: the `topic` option of the event's message, such as `orders`. Names the topic
+   * of an event that the reader does not know.
    *
-   * @generated from field: string subject = 2;
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * Partition key: the id of what the event is about, as the event's message states it. Any characters.
+   *
+   * @generated from field: string subject = 3;
    */
   subject: string;
 
   /**
-   * Number of the event among those of the same source and subject, one more than the previous event's.
+   * Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
+   * before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
+   * EventLog.
    *
-   * @generated from field: uint64 sequence = 3;
+   * @generated from field: uint64 sequence = 4;
    */
   sequence: bigint;
 
   /**
-   * Revision of the entity after the event. Absent for entities without a revision.
+   * Revision of the record after the event. Of two events with the same record the one with the higher revision holds.
+   * Absent for records without a revision.
    *
-   * @generated from field: optional uint64 revision = 4;
+   * @generated from field: optional uint64 revision = 5;
    */
   revision?: bigint | undefined;
 
   /**
-   * When the event happened, by the clock of the party that it happened to.
+   * When the event happened, by the clock of the party that it happened to: for a venue's report its `timestamp`, or
+   * `received_at` if the venue states none.
    *
-   * @generated from field: google.protobuf.Timestamp occurred_at = 5;
+   * @generated from field: google.protobuf.Timestamp occurred_at = 6;
    */
   occurredAt?: Timestamp | undefined;
 
   /**
-   * When the source recorded the event.
+   * When the source recorded the event, by its clock. Never earlier than that of the event before with the same source,
+   * topic and subject.
    *
-   * @generated from field: google.protobuf.Timestamp recorded_at = 6;
+   * @generated from field: google.protobuf.Timestamp recorded_at = 7;
    */
   recordedAt?: Timestamp | undefined;
 
   /**
-   * Service that published the event.
+   * Service that published the event, such as `venue-gateway`: the same for all its instances, unique among all
+   * services that publish.
    *
-   * @generated from field: string source = 7;
+   * @generated from field: string source = 8;
    */
   source: string;
 
   /**
    * Id shared by everything that one request or signal led to. Absent if no request or signal led to the event.
    *
-   * @generated from field: optional string correlation_id = 8;
+   * @generated from field: optional string correlation_id = 9;
    */
   correlationId?: string | undefined;
 
   /**
    * `event_id` of the event that caused this one. Absent if no event did.
    *
-   * @generated from field: optional string causation_id = 9;
+   * @generated from field: optional string causation_id = 10;
    */
   causationId?: string | undefined;
 };

@@ -5,43 +5,42 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import type { EventMetadata } from "./metadata_pb.js";
-import { file_cqc_events_v1_metadata } from "./metadata_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
+import type { QuantityUnit } from "../../markets/v1/quantity_pb.js";
+import { file_cqc_markets_v1_quantity } from "../../markets/v1/quantity_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
 import type { Position } from "../../portfolio/v1/position_pb.js";
 import { file_cqc_portfolio_v1_position } from "../../portfolio/v1/position_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/events/v1/position_events.proto.
  */
 export const file_cqc_events_v1_position_events: GenFile = /*@__PURE__*/
-  fileDesc("CiNjcWMvZXZlbnRzL3YxL3Bvc2l0aW9uX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSLAAQoPUG9zaXRpb25DaGFuZ2VkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESNAoIcG9zaXRpb24YAiABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uQga6SAPIAQESKQoRcHJldmlvdXNfcXVhbnRpdHkYAyABKAlCCbpIBnIEiIgnAUgAiAEBQhQKEl9wcmV2aW91c19xdWFudGl0eSJ+Cg5Qb3NpdGlvbk9wZW5lZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjQKCHBvc2l0aW9uGAIgASgLMhouY3FjLnBvcnRmb2xpby52MS5Qb3NpdGlvbkIGukgDyAEBIn4KDlBvc2l0aW9uQ2xvc2VkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESNAoIcG9zaXRpb24YAiABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uQga6SAPIAQEinQMKC0Z1bmRpbmdQYWlkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESHgoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAARIiCg92ZW51ZV9zeW1ib2xfaWQYAyABKAlCCbpIBnIE8IgnARIkCgtwb3NpdGlvbl9pZBgEIAEoCUIKukgHcgUQARiAAUgAiAEBEhsKCGFzc2V0X2lkGAUgASgJQgm6SAZyBNCIJwESGQoGYW1vdW50GAYgASgJQgm6SAZyBIiIJwESHAoEcmF0ZRgHIAEoCUIJukgGcgSIiCcBSAGIAQESKQoRcG9zaXRpb25fcXVhbnRpdHkYCCABKAlCCbpIBnIEiIgnAUgCiAEBEicKEHZlbnVlX3BheW1lbnRfaWQYCSABKAlCCLpIBXIDGIACSAOIAQFCDgoMX3Bvc2l0aW9uX2lkQgcKBV9yYXRlQhQKEl9wb3NpdGlvbl9xdWFudGl0eUITChFfdmVudWVfcGF5bWVudF9pZEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules]);
+  fileDesc("CiNjcWMvZXZlbnRzL3YxL3Bvc2l0aW9uX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSKXAQoPUG9zaXRpb25DaGFuZ2VkEjQKCHBvc2l0aW9uGAEgASgLMhouY3FjLnBvcnRmb2xpby52MS5Qb3NpdGlvbkIGukgDyAEBEikKEXByZXZpb3VzX3F1YW50aXR5GAIgASgJQgm6SAZyBIiIJwFIAIgBAToN6ponCXBvc2l0aW9uc0IUChJfcHJldmlvdXNfcXVhbnRpdHkiVQoOUG9zaXRpb25PcGVuZWQSNAoIcG9zaXRpb24YASABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uQga6SAPIAQE6DeqaJwlwb3NpdGlvbnMiVQoOUG9zaXRpb25DbG9zZWQSNAoIcG9zaXRpb24YASABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uQga6SAPIAQE6DeqaJwlwb3NpdGlvbnMivQYKC0Z1bmRpbmdQYWlkEh4KCmFjY291bnRfaWQYASABKAlCCrpIB3IFEAEYgAESJwoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwFIAIgBARI1Cg5uYXRpdmVfbGlzdGluZxgDIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSJAoLcG9zaXRpb25faWQYBCABKAlCCrpIB3IFEAEYgAFIAYgBARIgCghhc3NldF9pZBgFIAEoCUIJukgGcgTQiCcBSAKIAQESHAoKYXNzZXRfY29kZRgGIAEoCUIIukgFcgMYgAESGQoGYW1vdW50GAcgASgJQgm6SAZyBIiIJwESHAoEcmF0ZRgIIAEoCUIJukgGcgSIiCcBSAOIAQESKQoRcG9zaXRpb25fcXVhbnRpdHkYCSABKAlCCbpIBnIEiIgnAUgEiAEBEjMKDXF1YW50aXR5X3VuaXQYCiABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSIgoKbWFya19wcmljZRgLIAEoCUIJukgGcgSIiCcBSAWIAQESJwoQdmVudWVfcGF5bWVudF9pZBgMIAEoCUIIukgFcgMYgAJIBogBARIwCgxmdW5kaW5nX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEkEKDHZlbnVlX2ZpZWxkcxgPIAMoCzIrLmNxYy5ldmVudHMudjEuRnVuZGluZ1BhaWQuVmVudWVGaWVsZHNFbnRyeRoyChBWZW51ZUZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAE6DOqaJwhiYWxhbmNlc0ISChBfdmVudWVfc3ltYm9sX2lkQg4KDF9wb3NpdGlvbl9pZEILCglfYXNzZXRfaWRCBwoFX3JhdGVCFAoSX3Bvc2l0aW9uX3F1YW50aXR5Qg0KC19tYXJrX3ByaWNlQhMKEV92ZW51ZV9wYXltZW50X2lkQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvZXZlbnRzL3YxO2V2ZW50c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_options_v1_options, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * A position's quantity, price or margin changed.
+ * A position's quantity, price, margin or setting changed. A change of prices and values derived from them alone need
+ * not be published. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.PositionChanged
  */
 export type PositionChanged = Message<"cqc.events.v1.PositionChanged"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The position after the change.
    *
-   * @generated from field: cqc.portfolio.v1.Position position = 2;
+   * @generated from field: cqc.portfolio.v1.Position position = 1;
    */
   position?: Position | undefined;
 
   /**
    * Quantity before the change, signed, in the position's quantity unit. Absent if not known.
    *
-   * @generated from field: optional string previous_quantity = 3;
+   * @generated from field: optional string previous_quantity = 2;
    */
   previousQuantity?: string | undefined;
 };
@@ -54,22 +53,15 @@ export const PositionChangedSchema: GenMessage<PositionChanged> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_position_events, 0);
 
 /**
- * A position was opened where none existed.
+ * A position was opened where none existed. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.PositionOpened
  */
 export type PositionOpened = Message<"cqc.events.v1.PositionOpened"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The position as it was opened.
    *
-   * @generated from field: cqc.portfolio.v1.Position position = 2;
+   * @generated from field: cqc.portfolio.v1.Position position = 1;
    */
   position?: Position | undefined;
 };
@@ -82,22 +74,15 @@ export const PositionOpenedSchema: GenMessage<PositionOpened> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_position_events, 1);
 
 /**
- * A position was closed.
+ * A position was closed. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.PositionClosed
  */
 export type PositionClosed = Message<"cqc.events.v1.PositionClosed"> & {
   /**
-   * Id, order and origin of the event.
+   * The position after its close, with quantity 0 and its realized profit or loss.
    *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
-   * The position at its close, with its realized profit or loss.
-   *
-   * @generated from field: cqc.portfolio.v1.Position position = 2;
+   * @generated from field: cqc.portfolio.v1.Position position = 1;
    */
   position?: Position | undefined;
 };
@@ -110,31 +95,33 @@ export const PositionClosedSchema: GenMessage<PositionClosed> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_position_events, 2);
 
 /**
- * Funding of a perpetual was paid or received. The event's subject is the account.
+ * Funding of a perpetual was paid or received. Leads to one Transaction of type FUNDING. The event's subject is the
+ * account.
  *
  * @generated from message cqc.events.v1.FundingPaid
  */
 export type FundingPaid = Message<"cqc.events.v1.FundingPaid"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * Account that paid or received the funding.
    *
-   * @generated from field: string account_id = 2;
+   * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * Listing of the perpetual.
+   * Listing of the perpetual. Absent if the venue's listing is not in the registry.
    *
-   * @generated from field: string venue_symbol_id = 3;
+   * @generated from field: optional string venue_symbol_id = 2;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 3;
+   */
+  nativeListing?: NativeListing | undefined;
 
   /**
    * Position that the funding was for. Absent if not known.
@@ -144,23 +131,33 @@ export type FundingPaid = Message<"cqc.events.v1.FundingPaid"> & {
   positionId?: string | undefined;
 
   /**
-   * Asset in which the funding was paid.
+   * Asset in which the funding was paid. Absent if the venue does not report it, or if its code is not mapped to an
+   * asset.
    *
-   * @generated from field: string asset_id = 5;
+   * @generated from field: optional string asset_id = 5;
    */
-  assetId: string;
+  assetId?: string | undefined;
 
   /**
-   * Amount of the funding, in units of the asset. Positive was received, negative was paid.
+   * The venue's own code of the asset. Empty if it has none.
    *
-   * @generated from field: string amount = 6;
+   * @generated from field: string asset_code = 6;
+   */
+  assetCode: string;
+
+  /**
+   * Amount of the funding, in units of `asset_id`, or of `asset_code` where `asset_id` is absent. Positive was
+   * received, negative was paid.
+   *
+   * @generated from field: string amount = 7;
    */
   amount: string;
 
   /**
-   * Fraction of the notional that was paid, defined as in `FundingRate.rate`. Absent if the venue does not report it.
+   * Fraction of the notional that was paid, defined as in `FundingRate.rate`: positive if longs paid. Absent if the
+   * venue does not report it.
    *
-   * @generated from field: optional string rate = 7;
+   * @generated from field: optional string rate = 8;
    */
   rate?: string | undefined;
 
@@ -168,16 +165,51 @@ export type FundingPaid = Message<"cqc.events.v1.FundingPaid"> & {
    * Quantity of the position at the funding time, positive for long and negative for short. Absent if the venue does
    * not report it.
    *
-   * @generated from field: optional string position_quantity = 8;
+   * @generated from field: optional string position_quantity = 9;
    */
   positionQuantity?: string | undefined;
 
   /**
-   * The venue's id of the payment. Absent if it has none.
+   * Unit of `position_quantity`.
    *
-   * @generated from field: optional string venue_payment_id = 9;
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 10;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
+   * Mark price from which the funding was computed, in quote units. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string mark_price = 11;
+   */
+  markPrice?: string | undefined;
+
+  /**
+   * The venue's id of the payment, by which it counts once beside a ledger entry. Absent if the venue has none.
+   *
+   * @generated from field: optional string venue_payment_id = 12;
    */
   venuePaymentId?: string | undefined;
+
+  /**
+   * Time for which the funding was paid, at the venue. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp funding_time = 13;
+   */
+  fundingTime?: Timestamp | undefined;
+
+  /**
+   * When this system received the payment. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 14;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 15;
+   */
+  venueFields: { [key: string]: string };
 };
 
 /**

@@ -7,8 +7,9 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { AssetQualityFlag } from "../../assets/v1/quality_pb.js";
 import { file_cqc_assets_v1_quality } from "../../assets/v1/quality_pb.js";
-import type { EventMetadata } from "./metadata_pb.js";
-import { file_cqc_events_v1_metadata } from "./metadata_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
+import type { RiskLimit } from "../../portfolio/v1/risk_limit_pb.js";
+import { file_cqc_portfolio_v1_risk_limit } from "../../portfolio/v1/risk_limit_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,111 +19,138 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/risk_events.proto.
  */
 export const file_cqc_events_v1_risk_events: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jcWMvZXZlbnRzL3YxL3Jpc2tfZXZlbnRzLnByb3RvEg1jcWMuZXZlbnRzLnYxIqwFCglSaXNrQWxlcnQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIcCghhbGVydF9pZBgCIAEoCUIKukgHcgUQARiAARIqCgR0eXBlGAMgASgOMhwuY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRUeXBlEjIKCHNldmVyaXR5GAQgASgOMiAuY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRTZXZlcml0eRIhCghsaW1pdF9pZBgFIAEoCUIKukgHcgUQARiAAUgAiAEBEiUKDHBvcnRmb2xpb19pZBgGIAEoCUIKukgHcgUQARiAAUgBiAEBEiMKCmFjY291bnRfaWQYByABKAlCCrpIB3IFEAEYgAFIAogBARIgCgh2ZW51ZV9pZBgIIAEoCUIJukgGcgToiCcBSAOIAQESJwoPdmVudWVfc3ltYm9sX2lkGAkgASgJQgm6SAZyBPCIJwFIBIgBARIgCghvYnNlcnZlZBgKIAEoCUIJukgGcgSIiCcBSAWIAQESIQoJdGhyZXNob2xkGAsgASgJQgm6SAZyBIiIJwFIBogBARIbCgdtZXNzYWdlGAwgASgJQgq6SAdyBRABGIAgEjMKD2Fja25vd2xlZGdlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVzb2x2ZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgsKCV9saW1pdF9pZEIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZEISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9vYnNlcnZlZEIMCgpfdGhyZXNob2xkIoIBChFRdWFsaXR5RmxhZ1JhaXNlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjUKBGZsYWcYAiABKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0UXVhbGl0eUZsYWdCBrpIA8gBASKDAwoTVHJhZGluZ1N0YXRlQ2hhbmdlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEioKBXN0YXRlGAIgASgOMhsuY3FjLmV2ZW50cy52MS5UcmFkaW5nU3RhdGUSMwoOcHJldmlvdXNfc3RhdGUYAyABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZRIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAUgASgJQgq6SAdyBRABGIABSAGIAQESIAoIdmVudWVfaWQYBiABKAlCCbpIBnIE6IgnAUgCiAEBEhgKBnJlYXNvbhgHIAEoCUIIukgFcgMYgCASHgoKY2hhbmdlZF9ieRgIIAEoCUIKukgHcgUQARiAAUIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZCqlAgoNUmlza0FsZXJ0VHlwZRIfChtSSVNLX0FMRVJUX1RZUEVfVU5TUEVDSUZJRUQQABIhCh1SSVNLX0FMRVJUX1RZUEVfTElNSVRfV0FSTklORxABEiIKHlJJU0tfQUxFUlRfVFlQRV9MSU1JVF9CUkVBQ0hFRBACEiQKIFJJU0tfQUxFUlRfVFlQRV9MSVFVSURBVElPTl9ORUFSEAMSHgoaUklTS19BTEVSVF9UWVBFX01BUkdJTl9MT1cQBBIhCh1SSVNLX0FMRVJUX1RZUEVfVkVOVUVfRkFJTFVSRRAFEiIKHlJJU0tfQUxFUlRfVFlQRV9SRUNPTkNJTElBVElPThAGEh8KG1JJU0tfQUxFUlRfVFlQRV9NQVJLRVRfREFUQRAHKpkBChFSaXNrQWxlcnRTZXZlcml0eRIjCh9SSVNLX0FMRVJUX1NFVkVSSVRZX1VOU1BFQ0lGSUVEEAASHAoYUklTS19BTEVSVF9TRVZFUklUWV9JTkZPEAESHwobUklTS19BTEVSVF9TRVZFUklUWV9XQVJOSU5HEAISIAocUklTS19BTEVSVF9TRVZFUklUWV9DUklUSUNBTBADKn0KDFRyYWRpbmdTdGF0ZRIdChlUUkFESU5HX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoUVFJBRElOR19TVEFURV9BQ1RJVkUQARIaChZUUkFESU5HX1NUQVRFX1JFRFVDSU5HEAISGAoUVFJBRElOR19TVEFURV9IQUxURUQQA0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_quality, file_cqc_events_v1_metadata, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jcWMvZXZlbnRzL3YxL3Jpc2tfZXZlbnRzLnByb3RvEg1jcWMuZXZlbnRzLnYxIp0GCglSaXNrQWxlcnQSHAoIYWxlcnRfaWQYASABKAlCCrpIB3IFEAEYgAESKgoEdHlwZRgCIAEoDjIcLmNxYy5ldmVudHMudjEuUmlza0FsZXJ0VHlwZRIyCghzZXZlcml0eRgDIAEoDjIgLmNxYy5ldmVudHMudjEuUmlza0FsZXJ0U2V2ZXJpdHkSIQoIbGltaXRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIlCgxwb3J0Zm9saW9faWQYBSABKAlCCrpIB3IFEAEYgAFIAYgBARIjCgphY2NvdW50X2lkGAYgASgJQgq6SAdyBRABGIABSAKIAQESIAoIdmVudWVfaWQYByABKAlCCbpIBnIE6IgnAUgDiAEBEicKD3ZlbnVlX3N5bWJvbF9pZBgIIAEoCUIJukgGcgTwiCcBSASIAQESIAoIb2JzZXJ2ZWQYCSABKAlCCbpIBnIEiIgnAUgFiAEBEiEKCXRocmVzaG9sZBgKIAEoCUIJukgGcgSIiCcBSAaIAQESGwoHbWVzc2FnZRgLIAEoCUIKukgHcgUQARiAIBI1CglyYWlzZWRfYXQYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESMwoPYWNrbm93bGVkZ2VkX2F0GA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCg9hY2tub3dsZWRnZWRfYnkYDiABKAlCCrpIB3IFEAEYgAJIB4gBARIWCgRub3RlGA8gASgJQgi6SAVyAxiAIBIvCgtyZXNvbHZlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YESABKAQ6COqaJwRyaXNrQgsKCV9saW1pdF9pZEIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZEISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9vYnNlcnZlZEIMCgpfdGhyZXNob2xkQhIKEF9hY2tub3dsZWRnZWRfYnkiUAoQUmlza0xpbWl0Q2hhbmdlZBIyCgVsaW1pdBgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUmlza0xpbWl0Qga6SAPIAQE6COqaJwRyaXNrIlgKEVF1YWxpdHlGbGFnUmFpc2VkEjUKBGZsYWcYASABKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0UXVhbGl0eUZsYWdCBrpIA8gBAToM6ponCHJlZ2lzdHJ5IoUDChNUcmFkaW5nU3RhdGVDaGFuZ2VkEioKBXN0YXRlGAEgASgOMhsuY3FjLmV2ZW50cy52MS5UcmFkaW5nU3RhdGUSMwoOcHJldmlvdXNfc3RhdGUYAiABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZRIlCgxwb3J0Zm9saW9faWQYAyABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAQgASgJQgq6SAdyBRABGIABSAGIAQESIAoIdmVudWVfaWQYBSABKAlCCbpIBnIE6IgnAUgCiAEBEhgKBnJlYXNvbhgGIAEoCUIIukgFcgMYgCASHgoKY2hhbmdlZF9ieRgHIAEoCUIKukgHcgUQARiAAhIhCghsaW1pdF9pZBgIIAEoCUIKukgHcgUQARiAAUgDiAEBOgjqmicEcmlza0IPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkQgsKCV92ZW51ZV9pZEILCglfbGltaXRfaWQqpQIKDVJpc2tBbGVydFR5cGUSHwobUklTS19BTEVSVF9UWVBFX1VOU1BFQ0lGSUVEEAASIQodUklTS19BTEVSVF9UWVBFX0xJTUlUX1dBUk5JTkcQARIiCh5SSVNLX0FMRVJUX1RZUEVfTElNSVRfQlJFQUNIRUQQAhIkCiBSSVNLX0FMRVJUX1RZUEVfTElRVUlEQVRJT05fTkVBUhADEh4KGlJJU0tfQUxFUlRfVFlQRV9NQVJHSU5fTE9XEAQSIQodUklTS19BTEVSVF9UWVBFX1ZFTlVFX0ZBSUxVUkUQBRIiCh5SSVNLX0FMRVJUX1RZUEVfUkVDT05DSUxJQVRJT04QBhIfChtSSVNLX0FMRVJUX1RZUEVfTUFSS0VUX0RBVEEQByqZAQoRUmlza0FsZXJ0U2V2ZXJpdHkSIwofUklTS19BTEVSVF9TRVZFUklUWV9VTlNQRUNJRklFRBAAEhwKGFJJU0tfQUxFUlRfU0VWRVJJVFlfSU5GTxABEh8KG1JJU0tfQUxFUlRfU0VWRVJJVFlfV0FSTklORxACEiAKHFJJU0tfQUxFUlRfU0VWRVJJVFlfQ1JJVElDQUwQAyp9CgxUcmFkaW5nU3RhdGUSHQoZVFJBRElOR19TVEFURV9VTlNQRUNJRklFRBAAEhgKFFRSQURJTkdfU1RBVEVfQUNUSVZFEAESGgoWVFJBRElOR19TVEFURV9SRURVQ0lORxACEhgKFFRSQURJTkdfU1RBVEVfSEFMVEVEEANCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_quality, file_cqc_options_v1_options, file_cqc_portfolio_v1_risk_limit, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * A danger to a portfolio or an account, reported by the risk engine.
+ * A danger to a portfolio or an account, reported by the risk engine when raised and at every change: also the record
+ * that RiskEngine lists.
+ *
+ * The event's subject is the first of `account_id`, `portfolio_id` and `venue_id` that is set, or else `everywhere`,
+ * which no id may be.
  *
  * @generated from message cqc.events.v1.RiskAlert
  */
 export type RiskAlert = Message<"cqc.events.v1.RiskAlert"> & {
   /**
-   * Id, order and origin of the event. The event's subject is the portfolio or the account concerned.
+   * Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts; when the cause
+   * returns after `resolved_at`, it is another alert.
    *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
-   * Id of the alert, opaque. The id stays the same while the cause lasts.
-   *
-   * @generated from field: string alert_id = 2;
+   * @generated from field: string alert_id = 1;
    */
   alertId: string;
 
   /**
-   * Subject of the alert.
+   * What the alert is about.
    *
-   * @generated from field: cqc.events.v1.RiskAlertType type = 3;
+   * @generated from field: cqc.events.v1.RiskAlertType type = 2;
    */
   type: RiskAlertType;
 
   /**
    * How soon someone must act.
    *
-   * @generated from field: cqc.events.v1.RiskAlertSeverity severity = 4;
+   * @generated from field: cqc.events.v1.RiskAlertSeverity severity = 3;
    */
   severity: RiskAlertSeverity;
 
   /**
    * Limit concerned. Absent if there is none.
    *
-   * @generated from field: optional string limit_id = 5;
+   * @generated from field: optional string limit_id = 4;
    */
   limitId?: string | undefined;
 
   /**
    * Portfolio concerned. Absent if not exactly one portfolio is concerned.
    *
-   * @generated from field: optional string portfolio_id = 6;
+   * @generated from field: optional string portfolio_id = 5;
    */
   portfolioId?: string | undefined;
 
   /**
    * Account concerned. Absent if not exactly one account is concerned.
    *
-   * @generated from field: optional string account_id = 7;
+   * @generated from field: optional string account_id = 6;
    */
   accountId?: string | undefined;
 
   /**
    * Venue concerned. Absent if not exactly one venue is concerned.
    *
-   * @generated from field: optional string venue_id = 8;
+   * @generated from field: optional string venue_id = 7;
    */
   venueId?: string | undefined;
 
   /**
    * Listing concerned. Absent if not exactly one listing is concerned.
    *
-   * @generated from field: optional string venue_symbol_id = 9;
+   * @generated from field: optional string venue_symbol_id = 8;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * Measured value, in the unit of the limit. Absent if nothing is measured.
+   * Newest measured value, in the unit of the limit's metric, or for LIQUIDATION_NEAR the fraction of the mark price
+   * that is left until liquidation. Absent if nothing is measured.
    *
-   * @generated from field: optional string observed = 10;
+   * @generated from field: optional string observed = 9;
    */
   observed?: string | undefined;
 
   /**
-   * Value that must not be exceeded, in the unit of the limit. Absent if there is none.
+   * Value with which `observed` is compared, in the same unit. Absent if there is none.
    *
-   * @generated from field: optional string threshold = 11;
+   * @generated from field: optional string threshold = 10;
    */
   threshold?: string | undefined;
 
   /**
    * What happened and what to do, in human-readable form.
    *
-   * @generated from field: string message = 12;
+   * @generated from field: string message = 11;
    */
   message: string;
 
   /**
-   * When someone acknowledged the alert. Absent until then.
+   * When the cause was found.
+   *
+   * @generated from field: google.protobuf.Timestamp raised_at = 12;
+   */
+  raisedAt?: Timestamp | undefined;
+
+  /**
+   * When someone first acknowledged the alert. Absent until then.
    *
    * @generated from field: google.protobuf.Timestamp acknowledged_at = 13;
    */
   acknowledgedAt?: Timestamp | undefined;
 
   /**
+   * Principal that first acknowledged the alert. Absent until then.
+   *
+   * @generated from field: optional string acknowledged_by = 14;
+   */
+  acknowledgedBy?: string | undefined;
+
+  /**
+   * What is being done about the alert, from whoever acknowledged it. Empty if there is nothing to add.
+   *
+   * @generated from field: string note = 15;
+   */
+  note: string;
+
+  /**
    * When the cause was gone. Absent until then.
    *
-   * @generated from field: google.protobuf.Timestamp resolved_at = 14;
+   * @generated from field: google.protobuf.Timestamp resolved_at = 16;
    */
   resolvedAt?: Timestamp | undefined;
+
+  /**
+   * Version of this record, increased by one at each change.
+   *
+   * @generated from field: uint64 revision = 17;
+   */
+  revision: bigint;
 };
 
 /**
@@ -133,22 +161,36 @@ export const RiskAlertSchema: GenMessage<RiskAlert> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_risk_events, 0);
 
 /**
- * A warning about an asset was raised, changed or withdrawn.
+ * A limit on risk was added, changed or ended. The event's subject is the limit.
+ *
+ * @generated from message cqc.events.v1.RiskLimitChanged
+ */
+export type RiskLimitChanged = Message<"cqc.events.v1.RiskLimitChanged"> & {
+  /**
+   * The limit after the change.
+   *
+   * @generated from field: cqc.portfolio.v1.RiskLimit limit = 1;
+   */
+  limit?: RiskLimit | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.RiskLimitChanged.
+ * Use `create(RiskLimitChangedSchema)` to create a new message.
+ */
+export const RiskLimitChangedSchema: GenMessage<RiskLimitChanged> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_risk_events, 1);
+
+/**
+ * A warning about an asset was raised, changed or withdrawn. The event's subject is the warning, `flag_id`.
  *
  * @generated from message cqc.events.v1.QualityFlagRaised
  */
 export type QualityFlagRaised = Message<"cqc.events.v1.QualityFlagRaised"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The warning in its current state.
    *
-   * @generated from field: cqc.assets.v1.AssetQualityFlag flag = 2;
+   * @generated from field: cqc.assets.v1.AssetQualityFlag flag = 1;
    */
   flag?: AssetQualityFlag | undefined;
 };
@@ -158,69 +200,73 @@ export type QualityFlagRaised = Message<"cqc.events.v1.QualityFlagRaised"> & {
  * Use `create(QualityFlagRaisedSchema)` to create a new message.
  */
 export const QualityFlagRaisedSchema: GenMessage<QualityFlagRaised> = /*@__PURE__*/
-  messageDesc(file_cqc_events_v1_risk_events, 1);
+  messageDesc(file_cqc_events_v1_risk_events, 2);
 
 /**
- * Trading was allowed, restricted or stopped. The event's subject is the scope: a portfolio, an account or a venue.
+ * Trading was allowed, restricted or stopped in a scope. With `revision` and `occurred_at` of the metadata the whole
+ * state of the scope; before the first such event, a scope is ACTIVE.
+ *
+ * The event's subject is the first of `account_id`, `portfolio_id` and `venue_id` that is set, or else `everywhere`,
+ * which no id may be. The scope is all three: scopes with the same subject are distinct.
  *
  * @generated from message cqc.events.v1.TradingStateChanged
  */
 export type TradingStateChanged = Message<"cqc.events.v1.TradingStateChanged"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * State after the change.
    *
-   * @generated from field: cqc.events.v1.TradingState state = 2;
+   * @generated from field: cqc.events.v1.TradingState state = 1;
    */
   state: TradingState;
 
   /**
    * State before the change.
    *
-   * @generated from field: cqc.events.v1.TradingState previous_state = 3;
+   * @generated from field: cqc.events.v1.TradingState previous_state = 2;
    */
   previousState: TradingState;
 
   /**
-   * Portfolio concerned. Absent if not exactly one portfolio is concerned.
+   * Portfolio in the scope. Absent means all.
    *
-   * @generated from field: optional string portfolio_id = 4;
+   * @generated from field: optional string portfolio_id = 3;
    */
   portfolioId?: string | undefined;
 
   /**
-   * Account concerned. Absent if not exactly one account is concerned.
+   * Account in the scope. Absent means all.
    *
-   * @generated from field: optional string account_id = 5;
+   * @generated from field: optional string account_id = 4;
    */
   accountId?: string | undefined;
 
   /**
-   * Venue concerned. Absent if not exactly one venue is concerned.
+   * Venue in the scope. Absent means all.
    *
-   * @generated from field: optional string venue_id = 6;
+   * @generated from field: optional string venue_id = 5;
    */
   venueId?: string | undefined;
 
   /**
    * Why the state changed, in human-readable form.
    *
-   * @generated from field: string reason = 7;
+   * @generated from field: string reason = 6;
    */
   reason: string;
 
   /**
-   * Who or what changed the state: the id of a service or a role, never a person's name.
+   * Principal that changed the state, or the service itself where a limit did.
    *
-   * @generated from field: string changed_by = 8;
+   * @generated from field: string changed_by = 7;
    */
   changedBy: string;
+
+  /**
+   * Limit whose action changed the state. Absent if a principal did.
+   *
+   * @generated from field: optional string limit_id = 8;
+   */
+  limitId?: string | undefined;
 };
 
 /**
@@ -228,10 +274,10 @@ export type TradingStateChanged = Message<"cqc.events.v1.TradingStateChanged"> &
  * Use `create(TradingStateChangedSchema)` to create a new message.
  */
 export const TradingStateChangedSchema: GenMessage<TradingStateChanged> = /*@__PURE__*/
-  messageDesc(file_cqc_events_v1_risk_events, 2);
+  messageDesc(file_cqc_events_v1_risk_events, 3);
 
 /**
- * Subject of a risk alert.
+ * What a risk alert is about.
  *
  * @generated from enum cqc.events.v1.RiskAlertType
  */
@@ -244,7 +290,7 @@ export enum RiskAlertType {
   UNSPECIFIED = 0,
 
   /**
-   * A limit is nearly reached.
+   * A limit's warning threshold is reached.
    *
    * @generated from enum value: RISK_ALERT_TYPE_LIMIT_WARNING = 1;
    */
@@ -341,7 +387,7 @@ export const RiskAlertSeveritySchema: GenEnum<RiskAlertSeverity> = /*@__PURE__*/
   enumDesc(file_cqc_events_v1_risk_events, 1);
 
 /**
- * Whether trading is allowed: the kill switch.
+ * Whether trading is allowed: the kill switch. Cancellations are allowed in every state.
  *
  * @generated from enum cqc.events.v1.TradingState
  */
@@ -361,7 +407,8 @@ export enum TradingState {
   ACTIVE = 1,
 
   /**
-   * Only orders that reduce positions are allowed.
+   * Only orders that reduce are allowed: `reduce_only` and `close_position` orders on derivatives, and spot sales of no
+   * more than the account's free amount of the base asset.
    *
    * @generated from enum value: TRADING_STATE_REDUCING = 2;
    */

@@ -5,10 +5,15 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import type { EventMetadata } from "./metadata_pb.js";
-import { file_cqc_events_v1_metadata } from "./metadata_pb.js";
-import type { Balance } from "../../venues/v1/execution_pb.js";
-import { file_cqc_venues_v1_execution } from "../../venues/v1/execution_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
+import type { AccountSettings, VenueAccount } from "../../venues/v1/account_pb.js";
+import { file_cqc_venues_v1_account } from "../../venues/v1/account_pb.js";
+import type { Balance } from "../../venues/v1/balance_pb.js";
+import { file_cqc_venues_v1_balance } from "../../venues/v1/balance_pb.js";
+import type { LedgerEntry } from "../../venues/v1/ledger_pb.js";
+import { file_cqc_venues_v1_ledger } from "../../venues/v1/ledger_pb.js";
+import type { AccountMargin } from "../../venues/v1/margin_pb.js";
+import { file_cqc_venues_v1_margin } from "../../venues/v1/margin_pb.js";
 import type { Transfer } from "../../venues/v1/transfer_pb.js";
 import { file_cqc_venues_v1_transfer } from "../../venues/v1/transfer_pb.js";
 import type { VenueAsset } from "../../venues/v1/venue_asset_pb.js";
@@ -21,25 +26,19 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/venue_events.proto.
  */
 export const file_cqc_events_v1_venue_events: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvZXZlbnRzL3YxL3ZlbnVlX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSKCAQoQVmVudWVBc3NldExpc3RlZBI2CghtZXRhZGF0YRgBIAEoCzIcLmNxYy5ldmVudHMudjEuRXZlbnRNZXRhZGF0YUIGukgDyAEBEjYKC3ZlbnVlX2Fzc2V0GAIgASgLMhkuY3FjLnZlbnVlcy52MS5WZW51ZUFzc2V0Qga6SAPIAQEihQEKEVZlbnVlU3ltYm9sTGlzdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESOAoMdmVudWVfc3ltYm9sGAIgASgLMhouY3FjLnZlbnVlcy52MS5WZW51ZVN5bWJvbEIGukgDyAEBIoYBChJWZW51ZVN5bWJvbFVwZGF0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARI4Cgx2ZW51ZV9zeW1ib2wYAiABKAsyGi5jcWMudmVudWVzLnYxLlZlbnVlU3ltYm9sQga6SAPIAQEihwEKE1ZlbnVlU3ltYm9sRGVsaXN0ZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARI4Cgx2ZW51ZV9zeW1ib2wYAiABKAsyGi5jcWMudmVudWVzLnYxLlZlbnVlU3ltYm9sQga6SAPIAQEieQoOQmFsYW5jZUNoYW5nZWQSNgoIbWV0YWRhdGEYASABKAsyHC5jcWMuZXZlbnRzLnYxLkV2ZW50TWV0YWRhdGFCBrpIA8gBARIvCgdiYWxhbmNlGAIgASgLMhYuY3FjLnZlbnVlcy52MS5CYWxhbmNlQga6SAPIAQEifAoPVHJhbnNmZXJVcGRhdGVkEjYKCG1ldGFkYXRhGAEgASgLMhwuY3FjLmV2ZW50cy52MS5FdmVudE1ldGFkYXRhQga6SAPIAQESMQoIdHJhbnNmZXIYAiABKAsyFy5jcWMudmVudWVzLnYxLlRyYW5zZmVyQga6SAPIAQFCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_events_v1_metadata, file_cqc_venues_v1_execution, file_cqc_venues_v1_transfer, file_cqc_venues_v1_venue_asset, file_cqc_venues_v1_venue_symbol]);
+  fileDesc("CiBjcWMvZXZlbnRzL3YxL3ZlbnVlX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJYChBWZW51ZUFzc2V0TGlzdGVkEjYKC3ZlbnVlX2Fzc2V0GAEgASgLMhkuY3FjLnZlbnVlcy52MS5WZW51ZUFzc2V0Qga6SAPIAQE6DOqaJwhyZWdpc3RyeSJbChFWZW51ZVN5bWJvbExpc3RlZBI4Cgx2ZW51ZV9zeW1ib2wYASABKAsyGi5jcWMudmVudWVzLnYxLlZlbnVlU3ltYm9sQga6SAPIAQE6DOqaJwhyZWdpc3RyeSJcChJWZW51ZVN5bWJvbFVwZGF0ZWQSOAoMdmVudWVfc3ltYm9sGAEgASgLMhouY3FjLnZlbnVlcy52MS5WZW51ZVN5bWJvbEIGukgDyAEBOgzqmicIcmVnaXN0cnkiXQoTVmVudWVTeW1ib2xEZWxpc3RlZBI4Cgx2ZW51ZV9zeW1ib2wYASABKAsyGi5jcWMudmVudWVzLnYxLlZlbnVlU3ltYm9sQga6SAPIAQE6DOqaJwhyZWdpc3RyeSJPCg5CYWxhbmNlQ2hhbmdlZBIvCgdiYWxhbmNlGAEgASgLMhYuY3FjLnZlbnVlcy52MS5CYWxhbmNlQga6SAPIAQE6DOqaJwhiYWxhbmNlcyJaChRBY2NvdW50TWFyZ2luQ2hhbmdlZBI0CgZtYXJnaW4YASABKAsyHC5jcWMudmVudWVzLnYxLkFjY291bnRNYXJnaW5CBrpIA8gBAToM6ponCGJhbGFuY2VzIoYBCg5BY2NvdW50Q2hhbmdlZBI0CgdhY2NvdW50GAEgASgLMhsuY3FjLnZlbnVlcy52MS5WZW51ZUFjY291bnRCBrpIA8gBARIwCghzZXR0aW5ncxgCIAEoCzIeLmNxYy52ZW51ZXMudjEuQWNjb3VudFNldHRpbmdzOgzqmicIYmFsYW5jZXMiXQoTTGVkZ2VyRW50cnlSZWNvcmRlZBI4CgxsZWRnZXJfZW50cnkYASABKAsyGi5jcWMudmVudWVzLnYxLkxlZGdlckVudHJ5Qga6SAPIAQE6DOqaJwhiYWxhbmNlcyJTCg9UcmFuc2ZlclVwZGF0ZWQSMQoIdHJhbnNmZXIYASABKAsyFy5jcWMudmVudWVzLnYxLlRyYW5zZmVyQga6SAPIAQE6DeqaJwl0cmFuc2ZlcnNCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_options_v1_options, file_cqc_venues_v1_account, file_cqc_venues_v1_balance, file_cqc_venues_v1_ledger, file_cqc_venues_v1_margin, file_cqc_venues_v1_transfer, file_cqc_venues_v1_venue_asset, file_cqc_venues_v1_venue_symbol]);
 
 /**
- * A venue listed an asset.
+ * A venue listed an asset: the record was added to the registry. Later changes are in RegistryRecordChanged. The
+ * event's subject is the listing of the asset, `venue_asset_id`.
  *
  * @generated from message cqc.events.v1.VenueAssetListed
  */
 export type VenueAssetListed = Message<"cqc.events.v1.VenueAssetListed"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The listing as it was added.
    *
-   * @generated from field: cqc.venues.v1.VenueAsset venue_asset = 2;
+   * @generated from field: cqc.venues.v1.VenueAsset venue_asset = 1;
    */
   venueAsset?: VenueAsset | undefined;
 };
@@ -52,22 +51,15 @@ export const VenueAssetListedSchema: GenMessage<VenueAssetListed> = /*@__PURE__*
   messageDesc(file_cqc_events_v1_venue_events, 0);
 
 /**
- * A venue listed a product.
+ * A venue listed a product: the record was added to the registry. The event's subject is the listing.
  *
  * @generated from message cqc.events.v1.VenueSymbolListed
  */
 export type VenueSymbolListed = Message<"cqc.events.v1.VenueSymbolListed"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The listing as it was added.
    *
-   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
+   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 1;
    */
   venueSymbol?: VenueSymbol | undefined;
 };
@@ -80,22 +72,15 @@ export const VenueSymbolListedSchema: GenMessage<VenueSymbolListed> = /*@__PURE_
   messageDesc(file_cqc_events_v1_venue_events, 1);
 
 /**
- * A venue changed a listing: its rules, its fees or the operations allowed on it.
+ * A listing's record changed: its rules, its fees or the operations allowed on it. The event's subject is the listing.
  *
  * @generated from message cqc.events.v1.VenueSymbolUpdated
  */
 export type VenueSymbolUpdated = Message<"cqc.events.v1.VenueSymbolUpdated"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The listing after the change.
    *
-   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
+   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 1;
    */
   venueSymbol?: VenueSymbol | undefined;
 };
@@ -108,22 +93,15 @@ export const VenueSymbolUpdatedSchema: GenMessage<VenueSymbolUpdated> = /*@__PUR
   messageDesc(file_cqc_events_v1_venue_events, 2);
 
 /**
- * A venue delisted a product.
+ * A venue delisted a product. Published instead of VenueSymbolUpdated. The event's subject is the listing.
  *
  * @generated from message cqc.events.v1.VenueSymbolDelisted
  */
 export type VenueSymbolDelisted = Message<"cqc.events.v1.VenueSymbolDelisted"> & {
   /**
-   * Id, order and origin of the event.
+   * The listing after the change.
    *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
-   * The listing in its current state.
-   *
-   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 2;
+   * @generated from field: cqc.venues.v1.VenueSymbol venue_symbol = 1;
    */
   venueSymbol?: VenueSymbol | undefined;
 };
@@ -136,22 +114,15 @@ export const VenueSymbolDelistedSchema: GenMessage<VenueSymbolDelisted> = /*@__P
   messageDesc(file_cqc_events_v1_venue_events, 3);
 
 /**
- * A balance of one of our accounts changed. The event's subject is the account.
+ * A balance of one of our accounts changed. Books nothing by itself. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.BalanceChanged
  */
 export type BalanceChanged = Message<"cqc.events.v1.BalanceChanged"> & {
   /**
-   * Id, order and origin of the event.
-   *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
    * The balance after the change.
    *
-   * @generated from field: cqc.venues.v1.Balance balance = 2;
+   * @generated from field: cqc.venues.v1.Balance balance = 1;
    */
   balance?: Balance | undefined;
 };
@@ -164,22 +135,87 @@ export const BalanceChangedSchema: GenMessage<BalanceChanged> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_venue_events, 4);
 
 /**
- * A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account.
+ * The margin of one of our accounts changed. A change of values derived from prices alone need not be published. The
+ * event's subject is the account.
+ *
+ * @generated from message cqc.events.v1.AccountMarginChanged
+ */
+export type AccountMarginChanged = Message<"cqc.events.v1.AccountMarginChanged"> & {
+  /**
+   * The margin after the change.
+   *
+   * @generated from field: cqc.venues.v1.AccountMargin margin = 1;
+   */
+  margin?: AccountMargin | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.AccountMarginChanged.
+ * Use `create(AccountMarginChangedSchema)` to create a new message.
+ */
+export const AccountMarginChangedSchema: GenMessage<AccountMarginChanged> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_venue_events, 5);
+
+/**
+ * One of our accounts was added, or its record or settings changed. The event's subject is the account.
+ *
+ * @generated from message cqc.events.v1.AccountChanged
+ */
+export type AccountChanged = Message<"cqc.events.v1.AccountChanged"> & {
+  /**
+   * The account after the change, without `credentials_ref`.
+   *
+   * @generated from field: cqc.venues.v1.VenueAccount account = 1;
+   */
+  account?: VenueAccount | undefined;
+
+  /**
+   * All settings of the account at the venue after the change. Absent if they have not been read from the venue yet.
+   *
+   * @generated from field: cqc.venues.v1.AccountSettings settings = 2;
+   */
+  settings?: AccountSettings | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.AccountChanged.
+ * Use `create(AccountChangedSchema)` to create a new message.
+ */
+export const AccountChangedSchema: GenMessage<AccountChanged> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_venue_events, 6);
+
+/**
+ * A venue reported an entry of its ledger. The event's subject is the account.
+ *
+ * @generated from message cqc.events.v1.LedgerEntryRecorded
+ */
+export type LedgerEntryRecorded = Message<"cqc.events.v1.LedgerEntryRecorded"> & {
+  /**
+   * The entry as the venue reports it.
+   *
+   * @generated from field: cqc.venues.v1.LedgerEntry ledger_entry = 1;
+   */
+  ledgerEntry?: LedgerEntry | undefined;
+};
+
+/**
+ * Describes the message cqc.events.v1.LedgerEntryRecorded.
+ * Use `create(LedgerEntryRecordedSchema)` to create a new message.
+ */
+export const LedgerEntryRecordedSchema: GenMessage<LedgerEntryRecorded> = /*@__PURE__*/
+  messageDesc(file_cqc_events_v1_venue_events, 7);
+
+/**
+ * A deposit, withdrawal or internal transfer was created or changed its state. The event's subject is the account: of
+ * an internal transfer the one that sends.
  *
  * @generated from message cqc.events.v1.TransferUpdated
  */
 export type TransferUpdated = Message<"cqc.events.v1.TransferUpdated"> & {
   /**
-   * Id, order and origin of the event.
+   * The transfer after the change.
    *
-   * @generated from field: cqc.events.v1.EventMetadata metadata = 1;
-   */
-  metadata?: EventMetadata | undefined;
-
-  /**
-   * The transfer in its current state.
-   *
-   * @generated from field: cqc.venues.v1.Transfer transfer = 2;
+   * @generated from field: cqc.venues.v1.Transfer transfer = 1;
    */
   transfer?: Transfer | undefined;
 };
@@ -189,5 +225,5 @@ export type TransferUpdated = Message<"cqc.events.v1.TransferUpdated"> & {
  * Use `create(TransferUpdatedSchema)` to create a new message.
  */
 export const TransferUpdatedSchema: GenMessage<TransferUpdated> = /*@__PURE__*/
-  messageDesc(file_cqc_events_v1_venue_events, 5);
+  messageDesc(file_cqc_events_v1_venue_events, 8);
 

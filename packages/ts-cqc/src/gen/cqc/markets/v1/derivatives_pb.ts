@@ -5,122 +5,195 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { MarketContext } from "./market_context_pb.js";
+import { file_cqc_markets_v1_market_context } from "./market_context_pb.js";
+import type { NativeListing } from "./native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "./native_listing_pb.js";
 import type { QuantityUnit } from "./quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "./quantity_pb.js";
 import type { AggressorSide } from "./trade_pb.js";
 import { file_cqc_markets_v1_trade } from "./trade_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/markets/v1/derivatives.proto.
  */
 export const file_cqc_markets_v1_derivatives: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvbWFya2V0cy92MS9kZXJpdmF0aXZlcy5wcm90bxIOY3FjLm1hcmtldHMudjEihQUKC0Z1bmRpbmdSYXRlEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEhcKBHJhdGUYAiABKAlCCbpIBnIEiIgnARIUCgdzZXR0bGVkGAMgASgISACIAQESMAoMZnVuZGluZ190aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrCghpbnRlcnZhbBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIhCgluZXh0X3JhdGUYBiABKAlCCbpIBnIEiIgnAUgBiAEBEiUKDWludGVyZXN0X3JhdGUYByABKAlCCbpIBnIEiIgnAUgCiAEBEiIKCm1hcmtfcHJpY2UYCCABKAlCCbpIBnIEiIgnAUgDiAEBEiMKC2luZGV4X3ByaWNlGAkgASgJQgm6SAZyBIiIJwFIBIgBARItCgl0aW1lc3RhbXAYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiUKDWFic29sdXRlX3JhdGUYDCABKAlCCbpIBnIEiIgnAUgFiAEBEiwKFGFjY3VtdWxhdGVkX2ludGVyZXN0GA0gASgJQgm6SAZyBIiIJwFIBogBAUIKCghfc2V0dGxlZEIMCgpfbmV4dF9yYXRlQhAKDl9pbnRlcmVzdF9yYXRlQg0KC19tYXJrX3ByaWNlQg4KDF9pbmRleF9wcmljZUIQCg5fYWJzb2x1dGVfcmF0ZUIXChVfYWNjdW11bGF0ZWRfaW50ZXJlc3QimwIKDE9wZW5JbnRlcmVzdBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIbCghxdWFudGl0eRgCIAEoCUIJukgGcgSIiCcBEjMKDXF1YW50aXR5X3VuaXQYAyABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSIAoIbm90aW9uYWwYBCABKAlCCbpIBnIEiIgnAUgAiAEBEi0KCXRpbWVzdGFtcBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCCwoJX25vdGlvbmFsIt0FCgtMaXF1aWRhdGlvbhIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIrCgRzaWRlGAIgASgOMh0uY3FjLm1hcmtldHMudjEuQWdncmVzc29yU2lkZRIaCghyYXdfc2lkZRgDIAEoCUIIukgFcgMYgAESGwoIcXVhbnRpdHkYBCABKAlCCbpIBnIEiIgnARIzCg1xdWFudGl0eV91bml0GAUgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0Eh0KBXByaWNlGAYgASgJQgm6SAZyBIiIJwFIAIgBARIlCg1hdmVyYWdlX3ByaWNlGAcgASgJQgm6SAZyBIiIJwFIAYgBARInCg9maWxsZWRfcXVhbnRpdHkYCCABKAlCCbpIBnIEiIgnAUgCiAEBEhwKCnJhd19zdGF0dXMYCSABKAlCCLpIBXIDGIABEiUKDmxpcXVpZGF0aW9uX2lkGAogASgJQgi6SAVyAxiAAkgDiAEBEi0KCXRpbWVzdGFtcBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMcHVibGlzaGVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIlCg1sYXN0X3F1YW50aXR5GA4gASgJQgm6SAZyBIiIJwFIBIgBARIgCg5yYXdfb3JkZXJfdHlwZRgPIAEoCUIIukgFcgMYgAESIwoRcmF3X3RpbWVfaW5fZm9yY2UYECABKAlCCLpIBXIDGIABQggKBl9wcmljZUIQCg5fYXZlcmFnZV9wcmljZUISChBfZmlsbGVkX3F1YW50aXR5QhEKD19saXF1aWRhdGlvbl9pZEIQCg5fbGFzdF9xdWFudGl0eSLNBQoMT3B0aW9uR3JlZWtzEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEhsKBWRlbHRhGAIgASgBQge6SAQSAkABSACIAQESGwoFZ2FtbWEYAyABKAFCB7pIBBICQAFIAYgBARIaCgR2ZWdhGAQgASgBQge6SAQSAkABSAKIAQESGwoFdGhldGEYBSABKAFCB7pIBBICQAFIA4gBARIZCgNyaG8YBiABKAFCB7pIBBICQAFIBIgBARIsChZiaWRfaW1wbGllZF92b2xhdGlsaXR5GAcgASgBQge6SAQSAkABSAWIAQESLAoWYXNrX2ltcGxpZWRfdm9sYXRpbGl0eRgIIAEoAUIHukgEEgJAAUgGiAEBEi0KF21hcmtfaW1wbGllZF92b2xhdGlsaXR5GAkgASgBQge6SAQSAkABSAeIAQESKAoQdW5kZXJseWluZ19wcmljZRgKIAEoCUIJukgGcgSIiCcBSAiIAQESIQoPdW5kZXJseWluZ19uYW1lGAsgASgJQgi6SAVyAxiAARIjCg1pbnRlcmVzdF9yYXRlGAwgASgBQge6SAQSAkABSAmIAQESLQoJdGltZXN0YW1wGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBAUIICgZfZGVsdGFCCAoGX2dhbW1hQgcKBV92ZWdhQggKBl90aGV0YUIGCgRfcmhvQhkKF19iaWRfaW1wbGllZF92b2xhdGlsaXR5QhkKF19hc2tfaW1wbGllZF92b2xhdGlsaXR5QhoKGF9tYXJrX2ltcGxpZWRfdm9sYXRpbGl0eUITChFfdW5kZXJseWluZ19wcmljZUIQCg5faW50ZXJlc3RfcmF0ZUJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBjcWMvbWFya2V0cy92MS9kZXJpdmF0aXZlcy5wcm90bxIOY3FjLm1hcmtldHMudjEivgkKC0Z1bmRpbmdSYXRlEicKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBSACIAQESNQoObmF0aXZlX2xpc3RpbmcYAiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEioKBnN0YXRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHAoEcmF0ZRgEIAEoCUIJukgGcgSIiCcBSAGIAQESJQoNcmVhbGl6ZWRfcmF0ZRgFIAEoCUIJukgGcgSIiCcBSAKIAQESFAoHc2V0dGxlZBgGIAEoCEgDiAEBEjAKDGZ1bmRpbmdfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIaW50ZXJ2YWwYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SIQoJbmV4dF9yYXRlGAkgASgJQgm6SAZyBIiIJwFIBIgBARI1ChFuZXh0X2Z1bmRpbmdfdGltZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJQoNaW50ZXJlc3RfcmF0ZRgLIAEoCUIJukgGcgSIiCcBSAWIAQESJAoMcHJlbWl1bV9yYXRlGAwgASgJQgm6SAZyBIiIJwFIBogBARIgCghtaW5fcmF0ZRgNIAEoCUIJukgGcgSIiCcBSAeIAQESIAoIbWF4X3JhdGUYDiABKAlCCbpIBnIEiIgnAUgIiAEBEiUKDWFic29sdXRlX3JhdGUYDyABKAlCCbpIBnIEiIgnAUgJiAEBEiwKFGFjY3VtdWxhdGVkX2ludGVyZXN0GBAgASgJQgm6SAZyBIiIJwFICogBARIiCgptYXJrX3ByaWNlGBEgASgJQgm6SAZyBIiIJwFIC4gBARIjCgtpbmRleF9wcmljZRgSIAEoCUIJukgGcgSIiCcBSAyIAQESQgoMdmVudWVfZmllbGRzGBMgAygLMiwuY3FjLm1hcmtldHMudjEuRnVuZGluZ1JhdGUuVmVudWVGaWVsZHNFbnRyeRItCgl0aW1lc3RhbXAYFCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhIKEF92ZW51ZV9zeW1ib2xfaWRCBwoFX3JhdGVCEAoOX3JlYWxpemVkX3JhdGVCCgoIX3NldHRsZWRCDAoKX25leHRfcmF0ZUIQCg5faW50ZXJlc3RfcmF0ZUIPCg1fcHJlbWl1bV9yYXRlQgsKCV9taW5fcmF0ZUILCglfbWF4X3JhdGVCEAoOX2Fic29sdXRlX3JhdGVCFwoVX2FjY3VtdWxhdGVkX2ludGVyZXN0Qg0KC19tYXJrX3ByaWNlQg4KDF9pbmRleF9wcmljZSK+BQoMT3BlbkludGVyZXN0EicKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBSACIAQESNQoObmF0aXZlX2xpc3RpbmcYAiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEioKBnN0YXRlZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSIAoIcXVhbnRpdHkYBCABKAlCCbpIBnIEiIgnAUgBiAEBEjMKDXF1YW50aXR5X3VuaXQYBSABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSIQoJY29udHJhY3RzGAYgASgJQgm6SAZyBIiIJwFIAogBARIlCg1iYXNlX3F1YW50aXR5GAcgASgJQgm6SAZyBIiIJwFIA4gBARIgCghub3Rpb25hbBgIIAEoCUIJukgGcgSIiCcBSASIAQESQwoMdmVudWVfZmllbGRzGAkgAygLMi0uY3FjLm1hcmtldHMudjEuT3BlbkludGVyZXN0LlZlbnVlRmllbGRzRW50cnkSLQoJdGltZXN0YW1wGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBGjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9xdWFudGl0eUIMCgpfY29udHJhY3RzQhAKDl9iYXNlX3F1YW50aXR5QgsKCV9ub3Rpb25hbCLqCAoLTGlxdWlkYXRpb24SJQoObGlxdWlkYXRpb25faWQYASABKAlCCLpIBXIDGIACSACIAQESJwoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwFIAYgBARI1Cg5uYXRpdmVfbGlzdGluZxgDIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSKwoEc2lkZRgEIAEoDjIdLmNxYy5tYXJrZXRzLnYxLkFnZ3Jlc3NvclNpZGUSGgoIcmF3X3NpZGUYBSABKAlCCLpIBXIDGIABEiAKCHF1YW50aXR5GAYgASgJQgm6SAZyBIiIJwFIAogBARInCg9sZWF2ZXNfcXVhbnRpdHkYByABKAlCCbpIBnIEiIgnAUgDiAEBEicKD2ZpbGxlZF9xdWFudGl0eRgIIAEoCUIJukgGcgSIiCcBSASIAQESJQoNbGFzdF9xdWFudGl0eRgJIAEoCUIJukgGcgSIiCcBSAWIAQESMwoNcXVhbnRpdHlfdW5pdBgKIAEoDjIcLmNxYy5tYXJrZXRzLnYxLlF1YW50aXR5VW5pdBIdCgVwcmljZRgLIAEoCUIJukgGcgSIiCcBSAaIAQESJQoNYXZlcmFnZV9wcmljZRgMIAEoCUIJukgGcgSIiCcBSAeIAQESKAoQYmFua3J1cHRjeV9wcmljZRgNIAEoCUIJukgGcgSIiCcBSAiIAQESNQoObWFya2V0X2NvbnRleHQYDiABKAsyHS5jcWMubWFya2V0cy52MS5NYXJrZXRDb250ZXh0EhwKCnJhd19zdGF0dXMYDyABKAlCCLpIBXIDGIABEiAKDnJhd19vcmRlcl90eXBlGBAgASgJQgi6SAVyAxiAARIjChFyYXdfdGltZV9pbl9mb3JjZRgRIAEoCUIIukgFcgMYgAESQgoMdmVudWVfZmllbGRzGBIgAygLMiwuY3FjLm1hcmtldHMudjEuTGlxdWlkYXRpb24uVmVudWVGaWVsZHNFbnRyeRItCgl0aW1lc3RhbXAYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhEKD19saXF1aWRhdGlvbl9pZEISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9xdWFudGl0eUISChBfbGVhdmVzX3F1YW50aXR5QhIKEF9maWxsZWRfcXVhbnRpdHlCEAoOX2xhc3RfcXVhbnRpdHlCCAoGX3ByaWNlQhAKDl9hdmVyYWdlX3ByaWNlQhMKEV9iYW5rcnVwdGN5X3ByaWNlIsgHCgxPcHRpb25HcmVla3MSJwoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwFIAIgBARI1Cg5uYXRpdmVfbGlzdGluZxgCIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSGwoFZGVsdGEYAyABKAFCB7pIBBICQAFIAYgBARIbCgVnYW1tYRgEIAEoAUIHukgEEgJAAUgCiAEBEhoKBHZlZ2EYBSABKAFCB7pIBBICQAFIA4gBARIbCgV0aGV0YRgGIAEoAUIHukgEEgJAAUgEiAEBEhkKA3JobxgHIAEoAUIHukgEEgJAAUgFiAEBEiwKFmJpZF9pbXBsaWVkX3ZvbGF0aWxpdHkYCCABKAFCB7pIBBICQAFIBogBARIsChZhc2tfaW1wbGllZF92b2xhdGlsaXR5GAkgASgBQge6SAQSAkABSAeIAQESLQoXbWFya19pbXBsaWVkX3ZvbGF0aWxpdHkYCiABKAFCB7pIBBICQAFICIgBARIoChB1bmRlcmx5aW5nX3ByaWNlGAsgASgJQgm6SAZyBIiIJwFICYgBARIhCg91bmRlcmx5aW5nX25hbWUYDCABKAlCCLpIBXIDGIABEiMKDWludGVyZXN0X3JhdGUYDSABKAFCB7pIBBICQAFICogBARJDCgx2ZW51ZV9maWVsZHMYDiADKAsyLS5jcWMubWFya2V0cy52MS5PcHRpb25HcmVla3MuVmVudWVGaWVsZHNFbnRyeRItCgl0aW1lc3RhbXAYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgQIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhIKEF92ZW51ZV9zeW1ib2xfaWRCCAoGX2RlbHRhQggKBl9nYW1tYUIHCgVfdmVnYUIICgZfdGhldGFCBgoEX3Job0IZChdfYmlkX2ltcGxpZWRfdm9sYXRpbGl0eUIZChdfYXNrX2ltcGxpZWRfdm9sYXRpbGl0eUIaChhfbWFya19pbXBsaWVkX3ZvbGF0aWxpdHlCEwoRX3VuZGVybHlpbmdfcHJpY2VCEAoOX2ludGVyZXN0X3JhdGVCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_market_context, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Funding that the holders of a perpetual pay each other.
+ *
+ * A positive rate means that longs pay shorts. The key of a payment is the listing and `funding_time`. A field that the
+ * venue does not report is absent.
  *
  * @generated from message cqc.markets.v1.FundingRate
  */
 export type FundingRate = Message<"cqc.markets.v1.FundingRate"> & {
   /**
-   * Listing that pays the funding.
+   * Listing that pays the funding. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
 
   /**
-   * Fraction of the notional that longs pay to shorts at the funding time, such as 0.0001. Negative if shorts pay
-   * longs.
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: string rate = 2;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
    */
-  rate: string;
+  nativeListing?: NativeListing | undefined;
 
   /**
-   * Whether `rate` is the rate that was paid, as opposed to an estimate of one still to be paid. Absent if the venue
-   * does not report it.
+   * Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+   * only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
    *
-   * @generated from field: optional bool settled = 3;
+   * @generated from field: google.protobuf.FieldMask stated = 3;
+   */
+  stated?: FieldMask | undefined;
+
+  /**
+   * Fraction of the notional that longs pay to shorts at `funding_time`, such as 0.0001; negative if shorts pay longs.
+   * The rate as announced: an estimate until the payment. Also the rate that was paid, unless `realized_rate` states
+   * another.
+   *
+   * @generated from field: optional string rate = 4;
+   */
+  rate?: string | undefined;
+
+  /**
+   * Rate that was paid, with the sign of `rate`, from venues that state it beside the announced rate.
+   *
+   * @generated from field: optional string realized_rate = 5;
+   */
+  realizedRate?: string | undefined;
+
+  /**
+   * Whether the payment at `funding_time` was made, as opposed to one that is still to come.
+   *
+   * @generated from field: optional bool settled = 6;
    */
   settled?: boolean | undefined;
 
   /**
-   * Time the funding is or was paid. Absent if the venue does not report it.
+   * Time at which the funding is or was paid.
    *
-   * @generated from field: google.protobuf.Timestamp funding_time = 4;
+   * @generated from field: google.protobuf.Timestamp funding_time = 7;
    */
   fundingTime?: Timestamp | undefined;
 
   /**
-   * Time from one payment to the next. Absent if the venue does not report it, or if funding is paid continuously.
+   * Time from one payment to the next, which `rate` covers. Also absent if funding is paid continuously and the venue
+   * states no period for its rate.
    *
-   * @generated from field: google.protobuf.Duration interval = 5;
+   * @generated from field: google.protobuf.Duration interval = 8;
    */
   interval?: Duration | undefined;
 
   /**
-   * Estimated rate of the payment after this one, with the same sign convention as `rate`. Absent if the venue gives no
-   * estimate.
+   * Estimated rate of the payment after this one, with the sign of `rate`.
    *
-   * @generated from field: optional string next_rate = 6;
+   * @generated from field: optional string next_rate = 9;
    */
   nextRate?: string | undefined;
 
   /**
-   * Part of `rate` that is interest rather than premium. Absent if the venue does not report it.
+   * Time of the payment after this one.
    *
-   * @generated from field: optional string interest_rate = 7;
+   * @generated from field: google.protobuf.Timestamp next_funding_time = 10;
+   */
+  nextFundingTime?: Timestamp | undefined;
+
+  /**
+   * Part of `rate` that is interest rather than premium, with the sign of `rate`.
+   *
+   * @generated from field: optional string interest_rate = 11;
    */
   interestRate?: string | undefined;
 
   /**
-   * Mark price from which the payment is computed, in quote units. Absent if the venue does not report it.
+   * Premium of the perpetual over its index from which `rate` is computed, as a fraction of the index; positive if the
+   * perpetual is above.
    *
-   * @generated from field: optional string mark_price = 8;
+   * @generated from field: optional string premium_rate = 12;
    */
-  markPrice?: string | undefined;
+  premiumRate?: string | undefined;
 
   /**
-   * Index price, in quote units. Absent if the venue does not report it.
+   * Lowest value that `rate` can have, with the sign of `rate`, so usually negative.
    *
-   * @generated from field: optional string index_price = 9;
+   * @generated from field: optional string min_rate = 13;
    */
-  indexPrice?: string | undefined;
+  minRate?: string | undefined;
 
   /**
-   * Time at which the venue had this rate. Absent if the venue does not report it.
+   * Highest value that `rate` can have, with the sign of `rate`.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 10;
+   * @generated from field: optional string max_rate = 14;
    */
-  timestamp?: Timestamp | undefined;
+  maxRate?: string | undefined;
 
   /**
-   * When this system received the rate. Always set.
+   * Payment of a long position per unit of its quantity, in units of the settlement asset, with the sign of `rate`,
+   * from venues that report it in addition to the rate.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 11;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
-   * Payment per unit of the position, in units of the settlement asset, from venues that report it in addition to the
-   * rate. Absent elsewhere.
-   *
-   * @generated from field: optional string absolute_rate = 12;
+   * @generated from field: optional string absolute_rate = 15;
    */
   absoluteRate?: string | undefined;
 
   /**
-   * Sum of all funding so far, in units of the settlement asset, from which venues such as Deribit compute each
-   * payment. Absent elsewhere.
+   * Sum of all funding so far per unit of the quantity, in units of the settlement asset, with the sign of `rate`, from
+   * which venues such as Deribit compute each payment.
    *
-   * @generated from field: optional string accumulated_interest = 13;
+   * @generated from field: optional string accumulated_interest = 16;
    */
   accumulatedInterest?: string | undefined;
+
+  /**
+   * Mark price from which the payment is computed, in quote units.
+   *
+   * @generated from field: optional string mark_price = 17;
+   */
+  markPrice?: string | undefined;
+
+  /**
+   * Index price, in quote units.
+   *
+   * @generated from field: optional string index_price = 18;
+   */
+  indexPrice?: string | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 19;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time at which the venue had this rate.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 20;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * When the venue sent the rate. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 21;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received the rate. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 22;
+   */
+  receivedAt?: Timestamp | undefined;
 };
 
 /**
@@ -131,50 +204,97 @@ export const FundingRateSchema: GenMessage<FundingRate> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_derivatives, 0);
 
 /**
- * Quantity of a derivative that is held, counting each contract once.
+ * Quantity of a derivative that is held, counting each contract once and not once per side.
+ *
+ * A venue may state several of the quantities; none is computed from another. Each is absent if the venue does not
+ * report it.
  *
  * @generated from message cqc.markets.v1.OpenInterest
  */
 export type OpenInterest = Message<"cqc.markets.v1.OpenInterest"> & {
   /**
-   * Listing whose open interest this is.
+   * Listing whose open interest this is. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+   * only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
+   *
+   * @generated from field: google.protobuf.FieldMask stated = 3;
+   */
+  stated?: FieldMask | undefined;
 
   /**
    * Quantity held, in `quantity_unit`.
    *
-   * @generated from field: string quantity = 2;
+   * @generated from field: optional string quantity = 4;
    */
-  quantity: string;
+  quantity?: string | undefined;
 
   /**
    * Unit of `quantity`.
    *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 3;
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 5;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * Quantity held, in quote units. Absent if the venue does not report it.
+   * Quantity held in contracts, from venues that report it beside `quantity`.
    *
-   * @generated from field: optional string notional = 4;
+   * @generated from field: optional string contracts = 6;
+   */
+  contracts?: string | undefined;
+
+  /**
+   * Quantity held in base units, from venues that report it beside `quantity`.
+   *
+   * @generated from field: optional string base_quantity = 7;
+   */
+  baseQuantity?: string | undefined;
+
+  /**
+   * Quantity held, in quote units, at the venue's price.
+   *
+   * @generated from field: optional string notional = 8;
    */
   notional?: string | undefined;
 
   /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 9;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
    * Time at which the venue had this open interest. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 5;
+   * @generated from field: google.protobuf.Timestamp timestamp = 10;
    */
   timestamp?: Timestamp | undefined;
 
   /**
+   * When the venue sent the open interest. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 11;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
    * When this system received the open interest. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 6;
+   * @generated from field: google.protobuf.Timestamp received_at = 12;
    */
   receivedAt?: Timestamp | undefined;
 };
@@ -193,54 +313,54 @@ export const OpenInterestSchema: GenMessage<OpenInterest> = /*@__PURE__*/
  */
 export type Liquidation = Message<"cqc.markets.v1.Liquidation"> & {
   /**
-   * Listing on which the position is closed.
+   * The venue's id of the liquidation or its order. Absent if the venue has none.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string liquidation_id = 1;
    */
-  venueSymbolId: string;
+  liquidationId?: string | undefined;
 
   /**
-   * Side of the closing order: a long position is closed by a seller.
+   * Listing on which the position is closed. Absent if the registry does not know the listing.
    *
-   * @generated from field: cqc.markets.v1.AggressorSide side = 2;
+   * @generated from field: optional string venue_symbol_id = 2;
+   */
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 3;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Side of the closing order: a long position is closed by a seller, whether or not the order crosses the spread.
+   *
+   * @generated from field: cqc.markets.v1.AggressorSide side = 4;
    */
   side: AggressorSide;
 
   /**
    * The venue's own value for `side`. Empty if the venue has none.
    *
-   * @generated from field: string raw_side = 3;
+   * @generated from field: string raw_side = 5;
    */
   rawSide: string;
 
   /**
-   * Quantity to be closed, in `quantity_unit`.
+   * Quantity to be closed, in `quantity_unit`. Absent if the venue does not report it.
    *
-   * @generated from field: string quantity = 4;
+   * @generated from field: optional string quantity = 6;
    */
-  quantity: string;
+  quantity?: string | undefined;
 
   /**
-   * Unit of all quantities in this message.
+   * Quantity still to be closed, in `quantity_unit`. Absent if the venue does not report it.
    *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 5;
+   * @generated from field: optional string leaves_quantity = 7;
    */
-  quantityUnit: QuantityUnit;
-
-  /**
-   * Price of the closing order, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string price = 6;
-   */
-  price?: string | undefined;
-
-  /**
-   * Average price of the closing order's fills, in quote units. Absent if nothing is filled, or if the venue does not
-   * report it.
-   *
-   * @generated from field: optional string average_price = 7;
-   */
-  averagePrice?: string | undefined;
+  leavesQuantity?: string | undefined;
 
   /**
    * Quantity closed so far, in `quantity_unit`. Absent if the venue does not report it.
@@ -250,60 +370,96 @@ export type Liquidation = Message<"cqc.markets.v1.Liquidation"> & {
   filledQuantity?: string | undefined;
 
   /**
-   * The venue's own value for the status of the closing order. Empty if the venue has none.
-   *
-   * @generated from field: string raw_status = 9;
-   */
-  rawStatus: string;
-
-  /**
-   * The venue's id of the liquidation or its order. Absent if the venue has none.
-   *
-   * @generated from field: optional string liquidation_id = 10;
-   */
-  liquidationId?: string | undefined;
-
-  /**
-   * Time of the liquidation. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp timestamp = 11;
-   */
-  timestamp?: Timestamp | undefined;
-
-  /**
-   * When the venue sent the liquidation. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp published_at = 12;
-   */
-  publishedAt?: Timestamp | undefined;
-
-  /**
-   * When this system received the liquidation. Always set.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 13;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
    * Quantity of the last fill, in `quantity_unit`. Absent if the venue does not report it.
    *
-   * @generated from field: optional string last_quantity = 14;
+   * @generated from field: optional string last_quantity = 9;
    */
   lastQuantity?: string | undefined;
 
   /**
+   * Unit of all quantities in this message.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 10;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
+   * Price of the closing order, in quote units. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string price = 11;
+   */
+  price?: string | undefined;
+
+  /**
+   * Average price of the closing order's fills, in quote units. Absent if nothing is filled, or if the venue does not
+   * report it.
+   *
+   * @generated from field: optional string average_price = 12;
+   */
+  averagePrice?: string | undefined;
+
+  /**
+   * Price at which the position has lost its whole margin, in quote units. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string bankruptcy_price = 13;
+   */
+  bankruptcyPrice?: string | undefined;
+
+  /**
+   * Prices that the venue states with the liquidation, such as the mark price. Absent if the venue states none.
+   *
+   * @generated from field: cqc.markets.v1.MarketContext market_context = 14;
+   */
+  marketContext?: MarketContext | undefined;
+
+  /**
+   * The venue's own value for the status of the closing order. Empty if the venue has none.
+   *
+   * @generated from field: string raw_status = 15;
+   */
+  rawStatus: string;
+
+  /**
    * The venue's own value for the type of the closing order. Empty if the venue has none.
    *
-   * @generated from field: string raw_order_type = 15;
+   * @generated from field: string raw_order_type = 16;
    */
   rawOrderType: string;
 
   /**
    * The venue's own value for the time in force of the closing order. Empty if the venue has none.
    *
-   * @generated from field: string raw_time_in_force = 16;
+   * @generated from field: string raw_time_in_force = 17;
    */
   rawTimeInForce: string;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 18;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time of the liquidation. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 19;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * When the venue sent the liquidation. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 20;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received the liquidation. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 21;
+   */
+  receivedAt?: Timestamp | undefined;
 };
 
 /**
@@ -316,78 +472,89 @@ export const LiquidationSchema: GenMessage<Liquidation> = /*@__PURE__*/
 /**
  * How an option's price responds to its inputs, as estimated by the venue. Estimates are doubles.
  *
+ * Values are those of the Black-Scholes model for an option on one unit of the underlying, held long, with prices in
+ * units of the strike asset; a mapping puts premium-adjusted values, which count in the underlying, into
+ * `venue_fields`. A field that the venue does not report is absent.
+ *
  * @generated from message cqc.markets.v1.OptionGreeks
  */
 export type OptionGreeks = Message<"cqc.markets.v1.OptionGreeks"> & {
   /**
-   * Listing of the option.
+   * Listing of the option. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
 
   /**
-   * Change in the option's price per unit change in the underlying's price. Absent if the venue does not report it.
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: optional double delta = 2;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Change in the option's price per unit change in the underlying's price: 0 to 1 for a call, -1 to 0 for a put.
+   *
+   * @generated from field: optional double delta = 3;
    */
   delta?: number | undefined;
 
   /**
-   * Change in delta per unit change in the underlying's price. Absent if the venue does not report it.
+   * Change in delta per unit change in the underlying's price.
    *
-   * @generated from field: optional double gamma = 3;
+   * @generated from field: optional double gamma = 4;
    */
   gamma?: number | undefined;
 
   /**
-   * Change in the option's price per percentage point of volatility. Absent if the venue does not report it.
+   * Change in the option's price per percentage point of volatility, in units of the strike asset.
    *
-   * @generated from field: optional double vega = 4;
+   * @generated from field: optional double vega = 5;
    */
   vega?: number | undefined;
 
   /**
-   * Change in the option's price per day that passes. Absent if the venue does not report it.
+   * Change in the option's price per calendar day that passes, in units of the strike asset; usually negative.
    *
-   * @generated from field: optional double theta = 5;
+   * @generated from field: optional double theta = 6;
    */
   theta?: number | undefined;
 
   /**
-   * Change in the option's price per percentage point of interest. Absent if the venue does not report it.
+   * Change in the option's price per percentage point of interest, in units of the strike asset.
    *
-   * @generated from field: optional double rho = 6;
+   * @generated from field: optional double rho = 7;
    */
   rho?: number | undefined;
 
   /**
-   * Annualized volatility implied by the bid, as a fraction such as 0.65. Absent if there is no bid.
+   * Annualized volatility implied by the bid, as a fraction such as 0.65. Also absent if there is no bid.
    *
-   * @generated from field: optional double bid_implied_volatility = 7;
+   * @generated from field: optional double bid_implied_volatility = 8;
    */
   bidImpliedVolatility?: number | undefined;
 
   /**
-   * Annualized volatility implied by the ask, as a fraction such as 0.65. Absent if there is no ask.
+   * Annualized volatility implied by the ask, as a fraction such as 0.65. Also absent if there is no ask.
    *
-   * @generated from field: optional double ask_implied_volatility = 8;
+   * @generated from field: optional double ask_implied_volatility = 9;
    */
   askImpliedVolatility?: number | undefined;
 
   /**
-   * Annualized volatility implied by the mark price, as a fraction such as 0.65. Absent if the venue does not report
-   * it.
+   * Annualized volatility implied by the mark price, as a fraction such as 0.65.
    *
-   * @generated from field: optional double mark_implied_volatility = 9;
+   * @generated from field: optional double mark_implied_volatility = 10;
    */
   markImpliedVolatility?: number | undefined;
 
   /**
-   * Price of the underlying used in the computation, in units of the strike asset. Absent if the venue does not report
-   * it.
+   * Price of the underlying used in the computation, such as that of the future of the same expiry or the forward
+   * price, in units of the strike asset per unit of the underlying.
    *
-   * @generated from field: optional string underlying_price = 10;
+   * @generated from field: optional string underlying_price = 11;
    */
   underlyingPrice?: string | undefined;
 
@@ -395,28 +562,42 @@ export type OptionGreeks = Message<"cqc.markets.v1.OptionGreeks"> & {
    * The venue's name of the underlying used in the computation, such as that of a future. Empty if the venue does not
    * report it.
    *
-   * @generated from field: string underlying_name = 11;
+   * @generated from field: string underlying_name = 12;
    */
   underlyingName: string;
 
   /**
-   * Annual interest rate used in the computation, as a fraction such as 0.05. Absent if the venue does not report it.
+   * Annual interest rate used in the computation, as a fraction such as 0.05.
    *
-   * @generated from field: optional double interest_rate = 12;
+   * @generated from field: optional double interest_rate = 13;
    */
   interestRate?: number | undefined;
 
   /**
-   * Time at which the venue had these values. Absent if the venue does not report it.
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 13;
+   * @generated from field: map<string, string> venue_fields = 14;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time at which the venue had these values.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 15;
    */
   timestamp?: Timestamp | undefined;
 
   /**
+   * When the venue sent the values. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 16;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
    * When this system received the values. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 14;
+   * @generated from field: google.protobuf.Timestamp received_at = 17;
    */
   receivedAt?: Timestamp | undefined;
 };

@@ -18,6 +18,14 @@ import {
   LiquidityMetricsSchema,
 } from "./liquidity_pb.js";
 import {
+  type MarketContext as MarketContextMessage,
+  MarketContextSchema,
+} from "./market_context_pb.js";
+import {
+  type NativeListing as NativeListingMessage,
+  NativeListingSchema,
+} from "./native_listing_pb.js";
+import {
   type BookLevel as BookLevelMessage,
   BookLevelSchema,
   type OrderBook as OrderBookMessage,
@@ -62,6 +70,8 @@ import {
 import {
   type Trade as TradeMessage,
   TradeSchema,
+  type TradeLeg as TradeLegMessage,
+  TradeLegSchema,
   type MatchedOrder as MatchedOrderMessage,
   MatchedOrderSchema,
   type Candle as CandleMessage,
@@ -70,6 +80,8 @@ import {
 export * from "./derivatives_pb.js";
 export * from "./lending_pb.js";
 export * from "./liquidity_pb.js";
+export * from "./market_context_pb.js";
+export * from "./native_listing_pb.js";
 export * from "./orderbook_pb.js";
 export * from "./pool_pb.js";
 export * from "./price_pb.js";
@@ -91,6 +103,10 @@ export type BorrowRate = BorrowRateMessage;
 export const BorrowRate: typeof BorrowRateSchema = BorrowRateSchema;
 export type LiquidityMetrics = LiquidityMetricsMessage;
 export const LiquidityMetrics: typeof LiquidityMetricsSchema = LiquidityMetricsSchema;
+export type MarketContext = MarketContextMessage;
+export const MarketContext: typeof MarketContextSchema = MarketContextSchema;
+export type NativeListing = NativeListingMessage;
+export const NativeListing: typeof NativeListingSchema = NativeListingSchema;
 export type BookLevel = BookLevelMessage;
 export const BookLevel: typeof BookLevelSchema = BookLevelSchema;
 export type OrderBook = OrderBookMessage;
@@ -123,6 +139,8 @@ export type TickerWindow = TickerWindowMessage;
 export const TickerWindow: typeof TickerWindowSchema = TickerWindowSchema;
 export type Trade = TradeMessage;
 export const Trade: typeof TradeSchema = TradeSchema;
+export type TradeLeg = TradeLegMessage;
+export const TradeLeg: typeof TradeLegSchema = TradeLegSchema;
 export type MatchedOrder = MatchedOrderMessage;
 export const MatchedOrder: typeof MatchedOrderSchema = MatchedOrderSchema;
 export type Candle = CandleMessage;

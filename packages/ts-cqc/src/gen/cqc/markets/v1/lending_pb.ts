@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { NativeListing } from "./native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "./native_listing_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -14,10 +16,12 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/lending.proto.
  */
 export const file_cqc_markets_v1_lending: GenFile = /*@__PURE__*/
-  fileDesc("ChxjcWMvbWFya2V0cy92MS9sZW5kaW5nLnByb3RvEg5jcWMubWFya2V0cy52MSLUAwoKQm9ycm93UmF0ZRIbCgh2ZW51ZV9pZBgBIAEoCUIJukgGcgToiCcBEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESJwoPdmVudWVfc3ltYm9sX2lkGAMgASgJQgm6SAZyBPCIJwFIAIgBARIXCgRyYXRlGAQgASgJQgm6SAZyBIiIJwESMwoIaW50ZXJ2YWwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBrpIA8gBARIjCgtzdXBwbHlfcmF0ZRgGIAEoCUIJukgGcgSIiCcBSAGIAQESIwoLdXRpbGl6YXRpb24YByABKAlCCbpIBnIEiIgnAUgCiAEBEiEKCWF2YWlsYWJsZRgIIAEoCUIJukgGcgSIiCcBSAOIAQESLQoJdGltZXN0YW1wGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBAUISChBfdmVudWVfc3ltYm9sX2lkQg4KDF9zdXBwbHlfcmF0ZUIOCgxfdXRpbGl6YXRpb25CDAoKX2F2YWlsYWJsZUJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChxjcWMvbWFya2V0cy92MS9sZW5kaW5nLnByb3RvEg5jcWMubWFya2V0cy52MSK8CAoKQm9ycm93UmF0ZRIbCgh2ZW51ZV9pZBgBIAEoCUIJukgGcgToiCcBEiAKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwFIAIgBARIcCgphc3NldF9jb2RlGAMgASgJQgi6SAVyAxiAARInCg92ZW51ZV9zeW1ib2xfaWQYBCABKAlCCbpIBnIE8IgnAUgBiAEBEjUKDm5hdGl2ZV9saXN0aW5nGAUgASgLMh0uY3FjLm1hcmtldHMudjEuTmF0aXZlTGlzdGluZxIWCgR0aWVyGAYgASgJQgi6SAVyAxiAARIcCgRyYXRlGAcgASgJQgm6SAZyBIiIJwFIAogBARI1CghpbnRlcnZhbBgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECKgASIwoLc3VwcGx5X3JhdGUYCSABKAlCCbpIBnIEiIgnAUgDiAEBEiMKC3V0aWxpemF0aW9uGAogASgJQgm6SAZyBIiIJwFIBIgBARIhCglhdmFpbGFibGUYCyABKAlCCbpIBnIEiIgnAUgFiAEBEiYKDnRvdGFsX2JvcnJvd2VkGAwgASgJQgm6SAZyBIiIJwFIBogBARIiCgptaW5fYm9ycm93GA0gASgJQgm6SAZyBIiIJwFIB4gBARIiCgptYXhfYm9ycm93GA4gASgJQgm6SAZyBIiIJwFICIgBARIXCgpib3Jyb3dhYmxlGA8gASgISAmIAQESFwoKY29sbGF0ZXJhbBgQIAEoCEgKiAEBEigKEGNvbGxhdGVyYWxfcmF0aW8YESABKAlCCbpIBnIEiIgnAUgLiAEBEkEKDHZlbnVlX2ZpZWxkcxgSIAMoCzIrLmNxYy5tYXJrZXRzLnYxLkJvcnJvd1JhdGUuVmVudWVGaWVsZHNFbnRyeRItCgl0aW1lc3RhbXAYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgsKCV9hc3NldF9pZEISChBfdmVudWVfc3ltYm9sX2lkQgcKBV9yYXRlQg4KDF9zdXBwbHlfcmF0ZUIOCgxfdXRpbGl6YXRpb25CDAoKX2F2YWlsYWJsZUIRCg9fdG90YWxfYm9ycm93ZWRCDQoLX21pbl9ib3Jyb3dCDQoLX21heF9ib3Jyb3dCDQoLX2JvcnJvd2FibGVCDQoLX2NvbGxhdGVyYWxCEwoRX2NvbGxhdGVyYWxfcmF0aW9CRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
- * Cost of borrowing an asset at a venue or lending market.
+ * Cost and terms of borrowing an asset at a venue or lending market.
+ *
+ * Every field other than `venue_id` and `received_at` is absent or empty if the venue does not report it.
  *
  * @generated from message cqc.markets.v1.BorrowRate
  */
@@ -30,66 +34,147 @@ export type BorrowRate = Message<"cqc.markets.v1.BorrowRate"> & {
   venueId: string;
 
   /**
-   * Asset that is borrowed.
+   * Asset that is borrowed. Absent if the venue's code is not mapped to an asset.
    *
-   * @generated from field: string asset_id = 2;
+   * @generated from field: optional string asset_id = 2;
    */
-  assetId: string;
+  assetId?: string | undefined;
 
   /**
-   * Listing for which the asset is borrowed, if the rate applies to one market only. Absent otherwise.
+   * The venue's own code of the asset. Empty if it has none. Amounts are in units of `asset_id`, or in units of this
+   * code where `asset_id` is absent.
    *
-   * @generated from field: optional string venue_symbol_id = 3;
+   * @generated from field: string asset_code = 3;
+   */
+  assetCode: string;
+
+  /**
+   * Listing for which the asset is borrowed, if the terms apply to one market only. Absent otherwise, or if the
+   * registry does not know the listing.
+   *
+   * @generated from field: optional string venue_symbol_id = 4;
    */
   venueSymbolId?: string | undefined;
 
   /**
-   * Interest per `interval`, as a fraction of the borrowed amount, such as 0.00002.
+   * The listing as the venue names it, if the terms apply to one market only. Set where `venue_symbol_id` is absent for
+   * such terms; may be left out where the listing states it.
    *
-   * @generated from field: string rate = 4;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 5;
    */
-  rate: string;
+  nativeListing?: NativeListing | undefined;
 
   /**
-   * Period to which the rates apply, such as one hour or 365 days. Always set.
+   * The venue's own name of the account tier to which the terms apply, such as `VIP 1`. Empty if the terms apply to all
+   * accounts.
    *
-   * @generated from field: google.protobuf.Duration interval = 5;
+   * @generated from field: string tier = 6;
+   */
+  tier: string;
+
+  /**
+   * Interest per `interval` that borrowers pay, as a fraction of the borrowed amount, such as 0.00002.
+   *
+   * @generated from field: optional string rate = 7;
+   */
+  rate?: string | undefined;
+
+  /**
+   * Period to which `rate` and `supply_rate` apply, such as one hour or 365 days; greater than zero. Rates are simple:
+   * nothing is compounded within the period.
+   *
+   * @generated from field: google.protobuf.Duration interval = 8;
    */
   interval?: Duration | undefined;
 
   /**
-   * Interest that lenders receive per `interval`, as a fraction of the lent amount. Absent if the venue does not report
-   * it.
+   * Interest that lenders receive per `interval`, as a fraction of the lent amount.
    *
-   * @generated from field: optional string supply_rate = 6;
+   * @generated from field: optional string supply_rate = 9;
    */
   supplyRate?: string | undefined;
 
   /**
-   * Fraction of the lent amount that is borrowed, 0 to 1. Absent if the venue does not report it.
+   * Fraction of the lent amount that is borrowed, 0 to 1.
    *
-   * @generated from field: optional string utilization = 7;
+   * @generated from field: optional string utilization = 10;
    */
   utilization?: string | undefined;
 
   /**
-   * Amount that can still be borrowed, in units of the asset. Absent if the venue does not report it.
+   * Amount that can still be borrowed from the venue.
    *
-   * @generated from field: optional string available = 8;
+   * @generated from field: optional string available = 11;
    */
   available?: string | undefined;
 
   /**
-   * Time at which the venue had this rate. Absent if the venue does not report it.
+   * Amount that all borrowers together owe.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 9;
+   * @generated from field: optional string total_borrowed = 12;
+   */
+  totalBorrowed?: string | undefined;
+
+  /**
+   * Smallest amount of one loan.
+   *
+   * @generated from field: optional string min_borrow = 13;
+   */
+  minBorrow?: string | undefined;
+
+  /**
+   * Largest amount that one account may owe.
+   *
+   * @generated from field: optional string max_borrow = 14;
+   */
+  maxBorrow?: string | undefined;
+
+  /**
+   * Whether the asset can currently be borrowed.
+   *
+   * @generated from field: optional bool borrowable = 15;
+   */
+  borrowable?: boolean | undefined;
+
+  /**
+   * Whether the asset counts as collateral.
+   *
+   * @generated from field: optional bool collateral = 16;
+   */
+  collateral?: boolean | undefined;
+
+  /**
+   * Fraction of the asset's value that counts as collateral, 0 to 1: 0.98 counts 98 %.
+   *
+   * @generated from field: optional string collateral_ratio = 17;
+   */
+  collateralRatio?: string | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 18;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time at which the venue had these terms.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 19;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received the rate. Always set.
+   * When the venue sent the terms. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 10;
+   * @generated from field: google.protobuf.Timestamp published_at = 20;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received the terms. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 21;
    */
   receivedAt?: Timestamp | undefined;
 };

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/liquidity.proto.
  */
 export const file_cqc_markets_v1_liquidity: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jcWMvbWFya2V0cy92MS9saXF1aWRpdHkucHJvdG8SDmNxYy5tYXJrZXRzLnYxIrAFChBMaXF1aWRpdHlNZXRyaWNzEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjUKCXRpbWVzdGFtcBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIxCgZ3aW5kb3cYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CBrpIA8gBARIgCgpzcHJlYWRfYnBzGAQgASgBQge6SAQSAkABSACIAQESKAoJYmlkX2RlcHRoGAUgASgBQhC6SA0SCykAAAAAAAAAAEABSAGIAQESKAoJYXNrX2RlcHRoGAYgASgBQhC6SA0SCykAAAAAAAAAAEABSAKIAQESJQoGdm9sdW1lGAcgASgBQhC6SA0SCykAAAAAAAAAAEABSAOIAQESLQoOdHVybm92ZXJfcmF0aW8YCCABKAFCELpIDRILKQAAAAAAAAAAQAFIBIgBARImChBidXlfc2xpcHBhZ2VfYnBzGAkgASgBQge6SAQSAkABSAWIAQESJwoRc2VsbF9zbGlwcGFnZV9icHMYCiABKAFCB7pIBBICQAFIBogBARIwChFzbGlwcGFnZV9ub3Rpb25hbBgLIAEoAUIQukgNEgshAAAAAAAAAABAAUgHiAEBEisKBXNjb3JlGAwgASgBQhe6SBQSEhkAAAAAAADwPykAAAAAAAAAAEgIiAEBQg0KC19zcHJlYWRfYnBzQgwKCl9iaWRfZGVwdGhCDAoKX2Fza19kZXB0aEIJCgdfdm9sdW1lQhEKD190dXJub3Zlcl9yYXRpb0ITChFfYnV5X3NsaXBwYWdlX2Jwc0IUChJfc2VsbF9zbGlwcGFnZV9icHNCFAoSX3NsaXBwYWdlX25vdGlvbmFsQggKBl9zY29yZUJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch5jcWMvbWFya2V0cy92MS9saXF1aWRpdHkucHJvdG8SDmNxYy5tYXJrZXRzLnYxIrUFChBMaXF1aWRpdHlNZXRyaWNzEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjUKCXRpbWVzdGFtcBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI2CgZ3aW5kb3cYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBAioAyAEBEiAKCnNwcmVhZF9icHMYBCABKAFCB7pIBBICQAFIAIgBARIoCgliaWRfZGVwdGgYBSABKAFCELpIDRILKQAAAAAAAAAAQAFIAYgBARIoCglhc2tfZGVwdGgYBiABKAFCELpIDRILKQAAAAAAAAAAQAFIAogBARIlCgZ2b2x1bWUYByABKAFCELpIDRILKQAAAAAAAAAAQAFIA4gBARItCg50dXJub3Zlcl9yYXRpbxgIIAEoAUIQukgNEgspAAAAAAAAAABAAUgEiAEBEiYKEGJ1eV9zbGlwcGFnZV9icHMYCSABKAFCB7pIBBICQAFIBYgBARInChFzZWxsX3NsaXBwYWdlX2JwcxgKIAEoAUIHukgEEgJAAUgGiAEBEjAKEXNsaXBwYWdlX25vdGlvbmFsGAsgASgBQhC6SA0SCyEAAAAAAAAAAEABSAeIAQESKwoFc2NvcmUYDCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAiIAQFCDQoLX3NwcmVhZF9icHNCDAoKX2JpZF9kZXB0aEIMCgpfYXNrX2RlcHRoQgkKB192b2x1bWVCEQoPX3R1cm5vdmVyX3JhdGlvQhMKEV9idXlfc2xpcHBhZ2VfYnBzQhQKEl9zZWxsX3NsaXBwYWdlX2Jwc0IUChJfc2xpcHBhZ2Vfbm90aW9uYWxCCAoGX3Njb3JlQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Liquidity of a listing over an interval. The numbers are estimates for choosing where to trade, so they are doubles.
@@ -37,58 +37,62 @@ export type LiquidityMetrics = Message<"cqc.markets.v1.LiquidityMetrics"> & {
   timestamp?: Timestamp | undefined;
 
   /**
-   * Length of the measured interval. Always set.
+   * Length of the measured interval, greater than zero. Always set.
    *
    * @generated from field: google.protobuf.Duration window = 3;
    */
   window?: Duration | undefined;
 
   /**
-   * Mean of (ask - bid) / mid price, in basis points. Absent if there was no two-sided book.
+   * Mean over time of (best ask - best bid) / mid price, in basis points; negative while the book is crossed. Absent if
+   * there was no two-sided book.
    *
    * @generated from field: optional double spread_bps = 4;
    */
   spreadBps?: number | undefined;
 
   /**
-   * Mean bid quantity within one percent below the mid price, in quote units, zero or greater. Absent if not measured.
+   * Mean over time of the bids' notional within one percent below the mid price, inclusive, in quote units, zero or
+   * greater. Absent if not measured.
    *
    * @generated from field: optional double bid_depth = 5;
    */
   bidDepth?: number | undefined;
 
   /**
-   * Mean ask quantity within one percent above the mid price, in quote units, zero or greater. Absent if not measured.
+   * Mean over time of the asks' notional within one percent above the mid price, inclusive, in quote units, zero or
+   * greater. Absent if not measured.
    *
    * @generated from field: optional double ask_depth = 6;
    */
   askDepth?: number | undefined;
 
   /**
-   * Quantity traded in the interval, in quote units, zero or greater. Absent if unknown.
+   * Notional traded in the interval, in quote units, zero or greater. Absent if unknown.
    *
    * @generated from field: optional double volume = 7;
    */
   volume?: number | undefined;
 
   /**
-   * Quantity traded divided by mean depth, zero or greater. Absent if either is missing.
+   * `volume` divided by the sum of `bid_depth` and `ask_depth`, zero or greater. Absent if one of them is missing or
+   * the sum is zero.
    *
    * @generated from field: optional double turnover_ratio = 8;
    */
   turnoverRatio?: number | undefined;
 
   /**
-   * Expected cost of buying `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
-   * too thin.
+   * Expected cost of buying `slippage_notional` immediately, in basis points of the mid price, positive for a cost.
+   * Absent if the book is too thin.
    *
    * @generated from field: optional double buy_slippage_bps = 9;
    */
   buySlippageBps?: number | undefined;
 
   /**
-   * Expected cost of selling `slippage_notional` immediately, in basis points of the mid price. Absent if the book is
-   * too thin.
+   * Expected cost of selling `slippage_notional` immediately, in basis points of the mid price, positive for a cost.
+   * Absent if the book is too thin.
    *
    * @generated from field: optional double sell_slippage_bps = 10;
    */

@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { NativeListing } from "./native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "./native_listing_pb.js";
 import type { QuantityUnit } from "./quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "./quantity_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
@@ -16,16 +18,19 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/orderbook.proto.
  */
 export const file_cqc_markets_v1_orderbook: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jcWMvbWFya2V0cy92MS9vcmRlcmJvb2sucHJvdG8SDmNxYy5tYXJrZXRzLnYxIpICCglCb29rTGV2ZWwSGAoFcHJpY2UYASABKAlCCbpIBnIEiIgnARIbCghxdWFudGl0eRgCIAEoCUIJukgGcgSIiCcBEi0KCXRpbWVzdGFtcBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoLb3JkZXJfY291bnQYBCABKA1IAIgBARIfCghvcmRlcl9pZBgFIAEoCUIIukgFcgMYgAJIAYgBARIqCgZhY3Rpb24YBiABKA4yGi5jcWMubWFya2V0cy52MS5Cb29rQWN0aW9uEhsKCnJhd19hY3Rpb24YByABKAlCB7pIBHICGEBCDgoMX29yZGVyX2NvdW50QgsKCV9vcmRlcl9pZCLaBAoJT3JkZXJCb29rEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEicKBGJpZHMYAiADKAsyGS5jcWMubWFya2V0cy52MS5Cb29rTGV2ZWwSJwoEYXNrcxgDIAMoCzIZLmNxYy5tYXJrZXRzLnYxLkJvb2tMZXZlbBItCgl0aW1lc3RhbXAYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFQoIc2VxdWVuY2UYByABKARIAIgBARIVCghjaGVja3N1bRgIIAEoDUgBiAEBEjMKDWNoZWNrc3VtX2tpbmQYCSABKA4yHC5jcWMubWFya2V0cy52MS5DaGVja3N1bUtpbmQSGwoFZGVwdGgYCiABKA1CB7pIBCoCKAFIAogBARIzCg1xdWFudGl0eV91bml0GAsgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EhsKDmZpcnN0X3NlcXVlbmNlGAwgASgESAOIAQESHgoRcHJldmlvdXNfc2VxdWVuY2UYDSABKARIBIgBAUILCglfc2VxdWVuY2VCCwoJX2NoZWNrc3VtQggKBl9kZXB0aEIRCg9fZmlyc3Rfc2VxdWVuY2VCFAoSX3ByZXZpb3VzX3NlcXVlbmNlIrgECg5PcmRlckJvb2tEZWx0YRIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARInCgRiaWRzGAIgAygLMhkuY3FjLm1hcmtldHMudjEuQm9va0xldmVsEicKBGFza3MYAyADKAsyGS5jcWMubWFya2V0cy52MS5Cb29rTGV2ZWwSLQoJdGltZXN0YW1wGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhsKDmZpcnN0X3NlcXVlbmNlGAcgASgESACIAQESFQoIc2VxdWVuY2UYCCABKARIAYgBARIeChFwcmV2aW91c19zZXF1ZW5jZRgJIAEoBEgCiAEBEhUKCGNoZWNrc3VtGAogASgNSAOIAQESMwoNY2hlY2tzdW1fa2luZBgLIAEoDjIcLmNxYy5tYXJrZXRzLnYxLkNoZWNrc3VtS2luZBIzCg1xdWFudGl0eV91bml0GAwgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0QhEKD19maXJzdF9zZXF1ZW5jZUILCglfc2VxdWVuY2VCFAoSX3ByZXZpb3VzX3NlcXVlbmNlQgsKCV9jaGVja3N1bSL4AQoLTWFya2V0RGVwdGgSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESKAoFYmFuZHMYAiADKAsyGS5jcWMubWFya2V0cy52MS5EZXB0aEJhbmQSLQoJdGltZXN0YW1wGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIzCg1xdWFudGl0eV91bml0GAUgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0IuMBCglEZXB0aEJhbmQSJgoMZGlzdGFuY2VfYnBzGAEgASgBQhC6SA0SCyEAAAAAAAAAAEABEh8KDGJpZF9xdWFudGl0eRgCIAEoCUIJukgGcgSIiCcBEh8KDGFza19xdWFudGl0eRgDIAEoCUIJukgGcgSIiCcBEiQKDGJpZF9ub3Rpb25hbBgEIAEoCUIJukgGcgSIiCcBSACIAQESJAoMYXNrX25vdGlvbmFsGAUgASgJQgm6SAZyBIiIJwFIAYgBAUIPCg1fYmlkX25vdGlvbmFsQg8KDV9hc2tfbm90aW9uYWwqagoMQ2hlY2tzdW1LaW5kEh0KGUNIRUNLU1VNX0tJTkRfVU5TUEVDSUZJRUQQABIeChpDSEVDS1NVTV9LSU5EX0NSQzMyX0tSQUtFThABEhsKF0NIRUNLU1VNX0tJTkRfQ1JDMzJfT0tYEAIqbgoKQm9va0FjdGlvbhIbChdCT09LX0FDVElPTl9VTlNQRUNJRklFRBAAEhMKD0JPT0tfQUNUSU9OX05FVxABEhYKEkJPT0tfQUNUSU9OX0NIQU5HRRACEhYKEkJPT0tfQUNUSU9OX0RFTEVURRADQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("Ch5jcWMvbWFya2V0cy92MS9vcmRlcmJvb2sucHJvdG8SDmNxYy5tYXJrZXRzLnYxIrADCglCb29rTGV2ZWwSGwoFcHJpY2UYASABKAlCDLpICXIEiIgnAdgBARIeCghxdWFudGl0eRgCIAEoCUIMukgJcgSIiCcB2AEBEi0KCXRpbWVzdGFtcBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGAoLb3JkZXJfY291bnQYBCABKA1IAIgBARIfCghvcmRlcl9pZBgFIAEoCUIIukgFcgMYgAJIAYgBARIqCgZhY3Rpb24YBiABKA4yGi5jcWMubWFya2V0cy52MS5Cb29rQWN0aW9uEhwKCnJhd19hY3Rpb24YByABKAlCCLpIBXIDGIABOpQBukiQARqNAQoOYm9va19sZXZlbC5rZXkSOnByaWNlIGFuZCBxdWFudGl0eSBtYXkgYmUgbGVmdCBvdXQgb25seSBpZiBvcmRlcl9pZCBpcyBzZXQaP2hhcyh0aGlzLm9yZGVyX2lkKSB8fCAodGhpcy5wcmljZSAhPSAnJyAmJiB0aGlzLnF1YW50aXR5ICE9ICcnKUIOCgxfb3JkZXJfY291bnRCCwoJX29yZGVyX2lkIqAGCglPcmRlckJvb2sSJwoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwFIAIgBARI1Cg5uYXRpdmVfbGlzdGluZxgCIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSJwoEYmlkcxgDIAMoCzIZLmNxYy5tYXJrZXRzLnYxLkJvb2tMZXZlbBInCgRhc2tzGAQgAygLMhkuY3FjLm1hcmtldHMudjEuQm9va0xldmVsEjMKDXF1YW50aXR5X3VuaXQYBSABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSGwoFZGVwdGgYBiABKA1CB7pIBCoCKAFIAYgBARIVCghzZXF1ZW5jZRgHIAEoBEgCiAEBEhsKDmZpcnN0X3NlcXVlbmNlGAggASgESAOIAQESHgoRcHJldmlvdXNfc2VxdWVuY2UYCSABKARIBIgBARIVCghjaGVja3N1bRgKIAEoDUgFiAEBEjMKDWNoZWNrc3VtX2tpbmQYCyABKA4yHC5jcWMubWFya2V0cy52MS5DaGVja3N1bUtpbmQSQAoMdmVudWVfZmllbGRzGAwgAygLMiouY3FjLm1hcmtldHMudjEuT3JkZXJCb29rLlZlbnVlRmllbGRzRW50cnkSLQoJdGltZXN0YW1wGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBGjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUISChBfdmVudWVfc3ltYm9sX2lkQggKBl9kZXB0aEILCglfc2VxdWVuY2VCEQoPX2ZpcnN0X3NlcXVlbmNlQhQKEl9wcmV2aW91c19zZXF1ZW5jZUILCglfY2hlY2tzdW0iiAUKDk9yZGVyQm9va0RlbHRhEicKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBSACIAQESNQoObmF0aXZlX2xpc3RpbmcYAiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEicKBGJpZHMYAyADKAsyGS5jcWMubWFya2V0cy52MS5Cb29rTGV2ZWwSJwoEYXNrcxgEIAMoCzIZLmNxYy5tYXJrZXRzLnYxLkJvb2tMZXZlbBIzCg1xdWFudGl0eV91bml0GAUgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EhsKDmZpcnN0X3NlcXVlbmNlGAYgASgESAGIAQESFQoIc2VxdWVuY2UYByABKARIAogBARIeChFwcmV2aW91c19zZXF1ZW5jZRgIIAEoBEgDiAEBEhUKCGNoZWNrc3VtGAkgASgNSASIAQESMwoNY2hlY2tzdW1fa2luZBgKIAEoDjIcLmNxYy5tYXJrZXRzLnYxLkNoZWNrc3VtS2luZBItCgl0aW1lc3RhbXAYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCEgoQX3ZlbnVlX3N5bWJvbF9pZEIRCg9fZmlyc3Rfc2VxdWVuY2VCCwoJX3NlcXVlbmNlQhQKEl9wcmV2aW91c19zZXF1ZW5jZUILCglfY2hlY2tzdW0i+AEKC01hcmtldERlcHRoEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEigKBWJhbmRzGAIgAygLMhkuY3FjLm1hcmtldHMudjEuRGVwdGhCYW5kEjMKDXF1YW50aXR5X3VuaXQYAyABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSLQoJdGltZXN0YW1wGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBASLjAQoJRGVwdGhCYW5kEiYKDGRpc3RhbmNlX2JwcxgBIAEoAUIQukgNEgshAAAAAAAAAABAARIfCgxiaWRfcXVhbnRpdHkYAiABKAlCCbpIBnIEiIgnARIfCgxhc2tfcXVhbnRpdHkYAyABKAlCCbpIBnIEiIgnARIkCgxiaWRfbm90aW9uYWwYBCABKAlCCbpIBnIEiIgnAUgAiAEBEiQKDGFza19ub3Rpb25hbBgFIAEoCUIJukgGcgSIiCcBSAGIAQFCDwoNX2JpZF9ub3Rpb25hbEIPCg1fYXNrX25vdGlvbmFsKrEBCgxDaGVja3N1bUtpbmQSHQoZQ0hFQ0tTVU1fS0lORF9VTlNQRUNJRklFRBAAEh4KGkNIRUNLU1VNX0tJTkRfQ1JDMzJfS1JBS0VOEAESGwoXQ0hFQ0tTVU1fS0lORF9DUkMzMl9PS1gQAhIeChpDSEVDS1NVTV9LSU5EX0NSQzMyX0JJVEdFVBADEiUKIUNIRUNLU1VNX0tJTkRfQ1JDMzJfS1JBS0VOX09SREVSUxAEKm4KCkJvb2tBY3Rpb24SGwoXQk9PS19BQ1RJT05fVU5TUEVDSUZJRUQQABITCg9CT09LX0FDVElPTl9ORVcQARIWChJCT09LX0FDVElPTl9DSEFOR0UQAhIWChJCT09LX0FDVElPTl9ERUxFVEUQA0JFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * One price level of an order book, or one order if the venue publishes individual orders.
+ *
+ * The key is `order_id` where it is set, and the numeric value of `price` elsewhere: 1.0 and 1.00 are the same level.
  *
  * @generated from message cqc.markets.v1.BookLevel
  */
 export type BookLevel = Message<"cqc.markets.v1.BookLevel"> & {
   /**
-   * Price in quote units, exactly as the venue wrote it. Negative prices exist for spreads.
+   * Price in quote units per unit of the listing's base, exactly as the venue wrote it. Negative prices exist for
+   * spreads. Empty if the venue identifies the order by `order_id` only: the order keeps its price.
    *
    * @generated from field: string price = 1;
    */
@@ -33,7 +38,8 @@ export type BookLevel = Message<"cqc.markets.v1.BookLevel"> & {
 
   /**
    * Quantity resting at the price, in the book's quantity unit. An absolute quantity, never a difference; zero removes
-   * the level.
+   * the level. Empty only with an `order_id`, if the venue does not state it: a removed order, or one that keeps its
+   * quantity.
    *
    * @generated from field: string quantity = 2;
    */
@@ -54,7 +60,8 @@ export type BookLevel = Message<"cqc.markets.v1.BookLevel"> & {
   orderCount?: number | undefined;
 
   /**
-   * The venue's id of the individual order. Absent in a book of price levels.
+   * The venue's id of the individual order, or of the level on venues that number their levels. Unique within the
+   * listing. Absent in a book whose levels have no ids.
    *
    * @generated from field: optional string order_id = 5;
    */
@@ -91,46 +98,50 @@ export const BookLevelSchema: GenMessage<BookLevel> = /*@__PURE__*/
  */
 export type OrderBook = Message<"cqc.markets.v1.OrderBook"> & {
   /**
-   * Listing whose book this is.
+   * Listing whose book this is. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
 
   /**
-   * Bids, best (highest) price first.
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: repeated cqc.markets.v1.BookLevel bids = 2;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Bids, best (highest) price first. Orders at the same price are in the order of their priority, first to be filled
+   * first.
+   *
+   * @generated from field: repeated cqc.markets.v1.BookLevel bids = 3;
    */
   bids: BookLevel[];
 
   /**
-   * Asks, best (lowest) price first.
+   * Asks, best (lowest) price first. Orders at the same price are in the order of their priority, first to be filled
+   * first.
    *
-   * @generated from field: repeated cqc.markets.v1.BookLevel asks = 3;
+   * @generated from field: repeated cqc.markets.v1.BookLevel asks = 4;
    */
   asks: BookLevel[];
 
   /**
-   * Time at which the matching engine was in this state. Absent if the venue does not report it.
+   * Unit of all quantities in this message.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 4;
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 5;
    */
-  timestamp?: Timestamp | undefined;
+  quantityUnit: QuantityUnit;
 
   /**
-   * When the venue sent the snapshot. Absent if the venue does not report it.
+   * Maximum number of price levels per side that the book has, at least 1: the depth that was requested, or the venue's
+   * own limit. Absent if the book is whole.
    *
-   * @generated from field: google.protobuf.Timestamp published_at = 5;
+   * @generated from field: optional uint32 depth = 6;
    */
-  publishedAt?: Timestamp | undefined;
-
-  /**
-   * When this system received the snapshot. Always set.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 6;
-   */
-  receivedAt?: Timestamp | undefined;
+  depth?: number | undefined;
 
   /**
    * The venue's number of the last change included in the snapshot. Absent if the venue does not number changes.
@@ -140,39 +151,10 @@ export type OrderBook = Message<"cqc.markets.v1.OrderBook"> & {
   sequence?: bigint | undefined;
 
   /**
-   * The venue's checksum of the book. Absent if the venue provides none.
-   *
-   * @generated from field: optional uint32 checksum = 8;
-   */
-  checksum?: number | undefined;
-
-  /**
-   * Algorithm of `checksum`; unspecified if there is no checksum.
-   *
-   * @generated from field: cqc.markets.v1.ChecksumKind checksum_kind = 9;
-   */
-  checksumKind: ChecksumKind;
-
-  /**
-   * Maximum number of levels per side that was requested from the source, at least 1. Absent if all levels were
-   * requested.
-   *
-   * @generated from field: optional uint32 depth = 10;
-   */
-  depth?: number | undefined;
-
-  /**
-   * Unit of all quantities in this message.
-   *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 11;
-   */
-  quantityUnit: QuantityUnit;
-
-  /**
    * The venue's number of the first change since the previous snapshot, in streams that send the best levels as
    * complete snapshots. Absent elsewhere.
    *
-   * @generated from field: optional uint64 first_sequence = 12;
+   * @generated from field: optional uint64 first_sequence = 8;
    */
   firstSequence?: bigint | undefined;
 
@@ -180,91 +162,12 @@ export type OrderBook = Message<"cqc.markets.v1.OrderBook"> & {
    * `sequence` of the previous snapshot, in streams that send the best levels as complete snapshots. Absent if the
    * venue does not report it.
    *
-   * @generated from field: optional uint64 previous_sequence = 13;
-   */
-  previousSequence?: bigint | undefined;
-};
-
-/**
- * Describes the message cqc.markets.v1.OrderBook.
- * Use `create(OrderBookSchema)` to create a new message.
- */
-export const OrderBookSchema: GenMessage<OrderBook> = /*@__PURE__*/
-  messageDesc(file_cqc_markets_v1_orderbook, 1);
-
-/**
- * Changes to an order book, to be applied in the order in which they arrive.
- *
- * @generated from message cqc.markets.v1.OrderBookDelta
- */
-export type OrderBookDelta = Message<"cqc.markets.v1.OrderBookDelta"> & {
-  /**
-   * Listing whose book changes.
-   *
-   * @generated from field: string venue_symbol_id = 1;
-   */
-  venueSymbolId: string;
-
-  /**
-   * Changed bids, in the venue's order.
-   *
-   * @generated from field: repeated cqc.markets.v1.BookLevel bids = 2;
-   */
-  bids: BookLevel[];
-
-  /**
-   * Changed asks, in the venue's order.
-   *
-   * @generated from field: repeated cqc.markets.v1.BookLevel asks = 3;
-   */
-  asks: BookLevel[];
-
-  /**
-   * Time at which the matching engine made the changes. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp timestamp = 4;
-   */
-  timestamp?: Timestamp | undefined;
-
-  /**
-   * When the venue sent the changes. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp published_at = 5;
-   */
-  publishedAt?: Timestamp | undefined;
-
-  /**
-   * When this system received the changes. Always set.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 6;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
-   * The venue's number of the first change in this delta. Not always one more than the previous delta's `sequence`:
-   * Binance futures skips numbers. Absent if the venue does not number changes.
-   *
-   * @generated from field: optional uint64 first_sequence = 7;
-   */
-  firstSequence?: bigint | undefined;
-
-  /**
-   * The venue's number of the last change in this delta. Absent if the venue does not number changes.
-   *
-   * @generated from field: optional uint64 sequence = 8;
-   */
-  sequence?: bigint | undefined;
-
-  /**
-   * `sequence` of the previous delta, from venues that report it. If it differs from the last `sequence` received,
-   * there is a gap. Absent elsewhere.
-   *
    * @generated from field: optional uint64 previous_sequence = 9;
    */
   previousSequence?: bigint | undefined;
 
   /**
-   * The venue's checksum of the book after these changes. Absent if the venue provides none.
+   * The venue's checksum of the book. Absent if the venue provides none.
    *
    * @generated from field: optional uint32 checksum = 10;
    */
@@ -278,11 +181,156 @@ export type OrderBookDelta = Message<"cqc.markets.v1.OrderBookDelta"> & {
   checksumKind: ChecksumKind;
 
   /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 12;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time at which the matching engine was in this state. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 13;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * When the venue sent the snapshot. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 14;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received the snapshot. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 15;
+   */
+  receivedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cqc.markets.v1.OrderBook.
+ * Use `create(OrderBookSchema)` to create a new message.
+ */
+export const OrderBookSchema: GenMessage<OrderBook> = /*@__PURE__*/
+  messageDesc(file_cqc_markets_v1_orderbook, 1);
+
+/**
+ * Changes to an order book, to be applied in the order in which they arrive.
+ *
+ * A delta follows the number `previous_sequence`; without it, `first_sequence` minus one; without both, `sequence`
+ * minus one. The last number of a book is the `sequence` of the snapshot or delta applied last. Then:
+ *
+ * 1. If the delta or the book has no `sequence`, apply the delta: gaps cannot be detected.
+ * 2. If `previous_sequence` is set and equal to the last number, apply the delta, even if its own `sequence` is lower
+ *    because the venue restarted its numbers.
+ * 3. If `sequence` is not above the last number, drop the delta: the book includes it.
+ * 4. If the number that the delta follows is above the last number, there is a gap: fetch a new snapshot.
+ * 5. Otherwise apply the delta. Changes that the book already includes do no harm, because quantities are absolute.
+ *
+ * A book of limited depth holds the best N price levels of each side. The server then sends a BOOK_ACTION_DELETE or a
+ * zero quantity for each level that leaves the best N, and sends each level that enters with its quantity, so that
+ * applying every delta yields exactly the best N. An adapter adds these changes for a venue that leaves them to the
+ * client.
+ *
+ * @generated from message cqc.markets.v1.OrderBookDelta
+ */
+export type OrderBookDelta = Message<"cqc.markets.v1.OrderBookDelta"> & {
+  /**
+   * Listing whose book changes. Absent if the registry does not know the listing.
+   *
+   * @generated from field: optional string venue_symbol_id = 1;
+   */
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Changed bids, in the venue's order. A later entry of the same level replaces an earlier one.
+   *
+   * @generated from field: repeated cqc.markets.v1.BookLevel bids = 3;
+   */
+  bids: BookLevel[];
+
+  /**
+   * Changed asks, in the venue's order. A later entry of the same level replaces an earlier one.
+   *
+   * @generated from field: repeated cqc.markets.v1.BookLevel asks = 4;
+   */
+  asks: BookLevel[];
+
+  /**
    * Unit of all quantities in this message.
    *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 12;
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 5;
    */
   quantityUnit: QuantityUnit;
+
+  /**
+   * The venue's number of the first change in this delta. Not always one more than the previous delta's `sequence`:
+   * Binance futures skips numbers, and overlapping deltas exist. Absent if the venue does not report it.
+   *
+   * @generated from field: optional uint64 first_sequence = 6;
+   */
+  firstSequence?: bigint | undefined;
+
+  /**
+   * The venue's number of the last change in this delta. Absent if the venue does not number changes. A mapping leaves
+   * out numbers that do not count the changes of this listing, such as those of a connection, and numbers with gaps of
+   * which the venue reports neither the first nor the previous one.
+   *
+   * @generated from field: optional uint64 sequence = 7;
+   */
+  sequence?: bigint | undefined;
+
+  /**
+   * `sequence` of the previous delta, from venues that report it. Absent elsewhere.
+   *
+   * @generated from field: optional uint64 previous_sequence = 8;
+   */
+  previousSequence?: bigint | undefined;
+
+  /**
+   * The venue's checksum of the book after these changes. Absent if the venue provides none.
+   *
+   * @generated from field: optional uint32 checksum = 9;
+   */
+  checksum?: number | undefined;
+
+  /**
+   * Algorithm of `checksum`; unspecified if there is no checksum.
+   *
+   * @generated from field: cqc.markets.v1.ChecksumKind checksum_kind = 10;
+   */
+  checksumKind: ChecksumKind;
+
+  /**
+   * Time at which the matching engine made the changes. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 11;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * When the venue sent the changes. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 12;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received the changes. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 13;
+   */
+  receivedAt?: Timestamp | undefined;
 };
 
 /**
@@ -306,32 +354,32 @@ export type MarketDepth = Message<"cqc.markets.v1.MarketDepth"> & {
   venueSymbolId: string;
 
   /**
-   * Totals within increasing distances from the mid price, nearest first.
+   * Totals within increasing distances from the mid price, nearest first. Each band includes those before it.
    *
    * @generated from field: repeated cqc.markets.v1.DepthBand bands = 2;
    */
   bands: DepthBand[];
 
   /**
+   * Unit of all quantities in this message.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 3;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
    * Time at which the book was in this state. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 3;
+   * @generated from field: google.protobuf.Timestamp timestamp = 4;
    */
   timestamp?: Timestamp | undefined;
 
   /**
    * When this system received the book. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 4;
+   * @generated from field: google.protobuf.Timestamp received_at = 5;
    */
   receivedAt?: Timestamp | undefined;
-
-  /**
-   * Unit of all quantities in this message.
-   *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 5;
-   */
-  quantityUnit: QuantityUnit;
 };
 
 /**
@@ -348,7 +396,8 @@ export const MarketDepthSchema: GenMessage<MarketDepth> = /*@__PURE__*/
  */
 export type DepthBand = Message<"cqc.markets.v1.DepthBand"> & {
   /**
-   * Distance from the mean of best bid and ask, in basis points (hundredths of a percent), greater than zero.
+   * Distance from the mean of best bid and ask, in basis points (hundredths of a percent) of that mean, greater than
+   * zero. Prices at exactly this distance are included.
    *
    * @generated from field: double distance_bps = 1;
    */
@@ -369,16 +418,16 @@ export type DepthBand = Message<"cqc.markets.v1.DepthBand"> & {
   askQuantity: string;
 
   /**
-   * Sum of price times quantity of the bids within the distance, in quote units. Absent if the quantity unit does not
-   * allow computing it.
+   * Notional of the bids within the distance, in quote units: the sum of price times quantity in base units. Absent if
+   * the quantity unit does not allow computing it.
    *
    * @generated from field: optional string bid_notional = 4;
    */
   bidNotional?: string | undefined;
 
   /**
-   * Sum of price times quantity of the asks within the distance, in quote units. Absent if the quantity unit does not
-   * allow computing it.
+   * Notional of the asks within the distance, in quote units: the sum of price times quantity in base units. Absent if
+   * the quantity unit does not allow computing it.
    *
    * @generated from field: optional string ask_notional = 5;
    */
@@ -393,31 +442,56 @@ export const DepthBandSchema: GenMessage<DepthBand> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_orderbook, 4);
 
 /**
- * Algorithm of an order book's checksum.
+ * Algorithm of an order book's checksum. "CRC-32" is the common one (IEEE 802.3, polynomial 0xEDB88320 reflected) over
+ * the ASCII bytes of a text.
+ *
+ * A checksum that the venue states as a signed number is converted to the unsigned number with the same 32 bits.
  *
  * @generated from enum cqc.markets.v1.ChecksumKind
  */
 export enum ChecksumKind {
   /**
-   * No checksum.
+   * No checksum, or one that the values below do not describe; `checksum` then cannot be checked.
    *
    * @generated from enum value: CHECKSUM_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * CRC-32 as Kraken defines it, over the ten best levels of each side.
+   * Kraken's books of price levels, in both websocket versions and FIX: CRC-32 over the ten best asks, lowest price
+   * first, followed by the ten best bids, highest price first, or fewer if a side has fewer. Each level contributes its
+   * price and its quantity without the decimal point and without leading zeros, with nothing in between: 0.05005 and
+   * 0.00000500 become `5005500`. Trailing zeros count, so the numbers are those that the venue wrote; where a feed
+   * sends binary numbers, they are written with the listing's price and quantity precision.
    *
    * @generated from enum value: CHECKSUM_KIND_CRC32_KRAKEN = 1;
    */
   CRC32_KRAKEN = 1,
 
   /**
-   * CRC-32 as OKX defines it, over the 25 best levels of each side.
+   * OKX: CRC-32 over the 25 best levels of each side. The text is bid price, bid quantity, ask price, ask quantity of
+   * the best level, then those of the second level, and so on, joined by colons: `3366.1:7:3366.8:9:3366:6:3368:8`.
+   * Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote.
    *
    * @generated from enum value: CHECKSUM_KIND_CRC32_OKX = 2;
    */
   CRC32_OKX = 2,
+
+  /**
+   * Bitget: computed as CHECKSUM_KIND_CRC32_OKX, over the 25 best levels of each side.
+   *
+   * @generated from enum value: CHECKSUM_KIND_CRC32_BITGET = 3;
+   */
+  CRC32_BITGET = 3,
+
+  /**
+   * Kraken's books of individual orders (`level3`): as CHECKSUM_KIND_CRC32_KRAKEN, over the ten best price levels of
+   * each side, where each level contributes the price and the quantity of every one of its orders, in the order of
+   * their priority.
+   *
+   * @generated from enum value: CHECKSUM_KIND_CRC32_KRAKEN_ORDERS = 4;
+   */
+  CRC32_KRAKEN_ORDERS = 4,
 }
 
 /**
@@ -440,14 +514,14 @@ export enum BookAction {
   UNSPECIFIED = 0,
 
   /**
-   * The level is new.
+   * The level is new. Handled like a change if the level exists.
    *
    * @generated from enum value: BOOK_ACTION_NEW = 1;
    */
   NEW = 1,
 
   /**
-   * The level's quantity changed.
+   * The level's quantity changed. Handled like a new level if it does not exist and its price is stated.
    *
    * @generated from enum value: BOOK_ACTION_CHANGE = 2;
    */

@@ -7,6 +7,8 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { OnchainRef } from "../../assets/v1/onchain_pb.js";
 import { file_cqc_assets_v1_onchain } from "../../assets/v1/onchain_pb.js";
+import type { NativeListing } from "./native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "./native_listing_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/pool.proto.
  */
 export const file_cqc_markets_v1_pool: GenFile = /*@__PURE__*/
-  fileDesc("ChljcWMvbWFya2V0cy92MS9wb29sLnByb3RvEg5jcWMubWFya2V0cy52MSK3AwoEUG9vbBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIaCgdhZGRyZXNzGAIgASgJQgm6SAZyBKiJJwESJgoEdHlwZRgDIAEoDjIYLmNxYy5tYXJrZXRzLnYxLlBvb2xUeXBlEi0KCHJlc2VydmVzGAQgAygLMhsuY3FjLm1hcmtldHMudjEuUG9vbFJlc2VydmUSHwoHZmVlX2JwcxgFIAEoCUIJukgGcgSQiCcBSACIAQESJgoOc3FydF9wcmljZV94OTYYBiABKAlCCbpIBnIEoIgnAUgBiAEBEiEKCWxpcXVpZGl0eRgHIAEoCUIJukgGcgSgiCcBSAKIAQESEQoEdGljaxgIIAEoEUgDiAEBEioKB29uY2hhaW4YCSABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSNwoLcmVjZWl2ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCCgoIX2ZlZV9icHNCEQoPX3NxcnRfcHJpY2VfeDk2QgwKCl9saXF1aWRpdHlCBwoFX3RpY2sicAoLUG9vbFJlc2VydmUSGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIZCgZhbW91bnQYAiABKAlCCbpIBnIEoIgnARIeCgZ3ZWlnaHQYAyABKAlCCbpIBnIEiIgnAUgAiAEBQgkKB193ZWlnaHQipAMKBFN3YXASIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESHgoLYXNzZXRfaW5faWQYAiABKAlCCbpIBnIE0IgnARIcCglhbW91bnRfaW4YAyABKAlCCbpIBnIEoIgnARIfCgxhc3NldF9vdXRfaWQYBCABKAlCCbpIBnIE0IgnARIdCgphbW91bnRfb3V0GAUgASgJQgm6SAZyBKCIJwESIgoKZmVlX2Ftb3VudBgGIAEoCUIJukgGcgSgiCcBSACIAQESHgoGc2VuZGVyGAcgASgJQgm6SAZyBKiJJwFIAYgBARIhCglyZWNpcGllbnQYCCABKAlCCbpIBnIEqIknAUgCiAEBEjIKB29uY2hhaW4YCSABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWZCBrpIA8gBARI3CgtyZWNlaXZlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBAUINCgtfZmVlX2Ftb3VudEIJCgdfc2VuZGVyQgwKCl9yZWNpcGllbnQqjwEKCFBvb2xUeXBlEhkKFVBPT0xfVFlQRV9VTlNQRUNJRklFRBAAEh4KGlBPT0xfVFlQRV9DT05TVEFOVF9QUk9EVUNUEAESGgoWUE9PTF9UWVBFX0NPTkNFTlRSQVRFRBACEhQKEFBPT0xfVFlQRV9TVEFCTEUQAxIWChJQT09MX1RZUEVfV0VJR0hURUQQBEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChljcWMvbWFya2V0cy92MS9wb29sLnByb3RvEg5jcWMubWFya2V0cy52MSKwBgoEUG9vbBInCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnAUgAiAEBEjUKDm5hdGl2ZV9saXN0aW5nGAIgASgLMh0uY3FjLm1hcmtldHMudjEuTmF0aXZlTGlzdGluZxIfCgdhZGRyZXNzGAMgASgJQgm6SAZyBKiJJwFIAYgBARIgCgluYXRpdmVfaWQYBCABKAlCCLpIBXIDGIACSAKIAQESJgoEdHlwZRgFIAEoDjIYLmNxYy5tYXJrZXRzLnYxLlBvb2xUeXBlEhoKCHJhd190eXBlGAYgASgJQgi6SAVyAxiAARItCghyZXNlcnZlcxgHIAMoCzIbLmNxYy5tYXJrZXRzLnYxLlBvb2xSZXNlcnZlEh8KB2ZlZV9icHMYCCABKAlCCbpIBnIEkIgnAUgDiAEBEiYKDnNxcnRfcHJpY2VfeDk2GAkgASgJQgm6SAZyBKCIJwFIBIgBARIhCglsaXF1aWRpdHkYCiABKAlCCbpIBnIEoIgnAUgFiAEBEhEKBHRpY2sYCyABKAVIBogBARIZCgx0aWNrX3NwYWNpbmcYDCABKAVIB4gBARIqCgdvbmNoYWluGA0gASgLMhkuY3FjLmFzc2V0cy52MS5PbmNoYWluUmVmEjsKDHZlbnVlX2ZpZWxkcxgOIAMoCzIlLmNxYy5tYXJrZXRzLnYxLlBvb2wuVmVudWVGaWVsZHNFbnRyeRItCgl0aW1lc3RhbXAYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBGjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUISChBfdmVudWVfc3ltYm9sX2lkQgoKCF9hZGRyZXNzQgwKCl9uYXRpdmVfaWRCCgoIX2ZlZV9icHNCEQoPX3NxcnRfcHJpY2VfeDk2QgwKCl9saXF1aWRpdHlCBwoFX3RpY2tCDwoNX3RpY2tfc3BhY2luZyKgAQoLUG9vbFJlc2VydmUSIAoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnAUgAiAEBEhwKCmFzc2V0X2NvZGUYAiABKAlCCLpIBXIDGIABEhkKBmFtb3VudBgDIAEoCUIJukgGcgSgiCcBEh4KBndlaWdodBgEIAEoCUIJukgGcgSIiCcBSAGIAQFCCwoJX2Fzc2V0X2lkQgkKB193ZWlnaHQiigcKBFN3YXASJwoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwFIAIgBARI1Cg5uYXRpdmVfbGlzdGluZxgCIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSIwoLaW5fYXNzZXRfaWQYAyABKAlCCbpIBnIE0IgnAUgBiAEBEh8KDWluX2Fzc2V0X2NvZGUYBCABKAlCCLpIBXIDGIABEhwKCWluX2Ftb3VudBgFIAEoCUIJukgGcgSgiCcBEiQKDG91dF9hc3NldF9pZBgGIAEoCUIJukgGcgTQiCcBSAKIAQESIAoOb3V0X2Fzc2V0X2NvZGUYByABKAlCCLpIBXIDGIABEh0KCm91dF9hbW91bnQYCCABKAlCCbpIBnIEoIgnARIiCgpmZWVfYW1vdW50GAkgASgJQgm6SAZyBKCIJwFIA4gBARImCg5zcXJ0X3ByaWNlX3g5NhgKIAEoCUIJukgGcgSgiCcBSASIAQESIQoJbGlxdWlkaXR5GAsgASgJQgm6SAZyBKCIJwFIBYgBARIRCgR0aWNrGAwgASgFSAaIAQESHgoGc2VuZGVyGA0gASgJQgm6SAZyBKiJJwFIB4gBARIhCglyZWNpcGllbnQYDiABKAlCCbpIBnIEqIknAUgIiAEBEjIKB29uY2hhaW4YDyABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWZCBrpIA8gBARI7Cgx2ZW51ZV9maWVsZHMYECADKAsyJS5jcWMubWFya2V0cy52MS5Td2FwLlZlbnVlRmllbGRzRW50cnkSLQoJdGltZXN0YW1wGBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgSIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARoyChBWZW51ZUZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCEgoQX3ZlbnVlX3N5bWJvbF9pZEIOCgxfaW5fYXNzZXRfaWRCDwoNX291dF9hc3NldF9pZEINCgtfZmVlX2Ftb3VudEIRCg9fc3FydF9wcmljZV94OTZCDAoKX2xpcXVpZGl0eUIHCgVfdGlja0IJCgdfc2VuZGVyQgwKCl9yZWNpcGllbnQqjwEKCFBvb2xUeXBlEhkKFVBPT0xfVFlQRV9VTlNQRUNJRklFRBAAEh4KGlBPT0xfVFlQRV9DT05TVEFOVF9QUk9EVUNUEAESGgoWUE9PTF9UWVBFX0NPTkNFTlRSQVRFRBACEhQKEFBPT0xfVFlQRV9TVEFCTEUQAxIWChJQT09MX1RZUEVfV0VJR0hURUQQBEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_native_listing, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * The state of a liquidity pool after a block.
@@ -25,73 +27,120 @@ export const file_cqc_markets_v1_pool: GenFile = /*@__PURE__*/
  */
 export type Pool = Message<"cqc.markets.v1.Pool"> & {
   /**
-   * Listing of the pool.
+   * Listing of the pool. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
 
   /**
-   * CAIP-10 id of the pool's contract.
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: string address = 2;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
    */
-  address: string;
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * CAIP-10 id of the pool's contract. Absent if the pool has no contract of its own.
+   *
+   * @generated from field: optional string address = 3;
+   */
+  address?: string | undefined;
+
+  /**
+   * The protocol's own id of a pool, from protocols whose pools share a contract, such as the 32 bytes in hex of
+   * Uniswap v4. Absent elsewhere.
+   *
+   * @generated from field: optional string native_id = 4;
+   */
+  nativeId?: string | undefined;
 
   /**
    * Curve on which the pool trades.
    *
-   * @generated from field: cqc.markets.v1.PoolType type = 3;
+   * @generated from field: cqc.markets.v1.PoolType type = 5;
    */
   type: PoolType;
 
   /**
+   * The protocol's own value for `type`. Empty if the protocol has none.
+   *
+   * @generated from field: string raw_type = 6;
+   */
+  rawType: string;
+
+  /**
    * Assets that the pool holds, in the order of its contract.
    *
-   * @generated from field: repeated cqc.markets.v1.PoolReserve reserves = 4;
+   * @generated from field: repeated cqc.markets.v1.PoolReserve reserves = 7;
    */
   reserves: PoolReserve[];
 
   /**
-   * Fee that the pool keeps from each trade, in basis points, such as 30; zero or greater. Absent if the fee varies and
-   * its current value is unknown.
+   * Fee that the pool keeps from each trade, in basis points of the amount that goes in, such as 30; zero or greater.
+   * Absent if the fee varies and its current value is unknown.
    *
-   * @generated from field: optional string fee_bps = 5;
+   * @generated from field: optional string fee_bps = 8;
    */
   feeBps?: string | undefined;
 
   /**
-   * Square root of the price, as a fixed-point number with 96 fraction bits. Absent unless the pool is concentrated.
+   * Square root of the price, as a fixed-point number with 96 fraction bits. The price is the raw amount of the second
+   * reserve per raw amount of the first. Absent unless the pool is concentrated.
    *
-   * @generated from field: optional string sqrt_price_x96 = 6;
+   * @generated from field: optional string sqrt_price_x96 = 9;
    */
   sqrtPriceX96?: string | undefined;
 
   /**
    * Liquidity within the current range. Absent unless the pool is concentrated.
    *
-   * @generated from field: optional string liquidity = 7;
+   * @generated from field: optional string liquidity = 10;
    */
   liquidity?: string | undefined;
 
   /**
-   * Current tick: the price in raw units is 1.0001 to the power of the tick. Absent unless the pool is concentrated.
+   * Current tick: the price that `sqrt_price_x96` states is 1.0001 to the power of the tick, rounded down to a tick.
+   * Absent unless the pool is concentrated.
    *
-   * @generated from field: optional sint32 tick = 8;
+   * @generated from field: optional int32 tick = 11;
    */
   tick?: number | undefined;
 
   /**
-   * Block after which the pool was in this state.
+   * Number of ticks between two prices at which a range can begin or end, greater than zero. Absent unless the pool is
+   * concentrated.
    *
-   * @generated from field: cqc.assets.v1.OnchainRef onchain = 9;
+   * @generated from field: optional int32 tick_spacing = 12;
+   */
+  tickSpacing?: number | undefined;
+
+  /**
+   * Block after which the pool was in this state. Absent if unknown; the transaction is absent.
+   *
+   * @generated from field: cqc.assets.v1.OnchainRef onchain = 13;
    */
   onchain?: OnchainRef | undefined;
 
   /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 14;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time for which the state holds: that of the block. Absent if unknown.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 15;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
    * When this system received the state. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 10;
+   * @generated from field: google.protobuf.Timestamp received_at = 16;
    */
   receivedAt?: Timestamp | undefined;
 };
@@ -110,24 +159,31 @@ export const PoolSchema: GenMessage<Pool> = /*@__PURE__*/
  */
 export type PoolReserve = Message<"cqc.markets.v1.PoolReserve"> & {
   /**
-   * Asset that is held.
+   * Asset that is held. Absent if its contract is not mapped to an asset.
    *
-   * @generated from field: string asset_id = 1;
+   * @generated from field: optional string asset_id = 1;
    */
-  assetId: string;
+  assetId?: string | undefined;
+
+  /**
+   * The chain's own code of the asset: the address of its contract or mint. Empty if it has none.
+   *
+   * @generated from field: string asset_code = 2;
+   */
+  assetCode: string;
 
   /**
    * Amount in the contract's integer units. Divide by 10 to the power of the deployment's `decimals` to get units of
    * the asset.
    *
-   * @generated from field: string amount = 2;
+   * @generated from field: string amount = 3;
    */
   amount: string;
 
   /**
-   * Weight of the asset. The weights in a pool add up to 1. Absent unless the pool is weighted.
+   * Weight of the asset, 0 to 1. The weights in a pool add up to 1. Absent unless the pool is weighted.
    *
-   * @generated from field: optional string weight = 3;
+   * @generated from field: optional string weight = 4;
    */
   weight?: string | undefined;
 };
@@ -140,78 +196,135 @@ export const PoolReserveSchema: GenMessage<PoolReserve> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_pool, 1);
 
 /**
- * One exchange of assets in a pool.
+ * One exchange of assets in a pool. The key is the chain, the transaction and `log_index` of `onchain`.
  *
  * @generated from message cqc.markets.v1.Swap
  */
 export type Swap = Message<"cqc.markets.v1.Swap"> & {
   /**
-   * Listing of the pool.
+   * Listing of the pool. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
 
   /**
-   * Asset that went into the pool.
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: string asset_in_id = 2;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
    */
-  assetInId: string;
+  nativeListing?: NativeListing | undefined;
 
   /**
-   * Amount that went into the pool, in the contract's integer units.
+   * Asset that went into the pool. Absent if its contract is not mapped to an asset.
    *
-   * @generated from field: string amount_in = 3;
+   * @generated from field: optional string in_asset_id = 3;
    */
-  amountIn: string;
+  inAssetId?: string | undefined;
 
   /**
-   * Asset that came out of the pool.
+   * The chain's own code of the asset that went in: the address of its contract or mint. Empty if it has none.
    *
-   * @generated from field: string asset_out_id = 4;
+   * @generated from field: string in_asset_code = 4;
    */
-  assetOutId: string;
+  inAssetCode: string;
+
+  /**
+   * Amount that went into the pool, in the contract's integer units, the fee included.
+   *
+   * @generated from field: string in_amount = 5;
+   */
+  inAmount: string;
+
+  /**
+   * Asset that came out of the pool. Absent if its contract is not mapped to an asset.
+   *
+   * @generated from field: optional string out_asset_id = 6;
+   */
+  outAssetId?: string | undefined;
+
+  /**
+   * The chain's own code of the asset that came out: the address of its contract or mint. Empty if it has none.
+   *
+   * @generated from field: string out_asset_code = 7;
+   */
+  outAssetCode: string;
 
   /**
    * Amount that came out of the pool, in the contract's integer units.
    *
-   * @generated from field: string amount_out = 5;
+   * @generated from field: string out_amount = 8;
    */
-  amountOut: string;
+  outAmount: string;
 
   /**
    * Fee that the pool kept, in integer units of the asset that went in. Absent if unknown.
    *
-   * @generated from field: optional string fee_amount = 6;
+   * @generated from field: optional string fee_amount = 9;
    */
   feeAmount?: string | undefined;
 
   /**
+   * The pool's `sqrt_price_x96` after the swap. Absent unless the pool is concentrated.
+   *
+   * @generated from field: optional string sqrt_price_x96 = 10;
+   */
+  sqrtPriceX96?: string | undefined;
+
+  /**
+   * The pool's `liquidity` after the swap. Absent unless the pool is concentrated.
+   *
+   * @generated from field: optional string liquidity = 11;
+   */
+  liquidity?: string | undefined;
+
+  /**
+   * The pool's `tick` after the swap. Absent unless the pool is concentrated.
+   *
+   * @generated from field: optional int32 tick = 12;
+   */
+  tick?: number | undefined;
+
+  /**
    * CAIP-10 id of the account that called the pool. Absent if unknown.
    *
-   * @generated from field: optional string sender = 7;
+   * @generated from field: optional string sender = 13;
    */
   sender?: string | undefined;
 
   /**
    * CAIP-10 id of the account that received the assets that came out. Absent if unknown.
    *
-   * @generated from field: optional string recipient = 8;
+   * @generated from field: optional string recipient = 14;
    */
   recipient?: string | undefined;
 
   /**
    * Transaction of the swap. `log_index` distinguishes several swaps in one transaction. Always set.
    *
-   * @generated from field: cqc.assets.v1.OnchainRef onchain = 9;
+   * @generated from field: cqc.assets.v1.OnchainRef onchain = 15;
    */
   onchain?: OnchainRef | undefined;
 
   /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 16;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time of the swap: that of its block. Absent while the transaction is pending, or if unknown.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 17;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
    * When this system received the swap. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 10;
+   * @generated from field: google.protobuf.Timestamp received_at = 18;
    */
   receivedAt?: Timestamp | undefined;
 };

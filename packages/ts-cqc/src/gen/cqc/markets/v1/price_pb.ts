@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/price.proto.
  */
 export const file_cqc_markets_v1_price: GenFile = /*@__PURE__*/
-  fileDesc("ChpjcWMvbWFya2V0cy92MS9wcmljZS5wcm90bxIOY3FjLm1hcmtldHMudjEi7AMKBVByaWNlEhsKCGFzc2V0X2lkGAEgASgJQgm6SAZyBNiIJwESFgoFdmFsdWUYAiABKAFCB7pIBBICQAESLQoJdGltZXN0YW1wGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCg5xdW90ZV9hc3NldF9pZBgEIAEoCUIJukgGcgTQiCcBSACIAQESJwoPdmVudWVfc3ltYm9sX2lkGAUgASgJQgm6SAZyBPCIJwFIAYgBARInCgRraW5kGAYgASgOMhkuY3FjLm1hcmtldHMudjEuUHJpY2VLaW5kEisKBnNvdXJjZRgHIAEoDjIbLmNxYy5tYXJrZXRzLnYxLlByaWNlU291cmNlEikKCmNvbmZpZGVuY2UYCCABKAFCELpIDRILKQAAAAAAAAAAQAFIAogBARIwChFzdGFsZW5lc3Nfc2Vjb25kcxgJIAEoAUIQukgNEgspAAAAAAAAAABAAUgDiAEBEi8KC3JlY2VpdmVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fcXVvdGVfYXNzZXRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEINCgtfY29uZmlkZW5jZUIUChJfc3RhbGVuZXNzX3NlY29uZHMi/AEKBFZXQVASIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESFgoFdmFsdWUYAiABKAFCB7pIBBICQAESIAoGdm9sdW1lGAMgASgBQhC6SA0SCykAAAAAAAAAAEABEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGAoLdHJhZGVfY291bnQYBiABKARIAIgBAUIOCgxfdHJhZGVfY291bnQqvQEKCVByaWNlS2luZBIaChZQUklDRV9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOUFJJQ0VfS0lORF9CSUQQARISCg5QUklDRV9LSU5EX0FTSxACEhIKDlBSSUNFX0tJTkRfTUlEEAMSEwoPUFJJQ0VfS0lORF9MQVNUEAQSEwoPUFJJQ0VfS0lORF9NQVJLEAUSFAoQUFJJQ0VfS0lORF9JTkRFWBAGEhgKFFBSSUNFX0tJTkRfUkVGRVJFTkNFEAcqkwEKC1ByaWNlU291cmNlEhwKGFBSSUNFX1NPVVJDRV9VTlNQRUNJRklFRBAAEhYKElBSSUNFX1NPVVJDRV9WRU5VRRABEhoKFlBSSUNFX1NPVVJDRV9BR0dSRUdBVEUQAhIXChNQUklDRV9TT1VSQ0VfT1JBQ0xFEAMSGQoVUFJJQ0VfU09VUkNFX1BST1ZJREVSEARCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChpjcWMvbWFya2V0cy92MS9wcmljZS5wcm90bxIOY3FjLm1hcmtldHMudjEi7AMKBVByaWNlEhsKCGFzc2V0X2lkGAEgASgJQgm6SAZyBNiIJwESFgoFdmFsdWUYAiABKAFCB7pIBBICQAESLQoJdGltZXN0YW1wGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBImCg5xdW90ZV9hc3NldF9pZBgEIAEoCUIJukgGcgTQiCcBSACIAQESJwoPdmVudWVfc3ltYm9sX2lkGAUgASgJQgm6SAZyBPCIJwFIAYgBARInCgRraW5kGAYgASgOMhkuY3FjLm1hcmtldHMudjEuUHJpY2VLaW5kEisKBnNvdXJjZRgHIAEoDjIbLmNxYy5tYXJrZXRzLnYxLlByaWNlU291cmNlEikKCmNvbmZpZGVuY2UYCCABKAFCELpIDRILKQAAAAAAAAAAQAFIAogBARIwChFzdGFsZW5lc3Nfc2Vjb25kcxgJIAEoAUIQukgNEgspAAAAAAAAAABAAUgDiAEBEi8KC3JlY2VpdmVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fcXVvdGVfYXNzZXRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEINCgtfY29uZmlkZW5jZUIUChJfc3RhbGVuZXNzX3NlY29uZHMiiQMKBFZXQVASIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESFgoFdmFsdWUYAiABKAFCB7pIBBICQAESIAoGdm9sdW1lGAMgASgBQhC6SA0SCykAAAAAAAAAAEABEjYKCnN0YXJ0X3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGAoLdHJhZGVfY291bnQYBiABKARIAIgBATqKAbpIhgEagwEKDXZ3YXAuaW50ZXJ2YWwSIWVuZF90aW1lIG11c3QgYmUgYWZ0ZXIgc3RhcnRfdGltZRpPIWhhcyh0aGlzLnN0YXJ0X3RpbWUpIHx8ICFoYXModGhpcy5lbmRfdGltZSkgfHwgdGhpcy5zdGFydF90aW1lIDwgdGhpcy5lbmRfdGltZUIOCgxfdHJhZGVfY291bnQqvQEKCVByaWNlS2luZBIaChZQUklDRV9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOUFJJQ0VfS0lORF9CSUQQARISCg5QUklDRV9LSU5EX0FTSxACEhIKDlBSSUNFX0tJTkRfTUlEEAMSEwoPUFJJQ0VfS0lORF9MQVNUEAQSEwoPUFJJQ0VfS0lORF9NQVJLEAUSFAoQUFJJQ0VfS0lORF9JTkRFWBAGEhgKFFBSSUNFX0tJTkRfUkVGRVJFTkNFEAcqkwEKC1ByaWNlU291cmNlEhwKGFBSSUNFX1NPVVJDRV9VTlNQRUNJRklFRBAAEhYKElBSSUNFX1NPVVJDRV9WRU5VRRABEhoKFlBSSUNFX1NPVVJDRV9BR0dSRUdBVEUQAhIXChNQUklDRV9TT1VSQ0VfT1JBQ0xFEAMSGQoVUFJJQ0VfU09VUkNFX1BST1ZJREVSEARCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * What an asset is worth, as an estimate for valuation and display.
@@ -25,35 +25,38 @@ export const file_cqc_markets_v1_price: GenFile = /*@__PURE__*/
  */
 export type Price = Message<"cqc.markets.v1.Price"> & {
   /**
-   * Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`.
+   * Asset being valued, optionally with the asset it is valued in: `BTC` (in US dollars), `BTC-EUR`. The same text as
+   * in the request.
    *
    * @generated from field: string asset_id = 1;
    */
   assetId: string;
 
   /**
-   * Units of the quote asset per unit of the asset. Can be negative, but never NaN or infinite.
+   * Units of the quote asset per unit of the asset, not of a listing's multiple. Can be negative, but never NaN or
+   * infinite.
    *
    * @generated from field: double value = 2;
    */
   value: number;
 
   /**
-   * Time for which the price holds.
+   * Time for which the price holds. Set by every server.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 3;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * Asset in which `value` is expressed. A server always sets it in its answer, even if the request left it out.
+   * Asset in which `value` is expressed: the second part of `asset_id`, or `USD`. Set by every server; absent only in a
+   * price that a caller makes for its own use.
    *
    * @generated from field: optional string quote_asset_id = 4;
    */
   quoteAssetId?: string | undefined;
 
   /**
-   * Listing that the price was read from. Absent if the price comes from more than one.
+   * Listing that the price was read from. Absent if the price comes from more than one, or from none.
    *
    * @generated from field: optional string venue_symbol_id = 5;
    */
@@ -82,14 +85,15 @@ export type Price = Message<"cqc.markets.v1.Price"> & {
   confidence?: number | undefined;
 
   /**
-   * How old the newest input was when the price was made, in seconds. Absent when not known.
+   * How old the newest input was when the price was made, in seconds, zero or greater. Absent when not known.
    *
    * @generated from field: optional double staleness_seconds = 9;
    */
   stalenessSeconds?: number | undefined;
 
   /**
-   * When this system received or computed the price.
+   * When this system received or computed the price. Set by every server; absent only in a price that a caller makes
+   * for its own use.
    *
    * @generated from field: google.protobuf.Timestamp received_at = 10;
    */
@@ -119,14 +123,14 @@ export type VWAP = Message<"cqc.markets.v1.VWAP"> & {
   venueSymbolId: string;
 
   /**
-   * Average price, in quote units per base unit.
+   * Average price, in quote units per unit of the listing's base.
    *
    * @generated from field: double value = 2;
    */
   value: number;
 
   /**
-   * Quantity traded in the interval, in base units, zero or greater.
+   * Quantity traded in the interval, in units of the listing's base, zero or greater.
    *
    * @generated from field: double volume = 3;
    */

@@ -26,7 +26,8 @@ export enum QuantityUnit {
   UNSPECIFIED = 0,
 
   /**
-   * Units of the base asset, such as bitcoins in BTC/USDT.
+   * Units of the listing's base, each of which is `base_multiplier` units of the base asset: bitcoins in BTC/USDT,
+   * thousands of SHIB in 1000SHIBUSDT.
    *
    * @generated from enum value: QUANTITY_UNIT_BASE = 1;
    */
@@ -40,7 +41,7 @@ export enum QuantityUnit {
   QUOTE = 2,
 
   /**
-   * Contracts, each representing the contract size of the listing.
+   * Contracts, each representing the contract size of the listing, or the `quanto_multiplier` of a quanto listing.
    *
    * @generated from enum value: QUANTITY_UNIT_CONTRACTS = 3;
    */

@@ -5,6 +5,8 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { DataSource } from "../../assets/v1/data_source_pb.js";
+import { file_cqc_assets_v1_data_source } from "../../assets/v1/data_source_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -14,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/symbol_identifier.proto.
  */
 export const file_cqc_markets_v1_symbol_identifier: GenFile = /*@__PURE__*/
-  fileDesc("CiZjcWMvbWFya2V0cy92MS9zeW1ib2xfaWRlbnRpZmllci5wcm90bxIOY3FjLm1hcmtldHMudjEi5QEKEFN5bWJvbElkZW50aWZpZXISHAoJc3ltYm9sX2lkGAEgASgJQgm6SAZyBOCIJwESIgoOZGF0YV9zb3VyY2VfaWQYAiABKAlCCrpIB3IFEAEYgAESHwoLZXh0ZXJuYWxfaWQYAyABKAlCCrpIB3IFEAEYgAISLgoKdmFsaWRfZnJvbRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIdmFsaWRfdG8YBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAYgASgEQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("CiZjcWMvbWFya2V0cy92MS9zeW1ib2xfaWRlbnRpZmllci5wcm90bxIOY3FjLm1hcmtldHMudjEi1QQKEFN5bWJvbElkZW50aWZpZXISHwoNaWRlbnRpZmllcl9pZBgBIAEoCUIIukgFcgMYgAESHAoJc3ltYm9sX2lkGAIgASgJQgm6SAZyBOCIJwESLgoLZGF0YV9zb3VyY2UYAyABKA4yGS5jcWMuYXNzZXRzLnYxLkRhdGFTb3VyY2USIQoPcmF3X2RhdGFfc291cmNlGAQgASgJQgi6SAVyAxiAARIfCgtleHRlcm5hbF9pZBgFIAEoCUIKukgHcgUQARiAAhIuCgp2YWxpZF9mcm9tGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgh2YWxpZF90bxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YCCABKAQ6nQK6SJkCGoMBCh1zeW1ib2xfaWRlbnRpZmllci5kYXRhX3NvdXJjZRIpc2V0IGVpdGhlciBkYXRhX3NvdXJjZSBvciByYXdfZGF0YV9zb3VyY2UaNyh0aGlzLmRhdGFfc291cmNlICE9IDApICE9ICh0aGlzLnJhd19kYXRhX3NvdXJjZSAhPSAnJykakAEKGnN5bWJvbF9pZGVudGlmaWVyLnZhbGlkaXR5EiF2YWxpZF90byBtdXN0IGJlIGFmdGVyIHZhbGlkX2Zyb20aTyFoYXModGhpcy52YWxpZF9mcm9tKSB8fCAhaGFzKHRoaXMudmFsaWRfdG8pIHx8IHRoaXMudmFsaWRfZnJvbSA8IHRoaXMudmFsaWRfdG9CRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_data_source, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * The name of a product at an information provider, such as a CoinGecko pair or a FIGI.
@@ -26,44 +28,60 @@ export const file_cqc_markets_v1_symbol_identifier: GenFile = /*@__PURE__*/
  */
 export type SymbolIdentifier = Message<"cqc.markets.v1.SymbolIdentifier"> & {
   /**
+   * Opaque id made by AssetRegistry, immutable. Empty only in a request to create the record.
+   *
+   * @generated from field: string identifier_id = 1;
+   */
+  identifierId: string;
+
+  /**
    * Product that the identifier names.
    *
-   * @generated from field: string symbol_id = 1;
+   * @generated from field: string symbol_id = 2;
    */
   symbolId: string;
 
   /**
-   * Id of the DataSource that assigned the identifier.
+   * Provider that assigned the identifier; unspecified if `raw_data_source` names it.
    *
-   * @generated from field: string data_source_id = 2;
+   * @generated from field: cqc.assets.v1.DataSource data_source = 3;
    */
-  dataSourceId: string;
+  dataSource: DataSource;
 
   /**
-   * The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON.
+   * Name of a provider that DataSource lacks. Empty if `data_source` is set.
    *
-   * @generated from field: string external_id = 3;
+   * @generated from field: string raw_data_source = 4;
+   */
+  rawDataSource: string;
+
+  /**
+   * The provider's own id. A string even if it looks like a number, because 18-digit numbers do not survive JSON. At
+   * any one time the provider and this id name one product: the validities of identifiers with the same provider and id
+   * do not overlap.
+   *
+   * @generated from field: string external_id = 5;
    */
   externalId: string;
 
   /**
    * Start of the period in which the identifier is valid, inclusive. Absent if it has always been valid.
    *
-   * @generated from field: google.protobuf.Timestamp valid_from = 4;
+   * @generated from field: google.protobuf.Timestamp valid_from = 6;
    */
   validFrom?: Timestamp | undefined;
 
   /**
    * End of the period in which the identifier is valid, exclusive. Absent if it is still valid.
    *
-   * @generated from field: google.protobuf.Timestamp valid_to = 5;
+   * @generated from field: google.protobuf.Timestamp valid_to = 7;
    */
   validTo?: Timestamp | undefined;
 
   /**
    * Version of this record, increased by one at each change. Send this value back with an update.
    *
-   * @generated from field: uint64 revision = 6;
+   * @generated from field: uint64 revision = 8;
    */
   revision: bigint;
 };

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/symbol.proto.
  */
 export const file_cqc_markets_v1_symbol: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvbWFya2V0cy92MS9zeW1ib2wucHJvdG8SDmNxYy5tYXJrZXRzLnYxIu4HCgZTeW1ib2wSHAoJc3ltYm9sX2lkGAEgASgJQgm6SAZyBOCIJwESGgoGc3ltYm9sGAIgASgJQgq6SAdyBRABGIABEigKBHR5cGUYAyABKA4yGi5jcWMubWFya2V0cy52MS5TeW1ib2xUeXBlEiAKDWJhc2VfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnARIhCg5xdW90ZV9hc3NldF9pZBgFIAEoCUIJukgGcgTQiCcBEisKE3NldHRsZW1lbnRfYXNzZXRfaWQYBiABKAlCCbpIBnIE0IgnAUgAiAEBEicKD3N0cmlrZV9hc3NldF9pZBgHIAEoCUIJukgGcgTQiCcBSAGIAQESKwoTdW5kZXJseWluZ19hc3NldF9pZBgIIAEoCUIJukgGcgTQiCcBSAKIAQESKgoGcGF5b2ZmGAkgASgOMhouY3FjLm1hcmtldHMudjEuUGF5b2ZmVHlwZRIqCgZleHBpcnkYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh4KBnN0cmlrZRgLIAEoCUIJukgGcgSYiCcBSAOIAQESLwoLb3B0aW9uX3R5cGUYDCABKA4yGi5jcWMubWFya2V0cy52MS5PcHRpb25UeXBlEjUKDmV4ZXJjaXNlX3N0eWxlGA0gASgOMh0uY3FjLm1hcmtldHMudjEuRXhlcmNpc2VTdHlsZRIxCgRsZWdzGA4gAygLMhkuY3FjLm1hcmtldHMudjEuU3ltYm9sTGVnQgi6SAWSAQIQIBIhCgl0aWNrX3NpemUYDyABKAlCCbpIBnIEmIgnAUgEiAEBEiAKCGxvdF9zaXplGBAgASgJQgm6SAZyBJiIJwFIBYgBARIqChJtaW5fb3JkZXJfcXVhbnRpdHkYESABKAlCCbpIBnIEkIgnAUgGiAEBEioKEm1heF9vcmRlcl9xdWFudGl0eRgSIAEoCUIJukgGcgSQiCcBSAeIAQESEAoIcmV2aXNpb24YEyABKAQSLgoKY3JlYXRlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCFgoUX3NldHRsZW1lbnRfYXNzZXRfaWRCEgoQX3N0cmlrZV9hc3NldF9pZEIWChRfdW5kZXJseWluZ19hc3NldF9pZEIJCgdfc3RyaWtlQgwKCl90aWNrX3NpemVCCwoJX2xvdF9zaXplQhUKE19taW5fb3JkZXJfcXVhbnRpdHlCFQoTX21heF9vcmRlcl9xdWFudGl0eSJqCglTeW1ib2xMZWcSHAoJc3ltYm9sX2lkGAEgASgJQgm6SAZyBOCIJwESJQoEc2lkZRgCIAEoDjIXLmNxYy5tYXJrZXRzLnYxLkxlZ1NpZGUSGAoFcmF0aW8YAyABKAlCCbpIBnIEmIgnASq5AQoKU3ltYm9sVHlwZRIbChdTWU1CT0xfVFlQRV9VTlNQRUNJRklFRBAAEhQKEFNZTUJPTF9UWVBFX1NQT1QQARIZChVTWU1CT0xfVFlQRV9QRVJQRVRVQUwQAhIWChJTWU1CT0xfVFlQRV9GVVRVUkUQAxIWChJTWU1CT0xfVFlQRV9PUFRJT04QBBIWChJTWU1CT0xfVFlQRV9NQVJHSU4QBRIVChFTWU1CT0xfVFlQRV9DT01CTxAGKlQKCk9wdGlvblR5cGUSGwoXT1BUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIUChBPUFRJT05fVFlQRV9DQUxMEAESEwoPT1BUSU9OX1RZUEVfUFVUEAIqaQoNRXhlcmNpc2VTdHlsZRIeChpFWEVSQ0lTRV9TVFlMRV9VTlNQRUNJRklFRBAAEhsKF0VYRVJDSVNFX1NUWUxFX0VVUk9QRUFOEAESGwoXRVhFUkNJU0VfU1RZTEVfQU1FUklDQU4QAipyCgpQYXlvZmZUeXBlEhsKF1BBWU9GRl9UWVBFX1VOU1BFQ0lGSUVEEAASFgoSUEFZT0ZGX1RZUEVfTElORUFSEAESFwoTUEFZT0ZGX1RZUEVfSU5WRVJTRRACEhYKElBBWU9GRl9UWVBFX1FVQU5UTxADKkgKB0xlZ1NpZGUSGAoUTEVHX1NJREVfVU5TUEVDSUZJRUQQABIQCgxMRUdfU0lERV9CVVkQARIRCg1MRUdfU0lERV9TRUxMEAJCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvbWFya2V0cy92MS9zeW1ib2wucHJvdG8SDmNxYy5tYXJrZXRzLnYxIpkcCgZTeW1ib2wSHAoJc3ltYm9sX2lkGAEgASgJQgm6SAZyBOCIJwESGgoGc3ltYm9sGAIgASgJQgq6SAdyBRABGIABEjIKBHR5cGUYAyABKA4yGi5jcWMubWFya2V0cy52MS5TeW1ib2xUeXBlQgi6SAWCAQIgABIlCg1iYXNlX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwFIAIgBARIhCg5xdW90ZV9hc3NldF9pZBgFIAEoCUIJukgGcgTQiCcBEisKE3NldHRsZW1lbnRfYXNzZXRfaWQYBiABKAlCCbpIBnIE0IgnAUgBiAEBEicKD3N0cmlrZV9hc3NldF9pZBgHIAEoCUIJukgGcgTQiCcBSAKIAQESKwoTdW5kZXJseWluZ19hc3NldF9pZBgIIAEoCUIJukgGcgTQiCcBSAOIAQESKgoGcGF5b2ZmGAkgASgOMhouY3FjLm1hcmtldHMudjEuUGF5b2ZmVHlwZRIqCgZleHBpcnkYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEh4KBnN0cmlrZRgLIAEoCUIJukgGcgSYiCcBSASIAQESLwoLb3B0aW9uX3R5cGUYDCABKA4yGi5jcWMubWFya2V0cy52MS5PcHRpb25UeXBlEjUKDmV4ZXJjaXNlX3N0eWxlGA0gASgOMh0uY3FjLm1hcmtldHMudjEuRXhlcmNpc2VTdHlsZRIxCgRsZWdzGA4gAygLMhkuY3FjLm1hcmtldHMudjEuU3ltYm9sTGVnQgi6SAWSAQIQIBIhCgl0aWNrX3NpemUYDyABKAlCCbpIBnIEmIgnAUgFiAEBEiAKCGxvdF9zaXplGBAgASgJQgm6SAZyBJiIJwFIBogBARIqChJtaW5fb3JkZXJfcXVhbnRpdHkYESABKAlCCbpIBnIEkIgnAUgHiAEBEioKEm1heF9vcmRlcl9xdWFudGl0eRgSIAEoCUIJukgGcgSQiCcBSAiIAQESEAoIcmV2aXNpb24YEyABKAQSLgoKY3JlYXRlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6hxS6SIMUGq0BChFzeW1ib2wuYmFzZV9hc3NldBJZYmFzZV9hc3NldF9pZCBtdXN0IGJlIHNldCwgZXhjZXB0IGZvciBhIGNvbWJpbmF0aW9uIG9yIGFuIGV2ZW50IGNvbnRyYWN0LCB3aGljaCBoYXZlIG5vbmUaPWhhcyh0aGlzLmJhc2VfYXNzZXRfaWQpICE9ICh0aGlzLnR5cGUgPT0gNiB8fCB0aGlzLnR5cGUgPT0gOCkasQEKF3N5bWJvbC5zZXR0bGVtZW50X2Fzc2V0Ej5hIHBlcnBldHVhbCwgYSBmdXR1cmUgb3IgYW4gb3B0aW9uIG5lZWRzIGEgc2V0dGxlbWVudF9hc3NldF9pZBpWISh0aGlzLnR5cGUgPT0gMiB8fCB0aGlzLnR5cGUgPT0gMyB8fCB0aGlzLnR5cGUgPT0gNCkgfHwgaGFzKHRoaXMuc2V0dGxlbWVudF9hc3NldF9pZCkapQIKFXN5bWJvbC5ub3RfZGVyaXZhdGl2ZRJlYSBzcG90IG9yIG1hcmdpbiBtYXJrZXQgb3IgYW4gaW5kZXggaGFzIG5vIHNldHRsZW1lbnRfYXNzZXRfaWQsIHVuZGVybHlpbmdfYXNzZXRfaWQsIHBheW9mZiBvciBleHBpcnkapAEhKHRoaXMudHlwZSA9PSAxIHx8IHRoaXMudHlwZSA9PSA1IHx8IHRoaXMudHlwZSA9PSA3KSB8fCAoIWhhcyh0aGlzLnNldHRsZW1lbnRfYXNzZXRfaWQpICYmICFoYXModGhpcy51bmRlcmx5aW5nX2Fzc2V0X2lkKSAmJiB0aGlzLnBheW9mZiA9PSAwICYmICFoYXModGhpcy5leHBpcnkpKRpjChdzeW1ib2wucGVycGV0dWFsX2V4cGlyeRIjYSBwZXJwZXR1YWwgbXVzdCBub3QgaGF2ZSBhbiBleHBpcnkaI3RoaXMudHlwZSAhPSAyIHx8ICFoYXModGhpcy5leHBpcnkpGlQKFHN5bWJvbC5mdXR1cmVfZXhwaXJ5EhhhIGZ1dHVyZSBuZWVkcyBhbiBleHBpcnkaInRoaXMudHlwZSAhPSAzIHx8IGhhcyh0aGlzLmV4cGlyeSka0AEKE3N5bWJvbC5vcHRpb25fdGVybXMSSWFuIG9wdGlvbiBuZWVkcyBhIHN0cmlrZSwgYSBzdHJpa2VfYXNzZXRfaWQsIGFuIG9wdGlvbl90eXBlIGFuZCBhbiBleHBpcnkabnRoaXMudHlwZSAhPSA0IHx8IChoYXModGhpcy5zdHJpa2UpICYmIGhhcyh0aGlzLnN0cmlrZV9hc3NldF9pZCkgJiYgdGhpcy5vcHRpb25fdHlwZSAhPSAwICYmIGhhcyh0aGlzLmV4cGlyeSkpGuIBChFzeW1ib2wubm90X29wdGlvbhJTb25seSBhbiBvcHRpb24gaGFzIGEgc3RyaWtlLCBhIHN0cmlrZV9hc3NldF9pZCwgYW4gb3B0aW9uX3R5cGUgb3IgYW4gZXhlcmNpc2Vfc3R5bGUaeHRoaXMudHlwZSA9PSA0IHx8ICghaGFzKHRoaXMuc3RyaWtlKSAmJiAhaGFzKHRoaXMuc3RyaWtlX2Fzc2V0X2lkKSAmJiB0aGlzLm9wdGlvbl90eXBlID09IDAgJiYgdGhpcy5leGVyY2lzZV9zdHlsZSA9PSAwKRqRAQoLc3ltYm9sLmxlZ3MSRGEgY29tYmluYXRpb24gbmVlZHMgYXQgbGVhc3QgdHdvIGxlZ3MsIGFuZCBubyBvdGhlciBwcm9kdWN0IGhhcyBsZWdzGjx0aGlzLnR5cGUgPT0gNiA/IHNpemUodGhpcy5sZWdzKSA+PSAyIDogc2l6ZSh0aGlzLmxlZ3MpID09IDAaiQUKEHN5bWJvbC5zeW1ib2xfaWQSW3N5bWJvbF9pZCBtdXN0IHN0YXJ0IHdpdGggYmFzZV9hc3NldF9pZCwgcXVvdGVfYXNzZXRfaWQgYW5kIHRoZSB0eXBlLCBzdWNoIGFzIEJUQy1VU0RULVNQT1QalwQodGhpcy50eXBlICE9IDEgfHwgdGhpcy5zeW1ib2xfaWQuc3RhcnRzV2l0aCh0aGlzLmJhc2VfYXNzZXRfaWQgKyAnLScgKyB0aGlzLnF1b3RlX2Fzc2V0X2lkICsgJy1TUE9UJykpICYmICh0aGlzLnR5cGUgIT0gMiB8fCB0aGlzLnN5bWJvbF9pZC5zdGFydHNXaXRoKHRoaXMuYmFzZV9hc3NldF9pZCArICctJyArIHRoaXMucXVvdGVfYXNzZXRfaWQgKyAnLVBFUlAtJykpICYmICh0aGlzLnR5cGUgIT0gMyB8fCB0aGlzLnN5bWJvbF9pZC5zdGFydHNXaXRoKHRoaXMuYmFzZV9hc3NldF9pZCArICctJyArIHRoaXMucXVvdGVfYXNzZXRfaWQgKyAnLUZVVC0nKSkgJiYgKHRoaXMudHlwZSAhPSA1IHx8IHRoaXMuc3ltYm9sX2lkLnN0YXJ0c1dpdGgodGhpcy5iYXNlX2Fzc2V0X2lkICsgJy0nICsgdGhpcy5xdW90ZV9hc3NldF9pZCArICctTUFSR0lOJykpICYmICh0aGlzLnR5cGUgIT0gNyB8fCB0aGlzLnN5bWJvbF9pZC5zdGFydHNXaXRoKHRoaXMuYmFzZV9hc3NldF9pZCArICctJyArIHRoaXMucXVvdGVfYXNzZXRfaWQgKyAnLUlOREVYJykpGukBChdzeW1ib2wuc3ltYm9sX2lkX29wdGlvbhJmc3ltYm9sX2lkIG9mIGFuIG9wdGlvbiBtdXN0IHN0YXJ0IHdpdGggYmFzZV9hc3NldF9pZCwgc3RyaWtlX2Fzc2V0X2lkIGFuZCBPUFQsIHN1Y2ggYXMgQlRDLVVTRC1PUFQtLi4uGmZ0aGlzLnR5cGUgIT0gNCB8fCB0aGlzLnN5bWJvbF9pZC5zdGFydHNXaXRoKHRoaXMuYmFzZV9hc3NldF9pZCArICctJyArIHRoaXMuc3RyaWtlX2Fzc2V0X2lkICsgJy1PUFQtJyka9QEKFnN5bWJvbC5zeW1ib2xfaWRfa2V5ZWQSZ3N5bWJvbF9pZCBtdXN0IHN0YXJ0IHdpdGggQ09NQk8tIGZvciBhIGNvbWJpbmF0aW9uIGFuZCB3aXRoIEVWRU5ULSBmb3IgYW4gZXZlbnQgY29udHJhY3QsIGFuZCBvbmx5IHRoZW4acih0aGlzLnR5cGUgPT0gNikgPT0gdGhpcy5zeW1ib2xfaWQuc3RhcnRzV2l0aCgnQ09NQk8tJykgJiYgKHRoaXMudHlwZSA9PSA4KSA9PSB0aGlzLnN5bWJvbF9pZC5zdGFydHNXaXRoKCdFVkVOVC0nKUIQCg5fYmFzZV9hc3NldF9pZEIWChRfc2V0dGxlbWVudF9hc3NldF9pZEISChBfc3RyaWtlX2Fzc2V0X2lkQhYKFF91bmRlcmx5aW5nX2Fzc2V0X2lkQgkKB19zdHJpa2VCDAoKX3RpY2tfc2l6ZUILCglfbG90X3NpemVCFQoTX21pbl9vcmRlcl9xdWFudGl0eUIVChNfbWF4X29yZGVyX3F1YW50aXR5InQKCVN5bWJvbExlZxIcCglzeW1ib2xfaWQYASABKAlCCbpIBnIE4IgnARIvCgRzaWRlGAIgASgOMhcuY3FjLm1hcmtldHMudjEuTGVnU2lkZUIIukgFggECIAASGAoFcmF0aW8YAyABKAlCCbpIBnIEmIgnASrnAQoKU3ltYm9sVHlwZRIbChdTWU1CT0xfVFlQRV9VTlNQRUNJRklFRBAAEhQKEFNZTUJPTF9UWVBFX1NQT1QQARIZChVTWU1CT0xfVFlQRV9QRVJQRVRVQUwQAhIWChJTWU1CT0xfVFlQRV9GVVRVUkUQAxIWChJTWU1CT0xfVFlQRV9PUFRJT04QBBIWChJTWU1CT0xfVFlQRV9NQVJHSU4QBRIVChFTWU1CT0xfVFlQRV9DT01CTxAGEhUKEVNZTUJPTF9UWVBFX0lOREVYEAcSFQoRU1lNQk9MX1RZUEVfRVZFTlQQCCpUCgpPcHRpb25UeXBlEhsKF09QVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQT1BUSU9OX1RZUEVfQ0FMTBABEhMKD09QVElPTl9UWVBFX1BVVBACKmkKDUV4ZXJjaXNlU3R5bGUSHgoaRVhFUkNJU0VfU1RZTEVfVU5TUEVDSUZJRUQQABIbChdFWEVSQ0lTRV9TVFlMRV9FVVJPUEVBThABEhsKF0VYRVJDSVNFX1NUWUxFX0FNRVJJQ0FOEAIqcgoKUGF5b2ZmVHlwZRIbChdQQVlPRkZfVFlQRV9VTlNQRUNJRklFRBAAEhYKElBBWU9GRl9UWVBFX0xJTkVBUhABEhcKE1BBWU9GRl9UWVBFX0lOVkVSU0UQAhIWChJQQVlPRkZfVFlQRV9RVUFOVE8QAypICgdMZWdTaWRlEhgKFExFR19TSURFX1VOU1BFQ0lGSUVEEAASEAoMTEVHX1NJREVfQlVZEAESEQoNTEVHX1NJREVfU0VMTBACQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * A product, the same on every venue that lists it: BTC/USDT spot, an ETH perpetual settled in USDC, one option of a
@@ -26,8 +26,9 @@ export const file_cqc_markets_v1_symbol: GenFile = /*@__PURE__*/
  */
 export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   /**
-   * Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Assigned by
-   * AssetRegistry, immutable, never reused.
+   * Stable id that describes the product, such as `BTC-USDT-SPOT` or `BTC-USD-OPT-BTC-20241025-3000-C`. Proposed by the
+   * caller that creates the product, immutable, never reused. AssetRegistry refuses an id that contradicts the record
+   * with ID_CONTRADICTS_RECORD.
    *
    * @generated from field: string symbol_id = 1;
    */
@@ -48,11 +49,11 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   type: SymbolType;
 
   /**
-   * Asset that is bought or sold.
+   * Asset that is bought or sold, or that an index measures. Absent for a combination and for an event contract.
    *
-   * @generated from field: string base_asset_id = 4;
+   * @generated from field: optional string base_asset_id = 4;
    */
-  baseAssetId: string;
+  baseAssetId?: string | undefined;
 
   /**
    * Asset in which the price is quoted. A Deribit option is quoted in its base asset.
@@ -62,7 +63,9 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   quoteAssetId: string;
 
   /**
-   * Asset in which profit, loss and margin are settled. Absent for spot, which settles in its two assets.
+   * Asset in which profit, loss and margin are settled. Absent for spot and margin markets, which settle in their two
+   * assets, and for an index; may be absent for a combination or an event contract, which then settle as their legs do
+   * or in the quote asset.
    *
    * @generated from field: optional string settlement_asset_id = 6;
    */
@@ -77,7 +80,8 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   strikeAssetId?: string | undefined;
 
   /**
-   * Asset whose price the derivative follows, such as an index, if it is not the base asset. Absent otherwise.
+   * Asset whose price the derivative or event contract follows, such as an index, if it is not the base asset. Absent
+   * otherwise.
    *
    * @generated from field: optional string underlying_asset_id = 8;
    */
@@ -91,7 +95,8 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   payoff: PayoffType;
 
   /**
-   * Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual.
+   * Time of the final settlement. Absent if the product never expires, as with a spot market or a perpetual, or if the
+   * time is not known, as with some event contracts.
    *
    * @generated from field: google.protobuf.Timestamp expiry = 10;
    */
@@ -128,7 +133,7 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
 
   /**
    * Usual smallest price step, in quote units, greater than zero. A default for display only: an order is checked
-   * against its listing.
+   * against its listing. Absent if there is no convention.
    *
    * @generated from field: optional string tick_size = 15;
    */
@@ -136,22 +141,23 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
 
   /**
    * Usual smallest quantity step, in base units or contracts, greater than zero. A default for display only: an order
-   * is checked against its listing.
+   * is checked against its listing. Absent if there is no convention.
    *
    * @generated from field: optional string lot_size = 16;
    */
   lotSize?: string | undefined;
 
   /**
-   * Usual smallest quantity of an order. A default for display only: an order is checked against its listing.
+   * Usual smallest quantity of an order, in the units of `lot_size`. A default for display only: an order is checked
+   * against its listing. Absent if none is known.
    *
    * @generated from field: optional string min_order_quantity = 17;
    */
   minOrderQuantity?: string | undefined;
 
   /**
-   * Usual largest quantity of an order. A default for display only: an order is checked against its listing. Absent if
-   * none is known.
+   * Usual largest quantity of an order, in the units of `lot_size`. A default for display only: an order is checked
+   * against its listing. Absent if none is known.
    *
    * @generated from field: optional string max_order_quantity = 18;
    */
@@ -165,14 +171,14 @@ export type Symbol = Message<"cqc.markets.v1.Symbol"> & {
   revision: bigint;
 
   /**
-   * When the record was created.
+   * When the record was created. Absent only in a request to create the record.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 20;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When the record last changed.
+   * When the record last changed. Absent only in a request to create the record.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 21;
    */
@@ -276,6 +282,20 @@ export enum SymbolType {
    * @generated from enum value: SYMBOL_TYPE_COMBO = 6;
    */
   COMBO = 6,
+
+  /**
+   * A number that venues publish and derivatives follow, such as a price index or a volatility index. Not traded.
+   *
+   * @generated from enum value: SYMBOL_TYPE_INDEX = 7;
+   */
+  INDEX = 7,
+
+  /**
+   * A contract that pays according to the outcome of an event. One product per outcome.
+   *
+   * @generated from enum value: SYMBOL_TYPE_EVENT = 8;
+   */
+  EVENT = 8,
 }
 
 /**
@@ -366,21 +386,23 @@ export enum PayoffType {
   UNSPECIFIED = 0,
 
   /**
-   * Profit, in the quote asset, is the quantity times the change in price.
+   * The profit of a long position, in the quote asset, is the quantity in base units times the change in price.
    *
    * @generated from enum value: PAYOFF_TYPE_LINEAR = 1;
    */
   LINEAR = 1,
 
   /**
-   * Profit, in the base asset, is the quantity in quote units times the change in 1 / price.
+   * The profit of a long position, in the base asset, is the quantity in quote units times (1 / price before - 1 /
+   * price after): positive if the price rises.
    *
    * @generated from enum value: PAYOFF_TYPE_INVERSE = 2;
    */
   INVERSE = 2,
 
   /**
-   * Profit is paid in a third asset at a fixed rate.
+   * The profit of a long position is paid in a third asset, the settlement asset: the number of contracts times the
+   * listing's `quanto_multiplier` times the change in price.
    *
    * @generated from enum value: PAYOFF_TYPE_QUANTO = 3;
    */

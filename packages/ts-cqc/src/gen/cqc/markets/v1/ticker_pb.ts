@@ -5,181 +5,262 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { NativeListing } from "./native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "./native_listing_pb.js";
 import type { QuantityUnit } from "./quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "./quantity_pb.js";
-import type { AggressorSide } from "./trade_pb.js";
+import type { AggressorSide, TickDirection } from "./trade_pb.js";
 import { file_cqc_markets_v1_trade } from "./trade_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/markets/v1/ticker.proto.
  */
 export const file_cqc_markets_v1_ticker: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvbWFya2V0cy92MS90aWNrZXIucHJvdG8SDmNxYy5tYXJrZXRzLnYxIvEICgZUaWNrZXISIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESIQoJYmlkX3ByaWNlGAIgASgJQgm6SAZyBIiIJwFIAIgBARIkCgxiaWRfcXVhbnRpdHkYAyABKAlCCbpIBnIEiIgnAUgBiAEBEiEKCWFza19wcmljZRgEIAEoCUIJukgGcgSIiCcBSAKIAQESJAoMYXNrX3F1YW50aXR5GAUgASgJQgm6SAZyBIiIJwFIA4gBARIiCgpsYXN0X3ByaWNlGAYgASgJQgm6SAZyBIiIJwFIBIgBARIlCg1sYXN0X3F1YW50aXR5GAcgASgJQgm6SAZyBIiIJwFIBYgBARIkCg1sYXN0X3RyYWRlX2lkGAggASgJQgi6SAVyAxiAAkgGiAEBEiIKCm1hcmtfcHJpY2UYCSABKAlCCbpIBnIEiIgnAUgHiAEBEiMKC2luZGV4X3ByaWNlGAogASgJQgm6SAZyBIiIJwFICIgBARItCgd3aW5kb3dzGAsgAygLMhwuY3FjLm1hcmtldHMudjEuVGlja2VyV2luZG93EjMKDXF1YW50aXR5X3VuaXQYDCABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSFQoIc2VxdWVuY2UYDSABKARICYgBARItCgl0aW1lc3RhbXAYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNQoObGFzdF9hZ2dyZXNzb3IYESABKA4yHS5jcWMubWFya2V0cy52MS5BZ2dyZXNzb3JTaWRlEh4KDXJhd19sYXN0X3NpZGUYEiABKAlCB7pIBHICGEASKAoQc2V0dGxlbWVudF9wcmljZRgTIAEoCUIJukgGcgSIiCcBSAqIAQESMAoYZXN0aW1hdGVkX2RlbGl2ZXJ5X3ByaWNlGBQgASgJQgm6SAZyBIiIJwFIC4gBARIhCgltaW5fcHJpY2UYFSABKAlCCbpIBnIEiIgnAUgMiAEBEiEKCW1heF9wcmljZRgWIAEoCUIJukgGcgSIiCcBSA2IAQFCDAoKX2JpZF9wcmljZUIPCg1fYmlkX3F1YW50aXR5QgwKCl9hc2tfcHJpY2VCDwoNX2Fza19xdWFudGl0eUINCgtfbGFzdF9wcmljZUIQCg5fbGFzdF9xdWFudGl0eUIQCg5fbGFzdF90cmFkZV9pZEINCgtfbWFya19wcmljZUIOCgxfaW5kZXhfcHJpY2VCCwoJX3NlcXVlbmNlQhMKEV9zZXR0bGVtZW50X3ByaWNlQhsKGV9lc3RpbWF0ZWRfZGVsaXZlcnlfcHJpY2VCDAoKX21pbl9wcmljZUIMCgpfbWF4X3ByaWNlIswECgxUaWNrZXJXaW5kb3cSKwoIZHVyYXRpb24YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHAoEb3BlbhgCIAEoCUIJukgGcgSIiCcBSACIAQESHAoEaGlnaBgDIAEoCUIJukgGcgSIiCcBSAGIAQESGwoDbG93GAQgASgJQgm6SAZyBIiIJwFIAogBARIeCgZ2b2x1bWUYBSABKAlCCbpIBnIEiIgnAUgDiAEBEiQKDHF1b3RlX3ZvbHVtZRgGIAEoCUIJukgGcgSIiCcBSASIAQESJAoMcHJpY2VfY2hhbmdlGAcgASgJQgm6SAZyBIiIJwFIBYgBARIsChRwcmljZV9jaGFuZ2VfcGVyY2VudBgIIAEoCUIJukgGcgSIiCcBSAaIAQESHAoEdndhcBgJIAEoCUIJukgGcgSIiCcBSAeIAQESGAoLdHJhZGVfY291bnQYCiABKARICIgBARIuCgpzdGFydF90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBInCg9ub3Rpb25hbF92b2x1bWUYDCABKAlCCbpIBnIEiIgnAUgJiAEBQgcKBV9vcGVuQgcKBV9oaWdoQgYKBF9sb3dCCQoHX3ZvbHVtZUIPCg1fcXVvdGVfdm9sdW1lQg8KDV9wcmljZV9jaGFuZ2VCFwoVX3ByaWNlX2NoYW5nZV9wZXJjZW50QgcKBV92d2FwQg4KDF90cmFkZV9jb3VudEISChBfbm90aW9uYWxfdm9sdW1lQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvbWFya2V0cy92MS90aWNrZXIucHJvdG8SDmNxYy5tYXJrZXRzLnYxIr0NCgZUaWNrZXISJwoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwFIAIgBARI1Cg5uYXRpdmVfbGlzdGluZxgCIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSKgoGc3RhdGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIhCgliaWRfcHJpY2UYBCABKAlCCbpIBnIEiIgnAUgBiAEBEiQKDGJpZF9xdWFudGl0eRgFIAEoCUIJukgGcgSIiCcBSAKIAQESIQoJYXNrX3ByaWNlGAYgASgJQgm6SAZyBIiIJwFIA4gBARIkCgxhc2tfcXVhbnRpdHkYByABKAlCCbpIBnIEiIgnAUgEiAEBEiEKCW1pZF9wcmljZRgIIAEoCUIJukgGcgSIiCcBSAWIAQESIgoKbGFzdF9wcmljZRgJIAEoCUIJukgGcgSIiCcBSAaIAQESJQoNbGFzdF9xdWFudGl0eRgKIAEoCUIJukgGcgSIiCcBSAeIAQESJAoNbGFzdF90cmFkZV9pZBgLIAEoCUIIukgFcgMYgAJICIgBARI1Cg5sYXN0X2FnZ3Jlc3NvchgMIAEoDjIdLmNxYy5tYXJrZXRzLnYxLkFnZ3Jlc3NvclNpZGUSJAoScmF3X2xhc3RfYWdncmVzc29yGA0gASgJQgi6SAVyAxiAARI6ChNsYXN0X3RpY2tfZGlyZWN0aW9uGA4gASgOMh0uY3FjLm1hcmtldHMudjEuVGlja0RpcmVjdGlvbhIpChdyYXdfbGFzdF90aWNrX2RpcmVjdGlvbhgPIAEoCUIIukgFcgMYgAESIgoKbWFya19wcmljZRgQIAEoCUIJukgGcgSIiCcBSAmIAQESIwoLaW5kZXhfcHJpY2UYESABKAlCCbpIBnIEiIgnAUgKiAEBEigKEHNldHRsZW1lbnRfcHJpY2UYEiABKAlCCbpIBnIEiIgnAUgLiAEBEjAKGGVzdGltYXRlZF9kZWxpdmVyeV9wcmljZRgTIAEoCUIJukgGcgSIiCcBSAyIAQESJgoOZGVsaXZlcnlfcHJpY2UYFCABKAlCCbpIBnIEiIgnAUgNiAEBEiEKCW1pbl9wcmljZRgVIAEoCUIJukgGcgSIiCcBSA6IAQESIQoJbWF4X3ByaWNlGBYgASgJQgm6SAZyBIiIJwFID4gBARIoChBpbmRpY2F0aXZlX3ByaWNlGBcgASgJQgm6SAZyBIiIJwFIEIgBARIrChNpbmRpY2F0aXZlX3F1YW50aXR5GBggASgJQgm6SAZyBIiIJwFIEYgBARItCgd3aW5kb3dzGBkgAygLMhwuY3FjLm1hcmtldHMudjEuVGlja2VyV2luZG93EjMKDXF1YW50aXR5X3VuaXQYGiABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSFQoIc2VxdWVuY2UYGyABKARIEogBARI9Cgx2ZW51ZV9maWVsZHMYHCADKAsyJy5jcWMubWFya2V0cy52MS5UaWNrZXIuVmVudWVGaWVsZHNFbnRyeRItCgl0aW1lc3RhbXAYHSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgeIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYHyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhIKEF92ZW51ZV9zeW1ib2xfaWRCDAoKX2JpZF9wcmljZUIPCg1fYmlkX3F1YW50aXR5QgwKCl9hc2tfcHJpY2VCDwoNX2Fza19xdWFudGl0eUIMCgpfbWlkX3ByaWNlQg0KC19sYXN0X3ByaWNlQhAKDl9sYXN0X3F1YW50aXR5QhAKDl9sYXN0X3RyYWRlX2lkQg0KC19tYXJrX3ByaWNlQg4KDF9pbmRleF9wcmljZUITChFfc2V0dGxlbWVudF9wcmljZUIbChlfZXN0aW1hdGVkX2RlbGl2ZXJ5X3ByaWNlQhEKD19kZWxpdmVyeV9wcmljZUIMCgpfbWluX3ByaWNlQgwKCl9tYXhfcHJpY2VCEwoRX2luZGljYXRpdmVfcHJpY2VCFgoUX2luZGljYXRpdmVfcXVhbnRpdHlCCwoJX3NlcXVlbmNlIsIFCgxUaWNrZXJXaW5kb3cSKwoIZHVyYXRpb24YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHAoEb3BlbhgDIAEoCUIJukgGcgSIiCcBSACIAQESHAoEaGlnaBgEIAEoCUIJukgGcgSIiCcBSAGIAQESGwoDbG93GAUgASgJQgm6SAZyBIiIJwFIAogBARIeCgZ2b2x1bWUYBiABKAlCCbpIBnIEiIgnAUgDiAEBEiMKC2Jhc2Vfdm9sdW1lGAcgASgJQgm6SAZyBIiIJwFIBIgBARIkCgxxdW90ZV92b2x1bWUYCCABKAlCCbpIBnIEiIgnAUgFiAEBEikKEXNldHRsZW1lbnRfdm9sdW1lGAkgASgJQgm6SAZyBIiIJwFIBogBARInCg9ub3Rpb25hbF92b2x1bWUYCiABKAlCCbpIBnIEiIgnAUgHiAEBEiQKDHByaWNlX2NoYW5nZRgLIAEoCUIJukgGcgSIiCcBSAiIAQESLAoUcHJpY2VfY2hhbmdlX3BlcmNlbnQYDCABKAlCCbpIBnIEiIgnAUgJiAEBEhwKBHZ3YXAYDSABKAlCCbpIBnIEiIgnAUgKiAEBEhgKC3RyYWRlX2NvdW50GA4gASgESAuIAQFCBwoFX29wZW5CBwoFX2hpZ2hCBgoEX2xvd0IJCgdfdm9sdW1lQg4KDF9iYXNlX3ZvbHVtZUIPCg1fcXVvdGVfdm9sdW1lQhQKEl9zZXR0bGVtZW50X3ZvbHVtZUISChBfbm90aW9uYWxfdm9sdW1lQg8KDV9wcmljZV9jaGFuZ2VCFwoVX3ByaWNlX2NoYW5nZV9wZXJjZW50QgcKBV92d2FwQg4KDF90cmFkZV9jb3VudEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Best prices and rolling statistics of a listing, as the venue reports them.
+ *
+ * Open interest, funding and greeks that a venue sends together with a ticker are facts of their own: OpenInterest,
+ * FundingRate and OptionGreeks. The ticker of an index names the listing of the index itself, such as
+ * `deribit:BTC-USD-INDEX`, and has the exact value of the index in `index_price`.
  *
  * @generated from message cqc.markets.v1.Ticker
  */
 export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
   /**
-   * Listing that the ticker describes.
+   * Listing that the ticker describes. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+   * only between a venue adapter and its gateway: what a service answers, streams or publishes is whole.
+   *
+   * @generated from field: google.protobuf.FieldMask stated = 3;
+   */
+  stated?: FieldMask | undefined;
 
   /**
    * Best bid price, in quote units. Absent if there is no bid, or if the venue does not report it.
    *
-   * @generated from field: optional string bid_price = 2;
+   * @generated from field: optional string bid_price = 4;
    */
   bidPrice?: string | undefined;
 
   /**
    * Quantity at the best bid, in `quantity_unit`. Absent if there is no bid, or if the venue does not report it.
    *
-   * @generated from field: optional string bid_quantity = 3;
+   * @generated from field: optional string bid_quantity = 5;
    */
   bidQuantity?: string | undefined;
 
   /**
    * Best ask price, in quote units. Absent if there is no ask, or if the venue does not report it.
    *
-   * @generated from field: optional string ask_price = 4;
+   * @generated from field: optional string ask_price = 6;
    */
   askPrice?: string | undefined;
 
   /**
    * Quantity at the best ask, in `quantity_unit`. Absent if there is no ask, or if the venue does not report it.
    *
-   * @generated from field: optional string ask_quantity = 5;
+   * @generated from field: optional string ask_quantity = 7;
    */
   askQuantity?: string | undefined;
 
   /**
+   * Mid price as the venue states it, in quote units. Absent if the venue does not report it; never computed.
+   *
+   * @generated from field: optional string mid_price = 8;
+   */
+  midPrice?: string | undefined;
+
+  /**
    * Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it.
    *
-   * @generated from field: optional string last_price = 6;
+   * @generated from field: optional string last_price = 9;
    */
   lastPrice?: string | undefined;
 
   /**
    * Quantity of the last trade, in `quantity_unit`. Absent if there was no trade, or if the venue does not report it.
    *
-   * @generated from field: optional string last_quantity = 7;
+   * @generated from field: optional string last_quantity = 10;
    */
   lastQuantity?: string | undefined;
 
   /**
    * The venue's id of the last trade. Absent if there was no trade, or if the venue does not report it.
    *
-   * @generated from field: optional string last_trade_id = 8;
+   * @generated from field: optional string last_trade_id = 11;
    */
   lastTradeId?: string | undefined;
-
-  /**
-   * Price at which positions are valued, in quote units. Absent unless the listing is a derivative.
-   *
-   * @generated from field: optional string mark_price = 9;
-   */
-  markPrice?: string | undefined;
-
-  /**
-   * Price of the index, in quote units. Absent unless the listing is a derivative.
-   *
-   * @generated from field: optional string index_price = 10;
-   */
-  indexPrice?: string | undefined;
-
-  /**
-   * Statistics over spans that end at `timestamp`, one entry per span.
-   *
-   * @generated from field: repeated cqc.markets.v1.TickerWindow windows = 11;
-   */
-  windows: TickerWindow[];
-
-  /**
-   * Unit of all quantities in this message.
-   *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 12;
-   */
-  quantityUnit: QuantityUnit;
-
-  /**
-   * The venue's number of the update. Absent if the venue does not number updates.
-   *
-   * @generated from field: optional uint64 sequence = 13;
-   */
-  sequence?: bigint | undefined;
-
-  /**
-   * Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker.
-   *
-   * @generated from field: google.protobuf.Timestamp timestamp = 14;
-   */
-  timestamp?: Timestamp | undefined;
-
-  /**
-   * When the venue sent the ticker. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp published_at = 15;
-   */
-  publishedAt?: Timestamp | undefined;
-
-  /**
-   * When this system received the ticker. Always set.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 16;
-   */
-  receivedAt?: Timestamp | undefined;
 
   /**
    * Side that crossed the spread in the last trade. Coinbase reports the taker's side here, but the maker's side in its
    * matches.
    *
-   * @generated from field: cqc.markets.v1.AggressorSide last_aggressor = 17;
+   * @generated from field: cqc.markets.v1.AggressorSide last_aggressor = 12;
    */
   lastAggressor: AggressorSide;
 
   /**
    * The venue's own value for `last_aggressor`. Empty if the venue has none.
    *
-   * @generated from field: string raw_last_side = 18;
+   * @generated from field: string raw_last_aggressor = 13;
    */
-  rawLastSide: string;
+  rawLastAggressor: string;
 
   /**
-   * Price at which positions were last settled, in quote units. Absent unless the listing is a derivative.
+   * Direction of the last trade's price against the trades before.
    *
-   * @generated from field: optional string settlement_price = 19;
+   * @generated from field: cqc.markets.v1.TickDirection last_tick_direction = 14;
+   */
+  lastTickDirection: TickDirection;
+
+  /**
+   * The venue's own value for `last_tick_direction`. Empty if the venue has none.
+   *
+   * @generated from field: string raw_last_tick_direction = 15;
+   */
+  rawLastTickDirection: string;
+
+  /**
+   * Price at which positions are valued, in quote units. Absent unless the listing is a derivative, or if the venue
+   * does not report it.
+   *
+   * @generated from field: optional string mark_price = 16;
+   */
+  markPrice?: string | undefined;
+
+  /**
+   * Price of the index that a derivative follows, in quote units; for an option, in units of the strike asset per unit
+   * of the underlying. For the listing of an index, its value: in quote units, or in the units of an index that is no
+   * price, such as percent per year for a volatility index. Absent elsewhere, or if the venue does not report it.
+   *
+   * @generated from field: optional string index_price = 17;
+   */
+  indexPrice?: string | undefined;
+
+  /**
+   * Price at which positions were last settled while the contract goes on, in quote units. Absent unless the listing is
+   * a derivative, or if the venue does not report it.
+   *
+   * @generated from field: optional string settlement_price = 18;
    */
   settlementPrice?: string | undefined;
 
   /**
-   * Price at which the contract would be delivered now, in quote units. Absent unless the listing is a derivative.
+   * Price at which the contract would be delivered now, in quote units; for an option, in units of the strike asset per
+   * unit of the underlying. Absent unless the listing is a derivative, or if the venue does not report it.
    *
-   * @generated from field: optional string estimated_delivery_price = 20;
+   * @generated from field: optional string estimated_delivery_price = 19;
    */
   estimatedDeliveryPrice?: string | undefined;
 
   /**
-   * Lowest price that an order may currently have, in quote units. Absent if the venue does not report it.
+   * Price at which the expired contract was delivered, in the units of `estimated_delivery_price`. Absent before the
+   * delivery, or if the venue does not report it.
+   *
+   * @generated from field: optional string delivery_price = 20;
+   */
+  deliveryPrice?: string | undefined;
+
+  /**
+   * Lowest price that a sell order may currently have, in quote units. Absent if there is no such limit, or if the
+   * venue does not report it.
    *
    * @generated from field: optional string min_price = 21;
    */
   minPrice?: string | undefined;
 
   /**
-   * Highest price that an order may currently have, in quote units. Absent if the venue does not report it.
+   * Highest price that a buy order may currently have, in quote units. Absent if there is no such limit, or if the
+   * venue does not report it.
    *
    * @generated from field: optional string max_price = 22;
    */
   maxPrice?: string | undefined;
+
+  /**
+   * Price at which an auction in progress would match now, in quote units. Absent outside an auction, or if the venue
+   * does not report it.
+   *
+   * @generated from field: optional string indicative_price = 23;
+   */
+  indicativePrice?: string | undefined;
+
+  /**
+   * Quantity that an auction in progress would match now, in `quantity_unit`. Absent outside an auction, or if the
+   * venue does not report it.
+   *
+   * @generated from field: optional string indicative_quantity = 24;
+   */
+  indicativeQuantity?: string | undefined;
+
+  /**
+   * Statistics over spans of time, one entry per span, in the venue's order.
+   *
+   * @generated from field: repeated cqc.markets.v1.TickerWindow windows = 25;
+   */
+  windows: TickerWindow[];
+
+  /**
+   * Unit of all quantities in this message.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 26;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
+   * The venue's number of the update. Absent if the venue does not number updates.
+   *
+   * @generated from field: optional uint64 sequence = 27;
+   */
+  sequence?: bigint | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 28;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 29;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * When the venue sent the ticker. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 30;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received the ticker. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 31;
+   */
+  receivedAt?: Timestamp | undefined;
 };
 
 /**
@@ -190,7 +271,9 @@ export const TickerSchema: GenMessage<Ticker> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_ticker, 0);
 
 /**
- * Statistics of a listing over one span of time.
+ * Statistics of a listing over one span of time that ends at the ticker's `timestamp`.
+ *
+ * A span has a length or a start; without both, it covers all time since the listing began.
  *
  * @generated from message cqc.markets.v1.TickerWindow
  */
@@ -203,82 +286,98 @@ export type TickerWindow = Message<"cqc.markets.v1.TickerWindow"> & {
   duration?: Duration | undefined;
 
   /**
+   * Start of the span, inclusive, if the span begins at a fixed time such as midnight UTC. Absent for a rolling span.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 2;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
    * Price at the start of the span, in quote units. Absent if the venue does not report it.
    *
-   * @generated from field: optional string open = 2;
+   * @generated from field: optional string open = 3;
    */
   open?: string | undefined;
 
   /**
    * Highest price, in quote units. Absent if the venue does not report it.
    *
-   * @generated from field: optional string high = 3;
+   * @generated from field: optional string high = 4;
    */
   high?: string | undefined;
 
   /**
    * Lowest price, in quote units. Absent if the venue does not report it.
    *
-   * @generated from field: optional string low = 4;
+   * @generated from field: optional string low = 5;
    */
   low?: string | undefined;
 
   /**
    * Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it.
    *
-   * @generated from field: optional string volume = 5;
+   * @generated from field: optional string volume = 6;
    */
   volume?: string | undefined;
 
   /**
+   * Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed.
+   *
+   * @generated from field: optional string base_volume = 7;
+   */
+  baseVolume?: string | undefined;
+
+  /**
    * Quantity traded, in quote units. Absent if the venue does not report it.
    *
-   * @generated from field: optional string quote_volume = 6;
+   * @generated from field: optional string quote_volume = 8;
    */
   quoteVolume?: string | undefined;
 
   /**
+   * Value traded, in units of the settlement asset, from venues that report it beside `volume`. Absent elsewhere; never
+   * computed.
+   *
+   * @generated from field: optional string settlement_volume = 9;
+   */
+  settlementVolume?: string | undefined;
+
+  /**
+   * Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume; in quote units
+   * unless the venue states otherwise. Absent elsewhere.
+   *
+   * @generated from field: optional string notional_volume = 10;
+   */
+  notionalVolume?: string | undefined;
+
+  /**
    * Last price minus first price of the span, in quote units. Absent if the venue does not report it.
    *
-   * @generated from field: optional string price_change = 7;
+   * @generated from field: optional string price_change = 11;
    */
   priceChange?: string | undefined;
 
   /**
-   * Price change as a percentage of the first price. Absent if the venue does not report it.
+   * Price change as a percentage of the first price: 1.5 is 1.5 %, positive for a rise. A fraction is converted
+   * exactly. Absent if the venue does not report it.
    *
-   * @generated from field: optional string price_change_percent = 8;
+   * @generated from field: optional string price_change_percent = 12;
    */
   priceChangePercent?: string | undefined;
 
   /**
    * Volume-weighted average price, in quote units. Absent if the venue does not report it.
    *
-   * @generated from field: optional string vwap = 9;
+   * @generated from field: optional string vwap = 13;
    */
   vwap?: string | undefined;
 
   /**
    * Number of trades. Absent if the venue does not count them.
    *
-   * @generated from field: optional uint64 trade_count = 10;
+   * @generated from field: optional uint64 trade_count = 14;
    */
   tradeCount?: bigint | undefined;
-
-  /**
-   * Start of the span, inclusive, if the span begins at a fixed time such as midnight UTC. Absent for a rolling span.
-   *
-   * @generated from field: google.protobuf.Timestamp start_time = 11;
-   */
-  startTime?: Timestamp | undefined;
-
-  /**
-   * Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume. Absent
-   * elsewhere.
-   *
-   * @generated from field: optional string notional_volume = 12;
-   */
-  notionalVolume?: string | undefined;
 };
 
 /**

@@ -7,8 +7,14 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { OnchainRef } from "../../assets/v1/onchain_pb.js";
 import { file_cqc_assets_v1_onchain } from "../../assets/v1/onchain_pb.js";
+import type { MarketContext } from "./market_context_pb.js";
+import { file_cqc_markets_v1_market_context } from "./market_context_pb.js";
+import type { NativeListing } from "./native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "./native_listing_pb.js";
 import type { QuantityUnit } from "./quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "./quantity_pb.js";
+import type { LegSide } from "./symbol_pb.js";
+import { file_cqc_markets_v1_symbol } from "./symbol_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/trade.proto.
  */
 export const file_cqc_markets_v1_trade: GenFile = /*@__PURE__*/
-  fileDesc("ChpjcWMvbWFya2V0cy92MS90cmFkZS5wcm90bxIOY3FjLm1hcmtldHMudjEiuAkKBVRyYWRlEiEKCHRyYWRlX2lkGAEgASgJQgq6SAdyBRABGIACSACIAQESIgoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwESGAoFcHJpY2UYAyABKAlCCbpIBnIEiIgnARIbCghxdWFudGl0eRgEIAEoCUIJukgGcgSIiCcBEiYKDnF1b3RlX3F1YW50aXR5GAUgASgJQgm6SAZyBIiIJwFIAYgBARIzCg1xdWFudGl0eV91bml0GAYgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EjAKCWFnZ3Jlc3NvchgHIAEoDjIdLmNxYy5tYXJrZXRzLnYxLkFnZ3Jlc3NvclNpZGUSGQoIcmF3X3NpZGUYCCABKAlCB7pIBHICGEASJQoOZmlyc3RfdHJhZGVfaWQYCSABKAlCCLpIBXIDGIACSAKIAQESJAoNbGFzdF90cmFkZV9pZBgKIAEoCUIIukgFcgMYgAJIA4gBARIlCg5tYWtlcl9vcmRlcl9pZBgLIAEoCUIIukgFcgMYgAJIBIgBARIlCg50YWtlcl9vcmRlcl9pZBgMIAEoCUIIukgFcgMYgAJIBYgBARI4ChB0YWtlcl9vcmRlcl90eXBlGA0gASgOMh4uY3FjLm1hcmtldHMudjEuVGFrZXJPcmRlclR5cGUSJQoUcmF3X3Rha2VyX29yZGVyX3R5cGUYDiABKAlCB7pIBHICGEASGAoLbGlxdWlkYXRpb24YDyABKAhIBogBARISCgVibG9jaxgQIAEoCEgHiAEBEiIKCm1hcmtfcHJpY2UYESABKAlCCbpIBnIEiIgnAUgIiAEBEiMKC2luZGV4X3ByaWNlGBIgASgJQgm6SAZyBIiIJwFICYgBARIVCghzZXF1ZW5jZRgTIAEoBEgKiAEBEioKB29uY2hhaW4YFCABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSLQoJdGltZXN0YW1wGBUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiAKDnJhd19jb25kaXRpb25zGBggASgJQgi6SAVyAxiAAhIxCgttYWtlcl9vcmRlchgZIAEoCzIcLmNxYy5tYXJrZXRzLnYxLk1hdGNoZWRPcmRlchIxCgt0YWtlcl9vcmRlchgaIAEoCzIcLmNxYy5tYXJrZXRzLnYxLk1hdGNoZWRPcmRlckILCglfdHJhZGVfaWRCEQoPX3F1b3RlX3F1YW50aXR5QhEKD19maXJzdF90cmFkZV9pZEIQCg5fbGFzdF90cmFkZV9pZEIRCg9fbWFrZXJfb3JkZXJfaWRCEQoPX3Rha2VyX29yZGVyX2lkQg4KDF9saXF1aWRhdGlvbkIICgZfYmxvY2tCDQoLX21hcmtfcHJpY2VCDgoMX2luZGV4X3ByaWNlQgsKCV9zZXF1ZW5jZSK/AwoMTWF0Y2hlZE9yZGVyEiUKDnZlbnVlX29yZGVyX2lkGAEgASgJQgi6SAVyAxiAAkgAiAEBEhkKCHJhd19zaWRlGAIgASgJQge6SARyAhhAEhkKCHJhd190eXBlGAMgASgJQge6SARyAhhAEiAKCHF1YW50aXR5GAQgASgJQgm6SAZyBIiIJwFIAYgBARIdCgVwcmljZRgFIAEoCUIJukgGcgSIiCcBSAKIAQESGAoLcmVkdWNlX29ubHkYBiABKAhIA4gBARITCgZmaWxsZWQYByABKAhIBIgBARIoChByZWR1Y2VkX3F1YW50aXR5GAggASgJQgm6SAZyBIiIJwFIBYgBARIuCgpjcmVhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fdmVudWVfb3JkZXJfaWRCCwoJX3F1YW50aXR5QggKBl9wcmljZUIOCgxfcmVkdWNlX29ubHlCCQoHX2ZpbGxlZEITChFfcmVkdWNlZF9xdWFudGl0eSK0CAoGQ2FuZGxlEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjcKCGludGVydmFsGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqAEgAEj0KEWNhbGVuZGFyX2ludGVydmFsGAMgASgOMiAuY3FjLm1hcmtldHMudjEuQ2FsZW5kYXJJbnRlcnZhbEgAEjUKCW9wZW5fdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI2CgpjbG9zZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhcKBG9wZW4YBiABKAlCCbpIBnIEiIgnARIXCgRoaWdoGAcgASgJQgm6SAZyBIiIJwESFgoDbG93GAggASgJQgm6SAZyBIiIJwESGAoFY2xvc2UYCSABKAlCCbpIBnIEiIgnARIeCgZ2b2x1bWUYCiABKAlCCbpIBnIEiIgnAUgBiAEBEjEKC3ZvbHVtZV91bml0GAsgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EiQKDHF1b3RlX3ZvbHVtZRgMIAEoCUIJukgGcgSIiCcBSAKIAQESLQoVdGFrZXJfYnV5X2Jhc2Vfdm9sdW1lGA0gASgJQgm6SAZyBIiIJwFIA4gBARIuChZ0YWtlcl9idXlfcXVvdGVfdm9sdW1lGA4gASgJQgm6SAZyBIiIJwFIBIgBARIYCgt0cmFkZV9jb3VudBgPIAEoBEgFiAEBEiUKDmZpcnN0X3RyYWRlX2lkGBAgASgJQgi6SAVyAxiAAkgGiAEBEiQKDWxhc3RfdHJhZGVfaWQYESABKAlCCLpIBXIDGIACSAeIAQESHAoEdndhcBgSIAEoCUIJukgGcgSIiCcBSAiIAQESEwoGY2xvc2VkGBMgASgISAmIAQESMwoKcHJpY2Vfa2luZBgUIAEoDjIfLmNxYy5tYXJrZXRzLnYxLkNhbmRsZVByaWNlS2luZBIwCgxwdWJsaXNoZWRfYXQYFSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQg8KBmxlbmd0aBIFukgCCAFCCQoHX3ZvbHVtZUIPCg1fcXVvdGVfdm9sdW1lQhgKFl90YWtlcl9idXlfYmFzZV92b2x1bWVCGQoXX3Rha2VyX2J1eV9xdW90ZV92b2x1bWVCDgoMX3RyYWRlX2NvdW50QhEKD19maXJzdF90cmFkZV9pZEIQCg5fbGFzdF90cmFkZV9pZEIHCgVfdndhcEIJCgdfY2xvc2VkKpkBCg1BZ2dyZXNzb3JTaWRlEh4KGkFHR1JFU1NPUl9TSURFX1VOU1BFQ0lGSUVEEAASGAoUQUdHUkVTU09SX1NJREVfQlVZRVIQARIZChVBR0dSRVNTT1JfU0lERV9TRUxMRVIQAhIXChNBR0dSRVNTT1JfU0lERV9OT05FEAMSGgoWQUdHUkVTU09SX1NJREVfVU5LTk9XThAEKmsKDlRha2VyT3JkZXJUeXBlEiAKHFRBS0VSX09SREVSX1RZUEVfVU5TUEVDSUZJRUQQABIbChdUQUtFUl9PUkRFUl9UWVBFX01BUktFVBABEhoKFlRBS0VSX09SREVSX1RZUEVfTElNSVQQAiqNAQoQQ2FsZW5kYXJJbnRlcnZhbBIhCh1DQUxFTkRBUl9JTlRFUlZBTF9VTlNQRUNJRklFRBAAEhsKF0NBTEVOREFSX0lOVEVSVkFMX01PTlRIEAESHQoZQ0FMRU5EQVJfSU5URVJWQUxfUVVBUlRFUhACEhoKFkNBTEVOREFSX0lOVEVSVkFMX1lFQVIQAyrEAQoPQ2FuZGxlUHJpY2VLaW5kEiEKHUNBTkRMRV9QUklDRV9LSU5EX1VOU1BFQ0lGSUVEEAASGwoXQ0FORExFX1BSSUNFX0tJTkRfVFJBREUQARIaChZDQU5ETEVfUFJJQ0VfS0lORF9NQVJLEAISGwoXQ0FORExFX1BSSUNFX0tJTkRfSU5ERVgQAxIZChVDQU5ETEVfUFJJQ0VfS0lORF9NSUQQBBIdChlDQU5ETEVfUFJJQ0VfS0lORF9QUkVNSVVNEAVCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChpjcWMvbWFya2V0cy92MS90cmFkZS5wcm90bxIOY3FjLm1hcmtldHMudjEisw0KBVRyYWRlEiEKCHRyYWRlX2lkGAEgASgJQgq6SAdyBRABGIACSACIAQESJwoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwFIAYgBARI1Cg5uYXRpdmVfbGlzdGluZxgDIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSGAoFcHJpY2UYBCABKAlCCbpIBnIEiIgnARIbCghxdWFudGl0eRgFIAEoCUIJukgGcgSIiCcBEjMKDXF1YW50aXR5X3VuaXQYBiABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSIQoJY29udHJhY3RzGAcgASgJQgm6SAZyBIiIJwFIAogBARIlCg1iYXNlX3F1YW50aXR5GAggASgJQgm6SAZyBIiIJwFIA4gBARImCg5xdW90ZV9xdWFudGl0eRgJIAEoCUIJukgGcgSIiCcBSASIAQESMAoJYWdncmVzc29yGAogASgOMh0uY3FjLm1hcmtldHMudjEuQWdncmVzc29yU2lkZRIfCg1yYXdfYWdncmVzc29yGAsgASgJQgi6SAVyAxiAARI1Cg50aWNrX2RpcmVjdGlvbhgMIAEoDjIdLmNxYy5tYXJrZXRzLnYxLlRpY2tEaXJlY3Rpb24SJAoScmF3X3RpY2tfZGlyZWN0aW9uGA0gASgJQgi6SAVyAxiAARIlCg5maXJzdF90cmFkZV9pZBgOIAEoCUIIukgFcgMYgAJIBYgBARIkCg1sYXN0X3RyYWRlX2lkGA8gASgJQgi6SAVyAxiAAkgGiAEBEiUKDm1ha2VyX29yZGVyX2lkGBAgASgJQgi6SAVyAxiAAkgHiAEBEiUKDnRha2VyX29yZGVyX2lkGBEgASgJQgi6SAVyAxiAAkgIiAEBEjgKEHRha2VyX29yZGVyX3R5cGUYEiABKA4yHi5jcWMubWFya2V0cy52MS5UYWtlck9yZGVyVHlwZRImChRyYXdfdGFrZXJfb3JkZXJfdHlwZRgTIAEoCUIIukgFcgMYgAESMQoLbWFrZXJfb3JkZXIYFCABKAsyHC5jcWMubWFya2V0cy52MS5NYXRjaGVkT3JkZXISMQoLdGFrZXJfb3JkZXIYFSABKAsyHC5jcWMubWFya2V0cy52MS5NYXRjaGVkT3JkZXISGAoLbGlxdWlkYXRpb24YFiABKAhICYgBARISCgVibG9jaxgXIAEoCEgKiAEBEiUKDmJsb2NrX3RyYWRlX2lkGBggASgJQgi6SAVyAxiAAkgLiAEBEiYKBGxlZ3MYGSADKAsyGC5jcWMubWFya2V0cy52MS5UcmFkZUxlZxIlCg5jb21ib190cmFkZV9pZBgaIAEoCUIIukgFcgMYgAJIDIgBARI1Cg5tYXJrZXRfY29udGV4dBgbIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk1hcmtldENvbnRleHQSIAoOcmF3X2NvbmRpdGlvbnMYHCABKAlCCLpIBXIDGIACEhUKCHNlcXVlbmNlGB0gASgESA2IAQESKgoHb25jaGFpbhgeIAEoCzIZLmNxYy5hc3NldHMudjEuT25jaGFpblJlZhI8Cgx2ZW51ZV9maWVsZHMYHyADKAsyJi5jcWMubWFya2V0cy52MS5UcmFkZS5WZW51ZUZpZWxkc0VudHJ5Ei0KCXRpbWVzdGFtcBggIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMcHVibGlzaGVkX2F0GCEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgiIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARoyChBWZW51ZUZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCCwoJX3RyYWRlX2lkQhIKEF92ZW51ZV9zeW1ib2xfaWRCDAoKX2NvbnRyYWN0c0IQCg5fYmFzZV9xdWFudGl0eUIRCg9fcXVvdGVfcXVhbnRpdHlCEQoPX2ZpcnN0X3RyYWRlX2lkQhAKDl9sYXN0X3RyYWRlX2lkQhEKD19tYWtlcl9vcmRlcl9pZEIRCg9fdGFrZXJfb3JkZXJfaWRCDgoMX2xpcXVpZGF0aW9uQggKBl9ibG9ja0IRCg9fYmxvY2tfdHJhZGVfaWRCEQoPX2NvbWJvX3RyYWRlX2lkQgsKCV9zZXF1ZW5jZSLkAwoIVHJhZGVMZWcSHwoIdHJhZGVfaWQYASABKAlCCLpIBXIDGIACSACIAQESJwoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwFIAYgBARI1Cg5uYXRpdmVfbGlzdGluZxgDIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSJQoEc2lkZRgEIAEoDjIXLmNxYy5tYXJrZXRzLnYxLkxlZ1NpZGUSGgoIcmF3X3NpZGUYBSABKAlCCLpIBXIDGIABEh0KBXByaWNlGAYgASgJQgm6SAZyBIiIJwFIAogBARIgCghxdWFudGl0eRgHIAEoCUIJukgGcgSIiCcBSAOIAQESMwoNcXVhbnRpdHlfdW5pdBgIIAEoDjIcLmNxYy5tYXJrZXRzLnYxLlF1YW50aXR5VW5pdBIhCgljb250cmFjdHMYCSABKAlCCbpIBnIEiIgnAUgEiAEBEjUKDm1hcmtldF9jb250ZXh0GAogASgLMh0uY3FjLm1hcmtldHMudjEuTWFya2V0Q29udGV4dEILCglfdHJhZGVfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEIICgZfcHJpY2VCCwoJX3F1YW50aXR5QgwKCl9jb250cmFjdHMiwQMKDE1hdGNoZWRPcmRlchIlCg52ZW51ZV9vcmRlcl9pZBgBIAEoCUIIukgFcgMYgAJIAIgBARIaCghyYXdfc2lkZRgCIAEoCUIIukgFcgMYgAESGgoIcmF3X3R5cGUYAyABKAlCCLpIBXIDGIABEiAKCHF1YW50aXR5GAQgASgJQgm6SAZyBIiIJwFIAYgBARIdCgVwcmljZRgFIAEoCUIJukgGcgSIiCcBSAKIAQESGAoLcmVkdWNlX29ubHkYBiABKAhIA4gBARITCgZmaWxsZWQYByABKAhIBIgBARIoChByZWR1Y2VkX3F1YW50aXR5GAggASgJQgm6SAZyBIiIJwFIBYgBARIuCgpjcmVhdGVkX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIRCg9fdmVudWVfb3JkZXJfaWRCCwoJX3F1YW50aXR5QggKBl9wcmljZUIOCgxfcmVkdWNlX29ubHlCCQoHX2ZpbGxlZEITChFfcmVkdWNlZF9xdWFudGl0eSLRCQoGQ2FuZGxlEicKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBSAGIAQESNQoObmF0aXZlX2xpc3RpbmcYAiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEjcKCGludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIqAEgAEj0KEWNhbGVuZGFyX2ludGVydmFsGAQgASgOMiAuY3FjLm1hcmtldHMudjEuQ2FsZW5kYXJJbnRlcnZhbEgAEjMKCnByaWNlX2tpbmQYBSABKA4yHy5jcWMubWFya2V0cy52MS5DYW5kbGVQcmljZUtpbmQSIAoOcmF3X3ByaWNlX2tpbmQYBiABKAlCCLpIBXIDGIABEjUKCW9wZW5fdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI2CgpjbG9zZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhcKBG9wZW4YCSABKAlCCbpIBnIEiIgnARIXCgRoaWdoGAogASgJQgm6SAZyBIiIJwESFgoDbG93GAsgASgJQgm6SAZyBIiIJwESGAoFY2xvc2UYDCABKAlCCbpIBnIEiIgnARIeCgZ2b2x1bWUYDSABKAlCCbpIBnIEiIgnAUgCiAEBEjEKC3ZvbHVtZV91bml0GA4gASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EiMKC2Jhc2Vfdm9sdW1lGA8gASgJQgm6SAZyBIiIJwFIA4gBARIkCgxxdW90ZV92b2x1bWUYECABKAlCCbpIBnIEiIgnAUgEiAEBEigKEHRha2VyX2J1eV92b2x1bWUYESABKAlCCbpIBnIEiIgnAUgFiAEBEi4KFnRha2VyX2J1eV9xdW90ZV92b2x1bWUYEiABKAlCCbpIBnIEiIgnAUgGiAEBEhgKC3RyYWRlX2NvdW50GBMgASgESAeIAQESJQoOZmlyc3RfdHJhZGVfaWQYFCABKAlCCLpIBXIDGIACSAiIAQESJAoNbGFzdF90cmFkZV9pZBgVIAEoCUIIukgFcgMYgAJICYgBARIcCgR2d2FwGBYgASgJQgm6SAZyBIiIJwFICogBARITCgZjbG9zZWQYFyABKAhIC4gBARIwCgxwdWJsaXNoZWRfYXQYGCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQg8KBmxlbmd0aBIFukgCCAFCEgoQX3ZlbnVlX3N5bWJvbF9pZEIJCgdfdm9sdW1lQg4KDF9iYXNlX3ZvbHVtZUIPCg1fcXVvdGVfdm9sdW1lQhMKEV90YWtlcl9idXlfdm9sdW1lQhkKF190YWtlcl9idXlfcXVvdGVfdm9sdW1lQg4KDF90cmFkZV9jb3VudEIRCg9fZmlyc3RfdHJhZGVfaWRCEAoOX2xhc3RfdHJhZGVfaWRCBwoFX3Z3YXBCCQoHX2Nsb3NlZCqZAQoNQWdncmVzc29yU2lkZRIeChpBR0dSRVNTT1JfU0lERV9VTlNQRUNJRklFRBAAEhgKFEFHR1JFU1NPUl9TSURFX0JVWUVSEAESGQoVQUdHUkVTU09SX1NJREVfU0VMTEVSEAISFwoTQUdHUkVTU09SX1NJREVfTk9ORRADEhoKFkFHR1JFU1NPUl9TSURFX1VOS05PV04QBCprCg5UYWtlck9yZGVyVHlwZRIgChxUQUtFUl9PUkRFUl9UWVBFX1VOU1BFQ0lGSUVEEAASGwoXVEFLRVJfT1JERVJfVFlQRV9NQVJLRVQQARIaChZUQUtFUl9PUkRFUl9UWVBFX0xJTUlUEAIqjQEKEENhbGVuZGFySW50ZXJ2YWwSIQodQ0FMRU5EQVJfSU5URVJWQUxfVU5TUEVDSUZJRUQQABIbChdDQUxFTkRBUl9JTlRFUlZBTF9NT05USBABEh0KGUNBTEVOREFSX0lOVEVSVkFMX1FVQVJURVIQAhIaChZDQUxFTkRBUl9JTlRFUlZBTF9ZRUFSEAMqnwEKDVRpY2tEaXJlY3Rpb24SHgoaVElDS19ESVJFQ1RJT05fVU5TUEVDSUZJRUQQABIXChNUSUNLX0RJUkVDVElPTl9QTFVTEAESHAoYVElDS19ESVJFQ1RJT05fWkVST19QTFVTEAISGAoUVElDS19ESVJFQ1RJT05fTUlOVVMQAxIdChlUSUNLX0RJUkVDVElPTl9aRVJPX01JTlVTEAQqxAEKD0NhbmRsZVByaWNlS2luZBIhCh1DQU5ETEVfUFJJQ0VfS0lORF9VTlNQRUNJRklFRBAAEhsKF0NBTkRMRV9QUklDRV9LSU5EX1RSQURFEAESGgoWQ0FORExFX1BSSUNFX0tJTkRfTUFSSxACEhsKF0NBTkRMRV9QUklDRV9LSU5EX0lOREVYEAMSGQoVQ0FORExFX1BSSUNFX0tJTkRfTUlEEAQSHQoZQ0FORExFX1BSSUNFX0tJTkRfUFJFTUlVTRAFQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_market_context, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_markets_v1_symbol, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A public trade as the venue reported it.
@@ -35,33 +41,34 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
   tradeId?: string | undefined;
 
   /**
-   * Listing on which the trade took place.
+   * Listing on which the trade took place. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 2;
+   * @generated from field: optional string venue_symbol_id = 2;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
 
   /**
-   * Price in quote units, exactly as the venue wrote it.
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: string price = 3;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 3;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Price in quote units per unit of the listing's base, exactly as the venue wrote it. Negative prices exist for
+   * spreads.
+   *
+   * @generated from field: string price = 4;
    */
   price: string;
 
   /**
    * Quantity traded, in `quantity_unit`.
    *
-   * @generated from field: string quantity = 4;
+   * @generated from field: string quantity = 5;
    */
   quantity: string;
-
-  /**
-   * Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
-   * because the venue's figure may be rounded.
-   *
-   * @generated from field: optional string quote_quantity = 5;
-   */
-  quoteQuantity?: string | undefined;
 
   /**
    * Unit of `quantity`.
@@ -71,145 +78,205 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
   quantityUnit: QuantityUnit;
 
   /**
+   * Quantity traded in contracts, from venues that report it beside `quantity`. Absent elsewhere; never computed.
+   *
+   * @generated from field: optional string contracts = 7;
+   */
+  contracts?: string | undefined;
+
+  /**
+   * Quantity traded in base units, from venues that report it beside `quantity`. Absent elsewhere; never computed.
+   *
+   * @generated from field: optional string base_quantity = 8;
+   */
+  baseQuantity?: string | undefined;
+
+  /**
+   * Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
+   * because the venue's figure may be rounded.
+   *
+   * @generated from field: optional string quote_quantity = 9;
+   */
+  quoteQuantity?: string | undefined;
+
+  /**
    * Side that crossed the spread. Coinbase reports the maker's side in its matches, and Binance whether the buyer was
    * the maker; a mapping converts both.
    *
-   * @generated from field: cqc.markets.v1.AggressorSide aggressor = 7;
+   * @generated from field: cqc.markets.v1.AggressorSide aggressor = 10;
    */
   aggressor: AggressorSide;
 
   /**
-   * The venue's own value for the side. Empty if the venue has none.
+   * The venue's own value for `aggressor`. Empty if the venue has none.
    *
-   * @generated from field: string raw_side = 8;
+   * @generated from field: string raw_aggressor = 11;
    */
-  rawSide: string;
+  rawAggressor: string;
+
+  /**
+   * Direction of the price against the trades before.
+   *
+   * @generated from field: cqc.markets.v1.TickDirection tick_direction = 12;
+   */
+  tickDirection: TickDirection;
+
+  /**
+   * The venue's own value for `tick_direction`. Empty if the venue has none.
+   *
+   * @generated from field: string raw_tick_direction = 13;
+   */
+  rawTickDirection: string;
 
   /**
    * Id of the first individual trade in an aggregated one. Absent if the trade is not aggregated.
    *
-   * @generated from field: optional string first_trade_id = 9;
+   * @generated from field: optional string first_trade_id = 14;
    */
   firstTradeId?: string | undefined;
 
   /**
    * Id of the last individual trade in an aggregated one. Absent if the trade is not aggregated.
    *
-   * @generated from field: optional string last_trade_id = 10;
+   * @generated from field: optional string last_trade_id = 15;
    */
   lastTradeId?: string | undefined;
 
   /**
    * The venue's id of the maker order. Absent if the id is not public.
    *
-   * @generated from field: optional string maker_order_id = 11;
+   * @generated from field: optional string maker_order_id = 16;
    */
   makerOrderId?: string | undefined;
 
   /**
    * The venue's id of the taker order. Absent if the id is not public.
    *
-   * @generated from field: optional string taker_order_id = 12;
+   * @generated from field: optional string taker_order_id = 17;
    */
   takerOrderId?: string | undefined;
 
   /**
    * Type of the taker order.
    *
-   * @generated from field: cqc.markets.v1.TakerOrderType taker_order_type = 13;
+   * @generated from field: cqc.markets.v1.TakerOrderType taker_order_type = 18;
    */
   takerOrderType: TakerOrderType;
 
   /**
    * The venue's own value for `taker_order_type`. Empty if the venue has none.
    *
-   * @generated from field: string raw_taker_order_type = 14;
+   * @generated from field: string raw_taker_order_type = 19;
    */
   rawTakerOrderType: string;
 
   /**
-   * Whether the trade closed a position by force. Absent if the venue does not report it.
-   *
-   * @generated from field: optional bool liquidation = 15;
-   */
-  liquidation?: boolean | undefined;
-
-  /**
-   * Whether the trade was negotiated away from the book. Absent if the venue does not report it.
-   *
-   * @generated from field: optional bool block = 16;
-   */
-  block?: boolean | undefined;
-
-  /**
-   * Mark price at the time of the trade, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string mark_price = 17;
-   */
-  markPrice?: string | undefined;
-
-  /**
-   * Index price at the time of the trade, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string index_price = 18;
-   */
-  indexPrice?: string | undefined;
-
-  /**
-   * The venue's number of the trade in its stream. Absent if the venue does not number trades.
-   *
-   * @generated from field: optional uint64 sequence = 19;
-   */
-  sequence?: bigint | undefined;
-
-  /**
-   * Transaction of a trade on a chain. Absent for other trades.
-   *
-   * @generated from field: cqc.assets.v1.OnchainRef onchain = 20;
-   */
-  onchain?: OnchainRef | undefined;
-
-  /**
-   * Time at which the trade was matched. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp timestamp = 21;
-   */
-  timestamp?: Timestamp | undefined;
-
-  /**
-   * When the venue sent the trade. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp published_at = 22;
-   */
-  publishedAt?: Timestamp | undefined;
-
-  /**
-   * When this system received the trade. Always set.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 23;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
-   * The venue's remarks on the trade. Empty if the venue has none.
-   *
-   * @generated from field: string raw_conditions = 24;
-   */
-  rawConditions: string;
-
-  /**
    * Maker order, from venues that publish it. Absent elsewhere.
    *
-   * @generated from field: cqc.markets.v1.MatchedOrder maker_order = 25;
+   * @generated from field: cqc.markets.v1.MatchedOrder maker_order = 20;
    */
   makerOrder?: MatchedOrder | undefined;
 
   /**
    * Taker order, from venues that publish it. Absent elsewhere.
    *
-   * @generated from field: cqc.markets.v1.MatchedOrder taker_order = 26;
+   * @generated from field: cqc.markets.v1.MatchedOrder taker_order = 21;
    */
   takerOrder?: MatchedOrder | undefined;
+
+  /**
+   * Whether the trade closed a position by force. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool liquidation = 22;
+   */
+  liquidation?: boolean | undefined;
+
+  /**
+   * Whether the trade was negotiated away from the book. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool block = 23;
+   */
+  block?: boolean | undefined;
+
+  /**
+   * The venue's id of the block, which may consist of several trades. Absent if the trade is not part of one, or if the
+   * venue does not report it.
+   *
+   * @generated from field: optional string block_trade_id = 24;
+   */
+  blockTradeId?: string | undefined;
+
+  /**
+   * Legs of the trade of a combination, in the venue's order. Empty if the listing is not a combination, or if the
+   * venue does not report them.
+   *
+   * @generated from field: repeated cqc.markets.v1.TradeLeg legs = 25;
+   */
+  legs: TradeLeg[];
+
+  /**
+   * The venue's id of the combination's trade to which this trade of a leg belongs. Absent if there is none, or if the
+   * venue does not report it.
+   *
+   * @generated from field: optional string combo_trade_id = 26;
+   */
+  comboTradeId?: string | undefined;
+
+  /**
+   * Prices and volatilities that the venue states with the trade. Absent if the venue states none.
+   *
+   * @generated from field: cqc.markets.v1.MarketContext market_context = 27;
+   */
+  marketContext?: MarketContext | undefined;
+
+  /**
+   * The venue's remarks on the trade. Empty if the venue has none.
+   *
+   * @generated from field: string raw_conditions = 28;
+   */
+  rawConditions: string;
+
+  /**
+   * The venue's number of the trade in its stream. Absent if the venue does not number trades.
+   *
+   * @generated from field: optional uint64 sequence = 29;
+   */
+  sequence?: bigint | undefined;
+
+  /**
+   * Transaction or block of a trade on a chain. Absent for other trades.
+   *
+   * @generated from field: cqc.assets.v1.OnchainRef onchain = 30;
+   */
+  onchain?: OnchainRef | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 31;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * Time at which the trade was matched. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 32;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * When the venue sent the trade. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 33;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received the trade. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 34;
+   */
+  receivedAt?: Timestamp | undefined;
 };
 
 /**
@@ -218,6 +285,92 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
  */
 export const TradeSchema: GenMessage<Trade> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_trade, 0);
+
+/**
+ * One leg of the trade of a combination.
+ *
+ * @generated from message cqc.markets.v1.TradeLeg
+ */
+export type TradeLeg = Message<"cqc.markets.v1.TradeLeg"> & {
+  /**
+   * The venue's id of the leg's own trade. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string trade_id = 1;
+   */
+  tradeId?: string | undefined;
+
+  /**
+   * Listing of the leg. Absent if the registry does not know the listing.
+   *
+   * @generated from field: optional string venue_symbol_id = 2;
+   */
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 3;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Side on which the aggressor of the combination traded the leg.
+   *
+   * @generated from field: cqc.markets.v1.LegSide side = 4;
+   */
+  side: LegSide;
+
+  /**
+   * The venue's own value for `side`. Empty if the venue has none.
+   *
+   * @generated from field: string raw_side = 5;
+   */
+  rawSide: string;
+
+  /**
+   * Price of the leg, in quote units of the leg's listing. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string price = 6;
+   */
+  price?: string | undefined;
+
+  /**
+   * Quantity of the leg, in `quantity_unit`, zero or greater: `side` has the direction. Absent if the venue does not
+   * report it.
+   *
+   * @generated from field: optional string quantity = 7;
+   */
+  quantity?: string | undefined;
+
+  /**
+   * Unit of `quantity`.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 8;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
+   * Quantity of the leg in contracts, from venues that report it beside `quantity`. Absent elsewhere; never computed.
+   *
+   * @generated from field: optional string contracts = 9;
+   */
+  contracts?: string | undefined;
+
+  /**
+   * Prices and volatilities of the leg. Absent if the venue states none.
+   *
+   * @generated from field: cqc.markets.v1.MarketContext market_context = 10;
+   */
+  marketContext?: MarketContext | undefined;
+};
+
+/**
+ * Describes the message cqc.markets.v1.TradeLeg.
+ * Use `create(TradeLegSchema)` to create a new message.
+ */
+export const TradeLegSchema: GenMessage<TradeLeg> = /*@__PURE__*/
+  messageDesc(file_cqc_markets_v1_trade, 1);
 
 /**
  * An order in a public trade, as far as the venue publishes it.
@@ -275,7 +428,8 @@ export type MatchedOrder = Message<"cqc.markets.v1.MatchedOrder"> & {
   filled?: boolean | undefined;
 
   /**
-   * Quantity by which the venue reduced the order. Absent if the venue did not reduce it, or does not report it.
+   * Quantity by which the venue reduced the order, in the trade's quantity unit. Absent if the venue did not reduce it,
+   * or does not report it.
    *
    * @generated from field: optional string reduced_quantity = 8;
    */
@@ -301,23 +455,32 @@ export type MatchedOrder = Message<"cqc.markets.v1.MatchedOrder"> & {
  * Use `create(MatchedOrderSchema)` to create a new message.
  */
 export const MatchedOrderSchema: GenMessage<MatchedOrder> = /*@__PURE__*/
-  messageDesc(file_cqc_markets_v1_trade, 1);
+  messageDesc(file_cqc_markets_v1_trade, 2);
 
 /**
  * Open, high, low, close and volume of an interval.
  *
  * An interval without trades has a candle only if the venue produces one; its prices are then those that the venue
- * states.
+ * states. The key is the listing, the length, `price_kind` and `open_time`: a candle with the same key replaces an
+ * earlier one. The candle of an index names the listing of the index itself, such as `deribit:BTC-USD-INDEX`.
  *
  * @generated from message cqc.markets.v1.Candle
  */
 export type Candle = Message<"cqc.markets.v1.Candle"> & {
   /**
-   * Listing whose trades or prices the candle summarizes.
+   * Listing whose trades or prices the candle summarizes. Absent if the registry does not know the listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
 
   /**
    * Length of the candle.
@@ -328,7 +491,7 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
     /**
      * Fixed span, such as 60 seconds; greater than zero.
      *
-     * @generated from field: google.protobuf.Duration interval = 2;
+     * @generated from field: google.protobuf.Duration interval = 3;
      */
     value: Duration;
     case: "interval";
@@ -336,16 +499,30 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
     /**
      * Span of the calendar, such as a month.
      *
-     * @generated from field: cqc.markets.v1.CalendarInterval calendar_interval = 3;
+     * @generated from field: cqc.markets.v1.CalendarInterval calendar_interval = 4;
      */
     value: CalendarInterval;
     case: "calendarInterval";
   } | { case: undefined; value?: undefined };
 
   /**
+   * Kind of price that the candle follows.
+   *
+   * @generated from field: cqc.markets.v1.CandlePriceKind price_kind = 5;
+   */
+  priceKind: CandlePriceKind;
+
+  /**
+   * The venue's own value for `price_kind`. Empty if the venue has none.
+   *
+   * @generated from field: string raw_price_kind = 6;
+   */
+  rawPriceKind: string;
+
+  /**
    * Start of the interval, inclusive. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp open_time = 4;
+   * @generated from field: google.protobuf.Timestamp open_time = 7;
    */
   openTime?: Timestamp | undefined;
 
@@ -353,127 +530,128 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
    * End of the interval, exclusive. If a venue reports the last millisecond instead, the mapping adds one millisecond.
    * Always set.
    *
-   * @generated from field: google.protobuf.Timestamp close_time = 5;
+   * @generated from field: google.protobuf.Timestamp close_time = 8;
    */
   closeTime?: Timestamp | undefined;
 
   /**
-   * First price, in quote units.
+   * First price, in quote units per unit of the listing's base; for an index that is no price, in the units of the
+   * index; for a premium, a fraction.
    *
-   * @generated from field: string open = 6;
+   * @generated from field: string open = 9;
    */
   open: string;
 
   /**
-   * Highest price, in quote units.
+   * Highest price, in the units of `open`.
    *
-   * @generated from field: string high = 7;
+   * @generated from field: string high = 10;
    */
   high: string;
 
   /**
-   * Lowest price, in quote units.
+   * Lowest price, in the units of `open`.
    *
-   * @generated from field: string low = 8;
+   * @generated from field: string low = 11;
    */
   low: string;
 
   /**
-   * Last price, in quote units. While the candle is open, the latest price.
+   * Last price, in the units of `open`. While the candle is open, the latest price.
    *
-   * @generated from field: string close = 9;
+   * @generated from field: string close = 12;
    */
   close: string;
 
   /**
    * Quantity traded, in `volume_unit`. Absent for prices that are not traded, such as an index.
    *
-   * @generated from field: optional string volume = 10;
+   * @generated from field: optional string volume = 13;
    */
   volume?: string | undefined;
 
   /**
    * Unit of `volume`.
    *
-   * @generated from field: cqc.markets.v1.QuantityUnit volume_unit = 11;
+   * @generated from field: cqc.markets.v1.QuantityUnit volume_unit = 14;
    */
   volumeUnit: QuantityUnit;
 
   /**
+   * Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed.
+   *
+   * @generated from field: optional string base_volume = 15;
+   */
+  baseVolume?: string | undefined;
+
+  /**
    * Quantity traded, in quote units. Absent if the venue does not report it.
    *
-   * @generated from field: optional string quote_volume = 12;
+   * @generated from field: optional string quote_volume = 16;
    */
   quoteVolume?: string | undefined;
 
   /**
-   * Part of `volume` in which the buyer was the aggressor. Absent if the venue does not report it.
+   * Part of `volume` in which the buyer was the aggressor, in `volume_unit`. Absent if the venue does not report it.
    *
-   * @generated from field: optional string taker_buy_base_volume = 13;
+   * @generated from field: optional string taker_buy_volume = 17;
    */
-  takerBuyBaseVolume?: string | undefined;
+  takerBuyVolume?: string | undefined;
 
   /**
-   * Part of the quote volume in which the buyer was the aggressor, in quote units. Absent if the venue does not report
+   * Part of `quote_volume` in which the buyer was the aggressor, in quote units. Absent if the venue does not report
    * it.
    *
-   * @generated from field: optional string taker_buy_quote_volume = 14;
+   * @generated from field: optional string taker_buy_quote_volume = 18;
    */
   takerBuyQuoteVolume?: string | undefined;
 
   /**
    * Number of trades. Absent if the venue does not count them, which differs from zero.
    *
-   * @generated from field: optional uint64 trade_count = 15;
+   * @generated from field: optional uint64 trade_count = 19;
    */
   tradeCount?: bigint | undefined;
 
   /**
    * Id of the first trade. Absent if the venue does not report it.
    *
-   * @generated from field: optional string first_trade_id = 16;
+   * @generated from field: optional string first_trade_id = 20;
    */
   firstTradeId?: string | undefined;
 
   /**
    * Id of the last trade. Absent if the venue does not report it.
    *
-   * @generated from field: optional string last_trade_id = 17;
+   * @generated from field: optional string last_trade_id = 21;
    */
   lastTradeId?: string | undefined;
 
   /**
    * Volume-weighted average price as the venue reports it, in quote units. Absent if the venue does not report it.
    *
-   * @generated from field: optional string vwap = 18;
+   * @generated from field: optional string vwap = 22;
    */
   vwap?: string | undefined;
 
   /**
    * Whether the candle is final. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool closed = 19;
+   * @generated from field: optional bool closed = 23;
    */
   closed?: boolean | undefined;
 
   /**
-   * Kind of price that the candle follows.
-   *
-   * @generated from field: cqc.markets.v1.CandlePriceKind price_kind = 20;
-   */
-  priceKind: CandlePriceKind;
-
-  /**
    * When the venue sent the candle. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp published_at = 21;
+   * @generated from field: google.protobuf.Timestamp published_at = 24;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
    * When this system received the candle. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 22;
+   * @generated from field: google.protobuf.Timestamp received_at = 25;
    */
   receivedAt?: Timestamp | undefined;
 };
@@ -483,7 +661,7 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
  * Use `create(CandleSchema)` to create a new message.
  */
 export const CandleSchema: GenMessage<Candle> = /*@__PURE__*/
-  messageDesc(file_cqc_markets_v1_trade, 2);
+  messageDesc(file_cqc_markets_v1_trade, 3);
 
 /**
  * Side that crossed the spread in a trade.
@@ -492,7 +670,7 @@ export const CandleSchema: GenMessage<Candle> = /*@__PURE__*/
  */
 export enum AggressorSide {
   /**
-   * Not determined by the mapping; a consumer must not guess.
+   * Reported by the venue in words that the mapping cannot interpret; a consumer must not guess.
    *
    * @generated from enum value: AGGRESSOR_SIDE_UNSPECIFIED = 0;
    */
@@ -609,6 +787,54 @@ export const CalendarIntervalSchema: GenEnum<CalendarInterval> = /*@__PURE__*/
   enumDesc(file_cqc_markets_v1_trade, 2);
 
 /**
+ * Direction of a trade's price against the trades before it on the same listing.
+ *
+ * @generated from enum cqc.markets.v1.TickDirection
+ */
+export enum TickDirection {
+  /**
+   * Not reported by the venue.
+   *
+   * @generated from enum value: TICK_DIRECTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Above the previous price.
+   *
+   * @generated from enum value: TICK_DIRECTION_PLUS = 1;
+   */
+  PLUS = 1,
+
+  /**
+   * Equal to the previous price, and above the last price that differed.
+   *
+   * @generated from enum value: TICK_DIRECTION_ZERO_PLUS = 2;
+   */
+  ZERO_PLUS = 2,
+
+  /**
+   * Below the previous price.
+   *
+   * @generated from enum value: TICK_DIRECTION_MINUS = 3;
+   */
+  MINUS = 3,
+
+  /**
+   * Equal to the previous price, and below the last price that differed.
+   *
+   * @generated from enum value: TICK_DIRECTION_ZERO_MINUS = 4;
+   */
+  ZERO_MINUS = 4,
+}
+
+/**
+ * Describes the enum cqc.markets.v1.TickDirection.
+ */
+export const TickDirectionSchema: GenEnum<TickDirection> = /*@__PURE__*/
+  enumDesc(file_cqc_markets_v1_trade, 3);
+
+/**
  * Kinds of price that a candle follows.
  *
  * @generated from enum cqc.markets.v1.CandlePriceKind
@@ -650,7 +876,7 @@ export enum CandlePriceKind {
   MID = 4,
 
   /**
-   * The premium of the perpetual over its index.
+   * The premium of the perpetual over its index, as a fraction of the index.
    *
    * @generated from enum value: CANDLE_PRICE_KIND_PREMIUM = 5;
    */
@@ -661,5 +887,5 @@ export enum CandlePriceKind {
  * Describes the enum cqc.markets.v1.CandlePriceKind.
  */
 export const CandlePriceKindSchema: GenEnum<CandlePriceKind> = /*@__PURE__*/
-  enumDesc(file_cqc_markets_v1_trade, 3);
+  enumDesc(file_cqc_markets_v1_trade, 4);
 

@@ -8,14 +8,24 @@ import {
 import {
   type Position as PositionMessage,
   PositionSchema,
+  type PositionGreeks as PositionGreeksMessage,
+  PositionGreeksSchema,
   type Exposure as ExposureMessage,
   ExposureSchema,
 } from "./position_pb.js";
+import {
+  type RiskLimit as RiskLimitMessage,
+  RiskLimitSchema,
+} from "./risk_limit_pb.js";
 import {
   type Transaction as TransactionMessage,
   TransactionSchema,
   type TransactionLeg as TransactionLegMessage,
   TransactionLegSchema,
+  type TradeTerms as TradeTermsMessage,
+  TradeTermsSchema,
+  type LotSelection as LotSelectionMessage,
+  LotSelectionSchema,
   type PnL as PnLMessage,
   PnLSchema,
   type Lot as LotMessage,
@@ -23,6 +33,7 @@ import {
 } from "./transaction_pb.js";
 export * from "./portfolio_pb.js";
 export * from "./position_pb.js";
+export * from "./risk_limit_pb.js";
 export * from "./transaction_pb.js";
 
 export type Portfolio = PortfolioMessage;
@@ -31,12 +42,20 @@ export type Allocation = AllocationMessage;
 export const Allocation: typeof AllocationSchema = AllocationSchema;
 export type Position = PositionMessage;
 export const Position: typeof PositionSchema = PositionSchema;
+export type PositionGreeks = PositionGreeksMessage;
+export const PositionGreeks: typeof PositionGreeksSchema = PositionGreeksSchema;
 export type Exposure = ExposureMessage;
 export const Exposure: typeof ExposureSchema = ExposureSchema;
+export type RiskLimit = RiskLimitMessage;
+export const RiskLimit: typeof RiskLimitSchema = RiskLimitSchema;
 export type Transaction = TransactionMessage;
 export const Transaction: typeof TransactionSchema = TransactionSchema;
 export type TransactionLeg = TransactionLegMessage;
 export const TransactionLeg: typeof TransactionLegSchema = TransactionLegSchema;
+export type TradeTerms = TradeTermsMessage;
+export const TradeTerms: typeof TradeTermsSchema = TradeTermsSchema;
+export type LotSelection = LotSelectionMessage;
+export const LotSelection: typeof LotSelectionSchema = LotSelectionSchema;
 export type PnL = PnLMessage;
 export const PnL: typeof PnLSchema = PnLSchema;
 export type Lot = LotMessage;

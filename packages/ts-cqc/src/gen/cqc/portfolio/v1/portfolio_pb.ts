@@ -14,16 +14,20 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/portfolio/v1/portfolio.proto.
  */
 export const file_cqc_portfolio_v1_portfolio: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvcG9ydGZvbGlvL3YxL3BvcnRmb2xpby5wcm90bxIQY3FjLnBvcnRmb2xpby52MSLTAwoJUG9ydGZvbGlvEiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAARIYCgRuYW1lGAIgASgJQgq6SAdyBRABGIACEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiAIBIlChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnARImCgthY2NvdW50X2lkcxgFIAMoCUIRukgOkgELGAEiB3IFEAEYgAESLAoTcGFyZW50X3BvcnRmb2xpb19pZBgGIAEoCUIKukgHcgUQARiAAUgAiAEBEjEKBnN0YXR1cxgHIAEoDjIhLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvU3RhdHVzEjEKC2FsbG9jYXRpb25zGAggAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uEhAKCHJldmlzaW9uGAkgASgEEi4KCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhYKFF9wYXJlbnRfcG9ydGZvbGlvX2lkIqACCgpBbGxvY2F0aW9uEh0KCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIABIeCglzeW1ib2xfaWQYAiABKAlCCbpIBnIE4IgnAUgAEh4KCGdyb3VwX2lkGAMgASgJQgq6SAdyBRABGIABSAASIQoLc3RyYXRlZ3lfaWQYBCABKAlCCrpIB3IFEAEYgAFIABIZCgZ3ZWlnaHQYBSABKAlCCbpIBnIEiIgnARIiCgptaW5fd2VpZ2h0GAYgASgJQgm6SAZyBIiIJwFIAYgBARIiCgptYXhfd2VpZ2h0GAcgASgJQgm6SAZyBIiIJwFIAogBAUIPCgZ0YXJnZXQSBbpIAggBQg0KC19taW5fd2VpZ2h0Qg0KC19tYXhfd2VpZ2h0Km8KD1BvcnRmb2xpb1N0YXR1cxIgChxQT1JURk9MSU9fU1RBVFVTX1VOU1BFQ0lGSUVEEAASGwoXUE9SVEZPTElPX1NUQVRVU19BQ1RJVkUQARIdChlQT1JURk9MSU9fU1RBVFVTX0FSQ0hJVkVEEAJCSVpHZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9wb3J0Zm9saW8vdjE7cG9ydGZvbGlvdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("CiBjcWMvcG9ydGZvbGlvL3YxL3BvcnRmb2xpby5wcm90bxIQY3FjLnBvcnRmb2xpby52MSKLBQoJUG9ydGZvbGlvEiwKDHBvcnRmb2xpb19pZBgBIAEoCUIWukgTchEQARiAAVoKZXZlcnl3aGVyZRIYCgRuYW1lGAIgASgJQgq6SAdyBRABGIACEh0KC2Rlc2NyaXB0aW9uGAMgASgJQgi6SAVyAxiAIBIlChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnARImCgthY2NvdW50X2lkcxgFIAMoCUIRukgOkgELGAEiB3IFEAEYgAESLAoTcGFyZW50X3BvcnRmb2xpb19pZBgGIAEoCUIKukgHcgUQARiAAUgAiAEBEj0KBnN0YXR1cxgHIAEoDjIhLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvU3RhdHVzQgq6SAeCAQQQASAAEjwKC2FsbG9jYXRpb25zGAggAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uQgm6SAaSAQMQkE4SEAoIcmV2aXNpb24YCSABKAQSLgoKY3JlYXRlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6kgG6SI4BGosBChBwb3J0Zm9saW8ucGFyZW50EiZhIHBvcnRmb2xpbyBtdXN0IG5vdCBiZSBpdHMgb3duIHBhcmVudBpPIWhhcyh0aGlzLnBhcmVudF9wb3J0Zm9saW9faWQpIHx8IHRoaXMucGFyZW50X3BvcnRmb2xpb19pZCAhPSB0aGlzLnBvcnRmb2xpb19pZEIWChRfcGFyZW50X3BvcnRmb2xpb19pZCKgAgoKQWxsb2NhdGlvbhIdCghhc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBSAASHgoJc3ltYm9sX2lkGAIgASgJQgm6SAZyBOCIJwFIABIeCghncm91cF9pZBgDIAEoCUIKukgHcgUQARiAAUgAEiEKC3N0cmF0ZWd5X2lkGAQgASgJQgq6SAdyBRABGIABSAASGQoGd2VpZ2h0GAUgASgJQgm6SAZyBIiIJwESIgoKbWluX3dlaWdodBgGIAEoCUIJukgGcgSIiCcBSAGIAQESIgoKbWF4X3dlaWdodBgHIAEoCUIJukgGcgSIiCcBSAKIAQFCDwoGdGFyZ2V0EgW6SAIIAUINCgtfbWluX3dlaWdodEINCgtfbWF4X3dlaWdodCpvCg9Qb3J0Zm9saW9TdGF0dXMSIAocUE9SVEZPTElPX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1BPUlRGT0xJT19TVEFUVVNfQUNUSVZFEAESHQoZUE9SVEZPTElPX1NUQVRVU19BUkNISVZFRBACQklaR2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvcG9ydGZvbGlvL3YxO3BvcnRmb2xpb3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
  * Accounts and strategies viewed as one.
+ *
+ * A portfolio consists of its own accounts and those of the portfolios below it, and so do its positions, books and
+ * profit and loss. An account may belong to several portfolios, but not to one and another above or below it: the
+ * service refuses that with INVALID_FIELD.
  *
  * @generated from message cqc.portfolio.v1.Portfolio
  */
 export type Portfolio = Message<"cqc.portfolio.v1.Portfolio"> & {
   /**
-   * Opaque id assigned by this system, immutable.
+   * Id of the portfolio, proposed by whoever creates it, immutable and never reused.
    *
    * @generated from field: string portfolio_id = 1;
    */
@@ -51,14 +55,14 @@ export type Portfolio = Message<"cqc.portfolio.v1.Portfolio"> & {
   reportingAssetId: string;
 
   /**
-   * Accounts that belong to the portfolio.
+   * Accounts that belong to the portfolio, in no particular order. Empty for one that only groups others.
    *
    * @generated from field: repeated string account_ids = 5;
    */
   accountIds: string[];
 
   /**
-   * Portfolio that this one is part of. Absent if it is not part of another.
+   * Portfolio that this one is part of. Must exist and must not be below this one. Absent if it is not part of another.
    *
    * @generated from field: optional string parent_portfolio_id = 6;
    */
@@ -72,28 +76,29 @@ export type Portfolio = Message<"cqc.portfolio.v1.Portfolio"> & {
   status: PortfolioStatus;
 
   /**
-   * Target allocations of the portfolio. Empty if none have been decided.
+   * Target allocations of the portfolio, no target twice. Empty if none have been decided.
    *
    * @generated from field: repeated cqc.portfolio.v1.Allocation allocations = 8;
    */
   allocations: Allocation[];
 
   /**
-   * Version of this record, increased by one at each change. Send this value back with an update.
+   * Version of this record, increased by one at each change. Set by the service; an update carries the value that was
+   * read.
    *
    * @generated from field: uint64 revision = 9;
    */
   revision: bigint;
 
   /**
-   * When the record was created.
+   * When the record was created. Set by the service.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 10;
    */
   createdAt?: Timestamp | undefined;
 
   /**
-   * When the record last changed.
+   * When the record last changed. Set by the service.
    *
    * @generated from field: google.protobuf.Timestamp updated_at = 11;
    */
@@ -114,7 +119,7 @@ export const PortfolioSchema: GenMessage<Portfolio> = /*@__PURE__*/
  */
 export type Allocation = Message<"cqc.portfolio.v1.Allocation"> & {
   /**
-   * Target of the allocation.
+   * Target of the allocation. Exactly one is set.
    *
    * @generated from oneof cqc.portfolio.v1.Allocation.target
    */
@@ -153,7 +158,7 @@ export type Allocation = Message<"cqc.portfolio.v1.Allocation"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Target fraction of the portfolio's value, such as 0.25. A negative weight is short. The weights need not add up to
+   * Target fraction of the portfolio's equity, such as 0.25. A negative weight is short. The weights need not add up to
    * 1.
    *
    * @generated from field: string weight = 5;
@@ -161,14 +166,14 @@ export type Allocation = Message<"cqc.portfolio.v1.Allocation"> & {
   weight: string;
 
   /**
-   * Fraction of the portfolio's value below which someone acts. Absent if there is no lower bound.
+   * Fraction of the portfolio's equity below which someone acts, not above `weight`. Absent if there is no lower bound.
    *
    * @generated from field: optional string min_weight = 6;
    */
   minWeight?: string | undefined;
 
   /**
-   * Fraction of the portfolio's value above which someone acts. Absent if there is no upper bound.
+   * Fraction of the portfolio's equity above which someone acts, not below `weight`. Absent if there is no upper bound.
    *
    * @generated from field: optional string max_weight = 7;
    */
@@ -203,7 +208,7 @@ export enum PortfolioStatus {
   ACTIVE = 1,
 
   /**
-   * Kept for its history.
+   * Kept for its history. Nothing more is recorded in it.
    *
    * @generated from enum value: PORTFOLIO_STATUS_ARCHIVED = 2;
    */

@@ -5,33 +5,46 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { OnchainRef } from "../../assets/v1/onchain_pb.js";
+import { file_cqc_assets_v1_onchain } from "../../assets/v1/onchain_pb.js";
+import type { Valuation } from "../../assets/v1/valuation_pb.js";
+import { file_cqc_assets_v1_valuation } from "../../assets/v1/valuation_pb.js";
+import type { MarketContext } from "../../markets/v1/market_context_pb.js";
+import { file_cqc_markets_v1_market_context } from "../../markets/v1/market_context_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
 import type { QuantityUnit } from "../../markets/v1/quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "../../markets/v1/quantity_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
+import type { AttachedOrder } from "../../venues/v1/attached_order_pb.js";
+import { file_cqc_venues_v1_attached_order } from "../../venues/v1/attached_order_pb.js";
 import type { Fee } from "../../venues/v1/fee_pb.js";
 import { file_cqc_venues_v1_fee } from "../../venues/v1/fee_pb.js";
 import type { MarginMode, PositionSide } from "../../venues/v1/order_pb.js";
 import { file_cqc_venues_v1_order } from "../../venues/v1/order_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/portfolio/v1/position.proto.
  */
 export const file_cqc_portfolio_v1_position: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jcWMvcG9ydGZvbGlvL3YxL3Bvc2l0aW9uLnByb3RvEhBjcWMucG9ydGZvbGlvLnYxIsgSCghQb3NpdGlvbhIfCgtwb3NpdGlvbl9pZBgBIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABEiIKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBEikKBHNpZGUYBCABKA4yGy5jcWMudmVudWVzLnYxLlBvc2l0aW9uU2lkZRIaCghyYXdfc2lkZRgFIAEoCUIIukgFcgMYgAESLgoLbWFyZ2luX21vZGUYBiABKA4yGS5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGUSIQoPcmF3X21hcmdpbl9tb2RlGCEgASgJQgi6SAVyAxiAARIbCghxdWFudGl0eRgHIAEoCUIJukgGcgSIiCcBEjMKDXF1YW50aXR5X3VuaXQYCCABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSJQoNY29udHJhY3Rfc2l6ZRgJIAEoCUIJukgGcgSIiCcBSACIAQESIwoLZW50cnlfcHJpY2UYCiABKAlCCbpIBnIEiIgnAUgBiAEBEiIKCm1hcmtfcHJpY2UYCyABKAlCCbpIBnIEiIgnAUgCiAEBEigKEGJyZWFrX2V2ZW5fcHJpY2UYDCABKAlCCbpIBnIEiIgnAUgDiAEBEikKEWxpcXVpZGF0aW9uX3ByaWNlGA0gASgJQgm6SAZyBIiIJwFIBIgBARIgCghub3Rpb25hbBgOIAEoCUIJukgGcgSIiCcBSAWIAQESIgoKY29sbGF0ZXJhbBgPIAEoCUIJukgGcgSIiCcBSAaIAQESJwoPaXNvbGF0ZWRfd2FsbGV0GBAgASgJQgm6SAZyBIiIJwFIB4gBARImCg5pbml0aWFsX21hcmdpbhgRIAEoCUIJukgGcgSIiCcBSAiIAQESKgoSbWFpbnRlbmFuY2VfbWFyZ2luGBIgASgJQgm6SAZyBIiIJwFICYgBARIgCghsZXZlcmFnZRgTIAEoCUIJukgGcgSIiCcBSAqIAQESJgoOdW5yZWFsaXplZF9wbmwYFCABKAlCCbpIBnIEiIgnAUgLiAEBEiQKDHJlYWxpemVkX3BubBgVIAEoCUIJukgGcgSIiCcBSAyIAQESLAoUc2Vzc2lvbl9yZWFsaXplZF9wbmwYFiABKAlCCbpIBnIEiIgnAUgNiAEBEicKD2FjY3J1ZWRfZnVuZGluZxgXIAEoCUIJukgGcgSIiCcBSA6IAQESIAoEZmVlcxgYIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEiQKDG1heF9ub3Rpb25hbBgZIAEoCUIJukgGcgSIiCcBSA+IAQESHAoPYXV0b19hZGRfbWFyZ2luGBogASgISBCIAQESKAoRdmVudWVfcG9zaXRpb25faWQYGyABKAlCCLpIBXIDGIACSBGIAQESKwoTc2V0dGxlbWVudF9hc3NldF9pZBgcIAEoCUIJukgGcgTQiCcBSBKIAQESLQoJb3BlbmVkX2F0GB0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GB4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgfIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIQCghyZXZpc2lvbhggIAEoBBIwCgxwdWJsaXNoZWRfYXQYIiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KF3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luGCMgASgJQgm6SAZyBIiIJwFIE4gBARIsChRvcmRlcl9pbml0aWFsX21hcmdpbhgkIAEoCUIJukgGcgSIiCcBSBSIAQESKQoRb3Blbl9iaWRfbm90aW9uYWwYJSABKAlCCbpIBnIEiIgnAUgViAEBEikKEW9wZW5fYXNrX25vdGlvbmFsGCYgASgJQgm6SAZyBIiIJwFIFogBARIiCgplbnRyeV92d2FwGCcgASgJQgm6SAZyBIiIJwFIF4gBARIiCgplbnRyeV9jb3N0GCggASgJQgm6SAZyBIiIJwFIGIgBARInCg9jbG9zZWRfcXVhbnRpdHkYKSABKAlCCbpIBnIEiIgnAUgZiAEBEi0KFm9wZW5pbmdfdmVudWVfb3JkZXJfaWQYKiABKAlCCLpIBXIDGIACSBqIAQESKAoWcmF3X29wZW5pbmdfb3JkZXJfdHlwZRgrIAEoCUIIukgFcgMYgAESHAoKcmF3X3N0YXR1cxgsIAEoCUIIukgFcgMYgAESGwoJcmF3X3Rlcm1zGC0gASgJQgi6SAVyAxiAIBI0ChBuZXh0X3JvbGxvdmVyX2F0GC4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIQCg5fY29udHJhY3Rfc2l6ZUIOCgxfZW50cnlfcHJpY2VCDQoLX21hcmtfcHJpY2VCEwoRX2JyZWFrX2V2ZW5fcHJpY2VCFAoSX2xpcXVpZGF0aW9uX3ByaWNlQgsKCV9ub3Rpb25hbEINCgtfY29sbGF0ZXJhbEISChBfaXNvbGF0ZWRfd2FsbGV0QhEKD19pbml0aWFsX21hcmdpbkIVChNfbWFpbnRlbmFuY2VfbWFyZ2luQgsKCV9sZXZlcmFnZUIRCg9fdW5yZWFsaXplZF9wbmxCDwoNX3JlYWxpemVkX3BubEIXChVfc2Vzc2lvbl9yZWFsaXplZF9wbmxCEgoQX2FjY3J1ZWRfZnVuZGluZ0IPCg1fbWF4X25vdGlvbmFsQhIKEF9hdXRvX2FkZF9tYXJnaW5CFAoSX3ZlbnVlX3Bvc2l0aW9uX2lkQhYKFF9zZXR0bGVtZW50X2Fzc2V0X2lkQhoKGF9wb3NpdGlvbl9pbml0aWFsX21hcmdpbkIXChVfb3JkZXJfaW5pdGlhbF9tYXJnaW5CFAoSX29wZW5fYmlkX25vdGlvbmFsQhQKEl9vcGVuX2Fza19ub3Rpb25hbEINCgtfZW50cnlfdndhcEINCgtfZW50cnlfY29zdEISChBfY2xvc2VkX3F1YW50aXR5QhkKF19vcGVuaW5nX3ZlbnVlX29yZGVyX2lkIqYDCghFeHBvc3VyZRI2CglkaW1lbnNpb24YASABKA4yIy5jcWMucG9ydGZvbGlvLnYxLkV4cG9zdXJlRGltZW5zaW9uEhcKA2tleRgCIAEoCUIKukgHcgUQARiAAhIlChJyZXBvcnRpbmdfYXNzZXRfaWQYAyABKAlCCbpIBnIE0IgnARIkCgpsb25nX3ZhbHVlGAQgASgBQhC6SA0SCykAAAAAAAAAAEABEiUKC3Nob3J0X3ZhbHVlGAUgASgBQhC6SA0SCykAAAAAAAAAAEABEhoKCW5ldF92YWx1ZRgGIAEoAUIHukgEEgJAARIlCgtncm9zc192YWx1ZRgHIAEoAUIQukgNEgspAAAAAAAAAABAARIbCgVkZWx0YRgIIAEoAUIHukgEEgJAAUgAiAEBEicKCGxldmVyYWdlGAkgASgBQhC6SA0SCykAAAAAAAAAAEABSAGIAQESNQoJdGltZXN0YW1wGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQggKBl9kZWx0YUILCglfbGV2ZXJhZ2Uq7wEKEUV4cG9zdXJlRGltZW5zaW9uEiIKHkVYUE9TVVJFX0RJTUVOU0lPTl9VTlNQRUNJRklFRBAAEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9BU1NFVBABEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9WRU5VRRACEh4KGkVYUE9TVVJFX0RJTUVOU0lPTl9BQ0NPVU5UEAMSHQoZRVhQT1NVUkVfRElNRU5TSU9OX1NZTUJPTBAEEhwKGEVYUE9TVVJFX0RJTUVOU0lPTl9DSEFJThAFEh0KGUVYUE9TVVJFX0RJTUVOU0lPTl9JU1NVRVIQBkJJWkdnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3BvcnRmb2xpby92MTtwb3J0Zm9saW92MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jcWMvcG9ydGZvbGlvL3YxL3Bvc2l0aW9uLnByb3RvEhBjcWMucG9ydGZvbGlvLnYxIrorCghQb3NpdGlvbhIfCgtwb3NpdGlvbl9pZBgBIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABEicKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBSACIAQESNQoObmF0aXZlX2xpc3RpbmcYBCABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEigKEXZlbnVlX3Bvc2l0aW9uX2lkGAUgASgJQgi6SAVyAxiAAkgBiAEBEikKBHNpZGUYBiABKA4yGy5jcWMudmVudWVzLnYxLlBvc2l0aW9uU2lkZRIaCghyYXdfc2lkZRgHIAEoCUIIukgFcgMYgAESMAoGc3RhdHVzGAggASgOMiAuY3FjLnBvcnRmb2xpby52MS5Qb3NpdGlvblN0YXR1cxIcCgpyYXdfc3RhdHVzGAkgASgJQgi6SAVyAxiAARIuCgttYXJnaW5fbW9kZRgKIAEoDjIZLmNxYy52ZW51ZXMudjEuTWFyZ2luTW9kZRIhCg9yYXdfbWFyZ2luX21vZGUYCyABKAlCCLpIBXIDGIABEiAKCHF1YW50aXR5GAwgASgJQgm6SAZyBIiIJwFIAogBARIzCg1xdWFudGl0eV91bml0GA0gASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EiUKDWNvbnRyYWN0X3NpemUYDiABKAlCCbpIBnIEiIgnAUgDiAEBEiUKDWJhc2VfcXVhbnRpdHkYDyABKAlCCbpIBnIEiIgnAUgEiAEBEioKEmF2YWlsYWJsZV9xdWFudGl0eRgQIAEoCUIJukgGcgSIiCcBSAWIAQESKAoQbGFyZ2VzdF9xdWFudGl0eRgRIAEoCUIJukgGcgSIiCcBSAaIAQESJAoMbWF4X3F1YW50aXR5GBIgASgJQgm6SAZyBIiIJwFIB4gBARInCg9vcGVuZWRfcXVhbnRpdHkYEyABKAlCCbpIBnIEiIgnAUgIiAEBEicKD2Nsb3NlZF9xdWFudGl0eRgUIAEoCUIJukgGcgSIiCcBSAmIAQESIwoLZW50cnlfcHJpY2UYFSABKAlCCbpIBnIEiIgnAUgKiAEBEiIKCmVudHJ5X3Z3YXAYFiABKAlCCbpIBnIEiIgnAUgLiAEBEisKE3Nlc3Npb25fZW50cnlfcHJpY2UYFyABKAlCCbpIBnIEiIgnAUgMiAEBEiIKCmV4aXRfcHJpY2UYGCABKAlCCbpIBnIEiIgnAUgNiAEBEiIKCmVudHJ5X2Nvc3QYGSABKAlCCbpIBnIEiIgnAUgOiAEBEjUKDm1hcmtldF9jb250ZXh0GBogASgLMh0uY3FjLm1hcmtldHMudjEuTWFya2V0Q29udGV4dBIiCgpsYXN0X3ByaWNlGBsgASgJQgm6SAZyBIiIJwFID4gBARIoChBzZXR0bGVtZW50X3ByaWNlGBwgASgJQgm6SAZyBIiIJwFIEIgBARIoChBicmVha19ldmVuX3ByaWNlGB0gASgJQgm6SAZyBIiIJwFIEYgBARIpChFsaXF1aWRhdGlvbl9wcmljZRgeIAEoCUIJukgGcgSIiCcBSBKIAQESKAoQYmFua3J1cHRjeV9wcmljZRgfIAEoCUIJukgGcgSIiCcBSBOIAQESKQoRbWFyZ2luX2NhbGxfcHJpY2UYICABKAlCCbpIBnIEiIgnAUgUiAEBEiAKCG5vdGlvbmFsGCEgASgJQgm6SAZyBIiIJwFIFYgBARIoChBzZXR0bGVtZW50X3ZhbHVlGCIgASgJQgm6SAZyBIiIJwFIFogBARIsCgp2YWx1YXRpb25zGCMgAygLMhguY3FjLmFzc2V0cy52MS5WYWx1YXRpb24SKwoTc2V0dGxlbWVudF9hc3NldF9pZBgkIAEoCUIJukgGcgTQiCcBSBeIAQESJwoVc2V0dGxlbWVudF9hc3NldF9jb2RlGCUgASgJQgi6SAVyAxiAARImCg51bnJlYWxpemVkX3BubBgmIAEoCUIJukgGcgSIiCcBSBiIAQESLgoWdW5yZWFsaXplZF9wbmxfYXRfbGFzdBgnIAEoCUIJukgGcgSIiCcBSBmIAQESJAoMcmVhbGl6ZWRfcG5sGCggASgJQgm6SAZyBIiIJwFIGogBARIoChByZWFsaXplZF9wbmxfbmV0GCkgASgJQgm6SAZyBIiIJwFIG4gBARIhCgl0b3RhbF9wbmwYKiABKAlCCbpIBnIEiIgnAUgciAEBEi8KF2N1bXVsYXRpdmVfcmVhbGl6ZWRfcG5sGCsgASgJQgm6SAZyBIiIJwFIHYgBARIsChRzZXNzaW9uX3JlYWxpemVkX3BubBgsIAEoCUIJukgGcgSIiCcBSB6IAQESLgoWc2Vzc2lvbl91bnJlYWxpemVkX3BubBgtIAEoCUIJukgGcgSIiCcBSB+IAQESLAoUdW5yZWFsaXplZF9wbmxfcmF0aW8YLiABKAlCCbpIBnIEiIgnAUggiAEBEigKEHJldHVybl9vbl9tYXJnaW4YLyABKAlCCbpIBnIEiIgnAUghiAEBEjEKGXJlYWxpemVkX3JldHVybl9vbl9tYXJnaW4YMCABKAlCCbpIBnIEiIgnAUgiiAEBEh8KB2Z1bmRpbmcYMSABKAlCCbpIBnIEiIgnAUgjiAEBEioKEmN1bXVsYXRpdmVfZnVuZGluZxgyIAEoCUIJukgGcgSIiCcBSCSIAQESJwoPYWNjcnVlZF9mdW5kaW5nGDMgASgJQgm6SAZyBIiIJwFIJYgBARIgCgRmZWVzGDQgAygLMhIuY3FjLnZlbnVlcy52MS5GZWUSKwoTY2xvc2luZ19mZWVfcmVzZXJ2ZRg1IAEoCUIJukgGcgSIiCcBSCaIAQESJwoPbGlxdWlkYXRpb25fZmVlGDYgASgJQgm6SAZyBIiIJwFIJ4gBARIcCgRkZWJ0GDcgASgJQgm6SAZyBIiIJwFIKIgBARIgCghpbnRlcmVzdBg4IAEoCUIJukgGcgSIiCcBSCmIAQESJQoNZGVidF9hc3NldF9pZBg5IAEoCUIJukgGcgTQiCcBSCqIAQESIQoPZGVidF9hc3NldF9jb2RlGDogASgJQgi6SAVyAxiAARIiCgpjb2xsYXRlcmFsGDsgASgJQgm6SAZyBIiIJwFIK4gBARInCg9pc29sYXRlZF93YWxsZXQYPCABKAlCCbpIBnIEiIgnAUgsiAEBEiYKDmluaXRpYWxfbWFyZ2luGD0gASgJQgm6SAZyBIiIJwFILYgBARIvChdwb3NpdGlvbl9pbml0aWFsX21hcmdpbhg+IAEoCUIJukgGcgSIiCcBSC6IAQESLAoUb3JkZXJfaW5pdGlhbF9tYXJnaW4YPyABKAlCCbpIBnIEiIgnAUgviAEBEioKEm1haW50ZW5hbmNlX21hcmdpbhhAIAEoCUIJukgGcgSIiCcBSDCIAQESKwoTaW5pdGlhbF9tYXJnaW5fcmF0ZRhBIAEoCUIJukgGcgSIiCcBSDGIAQESLwoXbWFpbnRlbmFuY2VfbWFyZ2luX3JhdGUYQiABKAlCCbpIBnIEiIgnAUgyiAEBEiQKDG1hcmdpbl9yYXRpbxhDIAEoCUIJukgGcgSIiCcBSDOIAQESIAoIbGV2ZXJhZ2UYRCABKAlCCbpIBnIEiIgnAUg0iAEBEioKEmVmZmVjdGl2ZV9sZXZlcmFnZRhFIAEoCUIJukgGcgSIiCcBSDWIAQESJAoMbWF4X2xldmVyYWdlGEYgASgJQgm6SAZyBIiIJwFINogBARIkCgxtYXhfbm90aW9uYWwYRyABKAlCCbpIBnIEiIgnAUg3iAEBEisKFHZlbnVlX21hcmdpbl90aWVyX2lkGEggASgJQgi6SAVyAxiAAkg4iAEBEhwKD2F1dG9fYWRkX21hcmdpbhhJIAEoCEg5iAEBEhgKC3JlZHVjZV9vbmx5GEogASgISDqIAQESJAoMYWRsX3F1YW50aWxlGEsgASgJQgm6SAZyBIiIJwFIO4gBARIeCgxyYXdfYWRsX3JhbmsYTCABKAlCCLpIBXIDGIABEjAKBmdyZWVrcxhNIAEoCzIgLmNxYy5wb3J0Zm9saW8udjEuUG9zaXRpb25HcmVla3MSQQoXcHJlbWl1bV9hZGp1c3RlZF9ncmVla3MYTiABKAsyIC5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uR3JlZWtzEikKEW9wZW5fYnV5X3F1YW50aXR5GE8gASgJQgm6SAZyBIiIJwFIPIgBARIqChJvcGVuX3NlbGxfcXVhbnRpdHkYUCABKAlCCbpIBnIEiIgnAUg9iAEBEikKEW9wZW5fYnV5X25vdGlvbmFsGFEgASgJQgm6SAZyBIiIJwFIPogBARIqChJvcGVuX3NlbGxfbm90aW9uYWwYUiABKAlCCbpIBnIEiIgnAUg/iAEBEh0KEG9wZW5fb3JkZXJfY291bnQYUyABKA1IQIgBARI1Cg9hdHRhY2hlZF9vcmRlcnMYVCADKAsyHC5jcWMudmVudWVzLnYxLkF0dGFjaGVkT3JkZXISLQoWb3BlbmluZ192ZW51ZV9vcmRlcl9pZBhVIAEoCUIIukgFcgMYgAJIQYgBARIoChZyYXdfb3BlbmluZ19vcmRlcl90eXBlGFYgASgJQgi6SAVyAxiAARIqChNsYXN0X3ZlbnVlX3RyYWRlX2lkGFcgASgJQgi6SAVyAxiAAkhCiAEBEhsKCXJhd190ZXJtcxhYIAEoCUIIukgFcgMYgCASNAoQbmV4dF9yb2xsb3Zlcl9hdBhZIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoOb3BlbmVkX29uY2hhaW4YWiABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSLQoJb3BlbmVkX2F0GFsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgljbG9zZWRfYXQYXCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYXSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBheIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYXyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESFQoIc2VxdWVuY2UYYCABKARIQ4gBARIQCghyZXZpc2lvbhhhIAEoBBIqCgZzdGF0ZWQYYiABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEkEKDHZlbnVlX2ZpZWxkcxhjIAMoCzIrLmNxYy5wb3J0Zm9saW8udjEuUG9zaXRpb24uVmVudWVGaWVsZHNFbnRyeRoyChBWZW51ZUZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCEgoQX3ZlbnVlX3N5bWJvbF9pZEIUChJfdmVudWVfcG9zaXRpb25faWRCCwoJX3F1YW50aXR5QhAKDl9jb250cmFjdF9zaXplQhAKDl9iYXNlX3F1YW50aXR5QhUKE19hdmFpbGFibGVfcXVhbnRpdHlCEwoRX2xhcmdlc3RfcXVhbnRpdHlCDwoNX21heF9xdWFudGl0eUISChBfb3BlbmVkX3F1YW50aXR5QhIKEF9jbG9zZWRfcXVhbnRpdHlCDgoMX2VudHJ5X3ByaWNlQg0KC19lbnRyeV92d2FwQhYKFF9zZXNzaW9uX2VudHJ5X3ByaWNlQg0KC19leGl0X3ByaWNlQg0KC19lbnRyeV9jb3N0Qg0KC19sYXN0X3ByaWNlQhMKEV9zZXR0bGVtZW50X3ByaWNlQhMKEV9icmVha19ldmVuX3ByaWNlQhQKEl9saXF1aWRhdGlvbl9wcmljZUITChFfYmFua3J1cHRjeV9wcmljZUIUChJfbWFyZ2luX2NhbGxfcHJpY2VCCwoJX25vdGlvbmFsQhMKEV9zZXR0bGVtZW50X3ZhbHVlQhYKFF9zZXR0bGVtZW50X2Fzc2V0X2lkQhEKD191bnJlYWxpemVkX3BubEIZChdfdW5yZWFsaXplZF9wbmxfYXRfbGFzdEIPCg1fcmVhbGl6ZWRfcG5sQhMKEV9yZWFsaXplZF9wbmxfbmV0QgwKCl90b3RhbF9wbmxCGgoYX2N1bXVsYXRpdmVfcmVhbGl6ZWRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIZChdfc2Vzc2lvbl91bnJlYWxpemVkX3BubEIXChVfdW5yZWFsaXplZF9wbmxfcmF0aW9CEwoRX3JldHVybl9vbl9tYXJnaW5CHAoaX3JlYWxpemVkX3JldHVybl9vbl9tYXJnaW5CCgoIX2Z1bmRpbmdCFQoTX2N1bXVsYXRpdmVfZnVuZGluZ0ISChBfYWNjcnVlZF9mdW5kaW5nQhYKFF9jbG9zaW5nX2ZlZV9yZXNlcnZlQhIKEF9saXF1aWRhdGlvbl9mZWVCBwoFX2RlYnRCCwoJX2ludGVyZXN0QhAKDl9kZWJ0X2Fzc2V0X2lkQg0KC19jb2xsYXRlcmFsQhIKEF9pc29sYXRlZF93YWxsZXRCEQoPX2luaXRpYWxfbWFyZ2luQhoKGF9wb3NpdGlvbl9pbml0aWFsX21hcmdpbkIXChVfb3JkZXJfaW5pdGlhbF9tYXJnaW5CFQoTX21haW50ZW5hbmNlX21hcmdpbkIWChRfaW5pdGlhbF9tYXJnaW5fcmF0ZUIaChhfbWFpbnRlbmFuY2VfbWFyZ2luX3JhdGVCDwoNX21hcmdpbl9yYXRpb0ILCglfbGV2ZXJhZ2VCFQoTX2VmZmVjdGl2ZV9sZXZlcmFnZUIPCg1fbWF4X2xldmVyYWdlQg8KDV9tYXhfbm90aW9uYWxCFwoVX3ZlbnVlX21hcmdpbl90aWVyX2lkQhIKEF9hdXRvX2FkZF9tYXJnaW5CDgoMX3JlZHVjZV9vbmx5Qg8KDV9hZGxfcXVhbnRpbGVCFAoSX29wZW5fYnV5X3F1YW50aXR5QhUKE19vcGVuX3NlbGxfcXVhbnRpdHlCFAoSX29wZW5fYnV5X25vdGlvbmFsQhUKE19vcGVuX3NlbGxfbm90aW9uYWxCEwoRX29wZW5fb3JkZXJfY291bnRCGQoXX29wZW5pbmdfdmVudWVfb3JkZXJfaWRCFgoUX2xhc3RfdmVudWVfdHJhZGVfaWRCCwoJX3NlcXVlbmNlIvcBCg5Qb3NpdGlvbkdyZWVrcxIbCgVkZWx0YRgBIAEoAUIHukgEEgJAAUgAiAEBEhsKBWdhbW1hGAIgASgBQge6SAQSAkABSAGIAQESGgoEdmVnYRgDIAEoAUIHukgEEgJAAUgCiAEBEhsKBXRoZXRhGAQgASgBQge6SAQSAkABSAOIAQESIAoIYXNzZXRfaWQYBSABKAlCCbpIBnIE0IgnAUgEiAEBEhwKCmFzc2V0X2NvZGUYBiABKAlCCLpIBXIDGIABQggKBl9kZWx0YUIICgZfZ2FtbWFCBwoFX3ZlZ2FCCAoGX3RoZXRhQgsKCV9hc3NldF9pZCLrAwoIRXhwb3N1cmUSNgoJZGltZW5zaW9uGAEgASgOMiMuY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZURpbWVuc2lvbhIXCgNrZXkYAiABKAlCCrpIB3IFEAEYgAISJQoScmVwb3J0aW5nX2Fzc2V0X2lkGAMgASgJQgm6SAZyBNCIJwESJAoKbG9uZ192YWx1ZRgEIAEoAUIQukgNEgspAAAAAAAAAABAARIlCgtzaG9ydF92YWx1ZRgFIAEoAUIQukgNEgspAAAAAAAAAABAARIaCgluZXRfdmFsdWUYBiABKAFCB7pIBBICQAESJQoLZ3Jvc3NfdmFsdWUYByABKAFCELpIDRILKQAAAAAAAAAAQAESGwoFZGVsdGEYCCABKAFCB7pIBBICQAFIAIgBARIqChRvcHRpb25fcHJlbWl1bV92YWx1ZRgJIAEoAUIHukgEEgJAAUgBiAEBEicKCGxldmVyYWdlGAogASgBQhC6SA0SCykAAAAAAAAAAEABSAKIAQESNQoJdGltZXN0YW1wGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBQggKBl9kZWx0YUIXChVfb3B0aW9uX3ByZW1pdW1fdmFsdWVCCwoJX2xldmVyYWdlKu8BChFFeHBvc3VyZURpbWVuc2lvbhIiCh5FWFBPU1VSRV9ESU1FTlNJT05fVU5TUEVDSUZJRUQQABIcChhFWFBPU1VSRV9ESU1FTlNJT05fQVNTRVQQARIcChhFWFBPU1VSRV9ESU1FTlNJT05fVkVOVUUQAhIeChpFWFBPU1VSRV9ESU1FTlNJT05fQUNDT1VOVBADEh0KGUVYUE9TVVJFX0RJTUVOU0lPTl9TWU1CT0wQBBIcChhFWFBPU1VSRV9ESU1FTlNJT05fQ0hBSU4QBRIdChlFWFBPU1VSRV9ESU1FTlNJT05fSVNTVUVSEAYqyQEKDlBvc2l0aW9uU3RhdHVzEh8KG1BPU0lUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFFBPU0lUSU9OX1NUQVRVU19PUEVOEAESGgoWUE9TSVRJT05fU1RBVFVTX0NMT1NFRBACEh8KG1BPU0lUSU9OX1NUQVRVU19MSVFVSURBVElORxADEh4KGlBPU0lUSU9OX1NUQVRVU19MSVFVSURBVEVEEAQSHwobUE9TSVRJT05fU1RBVFVTX0RFTEVWRVJBR0VEEAVCSVpHZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9wb3J0Zm9saW8vdjE7cG9ydGZvbGlvdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_assets_v1_valuation, file_cqc_markets_v1_market_context, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_attached_order, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * An account's holding on a listing, as the venue reports it or as derived from fills.
  *
- * A fact: no field is checked against any other.
+ * A fact: no field is checked against any other. An absent field is one that the venue does not report, unless the
+ * field's comment says otherwise. Prices are in quote units. A position that is closed is sent once more, with quantity
+ * 0. Negative profit and loss is a loss.
  *
  * @generated from message cqc.portfolio.v1.Position
  */
 export type Position = Message<"cqc.portfolio.v1.Position"> & {
   /**
-   * Opaque id assigned by this system. Stays the same for as long as the position is open.
+   * Opaque id assigned by this system, the key of the position. Stays the same until the position is closed; one that
+   * is opened later on the same listing has another id.
    *
    * @generated from field: string position_id = 1;
    */
@@ -45,320 +58,703 @@ export type Position = Message<"cqc.portfolio.v1.Position"> & {
   accountId: string;
 
   /**
-   * Listing on which the position is held.
+   * Listing on which the position is held. Absent if the venue's listing is not in the registry.
    *
-   * @generated from field: string venue_symbol_id = 3;
+   * @generated from field: optional string venue_symbol_id = 3;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
 
   /**
-   * Which of the listing's positions this is: the net one, the long one or the short one.
+   * The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: cqc.venues.v1.PositionSide side = 4;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 4;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * The venue's id of the position; some venues hold several lots of one listing.
+   *
+   * @generated from field: optional string venue_position_id = 5;
+   */
+  venuePositionId?: string | undefined;
+
+  /**
+   * Which of the listing's positions this is: the net one, the long one or the short one. The sign of `quantity`, not
+   * this field, states whether the position is long.
+   *
+   * @generated from field: cqc.venues.v1.PositionSide side = 6;
    */
   side: PositionSide;
 
   /**
    * The venue's own value for `side`. Empty if the venue has none.
    *
-   * @generated from field: string raw_side = 5;
+   * @generated from field: string raw_side = 7;
    */
   rawSide: string;
 
   /**
+   * State of the position.
+   *
+   * @generated from field: cqc.portfolio.v1.PositionStatus status = 8;
+   */
+  status: PositionStatus;
+
+  /**
+   * The venue's own value for `status`, such as `Normal`. Empty if the venue has none.
+   *
+   * @generated from field: string raw_status = 9;
+   */
+  rawStatus: string;
+
+  /**
    * Collateral that backs the position.
    *
-   * @generated from field: cqc.venues.v1.MarginMode margin_mode = 6;
+   * @generated from field: cqc.venues.v1.MarginMode margin_mode = 10;
    */
   marginMode: MarginMode;
 
   /**
    * The venue's own value for `margin_mode`. Empty if the venue has none.
    *
-   * @generated from field: string raw_margin_mode = 33;
+   * @generated from field: string raw_margin_mode = 11;
    */
   rawMarginMode: string;
 
   /**
-   * Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed.
+   * Size of the position, in `quantity_unit`: positive is long, negative is short, zero is closed. A venue's unsigned
+   * size has the sign of its direction.
    *
-   * @generated from field: string quantity = 7;
+   * @generated from field: optional string quantity = 12;
    */
-  quantity: string;
+  quantity?: string | undefined;
 
   /**
-   * Unit of `quantity`.
+   * Unit of every quantity of this message that names no other.
    *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 8;
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 13;
    */
   quantityUnit: QuantityUnit;
 
   /**
-   * Size of one contract. Absent if the venue trades in units instead of contracts.
+   * Size of one contract, as `VenueSymbol.contract_size`. Absent if the venue trades in units instead of contracts.
    *
-   * @generated from field: optional string contract_size = 9;
+   * @generated from field: optional string contract_size = 14;
    */
   contractSize?: string | undefined;
 
   /**
-   * Average price at which the position was opened, in quote units. Absent if the venue does not report it.
+   * Size of the position in units of the listing's base, signed as `quantity`, from venues that report it beside
+   * `quantity`.
    *
-   * @generated from field: optional string entry_price = 10;
+   * @generated from field: optional string base_quantity = 15;
    */
-  entryPrice?: string | undefined;
+  baseQuantity?: string | undefined;
 
   /**
-   * Price at which the venue values the position, in quote units. Absent if the venue does not report it.
+   * Part of the position that can still be closed, without what open closing orders hold, in `quantity_unit`, zero or
+   * greater.
    *
-   * @generated from field: optional string mark_price = 11;
+   * @generated from field: optional string available_quantity = 16;
    */
-  markPrice?: string | undefined;
+  availableQuantity?: string | undefined;
 
   /**
-   * Price at which closing the position would give no profit or loss, fees included, in quote units. Absent if the
-   * venue does not report it.
+   * Largest size that the position has had, in `quantity_unit`, signed as the position was.
    *
-   * @generated from field: optional string break_even_price = 12;
+   * @generated from field: optional string largest_quantity = 17;
    */
-  breakEvenPrice?: string | undefined;
+  largestQuantity?: string | undefined;
 
   /**
-   * Price at which the position would be liquidated, in quote units. Absent if there is none (0 at some venues), or if
-   * the venue does not report it.
+   * Largest size that the venue allows, in `quantity_unit`, zero or greater.
    *
-   * @generated from field: optional string liquidation_price = 13;
+   * @generated from field: optional string max_quantity = 18;
    */
-  liquidationPrice?: string | undefined;
+  maxQuantity?: string | undefined;
 
   /**
-   * Value of the position at the mark price, in quote units. Absent if the venue does not report it.
+   * Sum of all entries, in `quantity_unit`, zero or greater.
    *
-   * @generated from field: optional string notional = 14;
+   * @generated from field: optional string opened_quantity = 19;
    */
-  notional?: string | undefined;
+  openedQuantity?: string | undefined;
 
   /**
-   * Collateral that backs the position, in the settlement asset. Absent if the venue does not report it.
+   * Sum of all exits so far, in `quantity_unit`, zero or greater.
    *
-   * @generated from field: optional string collateral = 15;
-   */
-  collateral?: string | undefined;
-
-  /**
-   * Balance set aside for the position, in the settlement asset. Absent unless the margin mode is isolated.
-   *
-   * @generated from field: optional string isolated_wallet = 16;
-   */
-  isolatedWallet?: string | undefined;
-
-  /**
-   * Margin required to open the position, in the settlement asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string initial_margin = 17;
-   */
-  initialMargin?: string | undefined;
-
-  /**
-   * Margin required to keep the position open, in the settlement asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string maintenance_margin = 18;
-   */
-  maintenanceMargin?: string | undefined;
-
-  /**
-   * Leverage set for the position, such as 10 for tenfold. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string leverage = 19;
-   */
-  leverage?: string | undefined;
-
-  /**
-   * Profit or loss at the mark price, in the settlement asset. Negative is a loss. Absent if the venue does not report
-   * it.
-   *
-   * @generated from field: optional string unrealized_pnl = 20;
-   */
-  unrealizedPnl?: string | undefined;
-
-  /**
-   * Profit or loss realized since the position was opened, in the settlement asset. Negative is a loss. Absent if the
-   * venue does not report it.
-   *
-   * @generated from field: optional string realized_pnl = 21;
-   */
-  realizedPnl?: string | undefined;
-
-  /**
-   * Profit or loss realized since the venue's last settlement, in the settlement asset. Negative is a loss. Absent if
-   * the venue does not report it.
-   *
-   * @generated from field: optional string session_realized_pnl = 22;
-   */
-  sessionRealizedPnl?: string | undefined;
-
-  /**
-   * Funding owed but not yet paid, in the settlement asset. Positive is to be received. Absent if the venue does not
-   * report it.
-   *
-   * @generated from field: optional string accrued_funding = 23;
-   */
-  accruedFunding?: string | undefined;
-
-  /**
-   * Fees charged so far, one entry per asset.
-   *
-   * @generated from field: repeated cqc.venues.v1.Fee fees = 24;
-   */
-  fees: Fee[];
-
-  /**
-   * Largest position value that the venue allows at this leverage, in quote units. Absent if the venue does not report
-   * it.
-   *
-   * @generated from field: optional string max_notional = 25;
-   */
-  maxNotional?: string | undefined;
-
-  /**
-   * Whether collateral is added automatically. Absent if the venue does not report it.
-   *
-   * @generated from field: optional bool auto_add_margin = 26;
-   */
-  autoAddMargin?: boolean | undefined;
-
-  /**
-   * The venue's id of the position; some venues hold several lots of one listing. Absent if the venue has none.
-   *
-   * @generated from field: optional string venue_position_id = 27;
-   */
-  venuePositionId?: string | undefined;
-
-  /**
-   * Asset in which margin, profit and loss are stated. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string settlement_asset_id = 28;
-   */
-  settlementAssetId?: string | undefined;
-
-  /**
-   * When the position was opened. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp opened_at = 29;
-   */
-  openedAt?: Timestamp | undefined;
-
-  /**
-   * When the venue last changed the position. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp updated_at = 30;
-   */
-  updatedAt?: Timestamp | undefined;
-
-  /**
-   * When this system received this state. Always set.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 31;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
-   * Version of this record, increased by one at each change.
-   *
-   * @generated from field: uint64 revision = 32;
-   */
-  revision: bigint;
-
-  /**
-   * When the venue sent this state. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp published_at = 34;
-   */
-  publishedAt?: Timestamp | undefined;
-
-  /**
-   * Part of `initial_margin` for the position itself, in the settlement asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string position_initial_margin = 35;
-   */
-  positionInitialMargin?: string | undefined;
-
-  /**
-   * Part of `initial_margin` for open orders, in the settlement asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string order_initial_margin = 36;
-   */
-  orderInitialMargin?: string | undefined;
-
-  /**
-   * Notional of the open buy orders on the listing, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string open_bid_notional = 37;
-   */
-  openBidNotional?: string | undefined;
-
-  /**
-   * Notional of the open sell orders on the listing, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string open_ask_notional = 38;
-   */
-  openAskNotional?: string | undefined;
-
-  /**
-   * Volume-weighted average price of the entries, in quote units, from venues that distinguish it from the entry price.
-   * Absent elsewhere.
-   *
-   * @generated from field: optional string entry_vwap = 39;
-   */
-  entryVwap?: string | undefined;
-
-  /**
-   * Cost of the entries, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string entry_cost = 40;
-   */
-  entryCost?: string | undefined;
-
-  /**
-   * Quantity that was already closed, in `quantity_unit`. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string closed_quantity = 41;
+   * @generated from field: optional string closed_quantity = 20;
    */
   closedQuantity?: string | undefined;
 
   /**
-   * The venue's id of the order that opened the position. Absent if the venue does not report it.
+   * Mean price of the entries of what is still open: harmonic, weighted by quantity in quote units, for an inverse
+   * listing, and arithmetic, weighted by quantity, for every other. 100 contracts of 100 USD at 50,000 and 100 at
+   * 40,000 are 44,444.44. Fees are not part of it.
    *
-   * @generated from field: optional string opening_venue_order_id = 42;
+   * @generated from field: optional string entry_price = 21;
+   */
+  entryPrice?: string | undefined;
+
+  /**
+   * Mean price of all entries, what was closed since included, from venues that distinguish it from `entry_price`. The
+   * mean is of the same kind.
+   *
+   * @generated from field: optional string entry_vwap = 22;
+   */
+  entryVwap?: string | undefined;
+
+  /**
+   * Entry price since the venue's last settlement, from venues that settle open positions.
+   *
+   * @generated from field: optional string session_entry_price = 23;
+   */
+  sessionEntryPrice?: string | undefined;
+
+  /**
+   * Mean price of the exits, of the same kind as `entry_price`. Absent if nothing was closed.
+   *
+   * @generated from field: optional string exit_price = 24;
+   */
+  exitPrice?: string | undefined;
+
+  /**
+   * Cost of the entries of what is still open, in quote units, zero or greater.
+   *
+   * @generated from field: optional string entry_cost = 25;
+   */
+  entryCost?: string | undefined;
+
+  /**
+   * Mark, index and other prices at the time of this state. Absent if the venue states none of them.
+   *
+   * @generated from field: cqc.markets.v1.MarketContext market_context = 26;
+   */
+  marketContext?: MarketContext | undefined;
+
+  /**
+   * Price of the listing's last trade.
+   *
+   * @generated from field: optional string last_price = 27;
+   */
+  lastPrice?: string | undefined;
+
+  /**
+   * Price of the venue's last settlement of open positions.
+   *
+   * @generated from field: optional string settlement_price = 28;
+   */
+  settlementPrice?: string | undefined;
+
+  /**
+   * Price at which closing the position would give no profit or loss, fees included.
+   *
+   * @generated from field: optional string break_even_price = 29;
+   */
+  breakEvenPrice?: string | undefined;
+
+  /**
+   * Price at which the position would be liquidated. Absent also if there is none (0 at some venues).
+   *
+   * @generated from field: optional string liquidation_price = 30;
+   */
+  liquidationPrice?: string | undefined;
+
+  /**
+   * Price at which the position's collateral would be used up. Absent also if there is none.
+   *
+   * @generated from field: optional string bankruptcy_price = 31;
+   */
+  bankruptcyPrice?: string | undefined;
+
+  /**
+   * Price at which the venue demands more margin. Absent also if there is none.
+   *
+   * @generated from field: optional string margin_call_price = 32;
+   */
+  marginCallPrice?: string | undefined;
+
+  /**
+   * Value of the position at the mark price, in quote units, signed as `quantity`: negative for a short position even
+   * where the venue reports it without a sign.
+   *
+   * @generated from field: optional string notional = 33;
+   */
+  notional?: string | undefined;
+
+  /**
+   * Value of the position at the mark price, in the settlement asset, signed as `quantity`. For an option, the value of
+   * its premium.
+   *
+   * @generated from field: optional string settlement_value = 34;
+   */
+  settlementValue?: string | undefined;
+
+  /**
+   * Value of the position in other assets, such as US dollars, one entry per asset, signed as `quantity`.
+   *
+   * @generated from field: repeated cqc.assets.v1.Valuation valuations = 35;
+   */
+  valuations: Valuation[];
+
+  /**
+   * Asset in which margin, profit and loss are stated. Absent if the venue does not report it, or if its code is not
+   * mapped to an asset.
+   *
+   * @generated from field: optional string settlement_asset_id = 36;
+   */
+  settlementAssetId?: string | undefined;
+
+  /**
+   * The venue's own code of the settlement asset. Empty if it has none.
+   *
+   * @generated from field: string settlement_asset_code = 37;
+   */
+  settlementAssetCode: string;
+
+  /**
+   * Profit or loss at the mark price against the entry price, in the settlement asset.
+   *
+   * @generated from field: optional string unrealized_pnl = 38;
+   */
+  unrealizedPnl?: string | undefined;
+
+  /**
+   * Profit or loss at the last price against the entry price, in the settlement asset.
+   *
+   * @generated from field: optional string unrealized_pnl_at_last = 39;
+   */
+  unrealizedPnlAtLast?: string | undefined;
+
+  /**
+   * Profit or loss realized since the position was opened, in the settlement asset. Excludes fees and funding.
+   *
+   * @generated from field: optional string realized_pnl = 40;
+   */
+  realizedPnl?: string | undefined;
+
+  /**
+   * `realized_pnl` less `fees`, plus `funding`, since the position was opened, in the settlement asset. Fees in other
+   * assets are left out.
+   *
+   * @generated from field: optional string realized_pnl_net = 41;
+   */
+  realizedPnlNet?: string | undefined;
+
+  /**
+   * Realized and unrealized profit or loss since the position was opened, in the settlement asset, as the venue
+   * computes it.
+   *
+   * @generated from field: optional string total_pnl = 42;
+   */
+  totalPnl?: string | undefined;
+
+  /**
+   * Profit or loss realized on the listing by this position and all earlier ones, in the settlement asset, as the venue
+   * computes it.
+   *
+   * @generated from field: optional string cumulative_realized_pnl = 43;
+   */
+  cumulativeRealizedPnl?: string | undefined;
+
+  /**
+   * Profit or loss realized since the venue's last settlement, in the settlement asset.
+   *
+   * @generated from field: optional string session_realized_pnl = 44;
+   */
+  sessionRealizedPnl?: string | undefined;
+
+  /**
+   * Unrealized profit or loss since the venue's last settlement, in the settlement asset.
+   *
+   * @generated from field: optional string session_unrealized_pnl = 45;
+   */
+  sessionUnrealizedPnl?: string | undefined;
+
+  /**
+   * Unrealized profit or loss as a fraction of the position's value, such as 0.05.
+   *
+   * @generated from field: optional string unrealized_pnl_ratio = 46;
+   */
+  unrealizedPnlRatio?: string | undefined;
+
+  /**
+   * Unrealized profit or loss as a fraction of the position's margin, such as 0.5.
+   *
+   * @generated from field: optional string return_on_margin = 47;
+   */
+  returnOnMargin?: string | undefined;
+
+  /**
+   * Profit or loss of a closed position as a fraction of its margin, such as -0.09.
+   *
+   * @generated from field: optional string realized_return_on_margin = 48;
+   */
+  realizedReturnOnMargin?: string | undefined;
+
+  /**
+   * Funding since the position was opened, in the settlement asset. Positive was received, negative was paid.
+   *
+   * @generated from field: optional string funding = 49;
+   */
+  funding?: string | undefined;
+
+  /**
+   * Funding on the listing for this position and all earlier ones, in the settlement asset. Positive was received.
+   *
+   * @generated from field: optional string cumulative_funding = 50;
+   */
+  cumulativeFunding?: string | undefined;
+
+  /**
+   * Funding owed but not yet paid, in the settlement asset. Positive is to be received.
+   *
+   * @generated from field: optional string accrued_funding = 51;
+   */
+  accruedFunding?: string | undefined;
+
+  /**
+   * Fees charged since the position was opened, one entry per asset. Positive is a cost.
+   *
+   * @generated from field: repeated cqc.venues.v1.Fee fees = 52;
+   */
+  fees: Fee[];
+
+  /**
+   * Fee that the venue holds back for closing the position, in the settlement asset, zero or greater.
+   *
+   * @generated from field: optional string closing_fee_reserve = 53;
+   */
+  closingFeeReserve?: string | undefined;
+
+  /**
+   * Fee charged for liquidating the position, in the settlement asset, zero or greater.
+   *
+   * @generated from field: optional string liquidation_fee = 54;
+   */
+  liquidationFee?: string | undefined;
+
+  /**
+   * Amount borrowed for the position, in units of the debt asset, zero or greater.
+   *
+   * @generated from field: optional string debt = 55;
+   */
+  debt?: string | undefined;
+
+  /**
+   * Interest owed on `debt`, in units of the debt asset, zero or greater.
+   *
+   * @generated from field: optional string interest = 56;
+   */
+  interest?: string | undefined;
+
+  /**
+   * Asset of `debt` and `interest`. Absent if the venue does not report it, or if its code is not mapped to an asset.
+   *
+   * @generated from field: optional string debt_asset_id = 57;
+   */
+  debtAssetId?: string | undefined;
+
+  /**
+   * The venue's own code of the debt asset. Empty if it has none.
+   *
+   * @generated from field: string debt_asset_code = 58;
+   */
+  debtAssetCode: string;
+
+  /**
+   * Collateral that backs the position, unrealized profit and loss included if the venue includes it, in the settlement
+   * asset.
+   *
+   * @generated from field: optional string collateral = 59;
+   */
+  collateral?: string | undefined;
+
+  /**
+   * Balance set aside for the position, without unrealized profit and loss, in the settlement asset. Absent unless the
+   * margin mode is isolated.
+   *
+   * @generated from field: optional string isolated_wallet = 60;
+   */
+  isolatedWallet?: string | undefined;
+
+  /**
+   * Margin required to open the position and its orders, in the settlement asset, zero or greater.
+   *
+   * @generated from field: optional string initial_margin = 61;
+   */
+  initialMargin?: string | undefined;
+
+  /**
+   * Part of `initial_margin` for the position itself, in the settlement asset, zero or greater.
+   *
+   * @generated from field: optional string position_initial_margin = 62;
+   */
+  positionInitialMargin?: string | undefined;
+
+  /**
+   * Part of `initial_margin` for open orders, in the settlement asset, zero or greater.
+   *
+   * @generated from field: optional string order_initial_margin = 63;
+   */
+  orderInitialMargin?: string | undefined;
+
+  /**
+   * Margin required to keep the position open, in the settlement asset, zero or greater.
+   *
+   * @generated from field: optional string maintenance_margin = 64;
+   */
+  maintenanceMargin?: string | undefined;
+
+  /**
+   * Initial margin required, as a fraction of the notional, such as 0.01.
+   *
+   * @generated from field: optional string initial_margin_rate = 65;
+   */
+  initialMarginRate?: string | undefined;
+
+  /**
+   * Maintenance margin required, as a fraction of the notional, such as 0.005.
+   *
+   * @generated from field: optional string maintenance_margin_rate = 66;
+   */
+  maintenanceMarginRate?: string | undefined;
+
+  /**
+   * Margin that the position has, divided by the maintenance margin that it requires: at 1 the position is liquidated.
+   * Absent also for a venue whose ratio is defined otherwise.
+   *
+   * @generated from field: optional string margin_ratio = 67;
+   */
+  marginRatio?: string | undefined;
+
+  /**
+   * Leverage set for the position, such as 10 for tenfold.
+   *
+   * @generated from field: optional string leverage = 68;
+   */
+  leverage?: string | undefined;
+
+  /**
+   * Notional divided by the margin that the position has, such as 7.5.
+   *
+   * @generated from field: optional string effective_leverage = 69;
+   */
+  effectiveLeverage?: string | undefined;
+
+  /**
+   * Highest leverage that the venue allows for the position.
+   *
+   * @generated from field: optional string max_leverage = 70;
+   */
+  maxLeverage?: string | undefined;
+
+  /**
+   * Largest position value that the venue allows at this leverage, in quote units, zero or greater.
+   *
+   * @generated from field: optional string max_notional = 71;
+   */
+  maxNotional?: string | undefined;
+
+  /**
+   * The venue's id of the margin tier that applies. Absent if it has none.
+   *
+   * @generated from field: optional string venue_margin_tier_id = 72;
+   */
+  venueMarginTierId?: string | undefined;
+
+  /**
+   * Whether collateral is added automatically.
+   *
+   * @generated from field: optional bool auto_add_margin = 73;
+   */
+  autoAddMargin?: boolean | undefined;
+
+  /**
+   * Whether the venue allows only orders that reduce the position.
+   *
+   * @generated from field: optional bool reduce_only = 74;
+   */
+  reduceOnly?: boolean | undefined;
+
+  /**
+   * Place in the queue for auto-deleveraging, from 0 (last) to 1 (first). A rank on a scale is the rank as a fraction
+   * of the scale's width: rank 1 of 1 to 5 is 0, rank 5 is 1. Absent also if the position is not in the queue.
+   *
+   * @generated from field: optional string adl_quantile = 75;
+   */
+  adlQuantile?: string | undefined;
+
+  /**
+   * The venue's own value for the place in the queue for auto-deleveraging. Empty if it has none.
+   *
+   * @generated from field: string raw_adl_rank = 76;
+   */
+  rawAdlRank: string;
+
+  /**
+   * Greeks of the whole position. Absent if the venue states none of them.
+   *
+   * @generated from field: cqc.portfolio.v1.PositionGreeks greeks = 77;
+   */
+  greeks?: PositionGreeks | undefined;
+
+  /**
+   * Greeks of the whole position in units of the settlement asset, with the effect of a premium paid in it, from venues
+   * that report them beside `greeks`.
+   *
+   * @generated from field: cqc.portfolio.v1.PositionGreeks premium_adjusted_greeks = 78;
+   */
+  premiumAdjustedGreeks?: PositionGreeks | undefined;
+
+  /**
+   * Quantity of the open buy orders on the listing, in `quantity_unit`, zero or greater.
+   *
+   * @generated from field: optional string open_buy_quantity = 79;
+   */
+  openBuyQuantity?: string | undefined;
+
+  /**
+   * Quantity of the open sell orders on the listing, in `quantity_unit`, zero or greater.
+   *
+   * @generated from field: optional string open_sell_quantity = 80;
+   */
+  openSellQuantity?: string | undefined;
+
+  /**
+   * Notional of the open buy orders on the listing, in quote units, zero or greater.
+   *
+   * @generated from field: optional string open_buy_notional = 81;
+   */
+  openBuyNotional?: string | undefined;
+
+  /**
+   * Notional of the open sell orders on the listing, in quote units, zero or greater.
+   *
+   * @generated from field: optional string open_sell_notional = 82;
+   */
+  openSellNotional?: string | undefined;
+
+  /**
+   * Number of open orders on the listing.
+   *
+   * @generated from field: optional uint32 open_order_count = 83;
+   */
+  openOrderCount?: number | undefined;
+
+  /**
+   * Take-profit, stop-loss and other orders attached to the position. Empty if there are none.
+   *
+   * @generated from field: repeated cqc.venues.v1.AttachedOrder attached_orders = 84;
+   */
+  attachedOrders: AttachedOrder[];
+
+  /**
+   * The venue's id of the order that opened the position.
+   *
+   * @generated from field: optional string opening_venue_order_id = 85;
    */
   openingVenueOrderId?: string | undefined;
 
   /**
    * The venue's own value for the type of the order that opened the position. Empty if the venue has none.
    *
-   * @generated from field: string raw_opening_order_type = 43;
+   * @generated from field: string raw_opening_order_type = 86;
    */
   rawOpeningOrderType: string;
 
   /**
-   * The venue's own value for the state of the position, such as `open`. Empty if the venue has none.
+   * The venue's id of the last trade that changed the position.
    *
-   * @generated from field: string raw_status = 44;
+   * @generated from field: optional string last_venue_trade_id = 87;
    */
-  rawStatus: string;
+  lastVenueTradeId?: string | undefined;
 
   /**
    * Cost of holding the position in the venue's own words, such as `0.0200% per 4 hours`. Empty if the venue has none.
    *
-   * @generated from field: string raw_terms = 45;
+   * @generated from field: string raw_terms = 88;
    */
   rawTerms: string;
 
   /**
-   * Time of the next charge for holding the position. Absent if the venue does not report it.
+   * Time of the next charge for holding the position.
    *
-   * @generated from field: google.protobuf.Timestamp next_rollover_at = 46;
+   * @generated from field: google.protobuf.Timestamp next_rollover_at = 89;
    */
   nextRolloverAt?: Timestamp | undefined;
+
+  /**
+   * On-chain transaction or block in which the position was opened. Absent if there is none.
+   *
+   * @generated from field: cqc.assets.v1.OnchainRef opened_onchain = 90;
+   */
+  openedOnchain?: OnchainRef | undefined;
+
+  /**
+   * When the position was opened.
+   *
+   * @generated from field: google.protobuf.Timestamp opened_at = 91;
+   */
+  openedAt?: Timestamp | undefined;
+
+  /**
+   * When the position was closed. Absent while it is open.
+   *
+   * @generated from field: google.protobuf.Timestamp closed_at = 92;
+   */
+  closedAt?: Timestamp | undefined;
+
+  /**
+   * When the venue last changed the position.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 93;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * When the venue sent this state.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 94;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received this state. Always set.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 95;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * The venue's own number of this state; a lower number is older. Absent if the venue does not number them.
+   *
+   * @generated from field: optional uint64 sequence = 96;
+   */
+  sequence?: bigint | undefined;
+
+  /**
+   * Version of this record, increased by one at each change. Zero between an adapter and its gateway.
+   *
+   * @generated from field: uint64 revision = 97;
+   */
+  revision: bigint;
+
+  /**
+   * Fields that a partial message states. Absent: this is the whole record. Set: only these fields were stated; one
+   * that is stated and absent is cleared. Absent in everything that a service answers, streams or publishes.
+   *
+   * @generated from field: google.protobuf.FieldMask stated = 98;
+   */
+  stated?: FieldMask | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 99;
+   */
+  venueFields: { [key: string]: string };
 };
 
 /**
@@ -369,8 +765,72 @@ export const PositionSchema: GenMessage<Position> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_position, 0);
 
 /**
+ * Sensitivities of a whole position, as the venue estimates them: the quantity is multiplied in, and a short position
+ * has the opposite sign of a long one. An absent field is one that the venue does not report.
+ *
+ * @generated from message cqc.portfolio.v1.PositionGreeks
+ */
+export type PositionGreeks = Message<"cqc.portfolio.v1.PositionGreeks"> & {
+  /**
+   * Change in the position's value per unit change in the underlying's price, in units of the underlying: 1 moves like
+   * one bitcoin held. Not a change per percent.
+   *
+   * @generated from field: optional double delta = 1;
+   */
+  delta?: number | undefined;
+
+  /**
+   * Change in `delta` per unit of the quote or strike asset by which the underlying's price rises, absolute. Not per
+   * percent.
+   *
+   * @generated from field: optional double gamma = 2;
+   */
+  gamma?: number | undefined;
+
+  /**
+   * Change in the position's value per percentage point of volatility, in units of the asset.
+   *
+   * @generated from field: optional double vega = 3;
+   */
+  vega?: number | undefined;
+
+  /**
+   * Change in the position's value per day that passes, in units of the asset.
+   *
+   * @generated from field: optional double theta = 4;
+   */
+  theta?: number | undefined;
+
+  /**
+   * Asset in which `vega` and `theta` are stated. Absent if the venue does not report it, or if its code is not mapped
+   * to an asset.
+   *
+   * @generated from field: optional string asset_id = 5;
+   */
+  assetId?: string | undefined;
+
+  /**
+   * The venue's own code of the asset. Empty if it has none.
+   *
+   * @generated from field: string asset_code = 6;
+   */
+  assetCode: string;
+};
+
+/**
+ * Describes the message cqc.portfolio.v1.PositionGreeks.
+ * Use `create(PositionGreeksSchema)` to create a new message.
+ */
+export const PositionGreeksSchema: GenMessage<PositionGreeks> = /*@__PURE__*/
+  messageDesc(file_cqc_portfolio_v1_position, 1);
+
+/**
  * How much could be gained or lost on one asset, venue, account or other dimension, computed from positions and
  * balances. The numbers are estimates, so they are doubles.
+ *
+ * Balances, futures and perpetuals count with their value at the mark price. An option counts with the value of its
+ * underlying: calls bought and puts sold are long, the others short. The legs of a combination count separately. Orders
+ * that are not filled do not count.
  *
  * @generated from message cqc.portfolio.v1.Exposure
  */
@@ -383,7 +843,8 @@ export type Exposure = Message<"cqc.portfolio.v1.Exposure"> & {
   dimension: ExposureDimension;
 
   /**
-   * Id within the dimension, such as `BTC` or `binance`.
+   * Id within the dimension, such as `BTC` or `binance`; the venue's own code or symbol where the registry does not
+   * know it. Unique per dimension and scope.
    *
    * @generated from field: string key = 2;
    */
@@ -425,23 +886,32 @@ export type Exposure = Message<"cqc.portfolio.v1.Exposure"> & {
   grossValue: number;
 
   /**
-   * Change in value per unit change in price, in units of the asset. Absent if not computed.
+   * Change in value per unit change in the asset's price, in units of the asset: 1 moves like one bitcoin held, -1 like
+   * one sold. Absent if not computed, and for dimensions other than ASSET and SYMBOL.
    *
    * @generated from field: optional double delta = 8;
    */
   delta?: number | undefined;
 
   /**
-   * Gross value divided by equity, zero or greater. Absent if the equity is unknown.
+   * Value of the options at their mark price, in the reporting asset, negative if more is sold than bought. Not part of
+   * the values above. Absent if not computed.
    *
-   * @generated from field: optional double leverage = 9;
+   * @generated from field: optional double option_premium_value = 9;
+   */
+  optionPremiumValue?: number | undefined;
+
+  /**
+   * Gross value divided by equity, zero or greater. Absent if the equity is unknown or not above zero.
+   *
+   * @generated from field: optional double leverage = 10;
    */
   leverage?: number | undefined;
 
   /**
    * When the positions were read. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 10;
+   * @generated from field: google.protobuf.Timestamp timestamp = 11;
    */
   timestamp?: Timestamp | undefined;
 };
@@ -451,7 +921,7 @@ export type Exposure = Message<"cqc.portfolio.v1.Exposure"> & {
  * Use `create(ExposureSchema)` to create a new message.
  */
 export const ExposureSchema: GenMessage<Exposure> = /*@__PURE__*/
-  messageDesc(file_cqc_portfolio_v1_position, 1);
+  messageDesc(file_cqc_portfolio_v1_position, 2);
 
 /**
  * Dimensions by which exposures are grouped.
@@ -467,7 +937,7 @@ export enum ExposureDimension {
   UNSPECIFIED = 0,
 
   /**
-   * The asset whose price matters.
+   * The asset whose price matters: the asset held, or the base asset of a derivative.
    *
    * @generated from enum value: EXPOSURE_DIMENSION_ASSET = 1;
    */
@@ -495,7 +965,7 @@ export enum ExposureDimension {
   SYMBOL = 4,
 
   /**
-   * The chain that could fail.
+   * The chain that could fail: the one on which the asset is held.
    *
    * @generated from enum value: EXPOSURE_DIMENSION_CHAIN = 5;
    */
@@ -514,4 +984,59 @@ export enum ExposureDimension {
  */
 export const ExposureDimensionSchema: GenEnum<ExposureDimension> = /*@__PURE__*/
   enumDesc(file_cqc_portfolio_v1_position, 0);
+
+/**
+ * State of a position.
+ *
+ * @generated from enum cqc.portfolio.v1.PositionStatus
+ */
+export enum PositionStatus {
+  /**
+   * The venue states none. The position is open unless its quantity is zero.
+   *
+   * @generated from enum value: POSITION_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Open.
+   *
+   * @generated from enum value: POSITION_STATUS_OPEN = 1;
+   */
+  OPEN = 1,
+
+  /**
+   * Closed by trades, a delivery or an expiry.
+   *
+   * @generated from enum value: POSITION_STATUS_CLOSED = 2;
+   */
+  CLOSED = 2,
+
+  /**
+   * The venue is closing the position because its margin is too low.
+   *
+   * @generated from enum value: POSITION_STATUS_LIQUIDATING = 3;
+   */
+  LIQUIDATING = 3,
+
+  /**
+   * Closed by a liquidation.
+   *
+   * @generated from enum value: POSITION_STATUS_LIQUIDATED = 4;
+   */
+  LIQUIDATED = 4,
+
+  /**
+   * The venue is reducing the position, or has closed it, against a liquidated one (auto-deleveraging).
+   *
+   * @generated from enum value: POSITION_STATUS_DELEVERAGED = 5;
+   */
+  DELEVERAGED = 5,
+}
+
+/**
+ * Describes the enum cqc.portfolio.v1.PositionStatus.
+ */
+export const PositionStatusSchema: GenEnum<PositionStatus> = /*@__PURE__*/
+  enumDesc(file_cqc_portfolio_v1_position, 1);
 

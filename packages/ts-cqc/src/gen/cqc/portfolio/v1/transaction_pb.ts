@@ -7,9 +7,15 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { OnchainRef } from "../../assets/v1/onchain_pb.js";
 import { file_cqc_assets_v1_onchain } from "../../assets/v1/onchain_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
+import type { QuantityUnit } from "../../markets/v1/quantity_pb.js";
+import { file_cqc_markets_v1_quantity } from "../../markets/v1/quantity_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Fee } from "../../venues/v1/fee_pb.js";
 import { file_cqc_venues_v1_fee } from "../../venues/v1/fee_pb.js";
+import type { OrderSide, PositionSide } from "../../venues/v1/order_pb.js";
+import { file_cqc_venues_v1_order } from "../../venues/v1/order_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -18,30 +24,35 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/portfolio/v1/transaction.proto.
  */
 export const file_cqc_portfolio_v1_transaction: GenFile = /*@__PURE__*/
-  fileDesc("CiJjcWMvcG9ydGZvbGlvL3YxL3RyYW5zYWN0aW9uLnByb3RvEhBjcWMucG9ydGZvbGlvLnYxIskFCgtUcmFuc2FjdGlvbhIiCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIKukgHcgUQARiAARIgCgxwb3J0Zm9saW9faWQYAiABKAlCCrpIB3IFEAEYgAESHgoKYWNjb3VudF9pZBgDIAEoCUIKukgHcgUQARiAARIvCgR0eXBlGAQgASgOMiEuY3FjLnBvcnRmb2xpby52MS5UcmFuc2FjdGlvblR5cGUSOAoEbGVncxgFIAMoCzIgLmNxYy5wb3J0Zm9saW8udjEuVHJhbnNhY3Rpb25MZWdCCLpIBZIBAggBEiAKBGZlZXMYBiADKAsyEi5jcWMudmVudWVzLnYxLkZlZRInCg92ZW51ZV9zeW1ib2xfaWQYByABKAlCCbpIBnIE8IgnAUgAiAEBEiEKCG9yZGVyX2lkGAggASgJQgq6SAdyBRABGIABSAGIAQESHgoHZXhlY19pZBgJIAEoCUIIukgFcgMYgAJIAogBARIkCgt0cmFuc2Zlcl9pZBgKIAEoCUIKukgHcgUQARiAAUgDiAEBEjAKF2NvcnJlY3RzX3RyYW5zYWN0aW9uX2lkGAsgASgJQgq6SAdyBRABGIABSASIAQESKgoHb25jaGFpbhgMIAEoCzIZLmNxYy5hc3NldHMudjEuT25jaGFpblJlZhIWCgRub3RlGA0gASgJQgi6SAVyAxiAIBI1Cgl0aW1lc3RhbXAYDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESLwoLcmVjb3JkZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhIKEF92ZW51ZV9zeW1ib2xfaWRCCwoJX29yZGVyX2lkQgoKCF9leGVjX2lkQg4KDF90cmFuc2Zlcl9pZEIaChhfY29ycmVjdHNfdHJhbnNhY3Rpb25faWQiewoOVHJhbnNhY3Rpb25MZWcSGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIZCgZhbW91bnQYAiABKAlCCbpIBnIEiIgnARIiCgp1bml0X3ZhbHVlGAMgASgJQgm6SAZyBIiIJwFIAIgBAUINCgtfdW5pdF92YWx1ZSLlAwoDUG5MEiUKEnJlcG9ydGluZ19hc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoIcmVhbGl6ZWQYBCABKAlCCbpIBnIEiIgnARIdCgp1bnJlYWxpemVkGAUgASgJQgm6SAZyBIiIJwESGgoHZnVuZGluZxgGIAEoCUIJukgGcgSIiCcBEhcKBGZlZXMYByABKAlCCbpIBnIEiIgnARIbCghpbnRlcmVzdBgIIAEoCUIJukgGcgSIiCcBEhoKB3JlYmF0ZXMYCSABKAlCCbpIBnIEiIgnARIVCgJmeBgKIAEoCUIJukgGcgSIiCcBEhgKBXRvdGFsGAsgASgJQgm6SAZyBIiIJwESMQoGbWV0aG9kGAwgASgOMiEuY3FjLnBvcnRmb2xpby52MS5Db3N0QmFzaXNNZXRob2QSOwoQdmFsdWF0aW9uX3NvdXJjZRgNIAEoDjIhLmNxYy5wb3J0Zm9saW8udjEuVmFsdWF0aW9uU291cmNlIooDCgNMb3QSGgoGbG90X2lkGAEgASgJQgq6SAdyBRABGIABEiAKDHBvcnRmb2xpb19pZBgCIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAMgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwESNwoLYWNxdWlyZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoIcXVhbnRpdHkYBiABKAlCCbpIBnIEiIgnARIlChJyZW1haW5pbmdfcXVhbnRpdHkYByABKAlCCbpIBnIEiIgnARIcCgl1bml0X2Nvc3QYCCABKAlCCbpIBnIEiIgnARIgCg1jb3N0X2Fzc2V0X2lkGAkgASgJQgm6SAZyBNCIJwESIAoEZmVlcxgKIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEikKFXNvdXJjZV90cmFuc2FjdGlvbl9pZBgLIAEoCUIKukgHcgUQARiAASqiAwoPVHJhbnNhY3Rpb25UeXBlEiAKHFRSQU5TQUNUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIaChZUUkFOU0FDVElPTl9UWVBFX1RSQURFEAESHAoYVFJBTlNBQ1RJT05fVFlQRV9ERVBPU0lUEAISHwobVFJBTlNBQ1RJT05fVFlQRV9XSVRIRFJBV0FMEAMSHQoZVFJBTlNBQ1RJT05fVFlQRV9UUkFOU0ZFUhAEEhgKFFRSQU5TQUNUSU9OX1RZUEVfRkVFEAUSHAoYVFJBTlNBQ1RJT05fVFlQRV9GVU5ESU5HEAYSHQoZVFJBTlNBQ1RJT05fVFlQRV9JTlRFUkVTVBAHEhsKF1RSQU5TQUNUSU9OX1RZUEVfUkVCQVRFEAgSGwoXVFJBTlNBQ1RJT05fVFlQRV9SRVdBUkQQCRIfChtUUkFOU0FDVElPTl9UWVBFX1NFVFRMRU1FTlQQChIgChxUUkFOU0FDVElPTl9UWVBFX0xJUVVJREFUSU9OEAsSHwobVFJBTlNBQ1RJT05fVFlQRV9BREpVU1RNRU5UEAwqxwEKD0Nvc3RCYXNpc01ldGhvZBIhCh1DT1NUX0JBU0lTX01FVEhPRF9VTlNQRUNJRklFRBAAEhoKFkNPU1RfQkFTSVNfTUVUSE9EX0ZJRk8QARIaChZDT1NUX0JBU0lTX01FVEhPRF9MSUZPEAISGgoWQ09TVF9CQVNJU19NRVRIT0RfSElGTxADEh0KGUNPU1RfQkFTSVNfTUVUSE9EX0FWRVJBR0UQBBIeChpDT1NUX0JBU0lTX01FVEhPRF9TUEVDSUZJQxAFKqMBCg9WYWx1YXRpb25Tb3VyY2USIAocVkFMVUFUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEhkKFVZBTFVBVElPTl9TT1VSQ0VfTUFSSxABEhkKFVZBTFVBVElPTl9TT1VSQ0VfTEFTVBACEhgKFFZBTFVBVElPTl9TT1VSQ0VfTUlEEAMSHgoaVkFMVUFUSU9OX1NPVVJDRV9SRUZFUkVOQ0UQBEJJWkdnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3BvcnRmb2xpby92MTtwb3J0Zm9saW92MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_google_protobuf_timestamp]);
+  fileDesc("CiJjcWMvcG9ydGZvbGlvL3YxL3RyYW5zYWN0aW9uLnByb3RvEhBjcWMucG9ydGZvbGlvLnYxIvEJCgtUcmFuc2FjdGlvbhIgCg50cmFuc2FjdGlvbl9pZBgBIAEoCUIIukgFcgMYgAESIAoMcG9ydGZvbGlvX2lkGAIgASgJQgq6SAdyBRABGIABEh4KCmFjY291bnRfaWQYAyABKAlCCrpIB3IFEAEYgAESLwoEdHlwZRgEIAEoDjIhLmNxYy5wb3J0Zm9saW8udjEuVHJhbnNhY3Rpb25UeXBlEhoKCHJhd190eXBlGAUgASgJQgi6SAVyAxiAARIuCgRsZWdzGAYgAygLMiAuY3FjLnBvcnRmb2xpby52MS5UcmFuc2FjdGlvbkxlZxIgCgRmZWVzGAcgAygLMhIuY3FjLnZlbnVlcy52MS5GZWUSKwoFdGVybXMYCCABKAsyHC5jcWMucG9ydGZvbGlvLnYxLlRyYWRlVGVybXMSQQoObG90X3NlbGVjdGlvbnMYCSADKAsyHi5jcWMucG9ydGZvbGlvLnYxLkxvdFNlbGVjdGlvbkIJukgGkgEDEOgHEiAKCWNhdXNlZF9ieRgKIAEoCUIIukgFcgOwAQFIAIgBARIhCghvcmRlcl9pZBgLIAEoCUIKukgHcgUQARiAAUgBiAEBEh4KB2V4ZWNfaWQYDCABKAlCCLpIBXIDGIACSAKIAQESJAoLdHJhbnNmZXJfaWQYDSABKAlCCrpIB3IFEAEYgAFIA4gBARImCg9sZWRnZXJfZW50cnlfaWQYDiABKAlCCLpIBXIDGIACSASIAQESMAoXcmV2ZXJzZXNfdHJhbnNhY3Rpb25faWQYDyABKAlCCrpIB3IFEAEYgAFIBYgBARIwChdjb3JyZWN0c190cmFuc2FjdGlvbl9pZBgQIAEoCUIKukgHcgUQARiAAUgGiAEBEioKB29uY2hhaW4YESABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSFgoEbm90ZRgSIAEoCUIIukgFcgMYgCASNQoJdGltZXN0YW1wGBMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEi8KC3JlY29yZGVkX2F0GBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDqoArpIpAIafQoTdHJhbnNhY3Rpb24uY29udGVudBInYSB0cmFuc2FjdGlvbiBuZWVkcyBsZWdzLCBmZWVzIG9yIHRlcm1zGj1zaXplKHRoaXMubGVncykgPiAwIHx8IHNpemUodGhpcy5mZWVzKSA+IDAgfHwgaGFzKHRoaXMudGVybXMpGqIBChZ0cmFuc2FjdGlvbi5jb3JyZWN0aW9uEj5hIHRyYW5zYWN0aW9uIG11c3Qgbm90IHJldmVyc2Ugb25lIGFuZCBjb3JyZWN0IG9uZTogcmVjb3JkIHR3bxpIIWhhcyh0aGlzLnJldmVyc2VzX3RyYW5zYWN0aW9uX2lkKSB8fCAhaGFzKHRoaXMuY29ycmVjdHNfdHJhbnNhY3Rpb25faWQpQgwKCl9jYXVzZWRfYnlCCwoJX29yZGVyX2lkQgoKCF9leGVjX2lkQg4KDF90cmFuc2Zlcl9pZEISChBfbGVkZ2VyX2VudHJ5X2lkQhoKGF9yZXZlcnNlc190cmFuc2FjdGlvbl9pZEIaChhfY29ycmVjdHNfdHJhbnNhY3Rpb25faWQi3wEKDlRyYW5zYWN0aW9uTGVnEiMKCmFjY291bnRfaWQYASABKAlCCrpIB3IFEAEYgAFIAIgBARIgCghhc3NldF9pZBgCIAEoCUIJukgGcgTQiCcBSAGIAQESHAoKYXNzZXRfY29kZRgDIAEoCUIIukgFcgMYgAESGQoGYW1vdW50GAQgASgJQgm6SAZyBIiIJwESIgoKdW5pdF92YWx1ZRgFIAEoCUIJukgGcgSQiCcBSAKIAQFCDQoLX2FjY291bnRfaWRCCwoJX2Fzc2V0X2lkQg0KC191bml0X3ZhbHVlIs4DCgpUcmFkZVRlcm1zEicKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBSACIAQESNQoObmF0aXZlX2xpc3RpbmcYAiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEiYKBHNpZGUYAyABKA4yGC5jcWMudmVudWVzLnYxLk9yZGVyU2lkZRIaCghyYXdfc2lkZRgEIAEoCUIIukgFcgMYgAESMgoNcG9zaXRpb25fc2lkZRgFIAEoDjIbLmNxYy52ZW51ZXMudjEuUG9zaXRpb25TaWRlEiMKEXJhd19wb3NpdGlvbl9zaWRlGAYgASgJQgi6SAVyAxiAARIbCghxdWFudGl0eRgHIAEoCUIJukgGcgSQiCcBEjMKDXF1YW50aXR5X3VuaXQYCCABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSHQoFcHJpY2UYCSABKAlCCbpIBnIEiIgnAUgBiAEBEiQKC3Bvc2l0aW9uX2lkGAogASgJQgq6SAdyBRABGIABSAKIAQFCEgoQX3ZlbnVlX3N5bWJvbF9pZEIICgZfcHJpY2VCDgoMX3Bvc2l0aW9uX2lkIkcKDExvdFNlbGVjdGlvbhIaCgZsb3RfaWQYASABKAlCCrpIB3IFEAEYgAESGwoIcXVhbnRpdHkYAiABKAlCCbpIBnIEmIgnASK1BgoDUG5MEiUKEnJlcG9ydGluZ19hc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBEjYKCnN0YXJ0X3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESNAoIZW5kX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoIcmVhbGl6ZWQYBCABKAlCCbpIBnIEiIgnARIdCgp1bnJlYWxpemVkGAUgASgJQgm6SAZyBIiIJwESGgoHZnVuZGluZxgGIAEoCUIJukgGcgSIiCcBEm8KBGZlZXMYByABKAlCYbpIXnIEiIgnAboBVQoIcG5sLmZlZXMSGWZlZXMgbXVzdCBiZSB6ZXJvIG9yIGxlc3MaLnRoaXMuc3RhcnRzV2l0aCgnLScpIHx8ICF0aGlzLm1hdGNoZXMoJ1sxLTldJykSGgoHcmViYXRlcxgIIAEoCUIJukgGcgSQiCcBEhsKCGludGVyZXN0GAkgASgJQgm6SAZyBIiIJwESFQoCZngYCiABKAlCCbpIBnIEiIgnARIYCgVvdGhlchgLIAEoCUIJukgGcgSIiCcBEhgKBXRvdGFsGAwgASgJQgm6SAZyBIiIJwESKgoScmVhbGl6ZWRfZnJvbV9jb3N0GA0gASgJQgm6SAZyBIiIJwFIAIgBARIkCgxzdGFydF9lcXVpdHkYDiABKAlCCbpIBnIEiIgnAUgBiAEBEiIKCmVuZF9lcXVpdHkYDyABKAlCCbpIBnIEiIgnAUgCiAEBEiEKCW5ldF9mbG93cxgQIAEoCUIJukgGcgSIiCcBSAOIAQESMQoGbWV0aG9kGBEgASgOMiEuY3FjLnBvcnRmb2xpby52MS5Db3N0QmFzaXNNZXRob2QSOwoQdmFsdWF0aW9uX3NvdXJjZRgSIAEoDjIhLmNxYy5wb3J0Zm9saW8udjEuVmFsdWF0aW9uU291cmNlQhUKE19yZWFsaXplZF9mcm9tX2Nvc3RCDwoNX3N0YXJ0X2VxdWl0eUINCgtfZW5kX2VxdWl0eUIMCgpfbmV0X2Zsb3dzIooDCgNMb3QSGgoGbG90X2lkGAEgASgJQgq6SAdyBRABGIABEiAKDHBvcnRmb2xpb19pZBgCIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAMgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwESNwoLYWNxdWlyZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESGwoIcXVhbnRpdHkYBiABKAlCCbpIBnIEmIgnARIlChJyZW1haW5pbmdfcXVhbnRpdHkYByABKAlCCbpIBnIEkIgnARIcCgl1bml0X2Nvc3QYCCABKAlCCbpIBnIEkIgnARIgCg1jb3N0X2Fzc2V0X2lkGAkgASgJQgm6SAZyBNCIJwESIAoEZmVlcxgKIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEikKFXNvdXJjZV90cmFuc2FjdGlvbl9pZBgLIAEoCUIKukgHcgUQARiAASqiAwoPVHJhbnNhY3Rpb25UeXBlEiAKHFRSQU5TQUNUSU9OX1RZUEVfVU5TUEVDSUZJRUQQABIaChZUUkFOU0FDVElPTl9UWVBFX1RSQURFEAESHAoYVFJBTlNBQ1RJT05fVFlQRV9ERVBPU0lUEAISHwobVFJBTlNBQ1RJT05fVFlQRV9XSVRIRFJBV0FMEAMSHQoZVFJBTlNBQ1RJT05fVFlQRV9UUkFOU0ZFUhAEEhgKFFRSQU5TQUNUSU9OX1RZUEVfRkVFEAUSHAoYVFJBTlNBQ1RJT05fVFlQRV9GVU5ESU5HEAYSHQoZVFJBTlNBQ1RJT05fVFlQRV9JTlRFUkVTVBAHEhsKF1RSQU5TQUNUSU9OX1RZUEVfUkVCQVRFEAgSGwoXVFJBTlNBQ1RJT05fVFlQRV9SRVdBUkQQCRIfChtUUkFOU0FDVElPTl9UWVBFX1NFVFRMRU1FTlQQChIgChxUUkFOU0FDVElPTl9UWVBFX0xJUVVJREFUSU9OEAsSHwobVFJBTlNBQ1RJT05fVFlQRV9BREpVU1RNRU5UEAwqxwEKD0Nvc3RCYXNpc01ldGhvZBIhCh1DT1NUX0JBU0lTX01FVEhPRF9VTlNQRUNJRklFRBAAEhoKFkNPU1RfQkFTSVNfTUVUSE9EX0ZJRk8QARIaChZDT1NUX0JBU0lTX01FVEhPRF9MSUZPEAISGgoWQ09TVF9CQVNJU19NRVRIT0RfSElGTxADEh0KGUNPU1RfQkFTSVNfTUVUSE9EX0FWRVJBR0UQBBIeChpDT1NUX0JBU0lTX01FVEhPRF9TUEVDSUZJQxAFKqMBCg9WYWx1YXRpb25Tb3VyY2USIAocVkFMVUFUSU9OX1NPVVJDRV9VTlNQRUNJRklFRBAAEhkKFVZBTFVBVElPTl9TT1VSQ0VfTUFSSxABEhkKFVZBTFVBVElPTl9TT1VSQ0VfTEFTVBACEhgKFFZBTFVBVElPTl9TT1VSQ0VfTUlEEAMSHgoaVkFMVUFUSU9OX1NPVVJDRV9SRUZFUkVOQ0UQBEJJWkdnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3BvcnRmb2xpby92MTtwb3J0Zm9saW92MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
 
 /**
- * One entry in the books of a portfolio. Entries are never changed: a correction is a new entry.
+ * One entry in the books of a portfolio. Entries are never changed. A correction is two entries: a reversing one, which
+ * takes the wrong entry out of the books, and a new one.
+ *
+ * An entry and its reversing entry count for nothing, in lots, profit and loss and equity, from the reversing entry's
+ * `recorded_at` on.
  *
  * @generated from message cqc.portfolio.v1.Transaction
  */
 export type Transaction = Message<"cqc.portfolio.v1.Transaction"> & {
   /**
-   * Opaque id assigned by this system.
+   * Opaque id assigned by the service. Empty in the request that records the transaction.
    *
    * @generated from field: string transaction_id = 1;
    */
   transactionId: string;
 
   /**
-   * Portfolio to which the transaction belongs.
+   * Portfolio in whose books the transaction is recorded.
    *
    * @generated from field: string portfolio_id = 2;
    */
   portfolioId: string;
 
   /**
-   * Account in which the transaction took place.
+   * Account in which the transaction took place, one of the portfolio's or of those below it. For a TRANSFER, the
+   * account that sent.
    *
    * @generated from field: string account_id = 3;
    */
@@ -55,79 +66,121 @@ export type Transaction = Message<"cqc.portfolio.v1.Transaction"> & {
   type: TransactionType;
 
   /**
-   * Amounts that moved, one entry per asset.
+   * The venue's own value for `type`. Empty if the venue has none.
    *
-   * @generated from field: repeated cqc.portfolio.v1.TransactionLeg legs = 5;
+   * @generated from field: string raw_type = 5;
+   */
+  rawType: string;
+
+  /**
+   * Amounts that moved, fees and rebates excluded. Profit and loss of a future or perpetual is no leg: it follows from
+   * the terms. Empty if only terms or fees are stated.
+   *
+   * @generated from field: repeated cqc.portfolio.v1.TransactionLeg legs = 6;
    */
   legs: TransactionLeg[];
 
   /**
-   * Fees charged, one entry per asset. Not included in `legs`.
+   * Fees charged and, with negative amounts, rebates received, one entry per asset. Not included in `legs`. A fee is a
+   * disposal of its asset, a rebate opens a lot.
    *
-   * @generated from field: repeated cqc.venues.v1.Fee fees = 6;
+   * @generated from field: repeated cqc.venues.v1.Fee fees = 7;
    */
   fees: Fee[];
 
   /**
-   * Listing of the trade. Absent for every other kind of transaction.
+   * What was traded, settled or delivered, and at which price. Absent for transactions that are not about a market.
    *
-   * @generated from field: optional string venue_symbol_id = 7;
+   * @generated from field: cqc.portfolio.v1.TradeTerms terms = 8;
    */
-  venueSymbolId?: string | undefined;
+  terms?: TradeTerms | undefined;
+
+  /**
+   * Lots that the transaction's disposals use up under COST_BASIS_METHOD_SPECIFIC; other methods ignore them. Each lot
+   * must be of an asset that the transaction disposes of, acquired before it; more than the lot has left, or than is
+   * disposed of, is refused with LOTS_INSUFFICIENT. Empty names none.
+   *
+   * @generated from field: repeated cqc.portfolio.v1.LotSelection lot_selections = 9;
+   */
+  lotSelections: LotSelection[];
+
+  /**
+   * `event_id` of the event that the transaction books. Unique per portfolio among entries that reverse none, and among
+   * reversing entries. Absent if a person or another system recorded the transaction.
+   *
+   * @generated from field: optional string caused_by = 10;
+   */
+  causedBy?: string | undefined;
 
   /**
    * Id of the order behind the transaction. Absent if there is none.
    *
-   * @generated from field: optional string order_id = 8;
+   * @generated from field: optional string order_id = 11;
    */
   orderId?: string | undefined;
 
   /**
    * `exec_id` of the execution report behind the transaction. Absent if there is none.
    *
-   * @generated from field: optional string exec_id = 9;
+   * @generated from field: optional string exec_id = 12;
    */
   execId?: string | undefined;
 
   /**
    * Id of the transfer behind the transaction. Absent if there is none.
    *
-   * @generated from field: optional string transfer_id = 10;
+   * @generated from field: optional string transfer_id = 13;
    */
   transferId?: string | undefined;
 
   /**
-   * Id of the transaction that this one corrects. Absent if this one is not a correction.
+   * `entry_id` of the ledger entry behind the transaction. Absent if there is none.
    *
-   * @generated from field: optional string corrects_transaction_id = 11;
+   * @generated from field: optional string ledger_entry_id = 14;
+   */
+  ledgerEntryId?: string | undefined;
+
+  /**
+   * Id of the transaction that this one reverses: the same legs and fees with the opposite sign, the terms with the
+   * opposite side, the same `timestamp`. An entry is reversed once, and a reversing entry never. Absent if this one
+   * reverses none.
+   *
+   * @generated from field: optional string reverses_transaction_id = 15;
+   */
+  reversesTransactionId?: string | undefined;
+
+  /**
+   * Id of the reversed transaction that this one replaces. Absent if this one replaces none.
+   *
+   * @generated from field: optional string corrects_transaction_id = 16;
    */
   correctsTransactionId?: string | undefined;
 
   /**
    * On-chain transaction behind this one. Absent if there is none.
    *
-   * @generated from field: cqc.assets.v1.OnchainRef onchain = 12;
+   * @generated from field: cqc.assets.v1.OnchainRef onchain = 17;
    */
   onchain?: OnchainRef | undefined;
 
   /**
    * Free text from whoever recorded the transaction. Empty if there is nothing to add.
    *
-   * @generated from field: string note = 13;
+   * @generated from field: string note = 18;
    */
   note: string;
 
   /**
    * When the transaction took place. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 14;
+   * @generated from field: google.protobuf.Timestamp timestamp = 19;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When the transaction was recorded.
+   * When the transaction was recorded. Set by the service.
    *
-   * @generated from field: google.protobuf.Timestamp recorded_at = 15;
+   * @generated from field: google.protobuf.Timestamp recorded_at = 20;
    */
   recordedAt?: Timestamp | undefined;
 };
@@ -146,23 +199,40 @@ export const TransactionSchema: GenMessage<Transaction> = /*@__PURE__*/
  */
 export type TransactionLeg = Message<"cqc.portfolio.v1.TransactionLeg"> & {
   /**
-   * Asset that moved.
+   * Account in which the asset moved. Absent means the transaction's account.
    *
-   * @generated from field: string asset_id = 1;
+   * @generated from field: optional string account_id = 1;
    */
-  assetId: string;
+  accountId?: string | undefined;
 
   /**
-   * Amount that moved, in units of the asset: positive came in, negative went out.
+   * Asset that moved. Absent if the venue's code is not mapped to an asset; profit and loss cannot be computed until a
+   * correction states it.
    *
-   * @generated from field: string amount = 2;
+   * @generated from field: optional string asset_id = 2;
+   */
+  assetId?: string | undefined;
+
+  /**
+   * The venue's own code of the asset. Empty if it has none.
+   *
+   * @generated from field: string asset_code = 3;
+   */
+  assetCode: string;
+
+  /**
+   * Amount that moved, in units of `asset_id`, or of `asset_code` where `asset_id` is absent: positive came in,
+   * negative went out.
+   *
+   * @generated from field: string amount = 4;
    */
   amount: string;
 
   /**
-   * Value of one unit, in the portfolio's reporting asset. Absent if unknown.
+   * Value of one unit at the time of the transaction, in the portfolio's reporting asset. Absent means the price at or
+   * before that time.
    *
-   * @generated from field: optional string unit_value = 3;
+   * @generated from field: optional string unit_value = 5;
    */
   unitValue?: string | undefined;
 };
@@ -175,7 +245,126 @@ export const TransactionLegSchema: GenMessage<TransactionLeg> = /*@__PURE__*/
   messageDesc(file_cqc_portfolio_v1_transaction, 1);
 
 /**
- * Profit and loss of a portfolio, or a part of one, over an interval.
+ * What was traded, settled or delivered in a transaction.
+ *
+ * @generated from message cqc.portfolio.v1.TradeTerms
+ */
+export type TradeTerms = Message<"cqc.portfolio.v1.TradeTerms"> & {
+  /**
+   * Listing of the trade. Absent if the venue's listing is not in the registry.
+   *
+   * @generated from field: optional string venue_symbol_id = 1;
+   */
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Whether the account bought or sold. A settlement has the side that closes the position.
+   *
+   * @generated from field: cqc.venues.v1.OrderSide side = 3;
+   */
+  side: OrderSide;
+
+  /**
+   * The venue's own value for `side`. Empty if the venue has none.
+   *
+   * @generated from field: string raw_side = 4;
+   */
+  rawSide: string;
+
+  /**
+   * Which of the listing's positions changed: the net one, the long one or the short one. Unspecified for a market
+   * without positions.
+   *
+   * @generated from field: cqc.venues.v1.PositionSide position_side = 5;
+   */
+  positionSide: PositionSide;
+
+  /**
+   * The venue's own value for `position_side`. Empty if the venue has none.
+   *
+   * @generated from field: string raw_position_side = 6;
+   */
+  rawPositionSide: string;
+
+  /**
+   * Quantity traded, in `quantity_unit`, zero or greater.
+   *
+   * @generated from field: string quantity = 7;
+   */
+  quantity: string;
+
+  /**
+   * Unit of `quantity`.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 8;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
+   * Price of the trade, in quote units. May be negative for a combination. Absent if there is none, as for a delivery.
+   *
+   * @generated from field: optional string price = 9;
+   */
+  price?: string | undefined;
+
+  /**
+   * Id of the position that changed. Absent if there is none, or if it is not known.
+   *
+   * @generated from field: optional string position_id = 10;
+   */
+  positionId?: string | undefined;
+};
+
+/**
+ * Describes the message cqc.portfolio.v1.TradeTerms.
+ * Use `create(TradeTermsSchema)` to create a new message.
+ */
+export const TradeTermsSchema: GenMessage<TradeTerms> = /*@__PURE__*/
+  messageDesc(file_cqc_portfolio_v1_transaction, 2);
+
+/**
+ * A part of a lot that a disposal uses up.
+ *
+ * @generated from message cqc.portfolio.v1.LotSelection
+ */
+export type LotSelection = Message<"cqc.portfolio.v1.LotSelection"> & {
+  /**
+   * Lot to use up.
+   *
+   * @generated from field: string lot_id = 1;
+   */
+  lotId: string;
+
+  /**
+   * Quantity to use up, in units of the lot's asset.
+   *
+   * @generated from field: string quantity = 2;
+   */
+  quantity: string;
+};
+
+/**
+ * Describes the message cqc.portfolio.v1.LotSelection.
+ * Use `create(LotSelectionSchema)` to create a new message.
+ */
+export const LotSelectionSchema: GenMessage<LotSelection> = /*@__PURE__*/
+  messageDesc(file_cqc_portfolio_v1_transaction, 3);
+
+/**
+ * Profit and loss of a portfolio, or a part of one, over an interval. See "How money is counted" in SPEC.
+ *
+ * Equity is balances, less debts and interest owed, plus the unrealized profit and loss of futures and perpetuals, plus
+ * options at their mark price; in the reporting asset, at the prices of `valuation_source`. All amounts are in the
+ * reporting asset, rounded half to even at 18 decimal places; negative is a loss. Each component over two adjoining
+ * intervals is the sum of both, except `realized` and `unrealized`, of which only the sum adds up.
  *
  * @generated from message cqc.portfolio.v1.PnL
  */
@@ -202,73 +391,113 @@ export type PnL = Message<"cqc.portfolio.v1.PnL"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * Profit or loss on what was sold or closed, in the reporting asset, before all the other components of `total`.
-   * Negative is a loss.
+   * Of what was disposed of or closed in the interval: its value then, less its value at `start_time` if it was held
+   * then, else less its cost. Excludes fees and funding. Depends on `method`.
    *
    * @generated from field: string realized = 4;
    */
   realized: string;
 
   /**
-   * Change in value of what is still held, in the reporting asset. Negative is a loss.
+   * Of what is held at the end: its value at `end_time`, less its value at `start_time` if it was held then, else less
+   * its cost. Depends on `method`.
    *
    * @generated from field: string unrealized = 5;
    */
   unrealized: string;
 
   /**
-   * Funding received minus funding paid, in the reporting asset.
+   * Funding received less funding paid, at the price of its time.
    *
    * @generated from field: string funding = 6;
    */
   funding: string;
 
   /**
-   * Fees paid, in the reporting asset, as a negative number.
+   * Fees paid, at the price of their time, zero or less. Contains no rebates.
    *
    * @generated from field: string fees = 7;
    */
   fees: string;
 
   /**
-   * Interest received minus interest paid, in the reporting asset.
+   * Rebates received, at the price of their time, zero or greater. Not contained in `fees`.
    *
-   * @generated from field: string interest = 8;
-   */
-  interest: string;
-
-  /**
-   * Rebates received, in the reporting asset.
-   *
-   * @generated from field: string rebates = 9;
+   * @generated from field: string rebates = 8;
    */
   rebates: string;
 
   /**
-   * Profit or loss from converting other assets into the reporting asset, in the reporting asset. Negative is a loss.
+   * Interest received less interest paid, at the price of its time.
+   *
+   * @generated from field: string interest = 9;
+   */
+  interest: string;
+
+  /**
+   * All gain or loss of holding FIAT assets and assets whose peg is one (USDT, not WBTC or stETH) other than the
+   * reporting asset. Every other asset's is in `realized` and `unrealized`.
    *
    * @generated from field: string fx = 10;
    */
   fx: string;
 
   /**
-   * Sum of `realized`, `unrealized`, `funding`, `fees`, `interest`, `rebates` and `fx`, in the reporting asset.
+   * Rewards, airdrops and adjustments, at the price of their time.
    *
-   * @generated from field: string total = 11;
+   * @generated from field: string other = 11;
+   */
+  other: string;
+
+  /**
+   * Sum of `realized`, `unrealized`, `funding`, `fees`, `rebates`, `interest`, `fx` and `other`. Equals `end_equity`
+   * less `start_equity` less `net_flows` where those are set. Does not depend on `method`.
+   *
+   * @generated from field: string total = 12;
    */
   total: string;
 
   /**
-   * Method that decided which lots the sales used up.
+   * Of what was disposed of or closed in the interval: its value then, less its cost, for tax and reports. Not part of
+   * `total`. Adds up over intervals. Excludes fees and funding. Depends on `method`. Absent if a cost is unknown.
    *
-   * @generated from field: cqc.portfolio.v1.CostBasisMethod method = 12;
+   * @generated from field: optional string realized_from_cost = 13;
+   */
+  realizedFromCost?: string | undefined;
+
+  /**
+   * Equity at `start_time`. Absent for a part that has no equity of its own: one listing.
+   *
+   * @generated from field: optional string start_equity = 14;
+   */
+  startEquity?: string | undefined;
+
+  /**
+   * Equity at `end_time`. Absent for a part that has no equity of its own: one listing.
+   *
+   * @generated from field: optional string end_equity = 15;
+   */
+  endEquity?: string | undefined;
+
+  /**
+   * Deposits less withdrawals, and for one account transfers in less transfers out, at the price of their time. Absent
+   * where the equity is.
+   *
+   * @generated from field: optional string net_flows = 16;
+   */
+  netFlows?: string | undefined;
+
+  /**
+   * Method that decided which lots the disposals used up. Always specified.
+   *
+   * @generated from field: cqc.portfolio.v1.CostBasisMethod method = 17;
    */
   method: CostBasisMethod;
 
   /**
-   * Price used to value what is still held.
+   * Price used to value what is held. Always specified.
    *
-   * @generated from field: cqc.portfolio.v1.ValuationSource valuation_source = 13;
+   * @generated from field: cqc.portfolio.v1.ValuationSource valuation_source = 18;
    */
   valuationSource: ValuationSource;
 };
@@ -278,16 +507,20 @@ export type PnL = Message<"cqc.portfolio.v1.PnL"> & {
  * Use `create(PnLSchema)` to create a new message.
  */
 export const PnLSchema: GenMessage<PnL> = /*@__PURE__*/
-  messageDesc(file_cqc_portfolio_v1_transaction, 2);
+  messageDesc(file_cqc_portfolio_v1_transaction, 4);
 
 /**
- * A quantity of an asset that was acquired in one transaction, kept for as long as any of it is left.
+ * A quantity of an asset that was acquired at one time, in one transaction, kept for as long as any of it is left.
+ *
+ * Opened by a leg that comes in, a rebate, and the realized profit of a future or perpetual, at the price of that
+ * moment. What goes out, a fee, and a realized loss are disposals. A transfer within the portfolio moves a lot: the
+ * account changes, the id, cost and time do not, unless only a part moves, which becomes a lot with an id of its own.
  *
  * @generated from message cqc.portfolio.v1.Lot
  */
 export type Lot = Message<"cqc.portfolio.v1.Lot"> & {
   /**
-   * Opaque id assigned by this system.
+   * Opaque id assigned by the service. The same for every method, and in every answer.
    *
    * @generated from field: string lot_id = 1;
    */
@@ -329,28 +562,29 @@ export type Lot = Message<"cqc.portfolio.v1.Lot"> & {
   quantity: string;
 
   /**
-   * Quantity that is left, in units of the asset.
+   * Quantity that is left under the method of the request, in units of the asset, zero or greater.
    *
    * @generated from field: string remaining_quantity = 7;
    */
   remainingQuantity: string;
 
   /**
-   * Cost of one unit, in `cost_asset_id`, excluding fees.
+   * Cost of one unit, in `cost_asset_id`, excluding fees. Under COST_BASIS_METHOD_AVERAGE, the average of all lots of
+   * the asset.
    *
    * @generated from field: string unit_cost = 8;
    */
   unitCost: string;
 
   /**
-   * Asset in which `unit_cost` is stated.
+   * Asset in which `unit_cost` is stated: the portfolio's reporting asset.
    *
    * @generated from field: string cost_asset_id = 9;
    */
   costAssetId: string;
 
   /**
-   * Fees charged for acquiring the lot.
+   * Fees charged for acquiring the lot. Not part of `unit_cost`.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 10;
    */
@@ -369,100 +603,101 @@ export type Lot = Message<"cqc.portfolio.v1.Lot"> & {
  * Use `create(LotSchema)` to create a new message.
  */
 export const LotSchema: GenMessage<Lot> = /*@__PURE__*/
-  messageDesc(file_cqc_portfolio_v1_transaction, 3);
+  messageDesc(file_cqc_portfolio_v1_transaction, 5);
 
 /**
- * Kinds of transaction in the books of a portfolio.
+ * Kinds of transaction in the books of a portfolio. "How money is counted" in SPEC lists which event leads to which.
  *
  * @generated from enum cqc.portfolio.v1.TransactionType
  */
 export enum TransactionType {
   /**
-   * Not known.
+   * Not known. Counts as ADJUSTMENT.
    *
    * @generated from enum value: TRANSACTION_TYPE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A trade: one asset in, another out.
+   * A trade. On a spot market one asset comes in and another goes out, as legs. A futures or perpetuals trade has terms
+   * and no legs; an option's has terms, and its premium as a leg.
    *
    * @generated from enum value: TRANSACTION_TYPE_TRADE = 1;
    */
   TRADE = 1,
 
   /**
-   * A deposit from outside the portfolio.
+   * A deposit from outside the portfolio: legs with positive amounts.
    *
    * @generated from enum value: TRANSACTION_TYPE_DEPOSIT = 2;
    */
   DEPOSIT = 2,
 
   /**
-   * A withdrawal to outside the portfolio.
+   * A withdrawal to outside the portfolio: legs with negative amounts.
    *
    * @generated from enum value: TRANSACTION_TYPE_WITHDRAWAL = 3;
    */
   WITHDRAWAL = 3,
 
   /**
-   * A transfer between accounts of the portfolio.
+   * A transfer between accounts of the portfolio: two legs that cancel out. Moves lots with their cost and time.
    *
    * @generated from enum value: TRANSACTION_TYPE_TRANSFER = 4;
    */
   TRANSFER = 4,
 
   /**
-   * A fee that belongs to no trade.
+   * A fee that belongs to no trade: in `fees`, without a leg.
    *
    * @generated from enum value: TRANSACTION_TYPE_FEE = 5;
    */
   FEE = 5,
 
   /**
-   * Funding of a perpetual.
+   * Funding of a perpetual, paid or received: one leg.
    *
    * @generated from enum value: TRANSACTION_TYPE_FUNDING = 6;
    */
   FUNDING = 6,
 
   /**
-   * Interest, paid or received.
+   * Interest, paid or received: one leg.
    *
    * @generated from enum value: TRANSACTION_TYPE_INTEREST = 7;
    */
   INTEREST = 7,
 
   /**
-   * A rebate.
+   * A rebate that belongs to no trade: in `fees` with a negative amount, without a leg.
    *
    * @generated from enum value: TRANSACTION_TYPE_REBATE = 8;
    */
   REBATE = 8,
 
   /**
-   * A reward, such as one for staking, or an airdrop.
+   * A reward, such as one for staking, or an airdrop: one leg.
    *
    * @generated from enum value: TRANSACTION_TYPE_REWARD = 9;
    */
   REWARD = 9,
 
   /**
-   * Settlement or delivery of a derivative.
+   * Settlement or delivery of a derivative: the amounts settled or delivered as legs, and the position closed as terms.
    *
    * @generated from enum value: TRANSACTION_TYPE_SETTLEMENT = 10;
    */
   SETTLEMENT = 10,
 
   /**
-   * A liquidation.
+   * A trade that a venue forced, as for TRADE.
    *
    * @generated from enum value: TRANSACTION_TYPE_LIQUIDATION = 11;
    */
   LIQUIDATION = 11,
 
   /**
-   * A correction.
+   * A correction of a balance by the venue or by us: legs.
    *
    * @generated from enum value: TRANSACTION_TYPE_ADJUSTMENT = 12;
    */
@@ -476,7 +711,8 @@ export const TransactionTypeSchema: GenEnum<TransactionType> = /*@__PURE__*/
   enumDesc(file_cqc_portfolio_v1_transaction, 0);
 
 /**
- * Which lots a sale uses up.
+ * Which lots a disposal uses up. Lots are chosen by their own time and cost, never by the current price. Positions in
+ * derivatives have no lots: a reduction closes them at their mean entry price under every method.
  *
  * @generated from enum cqc.portfolio.v1.CostBasisMethod
  */
@@ -503,7 +739,7 @@ export enum CostBasisMethod {
   LIFO = 2,
 
   /**
-   * Highest cost first.
+   * Highest unit cost first; of equal ones the oldest.
    *
    * @generated from enum value: COST_BASIS_METHOD_HIFO = 3;
    */
@@ -517,7 +753,7 @@ export enum CostBasisMethod {
   AVERAGE = 4,
 
   /**
-   * Lots that the holder names.
+   * Lots that `Transaction.lot_selections` names; what they leave of a disposal is taken oldest first.
    *
    * @generated from enum value: COST_BASIS_METHOD_SPECIFIC = 5;
    */
@@ -531,7 +767,8 @@ export const CostBasisMethodSchema: GenEnum<CostBasisMethod> = /*@__PURE__*/
   enumDesc(file_cqc_portfolio_v1_transaction, 1);
 
 /**
- * Which price is used to value what is unrealized.
+ * Which price values what is held at the start and at the end of an interval. The newest price at or before that time
+ * is used.
  *
  * @generated from enum cqc.portfolio.v1.ValuationSource
  */
@@ -544,7 +781,7 @@ export enum ValuationSource {
   UNSPECIFIED = 0,
 
   /**
-   * The venue's mark price.
+   * The venue's mark price of a listing. An asset has none, so its reference price is used.
    *
    * @generated from enum value: VALUATION_SOURCE_MARK = 1;
    */

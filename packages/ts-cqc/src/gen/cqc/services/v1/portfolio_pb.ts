@@ -5,24 +5,25 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
 import type { Allocation, Portfolio as Portfolio$1 } from "../../portfolio/v1/portfolio_pb.js";
 import { file_cqc_portfolio_v1_portfolio } from "../../portfolio/v1/portfolio_pb.js";
 import type { Position } from "../../portfolio/v1/position_pb.js";
 import { file_cqc_portfolio_v1_position } from "../../portfolio/v1/position_pb.js";
-import type { CostBasisMethod, Lot, PnL, Transaction } from "../../portfolio/v1/transaction_pb.js";
+import type { CostBasisMethod, Lot, PnL, Transaction, ValuationSource } from "../../portfolio/v1/transaction_pb.js";
 import { file_cqc_portfolio_v1_transaction } from "../../portfolio/v1/transaction_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
-import type { Heartbeat, StreamReset } from "./stream_pb.js";
+import type { Heartbeat, SnapshotComplete, StreamReset } from "./stream_pb.js";
 import { file_cqc_services_v1_stream } from "./stream_pb.js";
-import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/services/v1/portfolio.proto.
  */
 export const file_cqc_services_v1_portfolio: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jcWMvc2VydmljZXMvdjEvcG9ydGZvbGlvLnByb3RvEg9jcWMuc2VydmljZXMudjEiNwoTR2V0UG9ydGZvbGlvUmVxdWVzdBIgCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAEiRgoUR2V0UG9ydGZvbGlvUmVzcG9uc2USLgoJcG9ydGZvbGlvGAEgASgLMhsuY3FjLnBvcnRmb2xpby52MS5Qb3J0Zm9saW8imgEKFUxpc3RQb3J0Zm9saW9zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSLAoTcGFyZW50X3BvcnRmb2xpb19pZBgDIAEoCUIKukgHcgUQARiAAUgAiAEBQhYKFF9wYXJlbnRfcG9ydGZvbGlvX2lkImwKFkxpc3RQb3J0Zm9saW9zUmVzcG9uc2USLwoKcG9ydGZvbGlvcxgBIAMoCzIbLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvEiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgibgoWQ3JlYXRlUG9ydGZvbGlvUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARI2Cglwb3J0Zm9saW8YAiABKAsyGy5jcWMucG9ydGZvbGlvLnYxLlBvcnRmb2xpb0IGukgDyAEBIkkKF0NyZWF0ZVBvcnRmb2xpb1Jlc3BvbnNlEi4KCXBvcnRmb2xpbxgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvIqcBChZVcGRhdGVQb3J0Zm9saW9SZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjYKCXBvcnRmb2xpbxgCIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvQga6SAPIAQESNwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQga6SAPIAQEiSQoXVXBkYXRlUG9ydGZvbGlvUmVzcG9uc2USLgoJcG9ydGZvbGlvGAEgASgLMhsuY3FjLnBvcnRmb2xpby52MS5Qb3J0Zm9saW8iNQoSR2V0UG9zaXRpb25SZXF1ZXN0Eh8KC3Bvc2l0aW9uX2lkGAEgASgJQgq6SAdyBRABGIABIkMKE0dldFBvc2l0aW9uUmVzcG9uc2USLAoIcG9zaXRpb24YASABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uItQBChRMaXN0UG9zaXRpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIAoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABEiMKCmFjY291bnRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIpCgVhc19vZhgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDQoLX2FjY291bnRfaWQiaQoVTGlzdFBvc2l0aW9uc1Jlc3BvbnNlEi0KCXBvc2l0aW9ucxgBIAMoCzIaLmNxYy5wb3J0Zm9saW8udjEuUG9zaXRpb24SIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJaChZTdHJlYW1Qb3NpdGlvbnNSZXF1ZXN0EiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAARIeCgxyZXN1bWVfdG9rZW4YAiABKAlCCLpIBXIDGIAIItkBChdTdHJlYW1Qb3NpdGlvbnNSZXNwb25zZRIuCghwb3NpdGlvbhgBIAEoCzIaLmNxYy5wb3J0Zm9saW8udjEuUG9zaXRpb25IABIvCgloZWFydGJlYXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYAyABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBCABKAlCCLpIBXIDGIAIQg4KBWV2ZW50EgW6SAIIASKIAwoNR2V0UG5MUmVxdWVzdBIgCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAESIwoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAAUgAiAEBEicKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBSAGIAQESNgoKc3RhcnRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIsCghlbmRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASOwoGbWV0aG9kGAYgASgOMiEuY3FjLnBvcnRmb2xpby52MS5Db3N0QmFzaXNNZXRob2RCCLpIBYIBAhABEioKEnJlcG9ydGluZ19hc3NldF9pZBgHIAEoCUIJukgGcgTQiCcBSAKIAQFCDQoLX2FjY291bnRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIjQKDkdldFBuTFJlc3BvbnNlEiIKA3BubBgBIAEoCzIVLmNxYy5wb3J0Zm9saW8udjEuUG5MIooCChdMaXN0VHJhbnNhY3Rpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIAoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABEiMKCmFjY291bnRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDQoLX2FjY291bnRfaWQicgoYTGlzdFRyYW5zYWN0aW9uc1Jlc3BvbnNlEjMKDHRyYW5zYWN0aW9ucxgBIAMoCzIdLmNxYy5wb3J0Zm9saW8udjEuVHJhbnNhY3Rpb24SIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJ0ChhSZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESOgoLdHJhbnNhY3Rpb24YAiABKAsyHS5jcWMucG9ydGZvbGlvLnYxLlRyYW5zYWN0aW9uQga6SAPIAQEiTwoZUmVjb3JkVHJhbnNhY3Rpb25SZXNwb25zZRIyCgt0cmFuc2FjdGlvbhgBIAEoCzIdLmNxYy5wb3J0Zm9saW8udjEuVHJhbnNhY3Rpb24iygEKD0xpc3RMb3RzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSIAoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABEiAKCGFzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwFIAIgBARIpCgVhc19vZhgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCwoJX2Fzc2V0X2lkIloKEExpc3RMb3RzUmVzcG9uc2USIwoEbG90cxgBIAMoCzIVLmNxYy5wb3J0Zm9saW8udjEuTG90EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgiOQoVR2V0QWxsb2NhdGlvbnNSZXF1ZXN0EiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAASJdChZHZXRBbGxvY2F0aW9uc1Jlc3BvbnNlEjEKC2FsbG9jYXRpb25zGAEgAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uEhAKCHJldmlzaW9uGAIgASgEIpwBChVTZXRBbGxvY2F0aW9uc1JlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESIAoMcG9ydGZvbGlvX2lkGAIgASgJQgq6SAdyBRABGIABEjEKC2FsbG9jYXRpb25zGAMgAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uEhAKCHJldmlzaW9uGAQgASgEIl0KFlNldEFsbG9jYXRpb25zUmVzcG9uc2USMQoLYWxsb2NhdGlvbnMYASADKAsyHC5jcWMucG9ydGZvbGlvLnYxLkFsbG9jYXRpb24SEAoIcmV2aXNpb24YAiABKAQy8AkKCVBvcnRmb2xpbxJbCgxHZXRQb3J0Zm9saW8SJC5jcWMuc2VydmljZXMudjEuR2V0UG9ydGZvbGlvUmVxdWVzdBolLmNxYy5zZXJ2aWNlcy52MS5HZXRQb3J0Zm9saW9SZXNwb25zZRJhCg5MaXN0UG9ydGZvbGlvcxImLmNxYy5zZXJ2aWNlcy52MS5MaXN0UG9ydGZvbGlvc1JlcXVlc3QaJy5jcWMuc2VydmljZXMudjEuTGlzdFBvcnRmb2xpb3NSZXNwb25zZRJkCg9DcmVhdGVQb3J0Zm9saW8SJy5jcWMuc2VydmljZXMudjEuQ3JlYXRlUG9ydGZvbGlvUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5DcmVhdGVQb3J0Zm9saW9SZXNwb25zZRJkCg9VcGRhdGVQb3J0Zm9saW8SJy5jcWMuc2VydmljZXMudjEuVXBkYXRlUG9ydGZvbGlvUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5VcGRhdGVQb3J0Zm9saW9SZXNwb25zZRJYCgtHZXRQb3NpdGlvbhIjLmNxYy5zZXJ2aWNlcy52MS5HZXRQb3NpdGlvblJlcXVlc3QaJC5jcWMuc2VydmljZXMudjEuR2V0UG9zaXRpb25SZXNwb25zZRJeCg1MaXN0UG9zaXRpb25zEiUuY3FjLnNlcnZpY2VzLnYxLkxpc3RQb3NpdGlvbnNSZXF1ZXN0GiYuY3FjLnNlcnZpY2VzLnYxLkxpc3RQb3NpdGlvbnNSZXNwb25zZRJmCg9TdHJlYW1Qb3NpdGlvbnMSJy5jcWMuc2VydmljZXMudjEuU3RyZWFtUG9zaXRpb25zUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1Qb3NpdGlvbnNSZXNwb25zZTABEkkKBkdldFBuTBIeLmNxYy5zZXJ2aWNlcy52MS5HZXRQbkxSZXF1ZXN0Gh8uY3FjLnNlcnZpY2VzLnYxLkdldFBuTFJlc3BvbnNlEmcKEExpc3RUcmFuc2FjdGlvbnMSKC5jcWMuc2VydmljZXMudjEuTGlzdFRyYW5zYWN0aW9uc1JlcXVlc3QaKS5jcWMuc2VydmljZXMudjEuTGlzdFRyYW5zYWN0aW9uc1Jlc3BvbnNlEmoKEVJlY29yZFRyYW5zYWN0aW9uEikuY3FjLnNlcnZpY2VzLnYxLlJlY29yZFRyYW5zYWN0aW9uUmVxdWVzdBoqLmNxYy5zZXJ2aWNlcy52MS5SZWNvcmRUcmFuc2FjdGlvblJlc3BvbnNlEk8KCExpc3RMb3RzEiAuY3FjLnNlcnZpY2VzLnYxLkxpc3RMb3RzUmVxdWVzdBohLmNxYy5zZXJ2aWNlcy52MS5MaXN0TG90c1Jlc3BvbnNlEmEKDkdldEFsbG9jYXRpb25zEiYuY3FjLnNlcnZpY2VzLnYxLkdldEFsbG9jYXRpb25zUmVxdWVzdBonLmNxYy5zZXJ2aWNlcy52MS5HZXRBbGxvY2F0aW9uc1Jlc3BvbnNlEmEKDlNldEFsbG9jYXRpb25zEiYuY3FjLnNlcnZpY2VzLnYxLlNldEFsbG9jYXRpb25zUmVxdWVzdBonLmNxYy5zZXJ2aWNlcy52MS5TZXRBbGxvY2F0aW9uc1Jlc3BvbnNlQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_portfolio_v1_portfolio, file_cqc_portfolio_v1_position, file_cqc_portfolio_v1_transaction, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jcWMvc2VydmljZXMvdjEvcG9ydGZvbGlvLnByb3RvEg9jcWMuc2VydmljZXMudjEiYgoTR2V0UG9ydGZvbGlvUmVxdWVzdBIgCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAESKQoFYXNfb2YYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIk4KFEdldFBvcnRmb2xpb1Jlc3BvbnNlEjYKCXBvcnRmb2xpbxgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvQga6SAPIAQEixQEKFUxpc3RQb3J0Zm9saW9zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgCASLAoTcGFyZW50X3BvcnRmb2xpb19pZBgDIAEoCUIKukgHcgUQARiAAUgAiAEBEikKBWFzX29mGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIWChRfcGFyZW50X3BvcnRmb2xpb19pZCKMAQoWTGlzdFBvcnRmb2xpb3NSZXNwb25zZRIvCgpwb3J0Zm9saW9zGAEgAygLMhsuY3FjLnBvcnRmb2xpby52MS5Qb3J0Zm9saW8SIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAIBIeCgxyZXN1bWVfdG9rZW4YAyABKAlCCLpIBXIDGIAgIpQBChZDcmVhdGVQb3J0Zm9saW9SZXF1ZXN0EkIKCnJlcXVlc3RfaWQYASABKAlCLrpIK3IpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQESNgoJcG9ydGZvbGlvGAIgASgLMhsuY3FjLnBvcnRmb2xpby52MS5Qb3J0Zm9saW9CBrpIA8gBASJRChdDcmVhdGVQb3J0Zm9saW9SZXNwb25zZRI2Cglwb3J0Zm9saW8YASABKAsyGy5jcWMucG9ydGZvbGlvLnYxLlBvcnRmb2xpb0IGukgDyAEBIp0CChZVcGRhdGVQb3J0Zm9saW9SZXF1ZXN0EkIKCnJlcXVlc3RfaWQYASABKAlCLrpIK3IpWiQwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDCwAQESNgoJcG9ydGZvbGlvGAIgASgLMhsuY3FjLnBvcnRmb2xpby52MS5Qb3J0Zm9saW9CBrpIA8gBARKGAQoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQlW6SFK6AUwKEXVwZGF0ZV9tYXNrLnBhdGhzEiFuYW1lIGF0IGxlYXN0IG9uZSBmaWVsZCB0byBjaGFuZ2UaFHNpemUodGhpcy5wYXRocykgPiAwyAEBIlEKF1VwZGF0ZVBvcnRmb2xpb1Jlc3BvbnNlEjYKCXBvcnRmb2xpbxgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUG9ydGZvbGlvQga6SAPIAQEigAEKEkdldFBvc2l0aW9uUmVxdWVzdBIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEh8KC3Bvc2l0aW9uX2lkGAIgASgJQgq6SAdyBRABGIABEikKBWFzX29mGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJLChNHZXRQb3NpdGlvblJlc3BvbnNlEjQKCHBvc2l0aW9uGAEgASgLMhouY3FjLnBvcnRmb2xpby52MS5Qb3NpdGlvbkIGukgDyAEBItQBChRMaXN0UG9zaXRpb25zUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgCASIAoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABEiMKCmFjY291bnRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIpCgVhc19vZhgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDQoLX2FjY291bnRfaWQiiQEKFUxpc3RQb3NpdGlvbnNSZXNwb25zZRItCglwb3NpdGlvbnMYASADKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uEiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgCASHgoMcmVzdW1lX3Rva2VuGAMgASgJQgi6SAVyAxiAICLVAQoWU3RyZWFtUG9zaXRpb25zUmVxdWVzdBIgCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAESIwoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAAUgAiAEBEh4KDHJlc3VtZV90b2tlbhgDIAEoCUIIukgFcgMYgCASRQoSaGVhcnRiZWF0X2ludGVydmFsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg66SAuqAQgiAggeMgIIAUINCgtfYWNjb3VudF9pZCKZAgoXU3RyZWFtUG9zaXRpb25zUmVzcG9uc2USLgoIcG9zaXRpb24YASABKAsyGi5jcWMucG9ydGZvbGlvLnYxLlBvc2l0aW9uSAASPgoRc25hcHNob3RfY29tcGxldGUYAiABKAsyIS5jcWMuc2VydmljZXMudjEuU25hcHNob3RDb21wbGV0ZUgAEi8KCWhlYXJ0YmVhdBgDIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgEIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgFIAEoCUIIukgFcgMYgCBCDgoFZXZlbnQSBbpIAggBIu8ECg1HZXRQbkxSZXF1ZXN0EiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAARIjCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABSACIAQESJwoPdmVudWVfc3ltYm9sX2lkGAMgASgJQgm6SAZyBPCIJwFIAYgBARI2CgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiwKCGVuZF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI7CgZtZXRob2QYBiABKA4yIS5jcWMucG9ydGZvbGlvLnYxLkNvc3RCYXNpc01ldGhvZEIIukgFggECEAESRQoQdmFsdWF0aW9uX3NvdXJjZRgHIAEoDjIhLmNxYy5wb3J0Zm9saW8udjEuVmFsdWF0aW9uU291cmNlQgi6SAWCAQIQARIqChJyZXBvcnRpbmdfYXNzZXRfaWQYCCABKAlCCbpIBnIE0IgnAUgCiAEBEikKBWFzX29mGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDpzukhwGm4KEGdldF9wbmwuaW50ZXJ2YWwSInN0YXJ0X3RpbWUgbXVzdCBiZSBiZWZvcmUgZW5kX3RpbWUaNiFoYXModGhpcy5lbmRfdGltZSkgfHwgdGhpcy5zdGFydF90aW1lIDwgdGhpcy5lbmRfdGltZUINCgtfYWNjb3VudF9pZEISChBfdmVudWVfc3ltYm9sX2lkQhUKE19yZXBvcnRpbmdfYXNzZXRfaWQiPAoOR2V0UG5MUmVzcG9uc2USKgoDcG5sGAEgASgLMhUuY3FjLnBvcnRmb2xpby52MS5QbkxCBrpIA8gBASLQAwoXTGlzdFRyYW5zYWN0aW9uc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgEiAKDHBvcnRmb2xpb19pZBgDIAEoCUIKukgHcgUQARiAARIjCgphY2NvdW50X2lkGAQgASgJQgq6SAdyBRABGIABSACIAQESLgoKc3RhcnRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBWFzX29mGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDqYAbpIlAEakQEKGmxpc3RfdHJhbnNhY3Rpb25zLmludGVydmFsEiJzdGFydF90aW1lIG11c3QgYmUgYmVmb3JlIGVuZF90aW1lGk8haGFzKHRoaXMuc3RhcnRfdGltZSkgfHwgIWhhcyh0aGlzLmVuZF90aW1lKSB8fCB0aGlzLnN0YXJ0X3RpbWUgPCB0aGlzLmVuZF90aW1lQg0KC19hY2NvdW50X2lkIpIBChhMaXN0VHJhbnNhY3Rpb25zUmVzcG9uc2USMwoMdHJhbnNhY3Rpb25zGAEgAygLMh0uY3FjLnBvcnRmb2xpby52MS5UcmFuc2FjdGlvbhIhCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgEh4KDHJlc3VtZV90b2tlbhgDIAEoCUIIukgFcgMYgCAiywIKGFJlY29yZFRyYW5zYWN0aW9uUmVxdWVzdBJCCgpyZXF1ZXN0X2lkGAEgASgJQi66SCtyKVokMDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwsAEBEjoKC3RyYW5zYWN0aW9uGAIgASgLMh0uY3FjLnBvcnRmb2xpby52MS5UcmFuc2FjdGlvbkIGukgDyAEBOq4BukiqARqnAQohcmVjb3JkX3RyYW5zYWN0aW9uLnRyYW5zYWN0aW9uX2lkEjV0cmFuc2FjdGlvbl9pZCBhbmQgcmVjb3JkZWRfYXQgYXJlIHNldCBieSB0aGUgc2VydmljZRpLdGhpcy50cmFuc2FjdGlvbi50cmFuc2FjdGlvbl9pZCA9PSAnJyAmJiAhaGFzKHRoaXMudHJhbnNhY3Rpb24ucmVjb3JkZWRfYXQpIlcKGVJlY29yZFRyYW5zYWN0aW9uUmVzcG9uc2USOgoLdHJhbnNhY3Rpb24YASABKAsyHS5jcWMucG9ydGZvbGlvLnYxLlRyYW5zYWN0aW9uQga6SAPIAQEiuwIKD0xpc3RMb3RzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgCASIAoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABEiMKCmFjY291bnRfaWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIgCghhc3NldF9pZBgFIAEoCUIJukgGcgTQiCcBSAGIAQESOwoGbWV0aG9kGAYgASgOMiEuY3FjLnBvcnRmb2xpby52MS5Db3N0QmFzaXNNZXRob2RCCLpIBYIBAhABEikKBWFzX29mGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEINCgtfYWNjb3VudF9pZEILCglfYXNzZXRfaWQiWgoQTGlzdExvdHNSZXNwb25zZRIjCgRsb3RzGAEgAygLMhUuY3FjLnBvcnRmb2xpby52MS5Mb3QSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiAICJkChVHZXRBbGxvY2F0aW9uc1JlcXVlc3QSIAoMcG9ydGZvbGlvX2lkGAEgASgJQgq6SAdyBRABGIABEikKBWFzX29mGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJdChZHZXRBbGxvY2F0aW9uc1Jlc3BvbnNlEjEKC2FsbG9jYXRpb25zGAEgAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uEhAKCHJldmlzaW9uGAIgASgEIpIBChVTZXRBbGxvY2F0aW9uc1JlcXVlc3QSIAoMcG9ydGZvbGlvX2lkGAEgASgJQgq6SAdyBRABGIABEjwKC2FsbG9jYXRpb25zGAIgAygLMhwuY3FjLnBvcnRmb2xpby52MS5BbGxvY2F0aW9uQgm6SAaSAQMQkE4SGQoIcmV2aXNpb24YAyABKARCB7pIBDICKAEiXQoWU2V0QWxsb2NhdGlvbnNSZXNwb25zZRIxCgthbGxvY2F0aW9ucxgBIAMoCzIcLmNxYy5wb3J0Zm9saW8udjEuQWxsb2NhdGlvbhIQCghyZXZpc2lvbhgCIAEoBDKPDAoJUG9ydGZvbGlvEnIKDEdldFBvcnRmb2xpbxIkLmNxYy5zZXJ2aWNlcy52MS5HZXRQb3J0Zm9saW9SZXF1ZXN0GiUuY3FjLnNlcnZpY2VzLnYxLkdldFBvcnRmb2xpb1Jlc3BvbnNlIhWQAgHKlCcOcG9ydGZvbGlvLnJlYWQSeAoOTGlzdFBvcnRmb2xpb3MSJi5jcWMuc2VydmljZXMudjEuTGlzdFBvcnRmb2xpb3NSZXF1ZXN0GicuY3FjLnNlcnZpY2VzLnYxLkxpc3RQb3J0Zm9saW9zUmVzcG9uc2UiFZACAcqUJw5wb3J0Zm9saW8ucmVhZBJ5Cg9DcmVhdGVQb3J0Zm9saW8SJy5jcWMuc2VydmljZXMudjEuQ3JlYXRlUG9ydGZvbGlvUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5DcmVhdGVQb3J0Zm9saW9SZXNwb25zZSITypQnD3BvcnRmb2xpby53cml0ZRJ5Cg9VcGRhdGVQb3J0Zm9saW8SJy5jcWMuc2VydmljZXMudjEuVXBkYXRlUG9ydGZvbGlvUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5VcGRhdGVQb3J0Zm9saW9SZXNwb25zZSITypQnD3BvcnRmb2xpby53cml0ZRJvCgtHZXRQb3NpdGlvbhIjLmNxYy5zZXJ2aWNlcy52MS5HZXRQb3NpdGlvblJlcXVlc3QaJC5jcWMuc2VydmljZXMudjEuR2V0UG9zaXRpb25SZXNwb25zZSIVkAIBypQnDnBvcnRmb2xpby5yZWFkEnUKDUxpc3RQb3NpdGlvbnMSJS5jcWMuc2VydmljZXMudjEuTGlzdFBvc2l0aW9uc1JlcXVlc3QaJi5jcWMuc2VydmljZXMudjEuTGlzdFBvc2l0aW9uc1Jlc3BvbnNlIhWQAgHKlCcOcG9ydGZvbGlvLnJlYWQSegoPU3RyZWFtUG9zaXRpb25zEicuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVBvc2l0aW9uc1JlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuU3RyZWFtUG9zaXRpb25zUmVzcG9uc2UiEsqUJw5wb3J0Zm9saW8ucmVhZDABEmAKBkdldFBuTBIeLmNxYy5zZXJ2aWNlcy52MS5HZXRQbkxSZXF1ZXN0Gh8uY3FjLnNlcnZpY2VzLnYxLkdldFBuTFJlc3BvbnNlIhWQAgHKlCcOcG9ydGZvbGlvLnJlYWQSfgoQTGlzdFRyYW5zYWN0aW9ucxIoLmNxYy5zZXJ2aWNlcy52MS5MaXN0VHJhbnNhY3Rpb25zUmVxdWVzdBopLmNxYy5zZXJ2aWNlcy52MS5MaXN0VHJhbnNhY3Rpb25zUmVzcG9uc2UiFZACAcqUJw5wb3J0Zm9saW8ucmVhZBJ7ChFSZWNvcmRUcmFuc2FjdGlvbhIpLmNxYy5zZXJ2aWNlcy52MS5SZWNvcmRUcmFuc2FjdGlvblJlcXVlc3QaKi5jcWMuc2VydmljZXMudjEuUmVjb3JkVHJhbnNhY3Rpb25SZXNwb25zZSIPypQnC2Jvb2tzLndyaXRlEmYKCExpc3RMb3RzEiAuY3FjLnNlcnZpY2VzLnYxLkxpc3RMb3RzUmVxdWVzdBohLmNxYy5zZXJ2aWNlcy52MS5MaXN0TG90c1Jlc3BvbnNlIhWQAgHKlCcOcG9ydGZvbGlvLnJlYWQSeAoOR2V0QWxsb2NhdGlvbnMSJi5jcWMuc2VydmljZXMudjEuR2V0QWxsb2NhdGlvbnNSZXF1ZXN0GicuY3FjLnNlcnZpY2VzLnYxLkdldEFsbG9jYXRpb25zUmVzcG9uc2UiFZACAcqUJw5wb3J0Zm9saW8ucmVhZBJ5Cg5TZXRBbGxvY2F0aW9ucxImLmNxYy5zZXJ2aWNlcy52MS5TZXRBbGxvY2F0aW9uc1JlcXVlc3QaJy5jcWMuc2VydmljZXMudjEuU2V0QWxsb2NhdGlvbnNSZXNwb25zZSIWkAICypQnD3BvcnRmb2xpby53cml0ZUJHWkVnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3NlcnZpY2VzL3YxO3NlcnZpY2VzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_options_v1_options, file_cqc_portfolio_v1_portfolio, file_cqc_portfolio_v1_position, file_cqc_portfolio_v1_transaction, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Selects the portfolio to return.
@@ -36,6 +37,13 @@ export type GetPortfolioRequest = Message<"cqc.services.v1.GetPortfolioRequest">
    * @generated from field: string portfolio_id = 1;
    */
   portfolioId: string;
+
+  /**
+   * Time whose records to answer. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 2;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -52,7 +60,7 @@ export const GetPortfolioRequestSchema: GenMessage<GetPortfolioRequest> = /*@__P
  */
 export type GetPortfolioResponse = Message<"cqc.services.v1.GetPortfolioResponse"> & {
   /**
-   * The portfolio in its current state.
+   * The portfolio as of the requested time.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 1;
    */
@@ -73,25 +81,32 @@ export const GetPortfolioResponseSchema: GenMessage<GetPortfolioResponse> = /*@_
  */
 export type ListPortfoliosRequest = Message<"cqc.services.v1.ListPortfoliosRequest"> & {
   /**
-   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+   * Items per page, 0 to 1000; see "Lists" in SPEC.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the previous response. Empty requests the first page.
+   * Token of the page to return; see "Lists" in SPEC.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only portfolios that are part of this one. Absent means all.
+   * Only portfolios that are directly part of this one. Absent means all.
    *
    * @generated from field: optional string parent_portfolio_id = 3;
    */
   parentPortfolioId?: string | undefined;
+
+  /**
+   * Time whose records to answer. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 4;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -115,11 +130,18 @@ export type ListPortfoliosResponse = Message<"cqc.services.v1.ListPortfoliosResp
   portfolios: Portfolio$1[];
 
   /**
-   * `page_token` to request the next page with. Empty on the last page.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -136,15 +158,14 @@ export const ListPortfoliosResponseSchema: GenMessage<ListPortfoliosResponse> = 
  */
 export type CreatePortfolioRequest = Message<"cqc.services.v1.CreatePortfolioRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
+   * Id of the request, a UUID; see "Retries" in SPEC.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * Portfolio to add. The service sets its revision and times.
+   * Portfolio to add. Its revision and times are not set.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 2;
    */
@@ -186,23 +207,22 @@ export const CreatePortfolioResponseSchema: GenMessage<CreatePortfolioResponse> 
  */
 export type UpdatePortfolioRequest = Message<"cqc.services.v1.UpdatePortfolioRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
+   * Id of the request, a UUID; see "Retries" in SPEC.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The complete portfolio as it was read, with the new values filled in. A partial record fails validation. The id
-   * selects the portfolio to change, and the revision is the one that the caller read.
+   * The complete portfolio as it was read, with the new values filled in. Its id selects the portfolio to change, and
+   * its revision is the one that the caller read.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 2;
    */
   portfolio?: Portfolio$1 | undefined;
 
   /**
-   * Fields to change, such as `name`. A field in the mask that is absent from the record becomes absent.
+   * Fields to change, such as `name`; see "Update" at AssetRegistry.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -244,11 +264,25 @@ export const UpdatePortfolioResponseSchema: GenMessage<UpdatePortfolioResponse> 
  */
 export type GetPositionRequest = Message<"cqc.services.v1.GetPositionRequest"> & {
   /**
+   * Account that holds the position.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
    * Position to get.
    *
-   * @generated from field: string position_id = 1;
+   * @generated from field: string position_id = 2;
    */
   positionId: string;
+
+  /**
+   * Time whose records to answer. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 3;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -265,7 +299,7 @@ export const GetPositionRequestSchema: GenMessage<GetPositionRequest> = /*@__PUR
  */
 export type GetPositionResponse = Message<"cqc.services.v1.GetPositionResponse"> & {
   /**
-   * The position in its current state.
+   * The position as of the requested time.
    *
    * @generated from field: cqc.portfolio.v1.Position position = 1;
    */
@@ -286,14 +320,14 @@ export const GetPositionResponseSchema: GenMessage<GetPositionResponse> = /*@__P
  */
 export type ListPositionsRequest = Message<"cqc.services.v1.ListPositionsRequest"> & {
   /**
-   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+   * Items per page, 0 to 1000; see "Lists" in SPEC.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the previous response. Empty requests the first page.
+   * Token of the page to return; see "Lists" in SPEC.
    *
    * @generated from field: string page_token = 2;
    */
@@ -314,7 +348,7 @@ export type ListPositionsRequest = Message<"cqc.services.v1.ListPositionsRequest
   accountId?: string | undefined;
 
   /**
-   * Point in time that the response reflects. Absent means now.
+   * Time whose records to answer. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 5;
    */
@@ -342,11 +376,18 @@ export type ListPositionsResponse = Message<"cqc.services.v1.ListPositionsRespon
   positions: Position[];
 
   /**
-   * `page_token` to request the next page with. Empty on the last page.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -357,7 +398,7 @@ export const ListPositionsResponseSchema: GenMessage<ListPositionsResponse> = /*
   messageDesc(file_cqc_services_v1_portfolio, 11);
 
 /**
- * Selects the portfolio whose positions to follow.
+ * Selects the positions to follow.
  *
  * @generated from message cqc.services.v1.StreamPositionsRequest
  */
@@ -370,11 +411,25 @@ export type StreamPositionsRequest = Message<"cqc.services.v1.StreamPositionsReq
   portfolioId: string;
 
   /**
-   * `resume_token` of the last message that the caller processed. Empty starts with all open positions.
+   * Only positions of this account. Absent means all.
    *
-   * @generated from field: string resume_token = 2;
+   * @generated from field: optional string account_id = 2;
+   */
+  accountId?: string | undefined;
+
+  /**
+   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+   *
+   * @generated from field: string resume_token = 3;
    */
   resumeToken: string;
+
+  /**
+   * Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat_interval = 4;
+   */
+  heartbeatInterval?: Duration | undefined;
 };
 
 /**
@@ -397,7 +452,7 @@ export type StreamPositionsResponse = Message<"cqc.services.v1.StreamPositionsRe
    */
   event: {
     /**
-     * A position. Replaces the position with the same id.
+     * A position. Replaces the position with the same id; quantity 0 removes it.
      *
      * @generated from field: cqc.portfolio.v1.Position position = 1;
      */
@@ -405,9 +460,17 @@ export type StreamPositionsResponse = Message<"cqc.services.v1.StreamPositionsRe
     case: "position";
   } | {
     /**
+     * All open positions have been sent.
+     *
+     * @generated from field: cqc.services.v1.SnapshotComplete snapshot_complete = 2;
+     */
+    value: SnapshotComplete;
+    case: "snapshotComplete";
+  } | {
+    /**
      * Keep-alive, sent when there are no updates.
      *
-     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
+     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 3;
      */
     value: Heartbeat;
     case: "heartbeat";
@@ -415,16 +478,16 @@ export type StreamPositionsResponse = Message<"cqc.services.v1.StreamPositionsRe
     /**
      * Updates were lost. All open positions follow.
      *
-     * @generated from field: cqc.services.v1.StreamReset reset = 3;
+     * @generated from field: cqc.services.v1.StreamReset reset = 4;
      */
     value: StreamReset;
     case: "reset";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Token to resume the stream with after this message.
+   * Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
    *
-   * @generated from field: string resume_token = 4;
+   * @generated from field: string resume_token = 5;
    */
   resumeToken: string;
 };
@@ -457,7 +520,7 @@ export type GetPnLRequest = Message<"cqc.services.v1.GetPnLRequest"> & {
   accountId?: string | undefined;
 
   /**
-   * Only profit and loss on this listing. Absent means all listings.
+   * Only profit and loss on this listing of derivatives. Absent means everything held.
    *
    * @generated from field: optional string venue_symbol_id = 3;
    */
@@ -478,18 +541,32 @@ export type GetPnLRequest = Message<"cqc.services.v1.GetPnLRequest"> & {
   endTime?: Timestamp | undefined;
 
   /**
-   * Which lots a sale consumes. Unspecified means FIFO.
+   * Which lots a disposal uses up. Unspecified means FIFO.
    *
    * @generated from field: cqc.portfolio.v1.CostBasisMethod method = 6;
    */
   method: CostBasisMethod;
 
   /**
+   * Price that values what is held. Unspecified means MARK.
+   *
+   * @generated from field: cqc.portfolio.v1.ValuationSource valuation_source = 7;
+   */
+  valuationSource: ValuationSource;
+
+  /**
    * Asset in which to state profit and loss. Absent means the portfolio's reporting asset.
    *
-   * @generated from field: optional string reporting_asset_id = 7;
+   * @generated from field: optional string reporting_asset_id = 8;
    */
   reportingAssetId?: string | undefined;
+
+  /**
+   * Time of recording up to which entries count, inclusive: what the books said then. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 9;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -527,14 +604,14 @@ export const GetPnLResponseSchema: GenMessage<GetPnLResponse> = /*@__PURE__*/
  */
 export type ListTransactionsRequest = Message<"cqc.services.v1.ListTransactionsRequest"> & {
   /**
-   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+   * Items per page, 0 to 1000; see "Lists" in SPEC.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the previous response. Empty requests the first page.
+   * Token of the page to return; see "Lists" in SPEC.
    *
    * @generated from field: string page_token = 2;
    */
@@ -548,25 +625,32 @@ export type ListTransactionsRequest = Message<"cqc.services.v1.ListTransactionsR
   portfolioId: string;
 
   /**
-   * Only entries of this account. Absent means all.
+   * Only entries of this account, or with a leg in it. Absent means all.
    *
    * @generated from field: optional string account_id = 4;
    */
   accountId?: string | undefined;
 
   /**
-   * Only entries at or after this time. Absent means from the first entry.
+   * Only entries whose `timestamp` is at or after this time. Absent means from the first entry.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only entries before this time. Absent means up to now.
+   * Only entries whose `timestamp` is before this time. Absent means no end.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 6;
    */
   endTime?: Timestamp | undefined;
+
+  /**
+   * Time of recording up to which entries are listed, inclusive. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 7;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -590,11 +674,18 @@ export type ListTransactionsResponse = Message<"cqc.services.v1.ListTransactions
   transactions: Transaction[];
 
   /**
-   * `page_token` to request the next page with. Empty on the last page.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -611,15 +702,14 @@ export const ListTransactionsResponseSchema: GenMessage<ListTransactionsResponse
  */
 export type RecordTransactionRequest = Message<"cqc.services.v1.RecordTransactionRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
+   * Id of the request, a UUID; see "Retries" in SPEC.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * Entry to add. The service sets its recording time.
+   * Entry to add. Its `transaction_id` and `recorded_at` are not set.
    *
    * @generated from field: cqc.portfolio.v1.Transaction transaction = 2;
    */
@@ -640,7 +730,7 @@ export const RecordTransactionRequestSchema: GenMessage<RecordTransactionRequest
  */
 export type RecordTransactionResponse = Message<"cqc.services.v1.RecordTransactionResponse"> & {
   /**
-   * The entry with its recording time.
+   * The entry with its id and recording time.
    *
    * @generated from field: cqc.portfolio.v1.Transaction transaction = 1;
    */
@@ -661,14 +751,14 @@ export const RecordTransactionResponseSchema: GenMessage<RecordTransactionRespon
  */
 export type ListLotsRequest = Message<"cqc.services.v1.ListLotsRequest"> & {
   /**
-   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+   * Items per page, 0 to 1000; see "Lists" in SPEC.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the previous response. Empty requests the first page.
+   * Token of the page to return; see "Lists" in SPEC.
    *
    * @generated from field: string page_token = 2;
    */
@@ -682,16 +772,30 @@ export type ListLotsRequest = Message<"cqc.services.v1.ListLotsRequest"> & {
   portfolioId: string;
 
   /**
+   * Only lots of this account. Absent means all.
+   *
+   * @generated from field: optional string account_id = 4;
+   */
+  accountId?: string | undefined;
+
+  /**
    * Only lots of this asset. Absent means all.
    *
-   * @generated from field: optional string asset_id = 4;
+   * @generated from field: optional string asset_id = 5;
    */
   assetId?: string | undefined;
 
   /**
-   * Point in time that the response reflects. Absent means now.
+   * Which lots the disposals used up. Unspecified means FIFO.
    *
-   * @generated from field: google.protobuf.Timestamp as_of = 5;
+   * @generated from field: cqc.portfolio.v1.CostBasisMethod method = 6;
+   */
+  method: CostBasisMethod;
+
+  /**
+   * Time whose records to answer. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 7;
    */
   asOf?: Timestamp | undefined;
 };
@@ -717,7 +821,7 @@ export type ListLotsResponse = Message<"cqc.services.v1.ListLotsResponse"> & {
   lots: Lot[];
 
   /**
-   * `page_token` to request the next page with. Empty on the last page.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -743,6 +847,13 @@ export type GetAllocationsRequest = Message<"cqc.services.v1.GetAllocationsReque
    * @generated from field: string portfolio_id = 1;
    */
   portfolioId: string;
+
+  /**
+   * Time whose records to answer. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 2;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -759,7 +870,7 @@ export const GetAllocationsRequestSchema: GenMessage<GetAllocationsRequest> = /*
  */
 export type GetAllocationsResponse = Message<"cqc.services.v1.GetAllocationsResponse"> & {
   /**
-   * Target allocations of the portfolio.
+   * Target allocations of the portfolio, in the order in which they were set.
    *
    * @generated from field: repeated cqc.portfolio.v1.Allocation allocations = 1;
    */
@@ -787,31 +898,23 @@ export const GetAllocationsResponseSchema: GenMessage<GetAllocationsResponse> = 
  */
 export type SetAllocationsRequest = Message<"cqc.services.v1.SetAllocationsRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
-   *
-   * @generated from field: string request_id = 1;
-   */
-  requestId: string;
-
-  /**
    * Portfolio to change.
    *
-   * @generated from field: string portfolio_id = 2;
+   * @generated from field: string portfolio_id = 1;
    */
   portfolioId: string;
 
   /**
-   * All target allocations of the portfolio. Allocations that are not listed are removed.
+   * All target allocations of the portfolio, no target twice. Allocations that are not listed are removed.
    *
-   * @generated from field: repeated cqc.portfolio.v1.Allocation allocations = 3;
+   * @generated from field: repeated cqc.portfolio.v1.Allocation allocations = 2;
    */
   allocations: Allocation[];
 
   /**
    * Revision of the portfolio that the caller read.
    *
-   * @generated from field: uint64 revision = 4;
+   * @generated from field: uint64 revision = 3;
    */
   revision: bigint;
 };
@@ -855,8 +958,10 @@ export const SetAllocationsResponseSchema: GenMessage<SetAllocationsResponse> = 
  * Owns what we hold: portfolios, positions, and the books that profit and loss is computed from. Called by everything
  * that decides or reports.
  *
- * A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
- * INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+ * Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
+ * whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
+ * portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
+ * future, fails with AS_OF_NOT_KEPT.
  *
  * @generated from service cqc.services.v1.Portfolio
  */
@@ -882,7 +987,9 @@ export const Portfolio: GenService<{
     output: typeof ListPortfoliosResponseSchema;
   },
   /**
-   * Adds a portfolio. Fails with ALREADY_EXISTS if the id is taken.
+   * Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
+   * does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
+   * target twice.
    *
    * @generated from rpc cqc.services.v1.Portfolio.CreatePortfolio
    */
@@ -892,7 +999,8 @@ export const Portfolio: GenService<{
     output: typeof CreatePortfolioResponseSchema;
   },
   /**
-   * Changes the masked fields of a portfolio. Fails with ABORTED if the revision is not the current one.
+   * Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
+   * INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
    *
    * @generated from rpc cqc.services.v1.Portfolio.UpdatePortfolio
    */
@@ -902,7 +1010,7 @@ export const Portfolio: GenService<{
     output: typeof UpdatePortfolioResponseSchema;
   },
   /**
-   * Returns a position.
+   * Returns a position, whether open or closed.
    *
    * @generated from rpc cqc.services.v1.Portfolio.GetPosition
    */
@@ -912,7 +1020,7 @@ export const Portfolio: GenService<{
     output: typeof GetPositionResponseSchema;
   },
   /**
-   * Lists open positions, in the order of their listings.
+   * Lists open positions, ordered by account, then by position id.
    *
    * @generated from rpc cqc.services.v1.Portfolio.ListPositions
    */
@@ -922,7 +1030,8 @@ export const Portfolio: GenService<{
     output: typeof ListPositionsResponseSchema;
   },
   /**
-   * Streams the positions of a portfolio: first all open positions, then every change.
+   * Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
+   * closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
    *
    * @generated from rpc cqc.services.v1.Portfolio.StreamPositions
    */
@@ -932,7 +1041,12 @@ export const Portfolio: GenService<{
     output: typeof StreamPositionsResponseSchema;
   },
   /**
-   * Computes profit and loss over an interval. Fails with FAILED_PRECONDITION if a price for the valuation is missing.
+   * Computes profit and loss over an interval.
+   *
+   * Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
+   * venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
+   * UNIT_NOT_RECONCILABLE if a listing's terms do not allow to value a trade on it, and with INVALID_FIELD for
+   * `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
    *
    * @generated from rpc cqc.services.v1.Portfolio.GetPnL
    */
@@ -942,7 +1056,8 @@ export const Portfolio: GenService<{
     output: typeof GetPnLResponseSchema;
   },
   /**
-   * Lists the entries of a portfolio's books, oldest first.
+   * Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
+   * Reversed and reversing entries are listed too.
    *
    * @generated from rpc cqc.services.v1.Portfolio.ListTransactions
    */
@@ -952,7 +1067,15 @@ export const Portfolio: GenService<{
     output: typeof ListTransactionsResponseSchema;
   },
   /**
-   * Adds an entry to a portfolio's books. Entries never change: correct an entry with another one.
+   * Adds an entry to a portfolio's books.
+   *
+   * Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
+   * portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
+   * reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
+   * REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
+   * ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
+   * LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
+   * are not refused.
    *
    * @generated from rpc cqc.services.v1.Portfolio.RecordTransaction
    */
@@ -962,7 +1085,8 @@ export const Portfolio: GenService<{
     output: typeof RecordTransactionResponseSchema;
   },
   /**
-   * Lists the lots that remain of what was acquired, oldest first.
+   * Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
+   * LOTS_INSUFFICIENT as GetPnL does.
    *
    * @generated from rpc cqc.services.v1.Portfolio.ListLots
    */
@@ -982,7 +1106,9 @@ export const Portfolio: GenService<{
     output: typeof GetAllocationsResponseSchema;
   },
   /**
-   * Replaces all target allocations of a portfolio. Fails with ABORTED if the revision is not the current one.
+   * Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
+   * one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
+   * with INVALID_FIELD if a target occurs twice.
    *
    * @generated from rpc cqc.services.v1.Portfolio.SetAllocations
    */

@@ -7,13 +7,20 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { RiskAlert, TradingState } from "../../events/v1/risk_events_pb.js";
 import { file_cqc_events_v1_risk_events } from "../../events/v1/risk_events_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
 import type { Exposure, ExposureDimension } from "../../portfolio/v1/position_pb.js";
 import { file_cqc_portfolio_v1_position } from "../../portfolio/v1/position_pb.js";
+import type { RiskLimit, RiskMetric } from "../../portfolio/v1/risk_limit_pb.js";
+import { file_cqc_portfolio_v1_risk_limit } from "../../portfolio/v1/risk_limit_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
-import type { Heartbeat, StreamReset } from "./stream_pb.js";
+import type { ErrorReason } from "./errors_pb.js";
+import { file_cqc_services_v1_errors } from "./errors_pb.js";
+import type { Heartbeat, SnapshotComplete, StreamReset } from "./stream_pb.js";
 import { file_cqc_services_v1_stream } from "./stream_pb.js";
-import type { NewOrder } from "./venue_gateway_pb.js";
-import { file_cqc_services_v1_venue_gateway } from "./venue_gateway_pb.js";
+import type { NewOrder, ReplaceOrderRequest } from "./venue_gateway_orders_pb.js";
+import { file_cqc_services_v1_venue_gateway_orders } from "./venue_gateway_orders_pb.js";
+import type { Order } from "../../venues/v1/order_pb.js";
+import { file_cqc_venues_v1_order } from "../../venues/v1/order_pb.js";
 import type { Duration, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -22,127 +29,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/services/v1/risk_engine.proto.
  */
 export const file_cqc_services_v1_risk_engine: GenFile = /*@__PURE__*/
-  fileDesc("CiFjcWMvc2VydmljZXMvdjEvcmlza19lbmdpbmUucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSKrBQoJUmlza0xpbWl0EhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISNQoGbWV0cmljGAMgASgOMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tNZXRyaWNCCLpIBYIBAhABEjUKBmFjdGlvbhgEIAEoDjIbLmNxYy5zZXJ2aWNlcy52MS5SaXNrQWN0aW9uQgi6SAWCAQIQARIlCgxwb3J0Zm9saW9faWQYBSABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAYgASgJQgq6SAdyBRABGIABSAGIAQESIAoIdmVudWVfaWQYByABKAlCCbpIBnIE6IgnAUgCiAEBEiAKCGFzc2V0X2lkGAggASgJQgm6SAZyBNCIJwFIA4gBARInCg92ZW51ZV9zeW1ib2xfaWQYCSABKAlCCbpIBnIE8IgnAUgEiAEBEhwKCXRocmVzaG9sZBgKIAEoCUIJukgGcgSQiCcBEikKEXdhcm5pbmdfdGhyZXNob2xkGAsgASgJQgm6SAZyBJCIJwFIBYgBARIqChJyZXBvcnRpbmdfYXNzZXRfaWQYDCABKAlCCbpIBnIE0IgnAUgGiAEBEg8KB2VuYWJsZWQYDSABKAgSLAoIdmFsaWRfdG8YDiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGA8gASgEQg8KDV9wb3J0Zm9saW9faWRCDQoLX2FjY291bnRfaWRCCwoJX3ZlbnVlX2lkQgsKCV9hc3NldF9pZEISChBfdmVudWVfc3ltYm9sX2lkQhQKEl93YXJuaW5nX3RocmVzaG9sZEIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIoABCgpSaXNrQnJlYWNoEhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCG9ic2VydmVkGAIgASgJQgm6SAZyBIiIJwESHAoJdGhyZXNob2xkGAMgASgJQgm6SAZyBIiIJwESGQoHbWVzc2FnZRgEIAEoCUIIukgFcgMYgCAiMwoTR2V0Umlza0xpbWl0UmVxdWVzdBIcCghsaW1pdF9pZBgBIAEoCUIKukgHcgUQARiAASJBChRHZXRSaXNrTGltaXRSZXNwb25zZRIpCgVsaW1pdBgBIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5SaXNrTGltaXQiwAEKFUxpc3RSaXNrTGltaXRzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgSJQoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABSACIAQESIwoKYWNjb3VudF9pZBgEIAEoCUIKukgHcgUQARiAAUgBiAEBQg8KDV9wb3J0Zm9saW9faWRCDQoLX2FjY291bnRfaWQiZwoWTGlzdFJpc2tMaW1pdHNSZXNwb25zZRIqCgZsaW1pdHMYASADKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgAgi7gEKFkNyZWF0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESMQoFbGltaXQYAiABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0Qga6SAPIAQE6ggG6SH8afQojY3JlYXRlX3Jpc2tfbGltaXQubWV0cmljX2FuZF9hY3Rpb24SJGEgbGltaXQgbmVlZHMgYSBtZXRyaWMgYW5kIGFuIGFjdGlvbhowdGhpcy5saW1pdC5tZXRyaWMgIT0gMCAmJiB0aGlzLmxpbWl0LmFjdGlvbiAhPSAwIkQKF0NyZWF0ZVJpc2tMaW1pdFJlc3BvbnNlEikKBWxpbWl0GAEgASgLMhouY3FjLnNlcnZpY2VzLnYxLlJpc2tMaW1pdCKnAgoWVXBkYXRlUmlza0xpbWl0UmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIxCgVsaW1pdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5SaXNrTGltaXRCBrpIA8gBARI3Cgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCBrpIA8gBATqCAbpIfxp9CiN1cGRhdGVfcmlza19saW1pdC5tZXRyaWNfYW5kX2FjdGlvbhIkYSBsaW1pdCBuZWVkcyBhIG1ldHJpYyBhbmQgYW4gYWN0aW9uGjB0aGlzLmxpbWl0Lm1ldHJpYyAhPSAwICYmIHRoaXMubGltaXQuYWN0aW9uICE9IDAiRAoXVXBkYXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0ImYKFkRlbGV0ZVJpc2tMaW1pdFJlcXVlc3QSHAoKcmVxdWVzdF9pZBgBIAEoCUIIukgFcgOwAQESHAoIbGltaXRfaWQYAiABKAlCCrpIB3IFEAEYgAESEAoIcmV2aXNpb24YAyABKAQiRAoXRGVsZXRlUmlza0xpbWl0UmVzcG9uc2USKQoFbGltaXQYASABKAsyGi5jcWMuc2VydmljZXMudjEuUmlza0xpbWl0IvABChJHZXRFeHBvc3VyZVJlcXVlc3QSIgoMcG9ydGZvbGlvX2lkGAEgASgJQgq6SAdyBRABGIABSAASIAoKYWNjb3VudF9pZBgCIAEoCUIKukgHcgUQARiAAUgAEkEKCGdyb3VwX2J5GAMgASgOMiMuY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZURpbWVuc2lvbkIKukgHggEEEAEgABIqChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnAUgBiAEBQg4KBXNjb3BlEgW6SAIIAUIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIkQKE0dldEV4cG9zdXJlUmVzcG9uc2USLQoJZXhwb3N1cmVzGAEgAygLMhouY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZSL5AQoRTGlzdEFsZXJ0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEhEKCW9wZW5fb25seRgDIAEoCBIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIuCgpzdGFydF90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCDwoNX3BvcnRmb2xpb19pZCJhChJMaXN0QWxlcnRzUmVzcG9uc2USKAoGYWxlcnRzGAEgAygLMhguY3FjLmV2ZW50cy52MS5SaXNrQWxlcnQSIQoPbmV4dF9wYWdlX3Rva2VuGAIgASgJQgi6SAVyAxiACCJtChNTdHJlYW1BbGVydHNSZXF1ZXN0EiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEh4KDHJlc3VtZV90b2tlbhgCIAEoCUIIukgFcgMYgAhCDwoNX3BvcnRmb2xpb19pZCLRAQoUU3RyZWFtQWxlcnRzUmVzcG9uc2USKQoFYWxlcnQYASABKAsyGC5jcWMuZXZlbnRzLnYxLlJpc2tBbGVydEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIm0KF0Fja25vd2xlZGdlQWxlcnRSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEhwKCGFsZXJ0X2lkGAIgASgJQgq6SAdyBRABGIABEhYKBG5vdGUYAyABKAlCCLpIBXIDGIAgIkMKGEFja25vd2xlZGdlQWxlcnRSZXNwb25zZRInCgVhbGVydBgBIAEoCzIYLmNxYy5ldmVudHMudjEuUmlza0FsZXJ0ImMKEUNoZWNrT3JkZXJSZXF1ZXN0EhwKCnJlcXVlc3RfaWQYASABKAlCCLpIBXIDsAEBEjAKBW9yZGVyGAIgASgLMhkuY3FjLnNlcnZpY2VzLnYxLk5ld09yZGVyQga6SAPIAQEipAEKEkNoZWNrT3JkZXJSZXNwb25zZRIvCghkZWNpc2lvbhgBIAEoDjIdLmNxYy5zZXJ2aWNlcy52MS5SaXNrRGVjaXNpb24SLQoIYnJlYWNoZXMYAiADKAsyGy5jcWMuc2VydmljZXMudjEuUmlza0JyZWFjaBIuCgpleHBpcmVzX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKpAQoMVHJhZGluZ1Njb3BlEiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEiMKCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAFIAYgBARIgCgh2ZW51ZV9pZBgDIAEoCUIJukgGcgToiCcBSAKIAQFCDwoNX3BvcnRmb2xpb19pZEINCgtfYWNjb3VudF9pZEILCglfdmVudWVfaWQixQEKElRyYWRpbmdTdGF0ZVJlY29yZBIsCgVzY29wZRgBIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGUSKgoFc3RhdGUYAiABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZRIYCgZyZWFzb24YAyABKAlCCLpIBXIDGIAgEikKBXNpbmNlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgFIAEoBCJGChZHZXRUcmFkaW5nU3RhdGVSZXF1ZXN0EiwKBXNjb3BlGAEgASgLMh0uY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTY29wZSJVChdHZXRUcmFkaW5nU3RhdGVSZXNwb25zZRI6Cg10cmFkaW5nX3N0YXRlGAEgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZCKQAwoWU2V0VHJhZGluZ1N0YXRlUmVxdWVzdBIcCgpyZXF1ZXN0X2lkGAEgASgJQgi6SAVyA7ABARIsCgVzY29wZRgCIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGUSNgoFc3RhdGUYAyABKA4yGy5jcWMuZXZlbnRzLnYxLlRyYWRpbmdTdGF0ZUIKukgHggEEEAEgABIaCgZyZWFzb24YBCABKAlCCrpIB3IFEAEYgCASFQoIcmV2aXNpb24YBSABKARIAIgBARIaChJjYW5jZWxfb3Blbl9vcmRlcnMYBiABKAg6lQG6SJEBGo4BCiRzZXRfdHJhZGluZ19zdGF0ZS5jYW5jZWxfb3Blbl9vcmRlcnMSOWNhbmNlbF9vcGVuX29yZGVycyBpcyBvbmx5IGFsbG93ZWQgaWYgdGhlIHN0YXRlIGlzIGhhbHRlZBorIXRoaXMuY2FuY2VsX29wZW5fb3JkZXJzIHx8IHRoaXMuc3RhdGUgPT0gM0ILCglfcmV2aXNpb24iVQoXU2V0VHJhZGluZ1N0YXRlUmVzcG9uc2USOgoNdHJhZGluZ19zdGF0ZRgBIAEoCzIjLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU3RhdGVSZWNvcmQiOwoZU3RyZWFtVHJhZGluZ1N0YXRlUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGIAIIuoBChpTdHJlYW1UcmFkaW5nU3RhdGVSZXNwb25zZRI8Cg10cmFkaW5nX3N0YXRlGAEgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZEgAEi8KCWhlYXJ0YmVhdBgCIAEoCzIaLmNxYy5zZXJ2aWNlcy52MS5IZWFydGJlYXRIABItCgVyZXNldBgDIAEoCzIcLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1SZXNldEgAEh4KDHJlc3VtZV90b2tlbhgEIAEoCUIIukgFcgMYgAhCDgoFZXZlbnQSBbpIAggBIuIBCg1TY2VuYXJpb1Nob2NrEh0KCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIABIkCg92ZW51ZV9zeW1ib2xfaWQYAiABKAlCCbpIBnIE8IgnAUgAEisKDHByaWNlX2NoYW5nZRgDIAEoAUIQukgNEgspAAAAAAAA8L9AAUgBiAEBEicKEXZvbGF0aWxpdHlfY2hhbmdlGAQgASgBQge6SAQSAkABSAKIAQFCDwoGdGFyZ2V0EgW6SAIIAUIPCg1fcHJpY2VfY2hhbmdlQhQKEl92b2xhdGlsaXR5X2NoYW5nZSLsAQoSUnVuU2NlbmFyaW9SZXF1ZXN0EiAKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAARI7CgZzaG9ja3MYAiADKAsyHi5jcWMuc2VydmljZXMudjEuU2NlbmFyaW9TaG9ja0ILukgIkgEFCAEQ6AcSNAoHaG9yaXpvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIIukgFqgECMgASKgoScmVwb3J0aW5nX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwFIAIgBAUIVChNfcmVwb3J0aW5nX2Fzc2V0X2lkIrwBChNSdW5TY2VuYXJpb1Jlc3BvbnNlEh0KDHZhbHVlX2NoYW5nZRgBIAEoAUIHukgEEgJAARIwCgdyZXN1bHRzGAIgAygLMh8uY3FjLnNlcnZpY2VzLnYxLlNjZW5hcmlvUmVzdWx0Ei0KCGJyZWFjaGVzGAMgAygLMhsuY3FjLnNlcnZpY2VzLnYxLlJpc2tCcmVhY2gSJQoScmVwb3J0aW5nX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwEiZAoOU2NlbmFyaW9SZXN1bHQSHwoLcG9zaXRpb25faWQYASABKAlCCrpIB3IFEAEYgAESHQoMdmFsdWVfY2hhbmdlGAIgASgBQge6SAQSAkABEhIKCmxpcXVpZGF0ZWQYAyABKAgqmAIKClJpc2tNZXRyaWMSGwoXUklTS19NRVRSSUNfVU5TUEVDSUZJRUQQABIeChpSSVNLX01FVFJJQ19HUk9TU19FWFBPU1VSRRABEhwKGFJJU0tfTUVUUklDX05FVF9FWFBPU1VSRRACEh4KGlJJU0tfTUVUUklDX09SREVSX05PVElPTkFMEAMSGAoUUklTS19NRVRSSUNfTEVWRVJBR0UQBBIaChZSSVNLX01FVFJJQ19EQUlMWV9MT1NTEAUSGAoUUklTS19NRVRSSUNfRFJBV0RPV04QBhIaChZSSVNLX01FVFJJQ19PUkRFUl9SQVRFEAcSIwofUklTS19NRVRSSUNfUFJJQ0VfREVWSUFUSU9OX0JQUxAIKosBCgpSaXNrQWN0aW9uEhsKF1JJU0tfQUNUSU9OX1VOU1BFQ0lGSUVEEAASFQoRUklTS19BQ1RJT05fQUxFUlQQARIWChJSSVNLX0FDVElPTl9SRUpFQ1QQAhIbChdSSVNLX0FDVElPTl9SRURVQ0VfT05MWRADEhQKEFJJU0tfQUNUSU9OX0hBTFQQBCplCgxSaXNrRGVjaXNpb24SHQoZUklTS19ERUNJU0lPTl9VTlNQRUNJRklFRBAAEhoKFlJJU0tfREVDSVNJT05fQVBQUk9WRUQQARIaChZSSVNLX0RFQ0lTSU9OX1JFSkVDVEVEEAIy5QoKClJpc2tFbmdpbmUSWwoMR2V0Umlza0xpbWl0EiQuY3FjLnNlcnZpY2VzLnYxLkdldFJpc2tMaW1pdFJlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuR2V0Umlza0xpbWl0UmVzcG9uc2USYQoOTGlzdFJpc2tMaW1pdHMSJi5jcWMuc2VydmljZXMudjEuTGlzdFJpc2tMaW1pdHNSZXF1ZXN0GicuY3FjLnNlcnZpY2VzLnYxLkxpc3RSaXNrTGltaXRzUmVzcG9uc2USZAoPQ3JlYXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLkNyZWF0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuQ3JlYXRlUmlza0xpbWl0UmVzcG9uc2USZAoPVXBkYXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLlVwZGF0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuVXBkYXRlUmlza0xpbWl0UmVzcG9uc2USZAoPRGVsZXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLkRlbGV0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuRGVsZXRlUmlza0xpbWl0UmVzcG9uc2USWAoLR2V0RXhwb3N1cmUSIy5jcWMuc2VydmljZXMudjEuR2V0RXhwb3N1cmVSZXF1ZXN0GiQuY3FjLnNlcnZpY2VzLnYxLkdldEV4cG9zdXJlUmVzcG9uc2USVQoKTGlzdEFsZXJ0cxIiLmNxYy5zZXJ2aWNlcy52MS5MaXN0QWxlcnRzUmVxdWVzdBojLmNxYy5zZXJ2aWNlcy52MS5MaXN0QWxlcnRzUmVzcG9uc2USXQoMU3RyZWFtQWxlcnRzEiQuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbUFsZXJ0c1JlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuU3RyZWFtQWxlcnRzUmVzcG9uc2UwARJnChBBY2tub3dsZWRnZUFsZXJ0EiguY3FjLnNlcnZpY2VzLnYxLkFja25vd2xlZGdlQWxlcnRSZXF1ZXN0GikuY3FjLnNlcnZpY2VzLnYxLkFja25vd2xlZGdlQWxlcnRSZXNwb25zZRJVCgpDaGVja09yZGVyEiIuY3FjLnNlcnZpY2VzLnYxLkNoZWNrT3JkZXJSZXF1ZXN0GiMuY3FjLnNlcnZpY2VzLnYxLkNoZWNrT3JkZXJSZXNwb25zZRJkCg9HZXRUcmFkaW5nU3RhdGUSJy5jcWMuc2VydmljZXMudjEuR2V0VHJhZGluZ1N0YXRlUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5HZXRUcmFkaW5nU3RhdGVSZXNwb25zZRJkCg9TZXRUcmFkaW5nU3RhdGUSJy5jcWMuc2VydmljZXMudjEuU2V0VHJhZGluZ1N0YXRlUmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5TZXRUcmFkaW5nU3RhdGVSZXNwb25zZRJvChJTdHJlYW1UcmFkaW5nU3RhdGUSKi5jcWMuc2VydmljZXMudjEuU3RyZWFtVHJhZGluZ1N0YXRlUmVxdWVzdBorLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1UcmFkaW5nU3RhdGVSZXNwb25zZTABElgKC1J1blNjZW5hcmlvEiMuY3FjLnNlcnZpY2VzLnYxLlJ1blNjZW5hcmlvUmVxdWVzdBokLmNxYy5zZXJ2aWNlcy52MS5SdW5TY2VuYXJpb1Jlc3BvbnNlQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_risk_events, file_cqc_portfolio_v1_position, file_cqc_rules_v1_rules, file_cqc_services_v1_stream, file_cqc_services_v1_venue_gateway, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
-
-/**
- * A limit on risk. The limit applies where every scope field that is set matches.
- *
- * @generated from message cqc.services.v1.RiskLimit
- */
-export type RiskLimit = Message<"cqc.services.v1.RiskLimit"> & {
-  /**
-   * Id of the limit in this system, opaque.
-   *
-   * @generated from field: string limit_id = 1;
-   */
-  limitId: string;
-
-  /**
-   * Display name.
-   *
-   * @generated from field: string name = 2;
-   */
-  name: string;
-
-  /**
-   * Quantity that the limit bounds.
-   *
-   * @generated from field: cqc.services.v1.RiskMetric metric = 3;
-   */
-  metric: RiskMetric;
-
-  /**
-   * What happens when the limit is exceeded.
-   *
-   * @generated from field: cqc.services.v1.RiskAction action = 4;
-   */
-  action: RiskAction;
-
-  /**
-   * Portfolio that the limit applies to. Absent means all.
-   *
-   * @generated from field: optional string portfolio_id = 5;
-   */
-  portfolioId?: string | undefined;
-
-  /**
-   * Account that the limit applies to. Absent means all.
-   *
-   * @generated from field: optional string account_id = 6;
-   */
-  accountId?: string | undefined;
-
-  /**
-   * Venue that the limit applies to. Absent means all.
-   *
-   * @generated from field: optional string venue_id = 7;
-   */
-  venueId?: string | undefined;
-
-  /**
-   * Asset whose exposure the limit bounds. Absent means all assets together.
-   *
-   * @generated from field: optional string asset_id = 8;
-   */
-  assetId?: string | undefined;
-
-  /**
-   * Listing that the limit applies to. Absent means all.
-   *
-   * @generated from field: optional string venue_symbol_id = 9;
-   */
-  venueSymbolId?: string | undefined;
-
-  /**
-   * Value that must not be exceeded, in the unit of `metric`.
-   *
-   * @generated from field: string threshold = 10;
-   */
-  threshold: string;
-
-  /**
-   * Value from which an alert is raised before the limit is exceeded, in the unit of `metric`. Absent means no such
-   * alert.
-   *
-   * @generated from field: optional string warning_threshold = 11;
-   */
-  warningThreshold?: string | undefined;
-
-  /**
-   * Asset in which amounts are stated. Absent for metrics that are plain numbers.
-   *
-   * @generated from field: optional string reporting_asset_id = 12;
-   */
-  reportingAssetId?: string | undefined;
-
-  /**
-   * Whether the limit is checked.
-   *
-   * @generated from field: bool enabled = 13;
-   */
-  enabled: boolean;
-
-  /**
-   * When the limit ended. Absent while it applies.
-   *
-   * @generated from field: google.protobuf.Timestamp valid_to = 14;
-   */
-  validTo?: Timestamp | undefined;
-
-  /**
-   * Version of this record, increased by one at each change. Send this value back with an update.
-   *
-   * @generated from field: uint64 revision = 15;
-   */
-  revision: bigint;
-};
-
-/**
- * Describes the message cqc.services.v1.RiskLimit.
- * Use `create(RiskLimitSchema)` to create a new message.
- */
-export const RiskLimitSchema: GenMessage<RiskLimit> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 0);
+  fileDesc("CiFjcWMvc2VydmljZXMvdjEvcmlza19lbmdpbmUucHJvdG8SD2NxYy5zZXJ2aWNlcy52MSKuAQoKUmlza0JyZWFjaBIcCghsaW1pdF9pZBgBIAEoCUIKukgHcgUQARiAARIsCgZtZXRyaWMYAiABKA4yHC5jcWMucG9ydGZvbGlvLnYxLlJpc2tNZXRyaWMSGwoIb2JzZXJ2ZWQYAyABKAlCCbpIBnIEiIgnARIcCgl0aHJlc2hvbGQYBCABKAlCCbpIBnIEiIgnARIZCgdtZXNzYWdlGAUgASgJQgi6SAVyAxiAICJeChNHZXRSaXNrTGltaXRSZXF1ZXN0EhwKCGxpbWl0X2lkGAEgASgJQgq6SAdyBRABGIABEikKBWFzX29mGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJKChRHZXRSaXNrTGltaXRSZXNwb25zZRIyCgVsaW1pdBgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUmlza0xpbWl0Qga6SAPIAQEi6wEKFUxpc3RSaXNrTGltaXRzUmVxdWVzdBIdCglwYWdlX3NpemUYASABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgCASJQoMcG9ydGZvbGlvX2lkGAMgASgJQgq6SAdyBRABGIABSACIAQESIwoKYWNjb3VudF9pZBgEIAEoCUIKukgHcgUQARiAAUgBiAEBEikKBWFzX29mGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIPCg1fcG9ydGZvbGlvX2lkQg0KC19hY2NvdW50X2lkIogBChZMaXN0Umlza0xpbWl0c1Jlc3BvbnNlEisKBmxpbWl0cxgBIAMoCzIbLmNxYy5wb3J0Zm9saW8udjEuUmlza0xpbWl0EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgCASHgoMcmVzdW1lX3Rva2VuGAMgASgJQgi6SAVyAxiAICKQAQoWQ3JlYXRlUmlza0xpbWl0UmVxdWVzdBJCCgpyZXF1ZXN0X2lkGAEgASgJQi66SCtyKVokMDAwMDAwMDAtMDAwMC0wMDAwLTAwMDAtMDAwMDAwMDAwMDAwsAEBEjIKBWxpbWl0GAIgASgLMhsuY3FjLnBvcnRmb2xpby52MS5SaXNrTGltaXRCBrpIA8gBASJNChdDcmVhdGVSaXNrTGltaXRSZXNwb25zZRIyCgVsaW1pdBgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUmlza0xpbWl0Qga6SAPIAQEimQIKFlVwZGF0ZVJpc2tMaW1pdFJlcXVlc3QSQgoKcmVxdWVzdF9pZBgBIAEoCUIuukgrcilaJDAwMDAwMDAwLTAwMDAtMDAwMC0wMDAwLTAwMDAwMDAwMDAwMLABARIyCgVsaW1pdBgCIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUmlza0xpbWl0Qga6SAPIAQEShgEKC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFza0JVukhSugFMChF1cGRhdGVfbWFzay5wYXRocxIhbmFtZSBhdCBsZWFzdCBvbmUgZmllbGQgdG8gY2hhbmdlGhRzaXplKHRoaXMucGF0aHMpID4gMMgBASJNChdVcGRhdGVSaXNrTGltaXRSZXNwb25zZRIyCgVsaW1pdBgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUmlza0xpbWl0Qga6SAPIAQEiUQoWRGVsZXRlUmlza0xpbWl0UmVxdWVzdBIcCghsaW1pdF9pZBgBIAEoCUIKukgHcgUQARiAARIZCghyZXZpc2lvbhgCIAEoBEIHukgEMgIoASJNChdEZWxldGVSaXNrTGltaXRSZXNwb25zZRIyCgVsaW1pdBgBIAEoCzIbLmNxYy5wb3J0Zm9saW8udjEuUmlza0xpbWl0Qga6SAPIAQEi8AEKEkdldEV4cG9zdXJlUmVxdWVzdBIiCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAFIABIgCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABSAASQQoIZ3JvdXBfYnkYAyABKA4yIy5jcWMucG9ydGZvbGlvLnYxLkV4cG9zdXJlRGltZW5zaW9uQgq6SAeCAQQQASAAEioKEnJlcG9ydGluZ19hc3NldF9pZBgEIAEoCUIJukgGcgTQiCcBSAGIAQFCDgoFc2NvcGUSBbpIAggBQhUKE19yZXBvcnRpbmdfYXNzZXRfaWQiRAoTR2V0RXhwb3N1cmVSZXNwb25zZRItCglleHBvc3VyZXMYASADKAsyGi5jcWMucG9ydGZvbGlvLnYxLkV4cG9zdXJlItsCChZTdHJlYW1FeHBvc3VyZXNSZXF1ZXN0EiIKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAEiAKCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAFIABJBCghncm91cF9ieRgDIAEoDjIjLmNxYy5wb3J0Zm9saW8udjEuRXhwb3N1cmVEaW1lbnNpb25CCrpIB4IBBBABIAASKgoScmVwb3J0aW5nX2Fzc2V0X2lkGAQgASgJQgm6SAZyBNCIJwFIAYgBARIeCgxyZXN1bWVfdG9rZW4YBSABKAlCCLpIBXIDGIAgEkUKEmhlYXJ0YmVhdF9pbnRlcnZhbBgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkIOukgLqgEIIgIIHjICCAFCDgoFc2NvcGUSBbpIAggBQhUKE19yZXBvcnRpbmdfYXNzZXRfaWQimQIKF1N0cmVhbUV4cG9zdXJlc1Jlc3BvbnNlEi4KCGV4cG9zdXJlGAEgASgLMhouY3FjLnBvcnRmb2xpby52MS5FeHBvc3VyZUgAEj4KEXNuYXBzaG90X2NvbXBsZXRlGAIgASgLMiEuY3FjLnNlcnZpY2VzLnYxLlNuYXBzaG90Q29tcGxldGVIABIvCgloZWFydGJlYXQYAyABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYBCABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBSABKAlCCLpIBXIDGIAgQg4KBWV2ZW50EgW6SAIIASLCAwoRTGlzdEFsZXJ0c1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgEhEKCW9wZW5fb25seRgDIAEoCBIlCgxwb3J0Zm9saW9faWQYBCABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAUgASgJQgq6SAdyBRABGIABSAGIAQESLgoKc3RhcnRfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOpIBukiOARqLAQoUbGlzdF9hbGVydHMuaW50ZXJ2YWwSInN0YXJ0X3RpbWUgbXVzdCBiZSBiZWZvcmUgZW5kX3RpbWUaTyFoYXModGhpcy5zdGFydF90aW1lKSB8fCAhaGFzKHRoaXMuZW5kX3RpbWUpIHx8IHRoaXMuc3RhcnRfdGltZSA8IHRoaXMuZW5kX3RpbWVCDwoNX3BvcnRmb2xpb19pZEINCgtfYWNjb3VudF9pZCKBAQoSTGlzdEFsZXJ0c1Jlc3BvbnNlEigKBmFsZXJ0cxgBIAMoCzIYLmNxYy5ldmVudHMudjEuUmlza0FsZXJ0EiEKD25leHRfcGFnZV90b2tlbhgCIAEoCUIIukgFcgMYgCASHgoMcmVzdW1lX3Rva2VuGAMgASgJQgi6SAVyAxiAICLoAQoTU3RyZWFtQWxlcnRzUmVxdWVzdBIlCgxwb3J0Zm9saW9faWQYASABKAlCCrpIB3IFEAEYgAFIAIgBARIjCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABSAGIAQESHgoMcmVzdW1lX3Rva2VuGAMgASgJQgi6SAVyAxiAIBJFChJoZWFydGJlYXRfaW50ZXJ2YWwYBCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBQg8KDV9wb3J0Zm9saW9faWRCDQoLX2FjY291bnRfaWQikQIKFFN0cmVhbUFsZXJ0c1Jlc3BvbnNlEikKBWFsZXJ0GAEgASgLMhguY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRIABI+ChFzbmFwc2hvdF9jb21wbGV0ZRgCIAEoCzIhLmNxYy5zZXJ2aWNlcy52MS5TbmFwc2hvdENvbXBsZXRlSAASLwoJaGVhcnRiZWF0GAMgASgLMhouY3FjLnNlcnZpY2VzLnYxLkhlYXJ0YmVhdEgAEi0KBXJlc2V0GAQgASgLMhwuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0SAASHgoMcmVzdW1lX3Rva2VuGAUgASgJQgi6SAVyAxiAIEIOCgVldmVudBIFukgCCAEiTwoXQWNrbm93bGVkZ2VBbGVydFJlcXVlc3QSHAoIYWxlcnRfaWQYASABKAlCCrpIB3IFEAEYgAESFgoEbm90ZRgCIAEoCUIIukgFcgMYgCAiSwoYQWNrbm93bGVkZ2VBbGVydFJlc3BvbnNlEi8KBWFsZXJ0GAEgASgLMhguY3FjLmV2ZW50cy52MS5SaXNrQWxlcnRCBrpIA8gBASKDAQoKT3JkZXJDaGVjaxIuCgluZXdfb3JkZXIYASABKAsyGS5jcWMuc2VydmljZXMudjEuTmV3T3JkZXJIABI0CgtyZXBsYWNlbWVudBgCIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5SZXBsYWNlQ2hlY2tIAEIPCgZhY3Rpb24SBbpIAggBInoKDFJlcGxhY2VDaGVjaxI9CgdyZXF1ZXN0GAEgASgLMiQuY3FjLnNlcnZpY2VzLnYxLlJlcGxhY2VPcmRlclJlcXVlc3RCBrpIA8gBARIrCgVvcmRlchgCIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXJCBrpIA8gBASLKAgoQT3JkZXJDaGVja1Jlc3VsdBIvCghkZWNpc2lvbhgBIAEoDjIdLmNxYy5zZXJ2aWNlcy52MS5SaXNrRGVjaXNpb24SIQoNcmlza19jaGVja19pZBgCIAEoCUIKukgHcgUQARiAARIsCgZyZWFzb24YAyABKA4yHC5jcWMuc2VydmljZXMudjEuRXJyb3JSZWFzb24SLQoIYnJlYWNoZXMYBCADKAsyGy5jcWMuc2VydmljZXMudjEuUmlza0JyZWFjaBI6Cg10cmFkaW5nX3N0YXRlGAUgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZBIZCgdtZXNzYWdlGAYgASgJQgi6SAVyAxiAIBIuCgpleHBpcmVzX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJHChFDaGVja09yZGVyUmVxdWVzdBIyCgVjaGVjaxgBIAEoCzIbLmNxYy5zZXJ2aWNlcy52MS5PcmRlckNoZWNrQga6SAPIAQEiTwoSQ2hlY2tPcmRlclJlc3BvbnNlEjkKBnJlc3VsdBgBIAEoCzIhLmNxYy5zZXJ2aWNlcy52MS5PcmRlckNoZWNrUmVzdWx0Qga6SAPIAQEiTgoSQ2hlY2tPcmRlcnNSZXF1ZXN0EjgKBmNoZWNrcxgBIAMoCzIbLmNxYy5zZXJ2aWNlcy52MS5PcmRlckNoZWNrQgu6SAiSAQUIARDoByJJChNDaGVja09yZGVyc1Jlc3BvbnNlEjIKB3Jlc3VsdHMYASADKAsyIS5jcWMuc2VydmljZXMudjEuT3JkZXJDaGVja1Jlc3VsdCKpAQoMVHJhZGluZ1Njb3BlEiUKDHBvcnRmb2xpb19pZBgBIAEoCUIKukgHcgUQARiAAUgAiAEBEiMKCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAFIAYgBARIgCgh2ZW51ZV9pZBgDIAEoCUIJukgGcgToiCcBSAKIAQFCDwoNX3BvcnRmb2xpb19pZEINCgtfYWNjb3VudF9pZEILCglfdmVudWVfaWQimwIKElRyYWRpbmdTdGF0ZVJlY29yZBI0CgVzY29wZRgBIAEoCzIdLmNxYy5zZXJ2aWNlcy52MS5UcmFkaW5nU2NvcGVCBrpIA8gBARIqCgVzdGF0ZRgCIAEoDjIbLmNxYy5ldmVudHMudjEuVHJhZGluZ1N0YXRlEhgKBnJlYXNvbhgDIAEoCUIIukgFcgMYgCASHAoKY2hhbmdlZF9ieRgEIAEoCUIIukgFcgMYgAISIQoIbGltaXRfaWQYBSABKAlCCrpIB3IFEAEYgAFIAIgBARIpCgVzaW5jZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YByABKARCCwoJX2xpbWl0X2lkIkYKFkdldFRyYWRpbmdTdGF0ZVJlcXVlc3QSLAoFc2NvcGUYASABKAsyHS5jcWMuc2VydmljZXMudjEuVHJhZGluZ1Njb3BlIl0KF0dldFRyYWRpbmdTdGF0ZVJlc3BvbnNlEkIKDXRyYWRpbmdfc3RhdGUYASABKAsyIy5jcWMuc2VydmljZXMudjEuVHJhZGluZ1N0YXRlUmVjb3JkQga6SAPIAQEi8gIKFlNldFRyYWRpbmdTdGF0ZVJlcXVlc3QSLAoFc2NvcGUYASABKAsyHS5jcWMuc2VydmljZXMudjEuVHJhZGluZ1Njb3BlEjYKBXN0YXRlGAIgASgOMhsuY3FjLmV2ZW50cy52MS5UcmFkaW5nU3RhdGVCCrpIB4IBBBABIAASGgoGcmVhc29uGAMgASgJQgq6SAdyBRABGIAgEhUKCHJldmlzaW9uGAQgASgESACIAQESGgoSY2FuY2VsX29wZW5fb3JkZXJzGAUgASgIOpUBukiRARqOAQokc2V0X3RyYWRpbmdfc3RhdGUuY2FuY2VsX29wZW5fb3JkZXJzEjljYW5jZWxfb3Blbl9vcmRlcnMgaXMgb25seSBhbGxvd2VkIGlmIHRoZSBzdGF0ZSBpcyBoYWx0ZWQaKyF0aGlzLmNhbmNlbF9vcGVuX29yZGVycyB8fCB0aGlzLnN0YXRlID09IDNCCwoJX3JldmlzaW9uIl0KF1NldFRyYWRpbmdTdGF0ZVJlc3BvbnNlEkIKDXRyYWRpbmdfc3RhdGUYASABKAsyIy5jcWMuc2VydmljZXMudjEuVHJhZGluZ1N0YXRlUmVjb3JkQga6SAPIAQEiggEKGVN0cmVhbVRyYWRpbmdTdGF0ZVJlcXVlc3QSHgoMcmVzdW1lX3Rva2VuGAEgASgJQgi6SAVyAxiAIBJFChJoZWFydGJlYXRfaW50ZXJ2YWwYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDrpIC6oBCCICCB4yAggBIqoCChpTdHJlYW1UcmFkaW5nU3RhdGVSZXNwb25zZRI8Cg10cmFkaW5nX3N0YXRlGAEgASgLMiMuY3FjLnNlcnZpY2VzLnYxLlRyYWRpbmdTdGF0ZVJlY29yZEgAEj4KEXNuYXBzaG90X2NvbXBsZXRlGAIgASgLMiEuY3FjLnNlcnZpY2VzLnYxLlNuYXBzaG90Q29tcGxldGVIABIvCgloZWFydGJlYXQYAyABKAsyGi5jcWMuc2VydmljZXMudjEuSGVhcnRiZWF0SAASLQoFcmVzZXQYBCABKAsyHC5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRIABIeCgxyZXN1bWVfdG9rZW4YBSABKAlCCLpIBXIDGIAgQg4KBWV2ZW50EgW6SAIIASLqAgoNU2NlbmFyaW9TaG9jaxIdCghhc3NldF9pZBgBIAEoCUIJukgGcgTQiCcBSAASJAoPdmVudWVfc3ltYm9sX2lkGAIgASgJQgm6SAZyBPCIJwFIABIrCgxwcmljZV9jaGFuZ2UYAyABKAFCELpIDRILKQAAAAAAAPC/QAFIAYgBARInChF2b2xhdGlsaXR5X2NoYW5nZRgEIAEoAUIHukgEEgJAAUgCiAEBOoUBukiBARp/ChVzY2VuYXJpb19zaG9jay5jaGFuZ2USL2Egc2hvY2sgbmVlZHMgcHJpY2VfY2hhbmdlIG9yIHZvbGF0aWxpdHlfY2hhbmdlGjVoYXModGhpcy5wcmljZV9jaGFuZ2UpIHx8IGhhcyh0aGlzLnZvbGF0aWxpdHlfY2hhbmdlKUIPCgZ0YXJnZXQSBbpIAggBQg8KDV9wcmljZV9jaGFuZ2VCFAoSX3ZvbGF0aWxpdHlfY2hhbmdlIuwBChJSdW5TY2VuYXJpb1JlcXVlc3QSIAoMcG9ydGZvbGlvX2lkGAEgASgJQgq6SAdyBRABGIABEjsKBnNob2NrcxgCIAMoCzIeLmNxYy5zZXJ2aWNlcy52MS5TY2VuYXJpb1Nob2NrQgu6SAiSAQUIARDoBxI0Cgdob3Jpem9uGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQgi6SAWqAQIyABIqChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnAUgAiAEBQhUKE19yZXBvcnRpbmdfYXNzZXRfaWQivAEKE1J1blNjZW5hcmlvUmVzcG9uc2USHQoMdmFsdWVfY2hhbmdlGAEgASgBQge6SAQSAkABEjAKB3Jlc3VsdHMYAiADKAsyHy5jcWMuc2VydmljZXMudjEuU2NlbmFyaW9SZXN1bHQSLQoIYnJlYWNoZXMYAyADKAsyGy5jcWMuc2VydmljZXMudjEuUmlza0JyZWFjaBIlChJyZXBvcnRpbmdfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnASK3AQoOU2NlbmFyaW9SZXN1bHQSHgoKYWNjb3VudF9pZBgBIAEoCUIKukgHcgUQARiAARIhCgtwb3NpdGlvbl9pZBgCIAEoCUIKukgHcgUQARiAAUgAEh0KCGFzc2V0X2lkGAMgASgJQgm6SAZyBNCIJwFIABIdCgx2YWx1ZV9jaGFuZ2UYBCABKAFCB7pIBBICQAESEgoKbGlxdWlkYXRlZBgFIAEoCEIQCgdob2xkaW5nEgW6SAIIASplCgxSaXNrRGVjaXNpb24SHQoZUklTS19ERUNJU0lPTl9VTlNQRUNJRklFRBAAEhoKFlJJU0tfREVDSVNJT05fQVBQUk9WRUQQARIaChZSSVNLX0RFQ0lTSU9OX1JFSkVDVEVEEAIyyw4KClJpc2tFbmdpbmUSbQoMR2V0Umlza0xpbWl0EiQuY3FjLnNlcnZpY2VzLnYxLkdldFJpc2tMaW1pdFJlcXVlc3QaJS5jcWMuc2VydmljZXMudjEuR2V0Umlza0xpbWl0UmVzcG9uc2UiEJACAcqUJwlyaXNrLnJlYWQScwoOTGlzdFJpc2tMaW1pdHMSJi5jcWMuc2VydmljZXMudjEuTGlzdFJpc2tMaW1pdHNSZXF1ZXN0GicuY3FjLnNlcnZpY2VzLnYxLkxpc3RSaXNrTGltaXRzUmVzcG9uc2UiEJACAcqUJwlyaXNrLnJlYWQSdAoPQ3JlYXRlUmlza0xpbWl0EicuY3FjLnNlcnZpY2VzLnYxLkNyZWF0ZVJpc2tMaW1pdFJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuQ3JlYXRlUmlza0xpbWl0UmVzcG9uc2UiDsqUJwpyaXNrLndyaXRlEnQKD1VwZGF0ZVJpc2tMaW1pdBInLmNxYy5zZXJ2aWNlcy52MS5VcGRhdGVSaXNrTGltaXRSZXF1ZXN0GiguY3FjLnNlcnZpY2VzLnYxLlVwZGF0ZVJpc2tMaW1pdFJlc3BvbnNlIg7KlCcKcmlzay53cml0ZRJ3Cg9EZWxldGVSaXNrTGltaXQSJy5jcWMuc2VydmljZXMudjEuRGVsZXRlUmlza0xpbWl0UmVxdWVzdBooLmNxYy5zZXJ2aWNlcy52MS5EZWxldGVSaXNrTGltaXRSZXNwb25zZSIRkAICypQnCnJpc2sud3JpdGUSagoLR2V0RXhwb3N1cmUSIy5jcWMuc2VydmljZXMudjEuR2V0RXhwb3N1cmVSZXF1ZXN0GiQuY3FjLnNlcnZpY2VzLnYxLkdldEV4cG9zdXJlUmVzcG9uc2UiEJACAcqUJwlyaXNrLnJlYWQSdQoPU3RyZWFtRXhwb3N1cmVzEicuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbUV4cG9zdXJlc1JlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuU3RyZWFtRXhwb3N1cmVzUmVzcG9uc2UiDcqUJwlyaXNrLnJlYWQwARJnCgpMaXN0QWxlcnRzEiIuY3FjLnNlcnZpY2VzLnYxLkxpc3RBbGVydHNSZXF1ZXN0GiMuY3FjLnNlcnZpY2VzLnYxLkxpc3RBbGVydHNSZXNwb25zZSIQkAIBypQnCXJpc2sucmVhZBJsCgxTdHJlYW1BbGVydHMSJC5jcWMuc2VydmljZXMudjEuU3RyZWFtQWxlcnRzUmVxdWVzdBolLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1BbGVydHNSZXNwb25zZSINypQnCXJpc2sucmVhZDABEnwKEEFja25vd2xlZGdlQWxlcnQSKC5jcWMuc2VydmljZXMudjEuQWNrbm93bGVkZ2VBbGVydFJlcXVlc3QaKS5jcWMuc2VydmljZXMudjEuQWNrbm93bGVkZ2VBbGVydFJlc3BvbnNlIhOQAgLKlCcMYWxlcnRzLndyaXRlEmgKCkNoZWNrT3JkZXISIi5jcWMuc2VydmljZXMudjEuQ2hlY2tPcmRlclJlcXVlc3QaIy5jcWMuc2VydmljZXMudjEuQ2hlY2tPcmRlclJlc3BvbnNlIhGQAgLKlCcKcmlzay5jaGVjaxJrCgtDaGVja09yZGVycxIjLmNxYy5zZXJ2aWNlcy52MS5DaGVja09yZGVyc1JlcXVlc3QaJC5jcWMuc2VydmljZXMudjEuQ2hlY2tPcmRlcnNSZXNwb25zZSIRkAICypQnCnJpc2suY2hlY2sSdgoPR2V0VHJhZGluZ1N0YXRlEicuY3FjLnNlcnZpY2VzLnYxLkdldFRyYWRpbmdTdGF0ZVJlcXVlc3QaKC5jcWMuc2VydmljZXMudjEuR2V0VHJhZGluZ1N0YXRlUmVzcG9uc2UiEJACAcqUJwlyaXNrLnJlYWQSgAEKD1NldFRyYWRpbmdTdGF0ZRInLmNxYy5zZXJ2aWNlcy52MS5TZXRUcmFkaW5nU3RhdGVSZXF1ZXN0GiguY3FjLnNlcnZpY2VzLnYxLlNldFRyYWRpbmdTdGF0ZVJlc3BvbnNlIhqQAgLKlCcTdHJhZGluZ19zdGF0ZS53cml0ZRJ+ChJTdHJlYW1UcmFkaW5nU3RhdGUSKi5jcWMuc2VydmljZXMudjEuU3RyZWFtVHJhZGluZ1N0YXRlUmVxdWVzdBorLmNxYy5zZXJ2aWNlcy52MS5TdHJlYW1UcmFkaW5nU3RhdGVSZXNwb25zZSINypQnCXJpc2sucmVhZDABEmoKC1J1blNjZW5hcmlvEiMuY3FjLnNlcnZpY2VzLnYxLlJ1blNjZW5hcmlvUmVxdWVzdBokLmNxYy5zZXJ2aWNlcy52MS5SdW5TY2VuYXJpb1Jlc3BvbnNlIhCQAgHKlCcJcmlzay5yZWFkQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_events_v1_risk_events, file_cqc_options_v1_options, file_cqc_portfolio_v1_position, file_cqc_portfolio_v1_risk_limit, file_cqc_rules_v1_rules, file_cqc_services_v1_errors, file_cqc_services_v1_stream, file_cqc_services_v1_venue_gateway_orders, file_cqc_venues_v1_order, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * A limit that is, or would be, exceeded.
@@ -158,23 +45,30 @@ export type RiskBreach = Message<"cqc.services.v1.RiskBreach"> & {
   limitId: string;
 
   /**
-   * Value that was or would be reached, in the unit of the limit's metric.
+   * Metric of the limit.
    *
-   * @generated from field: string observed = 2;
+   * @generated from field: cqc.portfolio.v1.RiskMetric metric = 2;
+   */
+  metric: RiskMetric;
+
+  /**
+   * Value that was or would be reached, in the unit of the metric.
+   *
+   * @generated from field: string observed = 3;
    */
   observed: string;
 
   /**
-   * Value that must not be exceeded, in the unit of the limit's metric.
+   * Highest allowed value, inclusive, in the unit of the metric.
    *
-   * @generated from field: string threshold = 3;
+   * @generated from field: string threshold = 4;
    */
   threshold: string;
 
   /**
-   * Human-readable description of the breach.
+   * Human-readable description of the breach. Empty if there is nothing to add.
    *
-   * @generated from field: string message = 4;
+   * @generated from field: string message = 5;
    */
   message: string;
 };
@@ -184,7 +78,7 @@ export type RiskBreach = Message<"cqc.services.v1.RiskBreach"> & {
  * Use `create(RiskBreachSchema)` to create a new message.
  */
 export const RiskBreachSchema: GenMessage<RiskBreach> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 1);
+  messageDesc(file_cqc_services_v1_risk_engine, 0);
 
 /**
  * Selects the limit to return.
@@ -198,6 +92,13 @@ export type GetRiskLimitRequest = Message<"cqc.services.v1.GetRiskLimitRequest">
    * @generated from field: string limit_id = 1;
    */
   limitId: string;
+
+  /**
+   * Time whose records to answer. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 2;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -205,7 +106,7 @@ export type GetRiskLimitRequest = Message<"cqc.services.v1.GetRiskLimitRequest">
  * Use `create(GetRiskLimitRequestSchema)` to create a new message.
  */
 export const GetRiskLimitRequestSchema: GenMessage<GetRiskLimitRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 2);
+  messageDesc(file_cqc_services_v1_risk_engine, 1);
 
 /**
  * The requested limit.
@@ -214,9 +115,9 @@ export const GetRiskLimitRequestSchema: GenMessage<GetRiskLimitRequest> = /*@__P
  */
 export type GetRiskLimitResponse = Message<"cqc.services.v1.GetRiskLimitResponse"> & {
   /**
-   * The limit in its current state.
+   * The limit as of the requested time.
    *
-   * @generated from field: cqc.services.v1.RiskLimit limit = 1;
+   * @generated from field: cqc.portfolio.v1.RiskLimit limit = 1;
    */
   limit?: RiskLimit | undefined;
 };
@@ -226,41 +127,48 @@ export type GetRiskLimitResponse = Message<"cqc.services.v1.GetRiskLimitResponse
  * Use `create(GetRiskLimitResponseSchema)` to create a new message.
  */
 export const GetRiskLimitResponseSchema: GenMessage<GetRiskLimitResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 3);
+  messageDesc(file_cqc_services_v1_risk_engine, 2);
 
 /**
- * Selects the limits to list.
+ * Selects the limits to list. All filters have to match.
  *
  * @generated from message cqc.services.v1.ListRiskLimitsRequest
  */
 export type ListRiskLimitsRequest = Message<"cqc.services.v1.ListRiskLimitsRequest"> & {
   /**
-   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+   * Items per page, 0 to 1000; see "Lists" in SPEC.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the previous response. Empty requests the first page.
+   * Token of the page to return; see "Lists" in SPEC.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only limits of this portfolio. Absent means all.
+   * Only limits whose scope names this portfolio. Absent means all.
    *
    * @generated from field: optional string portfolio_id = 3;
    */
   portfolioId?: string | undefined;
 
   /**
-   * Only limits of this account. Absent means all.
+   * Only limits whose scope names this account. Absent means all.
    *
    * @generated from field: optional string account_id = 4;
    */
   accountId?: string | undefined;
+
+  /**
+   * Time whose records to answer. Absent means now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 5;
+   */
+  asOf?: Timestamp | undefined;
 };
 
 /**
@@ -268,7 +176,7 @@ export type ListRiskLimitsRequest = Message<"cqc.services.v1.ListRiskLimitsReque
  * Use `create(ListRiskLimitsRequestSchema)` to create a new message.
  */
 export const ListRiskLimitsRequestSchema: GenMessage<ListRiskLimitsRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 4);
+  messageDesc(file_cqc_services_v1_risk_engine, 3);
 
 /**
  * A page of limits.
@@ -279,16 +187,23 @@ export type ListRiskLimitsResponse = Message<"cqc.services.v1.ListRiskLimitsResp
   /**
    * Limits of this page.
    *
-   * @generated from field: repeated cqc.services.v1.RiskLimit limits = 1;
+   * @generated from field: repeated cqc.portfolio.v1.RiskLimit limits = 1;
    */
   limits: RiskLimit[];
 
   /**
-   * `page_token` to request the next page with. Empty on the last page.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -296,7 +211,7 @@ export type ListRiskLimitsResponse = Message<"cqc.services.v1.ListRiskLimitsResp
  * Use `create(ListRiskLimitsResponseSchema)` to create a new message.
  */
 export const ListRiskLimitsResponseSchema: GenMessage<ListRiskLimitsResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 5);
+  messageDesc(file_cqc_services_v1_risk_engine, 4);
 
 /**
  * The limit to add.
@@ -305,17 +220,16 @@ export const ListRiskLimitsResponseSchema: GenMessage<ListRiskLimitsResponse> = 
  */
 export type CreateRiskLimitRequest = Message<"cqc.services.v1.CreateRiskLimitRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
+   * Id of the request, a UUID; see "Retries" in SPEC.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * Limit to add. The engine sets its revision.
+   * Limit to add. The engine sets its end, revision and times.
    *
-   * @generated from field: cqc.services.v1.RiskLimit limit = 2;
+   * @generated from field: cqc.portfolio.v1.RiskLimit limit = 2;
    */
   limit?: RiskLimit | undefined;
 };
@@ -325,7 +239,7 @@ export type CreateRiskLimitRequest = Message<"cqc.services.v1.CreateRiskLimitReq
  * Use `create(CreateRiskLimitRequestSchema)` to create a new message.
  */
 export const CreateRiskLimitRequestSchema: GenMessage<CreateRiskLimitRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 6);
+  messageDesc(file_cqc_services_v1_risk_engine, 5);
 
 /**
  * The limit that was added.
@@ -334,9 +248,9 @@ export const CreateRiskLimitRequestSchema: GenMessage<CreateRiskLimitRequest> = 
  */
 export type CreateRiskLimitResponse = Message<"cqc.services.v1.CreateRiskLimitResponse"> & {
   /**
-   * The limit with its revision.
+   * The limit with its revision and times.
    *
-   * @generated from field: cqc.services.v1.RiskLimit limit = 1;
+   * @generated from field: cqc.portfolio.v1.RiskLimit limit = 1;
    */
   limit?: RiskLimit | undefined;
 };
@@ -346,7 +260,7 @@ export type CreateRiskLimitResponse = Message<"cqc.services.v1.CreateRiskLimitRe
  * Use `create(CreateRiskLimitResponseSchema)` to create a new message.
  */
 export const CreateRiskLimitResponseSchema: GenMessage<CreateRiskLimitResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 7);
+  messageDesc(file_cqc_services_v1_risk_engine, 6);
 
 /**
  * A change to a limit.
@@ -355,23 +269,22 @@ export const CreateRiskLimitResponseSchema: GenMessage<CreateRiskLimitResponse> 
  */
 export type UpdateRiskLimitRequest = Message<"cqc.services.v1.UpdateRiskLimitRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
+   * Id of the request, a UUID; see "Retries" in SPEC.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The complete limit as it was read, with the new values filled in. A partial record fails validation. The id selects
-   * the limit to change, and the revision is the one that the caller read.
+   * The complete limit as it was read, with the new values filled in. Its id selects the limit to change, and its
+   * revision is the one that the caller read.
    *
-   * @generated from field: cqc.services.v1.RiskLimit limit = 2;
+   * @generated from field: cqc.portfolio.v1.RiskLimit limit = 2;
    */
   limit?: RiskLimit | undefined;
 
   /**
-   * Fields to change, such as `threshold`. A field in the mask that is absent from the record becomes absent.
+   * Fields to change, such as `name`; see "Update" at AssetRegistry.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -383,7 +296,7 @@ export type UpdateRiskLimitRequest = Message<"cqc.services.v1.UpdateRiskLimitReq
  * Use `create(UpdateRiskLimitRequestSchema)` to create a new message.
  */
 export const UpdateRiskLimitRequestSchema: GenMessage<UpdateRiskLimitRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 8);
+  messageDesc(file_cqc_services_v1_risk_engine, 7);
 
 /**
  * The limit that was changed.
@@ -394,7 +307,7 @@ export type UpdateRiskLimitResponse = Message<"cqc.services.v1.UpdateRiskLimitRe
   /**
    * The limit after the change.
    *
-   * @generated from field: cqc.services.v1.RiskLimit limit = 1;
+   * @generated from field: cqc.portfolio.v1.RiskLimit limit = 1;
    */
   limit?: RiskLimit | undefined;
 };
@@ -404,7 +317,7 @@ export type UpdateRiskLimitResponse = Message<"cqc.services.v1.UpdateRiskLimitRe
  * Use `create(UpdateRiskLimitResponseSchema)` to create a new message.
  */
 export const UpdateRiskLimitResponseSchema: GenMessage<UpdateRiskLimitResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 9);
+  messageDesc(file_cqc_services_v1_risk_engine, 8);
 
 /**
  * Selects the limit to end.
@@ -413,24 +326,16 @@ export const UpdateRiskLimitResponseSchema: GenMessage<UpdateRiskLimitResponse> 
  */
 export type DeleteRiskLimitRequest = Message<"cqc.services.v1.DeleteRiskLimitRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
-   *
-   * @generated from field: string request_id = 1;
-   */
-  requestId: string;
-
-  /**
    * Limit to end.
    *
-   * @generated from field: string limit_id = 2;
+   * @generated from field: string limit_id = 1;
    */
   limitId: string;
 
   /**
-   * Revision that the caller read. Fails with ABORTED if it is not the current one.
+   * Revision that the caller read.
    *
-   * @generated from field: uint64 revision = 3;
+   * @generated from field: uint64 revision = 2;
    */
   revision: bigint;
 };
@@ -440,7 +345,7 @@ export type DeleteRiskLimitRequest = Message<"cqc.services.v1.DeleteRiskLimitReq
  * Use `create(DeleteRiskLimitRequestSchema)` to create a new message.
  */
 export const DeleteRiskLimitRequestSchema: GenMessage<DeleteRiskLimitRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 10);
+  messageDesc(file_cqc_services_v1_risk_engine, 9);
 
 /**
  * The limit that was ended.
@@ -451,7 +356,7 @@ export type DeleteRiskLimitResponse = Message<"cqc.services.v1.DeleteRiskLimitRe
   /**
    * The limit with the time at which it ended.
    *
-   * @generated from field: cqc.services.v1.RiskLimit limit = 1;
+   * @generated from field: cqc.portfolio.v1.RiskLimit limit = 1;
    */
   limit?: RiskLimit | undefined;
 };
@@ -461,7 +366,7 @@ export type DeleteRiskLimitResponse = Message<"cqc.services.v1.DeleteRiskLimitRe
  * Use `create(DeleteRiskLimitResponseSchema)` to create a new message.
  */
 export const DeleteRiskLimitResponseSchema: GenMessage<DeleteRiskLimitResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 11);
+  messageDesc(file_cqc_services_v1_risk_engine, 10);
 
 /**
  * Selects the exposures to compute.
@@ -476,7 +381,7 @@ export type GetExposureRequest = Message<"cqc.services.v1.GetExposureRequest"> &
    */
   scope: {
     /**
-     * Portfolio whose exposures to compute.
+     * Portfolio whose exposures to compute, with those below it.
      *
      * @generated from field: string portfolio_id = 1;
      */
@@ -500,7 +405,7 @@ export type GetExposureRequest = Message<"cqc.services.v1.GetExposureRequest"> &
   groupBy: ExposureDimension;
 
   /**
-   * Asset in which to state the exposures. Absent means the portfolio's reporting asset, or US dollars for an account.
+   * Asset in which to state the exposures. Absent means the portfolio's reporting asset, or `USD` for an account.
    *
    * @generated from field: optional string reporting_asset_id = 4;
    */
@@ -512,7 +417,7 @@ export type GetExposureRequest = Message<"cqc.services.v1.GetExposureRequest"> &
  * Use `create(GetExposureRequestSchema)` to create a new message.
  */
 export const GetExposureRequestSchema: GenMessage<GetExposureRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 12);
+  messageDesc(file_cqc_services_v1_risk_engine, 11);
 
 /**
  * The requested exposures.
@@ -521,7 +426,7 @@ export const GetExposureRequestSchema: GenMessage<GetExposureRequest> = /*@__PUR
  */
 export type GetExposureResponse = Message<"cqc.services.v1.GetExposureResponse"> & {
   /**
-   * One per key of the dimension, largest gross value first.
+   * One per key of the dimension, largest gross value first; equal ones in the order of their keys.
    *
    * @generated from field: repeated cqc.portfolio.v1.Exposure exposures = 1;
    */
@@ -533,23 +438,148 @@ export type GetExposureResponse = Message<"cqc.services.v1.GetExposureResponse">
  * Use `create(GetExposureResponseSchema)` to create a new message.
  */
 export const GetExposureResponseSchema: GenMessage<GetExposureResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 12);
+
+/**
+ * Selects the exposures to follow.
+ *
+ * @generated from message cqc.services.v1.StreamExposuresRequest
+ */
+export type StreamExposuresRequest = Message<"cqc.services.v1.StreamExposuresRequest"> & {
+  /**
+   * Portfolio or account whose exposures to follow. Exactly one is set.
+   *
+   * @generated from oneof cqc.services.v1.StreamExposuresRequest.scope
+   */
+  scope: {
+    /**
+     * Portfolio whose exposures to follow, with those below it.
+     *
+     * @generated from field: string portfolio_id = 1;
+     */
+    value: string;
+    case: "portfolioId";
+  } | {
+    /**
+     * Account whose exposures to follow.
+     *
+     * @generated from field: string account_id = 2;
+     */
+    value: string;
+    case: "accountId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Dimension to group the exposures by.
+   *
+   * @generated from field: cqc.portfolio.v1.ExposureDimension group_by = 3;
+   */
+  groupBy: ExposureDimension;
+
+  /**
+   * Asset in which to state the exposures. Absent means the portfolio's reporting asset, or `USD` for an account.
+   *
+   * @generated from field: optional string reporting_asset_id = 4;
+   */
+  reportingAssetId?: string | undefined;
+
+  /**
+   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+   *
+   * @generated from field: string resume_token = 5;
+   */
+  resumeToken: string;
+
+  /**
+   * Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat_interval = 6;
+   */
+  heartbeatInterval?: Duration | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.StreamExposuresRequest.
+ * Use `create(StreamExposuresRequestSchema)` to create a new message.
+ */
+export const StreamExposuresRequestSchema: GenMessage<StreamExposuresRequest> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_risk_engine, 13);
 
 /**
- * Selects the alerts to list.
+ * One message of the stream.
+ *
+ * @generated from message cqc.services.v1.StreamExposuresResponse
+ */
+export type StreamExposuresResponse = Message<"cqc.services.v1.StreamExposuresResponse"> & {
+  /**
+   * Event of this message. Exactly one is set.
+   *
+   * @generated from oneof cqc.services.v1.StreamExposuresResponse.event
+   */
+  event: {
+    /**
+     * An exposure. Replaces the exposure with the same key.
+     *
+     * @generated from field: cqc.portfolio.v1.Exposure exposure = 1;
+     */
+    value: Exposure;
+    case: "exposure";
+  } | {
+    /**
+     * All exposures have been sent.
+     *
+     * @generated from field: cqc.services.v1.SnapshotComplete snapshot_complete = 2;
+     */
+    value: SnapshotComplete;
+    case: "snapshotComplete";
+  } | {
+    /**
+     * Keep-alive, sent when there are no updates.
+     *
+     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 3;
+     */
+    value: Heartbeat;
+    case: "heartbeat";
+  } | {
+    /**
+     * Updates were lost. All exposures follow.
+     *
+     * @generated from field: cqc.services.v1.StreamReset reset = 4;
+     */
+    value: StreamReset;
+    case: "reset";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
+   *
+   * @generated from field: string resume_token = 5;
+   */
+  resumeToken: string;
+};
+
+/**
+ * Describes the message cqc.services.v1.StreamExposuresResponse.
+ * Use `create(StreamExposuresResponseSchema)` to create a new message.
+ */
+export const StreamExposuresResponseSchema: GenMessage<StreamExposuresResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 14);
+
+/**
+ * Selects the alerts to list. All filters have to match.
  *
  * @generated from message cqc.services.v1.ListAlertsRequest
  */
 export type ListAlertsRequest = Message<"cqc.services.v1.ListAlertsRequest"> & {
   /**
-   * Maximum number of items in the response, 0 to 1000. Zero means the default of 100.
+   * Items per page, 0 to 1000; see "Lists" in SPEC.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * `next_page_token` of the previous response. Empty requests the first page.
+   * Token of the page to return; see "Lists" in SPEC.
    *
    * @generated from field: string page_token = 2;
    */
@@ -563,23 +593,30 @@ export type ListAlertsRequest = Message<"cqc.services.v1.ListAlertsRequest"> & {
   openOnly: boolean;
 
   /**
-   * Only alerts of this portfolio. Absent means all.
+   * Only alerts that concern this portfolio. Absent means all.
    *
    * @generated from field: optional string portfolio_id = 4;
    */
   portfolioId?: string | undefined;
 
   /**
+   * Only alerts that concern this account. Absent means all.
+   *
+   * @generated from field: optional string account_id = 5;
+   */
+  accountId?: string | undefined;
+
+  /**
    * Only alerts raised at or after this time. Absent means from the oldest one kept.
    *
-   * @generated from field: google.protobuf.Timestamp start_time = 5;
+   * @generated from field: google.protobuf.Timestamp start_time = 6;
    */
   startTime?: Timestamp | undefined;
 
   /**
    * Only alerts raised before this time. Absent means up to now.
    *
-   * @generated from field: google.protobuf.Timestamp end_time = 6;
+   * @generated from field: google.protobuf.Timestamp end_time = 7;
    */
   endTime?: Timestamp | undefined;
 };
@@ -589,7 +626,7 @@ export type ListAlertsRequest = Message<"cqc.services.v1.ListAlertsRequest"> & {
  * Use `create(ListAlertsRequestSchema)` to create a new message.
  */
 export const ListAlertsRequestSchema: GenMessage<ListAlertsRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 14);
+  messageDesc(file_cqc_services_v1_risk_engine, 15);
 
 /**
  * A page of alerts.
@@ -605,11 +642,18 @@ export type ListAlertsResponse = Message<"cqc.services.v1.ListAlertsResponse"> &
   alerts: RiskAlert[];
 
   /**
-   * `page_token` to request the next page with. Empty on the last page.
+   * Token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Token that continues this list as a stream; see "Streams" in SPEC.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -617,27 +661,41 @@ export type ListAlertsResponse = Message<"cqc.services.v1.ListAlertsResponse"> &
  * Use `create(ListAlertsResponseSchema)` to create a new message.
  */
 export const ListAlertsResponseSchema: GenMessage<ListAlertsResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 15);
+  messageDesc(file_cqc_services_v1_risk_engine, 16);
 
 /**
- * Selects the alerts to follow.
+ * Selects the alerts to follow. All filters have to match.
  *
  * @generated from message cqc.services.v1.StreamAlertsRequest
  */
 export type StreamAlertsRequest = Message<"cqc.services.v1.StreamAlertsRequest"> & {
   /**
-   * Only alerts of this portfolio. Absent means all.
+   * Only alerts that concern this portfolio. Absent means all.
    *
    * @generated from field: optional string portfolio_id = 1;
    */
   portfolioId?: string | undefined;
 
   /**
-   * `resume_token` of the last message that the caller processed. Empty starts with the open alerts.
+   * Only alerts that concern this account. Absent means all.
    *
-   * @generated from field: string resume_token = 2;
+   * @generated from field: optional string account_id = 2;
+   */
+  accountId?: string | undefined;
+
+  /**
+   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+   *
+   * @generated from field: string resume_token = 3;
    */
   resumeToken: string;
+
+  /**
+   * Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat_interval = 4;
+   */
+  heartbeatInterval?: Duration | undefined;
 };
 
 /**
@@ -645,7 +703,7 @@ export type StreamAlertsRequest = Message<"cqc.services.v1.StreamAlertsRequest">
  * Use `create(StreamAlertsRequestSchema)` to create a new message.
  */
 export const StreamAlertsRequestSchema: GenMessage<StreamAlertsRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 16);
+  messageDesc(file_cqc_services_v1_risk_engine, 17);
 
 /**
  * One message of the stream.
@@ -668,26 +726,34 @@ export type StreamAlertsResponse = Message<"cqc.services.v1.StreamAlertsResponse
     case: "alert";
   } | {
     /**
+     * All alerts that are not resolved have been sent.
+     *
+     * @generated from field: cqc.services.v1.SnapshotComplete snapshot_complete = 2;
+     */
+    value: SnapshotComplete;
+    case: "snapshotComplete";
+  } | {
+    /**
      * Keep-alive, sent when there are no updates.
      *
-     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
+     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 3;
      */
     value: Heartbeat;
     case: "heartbeat";
   } | {
     /**
-     * Updates were lost. The open alerts follow.
+     * Updates were lost. The alerts that are not resolved follow.
      *
-     * @generated from field: cqc.services.v1.StreamReset reset = 3;
+     * @generated from field: cqc.services.v1.StreamReset reset = 4;
      */
     value: StreamReset;
     case: "reset";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Token to resume the stream with after this message.
+   * Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
    *
-   * @generated from field: string resume_token = 4;
+   * @generated from field: string resume_token = 5;
    */
   resumeToken: string;
 };
@@ -697,7 +763,7 @@ export type StreamAlertsResponse = Message<"cqc.services.v1.StreamAlertsResponse
  * Use `create(StreamAlertsResponseSchema)` to create a new message.
  */
 export const StreamAlertsResponseSchema: GenMessage<StreamAlertsResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 17);
+  messageDesc(file_cqc_services_v1_risk_engine, 18);
 
 /**
  * Selects the alert to acknowledge.
@@ -706,24 +772,16 @@ export const StreamAlertsResponseSchema: GenMessage<StreamAlertsResponse> = /*@_
  */
 export type AcknowledgeAlertRequest = Message<"cqc.services.v1.AcknowledgeAlertRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
-   *
-   * @generated from field: string request_id = 1;
-   */
-  requestId: string;
-
-  /**
    * Alert to acknowledge.
    *
-   * @generated from field: string alert_id = 2;
+   * @generated from field: string alert_id = 1;
    */
   alertId: string;
 
   /**
    * What is being done about the alert. Empty if there is nothing to add.
    *
-   * @generated from field: string note = 3;
+   * @generated from field: string note = 2;
    */
   note: string;
 };
@@ -733,7 +791,7 @@ export type AcknowledgeAlertRequest = Message<"cqc.services.v1.AcknowledgeAlertR
  * Use `create(AcknowledgeAlertRequestSchema)` to create a new message.
  */
 export const AcknowledgeAlertRequestSchema: GenMessage<AcknowledgeAlertRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 18);
+  messageDesc(file_cqc_services_v1_risk_engine, 19);
 
 /**
  * The alert that was acknowledged.
@@ -742,7 +800,7 @@ export const AcknowledgeAlertRequestSchema: GenMessage<AcknowledgeAlertRequest> 
  */
 export type AcknowledgeAlertResponse = Message<"cqc.services.v1.AcknowledgeAlertResponse"> & {
   /**
-   * The alert with the time at which it was acknowledged.
+   * The alert with the time at which it was acknowledged, and by which principal.
    *
    * @generated from field: cqc.events.v1.RiskAlert alert = 1;
    */
@@ -754,28 +812,152 @@ export type AcknowledgeAlertResponse = Message<"cqc.services.v1.AcknowledgeAlert
  * Use `create(AcknowledgeAlertResponseSchema)` to create a new message.
  */
 export const AcknowledgeAlertResponseSchema: GenMessage<AcknowledgeAlertResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 19);
+  messageDesc(file_cqc_services_v1_risk_engine, 20);
 
 /**
- * The order to check.
+ * An order or a replacement to check.
+ *
+ * @generated from message cqc.services.v1.OrderCheck
+ */
+export type OrderCheck = Message<"cqc.services.v1.OrderCheck"> & {
+  /**
+   * What is to be sent. Exactly one is set.
+   *
+   * @generated from oneof cqc.services.v1.OrderCheck.action
+   */
+  action: {
+    /**
+     * An order as it would be placed.
+     *
+     * @generated from field: cqc.services.v1.NewOrder new_order = 1;
+     */
+    value: NewOrder;
+    case: "newOrder";
+  } | {
+    /**
+     * A replacement of an order.
+     *
+     * @generated from field: cqc.services.v1.ReplaceCheck replacement = 2;
+     */
+    value: ReplaceCheck;
+    case: "replacement";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message cqc.services.v1.OrderCheck.
+ * Use `create(OrderCheckSchema)` to create a new message.
+ */
+export const OrderCheckSchema: GenMessage<OrderCheck> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 21);
+
+/**
+ * A replacement of an order to check.
+ *
+ * @generated from message cqc.services.v1.ReplaceCheck
+ */
+export type ReplaceCheck = Message<"cqc.services.v1.ReplaceCheck"> & {
+  /**
+   * The replacement as it would be sent.
+   *
+   * @generated from field: cqc.services.v1.ReplaceOrderRequest request = 1;
+   */
+  request?: ReplaceOrderRequest | undefined;
+
+  /**
+   * The order as it stands, which the replacement would change.
+   *
+   * @generated from field: cqc.venues.v1.Order order = 2;
+   */
+  order?: Order | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.ReplaceCheck.
+ * Use `create(ReplaceCheckSchema)` to create a new message.
+ */
+export const ReplaceCheckSchema: GenMessage<ReplaceCheck> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 22);
+
+/**
+ * The decision about an order or a replacement.
+ *
+ * @generated from message cqc.services.v1.OrderCheckResult
+ */
+export type OrderCheckResult = Message<"cqc.services.v1.OrderCheckResult"> & {
+  /**
+   * Whether it may be sent.
+   *
+   * @generated from field: cqc.services.v1.RiskDecision decision = 1;
+   */
+  decision: RiskDecision;
+
+  /**
+   * Id of this decision, opaque and never reused, for `Order.risk_check_id`.
+   *
+   * @generated from field: string risk_check_id = 2;
+   */
+  riskCheckId: string;
+
+  /**
+   * Why the order must not be sent: RISK_LIMIT, TRADING_HALTED or TRADING_REDUCING; PRICE_MISSING or
+   * UNIT_NOT_RECONCILABLE if a metric cannot be computed. A trading state comes before a limit. The gateway refuses the
+   * order with the same reason. Unspecified if it may be sent.
+   *
+   * @generated from field: cqc.services.v1.ErrorReason reason = 3;
+   */
+  reason: ErrorReason;
+
+  /**
+   * Limits that the order would exceed, those that only raise an alert left out, in the order of their ids. Empty
+   * unless the reason is RISK_LIMIT.
+   *
+   * @generated from field: repeated cqc.services.v1.RiskBreach breaches = 4;
+   */
+  breaches: RiskBreach[];
+
+  /**
+   * The trading state that forbids the order. Absent unless the reason is TRADING_HALTED or TRADING_REDUCING.
+   *
+   * @generated from field: cqc.services.v1.TradingStateRecord trading_state = 5;
+   */
+  tradingState?: TradingStateRecord | undefined;
+
+  /**
+   * Human-readable description of the reason. Empty if there is nothing to add.
+   *
+   * @generated from field: string message = 6;
+   */
+  message: string;
+
+  /**
+   * Time until which the approval and its reservation hold, exclusive; a gateway sends nothing at or after it. Set if
+   * and only if the order may be sent.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 7;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message cqc.services.v1.OrderCheckResult.
+ * Use `create(OrderCheckResultSchema)` to create a new message.
+ */
+export const OrderCheckResultSchema: GenMessage<OrderCheckResult> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 23);
+
+/**
+ * The order or replacement to check.
  *
  * @generated from message cqc.services.v1.CheckOrderRequest
  */
 export type CheckOrderRequest = Message<"cqc.services.v1.CheckOrderRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
+   * The order or replacement to check.
    *
-   * @generated from field: string request_id = 1;
+   * @generated from field: cqc.services.v1.OrderCheck check = 1;
    */
-  requestId: string;
-
-  /**
-   * The order as it would be placed.
-   *
-   * @generated from field: cqc.services.v1.NewOrder order = 2;
-   */
-  order?: NewOrder | undefined;
+  check?: OrderCheck | undefined;
 };
 
 /**
@@ -783,34 +965,20 @@ export type CheckOrderRequest = Message<"cqc.services.v1.CheckOrderRequest"> & {
  * Use `create(CheckOrderRequestSchema)` to create a new message.
  */
 export const CheckOrderRequestSchema: GenMessage<CheckOrderRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 20);
+  messageDesc(file_cqc_services_v1_risk_engine, 24);
 
 /**
- * The decision about the order.
+ * The decision about the order or replacement.
  *
  * @generated from message cqc.services.v1.CheckOrderResponse
  */
 export type CheckOrderResponse = Message<"cqc.services.v1.CheckOrderResponse"> & {
   /**
-   * Whether the order may be sent.
+   * The decision.
    *
-   * @generated from field: cqc.services.v1.RiskDecision decision = 1;
+   * @generated from field: cqc.services.v1.OrderCheckResult result = 1;
    */
-  decision: RiskDecision;
-
-  /**
-   * Limits that the order would exceed. Empty if the order may be sent.
-   *
-   * @generated from field: repeated cqc.services.v1.RiskBreach breaches = 2;
-   */
-  breaches: RiskBreach[];
-
-  /**
-   * Time until which the decision holds, exclusive.
-   *
-   * @generated from field: google.protobuf.Timestamp expires_at = 3;
-   */
-  expiresAt?: Timestamp | undefined;
+  result?: OrderCheckResult | undefined;
 };
 
 /**
@@ -818,16 +986,60 @@ export type CheckOrderResponse = Message<"cqc.services.v1.CheckOrderResponse"> &
  * Use `create(CheckOrderResponseSchema)` to create a new message.
  */
 export const CheckOrderResponseSchema: GenMessage<CheckOrderResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 21);
+  messageDesc(file_cqc_services_v1_risk_engine, 25);
 
 /**
- * Scope of a trading state. Every field that is set must match. No field set means everywhere.
+ * The orders and replacements to check.
+ *
+ * @generated from message cqc.services.v1.CheckOrdersRequest
+ */
+export type CheckOrdersRequest = Message<"cqc.services.v1.CheckOrdersRequest"> & {
+  /**
+   * The orders and replacements to check, in the order in which they would be sent.
+   *
+   * @generated from field: repeated cqc.services.v1.OrderCheck checks = 1;
+   */
+  checks: OrderCheck[];
+};
+
+/**
+ * Describes the message cqc.services.v1.CheckOrdersRequest.
+ * Use `create(CheckOrdersRequestSchema)` to create a new message.
+ */
+export const CheckOrdersRequestSchema: GenMessage<CheckOrdersRequest> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 26);
+
+/**
+ * The decisions about the orders and replacements.
+ *
+ * @generated from message cqc.services.v1.CheckOrdersResponse
+ */
+export type CheckOrdersResponse = Message<"cqc.services.v1.CheckOrdersResponse"> & {
+  /**
+   * One decision per check, in the order of the request.
+   *
+   * @generated from field: repeated cqc.services.v1.OrderCheckResult results = 1;
+   */
+  results: OrderCheckResult[];
+};
+
+/**
+ * Describes the message cqc.services.v1.CheckOrdersResponse.
+ * Use `create(CheckOrdersResponseSchema)` to create a new message.
+ */
+export const CheckOrdersResponseSchema: GenMessage<CheckOrdersResponse> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_risk_engine, 27);
+
+/**
+ * Scope of a trading state. Contains what every field that is set matches: an account is in the scope of the portfolios
+ * that it belongs to, and an order in that of its account, their portfolios and its venue. No field set means
+ * everywhere.
  *
  * @generated from message cqc.services.v1.TradingScope
  */
 export type TradingScope = Message<"cqc.services.v1.TradingScope"> & {
   /**
-   * Portfolio in scope. Absent means all.
+   * Portfolio in scope, with those below it. Absent means all.
    *
    * @generated from field: optional string portfolio_id = 1;
    */
@@ -853,7 +1065,7 @@ export type TradingScope = Message<"cqc.services.v1.TradingScope"> & {
  * Use `create(TradingScopeSchema)` to create a new message.
  */
 export const TradingScopeSchema: GenMessage<TradingScope> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 22);
+  messageDesc(file_cqc_services_v1_risk_engine, 28);
 
 /**
  * Whether trading is allowed in a scope, and why.
@@ -862,7 +1074,7 @@ export const TradingScopeSchema: GenMessage<TradingScope> = /*@__PURE__*/
  */
 export type TradingStateRecord = Message<"cqc.services.v1.TradingStateRecord"> & {
   /**
-   * Scope that the state applies to.
+   * Scope that the state applies to. Always set; without a field, everywhere.
    *
    * @generated from field: cqc.services.v1.TradingScope scope = 1;
    */
@@ -876,23 +1088,37 @@ export type TradingStateRecord = Message<"cqc.services.v1.TradingStateRecord"> &
   state: TradingState;
 
   /**
-   * Why the state was set, in human-readable form. Empty if there is nothing to add.
+   * Why the state was set, in human-readable form. Empty if no state was ever set.
    *
    * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
-   * Since when the state has applied.
+   * Principal that set the state, or the engine itself where a limit did. Empty if no state was ever set.
    *
-   * @generated from field: google.protobuf.Timestamp since = 4;
+   * @generated from field: string changed_by = 4;
+   */
+  changedBy: string;
+
+  /**
+   * Limit whose action set the state. Absent if a principal did.
+   *
+   * @generated from field: optional string limit_id = 5;
+   */
+  limitId?: string | undefined;
+
+  /**
+   * Since when the state has applied. Absent if no state was ever set.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
    */
   since?: Timestamp | undefined;
 
   /**
-   * Version of this record, increased by one at each change. Send this value back with a change.
+   * Version of this record, increased by one at each change. Zero if no state was ever set.
    *
-   * @generated from field: uint64 revision = 5;
+   * @generated from field: uint64 revision = 7;
    */
   revision: bigint;
 };
@@ -902,7 +1128,7 @@ export type TradingStateRecord = Message<"cqc.services.v1.TradingStateRecord"> &
  * Use `create(TradingStateRecordSchema)` to create a new message.
  */
 export const TradingStateRecordSchema: GenMessage<TradingStateRecord> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 23);
+  messageDesc(file_cqc_services_v1_risk_engine, 29);
 
 /**
  * Selects the scope whose trading state to return.
@@ -923,7 +1149,7 @@ export type GetTradingStateRequest = Message<"cqc.services.v1.GetTradingStateReq
  * Use `create(GetTradingStateRequestSchema)` to create a new message.
  */
 export const GetTradingStateRequestSchema: GenMessage<GetTradingStateRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 24);
+  messageDesc(file_cqc_services_v1_risk_engine, 30);
 
 /**
  * The requested trading state.
@@ -932,7 +1158,7 @@ export const GetTradingStateRequestSchema: GenMessage<GetTradingStateRequest> = 
  */
 export type GetTradingStateResponse = Message<"cqc.services.v1.GetTradingStateResponse"> & {
   /**
-   * The strictest state of all scopes that contain the requested scope.
+   * The strictest state of all scopes that contain the requested one.
    *
    * @generated from field: cqc.services.v1.TradingStateRecord trading_state = 1;
    */
@@ -944,7 +1170,7 @@ export type GetTradingStateResponse = Message<"cqc.services.v1.GetTradingStateRe
  * Use `create(GetTradingStateResponseSchema)` to create a new message.
  */
 export const GetTradingStateResponseSchema: GenMessage<GetTradingStateResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 25);
+  messageDesc(file_cqc_services_v1_risk_engine, 31);
 
 /**
  * The trading state to set.
@@ -953,46 +1179,38 @@ export const GetTradingStateResponseSchema: GenMessage<GetTradingStateResponse> 
  */
 export type SetTradingStateRequest = Message<"cqc.services.v1.SetTradingStateRequest"> & {
   /**
-   * UUID, unique per caller and method for 24 hours. Repeating the same request returns the first result. A different
-   * body with the same id fails with ALREADY_EXISTS.
-   *
-   * @generated from field: string request_id = 1;
-   */
-  requestId: string;
-
-  /**
    * Scope to set the state for. Absent means everywhere.
    *
-   * @generated from field: cqc.services.v1.TradingScope scope = 2;
+   * @generated from field: cqc.services.v1.TradingScope scope = 1;
    */
   scope?: TradingScope | undefined;
 
   /**
    * Whether trading is allowed.
    *
-   * @generated from field: cqc.events.v1.TradingState state = 3;
+   * @generated from field: cqc.events.v1.TradingState state = 2;
    */
   state: TradingState;
 
   /**
    * Why the state is set, in human-readable form.
    *
-   * @generated from field: string reason = 4;
+   * @generated from field: string reason = 3;
    */
   reason: string;
 
   /**
-   * Revision that the caller read. Fails with ABORTED if it is not the current one. Absent sets the state
-   * unconditionally, as an emergency requires.
+   * Revision that the caller read, 0 for a scope without a state. Absent sets the state unconditionally, as an
+   * emergency requires.
    *
-   * @generated from field: optional uint64 revision = 5;
+   * @generated from field: optional uint64 revision = 4;
    */
   revision?: bigint | undefined;
 
   /**
    * Whether to also cancel all open orders of the scope. Allowed only if the state is halted.
    *
-   * @generated from field: bool cancel_open_orders = 6;
+   * @generated from field: bool cancel_open_orders = 5;
    */
   cancelOpenOrders: boolean;
 };
@@ -1002,7 +1220,7 @@ export type SetTradingStateRequest = Message<"cqc.services.v1.SetTradingStateReq
  * Use `create(SetTradingStateRequestSchema)` to create a new message.
  */
 export const SetTradingStateRequestSchema: GenMessage<SetTradingStateRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 26);
+  messageDesc(file_cqc_services_v1_risk_engine, 32);
 
 /**
  * The trading state that was set.
@@ -1011,7 +1229,7 @@ export const SetTradingStateRequestSchema: GenMessage<SetTradingStateRequest> = 
  */
 export type SetTradingStateResponse = Message<"cqc.services.v1.SetTradingStateResponse"> & {
   /**
-   * The state after the change.
+   * The state of the scope after the change.
    *
    * @generated from field: cqc.services.v1.TradingStateRecord trading_state = 1;
    */
@@ -1023,7 +1241,7 @@ export type SetTradingStateResponse = Message<"cqc.services.v1.SetTradingStateRe
  * Use `create(SetTradingStateResponseSchema)` to create a new message.
  */
 export const SetTradingStateResponseSchema: GenMessage<SetTradingStateResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 27);
+  messageDesc(file_cqc_services_v1_risk_engine, 33);
 
 /**
  * Starts or resumes a stream of the trading states of all scopes.
@@ -1032,11 +1250,18 @@ export const SetTradingStateResponseSchema: GenMessage<SetTradingStateResponse> 
  */
 export type StreamTradingStateRequest = Message<"cqc.services.v1.StreamTradingStateRequest"> & {
   /**
-   * `resume_token` of the last message that the caller processed. Empty starts with the current states.
+   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
    *
    * @generated from field: string resume_token = 1;
    */
   resumeToken: string;
+
+  /**
+   * Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
+   *
+   * @generated from field: google.protobuf.Duration heartbeat_interval = 2;
+   */
+  heartbeatInterval?: Duration | undefined;
 };
 
 /**
@@ -1044,7 +1269,7 @@ export type StreamTradingStateRequest = Message<"cqc.services.v1.StreamTradingSt
  * Use `create(StreamTradingStateRequestSchema)` to create a new message.
  */
 export const StreamTradingStateRequestSchema: GenMessage<StreamTradingStateRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 28);
+  messageDesc(file_cqc_services_v1_risk_engine, 34);
 
 /**
  * One message of the stream.
@@ -1067,26 +1292,34 @@ export type StreamTradingStateResponse = Message<"cqc.services.v1.StreamTradingS
     case: "tradingState";
   } | {
     /**
+     * The states of all scopes have been sent.
+     *
+     * @generated from field: cqc.services.v1.SnapshotComplete snapshot_complete = 2;
+     */
+    value: SnapshotComplete;
+    case: "snapshotComplete";
+  } | {
+    /**
      * Keep-alive, sent when there are no updates.
      *
-     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 2;
+     * @generated from field: cqc.services.v1.Heartbeat heartbeat = 3;
      */
     value: Heartbeat;
     case: "heartbeat";
   } | {
     /**
-     * Changes were lost. The current states follow. Until then, treat trading as halted.
+     * Changes were lost. The current states follow.
      *
-     * @generated from field: cqc.services.v1.StreamReset reset = 3;
+     * @generated from field: cqc.services.v1.StreamReset reset = 4;
      */
     value: StreamReset;
     case: "reset";
   } | { case: undefined; value?: undefined };
 
   /**
-   * Token to resume the stream with after this message.
+   * Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset.
    *
-   * @generated from field: string resume_token = 4;
+   * @generated from field: string resume_token = 5;
    */
   resumeToken: string;
 };
@@ -1096,7 +1329,7 @@ export type StreamTradingStateResponse = Message<"cqc.services.v1.StreamTradingS
  * Use `create(StreamTradingStateResponseSchema)` to create a new message.
  */
 export const StreamTradingStateResponseSchema: GenMessage<StreamTradingStateResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 29);
+  messageDesc(file_cqc_services_v1_risk_engine, 35);
 
 /**
  * One price move in a scenario.
@@ -1111,7 +1344,7 @@ export type ScenarioShock = Message<"cqc.services.v1.ScenarioShock"> & {
    */
   target: {
     /**
-     * Asset of which every price moves.
+     * Asset whose every price moves, and every price of derivatives on it.
      *
      * @generated from field: string asset_id = 1;
      */
@@ -1119,7 +1352,7 @@ export type ScenarioShock = Message<"cqc.services.v1.ScenarioShock"> & {
     case: "assetId";
   } | {
     /**
-     * Listing of which only the price there moves.
+     * Listing whose price alone moves. Comes instead of a shock of its base asset.
      *
      * @generated from field: string venue_symbol_id = 2;
      */
@@ -1128,14 +1361,15 @@ export type ScenarioShock = Message<"cqc.services.v1.ScenarioShock"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1.
+   * Relative change of the price, as a fraction, such as -0.2 for a fall by a fifth. At least -1. Absent means no
+   * change.
    *
    * @generated from field: optional double price_change = 3;
    */
   priceChange?: number | undefined;
 
   /**
-   * Change of implied volatility, in percentage points. Absent means no change.
+   * Absolute change of implied volatility, in percentage points: 5 turns 60 % into 65 %. Absent means no change.
    *
    * @generated from field: optional double volatility_change = 4;
    */
@@ -1147,7 +1381,7 @@ export type ScenarioShock = Message<"cqc.services.v1.ScenarioShock"> & {
  * Use `create(ScenarioShockSchema)` to create a new message.
  */
 export const ScenarioShockSchema: GenMessage<ScenarioShock> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 30);
+  messageDesc(file_cqc_services_v1_risk_engine, 36);
 
 /**
  * The scenario to compute.
@@ -1156,21 +1390,21 @@ export const ScenarioShockSchema: GenMessage<ScenarioShock> = /*@__PURE__*/
  */
 export type RunScenarioRequest = Message<"cqc.services.v1.RunScenarioRequest"> & {
   /**
-   * Portfolio to compute the scenario for.
+   * Portfolio to compute the scenario for, with those below it.
    *
    * @generated from field: string portfolio_id = 1;
    */
   portfolioId: string;
 
   /**
-   * Moves of the scenario, all at the same time.
+   * Moves of the scenario, all at the same time, no target twice. What no shock names does not move.
    *
    * @generated from field: repeated cqc.services.v1.ScenarioShock shocks = 2;
    */
   shocks: ScenarioShock[];
 
   /**
-   * Time that passes during the scenario. Absent means none.
+   * Time that passes during the scenario, zero or more. Absent means none.
    *
    * @generated from field: google.protobuf.Duration horizon = 3;
    */
@@ -1189,7 +1423,7 @@ export type RunScenarioRequest = Message<"cqc.services.v1.RunScenarioRequest"> &
  * Use `create(RunScenarioRequestSchema)` to create a new message.
  */
 export const RunScenarioRequestSchema: GenMessage<RunScenarioRequest> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 31);
+  messageDesc(file_cqc_services_v1_risk_engine, 37);
 
 /**
  * Effects of the scenario. The values are estimates, and therefore doubles.
@@ -1198,21 +1432,21 @@ export const RunScenarioRequestSchema: GenMessage<RunScenarioRequest> = /*@__PUR
  */
 export type RunScenarioResponse = Message<"cqc.services.v1.RunScenarioResponse"> & {
   /**
-   * Change of the portfolio's value, in the reporting asset. Negative is a loss.
+   * Change of the portfolio's equity, in the reporting asset. Negative is a loss.
    *
    * @generated from field: double value_change = 1;
    */
   valueChange: number;
 
   /**
-   * Effects by position, largest loss first.
+   * Effects by position and balance, largest loss first. Their sum is `value_change`.
    *
    * @generated from field: repeated cqc.services.v1.ScenarioResult results = 2;
    */
   results: ScenarioResult[];
 
   /**
-   * Limits that would be exceeded.
+   * Limits that would be exceeded, in the order of their ids.
    *
    * @generated from field: repeated cqc.services.v1.RiskBreach breaches = 3;
    */
@@ -1231,32 +1465,55 @@ export type RunScenarioResponse = Message<"cqc.services.v1.RunScenarioResponse">
  * Use `create(RunScenarioResponseSchema)` to create a new message.
  */
 export const RunScenarioResponseSchema: GenMessage<RunScenarioResponse> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 32);
+  messageDesc(file_cqc_services_v1_risk_engine, 38);
 
 /**
- * Effects of a scenario on one position.
+ * Effects of a scenario on one position or balance.
  *
  * @generated from message cqc.services.v1.ScenarioResult
  */
 export type ScenarioResult = Message<"cqc.services.v1.ScenarioResult"> & {
   /**
-   * Position affected.
+   * Account affected.
    *
-   * @generated from field: string position_id = 1;
+   * @generated from field: string account_id = 1;
    */
-  positionId: string;
+  accountId: string;
 
   /**
-   * Change of the position's value, in the reporting asset. Negative is a loss.
+   * What is affected. Exactly one is set.
    *
-   * @generated from field: double value_change = 2;
+   * @generated from oneof cqc.services.v1.ScenarioResult.holding
+   */
+  holding: {
+    /**
+     * Position affected.
+     *
+     * @generated from field: string position_id = 2;
+     */
+    value: string;
+    case: "positionId";
+  } | {
+    /**
+     * Asset of the balance affected.
+     *
+     * @generated from field: string asset_id = 3;
+     */
+    value: string;
+    case: "assetId";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Change of its value, in the reporting asset. Negative is a loss.
+   *
+   * @generated from field: double value_change = 4;
    */
   valueChange: number;
 
   /**
-   * Whether the position would be liquidated.
+   * Whether the position would be liquidated. False for a balance.
    *
-   * @generated from field: bool liquidated = 3;
+   * @generated from field: bool liquidated = 5;
    */
   liquidated: boolean;
 };
@@ -1266,131 +1523,7 @@ export type ScenarioResult = Message<"cqc.services.v1.ScenarioResult"> & {
  * Use `create(ScenarioResultSchema)` to create a new message.
  */
 export const ScenarioResultSchema: GenMessage<ScenarioResult> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_risk_engine, 33);
-
-/**
- * Quantity that a limit bounds.
- *
- * @generated from enum cqc.services.v1.RiskMetric
- */
-export enum RiskMetric {
-  /**
-   * Not known.
-   *
-   * @generated from enum value: RISK_METRIC_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * Long plus short exposure, in the limit's reporting asset.
-   *
-   * @generated from enum value: RISK_METRIC_GROSS_EXPOSURE = 1;
-   */
-  GROSS_EXPOSURE = 1,
-
-  /**
-   * Absolute value of long minus short exposure, in the limit's reporting asset.
-   *
-   * @generated from enum value: RISK_METRIC_NET_EXPOSURE = 2;
-   */
-  NET_EXPOSURE = 2,
-
-  /**
-   * Value of one order, in the limit's reporting asset.
-   *
-   * @generated from enum value: RISK_METRIC_ORDER_NOTIONAL = 3;
-   */
-  ORDER_NOTIONAL = 3,
-
-  /**
-   * Gross exposure divided by equity, a plain number.
-   *
-   * @generated from enum value: RISK_METRIC_LEVERAGE = 4;
-   */
-  LEVERAGE = 4,
-
-  /**
-   * Loss since the start of the UTC day, in the limit's reporting asset.
-   *
-   * @generated from enum value: RISK_METRIC_DAILY_LOSS = 5;
-   */
-  DAILY_LOSS = 5,
-
-  /**
-   * Loss since the highest equity, as a fraction of the highest equity.
-   *
-   * @generated from enum value: RISK_METRIC_DRAWDOWN = 6;
-   */
-  DRAWDOWN = 6,
-
-  /**
-   * Orders sent per second, a plain number.
-   *
-   * @generated from enum value: RISK_METRIC_ORDER_RATE = 7;
-   */
-  ORDER_RATE = 7,
-
-  /**
-   * Distance of the order's price from the middle of the book, in basis points.
-   *
-   * @generated from enum value: RISK_METRIC_PRICE_DEVIATION_BPS = 8;
-   */
-  PRICE_DEVIATION_BPS = 8,
-}
-
-/**
- * Describes the enum cqc.services.v1.RiskMetric.
- */
-export const RiskMetricSchema: GenEnum<RiskMetric> = /*@__PURE__*/
-  enumDesc(file_cqc_services_v1_risk_engine, 0);
-
-/**
- * What happens when a limit is exceeded.
- *
- * @generated from enum cqc.services.v1.RiskAction
- */
-export enum RiskAction {
-  /**
-   * Not known.
-   *
-   * @generated from enum value: RISK_ACTION_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * An alert is raised.
-   *
-   * @generated from enum value: RISK_ACTION_ALERT = 1;
-   */
-  ALERT = 1,
-
-  /**
-   * Orders that worsen the breach are rejected.
-   *
-   * @generated from enum value: RISK_ACTION_REJECT = 2;
-   */
-  REJECT = 2,
-
-  /**
-   * Only orders that reduce positions are allowed.
-   *
-   * @generated from enum value: RISK_ACTION_REDUCE_ONLY = 3;
-   */
-  REDUCE_ONLY = 3,
-
-  /**
-   * All orders are rejected, and open orders are cancelled.
-   *
-   * @generated from enum value: RISK_ACTION_HALT = 4;
-   */
-  HALT = 4,
-}
-
-/**
- * Describes the enum cqc.services.v1.RiskAction.
- */
-export const RiskActionSchema: GenEnum<RiskAction> = /*@__PURE__*/
-  enumDesc(file_cqc_services_v1_risk_engine, 1);
+  messageDesc(file_cqc_services_v1_risk_engine, 39);
 
 /**
  * Result of an order check.
@@ -1424,20 +1557,26 @@ export enum RiskDecision {
  * Describes the enum cqc.services.v1.RiskDecision.
  */
 export const RiskDecisionSchema: GenEnum<RiskDecision> = /*@__PURE__*/
-  enumDesc(file_cqc_services_v1_risk_engine, 2);
+  enumDesc(file_cqc_services_v1_risk_engine, 0);
 
 /**
  * Owns risk control: limits, exposures, alerts, and the decision whether an order may be sent. Called by gateways
  * before every order, and by people.
  *
- * A request for something that does not exist fails with NOT_FOUND. A request that violates a rule fails with
- * INVALID_ARGUMENT and lists the fields in a google.rpc.BadRequest.
+ * Gateways fail closed: a gateway asks before it sends, and refuses an order with RISK_ENGINE_UNAVAILABLE if no answer
+ * comes. Cancellations need no check: they pass when trading is halted and when the engine is silent.
+ *
+ * Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
+ * kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
+ * an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
+ * What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
+ * never from the request.
  *
  * @generated from service cqc.services.v1.RiskEngine
  */
 export const RiskEngine: GenService<{
   /**
-   * Returns a limit.
+   * Returns a limit, whether it has ended or not.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.GetRiskLimit
    */
@@ -1447,7 +1586,7 @@ export const RiskEngine: GenService<{
     output: typeof GetRiskLimitResponseSchema;
   },
   /**
-   * Lists limits, in the order of their ids.
+   * Lists limits, ended ones included, in the order of their ids.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.ListRiskLimits
    */
@@ -1457,7 +1596,8 @@ export const RiskEngine: GenService<{
     output: typeof ListRiskLimitsResponseSchema;
   },
   /**
-   * Adds a limit. Fails with ALREADY_EXISTS if the id is taken.
+   * Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
+   * not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.CreateRiskLimit
    */
@@ -1467,7 +1607,9 @@ export const RiskEngine: GenService<{
     output: typeof CreateRiskLimitResponseSchema;
   },
   /**
-   * Changes the masked fields of a limit. Fails with ABORTED if the revision is not the current one.
+   * Changes the masked fields of a limit. Fails with REVISION_MISMATCH if the revision is not the current one, with
+   * INVALID_UPDATE_MASK for `limit_id`, `metric` and the fields that the engine sets, and otherwise as CreateRiskLimit.
+   * A limit that has ended cannot change: RECORD_NOT_FOUND.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.UpdateRiskLimit
    */
@@ -1477,7 +1619,9 @@ export const RiskEngine: GenService<{
     output: typeof UpdateRiskLimitResponseSchema;
   },
   /**
-   * Ends a limit. The record is kept, with the time at which the limit ended.
+   * Ends a limit. The record is kept, with the time at which the limit ended. Fails with REVISION_MISMATCH if the
+   * revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
+   * the revision.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.DeleteRiskLimit
    */
@@ -1487,7 +1631,8 @@ export const RiskEngine: GenService<{
     output: typeof DeleteRiskLimitResponseSchema;
   },
   /**
-   * Computes the exposures of a scope, one per key of the dimension.
+   * Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
+   * price.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.GetExposure
    */
@@ -1497,7 +1642,18 @@ export const RiskEngine: GenService<{
     output: typeof GetExposureResponseSchema;
   },
   /**
-   * Lists alerts, newest first.
+   * Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
+   * One that is gone is sent once more, with all values zero. Fails as GetExposure.
+   *
+   * @generated from rpc cqc.services.v1.RiskEngine.StreamExposures
+   */
+  streamExposures: {
+    methodKind: "server_streaming";
+    input: typeof StreamExposuresRequestSchema;
+    output: typeof StreamExposuresResponseSchema;
+  },
+  /**
+   * Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.ListAlerts
    */
@@ -1507,7 +1663,8 @@ export const RiskEngine: GenService<{
     output: typeof ListAlertsResponseSchema;
   },
   /**
-   * Streams alerts: first the open alerts, then every new or changed one.
+   * Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
+   * `alert_id`.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.StreamAlerts
    */
@@ -1517,7 +1674,8 @@ export const RiskEngine: GenService<{
     output: typeof StreamAlertsResponseSchema;
   },
   /**
-   * Acknowledges an alert: someone has taken notice.
+   * Acknowledges an alert: someone has taken notice. The first acknowledgement stays: for an alert that is acknowledged
+   * or resolved already nothing changes, and the alert is returned.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.AcknowledgeAlert
    */
@@ -1527,7 +1685,18 @@ export const RiskEngine: GenService<{
     output: typeof AcknowledgeAlertResponseSchema;
   },
   /**
-   * Decides whether an order may be sent. The decision holds until `expires_at`, for exactly the order in the request.
+   * Decides whether an order or a replacement may be sent, and reserves the headroom that an approved one uses.
+   *
+   * The reservation is held under the account and the `client_order_id`, of a replacement under the account and the
+   * `order_id`. Asking again replaces the reservation with that of the new decision, so a retry neither counts twice
+   * nor repeats an old answer; a rejection releases it. A reservation ends at `expires_at`, when the engine sees that
+   * the order was placed or replaced, or when the order ends. A replacement reserves only what it uses beyond the order
+   * as it stands.
+   *
+   * Combinations count gross, with the sum of their legs' values; options count with their premium and with their
+   * underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
+   * or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+   * REFERENCE_NOT_FOUND if the account or the listing does not exist.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.CheckOrder
    */
@@ -1537,7 +1706,21 @@ export const RiskEngine: GenService<{
     output: typeof CheckOrderResponseSchema;
   },
   /**
-   * Returns whether trading is allowed in a scope.
+   * Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
+   * atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
+   * fail for one of them.
+   *
+   * @generated from rpc cqc.services.v1.RiskEngine.CheckOrders
+   */
+  checkOrders: {
+    methodKind: "unary";
+    input: typeof CheckOrdersRequestSchema;
+    output: typeof CheckOrdersResponseSchema;
+  },
+  /**
+   * Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
+   * REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
+   * ACTIVE with revision 0 and the requested scope if no state was ever set.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.GetTradingState
    */
@@ -1547,7 +1730,12 @@ export const RiskEngine: GenService<{
     output: typeof GetTradingStateResponseSchema;
   },
   /**
-   * Allows, restricts or stops trading in a scope: the kill switch.
+   * Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
+   * one of a wider scope still holds.
+   *
+   * Fails with REVISION_MISMATCH if `revision` is set and not the current one, unless the state is already the
+   * requested one: then nothing changes, but open orders are cancelled if requested. Open orders are cancelled after
+   * the state is set, without waiting for the venues; a venue that does not respond is an alert, not an error.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.SetTradingState
    */
@@ -1557,7 +1745,9 @@ export const RiskEngine: GenService<{
     output: typeof SetTradingStateResponseSchema;
   },
   /**
-   * Streams whether trading is allowed: first the current state of every scope, then every change.
+   * Streams whether trading is allowed: the state of every scope for which one was set, SnapshotComplete, then every
+   * change. States are keyed by scope. Until SnapshotComplete, and after a reset until the next one, treat trading as
+   * halted.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.StreamTradingState
    */
@@ -1567,7 +1757,8 @@ export const RiskEngine: GenService<{
     output: typeof StreamTradingStateResponseSchema;
   },
   /**
-   * Computes what a portfolio would gain or lose if prices moved.
+   * Computes what a portfolio would gain or lose if prices moved. Fails with PRICE_MISSING if an asset held has no
+   * price, and with INVALID_FIELD if a target occurs twice.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.RunScenario
    */

@@ -13,11 +13,14 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/services/v1/stream.proto.
  */
 export const file_cqc_services_v1_stream: GenFile = /*@__PURE__*/
-  fileDesc("ChxjcWMvc2VydmljZXMvdjEvc3RyZWFtLnByb3RvEg9jcWMuc2VydmljZXMudjEiQAoJSGVhcnRiZWF0EjMKB3NlbnRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiWwoLU3RyZWFtUmVzZXQSMgoGcmVhc29uGAEgASgOMiIuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0UmVhc29uEhgKBmRldGFpbBgCIAEoCUIIukgFcgMYgCAqigIKEVN0cmVhbVJlc2V0UmVhc29uEiMKH1NUUkVBTV9SRVNFVF9SRUFTT05fVU5TUEVDSUZJRUQQABIkCiBTVFJFQU1fUkVTRVRfUkVBU09OX1NFUVVFTkNFX0dBUBABEioKJlNUUkVBTV9SRVNFVF9SRUFTT05fU09VUkNFX1JFQ09OTkVDVEVEEAISKQolU1RSRUFNX1JFU0VUX1JFQVNPTl9DSEVDS1NVTV9NSVNNQVRDSBADEiwKKFNUUkVBTV9SRVNFVF9SRUFTT05fUkVTVU1FX1RPS0VOX0VYUElSRUQQBBIlCiFTVFJFQU1fUkVTRVRfUkVBU09OX1NMT1dfQ09OU1VNRVIQBUJHWkVnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3NlcnZpY2VzL3YxO3NlcnZpY2VzdjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChxjcWMvc2VydmljZXMvdjEvc3RyZWFtLnByb3RvEg9jcWMuc2VydmljZXMudjEiQAoJSGVhcnRiZWF0EjMKB3NlbnRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiEgoQU25hcHNob3RDb21wbGV0ZSJbCgtTdHJlYW1SZXNldBIyCgZyZWFzb24YASABKA4yIi5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRSZWFzb24SGAoGZGV0YWlsGAIgASgJQgi6SAVyAxiAICqKAgoRU3RyZWFtUmVzZXRSZWFzb24SIwofU1RSRUFNX1JFU0VUX1JFQVNPTl9VTlNQRUNJRklFRBAAEiQKIFNUUkVBTV9SRVNFVF9SRUFTT05fU0VRVUVOQ0VfR0FQEAESKgomU1RSRUFNX1JFU0VUX1JFQVNPTl9TT1VSQ0VfUkVDT05ORUNURUQQAhIpCiVTVFJFQU1fUkVTRVRfUkVBU09OX0NIRUNLU1VNX01JU01BVENIEAMSLAooU1RSRUFNX1JFU0VUX1JFQVNPTl9SRVNVTUVfVE9LRU5fRVhQSVJFRBAEEiUKIVNUUkVBTV9SRVNFVF9SRUFTT05fU0xPV19DT05TVU1FUhAFQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * Keep-alive: nothing changed. Sent when a stream has been silent for a while, to distinguish silence from a broken
- * connection.
+ * Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and as the
+ * first message of a stream that has nothing else to send. A client that receives no message for three intervals treats
+ * the connection as broken and resumes.
+ *
+ * A response with a heartbeat always has a `resume_token`.
  *
  * @generated from message cqc.services.v1.Heartbeat
  */
@@ -38,11 +41,34 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_cqc_services_v1_stream, 0);
 
 /**
- * Updates were lost, for everything that the stream follows.
+ * End of the snapshot: every record that existed when the snapshot was taken has been sent, and every later message is
+ * a change. From here the client knows the state, and a record that it held before the snapshot and that the snapshot
+ * did not contain no longer exists.
  *
- * If the stream has state, such as a book or balances, the client's state is invalid. The server sends the state again,
- * and until then the client has no valid state. If the stream has no state, such as trades or execution reports, list
- * what is missing.
+ * Sent once at the start of a new stream, even if the snapshot is empty, and once after every reset. Not sent after a
+ * resume, because the client kept its state: only a token from before SnapshotComplete, such as that of a heartbeat
+ * within the snapshot, starts the snapshot anew. Only streams with state send it. A response with it always has a
+ * `resume_token`.
+ *
+ * @generated from message cqc.services.v1.SnapshotComplete
+ */
+export type SnapshotComplete = Message<"cqc.services.v1.SnapshotComplete"> & {
+};
+
+/**
+ * Describes the message cqc.services.v1.SnapshotComplete.
+ * Use `create(SnapshotCompleteSchema)` to create a new message.
+ */
+export const SnapshotCompleteSchema: GenMessage<SnapshotComplete> = /*@__PURE__*/
+  messageDesc(file_cqc_services_v1_stream, 1);
+
+/**
+ * Updates were lost, for everything that the stream follows. The stream continues: only the client's state is invalid.
+ *
+ * A stream with state, such as a book or balances, sends the state again and then SnapshotComplete. Until then the
+ * state is not known. A stream without state, such as trades or execution reports, continues with what happens next:
+ * list what is missing. A response with a reset has no `resume_token`: a client that disconnects before the next token
+ * starts anew.
  *
  * @generated from message cqc.services.v1.StreamReset
  */
@@ -67,7 +93,7 @@ export type StreamReset = Message<"cqc.services.v1.StreamReset"> & {
  * Use `create(StreamResetSchema)` to create a new message.
  */
 export const StreamResetSchema: GenMessage<StreamReset> = /*@__PURE__*/
-  messageDesc(file_cqc_services_v1_stream, 1);
+  messageDesc(file_cqc_services_v1_stream, 2);
 
 /**
  * Why a stream starts over.
@@ -90,7 +116,7 @@ export enum StreamResetReason {
   SEQUENCE_GAP = 1,
 
   /**
-   * The server reconnected to the source.
+   * The server reconnected to the source and may have missed updates.
    *
    * @generated from enum value: STREAM_RESET_REASON_SOURCE_RECONNECTED = 2;
    */
@@ -104,7 +130,8 @@ export enum StreamResetReason {
   CHECKSUM_MISMATCH = 3,
 
   /**
-   * The resume token is too old, or is not from this server.
+   * The resume token is genuine, but the server no longer has what followed it. A token that the stream does not accept
+   * at all fails with INVALID_RESUME_TOKEN instead.
    *
    * @generated from enum value: STREAM_RESET_REASON_RESUME_TOKEN_EXPIRED = 4;
    */

@@ -5,7 +5,13 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
+import type { MarginModel } from "./margin_pb.js";
+import { file_cqc_venues_v1_margin } from "./margin_pb.js";
+import type { MarginMode, PositionSide, SelfTradePrevention } from "./order_pb.js";
+import { file_cqc_venues_v1_order } from "./order_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,26 +20,27 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/account.proto.
  */
 export const file_cqc_venues_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvdmVudWVzL3YxL2FjY291bnQucHJvdG8SDWNxYy52ZW51ZXMudjEi4AsKDFZlbnVlQWNjb3VudBIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCHZlbnVlX2lkGAIgASgJQgm6SAZyBOiIJwESKAoEdHlwZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuQWNjb3VudFR5cGUSGQoIcmF3X3R5cGUYBCABKAlCB7pIBHICGEASLAoGc3RhdHVzGAUgASgOMhwuY3FjLnZlbnVlcy52MS5BY2NvdW50U3RhdHVzEhwKCnJhd19zdGF0dXMYEiABKAlCCLpIBXIDGIABEhYKBG5hbWUYBiABKAlCCLpIBXIDGIACEicKEHZlbnVlX2FjY291bnRfaWQYByABKAlCCLpIBXIDGIACSACIAQESKgoRcGFyZW50X2FjY291bnRfaWQYCCABKAlCCrpIB3IFEAEYgAFIAYgBARIfCgdhZGRyZXNzGAkgASgJQgm6SAZyBKiJJwFIAogBARIoCg9jcmVkZW50aWFsc19yZWYYCiABKAlCCrpIB3IFEAEYgARIA4gBARIWCgljYW5fdHJhZGUYCyABKAhIBIgBARIZCgxjYW5fd2l0aGRyYXcYDCABKAhIBYgBARIYCgtjYW5fZGVwb3NpdBgNIAEoCEgGiAEBEhkKCGZlZV90aWVyGA4gASgJQge6SARyAhhAEhAKCHJldmlzaW9uGA8gASgEEi4KCmNyZWF0ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKCWZlZV9yYXRlcxgTIAMoCzIdLmNxYy52ZW51ZXMudjEuQWNjb3VudEZlZVJhdGUSIgoLcGVybWlzc2lvbnMYFCADKAlCDbpICpIBByIFcgMYgAESFQoIYnJva2VyZWQYFSABKAhIB4gBARIrCh5zZWxmX3RyYWRlX3ByZXZlbnRpb25fcmVxdWlyZWQYFiABKAhICIgBARIqCh1zbWFydF9vcmRlcl9yb3V0aW5nX3ByZXZlbnRlZBgXIAEoCEgJiAEBEisKGXJhd19zZWxmX3RyYWRlX3ByZXZlbnRpb24YGCABKAlCCLpIBXIDGIABEjUKKHNlbGZfdHJhZGVfcHJldmVudGlvbl9hY3Jvc3Nfc3ViYWNjb3VudHMYGSABKAhICogBARIkChdtYXJrZXRfbWFrZXJfcHJvdGVjdGlvbhgaIAEoCEgLiAEBEhcKCmlzX2RlZmF1bHQYGyABKAhIDIgBARISCgVyZWFkeRgcIAEoCEgNiAEBEiUKDnRyYWRlX2dyb3VwX2lkGB0gASgJQgi6SAVyAxiAAkgOiAEBEi0KCW9wZW5lZF9hdBgeIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJY2xvc2VkX2F0GB8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgl0aW1lc3RhbXAYICABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQhMKEV92ZW51ZV9hY2NvdW50X2lkQhQKEl9wYXJlbnRfYWNjb3VudF9pZEIKCghfYWRkcmVzc0ISChBfY3JlZGVudGlhbHNfcmVmQgwKCl9jYW5fdHJhZGVCDwoNX2Nhbl93aXRoZHJhd0IOCgxfY2FuX2RlcG9zaXRCCwoJX2Jyb2tlcmVkQiEKH19zZWxmX3RyYWRlX3ByZXZlbnRpb25fcmVxdWlyZWRCIAoeX3NtYXJ0X29yZGVyX3JvdXRpbmdfcHJldmVudGVkQisKKV9zZWxmX3RyYWRlX3ByZXZlbnRpb25fYWNyb3NzX3N1YmFjY291bnRzQhoKGF9tYXJrZXRfbWFrZXJfcHJvdGVjdGlvbkINCgtfaXNfZGVmYXVsdEIICgZfcmVhZHlCEQoPX3RyYWRlX2dyb3VwX2lkIuICCg5BY2NvdW50RmVlUmF0ZRIZCgdzZWdtZW50GAEgASgJQgi6SAVyAxiAARIdCgtwcmljZV9pbmRleBgCIAEoCUIIukgFcgMYgAESKgoFYmFzaXMYAyABKA4yGy5jcWMudmVudWVzLnYxLkZlZVJhdGVCYXNpcxIbCglyYXdfYmFzaXMYBCABKAlCCLpIBXIDGIABEh0KBW1ha2VyGAUgASgJQgm6SAZyBIiIJwFIAIgBARIdCgV0YWtlchgGIAEoCUIJukgGcgSIiCcBSAGIAQESHQoFYnV5ZXIYByABKAlCCbpIBnIEiIgnAUgCiAEBEh4KBnNlbGxlchgIIAEoCUIJukgGcgSIiCcBSAOIAQESHQoFYmxvY2sYCSABKAlCCbpIBnIEiIgnAUgEiAEBQggKBl9tYWtlckIICgZfdGFrZXJCCAoGX2J1eWVyQgkKB19zZWxsZXJCCAoGX2Jsb2NrKp8CCgtBY2NvdW50VHlwZRIcChhBQ0NPVU5UX1RZUEVfVU5TUEVDSUZJRUQQABIVChFBQ0NPVU5UX1RZUEVfU1BPVBABEh0KGUFDQ09VTlRfVFlQRV9DUk9TU19NQVJHSU4QAhIgChxBQ0NPVU5UX1RZUEVfSVNPTEFURURfTUFSR0lOEAMSHAoYQUNDT1VOVF9UWVBFX0RFUklWQVRJVkVTEAQSGAoUQUNDT1VOVF9UWVBFX09QVElPTlMQBRIYChRBQ0NPVU5UX1RZUEVfVU5JRklFRBAGEhgKFEFDQ09VTlRfVFlQRV9GVU5ESU5HEAcSFQoRQUNDT1VOVF9UWVBFX0VBUk4QCBIXChNBQ0NPVU5UX1RZUEVfV0FMTEVUEAkqogEKDUFjY291bnRTdGF0dXMSHgoaQUNDT1VOVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIZChVBQ0NPVU5UX1NUQVRVU19BQ1RJVkUQARIdChlBQ0NPVU5UX1NUQVRVU19SRVNUUklDVEVEEAISHAoYQUNDT1VOVF9TVEFUVVNfU1VTUEVOREVEEAMSGQoVQUNDT1VOVF9TVEFUVVNfQ0xPU0VEEAQqaQoMRmVlUmF0ZUJhc2lzEh4KGkZFRV9SQVRFX0JBU0lTX1VOU1BFQ0lGSUVEEAASGAoURkVFX1JBVEVfQkFTSVNfVkFMVUUQARIfChtGRUVfUkFURV9CQVNJU19TVEFOREFSRF9GRUUQAkJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvdmVudWVzL3YxL2FjY291bnQucHJvdG8SDWNxYy52ZW51ZXMudjEighAKDFZlbnVlQWNjb3VudBIqCgphY2NvdW50X2lkGAEgASgJQha6SBNyERABGIABWgpldmVyeXdoZXJlEhsKCHZlbnVlX2lkGAIgASgJQgm6SAZyBOiIJwESKAoEdHlwZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuQWNjb3VudFR5cGUSGgoIcmF3X3R5cGUYBCABKAlCCLpIBXIDGIABEiwKBnN0YXR1cxgFIAEoDjIcLmNxYy52ZW51ZXMudjEuQWNjb3VudFN0YXR1cxIcCgpyYXdfc3RhdHVzGAYgASgJQgi6SAVyAxiAARIWCgRuYW1lGAcgASgJQgi6SAVyAxiAAhInChB2ZW51ZV9hY2NvdW50X2lkGAggASgJQgi6SAVyAxiAAkgAiAEBEioKEXBhcmVudF9hY2NvdW50X2lkGAkgASgJQgq6SAdyBRABGIABSAGIAQESHwoHYWRkcmVzcxgKIAEoCUIJukgGcgSoiScBSAKIAQESKAoPY3JlZGVudGlhbHNfcmVmGAsgASgJQgq6SAdyBRABGIAESAOIAQESFgoJY2FuX3RyYWRlGAwgASgISASIAQESGQoMY2FuX3dpdGhkcmF3GA0gASgISAWIAQESGAoLY2FuX2RlcG9zaXQYDiABKAhIBogBARIaCghmZWVfdGllchgPIAEoCUIIukgFcgMYgAESMAoJZmVlX3JhdGVzGBAgAygLMh0uY3FjLnZlbnVlcy52MS5BY2NvdW50RmVlUmF0ZRIiCgtwZXJtaXNzaW9ucxgRIAMoCUINukgKkgEHIgVyAxiAARIVCghicm9rZXJlZBgSIAEoCEgHiAEBEisKHnNlbGZfdHJhZGVfcHJldmVudGlvbl9yZXF1aXJlZBgTIAEoCEgIiAEBEioKHXNtYXJ0X29yZGVyX3JvdXRpbmdfcHJldmVudGVkGBQgASgISAmIAQESQQoVc2VsZl90cmFkZV9wcmV2ZW50aW9uGBUgASgOMiIuY3FjLnZlbnVlcy52MS5TZWxmVHJhZGVQcmV2ZW50aW9uEisKGXJhd19zZWxmX3RyYWRlX3ByZXZlbnRpb24YFiABKAlCCLpIBXIDGIABEjUKKHNlbGZfdHJhZGVfcHJldmVudGlvbl9hY3Jvc3Nfc3ViYWNjb3VudHMYFyABKAhICogBARIkChdtYXJrZXRfbWFrZXJfcHJvdGVjdGlvbhgYIAEoCEgLiAEBEhcKCmlzX2RlZmF1bHQYGSABKAhIDIgBARISCgVyZWFkeRgaIAEoCEgNiAEBEiUKDnRyYWRlX2dyb3VwX2lkGBsgASgJQgi6SAVyAxiAAkgOiAEBEi0KCW9wZW5lZF9hdBgcIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJY2xvc2VkX2F0GB0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgl0aW1lc3RhbXAYHiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3JlY2VpdmVkX2F0GB8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhggIAEoBBIuCgpjcmVhdGVkX2F0GCEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GCIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJCCgx2ZW51ZV9maWVsZHMYIyADKAsyLC5jcWMudmVudWVzLnYxLlZlbnVlQWNjb3VudC5WZW51ZUZpZWxkc0VudHJ5GjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ATqlArpIoQIaiAEKFHZlbnVlX2FjY291bnQucGFyZW50EiVhbiBhY2NvdW50IG11c3Qgbm90IGJlIGl0cyBvd24gcGFyZW50GkkhaGFzKHRoaXMucGFyZW50X2FjY291bnRfaWQpIHx8IHRoaXMucGFyZW50X2FjY291bnRfaWQgIT0gdGhpcy5hY2NvdW50X2lkGpMBChd2ZW51ZV9hY2NvdW50LmNsb3NlZF9hdBImY2xvc2VkX2F0IG11c3Qgbm90IGJlIGJlZm9yZSBvcGVuZWRfYXQaUCFoYXModGhpcy5vcGVuZWRfYXQpIHx8ICFoYXModGhpcy5jbG9zZWRfYXQpIHx8IHRoaXMub3BlbmVkX2F0IDw9IHRoaXMuY2xvc2VkX2F0QhMKEV92ZW51ZV9hY2NvdW50X2lkQhQKEl9wYXJlbnRfYWNjb3VudF9pZEIKCghfYWRkcmVzc0ISChBfY3JlZGVudGlhbHNfcmVmQgwKCl9jYW5fdHJhZGVCDwoNX2Nhbl93aXRoZHJhd0IOCgxfY2FuX2RlcG9zaXRCCwoJX2Jyb2tlcmVkQiEKH19zZWxmX3RyYWRlX3ByZXZlbnRpb25fcmVxdWlyZWRCIAoeX3NtYXJ0X29yZGVyX3JvdXRpbmdfcHJldmVudGVkQisKKV9zZWxmX3RyYWRlX3ByZXZlbnRpb25fYWNyb3NzX3N1YmFjY291bnRzQhoKGF9tYXJrZXRfbWFrZXJfcHJvdGVjdGlvbkINCgtfaXNfZGVmYXVsdEIICgZfcmVhZHlCEQoPX3RyYWRlX2dyb3VwX2lkIu0ECg5BY2NvdW50RmVlUmF0ZRInCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnAUgAiAEBEjUKDm5hdGl2ZV9saXN0aW5nGAIgASgLMh0uY3FjLm1hcmtldHMudjEuTmF0aXZlTGlzdGluZxIZCgdzZWdtZW50GAMgASgJQgi6SAVyAxiAARIdCgtwcmljZV9pbmRleBgEIAEoCUIIukgFcgMYgAESKgoFYmFzaXMYBSABKA4yGy5jcWMudmVudWVzLnYxLkZlZVJhdGVCYXNpcxIbCglyYXdfYmFzaXMYBiABKAlCCLpIBXIDGIABEh0KBW1ha2VyGAcgASgJQgm6SAZyBIiIJwFIAYgBARIdCgV0YWtlchgIIAEoCUIJukgGcgSIiCcBSAKIAQESHQoFYnV5ZXIYCSABKAlCCbpIBnIEiIgnAUgDiAEBEh4KBnNlbGxlchgKIAEoCUIJukgGcgSIiCcBSASIAQESHQoFYmxvY2sYCyABKAlCCbpIBnIEiIgnAUgFiAEBEiIKCnNldHRsZW1lbnQYDCABKAlCCbpIBnIEiIgnAUgGiAEBEiAKCGV4ZXJjaXNlGA0gASgJQgm6SAZyBIiIJwFIB4gBARIjCgtsaXF1aWRhdGlvbhgOIAEoCUIJukgGcgSIiCcBSAiIAQFCEgoQX3ZlbnVlX3N5bWJvbF9pZEIICgZfbWFrZXJCCAoGX3Rha2VyQggKBl9idXllckIJCgdfc2VsbGVyQggKBl9ibG9ja0INCgtfc2V0dGxlbWVudEILCglfZXhlcmNpc2VCDgoMX2xpcXVpZGF0aW9uIvAFCg9BY2NvdW50U2V0dGluZ3MSHgoKYWNjb3VudF9pZBgBIAEoCUIKukgHcgUQARiAARIyCg1wb3NpdGlvbl9tb2RlGAIgASgOMhsuY3FjLnZlbnVlcy52MS5Qb3NpdGlvbk1vZGUSIwoRcmF3X3Bvc2l0aW9uX21vZGUYAyABKAlCCLpIBXIDGIABEjAKDG1hcmdpbl9tb2RlbBgEIAEoDjIaLmNxYy52ZW51ZXMudjEuTWFyZ2luTW9kZWwSIgoQcmF3X21hcmdpbl9tb2RlbBgFIAEoCUIIukgFcgMYgAESLgoLbWFyZ2luX21vZGUYBiABKA4yGS5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGUSIQoPcmF3X21hcmdpbl9tb2RlGAcgASgJQgi6SAVyAxiAARIYCgttdWx0aV9hc3NldBgIIAEoCEgAiAEBEhgKC2F1dG9fYm9ycm93GAkgASgISAGIAQESFwoKYXV0b19yZXBheRgKIAEoCEgCiAEBEhkKDHNwb3RfaGVkZ2luZxgLIAEoCEgDiAEBEjAKCGxpc3RpbmdzGAwgAygLMh4uY3FjLnZlbnVlcy52MS5MaXN0aW5nU2V0dGluZ3MSLQoJdGltZXN0YW1wGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARJFCgx2ZW51ZV9maWVsZHMYDyADKAsyLy5jcWMudmVudWVzLnYxLkFjY291bnRTZXR0aW5ncy5WZW51ZUZpZWxkc0VudHJ5GjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIOCgxfbXVsdGlfYXNzZXRCDgoMX2F1dG9fYm9ycm93Qg0KC19hdXRvX3JlcGF5Qg8KDV9zcG90X2hlZGdpbmci5AIKD0xpc3RpbmdTZXR0aW5ncxInCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnAUgAiAEBEjUKDm5hdGl2ZV9saXN0aW5nGAIgASgLMh0uY3FjLm1hcmtldHMudjEuTmF0aXZlTGlzdGluZxIuCgttYXJnaW5fbW9kZRgDIAEoDjIZLmNxYy52ZW51ZXMudjEuTWFyZ2luTW9kZRIhCg9yYXdfbWFyZ2luX21vZGUYBCABKAlCCLpIBXIDGIABEjIKDXBvc2l0aW9uX21vZGUYBSABKA4yGy5jcWMudmVudWVzLnYxLlBvc2l0aW9uTW9kZRIjChFyYXdfcG9zaXRpb25fbW9kZRgGIAEoCUIIukgFcgMYgAESMQoJbGV2ZXJhZ2VzGAcgAygLMh4uY3FjLnZlbnVlcy52MS5MZXZlcmFnZVNldHRpbmdCEgoQX3ZlbnVlX3N5bWJvbF9pZCLaAgoPTGV2ZXJhZ2VTZXR0aW5nEi4KC21hcmdpbl9tb2RlGAEgASgOMhkuY3FjLnZlbnVlcy52MS5NYXJnaW5Nb2RlEiEKD3Jhd19tYXJnaW5fbW9kZRgCIAEoCUIIukgFcgMYgAESMgoNcG9zaXRpb25fc2lkZRgDIAEoDjIbLmNxYy52ZW51ZXMudjEuUG9zaXRpb25TaWRlEiMKEXJhd19wb3NpdGlvbl9zaWRlGAQgASgJQgi6SAVyAxiAARIgCghsZXZlcmFnZRgFIAEoCUIJukgGcgSIiCcBSACIAQESJAoMbWF4X2xldmVyYWdlGAYgASgJQgm6SAZyBIiIJwFIAYgBARIkCgxtYXhfbm90aW9uYWwYByABKAlCCbpIBnIEiIgnAUgCiAEBQgsKCV9sZXZlcmFnZUIPCg1fbWF4X2xldmVyYWdlQg8KDV9tYXhfbm90aW9uYWwqnwIKC0FjY291bnRUeXBlEhwKGEFDQ09VTlRfVFlQRV9VTlNQRUNJRklFRBAAEhUKEUFDQ09VTlRfVFlQRV9TUE9UEAESHQoZQUNDT1VOVF9UWVBFX0NST1NTX01BUkdJThACEiAKHEFDQ09VTlRfVFlQRV9JU09MQVRFRF9NQVJHSU4QAxIcChhBQ0NPVU5UX1RZUEVfREVSSVZBVElWRVMQBBIYChRBQ0NPVU5UX1RZUEVfT1BUSU9OUxAFEhgKFEFDQ09VTlRfVFlQRV9VTklGSUVEEAYSGAoUQUNDT1VOVF9UWVBFX0ZVTkRJTkcQBxIVChFBQ0NPVU5UX1RZUEVfRUFSThAIEhcKE0FDQ09VTlRfVFlQRV9XQUxMRVQQCSqiAQoNQWNjb3VudFN0YXR1cxIeChpBQ0NPVU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhkKFUFDQ09VTlRfU1RBVFVTX0FDVElWRRABEh0KGUFDQ09VTlRfU1RBVFVTX1JFU1RSSUNURUQQAhIcChhBQ0NPVU5UX1NUQVRVU19TVVNQRU5ERUQQAxIZChVBQ0NPVU5UX1NUQVRVU19DTE9TRUQQBCphCgxQb3NpdGlvbk1vZGUSHQoZUE9TSVRJT05fTU9ERV9VTlNQRUNJRklFRBAAEhkKFVBPU0lUSU9OX01PREVfT05FX1dBWRABEhcKE1BPU0lUSU9OX01PREVfSEVER0UQAippCgxGZWVSYXRlQmFzaXMSHgoaRkVFX1JBVEVfQkFTSVNfVU5TUEVDSUZJRUQQABIYChRGRUVfUkFURV9CQVNJU19WQUxVRRABEh8KG0ZFRV9SQVRFX0JBU0lTX1NUQU5EQVJEX0ZFRRACQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_rules_v1_rules, file_cqc_venues_v1_margin, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
 
 /**
  * One of our accounts at a venue.
  *
  * An account record holds no secrets and no personal data. The keys are in a secret store, under the name in
- * `credentials_ref`.
+ * `credentials_ref`. The venue states what the account may do; fields that only the venue states cannot be updated.
  *
  * @generated from message cqc.venues.v1.VenueAccount
  */
 export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
   /**
-   * Id of the account in this system, opaque and immutable.
+   * Id of the account in this system, proposed by whoever creates it. Immutable and never reused.
+   * `everywhere` is reserved: the subject of events that concern every account.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * Venue that holds the account.
+   * Venue that holds the account. Immutable.
    *
    * @generated from field: string venue_id = 2;
    */
@@ -54,7 +61,7 @@ export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
   rawType: string;
 
   /**
-   * Whether the account can be used.
+   * Whether the account can be used. A request that the status does not allow fails with ACCOUNT_NOT_ACTIVE.
    *
    * @generated from field: cqc.venues.v1.AccountStatus status = 5;
    */
@@ -63,162 +70,149 @@ export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
   /**
    * The venue's own value for `status`. Empty if it has none.
    *
-   * @generated from field: string raw_status = 18;
+   * @generated from field: string raw_status = 6;
    */
   rawStatus: string;
 
   /**
-   * Display name, chosen by us.
+   * Display name, chosen by us. Never a person's name. Empty if there is none.
    *
-   * @generated from field: string name = 6;
+   * @generated from field: string name = 7;
    */
   name: string;
 
   /**
    * The venue's id of the account. Absent if it has none.
    *
-   * @generated from field: optional string venue_account_id = 7;
+   * @generated from field: optional string venue_account_id = 8;
    */
   venueAccountId?: string | undefined;
 
   /**
    * Account that this account is a sub-account of. Absent for a main account.
    *
-   * @generated from field: optional string parent_account_id = 8;
+   * @generated from field: optional string parent_account_id = 9;
    */
   parentAccountId?: string | undefined;
 
   /**
    * Address in CAIP-10 format, for an account on a chain. Absent for all other accounts.
    *
-   * @generated from field: optional string address = 9;
+   * @generated from field: optional string address = 10;
    */
   address?: string | undefined;
 
   /**
    * Name under which a secret store holds the keys, never the keys themselves. Absent for an account that is only read
-   * from public data.
+   * from public data, and in every answer to a principal without the scope `credentials.read`.
    *
-   * @generated from field: optional string credentials_ref = 10;
+   * @generated from field: optional string credentials_ref = 11;
    */
   credentialsRef?: string | undefined;
 
   /**
    * Whether the account may trade. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool can_trade = 11;
+   * @generated from field: optional bool can_trade = 12;
    */
   canTrade?: boolean | undefined;
 
   /**
    * Whether the account may withdraw. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool can_withdraw = 12;
+   * @generated from field: optional bool can_withdraw = 13;
    */
   canWithdraw?: boolean | undefined;
 
   /**
    * Whether the account may deposit. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool can_deposit = 13;
+   * @generated from field: optional bool can_deposit = 14;
    */
   canDeposit?: boolean | undefined;
 
   /**
    * The account's tier in the venue's fee schedule, in the venue's words. Empty if the venue does not report it.
    *
-   * @generated from field: string fee_tier = 14;
+   * @generated from field: string fee_tier = 15;
    */
   feeTier: string;
 
   /**
-   * Version of this record, increased by one at each change. Send this value back with an update.
+   * Fee rates of this account, in no particular order. Where several entries fit a product, the one that names more of
+   * `venue_symbol_id`, `segment` and `price_index` holds. Empty if the venue does not report them.
    *
-   * @generated from field: uint64 revision = 15;
-   */
-  revision: bigint;
-
-  /**
-   * When the record was created.
-   *
-   * @generated from field: google.protobuf.Timestamp created_at = 16;
-   */
-  createdAt?: Timestamp | undefined;
-
-  /**
-   * When the record last changed.
-   *
-   * @generated from field: google.protobuf.Timestamp updated_at = 17;
-   */
-  updatedAt?: Timestamp | undefined;
-
-  /**
-   * Fee rates of this account, one entry per kind of product. Empty if the venue does not report them.
-   *
-   * @generated from field: repeated cqc.venues.v1.AccountFeeRate fee_rates = 19;
+   * @generated from field: repeated cqc.venues.v1.AccountFeeRate fee_rates = 16;
    */
   feeRates: AccountFeeRate[];
 
   /**
    * What the account may trade, in the venue's words, such as `SPOT`. Empty if the venue does not report it.
    *
-   * @generated from field: repeated string permissions = 20;
+   * @generated from field: repeated string permissions = 17;
    */
   permissions: string[];
 
   /**
    * Whether a broker runs the account. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool brokered = 21;
+   * @generated from field: optional bool brokered = 18;
    */
   brokered?: boolean | undefined;
 
   /**
    * Whether every order must specify a self-trade prevention. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool self_trade_prevention_required = 22;
+   * @generated from field: optional bool self_trade_prevention_required = 19;
    */
   selfTradePreventionRequired?: boolean | undefined;
 
   /**
    * Whether orders are excluded from the venue's smart order routing. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool smart_order_routing_prevented = 23;
+   * @generated from field: optional bool smart_order_routing_prevented = 20;
    */
   smartOrderRoutingPrevented?: boolean | undefined;
 
   /**
-   * The venue's own value for the account's self-trade prevention. Empty if it has none.
+   * What happens by default to an order that would trade with another order of the account.
    *
-   * @generated from field: string raw_self_trade_prevention = 24;
+   * @generated from field: cqc.venues.v1.SelfTradePrevention self_trade_prevention = 21;
+   */
+  selfTradePrevention: SelfTradePrevention;
+
+  /**
+   * The venue's own value for `self_trade_prevention`. Empty if it has none.
+   *
+   * @generated from field: string raw_self_trade_prevention = 22;
    */
   rawSelfTradePrevention: string;
 
   /**
    * Whether self-trade prevention also covers sub-accounts. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool self_trade_prevention_across_subaccounts = 25;
+   * @generated from field: optional bool self_trade_prevention_across_subaccounts = 23;
    */
   selfTradePreventionAcrossSubaccounts?: boolean | undefined;
 
   /**
    * Whether the venue's market maker protection is enabled. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool market_maker_protection = 26;
+   * @generated from field: optional bool market_maker_protection = 24;
    */
   marketMakerProtection?: boolean | undefined;
 
   /**
    * Whether the venue uses this account when a request names no account. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool is_default = 27;
+   * @generated from field: optional bool is_default = 25;
    */
   isDefault?: boolean | undefined;
 
   /**
    * Whether the venue has finished setting up the account. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool ready = 28;
+   * @generated from field: optional bool ready = 26;
    */
   ready?: boolean | undefined;
 
@@ -226,30 +220,66 @@ export type VenueAccount = Message<"cqc.venues.v1.VenueAccount"> & {
    * The venue's id of the group of accounts that do not trade with each other. Absent if the account is in no such
    * group.
    *
-   * @generated from field: optional string trade_group_id = 29;
+   * @generated from field: optional string trade_group_id = 27;
    */
   tradeGroupId?: string | undefined;
 
   /**
    * When the account was opened at the venue. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp opened_at = 30;
+   * @generated from field: google.protobuf.Timestamp opened_at = 28;
    */
   openedAt?: Timestamp | undefined;
 
   /**
-   * When the account was closed at the venue. Absent means that the account is open.
+   * When the account was closed at the venue. Absent means that the account is open, or that the venue does not report
+   * it; `status` tells.
    *
-   * @generated from field: google.protobuf.Timestamp closed_at = 31;
+   * @generated from field: google.protobuf.Timestamp closed_at = 29;
    */
   closedAt?: Timestamp | undefined;
 
   /**
-   * Time of this state at the venue. Absent if the venue does not report it.
+   * Time of the venue's part of this record. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 32;
+   * @generated from field: google.protobuf.Timestamp timestamp = 30;
    */
   timestamp?: Timestamp | undefined;
+
+  /**
+   * When this system received the venue's part of this record. Absent until it has.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 31;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * Version of this record, increased by one at each change. Send this value back with an update.
+   *
+   * @generated from field: uint64 revision = 32;
+   */
+  revision: bigint;
+
+  /**
+   * When the record was created. Set by the gateway.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 33;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When the record last changed. Set by the gateway.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 34;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 35;
+   */
+  venueFields: { [key: string]: string };
 };
 
 /**
@@ -260,76 +290,110 @@ export const VenueAccountSchema: GenMessage<VenueAccount> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_account, 0);
 
 /**
- * Fee rates of one account for one kind of product.
+ * Fee rates of one account for one kind of product. Every rate is a fraction of `basis`, such as 0.001 for 0.1 %:
+ * positive is a cost, negative a rebate, whatever sign the venue writes.
  *
  * @generated from message cqc.venues.v1.AccountFeeRate
  */
 export type AccountFeeRate = Message<"cqc.venues.v1.AccountFeeRate"> & {
   /**
+   * Listing that the rates apply to. Absent, with `native_listing`, means all listings of `segment` and `price_index`.
+   *
+   * @generated from field: optional string venue_symbol_id = 1;
+   */
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
    * Kind of product, in the venue's words, such as `perpetual`. Empty means all kinds.
    *
-   * @generated from field: string segment = 1;
+   * @generated from field: string segment = 3;
    */
   segment: string;
 
   /**
    * Index that the products follow, in the venue's words, such as `btc_usd`. Empty means any index.
    *
-   * @generated from field: string price_index = 2;
+   * @generated from field: string price_index = 4;
    */
   priceIndex: string;
 
   /**
    * Base that the rates are a fraction of.
    *
-   * @generated from field: cqc.venues.v1.FeeRateBasis basis = 3;
+   * @generated from field: cqc.venues.v1.FeeRateBasis basis = 5;
    */
   basis: FeeRateBasis;
 
   /**
    * The venue's own value for `basis`. Empty if it has none.
    *
-   * @generated from field: string raw_basis = 4;
+   * @generated from field: string raw_basis = 6;
    */
   rawBasis: string;
 
   /**
-   * Rate for maker orders, as a fraction of `basis`, such as 0.001. Negative is a rebate. Absent if the venue does not
-   * report it.
+   * Rate for maker orders. Absent if the venue does not report it.
    *
-   * @generated from field: optional string maker = 5;
+   * @generated from field: optional string maker = 7;
    */
   maker?: string | undefined;
 
   /**
-   * Rate for taker orders, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it.
+   * Rate for taker orders. Absent if the venue does not report it.
    *
-   * @generated from field: optional string taker = 6;
+   * @generated from field: optional string taker = 8;
    */
   taker?: string | undefined;
 
   /**
-   * Additional rate for the buyer, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
-   * it.
+   * Additional rate for the buyer. Absent if the venue does not report it.
    *
-   * @generated from field: optional string buyer = 7;
+   * @generated from field: optional string buyer = 9;
    */
   buyer?: string | undefined;
 
   /**
-   * Additional rate for the seller, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report
-   * it.
+   * Additional rate for the seller. Absent if the venue does not report it.
    *
-   * @generated from field: optional string seller = 8;
+   * @generated from field: optional string seller = 10;
    */
   seller?: string | undefined;
 
   /**
-   * Rate for block trades, as a fraction of `basis`. Negative is a rebate. Absent if the venue does not report it.
+   * Rate for block trades. Absent if the venue does not report it.
    *
-   * @generated from field: optional string block = 9;
+   * @generated from field: optional string block = 11;
    */
   block?: string | undefined;
+
+  /**
+   * Rate for settlement or delivery. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string settlement = 12;
+   */
+  settlement?: string | undefined;
+
+  /**
+   * Rate for the exercise of options. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string exercise = 13;
+   */
+  exercise?: string | undefined;
+
+  /**
+   * Rate for liquidations. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string liquidation = 14;
+   */
+  liquidation?: string | undefined;
 };
 
 /**
@@ -338,6 +402,257 @@ export type AccountFeeRate = Message<"cqc.venues.v1.AccountFeeRate"> & {
  */
 export const AccountFeeRateSchema: GenMessage<AccountFeeRate> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_account, 1);
+
+/**
+ * Settings of an account that decide how its orders open positions.
+ *
+ * @generated from message cqc.venues.v1.AccountSettings
+ */
+export type AccountSettings = Message<"cqc.venues.v1.AccountSettings"> & {
+  /**
+   * Account that the settings apply to.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * How many positions the account holds per listing. Unspecified if the venue does not report it, or sets it per
+   * listing.
+   *
+   * @generated from field: cqc.venues.v1.PositionMode position_mode = 2;
+   */
+  positionMode: PositionMode;
+
+  /**
+   * The venue's own value for `position_mode`. Empty if it has none.
+   *
+   * @generated from field: string raw_position_mode = 3;
+   */
+  rawPositionMode: string;
+
+  /**
+   * How the venue computes the account's margin.
+   *
+   * @generated from field: cqc.venues.v1.MarginModel margin_model = 4;
+   */
+  marginModel: MarginModel;
+
+  /**
+   * The venue's own value for `margin_model`. Empty if it has none.
+   *
+   * @generated from field: string raw_margin_model = 5;
+   */
+  rawMarginModel: string;
+
+  /**
+   * Collateral that backs positions on listings without a setting of their own. Unspecified if the venue has no such
+   * default.
+   *
+   * @generated from field: cqc.venues.v1.MarginMode margin_mode = 6;
+   */
+  marginMode: MarginMode;
+
+  /**
+   * The venue's own value for `margin_mode`. Empty if it has none.
+   *
+   * @generated from field: string raw_margin_mode = 7;
+   */
+  rawMarginMode: string;
+
+  /**
+   * Whether several assets together serve as collateral. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool multi_asset = 8;
+   */
+  multiAsset?: boolean | undefined;
+
+  /**
+   * Whether orders borrow what the account lacks. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool auto_borrow = 9;
+   */
+  autoBorrow?: boolean | undefined;
+
+  /**
+   * Whether received assets repay debts immediately. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool auto_repay = 10;
+   */
+  autoRepay?: boolean | undefined;
+
+  /**
+   * Whether spot holdings reduce the margin of derivatives. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool spot_hedging = 11;
+   */
+  spotHedging?: boolean | undefined;
+
+  /**
+   * Settings per listing, in the order of `venue_symbol_id`, entries without one last. Holds the listings that the
+   * venue reports; a listing that is missing has the venue's default.
+   *
+   * @generated from field: repeated cqc.venues.v1.ListingSettings listings = 12;
+   */
+  listings: ListingSettings[];
+
+  /**
+   * Time of these settings at the venue. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 13;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * When this system received the settings, by its own clock.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 14;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 15;
+   */
+  venueFields: { [key: string]: string };
+};
+
+/**
+ * Describes the message cqc.venues.v1.AccountSettings.
+ * Use `create(AccountSettingsSchema)` to create a new message.
+ */
+export const AccountSettingsSchema: GenMessage<AccountSettings> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_account, 2);
+
+/**
+ * Settings of an account on one listing.
+ *
+ * @generated from message cqc.venues.v1.ListingSettings
+ */
+export type ListingSettings = Message<"cqc.venues.v1.ListingSettings"> & {
+  /**
+   * Listing that the settings apply to. Absent if the venue's symbol is not mapped to a listing.
+   *
+   * @generated from field: optional string venue_symbol_id = 1;
+   */
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Collateral that backs positions on the listing. Unspecified if each order chooses it, or if the venue does not
+   * report it.
+   *
+   * @generated from field: cqc.venues.v1.MarginMode margin_mode = 3;
+   */
+  marginMode: MarginMode;
+
+  /**
+   * The venue's own value for `margin_mode`. Empty if it has none.
+   *
+   * @generated from field: string raw_margin_mode = 4;
+   */
+  rawMarginMode: string;
+
+  /**
+   * How many positions the account holds on the listing. Unspecified if the account's setting holds.
+   *
+   * @generated from field: cqc.venues.v1.PositionMode position_mode = 5;
+   */
+  positionMode: PositionMode;
+
+  /**
+   * The venue's own value for `position_mode`. Empty if it has none.
+   *
+   * @generated from field: string raw_position_mode = 6;
+   */
+  rawPositionMode: string;
+
+  /**
+   * Leverage on the listing, one entry per margin mode and position side that the venue distinguishes, in no particular
+   * order. Empty if the venue does not report it.
+   *
+   * @generated from field: repeated cqc.venues.v1.LeverageSetting leverages = 7;
+   */
+  leverages: LeverageSetting[];
+};
+
+/**
+ * Describes the message cqc.venues.v1.ListingSettings.
+ * Use `create(ListingSettingsSchema)` to create a new message.
+ */
+export const ListingSettingsSchema: GenMessage<ListingSettings> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_account, 3);
+
+/**
+ * Leverage of an account on one listing.
+ *
+ * @generated from message cqc.venues.v1.LeverageSetting
+ */
+export type LeverageSetting = Message<"cqc.venues.v1.LeverageSetting"> & {
+  /**
+   * Margin mode that the leverage applies to. Unspecified means every one.
+   *
+   * @generated from field: cqc.venues.v1.MarginMode margin_mode = 1;
+   */
+  marginMode: MarginMode;
+
+  /**
+   * The venue's own value for `margin_mode`. Empty if it has none.
+   *
+   * @generated from field: string raw_margin_mode = 2;
+   */
+  rawMarginMode: string;
+
+  /**
+   * Position that the leverage applies to. Unspecified means every one.
+   *
+   * @generated from field: cqc.venues.v1.PositionSide position_side = 3;
+   */
+  positionSide: PositionSide;
+
+  /**
+   * The venue's own value for `position_side`. Empty if it has none.
+   *
+   * @generated from field: string raw_position_side = 4;
+   */
+  rawPositionSide: string;
+
+  /**
+   * Leverage, such as 10. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string leverage = 5;
+   */
+  leverage?: string | undefined;
+
+  /**
+   * Largest leverage that the venue allows at present. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string max_leverage = 6;
+   */
+  maxLeverage?: string | undefined;
+
+  /**
+   * Largest value of a position at this leverage, in quote units. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string max_notional = 7;
+   */
+  maxNotional?: string | undefined;
+};
+
+/**
+ * Describes the message cqc.venues.v1.LeverageSetting.
+ * Use `create(LeverageSettingSchema)` to create a new message.
+ */
+export const LeverageSettingSchema: GenMessage<LeverageSetting> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_account, 4);
 
 /**
  * Purpose of an account at a venue.
@@ -443,21 +758,21 @@ export enum AccountStatus {
   ACTIVE = 1,
 
   /**
-   * The account can be read and positions can be reduced. Nothing else is allowed.
+   * The account can be read, orders can be cancelled and positions can be reduced. Nothing else is allowed.
    *
    * @generated from enum value: ACCOUNT_STATUS_RESTRICTED = 2;
    */
   RESTRICTED = 2,
 
   /**
-   * The account cannot be used for now.
+   * The account can be read. Nothing else is allowed for now.
    *
    * @generated from enum value: ACCOUNT_STATUS_SUSPENDED = 3;
    */
   SUSPENDED = 3,
 
   /**
-   * The account is permanently closed.
+   * The account is permanently closed. Its history can be read.
    *
    * @generated from enum value: ACCOUNT_STATUS_CLOSED = 4;
    */
@@ -469,6 +784,40 @@ export enum AccountStatus {
  */
 export const AccountStatusSchema: GenEnum<AccountStatus> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_account, 1);
+
+/**
+ * How many positions an account holds per listing.
+ *
+ * @generated from enum cqc.venues.v1.PositionMode
+ */
+export enum PositionMode {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: POSITION_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * One position, long or short.
+   *
+   * @generated from enum value: POSITION_MODE_ONE_WAY = 1;
+   */
+  ONE_WAY = 1,
+
+  /**
+   * A long and a short position at the same time.
+   *
+   * @generated from enum value: POSITION_MODE_HEDGE = 2;
+   */
+  HEDGE = 2,
+}
+
+/**
+ * Describes the enum cqc.venues.v1.PositionMode.
+ */
+export const PositionModeSchema: GenEnum<PositionMode> = /*@__PURE__*/
+  enumDesc(file_cqc_venues_v1_account, 2);
 
 /**
  * Base that a fee rate is a fraction of.
@@ -502,5 +851,5 @@ export enum FeeRateBasis {
  * Describes the enum cqc.venues.v1.FeeRateBasis.
  */
 export const FeeRateBasisSchema: GenEnum<FeeRateBasis> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_account, 2);
+  enumDesc(file_cqc_venues_v1_account, 3);
 

@@ -7,12 +7,18 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { OnchainRef } from "../../assets/v1/onchain_pb.js";
 import { file_cqc_assets_v1_onchain } from "../../assets/v1/onchain_pb.js";
+import type { Valuation } from "../../assets/v1/valuation_pb.js";
+import { file_cqc_assets_v1_valuation } from "../../assets/v1/valuation_pb.js";
+import type { MarketContext } from "../../markets/v1/market_context_pb.js";
+import { file_cqc_markets_v1_market_context } from "../../markets/v1/market_context_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
 import type { QuantityUnit } from "../../markets/v1/quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "../../markets/v1/quantity_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Fee } from "./fee_pb.js";
 import { file_cqc_venues_v1_fee } from "./fee_pb.js";
-import type { Order, OrderReason, OrderSide, OrderStatus, PositionSide } from "./order_pb.js";
+import type { Order, OrderOrigin, OrderReason, OrderSide, OrderStatus, PositionEffect, PositionSide } from "./order_pb.js";
 import { file_cqc_venues_v1_order } from "./order_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -22,7 +28,100 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/execution.proto.
  */
 export const file_cqc_venues_v1_execution: GenFile = /*@__PURE__*/
-  fileDesc("Ch1jcWMvdmVudWVzL3YxL2V4ZWN1dGlvbi5wcm90bxINY3FjLnZlbnVlcy52MSKREQoPRXhlY3V0aW9uUmVwb3J0EhsKB2V4ZWNfaWQYASABKAlCCrpIB3IFEAEYgAISIgoLcmVmX2V4ZWNfaWQYAiABKAlCCLpIBXIDGIACSACIAQESKgoJZXhlY190eXBlGAMgASgOMhcuY3FjLnZlbnVlcy52MS5FeGVjVHlwZRIfCg1yYXdfZXhlY190eXBlGAQgASgJQgi6SAVyAxiAARIwCgxvcmRlcl9zdGF0dXMYBSABKA4yGi5jcWMudmVudWVzLnYxLk9yZGVyU3RhdHVzEiIKEHJhd19vcmRlcl9zdGF0dXMYBiABKAlCCLpIBXIDGIABEh4KCmFjY291bnRfaWQYByABKAlCCrpIB3IFEAEYgAESJwoPdmVudWVfc3ltYm9sX2lkGAggASgJQgm6SAZyBPCIJwFIAYgBARIhCghvcmRlcl9pZBgJIAEoCUIKukgHcgUQARiAAUgCiAEBEiYKD2NsaWVudF9vcmRlcl9pZBgKIAEoCUIIukgFcgMYgAJIA4gBARIvChhvcmlnaW5hbF9jbGllbnRfb3JkZXJfaWQYCyABKAlCCLpIBXIDGIACSASIAQESJQoOdmVudWVfb3JkZXJfaWQYDCABKAlCCLpIBXIDGIACSAWIAQESJgoEc2lkZRgNIAEoDjIYLmNxYy52ZW51ZXMudjEuT3JkZXJTaWRlEhoKCHJhd19zaWRlGCUgASgJQgi6SAVyAxiAARIlCg1sYXN0X3F1YW50aXR5GA4gASgJQgm6SAZyBIiIJwFIBogBARIiCgpsYXN0X3ByaWNlGA8gASgJQgm6SAZyBIiIJwFIB4gBARIrChNsYXN0X3F1b3RlX3F1YW50aXR5GBAgASgJQgm6SAZyBIiIJwFICIgBARIrChNjdW11bGF0aXZlX3F1YW50aXR5GBEgASgJQgm6SAZyBIiIJwFICYgBARIxChljdW11bGF0aXZlX3F1b3RlX3F1YW50aXR5GBIgASgJQgm6SAZyBIiIJwFICogBARInCg9sZWF2ZXNfcXVhbnRpdHkYEyABKAlCCbpIBnIEiIgnAUgLiAEBEiUKDWF2ZXJhZ2VfcHJpY2UYFCABKAlCCbpIBnIEiIgnAUgMiAEBEjMKDXF1YW50aXR5X3VuaXQYFSABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSHwoIdHJhZGVfaWQYFiABKAlCCLpIBXIDGIACSA2IAQESLwoJbGlxdWlkaXR5GBcgASgOMhwuY3FjLnZlbnVlcy52MS5MaXF1aWRpdHlTaWRlEh8KDXJhd19saXF1aWRpdHkYJiABKAlCCLpIBXIDGIABEiAKBGZlZXMYGCADKAsyEi5jcWMudmVudWVzLnYxLkZlZRIkCgxyZWFsaXplZF9wbmwYGSABKAlCCbpIBnIEiIgnAUgOiAEBEhQKB3dvcmtpbmcYGiABKAhID4gBARIqCgZyZWFzb24YGyABKA4yGi5jcWMudmVudWVzLnYxLk9yZGVyUmVhc29uEh0KC3JlYXNvbl90ZXh0GBwgASgJQgi6SAVyAxiAIBIbCg52ZW51ZV9zZXF1ZW5jZRgdIAEoBEgQiAEBEioKB29uY2hhaW4YHiABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSFgoOcmVjb25jaWxpYXRpb24YHyABKAgSMgoNcG9zaXRpb25fc2lkZRggIAEoDjIbLmNxYy52ZW51ZXMudjEuUG9zaXRpb25TaWRlEiMKEXJhd19wb3NpdGlvbl9zaWRlGCcgASgJQgi6SAVyAxiAARItCgl0aW1lc3RhbXAYISABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgiIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYIyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESIwoFb3JkZXIYJCABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyEh4KB2xpc3RfaWQYKCABKAlCCLpIBXIDGIACSBGIAQESKQoRb3Blbl9iaWRfbm90aW9uYWwYKSABKAlCCbpIBnIEiIgnAUgSiAEBEikKEW9wZW5fYXNrX25vdGlvbmFsGCogASgJQgm6SAZyBIiIJwFIE4gBARImChRyYXdfdGFrZXJfb3JkZXJfdHlwZRgrIAEoCUIIukgFcgMYgAESHAoKcmF3X3JlYXNvbhgsIAEoCUIIukgFcgMYgAESKAoQcmVkdWNlZF9xdWFudGl0eRgtIAEoCUIJukgGcgSIiCcBSBSIAQFCDgoMX3JlZl9leGVjX2lkQhIKEF92ZW51ZV9zeW1ib2xfaWRCCwoJX29yZGVyX2lkQhIKEF9jbGllbnRfb3JkZXJfaWRCGwoZX29yaWdpbmFsX2NsaWVudF9vcmRlcl9pZEIRCg9fdmVudWVfb3JkZXJfaWRCEAoOX2xhc3RfcXVhbnRpdHlCDQoLX2xhc3RfcHJpY2VCFgoUX2xhc3RfcXVvdGVfcXVhbnRpdHlCFgoUX2N1bXVsYXRpdmVfcXVhbnRpdHlCHAoaX2N1bXVsYXRpdmVfcXVvdGVfcXVhbnRpdHlCEgoQX2xlYXZlc19xdWFudGl0eUIQCg5fYXZlcmFnZV9wcmljZUILCglfdHJhZGVfaWRCDwoNX3JlYWxpemVkX3BubEIKCghfd29ya2luZ0IRCg9fdmVudWVfc2VxdWVuY2VCCgoIX2xpc3RfaWRCFAoSX29wZW5fYmlkX25vdGlvbmFsQhQKEl9vcGVuX2Fza19ub3Rpb25hbEITChFfcmVkdWNlZF9xdWFudGl0eSLFBgoHQmFsYW5jZRIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESKAoEdHlwZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuQmFsYW5jZVR5cGUSGgoIcmF3X3R5cGUYECABKAlCCLpIBXIDGIABEicKD3ZlbnVlX3N5bWJvbF9pZBgEIAEoCUIJukgGcgTwiCcBSACIAQESHQoFdG90YWwYBSABKAlCCbpIBnIEiIgnAUgBiAEBEhwKBGZyZWUYBiABKAlCCbpIBnIEiIgnAUgCiAEBEh4KBmxvY2tlZBgHIAEoCUIJukgGcgSIiCcBSAOIAQESHAoEZGVidBgIIAEoCUIJukgGcgSIiCcBSASIAQESIAoIaW50ZXJlc3QYCSABKAlCCbpIBnIEiIgnAUgFiAEBEigKEG1heF93aXRoZHJhd2FibGUYCiABKAlCCbpIBnIEiIgnAUgGiAEBEh4KBmNoYW5nZRgLIAEoCUIJukgGcgSIiCcBSAeIAQESOQoNY2hhbmdlX3JlYXNvbhgMIAEoDjIiLmNxYy52ZW51ZXMudjEuQmFsYW5jZUNoYW5nZVJlYXNvbhIjChFyYXdfY2hhbmdlX3JlYXNvbhgNIAEoCUIIukgFcgMYgAESLAoUY3Jvc3Nfd2FsbGV0X2JhbGFuY2UYESABKAlCCbpIBnIEiIgnAUgIiAEBEi0KCXRpbWVzdGFtcBgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESMAoMcHVibGlzaGVkX2F0GBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEISChBfdmVudWVfc3ltYm9sX2lkQggKBl90b3RhbEIHCgVfZnJlZUIJCgdfbG9ja2VkQgcKBV9kZWJ0QgsKCV9pbnRlcmVzdEITChFfbWF4X3dpdGhkcmF3YWJsZUIJCgdfY2hhbmdlQhcKFV9jcm9zc193YWxsZXRfYmFsYW5jZSrwAgoIRXhlY1R5cGUSGQoVRVhFQ19UWVBFX1VOU1BFQ0lGSUVEEAASEQoNRVhFQ19UWVBFX05FVxABEhMKD0VYRUNfVFlQRV9UUkFERRACEhcKE0VYRUNfVFlQRV9DQU5DRUxMRUQQAxIWChJFWEVDX1RZUEVfUkVQTEFDRUQQBBIWChJFWEVDX1RZUEVfUkVKRUNURUQQBRIVChFFWEVDX1RZUEVfRVhQSVJFRBAGEhwKGEVYRUNfVFlQRV9QRU5ESU5HX0NBTkNFTBAHEh0KGUVYRUNfVFlQRV9QRU5ESU5HX1JFUExBQ0UQCBIXChNFWEVDX1RZUEVfVFJJR0dFUkVEEAkSGwoXRVhFQ19UWVBFX1RSQURFX0NPUlJFQ1QQChIaChZFWEVDX1RZUEVfVFJBREVfQ0FOQ0VMEAsSFgoSRVhFQ19UWVBFX1JFU1RBVEVEEAwSGgoWRVhFQ19UWVBFX09SREVSX1NUQVRVUxANKn8KDUxpcXVpZGl0eVNpZGUSHgoaTElRVUlESVRZX1NJREVfVU5TUEVDSUZJRUQQABIYChRMSVFVSURJVFlfU0lERV9NQUtFUhABEhgKFExJUVVJRElUWV9TSURFX1RBS0VSEAISGgoWTElRVUlESVRZX1NJREVfQVVDVElPThADKsUBCgtCYWxhbmNlVHlwZRIcChhCQUxBTkNFX1RZUEVfVU5TUEVDSUZJRUQQABIVChFCQUxBTkNFX1RZUEVfU1BPVBABEhcKE0JBTEFOQ0VfVFlQRV9NQVJHSU4QAhIcChhCQUxBTkNFX1RZUEVfREVSSVZBVElWRVMQAxIZChVCQUxBTkNFX1RZUEVfSVNPTEFURUQQBBIYChRCQUxBTkNFX1RZUEVfRlVORElORxAFEhUKEUJBTEFOQ0VfVFlQRV9FQVJOEAYqxQMKE0JhbGFuY2VDaGFuZ2VSZWFzb24SJQohQkFMQU5DRV9DSEFOR0VfUkVBU09OX1VOU1BFQ0lGSUVEEAASHwobQkFMQU5DRV9DSEFOR0VfUkVBU09OX1RSQURFEAESIQodQkFMQU5DRV9DSEFOR0VfUkVBU09OX0RFUE9TSVQQAhIkCiBCQUxBTkNFX0NIQU5HRV9SRUFTT05fV0lUSERSQVdBTBADEiIKHkJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9UUkFOU0ZFUhAEEh0KGUJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9GRUUQBRIhCh1CQUxBTkNFX0NIQU5HRV9SRUFTT05fRlVORElORxAGEiIKHkJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9JTlRFUkVTVBAHEiUKIUJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9MSVFVSURBVElPThAIEiQKIEJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9TRVRUTEVNRU5UEAkSIAocQkFMQU5DRV9DSEFOR0VfUkVBU09OX1JFV0FSRBAKEiQKIEJBTEFOQ0VfQ0hBTkdFX1JFQVNPTl9BREpVU1RNRU5UEAtCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
+  fileDesc("Ch1jcWMvdmVudWVzL3YxL2V4ZWN1dGlvbi5wcm90bxINY3FjLnZlbnVlcy52MSLSBAoMRXhlY3V0aW9uTGVnEicKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBSACIAQESNQoObmF0aXZlX2xpc3RpbmcYAiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEiYKBHNpZGUYAyABKA4yGC5jcWMudmVudWVzLnYxLk9yZGVyU2lkZRIaCghyYXdfc2lkZRgEIAEoCUIIukgFcgMYgAESIAoIcXVhbnRpdHkYBSABKAlCCbpIBnIEiIgnAUgBiAEBEjMKDXF1YW50aXR5X3VuaXQYBiABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSHQoFcHJpY2UYByABKAlCCbpIBnIEiIgnAUgCiAEBEh8KCHRyYWRlX2lkGAggASgJQgi6SAVyAxiAAkgDiAEBEiAKBGZlZXMYCSADKAsyEi5jcWMudmVudWVzLnYxLkZlZRI1Cg5tYXJrZXRfY29udGV4dBgKIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk1hcmtldENvbnRleHQSQgoMdmVudWVfZmllbGRzGAsgAygLMiwuY3FjLnZlbnVlcy52MS5FeGVjdXRpb25MZWcuVmVudWVGaWVsZHNFbnRyeRoyChBWZW51ZUZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCEgoQX3ZlbnVlX3N5bWJvbF9pZEILCglfcXVhbnRpdHlCCAoGX3ByaWNlQgsKCV90cmFkZV9pZCLBGQoPRXhlY3V0aW9uUmVwb3J0EhsKB2V4ZWNfaWQYASABKAlCCrpIB3IFEAEYgAISHAoPcmVwb3J0X3NlcXVlbmNlGAIgASgESACIAQESIgoLcmVmX2V4ZWNfaWQYAyABKAlCCLpIBXIDGIACSAGIAQESKgoJZXhlY190eXBlGAQgASgOMhcuY3FjLnZlbnVlcy52MS5FeGVjVHlwZRIfCg1yYXdfZXhlY190eXBlGAUgASgJQgi6SAVyAxiAARIwCgxvcmRlcl9zdGF0dXMYBiABKA4yGi5jcWMudmVudWVzLnYxLk9yZGVyU3RhdHVzEiIKEHJhd19vcmRlcl9zdGF0dXMYByABKAlCCLpIBXIDGIABEh4KCmFjY291bnRfaWQYCCABKAlCCrpIB3IFEAEYgAESJwoPdmVudWVfc3ltYm9sX2lkGAkgASgJQgm6SAZyBPCIJwFIAogBARI1Cg5uYXRpdmVfbGlzdGluZxgKIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSIQoIb3JkZXJfaWQYCyABKAlCCrpIB3IFEAEYgAFIA4gBARImCg9jbGllbnRfb3JkZXJfaWQYDCABKAlCCLpIBXIDGIACSASIAQESLwoYb3JpZ2luYWxfY2xpZW50X29yZGVyX2lkGA0gASgJQgi6SAVyAxiAAkgFiAEBEiUKDnZlbnVlX29yZGVyX2lkGA4gASgJQgi6SAVyAxiAAkgGiAEBEiAKB2xpc3RfaWQYDyABKAlCCrpIB3IFEAEYgAFIB4gBARIkCg12ZW51ZV9saXN0X2lkGBAgASgJQgi6SAVyAxiAAkgIiAEBEioKBm9yaWdpbhgRIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJPcmlnaW4SHAoKcmF3X29yaWdpbhgSIAEoCUIIukgFcgMYgAESJgoEc2lkZRgTIAEoDjIYLmNxYy52ZW51ZXMudjEuT3JkZXJTaWRlEhoKCHJhd19zaWRlGBQgASgJQgi6SAVyAxiAARIzCg1xdWFudGl0eV91bml0GBUgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EiUKDWxhc3RfcXVhbnRpdHkYFiABKAlCCbpIBnIEiIgnAUgJiAEBEiYKDmxhc3RfY29udHJhY3RzGBcgASgJQgm6SAZyBIiIJwFICogBARIiCgpsYXN0X3ByaWNlGBggASgJQgm6SAZyBIiIJwFIC4gBARIvChdsYXN0X3N0cmlrZV9hc3NldF9wcmljZRgZIAEoCUIJukgGcgSIiCcBSAyIAQESKwoTbGFzdF9xdW90ZV9xdWFudGl0eRgaIAEoCUIJukgGcgSIiCcBSA2IAQESMAoObGFzdF92YWx1YXRpb24YGyABKAsyGC5jcWMuYXNzZXRzLnYxLlZhbHVhdGlvbhIfCgh0cmFkZV9pZBgcIAEoCUIIukgFcgMYgAJIDogBARIlCg5ibG9ja190cmFkZV9pZBgdIAEoCUIIukgFcgMYgAJID4gBARIvCglsaXF1aWRpdHkYHiABKA4yHC5jcWMudmVudWVzLnYxLkxpcXVpZGl0eVNpZGUSHwoNcmF3X2xpcXVpZGl0eRgfIAEoCUIIukgFcgMYgAESIAoEZmVlcxggIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEiQKDHJlYWxpemVkX3BubBghIAEoCUIJukgGcgSIiCcBSBCIAQESMgoNcG9zaXRpb25fc2lkZRgiIAEoDjIbLmNxYy52ZW51ZXMudjEuUG9zaXRpb25TaWRlEiMKEXJhd19wb3NpdGlvbl9zaWRlGCMgASgJQgi6SAVyAxiAARI2Cg9wb3NpdGlvbl9lZmZlY3QYJCABKA4yHS5jcWMudmVudWVzLnYxLlBvc2l0aW9uRWZmZWN0EiUKE3Jhd19wb3NpdGlvbl9lZmZlY3QYJSABKAlCCLpIBXIDGIABEjAKGHBvc2l0aW9uX3F1YW50aXR5X2JlZm9yZRgmIAEoCUIJukgGcgSIiCcBSBGIAQESJwoPY2xvc2VkX3F1YW50aXR5GCcgASgJQgm6SAZyBIiIJwFIEogBARIpCgRsZWdzGCggAygLMhsuY3FjLnZlbnVlcy52MS5FeGVjdXRpb25MZWcSNQoObWFya2V0X2NvbnRleHQYKSABKAsyHS5jcWMubWFya2V0cy52MS5NYXJrZXRDb250ZXh0EisKE2N1bXVsYXRpdmVfcXVhbnRpdHkYKiABKAlCCbpIBnIEiIgnAUgTiAEBEjEKGWN1bXVsYXRpdmVfcXVvdGVfcXVhbnRpdHkYKyABKAlCCbpIBnIEiIgnAUgUiAEBEicKD2xlYXZlc19xdWFudGl0eRgsIAEoCUIJukgGcgSIiCcBSBWIAQESKgoSY2FuY2VsbGVkX3F1YW50aXR5GC0gASgJQgm6SAZyBIiIJwFIFogBARIoChByZWR1Y2VkX3F1YW50aXR5GC4gASgJQgm6SAZyBIiIJwFIF4gBARIlCg1hdmVyYWdlX3ByaWNlGC8gASgJQgm6SAZyBIiIJwFIGIgBARIUCgd3b3JraW5nGDAgASgISBmIAQESKgoGcmVhc29uGDEgASgOMhouY3FjLnZlbnVlcy52MS5PcmRlclJlYXNvbhIcCgpyYXdfcmVhc29uGDIgASgJQgi6SAVyAxiAARIdCgtyZWFzb25fdGV4dBgzIAEoCUIIukgFcgMYgCASKgoTc2VsZl90cmFkZV9ncm91cF9pZBg0IAEoCUIIukgFcgMYgAJIGogBARIpChFvcGVuX2JpZF9ub3Rpb25hbBg1IAEoCUIJukgGcgSIiCcBSBuIAQESKQoRb3Blbl9hc2tfbm90aW9uYWwYNiABKAlCCbpIBnIEiIgnAUgciAEBEiYKFHJhd190YWtlcl9vcmRlcl90eXBlGDcgASgJQgi6SAVyAxiAARIbCg52ZW51ZV9zZXF1ZW5jZRg4IAEoBEgdiAEBEioKB29uY2hhaW4YOSABKAsyGS5jcWMuYXNzZXRzLnYxLk9uY2hhaW5SZWYSFgoOcmVjb25jaWxpYXRpb24YOiABKAgSIwoFb3JkZXIYOyABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyEkUKDHZlbnVlX2ZpZWxkcxg8IAMoCzIvLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0LlZlbnVlRmllbGRzRW50cnkSLQoJdGltZXN0YW1wGD0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYPiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GD8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBGjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUISChBfcmVwb3J0X3NlcXVlbmNlQg4KDF9yZWZfZXhlY19pZEISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9vcmRlcl9pZEISChBfY2xpZW50X29yZGVyX2lkQhsKGV9vcmlnaW5hbF9jbGllbnRfb3JkZXJfaWRCEQoPX3ZlbnVlX29yZGVyX2lkQgoKCF9saXN0X2lkQhAKDl92ZW51ZV9saXN0X2lkQhAKDl9sYXN0X3F1YW50aXR5QhEKD19sYXN0X2NvbnRyYWN0c0INCgtfbGFzdF9wcmljZUIaChhfbGFzdF9zdHJpa2VfYXNzZXRfcHJpY2VCFgoUX2xhc3RfcXVvdGVfcXVhbnRpdHlCCwoJX3RyYWRlX2lkQhEKD19ibG9ja190cmFkZV9pZEIPCg1fcmVhbGl6ZWRfcG5sQhsKGV9wb3NpdGlvbl9xdWFudGl0eV9iZWZvcmVCEgoQX2Nsb3NlZF9xdWFudGl0eUIWChRfY3VtdWxhdGl2ZV9xdWFudGl0eUIcChpfY3VtdWxhdGl2ZV9xdW90ZV9xdWFudGl0eUISChBfbGVhdmVzX3F1YW50aXR5QhUKE19jYW5jZWxsZWRfcXVhbnRpdHlCEwoRX3JlZHVjZWRfcXVhbnRpdHlCEAoOX2F2ZXJhZ2VfcHJpY2VCCgoIX3dvcmtpbmdCFgoUX3NlbGZfdHJhZGVfZ3JvdXBfaWRCFAoSX29wZW5fYmlkX25vdGlvbmFsQhQKEl9vcGVuX2Fza19ub3Rpb25hbEIRCg9fdmVudWVfc2VxdWVuY2UqrwMKCEV4ZWNUeXBlEhkKFUVYRUNfVFlQRV9VTlNQRUNJRklFRBAAEhEKDUVYRUNfVFlQRV9ORVcQARITCg9FWEVDX1RZUEVfVFJBREUQAhIXChNFWEVDX1RZUEVfQ0FOQ0VMTEVEEAMSFgoSRVhFQ19UWVBFX1JFUExBQ0VEEAQSFgoSRVhFQ19UWVBFX1JFSkVDVEVEEAUSFQoRRVhFQ19UWVBFX0VYUElSRUQQBhIcChhFWEVDX1RZUEVfUEVORElOR19DQU5DRUwQBxIdChlFWEVDX1RZUEVfUEVORElOR19SRVBMQUNFEAgSFwoTRVhFQ19UWVBFX1RSSUdHRVJFRBAJEhsKF0VYRUNfVFlQRV9UUkFERV9DT1JSRUNUEAoSGgoWRVhFQ19UWVBFX1RSQURFX0NBTkNFTBALEhYKEkVYRUNfVFlQRV9SRVNUQVRFRBAMEhoKFkVYRUNfVFlQRV9PUkRFUl9TVEFUVVMQDRIdChlFWEVDX1RZUEVfQ0FOQ0VMX1JFSkVDVEVEEA4SHgoaRVhFQ19UWVBFX1JFUExBQ0VfUkVKRUNURUQQDyp/Cg1MaXF1aWRpdHlTaWRlEh4KGkxJUVVJRElUWV9TSURFX1VOU1BFQ0lGSUVEEAASGAoUTElRVUlESVRZX1NJREVfTUFLRVIQARIYChRMSVFVSURJVFlfU0lERV9UQUtFUhACEhoKFkxJUVVJRElUWV9TSURFX0FVQ1RJT04QA0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_assets_v1_valuation, file_cqc_markets_v1_market_context, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
+
+/**
+ * Part of a fill that traded one listing, if the order trades several.
+ *
+ * @generated from message cqc.venues.v1.ExecutionLeg
+ */
+export type ExecutionLeg = Message<"cqc.venues.v1.ExecutionLeg"> & {
+  /**
+   * Listing that was traded. Absent if the registry does not know it.
+   *
+   * @generated from field: optional string venue_symbol_id = 1;
+   */
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Whether this leg bought or sold.
+   *
+   * @generated from field: cqc.venues.v1.OrderSide side = 3;
+   */
+  side: OrderSide;
+
+  /**
+   * The venue's own value for `side`. Empty if it has none.
+   *
+   * @generated from field: string raw_side = 4;
+   */
+  rawSide: string;
+
+  /**
+   * Quantity of this leg, positive, in `quantity_unit`. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string quantity = 5;
+   */
+  quantity?: string | undefined;
+
+  /**
+   * Unit of `quantity`.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 6;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
+   * Price of this leg, in quote units of the leg's listing. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string price = 7;
+   */
+  price?: string | undefined;
+
+  /**
+   * The venue's id of the leg's trade. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string trade_id = 8;
+   */
+  tradeId?: string | undefined;
+
+  /**
+   * Fees charged for this leg, one entry per asset; not contained in the fees of the report. Negative amounts are
+   * rebates. Empty if there are none, or if the venue reports them for the whole fill.
+   *
+   * @generated from field: repeated cqc.venues.v1.Fee fees = 9;
+   */
+  fees: Fee[];
+
+  /**
+   * Prices and volatilities of the leg's listing at the time of the fill. Absent if the venue does not report it.
+   *
+   * @generated from field: cqc.markets.v1.MarketContext market_context = 10;
+   */
+  marketContext?: MarketContext | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 11;
+   */
+  venueFields: { [key: string]: string };
+};
+
+/**
+ * Describes the message cqc.venues.v1.ExecutionLeg.
+ * Use `create(ExecutionLegSchema)` to create a new message.
+ */
+export const ExecutionLegSchema: GenMessage<ExecutionLeg> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_execution, 0);
 
 /**
  * The venue's report of one event in an order's life: why and how the order changed.
@@ -35,153 +134,151 @@ export const file_cqc_venues_v1_execution: GenFile = /*@__PURE__*/
 export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   /**
    * Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
-   * time the same event is received.
+   * time the same event is received, by whatever way: a report with a known id is dropped.
    *
    * @generated from field: string exec_id = 1;
    */
   execId: string;
 
   /**
+   * Number of the report among those of its account, assigned by the gateway when it found the event: 1 for the first,
+   * one more for each, without gaps, also across restarts. A report that is found late has the next number, so numbers
+   * follow the time of finding (`received_at`), not of happening (`timestamp`). Absent only before the gateway has
+   * assigned it.
+   *
+   * @generated from field: optional uint64 report_sequence = 2;
+   */
+  reportSequence?: bigint | undefined;
+
+  /**
    * `exec_id` of the report that this report corrects or undoes. Absent otherwise.
    *
-   * @generated from field: optional string ref_exec_id = 2;
+   * @generated from field: optional string ref_exec_id = 3;
    */
   refExecId?: string | undefined;
 
   /**
    * Reason for the report.
    *
-   * @generated from field: cqc.venues.v1.ExecType exec_type = 3;
+   * @generated from field: cqc.venues.v1.ExecType exec_type = 4;
    */
   execType: ExecType;
 
   /**
    * The venue's own value for `exec_type`. Empty if it has none.
    *
-   * @generated from field: string raw_exec_type = 4;
+   * @generated from field: string raw_exec_type = 5;
    */
   rawExecType: string;
 
   /**
-   * State of the order after the event.
+   * State of the order after the event, by the precedence of OrderStatus.
    *
-   * @generated from field: cqc.venues.v1.OrderStatus order_status = 5;
+   * @generated from field: cqc.venues.v1.OrderStatus order_status = 6;
    */
   orderStatus: OrderStatus;
 
   /**
    * The venue's own value for `order_status`. Empty if it has none.
    *
-   * @generated from field: string raw_order_status = 6;
+   * @generated from field: string raw_order_status = 7;
    */
   rawOrderStatus: string;
 
   /**
    * Account that trades.
    *
-   * @generated from field: string account_id = 7;
+   * @generated from field: string account_id = 8;
    */
   accountId: string;
 
   /**
-   * Listing that is traded. A gateway that knows the order fills it in. Absent if the venue's report names no listing
-   * and the order is unknown.
+   * Listing that is traded. A gateway that knows the order fills it in. Absent if the registry does not know the
+   * listing, if the venue's report names none and the order is unknown, or for an order of several legs.
    *
-   * @generated from field: optional string venue_symbol_id = 8;
+   * @generated from field: optional string venue_symbol_id = 9;
    */
   venueSymbolId?: string | undefined;
 
   /**
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 10;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
    * Id of the order in this system. Absent for an order that this system does not know yet.
    *
-   * @generated from field: optional string order_id = 9;
+   * @generated from field: optional string order_id = 11;
    */
   orderId?: string | undefined;
 
   /**
-   * Client order id, assigned by whoever placed the order. Absent for orders that we did not place.
+   * Client order id of the order after the event. Absent for orders that have none.
    *
-   * @generated from field: optional string client_order_id = 10;
+   * @generated from field: optional string client_order_id = 12;
    */
   clientOrderId?: string | undefined;
 
   /**
-   * Client order id of the cancelled or replaced order, if the request had a client order id of its own. Absent
-   * otherwise.
+   * Client order id of the order before the event, if a request to cancel or replace it had a client order id of its
+   * own. Absent otherwise.
    *
-   * @generated from field: optional string original_client_order_id = 11;
+   * @generated from field: optional string original_client_order_id = 13;
    */
   originalClientOrderId?: string | undefined;
 
   /**
-   * The venue's id of the order. Absent if the venue did not accept the order.
+   * The venue's id of the order. Absent if the venue did not accept the order, or does not report it.
    *
-   * @generated from field: optional string venue_order_id = 12;
+   * @generated from field: optional string venue_order_id = 14;
    */
   venueOrderId?: string | undefined;
 
   /**
+   * Id in this system of the order list that the order belongs to. Absent if the order is in no list, or if the list is
+   * not known.
+   *
+   * @generated from field: optional string list_id = 15;
+   */
+  listId?: string | undefined;
+
+  /**
+   * The venue's id of the order list. Absent if the order is in no list, or if the venue does not report it.
+   *
+   * @generated from field: optional string venue_list_id = 16;
+   */
+  venueListId?: string | undefined;
+
+  /**
+   * Who caused the event, such as a liquidation for a fill of a liquidation order.
+   *
+   * @generated from field: cqc.venues.v1.OrderOrigin origin = 17;
+   */
+  origin: OrderOrigin;
+
+  /**
+   * The venue's own value for `origin`. Empty if it has none.
+   *
+   * @generated from field: string raw_origin = 18;
+   */
+  rawOrigin: string;
+
+  /**
    * Whether the order buys or sells.
    *
-   * @generated from field: cqc.venues.v1.OrderSide side = 13;
+   * @generated from field: cqc.venues.v1.OrderSide side = 19;
    */
   side: OrderSide;
 
   /**
    * The venue's own value for `side`. Empty if it has none.
    *
-   * @generated from field: string raw_side = 37;
+   * @generated from field: string raw_side = 20;
    */
   rawSide: string;
-
-  /**
-   * Quantity of this fill, in `quantity_unit`. Absent if the event is not a fill.
-   *
-   * @generated from field: optional string last_quantity = 14;
-   */
-  lastQuantity?: string | undefined;
-
-  /**
-   * Price of this fill, in quote units. Absent if the event is not a fill.
-   *
-   * @generated from field: optional string last_price = 15;
-   */
-  lastPrice?: string | undefined;
-
-  /**
-   * Value of this fill, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string last_quote_quantity = 16;
-   */
-  lastQuoteQuantity?: string | undefined;
-
-  /**
-   * Quantity filled so far, including this fill, in `quantity_unit`. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string cumulative_quantity = 17;
-   */
-  cumulativeQuantity?: string | undefined;
-
-  /**
-   * Value filled so far, including this fill, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string cumulative_quote_quantity = 18;
-   */
-  cumulativeQuoteQuantity?: string | undefined;
-
-  /**
-   * Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string leaves_quantity = 19;
-   */
-  leavesQuantity?: string | undefined;
-
-  /**
-   * Average price of all fills so far, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string average_price = 20;
-   */
-  averagePrice?: string | undefined;
 
   /**
    * Unit of the quantities in this report.
@@ -191,73 +288,269 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   quantityUnit: QuantityUnit;
 
   /**
-   * The venue's id of the trade, the same as in its public trades. Absent if the event is not a fill.
+   * Quantity of this fill, positive, in `quantity_unit`. Absent if the event is neither a fill nor corrects or undoes
+   * one.
    *
-   * @generated from field: optional string trade_id = 22;
+   * @generated from field: optional string last_quantity = 22;
+   */
+  lastQuantity?: string | undefined;
+
+  /**
+   * Quantity of this fill in contracts, positive, if the venue reports it in addition to the quantity in another unit.
+   * Absent otherwise.
+   *
+   * @generated from field: optional string last_contracts = 23;
+   */
+  lastContracts?: string | undefined;
+
+  /**
+   * Price of this fill, in quote units. Absent if the event is neither a fill nor corrects or undoes one.
+   *
+   * @generated from field: optional string last_price = 24;
+   */
+  lastPrice?: string | undefined;
+
+  /**
+   * Price of this fill of an option in units of the strike asset, such as US dollars, per unit of the underlying.
+   * Absent if the venue does not report it.
+   *
+   * @generated from field: optional string last_strike_asset_price = 25;
+   */
+  lastStrikeAssetPrice?: string | undefined;
+
+  /**
+   * Value of this fill, in quote units, without fees. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string last_quote_quantity = 26;
+   */
+  lastQuoteQuantity?: string | undefined;
+
+  /**
+   * The venue's valuation of this fill in another asset, such as US dollars. Absent if the venue does not report one.
+   *
+   * @generated from field: cqc.assets.v1.Valuation last_valuation = 27;
+   */
+  lastValuation?: Valuation | undefined;
+
+  /**
+   * The venue's id of the trade, the same as in its public trades. Absent if the event is neither a fill nor corrects
+   * or undoes one, or if the venue does not report it.
+   *
+   * @generated from field: optional string trade_id = 28;
    */
   tradeId?: string | undefined;
 
   /**
+   * The venue's id of the block trade that the fill belongs to. Absent if the fill belongs to none.
+   *
+   * @generated from field: optional string block_trade_id = 29;
+   */
+  blockTradeId?: string | undefined;
+
+  /**
    * Whether the fill was maker or taker.
    *
-   * @generated from field: cqc.venues.v1.LiquiditySide liquidity = 23;
+   * @generated from field: cqc.venues.v1.LiquiditySide liquidity = 30;
    */
   liquidity: LiquiditySide;
 
   /**
    * The venue's own value for `liquidity`. Empty if it has none.
    *
-   * @generated from field: string raw_liquidity = 38;
+   * @generated from field: string raw_liquidity = 31;
    */
   rawLiquidity: string;
 
   /**
-   * Fees charged for the fill, one entry per asset. Negative amounts are rebates.
+   * Fees charged for the fill, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the
+   * venue reports them elsewhere.
    *
-   * @generated from field: repeated cqc.venues.v1.Fee fees = 24;
+   * @generated from field: repeated cqc.venues.v1.Fee fees = 32;
    */
   fees: Fee[];
 
   /**
-   * Profit or loss realized by the fill, in units of the settlement asset. Negative is a loss. Absent if the venue does
-   * not report it.
+   * Profit or loss realized by the fill, in units of the settlement asset, without fees and funding. Negative is a
+   * loss. Absent if the venue does not report it.
    *
-   * @generated from field: optional string realized_pnl = 25;
+   * @generated from field: optional string realized_pnl = 33;
    */
   realizedPnl?: string | undefined;
 
   /**
+   * Position that the fill belongs to.
+   *
+   * @generated from field: cqc.venues.v1.PositionSide position_side = 34;
+   */
+  positionSide: PositionSide;
+
+  /**
+   * The venue's own value for `position_side`. Empty if it has none.
+   *
+   * @generated from field: string raw_position_side = 35;
+   */
+  rawPositionSide: string;
+
+  /**
+   * What the fill did to the position.
+   *
+   * @generated from field: cqc.venues.v1.PositionEffect position_effect = 36;
+   */
+  positionEffect: PositionEffect;
+
+  /**
+   * The venue's own value for `position_effect`. Empty if it has none.
+   *
+   * @generated from field: string raw_position_effect = 37;
+   */
+  rawPositionEffect: string;
+
+  /**
+   * Size of the position before the fill, in `quantity_unit`: positive is long, negative is short, zero is none. Absent
+   * if the venue does not report it.
+   *
+   * @generated from field: optional string position_quantity_before = 38;
+   */
+  positionQuantityBefore?: string | undefined;
+
+  /**
+   * Part of `last_quantity` that closed a position, zero or positive, in `quantity_unit`. Absent if the venue does not
+   * report it.
+   *
+   * @generated from field: optional string closed_quantity = 39;
+   */
+  closedQuantity?: string | undefined;
+
+  /**
+   * Parts of the fill per listing, if the order trades several, in the order in which the venue states them. Empty for
+   * an order on one listing.
+   *
+   * @generated from field: repeated cqc.venues.v1.ExecutionLeg legs = 40;
+   */
+  legs: ExecutionLeg[];
+
+  /**
+   * Prices and volatilities of the listing at the time of the event. Absent if the venue does not report it.
+   *
+   * @generated from field: cqc.markets.v1.MarketContext market_context = 41;
+   */
+  marketContext?: MarketContext | undefined;
+
+  /**
+   * Quantity filled so far, including this fill, in `quantity_unit`, over all ids that the order has had. Absent if the
+   * venue does not report it.
+   *
+   * @generated from field: optional string cumulative_quantity = 42;
+   */
+  cumulativeQuantity?: string | undefined;
+
+  /**
+   * Value filled so far, including this fill, in quote units, without fees. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string cumulative_quote_quantity = 43;
+   */
+  cumulativeQuoteQuantity?: string | undefined;
+
+  /**
+   * Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string leaves_quantity = 44;
+   */
+  leavesQuantity?: string | undefined;
+
+  /**
+   * Quantity of the order that was cancelled unfilled, in `quantity_unit`. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string cancelled_quantity = 45;
+   */
+  cancelledQuantity?: string | undefined;
+
+  /**
+   * Quantity by which the venue reduced the order in this event, positive, in `quantity_unit`. Absent if the venue did
+   * not reduce it, or does not report it.
+   *
+   * @generated from field: optional string reduced_quantity = 46;
+   */
+  reducedQuantity?: string | undefined;
+
+  /**
+   * Average price of all fills so far, in quote units: the mean weighted by quantity, for inverse contracts the
+   * harmonic mean. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string average_price = 47;
+   */
+  averagePrice?: string | undefined;
+
+  /**
    * Whether the order is in the book after the event. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool working = 26;
+   * @generated from field: optional bool working = 48;
    */
   working?: boolean | undefined;
 
   /**
-   * Why the order was rejected, cancelled or restated.
+   * Why the order was rejected, cancelled, expired or restated, or why the venue refused to cancel or replace it.
    *
-   * @generated from field: cqc.venues.v1.OrderReason reason = 27;
+   * @generated from field: cqc.venues.v1.OrderReason reason = 49;
    */
   reason: OrderReason;
 
   /**
+   * The venue's own value for `reason`. Empty if it has none.
+   *
+   * @generated from field: string raw_reason = 50;
+   */
+  rawReason: string;
+
+  /**
    * The reason in the venue's words. Empty if it gives none.
    *
-   * @generated from field: string reason_text = 28;
+   * @generated from field: string reason_text = 51;
    */
   reasonText: string;
 
   /**
+   * The venue's id of the group of accounts within which self-trades are prevented. Absent if there is none, or if the
+   * venue does not report it.
+   *
+   * @generated from field: optional string self_trade_group_id = 52;
+   */
+  selfTradeGroupId?: string | undefined;
+
+  /**
+   * Notional of all open buy orders of the account on the listing after the event, in quote units, zero or positive.
+   * Absent if the venue does not report it.
+   *
+   * @generated from field: optional string open_bid_notional = 53;
+   */
+  openBidNotional?: string | undefined;
+
+  /**
+   * Notional of all open sell orders of the account on the listing after the event, in quote units, zero or positive.
+   * Absent if the venue does not report it.
+   *
+   * @generated from field: optional string open_ask_notional = 54;
+   */
+  openAskNotional?: string | undefined;
+
+  /**
+   * The venue's own value for the type of the taker order. Empty if it has none.
+   *
+   * @generated from field: string raw_taker_order_type = 55;
+   */
+  rawTakerOrderType: string;
+
+  /**
    * The venue's sequence number of the event. Absent if the venue does not number events.
    *
-   * @generated from field: optional uint64 venue_sequence = 29;
+   * @generated from field: optional uint64 venue_sequence = 56;
    */
   venueSequence?: bigint | undefined;
 
   /**
-   * Transaction of the event, for a venue on a chain. Absent for all other venues.
+   * Transaction or block of the event, for a venue on a chain. Absent for all other venues.
    *
-   * @generated from field: cqc.assets.v1.OnchainRef onchain = 30;
+   * @generated from field: cqc.assets.v1.OnchainRef onchain = 57;
    */
   onchain?: OnchainRef | undefined;
 
@@ -265,96 +558,44 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
    * Whether the report results from a comparison with the venue's records. False if the event was received as it
    * happened.
    *
-   * @generated from field: bool reconciliation = 31;
+   * @generated from field: bool reconciliation = 58;
    */
   reconciliation: boolean;
 
   /**
-   * Position that the fill belongs to.
+   * The order after the event, as the report describes it. Absent if the report describes only the event.
    *
-   * @generated from field: cqc.venues.v1.PositionSide position_side = 32;
+   * @generated from field: cqc.venues.v1.Order order = 59;
    */
-  positionSide: PositionSide;
+  order?: Order | undefined;
 
   /**
-   * The venue's own value for `position_side`. Empty if it has none.
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
    *
-   * @generated from field: string raw_position_side = 39;
+   * @generated from field: map<string, string> venue_fields = 60;
    */
-  rawPositionSide: string;
+  venueFields: { [key: string]: string };
 
   /**
    * When the event happened at the venue. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 33;
+   * @generated from field: google.protobuf.Timestamp timestamp = 61;
    */
   timestamp?: Timestamp | undefined;
 
   /**
    * When the venue sent the report. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp published_at = 34;
+   * @generated from field: google.protobuf.Timestamp published_at = 62;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
    * When this system received the report.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 35;
+   * @generated from field: google.protobuf.Timestamp received_at = 63;
    */
   receivedAt?: Timestamp | undefined;
-
-  /**
-   * The order as the report describes it. Absent if the report describes only the event.
-   *
-   * @generated from field: cqc.venues.v1.Order order = 36;
-   */
-  order?: Order | undefined;
-
-  /**
-   * The venue's id of the order list that the order belongs to. Absent if the order is in no list.
-   *
-   * @generated from field: optional string list_id = 40;
-   */
-  listId?: string | undefined;
-
-  /**
-   * Notional of all open buy orders of the account on the listing after the event, in quote units. Absent if the venue
-   * does not report it.
-   *
-   * @generated from field: optional string open_bid_notional = 41;
-   */
-  openBidNotional?: string | undefined;
-
-  /**
-   * Notional of all open sell orders of the account on the listing after the event, in quote units. Absent if the venue
-   * does not report it.
-   *
-   * @generated from field: optional string open_ask_notional = 42;
-   */
-  openAskNotional?: string | undefined;
-
-  /**
-   * The venue's own value for the type of the taker order. Empty if it has none.
-   *
-   * @generated from field: string raw_taker_order_type = 43;
-   */
-  rawTakerOrderType: string;
-
-  /**
-   * The venue's own value for `reason`. Empty if it has none.
-   *
-   * @generated from field: string raw_reason = 44;
-   */
-  rawReason: string;
-
-  /**
-   * Quantity by which the venue reduced the order, in `quantity_unit`. Absent if the venue did not reduce it, or does
-   * not report it.
-   *
-   * @generated from field: optional string reduced_quantity = 45;
-   */
-  reducedQuantity?: string | undefined;
 };
 
 /**
@@ -362,149 +603,6 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
  * Use `create(ExecutionReportSchema)` to create a new message.
  */
 export const ExecutionReportSchema: GenMessage<ExecutionReport> = /*@__PURE__*/
-  messageDesc(file_cqc_venues_v1_execution, 0);
-
-/**
- * An account's balance of one asset.
- *
- * Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
- *
- * @generated from message cqc.venues.v1.Balance
- */
-export type Balance = Message<"cqc.venues.v1.Balance"> & {
-  /**
-   * Account that holds the balance.
-   *
-   * @generated from field: string account_id = 1;
-   */
-  accountId: string;
-
-  /**
-   * Asset that is held.
-   *
-   * @generated from field: string asset_id = 2;
-   */
-  assetId: string;
-
-  /**
-   * Use that the balance is set aside for.
-   *
-   * @generated from field: cqc.venues.v1.BalanceType type = 3;
-   */
-  type: BalanceType;
-
-  /**
-   * The venue's own value for `type`. Empty if it has none.
-   *
-   * @generated from field: string raw_type = 16;
-   */
-  rawType: string;
-
-  /**
-   * Listing that the balance is collateral for. Absent unless the balance is isolated.
-   *
-   * @generated from field: optional string venue_symbol_id = 4;
-   */
-  venueSymbolId?: string | undefined;
-
-  /**
-   * Total balance, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string total = 5;
-   */
-  total?: string | undefined;
-
-  /**
-   * Amount that can be traded, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string free = 6;
-   */
-  free?: string | undefined;
-
-  /**
-   * Amount held by open orders and withdrawals, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string locked = 7;
-   */
-  locked?: string | undefined;
-
-  /**
-   * Amount borrowed, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string debt = 8;
-   */
-  debt?: string | undefined;
-
-  /**
-   * Interest owed on the amount borrowed, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string interest = 9;
-   */
-  interest?: string | undefined;
-
-  /**
-   * Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string max_withdrawable = 10;
-   */
-  maxWithdrawable?: string | undefined;
-
-  /**
-   * Change that led to this balance, in units of the asset. Negative is a decrease. Absent in a snapshot.
-   *
-   * @generated from field: optional string change = 11;
-   */
-  change?: string | undefined;
-
-  /**
-   * Why the balance changed.
-   *
-   * @generated from field: cqc.venues.v1.BalanceChangeReason change_reason = 12;
-   */
-  changeReason: BalanceChangeReason;
-
-  /**
-   * The venue's own value for `change_reason`. Empty if it has none.
-   *
-   * @generated from field: string raw_change_reason = 13;
-   */
-  rawChangeReason: string;
-
-  /**
-   * Part of the total that serves as collateral for all cross-margin positions, in units of the asset. Absent if the
-   * venue does not report it.
-   *
-   * @generated from field: optional string cross_wallet_balance = 17;
-   */
-  crossWalletBalance?: string | undefined;
-
-  /**
-   * Time of this state at the venue. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp timestamp = 14;
-   */
-  timestamp?: Timestamp | undefined;
-
-  /**
-   * When this system received the balance.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 15;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
-   * When the venue sent the balance. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp published_at = 18;
-   */
-  publishedAt?: Timestamp | undefined;
-};
-
-/**
- * Describes the message cqc.venues.v1.Balance.
- * Use `create(BalanceSchema)` to create a new message.
- */
-export const BalanceSchema: GenMessage<Balance> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_execution, 1);
 
 /**
@@ -521,14 +619,17 @@ export enum ExecType {
   UNSPECIFIED = 0,
 
   /**
-   * The order was accepted.
+   * The venue accepted the order.
    *
    * @generated from enum value: EXEC_TYPE_NEW = 1;
    */
   NEW = 1,
 
   /**
-   * Part or all of the remaining quantity was filled.
+   * A fill, whatever caused it: `origin` tells whether it was a liquidation, an auto-deleveraging or a delivery. No
+   * other type is a fill.
+   *
+   * A funding payment that a venue reports as an execution is no report: it becomes a FundingPaid event.
    *
    * @generated from enum value: EXEC_TYPE_TRADE = 2;
    */
@@ -542,14 +643,16 @@ export enum ExecType {
   CANCELLED = 3,
 
   /**
-   * The order was replaced.
+   * The terms of the order were replaced, and the order keeps its id in this system. `order_status` is the state after
+   * it: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only if the venue made another order of it (see
+   * ORDER_STATUS_REPLACED).
    *
    * @generated from enum value: EXEC_TYPE_REPLACED = 4;
    */
   REPLACED = 4,
 
   /**
-   * The order was rejected.
+   * The venue rejected the order, at once or later.
    *
    * @generated from enum value: EXEC_TYPE_REJECTED = 5;
    */
@@ -584,7 +687,8 @@ export enum ExecType {
   TRIGGERED = 9,
 
   /**
-   * An earlier trade was corrected. `ref_exec_id` identifies its report.
+   * An earlier trade was corrected. `ref_exec_id` identifies its report. The quantity, price and fees of the fill are
+   * the complete values after the correction.
    *
    * @generated from enum value: EXEC_TYPE_TRADE_CORRECT = 10;
    */
@@ -592,14 +696,15 @@ export enum ExecType {
 
   /**
    * An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
-   * report.
+   * report. The quantity, price and fees of the fill are those of the undone trade, with its signs; absent if the venue
+   * does not repeat them.
    *
    * @generated from enum value: EXEC_TYPE_TRADE_CANCEL = 11;
    */
   TRADE_CANCEL = 11,
 
   /**
-   * The venue restated the order unprompted, for example reduced it to prevent a self-trade.
+   * The venue restated the order unprompted, for example reduced it to prevent a self-trade, or put it back to work.
    *
    * @generated from enum value: EXEC_TYPE_RESTATED = 12;
    */
@@ -611,6 +716,21 @@ export enum ExecType {
    * @generated from enum value: EXEC_TYPE_ORDER_STATUS = 13;
    */
   ORDER_STATUS = 13,
+
+  /**
+   * The venue refused to cancel the order. `order_status` is the state as it is, and `reason` tells why.
+   *
+   * @generated from enum value: EXEC_TYPE_CANCEL_REJECTED = 14;
+   */
+  CANCEL_REJECTED = 14,
+
+  /**
+   * The venue refused to replace the order, whose terms stay as they were. `order_status` is the state as it is, and
+   * `reason` tells why.
+   *
+   * @generated from enum value: EXEC_TYPE_REPLACE_REJECTED = 15;
+   */
+  REPLACE_REJECTED = 15,
 }
 
 /**
@@ -659,163 +779,4 @@ export enum LiquiditySide {
  */
 export const LiquiditySideSchema: GenEnum<LiquiditySide> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_execution, 1);
-
-/**
- * Use that a balance is set aside for.
- *
- * @generated from enum cqc.venues.v1.BalanceType
- */
-export enum BalanceType {
-  /**
-   * The account's only or total balance of the asset.
-   *
-   * @generated from enum value: BALANCE_TYPE_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * Spot trading.
-   *
-   * @generated from enum value: BALANCE_TYPE_SPOT = 1;
-   */
-  SPOT = 1,
-
-  /**
-   * Trading with borrowed assets.
-   *
-   * @generated from enum value: BALANCE_TYPE_MARGIN = 2;
-   */
-  MARGIN = 2,
-
-  /**
-   * Collateral for derivatives.
-   *
-   * @generated from enum value: BALANCE_TYPE_DERIVATIVES = 3;
-   */
-  DERIVATIVES = 3,
-
-  /**
-   * Collateral for a single market.
-   *
-   * @generated from enum value: BALANCE_TYPE_ISOLATED = 4;
-   */
-  ISOLATED = 4,
-
-  /**
-   * Holding assets without trading.
-   *
-   * @generated from enum value: BALANCE_TYPE_FUNDING = 5;
-   */
-  FUNDING = 5,
-
-  /**
-   * Lending or staking.
-   *
-   * @generated from enum value: BALANCE_TYPE_EARN = 6;
-   */
-  EARN = 6,
-}
-
-/**
- * Describes the enum cqc.venues.v1.BalanceType.
- */
-export const BalanceTypeSchema: GenEnum<BalanceType> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_execution, 2);
-
-/**
- * Why a balance changed.
- *
- * @generated from enum cqc.venues.v1.BalanceChangeReason
- */
-export enum BalanceChangeReason {
-  /**
-   * The venue gives no reason, or the balance is a snapshot.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * A trade or an order.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_TRADE = 1;
-   */
-  TRADE = 1,
-
-  /**
-   * A deposit.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_DEPOSIT = 2;
-   */
-  DEPOSIT = 2,
-
-  /**
-   * A withdrawal.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_WITHDRAWAL = 3;
-   */
-  WITHDRAWAL = 3,
-
-  /**
-   * A transfer between our accounts.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_TRANSFER = 4;
-   */
-  TRANSFER = 4,
-
-  /**
-   * A fee.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_FEE = 5;
-   */
-  FEE = 5,
-
-  /**
-   * A funding payment for a perpetual, paid or received.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_FUNDING = 6;
-   */
-  FUNDING = 6,
-
-  /**
-   * Interest, paid or received.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_INTEREST = 7;
-   */
-  INTEREST = 7,
-
-  /**
-   * A liquidation.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_LIQUIDATION = 8;
-   */
-  LIQUIDATION = 8,
-
-  /**
-   * Settlement or delivery.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_SETTLEMENT = 9;
-   */
-  SETTLEMENT = 9,
-
-  /**
-   * A rebate, bonus or airdrop.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_REWARD = 10;
-   */
-  REWARD = 10,
-
-  /**
-   * A correction by the venue.
-   *
-   * @generated from enum value: BALANCE_CHANGE_REASON_ADJUSTMENT = 11;
-   */
-  ADJUSTMENT = 11,
-}
-
-/**
- * Describes the enum cqc.venues.v1.BalanceChangeReason.
- */
-export const BalanceChangeReasonSchema: GenEnum<BalanceChangeReason> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_execution, 3);
 

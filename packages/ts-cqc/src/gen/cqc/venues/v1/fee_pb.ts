@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/fee.proto.
  */
 export const file_cqc_venues_v1_fee: GenFile = /*@__PURE__*/
-  fileDesc("ChdjcWMvdmVudWVzL3YxL2ZlZS5wcm90bxINY3FjLnZlbnVlcy52MSJkCgNGZWUSGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIZCgZhbW91bnQYAiABKAlCCbpIBnIEiIgnARIcCgRyYXRlGAMgASgJQgm6SAZyBIiIJwFIAIgBAUIHCgVfcmF0ZUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules]);
+  fileDesc("ChdjcWMvdmVudWVzL3YxL2ZlZS5wcm90bxINY3FjLnZlbnVlcy52MSKwAQoDRmVlEiAKCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIAIgBARIcCgphc3NldF9jb2RlGAIgASgJQgi6SAVyAxiAARIZCgZhbW91bnQYAyABKAlCCbpIBnIEiIgnARIcCgRyYXRlGAQgASgJQgm6SAZyBIiIJwFIAYgBARIaCghyYXdfdHlwZRgFIAEoCUIIukgFcgMYgAFCCwoJX2Fzc2V0X2lkQgcKBV9yYXRlQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules]);
 
 /**
  * A fee charged in one asset.
@@ -22,25 +22,41 @@ export const file_cqc_venues_v1_fee: GenFile = /*@__PURE__*/
 export type Fee = Message<"cqc.venues.v1.Fee"> & {
   /**
    * Asset in which the fee was charged. If a venue reports only an amount, the mapping fills in the asset that the
-   * venue's rules name, such as the quote asset of the listing.
+   * venue's rules name, such as the quote asset of the listing. Absent if the asset is not known.
    *
-   * @generated from field: string asset_id = 1;
+   * @generated from field: optional string asset_id = 1;
    */
-  assetId: string;
+  assetId?: string | undefined;
 
   /**
-   * Amount of the fee, in units of the asset. Negative is a rebate.
+   * The venue's own code for `asset_id`. Empty if it has none.
    *
-   * @generated from field: string amount = 2;
+   * @generated from field: string asset_code = 2;
+   */
+  assetCode: string;
+
+  /**
+   * Amount of the fee, in units of `asset_id`, or of `asset_code` where `asset_id` is absent. Positive is a cost,
+   * negative a rebate, whatever sign the venue writes.
+   *
+   * @generated from field: string amount = 3;
    */
   amount: string;
 
   /**
-   * Fraction of the traded value that was charged, such as 0.001. Absent if the venue does not report it.
+   * Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate. Absent if the venue
+   * does not report it.
    *
-   * @generated from field: optional string rate = 3;
+   * @generated from field: optional string rate = 4;
    */
   rate?: string | undefined;
+
+  /**
+   * The venue's own value for what the fee is for, such as `liquidation`. Empty if it has none.
+   *
+   * @generated from field: string raw_type = 5;
+   */
+  rawType: string;
 };
 
 /**

@@ -4,12 +4,32 @@ import {
   VenueAccountSchema,
   type AccountFeeRate as AccountFeeRateMessage,
   AccountFeeRateSchema,
+  type AccountSettings as AccountSettingsMessage,
+  AccountSettingsSchema,
+  type ListingSettings as ListingSettingsMessage,
+  ListingSettingsSchema,
+  type LeverageSetting as LeverageSettingMessage,
+  LeverageSettingSchema,
 } from "./account_pb.js";
 import {
-  type ExecutionReport as ExecutionReportMessage,
-  ExecutionReportSchema,
+  type Algo as AlgoMessage,
+  AlgoSchema,
+} from "./algo_pb.js";
+import {
+  type AttachedOrder as AttachedOrderMessage,
+  AttachedOrderSchema,
+} from "./attached_order_pb.js";
+import {
   type Balance as BalanceMessage,
   BalanceSchema,
+  type BalanceFlow as BalanceFlowMessage,
+  BalanceFlowSchema,
+} from "./balance_pb.js";
+import {
+  type ExecutionLeg as ExecutionLegMessage,
+  ExecutionLegSchema,
+  type ExecutionReport as ExecutionReportMessage,
+  ExecutionReportSchema,
 } from "./execution_pb.js";
 import {
   type Fee as FeeMessage,
@@ -19,6 +39,10 @@ import {
   type InstrumentStatus as InstrumentStatusMessage,
   InstrumentStatusSchema,
 } from "./instrument_status_pb.js";
+import {
+  type LedgerEntry as LedgerEntryMessage,
+  LedgerEntrySchema,
+} from "./ledger_pb.js";
 import {
   type AccountMargin as AccountMarginMessage,
   AccountMarginSchema,
@@ -38,10 +62,24 @@ import {
   OrderListSchema,
 } from "./order_list_pb.js";
 import {
+  type QuoteLeg as QuoteLegMessage,
+  QuoteLegSchema,
+  type QuoteLegPrice as QuoteLegPriceMessage,
+  QuoteLegPriceSchema,
+  type Quote as QuoteMessage,
+  QuoteSchema,
+  type QuoteRequest as QuoteRequestMessage,
+  QuoteRequestSchema,
+} from "./rfq_pb.js";
+import {
+  type TransferApproval as TransferApprovalMessage,
+  TransferApprovalSchema,
   type Transfer as TransferMessage,
   TransferSchema,
 } from "./transfer_pb.js";
 import {
+  type VenueEndpoint as VenueEndpointMessage,
+  VenueEndpointSchema,
   type Venue as VenueMessage,
   VenueSchema,
 } from "./venue_pb.js";
@@ -68,13 +106,19 @@ import {
   MarginTierSchema,
 } from "./venue_symbol_pb.js";
 export * from "./account_pb.js";
+export * from "./algo_pb.js";
+export * from "./attached_order_pb.js";
+export * from "./balance_pb.js";
 export * from "./execution_pb.js";
 export * from "./fee_pb.js";
 export * from "./instrument_status_pb.js";
+export * from "./ledger_pb.js";
 export * from "./margin_pb.js";
 export * from "./order_pb.js";
 export * from "./order_list_pb.js";
+export * from "./rfq_pb.js";
 export * from "./transfer_pb.js";
+export * from "./trigger_pb.js";
 export * from "./venue_pb.js";
 export * from "./venue_asset_pb.js";
 export * from "./venue_symbol_pb.js";
@@ -83,14 +127,30 @@ export type VenueAccount = VenueAccountMessage;
 export const VenueAccount: typeof VenueAccountSchema = VenueAccountSchema;
 export type AccountFeeRate = AccountFeeRateMessage;
 export const AccountFeeRate: typeof AccountFeeRateSchema = AccountFeeRateSchema;
-export type ExecutionReport = ExecutionReportMessage;
-export const ExecutionReport: typeof ExecutionReportSchema = ExecutionReportSchema;
+export type AccountSettings = AccountSettingsMessage;
+export const AccountSettings: typeof AccountSettingsSchema = AccountSettingsSchema;
+export type ListingSettings = ListingSettingsMessage;
+export const ListingSettings: typeof ListingSettingsSchema = ListingSettingsSchema;
+export type LeverageSetting = LeverageSettingMessage;
+export const LeverageSetting: typeof LeverageSettingSchema = LeverageSettingSchema;
+export type Algo = AlgoMessage;
+export const Algo: typeof AlgoSchema = AlgoSchema;
+export type AttachedOrder = AttachedOrderMessage;
+export const AttachedOrder: typeof AttachedOrderSchema = AttachedOrderSchema;
 export type Balance = BalanceMessage;
 export const Balance: typeof BalanceSchema = BalanceSchema;
+export type BalanceFlow = BalanceFlowMessage;
+export const BalanceFlow: typeof BalanceFlowSchema = BalanceFlowSchema;
+export type ExecutionLeg = ExecutionLegMessage;
+export const ExecutionLeg: typeof ExecutionLegSchema = ExecutionLegSchema;
+export type ExecutionReport = ExecutionReportMessage;
+export const ExecutionReport: typeof ExecutionReportSchema = ExecutionReportSchema;
 export type Fee = FeeMessage;
 export const Fee: typeof FeeSchema = FeeSchema;
 export type InstrumentStatus = InstrumentStatusMessage;
 export const InstrumentStatus: typeof InstrumentStatusSchema = InstrumentStatusSchema;
+export type LedgerEntry = LedgerEntryMessage;
+export const LedgerEntry: typeof LedgerEntrySchema = LedgerEntrySchema;
 export type AccountMargin = AccountMarginMessage;
 export const AccountMargin: typeof AccountMarginSchema = AccountMarginSchema;
 export type PnlBreakdown = PnlBreakdownMessage;
@@ -103,8 +163,20 @@ export type Order = OrderMessage;
 export const Order: typeof OrderSchema = OrderSchema;
 export type OrderList = OrderListMessage;
 export const OrderList: typeof OrderListSchema = OrderListSchema;
+export type QuoteLeg = QuoteLegMessage;
+export const QuoteLeg: typeof QuoteLegSchema = QuoteLegSchema;
+export type QuoteLegPrice = QuoteLegPriceMessage;
+export const QuoteLegPrice: typeof QuoteLegPriceSchema = QuoteLegPriceSchema;
+export type Quote = QuoteMessage;
+export const Quote: typeof QuoteSchema = QuoteSchema;
+export type QuoteRequest = QuoteRequestMessage;
+export const QuoteRequest: typeof QuoteRequestSchema = QuoteRequestSchema;
+export type TransferApproval = TransferApprovalMessage;
+export const TransferApproval: typeof TransferApprovalSchema = TransferApprovalSchema;
 export type Transfer = TransferMessage;
 export const Transfer: typeof TransferSchema = TransferSchema;
+export type VenueEndpoint = VenueEndpointMessage;
+export const VenueEndpoint: typeof VenueEndpointSchema = VenueEndpointSchema;
 export type Venue = VenueMessage;
 export const Venue: typeof VenueSchema = VenueSchema;
 export type VenueAsset = VenueAssetMessage;

@@ -5,8 +5,10 @@
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
-import type { TradingMode } from "./venue_symbol_pb.js";
+import type { LaunchPhase, TradingMode } from "./venue_symbol_pb.js";
 import { file_cqc_venues_v1_venue_symbol } from "./venue_symbol_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -16,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/instrument_status.proto.
  */
 export const file_cqc_venues_v1_instrument_status: GenFile = /*@__PURE__*/
-  fileDesc("CiVjcWMvdmVudWVzL3YxL2luc3RydW1lbnRfc3RhdHVzLnByb3RvEg1jcWMudmVudWVzLnYxIsICChBJbnN0cnVtZW50U3RhdHVzEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjAKDHRyYWRpbmdfbW9kZRgCIAEoDjIaLmNxYy52ZW51ZXMudjEuVHJhZGluZ01vZGUSIgoQcmF3X3RyYWRpbmdfbW9kZRgDIAEoCUIIukgFcgMYgAESGAoGcmVhc29uGAQgASgJQgi6SAVyAxiAIBIyCg5leHBlY3RlZF91bnRpbBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJdGltZXN0YW1wGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBAUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_cqc_venues_v1_venue_symbol, file_google_protobuf_timestamp]);
+  fileDesc("CiVjcWMvdmVudWVzL3YxL2luc3RydW1lbnRfc3RhdHVzLnByb3RvEg1jcWMudmVudWVzLnYxIpYFChBJbnN0cnVtZW50U3RhdHVzEicKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBSACIAQESNQoObmF0aXZlX2xpc3RpbmcYAiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEjAKDHRyYWRpbmdfbW9kZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuVHJhZGluZ01vZGUSIgoQcmF3X3RyYWRpbmdfbW9kZRgEIAEoCUIIukgFcgMYgAESMAoMbGF1bmNoX3BoYXNlGAUgASgOMhouY3FjLnZlbnVlcy52MS5MYXVuY2hQaGFzZRIiChByYXdfbGF1bmNoX3BoYXNlGAYgASgJQgi6SAVyAxiAARIYCgZyZWFzb24YByABKAlCCLpIBXIDGIAgEjIKDm5leHRfY2hhbmdlX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgl0aW1lc3RhbXAYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESRgoMdmVudWVfZmllbGRzGAwgAygLMjAuY3FjLnZlbnVlcy52MS5JbnN0cnVtZW50U3RhdHVzLlZlbnVlRmllbGRzRW50cnkaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhIKEF92ZW51ZV9zeW1ib2xfaWRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_rules_v1_rules, file_cqc_venues_v1_venue_symbol, file_google_protobuf_timestamp]);
 
 /**
  * Trading mode of a listing: a change, or the current state.
@@ -25,53 +27,90 @@ export const file_cqc_venues_v1_instrument_status: GenFile = /*@__PURE__*/
  */
 export type InstrumentStatus = Message<"cqc.venues.v1.InstrumentStatus"> & {
   /**
-   * Listing that the status applies to.
+   * Listing that the status applies to. Absent if the venue's symbol is not mapped to a listing.
    *
-   * @generated from field: string venue_symbol_id = 1;
+   * @generated from field: optional string venue_symbol_id = 1;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 2;
+   */
+  nativeListing?: NativeListing | undefined;
 
   /**
    * Operations that the venue allows on the listing.
    *
-   * @generated from field: cqc.venues.v1.TradingMode trading_mode = 2;
+   * @generated from field: cqc.venues.v1.TradingMode trading_mode = 3;
    */
   tradingMode: TradingMode;
 
   /**
    * The venue's own value for `trading_mode`. Empty if it has none.
    *
-   * @generated from field: string raw_trading_mode = 3;
+   * @generated from field: string raw_trading_mode = 4;
    */
   rawTradingMode: string;
 
   /**
+   * Phase that the listing is in. Unspecified if the venue does not report it.
+   *
+   * @generated from field: cqc.venues.v1.LaunchPhase launch_phase = 5;
+   */
+  launchPhase: LaunchPhase;
+
+  /**
+   * The venue's own value for `launch_phase`. Empty if it has none.
+   *
+   * @generated from field: string raw_launch_phase = 6;
+   */
+  rawLaunchPhase: string;
+
+  /**
    * Why the venue set this mode, in its words. Empty if it gives no reason.
    *
-   * @generated from field: string reason = 4;
+   * @generated from field: string reason = 7;
    */
   reason: string;
 
   /**
    * When the mode is expected to change again. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp expected_until = 5;
+   * @generated from field: google.protobuf.Timestamp next_change_at = 8;
    */
-  expectedUntil?: Timestamp | undefined;
+  nextChangeAt?: Timestamp | undefined;
 
   /**
-   * Since when the mode has applied. Absent if the venue does not report it.
+   * Since when the mode has applied, by the venue's clock. May lie in the future if the venue announces the mode.
+   * Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 6;
+   * @generated from field: google.protobuf.Timestamp timestamp = 9;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received the status.
+   * When the venue sent the status. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 7;
+   * @generated from field: google.protobuf.Timestamp published_at = 10;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received the status, by its own clock.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 11;
    */
   receivedAt?: Timestamp | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 12;
+   */
+  venueFields: { [key: string]: string };
 };
 
 /**

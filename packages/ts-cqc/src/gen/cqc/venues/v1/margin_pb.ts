@@ -5,19 +5,29 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { Valuation } from "../../assets/v1/valuation_pb.js";
+import { file_cqc_assets_v1_valuation } from "../../assets/v1/valuation_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/venues/v1/margin.proto.
  */
 export const file_cqc_venues_v1_margin: GenFile = /*@__PURE__*/
-  fileDesc("ChpjcWMvdmVudWVzL3YxL21hcmdpbi5wcm90bxINY3FjLnZlbnVlcy52MSLrFgoNQWNjb3VudE1hcmdpbhIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEhsKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwESKQoFbW9kZWwYAyABKA4yGi5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGVsEhsKCXJhd19tb2RlbBgEIAEoCUIIukgFcgMYgAESHgoGZXF1aXR5GAUgASgJQgm6SAZyBIiIJwFIAIgBARImCg53YWxsZXRfYmFsYW5jZRgGIAEoCUIJukgGcgSIiCcBSAGIAQESJgoOdW5yZWFsaXplZF9wbmwYByABKAlCCbpIBnIEiIgnAUgCiAEBEiYKDmluaXRpYWxfbWFyZ2luGAggASgJQgm6SAZyBIiIJwFIA4gBARIvChdwb3NpdGlvbl9pbml0aWFsX21hcmdpbhgJIAEoCUIJukgGcgSIiCcBSASIAQESLAoUb3JkZXJfaW5pdGlhbF9tYXJnaW4YCiABKAlCCbpIBnIEiIgnAUgFiAEBEioKEm1haW50ZW5hbmNlX21hcmdpbhgLIAEoCUIJukgGcgSIiCcBSAaIAQESMAoYcHJvamVjdGVkX2luaXRpYWxfbWFyZ2luGAwgASgJQgm6SAZyBIiIJwFIB4gBARI0Chxwcm9qZWN0ZWRfbWFpbnRlbmFuY2VfbWFyZ2luGA0gASgJQgm6SAZyBIiIJwFICIgBARIhCglhdmFpbGFibGUYDiABKAlCCbpIBnIEiIgnAUgJiAEBEiQKDHdpdGhkcmF3YWJsZRgPIAEoCUIJukgGcgSIiCcBSAqIAQESKgoSbGlxdWlkYXRpb25fYnVmZmVyGBAgASgJQgm6SAZyBIiIJwFIC4gBARImCg5tYXJnaW5fYmFsYW5jZRgWIAEoCUIJukgGcgSIiCcBSAyIAQESLAoUY3Jvc3Nfd2FsbGV0X2JhbGFuY2UYFyABKAlCCbpIBnIEiIgnAUgNiAEBEiwKFGNyb3NzX3VucmVhbGl6ZWRfcG5sGBggASgJQgm6SAZyBIiIJwFIDogBARIsChRzZXNzaW9uX3JlYWxpemVkX3BubBgZIAEoCUIJukgGcgSIiCcBSA+IAQESLgoWc2Vzc2lvbl91bnJlYWxpemVkX3BubBgaIAEoCUIJukgGcgSIiCcBSBCIAQESKwoGd2luZG93GBEgASgOMhsuY3FjLnZlbnVlcy52MS5NYXJnaW5XaW5kb3cSHAoKcmF3X3dpbmRvdxgVIAEoCUIIukgFcgMYgAESGAoLbXVsdGlfYXNzZXQYEiABKAhIEYgBARItCgl0aW1lc3RhbXAYEyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiQKDGJ1eWluZ19wb3dlchgbIAEoCUIJukgGcgSIiCcBSBKIAQESIwoLaGVsZF9hbW91bnQYHCABKAlCCbpIBnIEiIgnAUgTiAEBEiQKDHNwb3RfYmFsYW5jZRgdIAEoCUIJukgGcgSIiCcBSBSIAQESKwoTZGVyaXZhdGl2ZXNfYmFsYW5jZRgeIAEoCUIJukgGcgSIiCcBSBWIAQESLQoVbGlxdWlkYXRpb25fdGhyZXNob2xkGB8gASgJQgm6SAZyBIiIJwFIFogBARIyChpsaXF1aWRhdGlvbl9idWZmZXJfcGVyY2VudBggIAEoCUIJukgGcgSIiCcBSBeIAQESIgoQcmF3X21hcmdpbl9sZXZlbBghIAEoCUIIukgFcgMYgAESLAoUbWFyZ2luX2xldmVsX3BlcmNlbnQYIiABKAlCCbpIBnIEiIgnAUgYiAEBEiIKCmNvc3RfYmFzaXMYIyABKAlCCbpIBnIEiIgnAUgZiAEBEiYKDnBvc2l0aW9uX3ZhbHVlGCQgASgJQgm6SAZyBIiIJwFIGogBARIhChRzZXJ2ZXNfYXNfY29sbGF0ZXJhbBglIAEoCEgbiAEBEh0KEGNyb3NzX2NvbGxhdGVyYWwYJiABKAhIHIgBARIhCgl0b3RhbF9wbmwYJyABKAlCCbpIBnIEiIgnAUgdiAEBEiwKB2Z1dHVyZXMYKCABKAsyGy5jcWMudmVudWVzLnYxLlBubEJyZWFrZG93bhIsCgdvcHRpb25zGCkgASgLMhsuY3FjLnZlbnVlcy52MS5QbmxCcmVha2Rvd24SJQoNb3B0aW9uc192YWx1ZRgqIAEoCUIJukgGcgSIiCcBSB6IAQESIwoLZmVlX2JhbGFuY2UYKyABKAlCCbpIBnIEiIgnAUgfiAEBEiQKDHNwb3RfcmVzZXJ2ZRgsIAEoCUIJukgGcgSIiCcBSCCIAQESKgoSYWRkaXRpb25hbF9yZXNlcnZlGC0gASgJQgm6SAZyBIiIJwFIIYgBARImCg5sb2NrZWRfYmFsYW5jZRguIAEoCUIJukgGcgSIiCcBSCKIAQESMQobZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvGC8gASgBQge6SAQSAkABSCOIAQESGwoFZGVsdGEYMCABKAFCB7pIBBICQAFIJIgBARIlCg9wcm9qZWN0ZWRfZGVsdGEYMSABKAFCB7pIBBICQAFIJYgBARI2Cg9vcHRpb25fZXhwb3N1cmUYMiABKAsyHS5jcWMudmVudWVzLnYxLk9wdGlvbkV4cG9zdXJlEi8KCWV4cG9zdXJlcxgzIAMoCzIcLmNxYy52ZW51ZXMudjEuSW5kZXhFeHBvc3VyZUIJCgdfZXF1aXR5QhEKD193YWxsZXRfYmFsYW5jZUIRCg9fdW5yZWFsaXplZF9wbmxCEQoPX2luaXRpYWxfbWFyZ2luQhoKGF9wb3NpdGlvbl9pbml0aWFsX21hcmdpbkIXChVfb3JkZXJfaW5pdGlhbF9tYXJnaW5CFQoTX21haW50ZW5hbmNlX21hcmdpbkIbChlfcHJvamVjdGVkX2luaXRpYWxfbWFyZ2luQh8KHV9wcm9qZWN0ZWRfbWFpbnRlbmFuY2VfbWFyZ2luQgwKCl9hdmFpbGFibGVCDwoNX3dpdGhkcmF3YWJsZUIVChNfbGlxdWlkYXRpb25fYnVmZmVyQhEKD19tYXJnaW5fYmFsYW5jZUIXChVfY3Jvc3Nfd2FsbGV0X2JhbGFuY2VCFwoVX2Nyb3NzX3VucmVhbGl6ZWRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIZChdfc2Vzc2lvbl91bnJlYWxpemVkX3BubEIOCgxfbXVsdGlfYXNzZXRCDwoNX2J1eWluZ19wb3dlckIOCgxfaGVsZF9hbW91bnRCDwoNX3Nwb3RfYmFsYW5jZUIWChRfZGVyaXZhdGl2ZXNfYmFsYW5jZUIYChZfbGlxdWlkYXRpb25fdGhyZXNob2xkQh0KG19saXF1aWRhdGlvbl9idWZmZXJfcGVyY2VudEIXChVfbWFyZ2luX2xldmVsX3BlcmNlbnRCDQoLX2Nvc3RfYmFzaXNCEQoPX3Bvc2l0aW9uX3ZhbHVlQhcKFV9zZXJ2ZXNfYXNfY29sbGF0ZXJhbEITChFfY3Jvc3NfY29sbGF0ZXJhbEIMCgpfdG90YWxfcG5sQhAKDl9vcHRpb25zX3ZhbHVlQg4KDF9mZWVfYmFsYW5jZUIPCg1fc3BvdF9yZXNlcnZlQhUKE19hZGRpdGlvbmFsX3Jlc2VydmVCEQoPX2xvY2tlZF9iYWxhbmNlQh4KHF9lc3RpbWF0ZWRfbGlxdWlkYXRpb25fcmF0aW9CCAoGX2RlbHRhQhIKEF9wcm9qZWN0ZWRfZGVsdGEixQEKDFBubEJyZWFrZG93bhIbCgNwbmwYASABKAlCCbpIBnIEiIgnAUgAiAEBEiwKFHNlc3Npb25fcmVhbGl6ZWRfcG5sGAIgASgJQgm6SAZyBIiIJwFIAYgBARIuChZzZXNzaW9uX3VucmVhbGl6ZWRfcG5sGAMgASgJQgm6SAZyBIiIJwFIAogBAUIGCgRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIZChdfc2Vzc2lvbl91bnJlYWxpemVkX3BubCKqAQoOT3B0aW9uRXhwb3N1cmUSGwoFZGVsdGEYASABKAFCB7pIBBICQAFIAIgBARIbCgVnYW1tYRgCIAEoAUIHukgEEgJAAUgBiAEBEhoKBHZlZ2EYAyABKAFCB7pIBBICQAFIAogBARIbCgV0aGV0YRgEIAEoAUIHukgEEgJAAUgDiAEBQggKBl9kZWx0YUIICgZfZ2FtbWFCBwoFX3ZlZ2FCCAoGX3RoZXRhItoBCg1JbmRleEV4cG9zdXJlEh8KC3ByaWNlX2luZGV4GAEgASgJQgq6SAdyBRABGIABEhsKBWRlbHRhGAIgASgBQge6SAQSAkABSACIAQESLgoHb3B0aW9ucxgDIAEoCzIdLmNxYy52ZW51ZXMudjEuT3B0aW9uRXhwb3N1cmUSMQobZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvGAQgASgBQge6SAQSAkABSAGIAQFCCAoGX2RlbHRhQh4KHF9lc3RpbWF0ZWRfbGlxdWlkYXRpb25fcmF0aW8qYgoLTWFyZ2luTW9kZWwSHAoYTUFSR0lOX01PREVMX1VOU1BFQ0lGSUVEEAASGQoVTUFSR0lOX01PREVMX1NUQU5EQVJEEAESGgoWTUFSR0lOX01PREVMX1BPUlRGT0xJTxACKmYKDE1hcmdpbldpbmRvdxIdChlNQVJHSU5fV0lORE9XX1VOU1BFQ0lGSUVEEAASGgoWTUFSR0lOX1dJTkRPV19JTlRSQURBWRABEhsKF01BUkdJTl9XSU5ET1dfT1ZFUk5JR0hUEAJCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChpjcWMvdmVudWVzL3YxL21hcmdpbi5wcm90bxINY3FjLnZlbnVlcy52MSL7IgoNQWNjb3VudE1hcmdpbhIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEiAKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwFIAIgBARIcCgphc3NldF9jb2RlGAMgASgJQgi6SAVyAxiAARISCgphbGxfYXNzZXRzGAQgASgIEicKD3ZlbnVlX3N5bWJvbF9pZBgFIAEoCUIJukgGcgTwiCcBSAGIAQESNQoObmF0aXZlX2xpc3RpbmcYBiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEisKBndpbmRvdxgHIAEoDjIbLmNxYy52ZW51ZXMudjEuTWFyZ2luV2luZG93EhwKCnJhd193aW5kb3cYCCABKAlCCLpIBXIDGIABEikKBW1vZGVsGAkgASgOMhouY3FjLnZlbnVlcy52MS5NYXJnaW5Nb2RlbBIbCglyYXdfbW9kZWwYCiABKAlCCLpIBXIDGIABEh4KBmVxdWl0eRgLIAEoCUIJukgGcgSIiCcBSAKIAQESJAoMY3Jvc3NfZXF1aXR5GAwgASgJQgm6SAZyBIiIJwFIA4gBARInCg9pc29sYXRlZF9lcXVpdHkYDSABKAlCCbpIBnIEiIgnAUgEiAEBEiYKDndhbGxldF9iYWxhbmNlGA4gASgJQgm6SAZyBIiIJwFIBYgBARIsChRjcm9zc193YWxsZXRfYmFsYW5jZRgPIAEoCUIJukgGcgSIiCcBSAaIAQESJgoObWFyZ2luX2JhbGFuY2UYECABKAlCCbpIBnIEiIgnAUgHiAEBEiQKDHNwb3RfYmFsYW5jZRgRIAEoCUIJukgGcgSIiCcBSAiIAQESKwoTZGVyaXZhdGl2ZXNfYmFsYW5jZRgSIAEoCUIJukgGcgSIiCcBSAmIAQESHAoEZGVidBgTIAEoCUIJukgGcgSIiCcBSAqIAQESIAoIaW50ZXJlc3QYFCABKAlCCbpIBnIEiIgnAUgLiAEBEiYKDnVucmVhbGl6ZWRfcG5sGBUgASgJQgm6SAZyBIiIJwFIDIgBARIsChRjcm9zc191bnJlYWxpemVkX3BubBgWIAEoCUIJukgGcgSIiCcBSA2IAQESLwoXaXNvbGF0ZWRfdW5yZWFsaXplZF9wbmwYFyABKAlCCbpIBnIEiIgnAUgOiAEBEiQKDHJlYWxpemVkX3BubBgYIAEoCUIJukgGcgSIiCcBSA+IAQESLAoUc2Vzc2lvbl9yZWFsaXplZF9wbmwYGSABKAlCCbpIBnIEiIgnAUgQiAEBEjUKHXByZXZpb3VzX3Nlc3Npb25fcmVhbGl6ZWRfcG5sGBogASgJQgm6SAZyBIiIJwFIEYgBARIuChZzZXNzaW9uX3VucmVhbGl6ZWRfcG5sGBsgASgJQgm6SAZyBIiIJwFIEogBARIhCgl0b3RhbF9wbmwYHCABKAlCCbpIBnIEiIgnAUgTiAEBEiwKB2Z1dHVyZXMYHSABKAsyGy5jcWMudmVudWVzLnYxLlBubEJyZWFrZG93bhIsCgdvcHRpb25zGB4gASgLMhsuY3FjLnZlbnVlcy52MS5QbmxCcmVha2Rvd24SJgoOaW5pdGlhbF9tYXJnaW4YHyABKAlCCbpIBnIEiIgnAUgUiAEBEi8KF3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luGCAgASgJQgm6SAZyBIiIJwFIFYgBARIsChRvcmRlcl9pbml0aWFsX21hcmdpbhghIAEoCUIJukgGcgSIiCcBSBaIAQESLQoVYm9ycm93X2luaXRpYWxfbWFyZ2luGCIgASgJQgm6SAZyBIiIJwFIF4gBARIqChJtYWludGVuYW5jZV9tYXJnaW4YIyABKAlCCbpIBnIEiIgnAUgYiAEBEjAKGHByb2plY3RlZF9pbml0aWFsX21hcmdpbhgkIAEoCUIJukgGcgSIiCcBSBmIAQESNAoccHJvamVjdGVkX21haW50ZW5hbmNlX21hcmdpbhglIAEoCUIJukgGcgSIiCcBSBqIAQESIQoJYXZhaWxhYmxlGCYgASgJQgm6SAZyBIiIJwFIG4gBARIkCgxidXlpbmdfcG93ZXIYJyABKAlCCbpIBnIEiIgnAUgciAEBEiQKDHdpdGhkcmF3YWJsZRgoIAEoCUIJukgGcgSIiCcBSB2IAQESJgoObWF4X2JvcnJvd2FibGUYKSABKAlCCbpIBnIEiIgnAUgeiAEBEiMKC2hlbGRfYW1vdW50GCogASgJQgm6SAZyBIiIJwFIH4gBARIjCgtmZWVfYmFsYW5jZRgrIAEoCUIJukgGcgSIiCcBSCCIAQESJAoMc3BvdF9yZXNlcnZlGCwgASgJQgm6SAZyBIiIJwFIIYgBARIqChJhZGRpdGlvbmFsX3Jlc2VydmUYLSABKAlCCbpIBnIEiIgnAUgiiAEBEiYKDmxvY2tlZF9iYWxhbmNlGC4gASgJQgm6SAZyBIiIJwFII4gBARIdCgVib251cxgvIAEoCUIJukgGcgSIiCcBSCSIAQESLQoVbGlxdWlkYXRpb25fdGhyZXNob2xkGDAgASgJQgm6SAZyBIiIJwFIJYgBARIqChJsaXF1aWRhdGlvbl9idWZmZXIYMSABKAlCCbpIBnIEiIgnAUgmiAEBEjAKGGxpcXVpZGF0aW9uX2J1ZmZlcl9yYXRpbxgyIAEoCUIJukgGcgSIiCcBSCeIAQESLAoUaW5pdGlhbF9tYXJnaW5fcmF0aW8YMyABKAlCCbpIBnIEiIgnAUgoiAEBEjAKGG1haW50ZW5hbmNlX21hcmdpbl9yYXRpbxg0IAEoCUIJukgGcgSIiCcBSCmIAQESLAoUaW5pdGlhbF9tYXJnaW5fbGV2ZWwYNSABKAlCCbpIBnIEiIgnAUgqiAEBEjAKGG1haW50ZW5hbmNlX21hcmdpbl9sZXZlbBg2IAEoCUIJukgGcgSIiCcBSCuIAQESJQoNbG9hbl90b192YWx1ZRg3IAEoCUIJukgGcgSIiCcBSCyIAQESKgoSZWZmZWN0aXZlX2xldmVyYWdlGDggASgJQgm6SAZyBIiIJwFILYgBARIgCghsZXZlcmFnZRg5IAEoCUIJukgGcgSIiCcBSC6IAQESIgoQcmF3X21hcmdpbl9sZXZlbBg6IAEoCUIIukgFcgMYgAESGwoOaW5fbGlxdWlkYXRpb24YOyABKAhIL4gBARIiCgpjb3N0X2Jhc2lzGDwgASgJQgm6SAZyBIiIJwFIMIgBARImCg5wb3NpdGlvbl92YWx1ZRg9IAEoCUIJukgGcgSIiCcBSDGIAQESKgoSbWF4X3Bvc2l0aW9uX3ZhbHVlGD4gASgJQgm6SAZyBIiIJwFIMogBARIlCg1vcHRpb25zX3ZhbHVlGD8gASgJQgm6SAZyBIiIJwFIM4gBARIYCgttdWx0aV9hc3NldBhAIAEoCEg0iAEBEiEKFHNlcnZlc19hc19jb2xsYXRlcmFsGEEgASgISDWIAQESHQoQY3Jvc3NfY29sbGF0ZXJhbBhCIAEoCEg2iAEBEjEKG2VzdGltYXRlZF9saXF1aWRhdGlvbl9yYXRpbxhDIAEoAUIHukgEEgJAAUg3iAEBEhsKBWRlbHRhGEQgASgBQge6SAQSAkABSDiIAQESJQoPcHJvamVjdGVkX2RlbHRhGEUgASgBQge6SAQSAkABSDmIAQESNgoPb3B0aW9uX2V4cG9zdXJlGEYgASgLMh0uY3FjLnZlbnVlcy52MS5PcHRpb25FeHBvc3VyZRIvCglleHBvc3VyZXMYRyADKAsyHC5jcWMudmVudWVzLnYxLkluZGV4RXhwb3N1cmUSLAoKdmFsdWF0aW9ucxhIIAMoCzIYLmNxYy5hc3NldHMudjEuVmFsdWF0aW9uEi0KCXRpbWVzdGFtcBhJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMcHVibGlzaGVkX2F0GEogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBhLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIqCgZzdGF0ZWQYTCABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEkMKDHZlbnVlX2ZpZWxkcxhNIAMoCzItLmNxYy52ZW51ZXMudjEuQWNjb3VudE1hcmdpbi5WZW51ZUZpZWxkc0VudHJ5GjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfYXNzZXRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEIJCgdfZXF1aXR5Qg8KDV9jcm9zc19lcXVpdHlCEgoQX2lzb2xhdGVkX2VxdWl0eUIRCg9fd2FsbGV0X2JhbGFuY2VCFwoVX2Nyb3NzX3dhbGxldF9iYWxhbmNlQhEKD19tYXJnaW5fYmFsYW5jZUIPCg1fc3BvdF9iYWxhbmNlQhYKFF9kZXJpdmF0aXZlc19iYWxhbmNlQgcKBV9kZWJ0QgsKCV9pbnRlcmVzdEIRCg9fdW5yZWFsaXplZF9wbmxCFwoVX2Nyb3NzX3VucmVhbGl6ZWRfcG5sQhoKGF9pc29sYXRlZF91bnJlYWxpemVkX3BubEIPCg1fcmVhbGl6ZWRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIgCh5fcHJldmlvdXNfc2Vzc2lvbl9yZWFsaXplZF9wbmxCGQoXX3Nlc3Npb25fdW5yZWFsaXplZF9wbmxCDAoKX3RvdGFsX3BubEIRCg9faW5pdGlhbF9tYXJnaW5CGgoYX3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luQhcKFV9vcmRlcl9pbml0aWFsX21hcmdpbkIYChZfYm9ycm93X2luaXRpYWxfbWFyZ2luQhUKE19tYWludGVuYW5jZV9tYXJnaW5CGwoZX3Byb2plY3RlZF9pbml0aWFsX21hcmdpbkIfCh1fcHJvamVjdGVkX21haW50ZW5hbmNlX21hcmdpbkIMCgpfYXZhaWxhYmxlQg8KDV9idXlpbmdfcG93ZXJCDwoNX3dpdGhkcmF3YWJsZUIRCg9fbWF4X2JvcnJvd2FibGVCDgoMX2hlbGRfYW1vdW50Qg4KDF9mZWVfYmFsYW5jZUIPCg1fc3BvdF9yZXNlcnZlQhUKE19hZGRpdGlvbmFsX3Jlc2VydmVCEQoPX2xvY2tlZF9iYWxhbmNlQggKBl9ib251c0IYChZfbGlxdWlkYXRpb25fdGhyZXNob2xkQhUKE19saXF1aWRhdGlvbl9idWZmZXJCGwoZX2xpcXVpZGF0aW9uX2J1ZmZlcl9yYXRpb0IXChVfaW5pdGlhbF9tYXJnaW5fcmF0aW9CGwoZX21haW50ZW5hbmNlX21hcmdpbl9yYXRpb0IXChVfaW5pdGlhbF9tYXJnaW5fbGV2ZWxCGwoZX21haW50ZW5hbmNlX21hcmdpbl9sZXZlbEIQCg5fbG9hbl90b192YWx1ZUIVChNfZWZmZWN0aXZlX2xldmVyYWdlQgsKCV9sZXZlcmFnZUIRCg9faW5fbGlxdWlkYXRpb25CDQoLX2Nvc3RfYmFzaXNCEQoPX3Bvc2l0aW9uX3ZhbHVlQhUKE19tYXhfcG9zaXRpb25fdmFsdWVCEAoOX29wdGlvbnNfdmFsdWVCDgoMX211bHRpX2Fzc2V0QhcKFV9zZXJ2ZXNfYXNfY29sbGF0ZXJhbEITChFfY3Jvc3NfY29sbGF0ZXJhbEIeChxfZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvQggKBl9kZWx0YUISChBfcHJvamVjdGVkX2RlbHRhIsUBCgxQbmxCcmVha2Rvd24SGwoDcG5sGAEgASgJQgm6SAZyBIiIJwFIAIgBARIsChRzZXNzaW9uX3JlYWxpemVkX3BubBgCIAEoCUIJukgGcgSIiCcBSAGIAQESLgoWc2Vzc2lvbl91bnJlYWxpemVkX3BubBgDIAEoCUIJukgGcgSIiCcBSAKIAQFCBgoEX3BubEIXChVfc2Vzc2lvbl9yZWFsaXplZF9wbmxCGQoXX3Nlc3Npb25fdW5yZWFsaXplZF9wbmwiiQIKDk9wdGlvbkV4cG9zdXJlEhsKBWRlbHRhGAEgASgBQge6SAQSAkABSACIAQESGwoFZ2FtbWEYAiABKAFCB7pIBBICQAFIAYgBARIaCgR2ZWdhGAMgASgBQge6SAQSAkABSAKIAQESGwoFdGhldGEYBCABKAFCB7pIBBICQAFIA4gBARImCg52YWx1ZV9hc3NldF9pZBgFIAEoCUIJukgGcgTQiCcBSASIAQESIgoQdmFsdWVfYXNzZXRfY29kZRgGIAEoCUIIukgFcgMYgAFCCAoGX2RlbHRhQggKBl9nYW1tYUIHCgVfdmVnYUIICgZfdGhldGFCEQoPX3ZhbHVlX2Fzc2V0X2lkItoBCg1JbmRleEV4cG9zdXJlEh8KC3ByaWNlX2luZGV4GAEgASgJQgq6SAdyBRABGIABEhsKBWRlbHRhGAIgASgBQge6SAQSAkABSACIAQESLgoHb3B0aW9ucxgDIAEoCzIdLmNxYy52ZW51ZXMudjEuT3B0aW9uRXhwb3N1cmUSMQobZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvGAQgASgBQge6SAQSAkABSAGIAQFCCAoGX2RlbHRhQh4KHF9lc3RpbWF0ZWRfbGlxdWlkYXRpb25fcmF0aW8qYgoLTWFyZ2luTW9kZWwSHAoYTUFSR0lOX01PREVMX1VOU1BFQ0lGSUVEEAASGQoVTUFSR0lOX01PREVMX1NUQU5EQVJEEAESGgoWTUFSR0lOX01PREVMX1BPUlRGT0xJTxACKmYKDE1hcmdpbldpbmRvdxIdChlNQVJHSU5fV0lORE9XX1VOU1BFQ0lGSUVEEAASGgoWTUFSR0lOX1dJTkRPV19JTlRSQURBWRABEhsKF01BUkdJTl9XSU5ET1dfT1ZFUk5JR0hUEAJCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_valuation, file_cqc_markets_v1_native_listing, file_cqc_rules_v1_rules, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * Margin of an account in one asset: what the account has to cover its positions, and what the positions require.
+ * Margin of an account: what the account has to cover its positions, and what the positions require. The key is
+ * account, asset, `all_assets`, `window` and listing: a margin replaces the margin with the same key. The asset is
+ * `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`.
+ *
+ * Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. Requirements, reserves
+ * and held amounts are positive; profits and losses, equities and balances carry their sign, negative for a loss or a
+ * deficit. Ratios are decimals: 1.5 is 150 %.
  *
  * @generated from message cqc.venues.v1.AccountMargin
  */
@@ -30,366 +40,555 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   accountId: string;
 
   /**
-   * Asset in whose units the amounts are stated.
+   * Asset in whose units the amounts are stated. Absent if the venue's code is not mapped to an asset.
    *
-   * @generated from field: string asset_id = 2;
+   * @generated from field: optional string asset_id = 2;
    */
-  assetId: string;
+  assetId?: string | undefined;
 
   /**
-   * How the venue computes the margin.
+   * The venue's own code for `asset_id`. Empty if it has none.
    *
-   * @generated from field: cqc.venues.v1.MarginModel model = 3;
+   * @generated from field: string asset_code = 3;
    */
-  model: MarginModel;
+  assetCode: string;
 
   /**
-   * The venue's own value for `model`. Empty if it has none.
+   * Whether the amounts cover all assets of the account, valued in the asset above. False means that they cover only
+   * that asset. Part of the key.
    *
-   * @generated from field: string raw_model = 4;
+   * @generated from field: bool all_assets = 4;
    */
-  rawModel: string;
+  allAssets: boolean;
 
   /**
-   * Balance including unrealized profit and loss, in units of the asset. Absent if the venue does not report it.
+   * Listing that the margin is set aside for. Part of the key. Absent unless the margin is isolated.
    *
-   * @generated from field: optional string equity = 5;
+   * @generated from field: optional string venue_symbol_id = 5;
    */
-  equity?: string | undefined;
+  venueSymbolId?: string | undefined;
 
   /**
-   * Balance excluding unrealized profit and loss, in units of the asset. Absent if the venue does not report it.
+   * The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: optional string wallet_balance = 6;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 6;
    */
-  walletBalance?: string | undefined;
+  nativeListing?: NativeListing | undefined;
 
   /**
-   * Unrealized profit or loss, in units of the asset. Negative is a loss. Absent if the venue does not report it.
+   * Time of day that the amounts apply to. Part of the key.
    *
-   * @generated from field: optional string unrealized_pnl = 7;
-   */
-  unrealizedPnl?: string | undefined;
-
-  /**
-   * Margin required to open all positions and orders, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string initial_margin = 8;
-   */
-  initialMargin?: string | undefined;
-
-  /**
-   * Part of `initial_margin` for positions, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string position_initial_margin = 9;
-   */
-  positionInitialMargin?: string | undefined;
-
-  /**
-   * Part of `initial_margin` for open orders, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string order_initial_margin = 10;
-   */
-  orderInitialMargin?: string | undefined;
-
-  /**
-   * Margin required to keep all positions from being liquidated, in units of the asset. Absent if the venue does not
-   * report it.
-   *
-   * @generated from field: optional string maintenance_margin = 11;
-   */
-  maintenanceMargin?: string | undefined;
-
-  /**
-   * Initial margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not
-   * report it.
-   *
-   * @generated from field: optional string projected_initial_margin = 12;
-   */
-  projectedInitialMargin?: string | undefined;
-
-  /**
-   * Maintenance margin that takes the upcoming settlement into account, in units of the asset. Absent if the venue does
-   * not report it.
-   *
-   * @generated from field: optional string projected_maintenance_margin = 13;
-   */
-  projectedMaintenanceMargin?: string | undefined;
-
-  /**
-   * Amount available for new orders, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string available = 14;
-   */
-  available?: string | undefined;
-
-  /**
-   * Amount that can be moved out of the account, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string withdrawable = 15;
-   */
-  withdrawable?: string | undefined;
-
-  /**
-   * Amount left before liquidation, in units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string liquidation_buffer = 16;
-   */
-  liquidationBuffer?: string | undefined;
-
-  /**
-   * Balance that the venue computes margin from, if distinct from equity, such as equity without the value of options.
-   * In units of the asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string margin_balance = 22;
-   */
-  marginBalance?: string | undefined;
-
-  /**
-   * Part of the wallet balance that serves all cross-margin positions, in units of the asset. Absent if the venue does
-   * not report it.
-   *
-   * @generated from field: optional string cross_wallet_balance = 23;
-   */
-  crossWalletBalance?: string | undefined;
-
-  /**
-   * Unrealized profit or loss of all cross-margin positions, in units of the asset. Negative is a loss. Absent if the
-   * venue does not report it.
-   *
-   * @generated from field: optional string cross_unrealized_pnl = 24;
-   */
-  crossUnrealizedPnl?: string | undefined;
-
-  /**
-   * Profit or loss realized since the venue's last settlement, in units of the asset. Negative is a loss. Absent if the
-   * venue does not report it.
-   *
-   * @generated from field: optional string session_realized_pnl = 25;
-   */
-  sessionRealizedPnl?: string | undefined;
-
-  /**
-   * Unrealized profit or loss since the venue's last settlement, in units of the asset. Negative is a loss. Absent if
-   * the venue does not report it.
-   *
-   * @generated from field: optional string session_unrealized_pnl = 26;
-   */
-  sessionUnrealizedPnl?: string | undefined;
-
-  /**
-   * Time of day that the amounts apply to.
-   *
-   * @generated from field: cqc.venues.v1.MarginWindow window = 17;
+   * @generated from field: cqc.venues.v1.MarginWindow window = 7;
    */
   window: MarginWindow;
 
   /**
    * The venue's own value for `window`. Empty if it has none.
    *
-   * @generated from field: string raw_window = 21;
+   * @generated from field: string raw_window = 8;
    */
   rawWindow: string;
 
   /**
-   * Whether several assets together serve as collateral. Absent if the venue does not report it.
+   * How the venue computes the margin.
    *
-   * @generated from field: optional bool multi_asset = 18;
+   * @generated from field: cqc.venues.v1.MarginModel model = 9;
    */
-  multiAsset?: boolean | undefined;
+  model: MarginModel;
 
   /**
-   * Time of this state at the venue. Absent if the venue does not report it.
+   * The venue's own value for `model`. Empty if it has none.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 19;
+   * @generated from field: string raw_model = 10;
    */
-  timestamp?: Timestamp | undefined;
+  rawModel: string;
 
   /**
-   * When this system received the margin.
+   * Balance including unrealized profit and loss. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 20;
+   * @generated from field: optional string equity = 11;
    */
-  receivedAt?: Timestamp | undefined;
+  equity?: string | undefined;
 
   /**
-   * Maximum value of new positions, in units of the asset. Absent if the venue does not report it.
+   * Part of `equity` that backs cross-margin positions. Absent if the venue does not report it.
    *
-   * @generated from field: optional string buying_power = 27;
+   * @generated from field: optional string cross_equity = 12;
    */
-  buyingPower?: string | undefined;
+  crossEquity?: string | undefined;
 
   /**
-   * Amount held by open orders, in units of the asset. Absent if the venue does not report it.
+   * Part of `equity` that is set aside for isolated positions. Absent if the venue does not report it.
    *
-   * @generated from field: optional string held_amount = 28;
+   * @generated from field: optional string isolated_equity = 13;
    */
-  heldAmount?: string | undefined;
+  isolatedEquity?: string | undefined;
 
   /**
-   * Part of the balance in the spot wallet, in units of the asset. Absent if the venue does not report it.
+   * Balance excluding unrealized profit and loss. Absent if the venue does not report it.
    *
-   * @generated from field: optional string spot_balance = 29;
+   * @generated from field: optional string wallet_balance = 14;
+   */
+  walletBalance?: string | undefined;
+
+  /**
+   * Part of `wallet_balance` that backs cross-margin positions. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string cross_wallet_balance = 15;
+   */
+  crossWalletBalance?: string | undefined;
+
+  /**
+   * Balance from which the venue computes margin, where distinct from `equity`, such as after discounts on collateral,
+   * or without the value of options. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string margin_balance = 16;
+   */
+  marginBalance?: string | undefined;
+
+  /**
+   * Part of `wallet_balance` in the spot wallet. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string spot_balance = 17;
    */
   spotBalance?: string | undefined;
 
   /**
-   * Part of the balance in the derivatives wallet, in units of the asset. Absent if the venue does not report it.
+   * Part of `wallet_balance` in the derivatives wallet. Absent if the venue does not report it.
    *
-   * @generated from field: optional string derivatives_balance = 30;
+   * @generated from field: optional string derivatives_balance = 18;
    */
   derivativesBalance?: string | undefined;
 
   /**
-   * Balance below which positions are liquidated, in units of the asset. Absent if the venue does not report it.
+   * Amount borrowed and not yet repaid, without interest. Positive is owed. Absent if the venue does not report it.
    *
-   * @generated from field: optional string liquidation_threshold = 31;
+   * @generated from field: optional string debt = 19;
    */
-  liquidationThreshold?: string | undefined;
+  debt?: string | undefined;
 
   /**
-   * Amount left before liquidation, in percent of `liquidation_threshold`. Absent if the venue does not report it.
+   * Interest accrued on `debt` and not yet paid. Positive is owed. Absent if the venue does not report it.
    *
-   * @generated from field: optional string liquidation_buffer_percent = 32;
+   * @generated from field: optional string interest = 20;
    */
-  liquidationBufferPercent?: string | undefined;
+  interest?: string | undefined;
 
   /**
-   * The venue's own value for how close liquidation is. Empty if it has none.
+   * Unrealized profit or loss. Negative is a loss. Absent if the venue does not report it.
    *
-   * @generated from field: string raw_margin_level = 33;
+   * @generated from field: optional string unrealized_pnl = 21;
    */
-  rawMarginLevel: string;
+  unrealizedPnl?: string | undefined;
 
   /**
-   * Equity in percent of the margin used. Absent if the venue does not report it.
+   * Part of `unrealized_pnl` of cross-margin positions. Absent if the venue does not report it.
    *
-   * @generated from field: optional string margin_level_percent = 34;
+   * @generated from field: optional string cross_unrealized_pnl = 22;
    */
-  marginLevelPercent?: string | undefined;
+  crossUnrealizedPnl?: string | undefined;
 
   /**
-   * Cost of the open positions, in units of the asset. Absent if the venue does not report it.
+   * Part of `unrealized_pnl` of isolated positions. Absent if the venue does not report it.
    *
-   * @generated from field: optional string cost_basis = 35;
+   * @generated from field: optional string isolated_unrealized_pnl = 23;
    */
-  costBasis?: string | undefined;
+  isolatedUnrealizedPnl?: string | undefined;
 
   /**
-   * Current value of the open positions, in units of the asset. Absent if the venue does not report it.
+   * Profit or loss realized since the account was opened. Negative is a loss. Absent if the venue does not report it.
    *
-   * @generated from field: optional string position_value = 36;
+   * @generated from field: optional string realized_pnl = 24;
    */
-  positionValue?: string | undefined;
+  realizedPnl?: string | undefined;
 
   /**
-   * Whether the asset counts as collateral. Absent if the venue does not report it.
+   * Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
+   * it.
    *
-   * @generated from field: optional bool serves_as_collateral = 37;
+   * @generated from field: optional string session_realized_pnl = 25;
    */
-  servesAsCollateral?: boolean | undefined;
+  sessionRealizedPnl?: string | undefined;
 
   /**
-   * Whether other kinds of assets cover the positions in this asset. Absent if the venue does not report it.
+   * Profit or loss realized in the session before the last settlement. Negative is a loss. Absent if the venue does not
+   * report it.
    *
-   * @generated from field: optional bool cross_collateral = 38;
+   * @generated from field: optional string previous_session_realized_pnl = 26;
    */
-  crossCollateral?: boolean | undefined;
+  previousSessionRealizedPnl?: string | undefined;
 
   /**
-   * Profit or loss of all positions, in units of the asset. Negative is a loss. Absent if the venue does not report it.
+   * Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
+   * report it.
    *
-   * @generated from field: optional string total_pnl = 39;
+   * @generated from field: optional string session_unrealized_pnl = 27;
+   */
+  sessionUnrealizedPnl?: string | undefined;
+
+  /**
+   * Profit or loss of all open positions, realized and unrealized. Negative is a loss. Absent if the venue does not
+   * report it.
+   *
+   * @generated from field: optional string total_pnl = 28;
    */
   totalPnl?: string | undefined;
 
   /**
-   * Profit and loss of futures. Absent if the venue does not report it.
+   * Profit and loss of futures and perpetuals. Absent if the venue does not report it.
    *
-   * @generated from field: cqc.venues.v1.PnlBreakdown futures = 40;
+   * @generated from field: cqc.venues.v1.PnlBreakdown futures = 29;
    */
   futures?: PnlBreakdown | undefined;
 
   /**
    * Profit and loss of options. Absent if the venue does not report it.
    *
-   * @generated from field: cqc.venues.v1.PnlBreakdown options = 41;
+   * @generated from field: cqc.venues.v1.PnlBreakdown options = 30;
    */
   options?: PnlBreakdown | undefined;
 
   /**
-   * Value of the options, in units of the asset. Absent if the venue does not report it.
+   * Margin required to open all positions and orders, and by loans. Absent if the venue does not report it.
    *
-   * @generated from field: optional string options_value = 42;
+   * @generated from field: optional string initial_margin = 31;
    */
-  optionsValue?: string | undefined;
+  initialMargin?: string | undefined;
 
   /**
-   * Amount set aside for fees, in units of the asset. Absent if the venue does not report it.
+   * Part of `initial_margin` for positions. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string position_initial_margin = 32;
+   */
+  positionInitialMargin?: string | undefined;
+
+  /**
+   * Part of `initial_margin` for open orders. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string order_initial_margin = 33;
+   */
+  orderInitialMargin?: string | undefined;
+
+  /**
+   * Part of `initial_margin` for loans. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string borrow_initial_margin = 34;
+   */
+  borrowInitialMargin?: string | undefined;
+
+  /**
+   * Margin below which positions are liquidated. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string maintenance_margin = 35;
+   */
+  maintenanceMargin?: string | undefined;
+
+  /**
+   * Initial margin that takes the upcoming settlement into account. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string projected_initial_margin = 36;
+   */
+  projectedInitialMargin?: string | undefined;
+
+  /**
+   * Maintenance margin that takes the upcoming settlement into account. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string projected_maintenance_margin = 37;
+   */
+  projectedMaintenanceMargin?: string | undefined;
+
+  /**
+   * Amount available for new orders. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string available = 38;
+   */
+  available?: string | undefined;
+
+  /**
+   * Maximum value of new positions. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string buying_power = 39;
+   */
+  buyingPower?: string | undefined;
+
+  /**
+   * Amount that can be moved out of the account. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string withdrawable = 40;
+   */
+  withdrawable?: string | undefined;
+
+  /**
+   * Amount that the account can still borrow. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string max_borrowable = 41;
+   */
+  maxBorrowable?: string | undefined;
+
+  /**
+   * Amount that open orders hold. Zero or greater. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string held_amount = 42;
+   */
+  heldAmount?: string | undefined;
+
+  /**
+   * Amount set aside for fees. Absent if the venue does not report it.
    *
    * @generated from field: optional string fee_balance = 43;
    */
   feeBalance?: string | undefined;
 
   /**
-   * Amount set aside for open spot orders, in units of the asset. Absent if the venue does not report it.
+   * Amount set aside for open spot orders. Absent if the venue does not report it.
    *
    * @generated from field: optional string spot_reserve = 44;
    */
   spotReserve?: string | undefined;
 
   /**
-   * Amount that the venue sets aside in addition to `spot_reserve`, in units of the asset. Absent if the venue does not
-   * report it.
+   * Amount that the venue sets aside in addition to `spot_reserve`. Absent if the venue does not report it.
    *
    * @generated from field: optional string additional_reserve = 45;
    */
   additionalReserve?: string | undefined;
 
   /**
-   * Amount that can be neither moved nor used, in units of the asset. Absent if the venue does not report it.
+   * Amount that can be neither moved nor used. Absent if the venue does not report it.
    *
    * @generated from field: optional string locked_balance = 46;
    */
   lockedBalance?: string | undefined;
 
   /**
-   * Estimated fall or rise of the price that leads to liquidation, as a fraction of the price. Absent if the venue does
+   * Part of `wallet_balance` that the venue granted and that can be used but not withdrawn. Absent if the venue does
    * not report it.
    *
-   * @generated from field: optional double estimated_liquidation_ratio = 47;
+   * @generated from field: optional string bonus = 47;
+   */
+  bonus?: string | undefined;
+
+  /**
+   * Equity below which positions are liquidated. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string liquidation_threshold = 48;
+   */
+  liquidationThreshold?: string | undefined;
+
+  /**
+   * Amount left before liquidation. Zero or negative means liquidation. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string liquidation_buffer = 49;
+   */
+  liquidationBuffer?: string | undefined;
+
+  /**
+   * `liquidation_buffer` divided by `liquidation_threshold`. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string liquidation_buffer_ratio = 50;
+   */
+  liquidationBufferRatio?: string | undefined;
+
+  /**
+   * `initial_margin` divided by equity: above 1 no position can be opened. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string initial_margin_ratio = 51;
+   */
+  initialMarginRatio?: string | undefined;
+
+  /**
+   * `maintenance_margin` divided by equity: at 1 liquidation starts. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string maintenance_margin_ratio = 52;
+   */
+  maintenanceMarginRatio?: string | undefined;
+
+  /**
+   * Equity divided by `initial_margin` or the margin used, the inverse of `initial_margin_ratio`. Absent if the venue
+   * does not report it.
+   *
+   * @generated from field: optional string initial_margin_level = 53;
+   */
+  initialMarginLevel?: string | undefined;
+
+  /**
+   * Equity divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`. Absent if the venue does not
+   * report it.
+   *
+   * @generated from field: optional string maintenance_margin_level = 54;
+   */
+  maintenanceMarginLevel?: string | undefined;
+
+  /**
+   * Amount borrowed divided by the value of the collateral. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string loan_to_value = 55;
+   */
+  loanToValue?: string | undefined;
+
+  /**
+   * `position_value` divided by equity. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string effective_leverage = 56;
+   */
+  effectiveLeverage?: string | undefined;
+
+  /**
+   * Leverage that is set for the whole account. Absent if leverage is set per listing, or if the venue does not report
+   * it.
+   *
+   * @generated from field: optional string leverage = 57;
+   */
+  leverage?: string | undefined;
+
+  /**
+   * The venue's own value for how close liquidation is. Empty if it has none.
+   *
+   * @generated from field: string raw_margin_level = 58;
+   */
+  rawMarginLevel: string;
+
+  /**
+   * Whether the venue is liquidating the account. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool in_liquidation = 59;
+   */
+  inLiquidation?: boolean | undefined;
+
+  /**
+   * Cost of the open positions. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string cost_basis = 60;
+   */
+  costBasis?: string | undefined;
+
+  /**
+   * Value of the open positions: the sum of their sizes, short positions counted as positive. Absent if the venue does
+   * not report it.
+   *
+   * @generated from field: optional string position_value = 61;
+   */
+  positionValue?: string | undefined;
+
+  /**
+   * Largest `position_value` that the venue allows. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string max_position_value = 62;
+   */
+  maxPositionValue?: string | undefined;
+
+  /**
+   * Value of the options held, negative if more were sold than bought. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string options_value = 63;
+   */
+  optionsValue?: string | undefined;
+
+  /**
+   * Whether several assets together serve as collateral. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool multi_asset = 64;
+   */
+  multiAsset?: boolean | undefined;
+
+  /**
+   * Whether the asset counts as collateral. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool serves_as_collateral = 65;
+   */
+  servesAsCollateral?: boolean | undefined;
+
+  /**
+   * Whether other assets cover the positions in this asset. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool cross_collateral = 66;
+   */
+  crossCollateral?: boolean | undefined;
+
+  /**
+   * Price of the underlying at which the venue estimates that the positions are liquidated, divided by its current
+   * price: 0.1 is a fall of 90 %, 1.2 a rise of 20 %. Greater than zero. Absent if no price liquidates them, or if the
+   * venue does not report it.
+   *
+   * @generated from field: optional double estimated_liquidation_ratio = 67;
    */
   estimatedLiquidationRatio?: number | undefined;
 
   /**
-   * Change in the value of all positions per change of the underlying, in units of the asset. Absent if the venue does
-   * not report it.
+   * Quantity of the underlying whose gain equals that of all positions when the price of the underlying moves slightly,
+   * in units of the asset. An amount, not a fraction of equity; negative gains when the price falls. Absent if the
+   * venue does not report it.
    *
-   * @generated from field: optional double delta = 48;
+   * @generated from field: optional double delta = 68;
    */
   delta?: number | undefined;
 
   /**
-   * Delta that takes the upcoming settlement into account, in units of the asset. Absent if the venue does not report
-   * it.
+   * `delta` that takes the upcoming settlement into account. Absent if the venue does not report it.
    *
-   * @generated from field: optional double projected_delta = 49;
+   * @generated from field: optional double projected_delta = 69;
    */
   projectedDelta?: number | undefined;
 
   /**
-   * Greeks of all options together. Absent if the venue does not report them.
+   * Greeks of all options together. Absent if the venue does not report it.
    *
-   * @generated from field: cqc.venues.v1.OptionExposure option_exposure = 50;
+   * @generated from field: cqc.venues.v1.OptionExposure option_exposure = 70;
    */
   optionExposure?: OptionExposure | undefined;
 
   /**
-   * Delta, greeks and estimated liquidation ratio per index. Empty if the venue does not report them.
+   * Delta, greeks and estimated liquidation ratio per index, in no particular order, at most one per index. Empty if
+   * the venue does not report them.
    *
-   * @generated from field: repeated cqc.venues.v1.IndexExposure exposures = 51;
+   * @generated from field: repeated cqc.venues.v1.IndexExposure exposures = 71;
    */
   exposures: IndexExposure[];
+
+  /**
+   * Value of `equity`, as the venue computes it, one entry per asset in which it is expressed. In no particular order.
+   * Empty if the venue does not report it.
+   *
+   * @generated from field: repeated cqc.assets.v1.Valuation valuations = 72;
+   */
+  valuations: Valuation[];
+
+  /**
+   * Time of this state at the venue. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp timestamp = 73;
+   */
+  timestamp?: Timestamp | undefined;
+
+  /**
+   * When the venue sent this state. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp published_at = 74;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received this state, by its own clock.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 75;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
+   * only between adapter and gateway: what a service answers, streams or publishes is whole and has no `stated`.
+   *
+   * @generated from field: google.protobuf.FieldMask stated = 76;
+   */
+  stated?: FieldMask | undefined;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 77;
+   */
+  venueFields: { [key: string]: string };
 };
 
 /**
@@ -400,29 +599,27 @@ export const AccountMarginSchema: GenMessage<AccountMargin> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_margin, 0);
 
 /**
- * Profit and loss of one kind of product, in units of the asset of the AccountMargin.
+ * Profit and loss of one kind of product, in units of the asset of the AccountMargin. Negative is a loss.
  *
  * @generated from message cqc.venues.v1.PnlBreakdown
  */
 export type PnlBreakdown = Message<"cqc.venues.v1.PnlBreakdown"> & {
   /**
-   * Profit or loss of all open positions. Negative is a loss. Absent if the venue does not report it.
+   * Profit or loss of all open positions, realized and unrealized. Absent if the venue does not report it.
    *
    * @generated from field: optional string pnl = 1;
    */
   pnl?: string | undefined;
 
   /**
-   * Profit or loss realized since the venue's last settlement. Negative is a loss. Absent if the venue does not report
-   * it.
+   * Profit or loss realized since the venue's last settlement. Absent if the venue does not report it.
    *
    * @generated from field: optional string session_realized_pnl = 2;
    */
   sessionRealizedPnl?: string | undefined;
 
   /**
-   * Unrealized profit or loss since the venue's last settlement. Negative is a loss. Absent if the venue does not
-   * report it.
+   * Unrealized profit or loss since the venue's last settlement. Absent if the venue does not report it.
    *
    * @generated from field: optional string session_unrealized_pnl = 3;
    */
@@ -437,38 +634,57 @@ export const PnlBreakdownSchema: GenMessage<PnlBreakdown> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_margin, 1);
 
 /**
- * Greeks of an account's options, as the venue estimates them.
+ * Greeks of an account's options, as the venue estimates them. Every greek is the sum over the options held, an amount
+ * and not a ratio: its sign is that of the holder's gain.
  *
  * @generated from message cqc.venues.v1.OptionExposure
  */
 export type OptionExposure = Message<"cqc.venues.v1.OptionExposure"> & {
   /**
-   * Change in value per change of the underlying. Absent if the venue does not report it.
+   * Quantity of the underlying whose gain equals that of the options when the price of the underlying moves slightly.
+   * Absent if the venue does not report it.
    *
    * @generated from field: optional double delta = 1;
    */
   delta?: number | undefined;
 
   /**
-   * Change in delta per change of the underlying. Absent if the venue does not report it.
+   * Change of `delta` per rise of the underlying by one unit of the asset that its price is stated in. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional double gamma = 2;
    */
   gamma?: number | undefined;
 
   /**
-   * Change in value per percentage point of volatility. Absent if the venue does not report it.
+   * Change in value per rise of the implied volatility by one percentage point (0.01), in units of the value asset.
+   * Absent if the venue does not report it.
    *
    * @generated from field: optional double vega = 3;
    */
   vega?: number | undefined;
 
   /**
-   * Change in value per day. Absent if the venue does not report it.
+   * Change in value per day that passes, in units of the value asset. Absent if the venue does not report it.
    *
    * @generated from field: optional double theta = 4;
    */
   theta?: number | undefined;
+
+  /**
+   * Asset in which `vega` and `theta` are stated, such as `USD`. Absent together with an empty code: as the venue
+   * states them, in a unit that it does not name.
+   *
+   * @generated from field: optional string value_asset_id = 5;
+   */
+  valueAssetId?: string | undefined;
+
+  /**
+   * The venue's own code for `value_asset_id`. Empty if it has none.
+   *
+   * @generated from field: string value_asset_code = 6;
+   */
+  valueAssetCode: string;
 };
 
 /**
@@ -492,22 +708,23 @@ export type IndexExposure = Message<"cqc.venues.v1.IndexExposure"> & {
   priceIndex: string;
 
   /**
-   * Change in the value of all positions per change of the index. Absent if the venue does not report it.
+   * Quantity of the underlying whose gain equals that of all positions when the index moves slightly, in units of the
+   * underlying. Absent if the venue does not report it.
    *
    * @generated from field: optional double delta = 2;
    */
   delta?: number | undefined;
 
   /**
-   * Greeks of the options alone. Absent if the venue does not report them.
+   * Greeks of the options alone. Absent if the venue does not report it.
    *
    * @generated from field: cqc.venues.v1.OptionExposure options = 3;
    */
   options?: OptionExposure | undefined;
 
   /**
-   * Estimated fall or rise of the index that leads to liquidation, as a fraction of the index. Absent if the venue does
-   * not report it.
+   * Value of the index at which the venue estimates that the positions are liquidated, divided by its current value.
+   * Greater than zero. Absent if no value liquidates them, or if the venue does not report it.
    *
    * @generated from field: optional double estimated_liquidation_ratio = 4;
    */

@@ -5,6 +5,8 @@
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { OrderReason } from "./order_pb.js";
+import { file_cqc_venues_v1_order } from "./order_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,10 +15,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/order_list.proto.
  */
 export const file_cqc_venues_v1_order_list: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jcWMvdmVudWVzL3YxL29yZGVyX2xpc3QucHJvdG8SDWNxYy52ZW51ZXMudjEi/wMKCU9yZGVyTGlzdBIbCgdsaXN0X2lkGAEgASgJQgq6SAdyBRABGIABEh4KCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAESJQoOY2xpZW50X2xpc3RfaWQYAyABKAlCCLpIBXIDGIACSACIAQESJAoNdmVudWVfbGlzdF9pZBgEIAEoCUIIukgFcgMYgAJIAYgBARIqCgR0eXBlGAUgASgOMhwuY3FjLnZlbnVlcy52MS5PcmRlckxpc3RUeXBlEhoKCHJhd190eXBlGAYgASgJQgi6SAVyAxiAARIuCgZzdGF0dXMYByABKA4yHi5jcWMudmVudWVzLnYxLk9yZGVyTGlzdFN0YXR1cxIcCgpyYXdfc3RhdHVzGAggASgJQgi6SAVyAxiAARIhCg9yYXdfc3RhdHVzX3R5cGUYDCABKAlCCLpIBXIDGIABEiIKCW9yZGVyX2lkcxgJIAMoCUIPukgMkgEJIgdyBRABGIABEi0KCXRpbWVzdGFtcBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQFCEQoPX2NsaWVudF9saXN0X2lkQhAKDl92ZW51ZV9saXN0X2lkKpYBCg1PcmRlckxpc3RUeXBlEh8KG09SREVSX0xJU1RfVFlQRV9VTlNQRUNJRklFRBAAEhcKE09SREVSX0xJU1RfVFlQRV9PQ08QARIXChNPUkRFUl9MSVNUX1RZUEVfT1RPEAISFwoTT1JERVJfTElTVF9UWVBFX09VTxADEhkKFU9SREVSX0xJU1RfVFlQRV9PVE9DTxAEKpUBCg9PcmRlckxpc3RTdGF0dXMSIQodT1JERVJfTElTVF9TVEFUVVNfVU5TUEVDSUZJRUQQABIfChtPUkRFUl9MSVNUX1NUQVRVU19FWEVDVVRJTkcQARIeChpPUkRFUl9MSVNUX1NUQVRVU19BTExfRE9ORRACEh4KGk9SREVSX0xJU1RfU1RBVFVTX1JFSkVDVEVEEANCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch5jcWMvdmVudWVzL3YxL29yZGVyX2xpc3QucHJvdG8SDWNxYy52ZW51ZXMudjEitgYKCU9yZGVyTGlzdBIbCgdsaXN0X2lkGAEgASgJQgq6SAdyBRABGIABEh4KCmFjY291bnRfaWQYAiABKAlCCrpIB3IFEAEYgAESJQoOY2xpZW50X2xpc3RfaWQYAyABKAlCCLpIBXIDGIACSACIAQESJAoNdmVudWVfbGlzdF9pZBgEIAEoCUIIukgFcgMYgAJIAYgBARIqCgR0eXBlGAUgASgOMhwuY3FjLnZlbnVlcy52MS5PcmRlckxpc3RUeXBlEhoKCHJhd190eXBlGAYgASgJQgi6SAVyAxiAARIuCgZzdGF0dXMYByABKA4yHi5jcWMudmVudWVzLnYxLk9yZGVyTGlzdFN0YXR1cxIcCgpyYXdfc3RhdHVzGAggASgJQgi6SAVyAxiAARIhCg9yYXdfc3RhdHVzX3R5cGUYCSABKAlCCLpIBXIDGIABEjEKDXN0YXR1c19yZWFzb24YCiABKA4yGi5jcWMudmVudWVzLnYxLk9yZGVyUmVhc29uEiMKEXJhd19zdGF0dXNfcmVhc29uGAsgASgJQgi6SAVyAxiAARIkChJzdGF0dXNfcmVhc29uX3RleHQYDCABKAlCCLpIBXIDGIAgEiIKCW9yZGVyX2lkcxgNIAMoCUIPukgMkgEJIgdyBRABGIABEj8KDHZlbnVlX2ZpZWxkcxgOIAMoCzIpLmNxYy52ZW51ZXMudjEuT3JkZXJMaXN0LlZlbnVlRmllbGRzRW50cnkSLQoJdGltZXN0YW1wGA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GBEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhAKCHJldmlzaW9uGBIgASgEGjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIRCg9fY2xpZW50X2xpc3RfaWRCEAoOX3ZlbnVlX2xpc3RfaWQqlgEKDU9yZGVyTGlzdFR5cGUSHwobT1JERVJfTElTVF9UWVBFX1VOU1BFQ0lGSUVEEAASFwoTT1JERVJfTElTVF9UWVBFX09DTxABEhcKE09SREVSX0xJU1RfVFlQRV9PVE8QAhIXChNPUkRFUl9MSVNUX1RZUEVfT1VPEAMSGQoVT1JERVJfTElTVF9UWVBFX09UT0NPEAQqtAEKD09yZGVyTGlzdFN0YXR1cxIhCh1PUkRFUl9MSVNUX1NUQVRVU19VTlNQRUNJRklFRBAAEh8KG09SREVSX0xJU1RfU1RBVFVTX0VYRUNVVElORxABEh4KGk9SREVSX0xJU1RfU1RBVFVTX0FMTF9ET05FEAISHgoaT1JERVJfTElTVF9TVEFUVVNfUkVKRUNURUQQAxIdChlPUkRFUl9MSVNUX1NUQVRVU19QRU5ESU5HEARCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_venues_v1_order, file_google_protobuf_timestamp]);
 
 /**
- * Orders that depend on each other. Each order refers to its list.
+ * Orders that depend on each other. Each order refers to its list. A fact: no field is checked against any other.
  *
  * @generated from message cqc.venues.v1.OrderList
  */
@@ -36,15 +38,15 @@ export type OrderList = Message<"cqc.venues.v1.OrderList"> & {
   accountId: string;
 
   /**
-   * Client id of the list, assigned by whoever placed it, unique per account forever. Absent for lists that we did not
-   * place.
+   * Client id of the list, assigned by the party that placed it, unique per account forever. Absent for lists that have
+   * none.
    *
    * @generated from field: optional string client_list_id = 3;
    */
   clientListId?: string | undefined;
 
   /**
-   * The venue's id of the list. Absent until the venue has responded.
+   * The venue's id of the list. Absent until the venue has assigned one.
    *
    * @generated from field: optional string venue_list_id = 4;
    */
@@ -81,30 +83,74 @@ export type OrderList = Message<"cqc.venues.v1.OrderList"> & {
   /**
    * The venue's own value for the last event of the list, such as Binance's `EXEC_STARTED`. Empty if it has none.
    *
-   * @generated from field: string raw_status_type = 12;
+   * @generated from field: string raw_status_type = 9;
    */
   rawStatusType: string;
 
   /**
-   * Ids in this system of the list's orders, beginning with the first order.
+   * Why the list was rejected. Unspecified otherwise.
    *
-   * @generated from field: repeated string order_ids = 9;
+   * @generated from field: cqc.venues.v1.OrderReason status_reason = 10;
+   */
+  statusReason: OrderReason;
+
+  /**
+   * The venue's own value for `status_reason`. Empty if it has none.
+   *
+   * @generated from field: string raw_status_reason = 11;
+   */
+  rawStatusReason: string;
+
+  /**
+   * The reason in the venue's words. Empty if it gives none.
+   *
+   * @generated from field: string status_reason_text = 12;
+   */
+  statusReasonText: string;
+
+  /**
+   * Ids in this system of the list's orders. The first is the order on which the others depend; for OCO and OUO the
+   * order of the request, or the venue's.
+   *
+   * @generated from field: repeated string order_ids = 13;
    */
   orderIds: string[];
 
   /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 14;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
    * When the venue last changed the list. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 10;
+   * @generated from field: google.protobuf.Timestamp timestamp = 15;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * When this system received this state.
+   * When the venue sent this state. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 11;
+   * @generated from field: google.protobuf.Timestamp published_at = 16;
+   */
+  publishedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received this state, or placed the list while the venue has not responded.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 17;
    */
   receivedAt?: Timestamp | undefined;
+
+  /**
+   * Version of this record in this system: 1 for the first state, one more at each change. Zero only before the gateway
+   * has stored the record.
+   *
+   * @generated from field: uint64 revision = 18;
+   */
+  revision: bigint;
 };
 
 /**
@@ -128,14 +174,14 @@ export enum OrderListType {
   UNSPECIFIED = 0,
 
   /**
-   * One cancels the other: when one order is filled or triggered, the others are cancelled.
+   * One cancels the other: when one order is partly filled, filled or triggered, the others are cancelled.
    *
    * @generated from enum value: ORDER_LIST_TYPE_OCO = 1;
    */
   OCO = 1,
 
   /**
-   * One triggers the other: when the first order is filled, the others are sent.
+   * One triggers the other: when the first order is completely filled, the others are sent.
    *
    * @generated from enum value: ORDER_LIST_TYPE_OTO = 2;
    */
@@ -149,7 +195,7 @@ export enum OrderListType {
   OUO = 3,
 
   /**
-   * One triggers a one-cancels-other: when the first order is filled, the others are sent as an OCO.
+   * One triggers a one-cancels-other: when the first order is completely filled, the others are sent as an OCO.
    *
    * @generated from enum value: ORDER_LIST_TYPE_OTOCO = 4;
    */
@@ -176,14 +222,14 @@ export enum OrderListStatus {
   UNSPECIFIED = 0,
 
   /**
-   * The orders are working, or waiting for the first one.
+   * At least one order is working, or waiting for the first one.
    *
    * @generated from enum value: ORDER_LIST_STATUS_EXECUTING = 1;
    */
   EXECUTING = 1,
 
   /**
-   * No order of the list is working any more.
+   * Every order of the list has ended.
    *
    * @generated from enum value: ORDER_LIST_STATUS_ALL_DONE = 2;
    */
@@ -195,6 +241,13 @@ export enum OrderListStatus {
    * @generated from enum value: ORDER_LIST_STATUS_REJECTED = 3;
    */
   REJECTED = 3,
+
+  /**
+   * Handed to the venue, no response yet.
+   *
+   * @generated from enum value: ORDER_LIST_STATUS_PENDING = 4;
+   */
+  PENDING = 4,
 }
 
 /**

@@ -2,23 +2,34 @@
 // @generated from file cqc/venues/v1/order.proto (package cqc.venues.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
+import type { Valuation } from "../../assets/v1/valuation_pb.js";
+import { file_cqc_assets_v1_valuation } from "../../assets/v1/valuation_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
 import type { QuantityUnit } from "../../markets/v1/quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "../../markets/v1/quantity_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
+import type { Algo } from "./algo_pb.js";
+import { file_cqc_venues_v1_algo } from "./algo_pb.js";
+import type { AttachedOrder } from "./attached_order_pb.js";
+import { file_cqc_venues_v1_attached_order } from "./attached_order_pb.js";
 import type { Fee } from "./fee_pb.js";
 import { file_cqc_venues_v1_fee } from "./fee_pb.js";
-import type { EnumValueOptions, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_descriptor, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { TrailingOffsetKind, TriggerDirection, TriggerKind } from "./trigger_pb.js";
+import { file_cqc_venues_v1_trigger } from "./trigger_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/venues/v1/order.proto.
  */
 export const file_cqc_venues_v1_order: GenFile = /*@__PURE__*/
-  fileDesc("ChljcWMvdmVudWVzL3YxL29yZGVyLnByb3RvEg1jcWMudmVudWVzLnYxIrkdCgVPcmRlchIcCghvcmRlcl9pZBgBIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABEiIKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBEiYKD2NsaWVudF9vcmRlcl9pZBgEIAEoCUIIukgFcgMYgAJIAogBARIlCg52ZW51ZV9vcmRlcl9pZBgFIAEoCUIIukgFcgMYgAJIA4gBARIvChhwcmV2aW91c192ZW51ZV9vcmRlcl9pZHMYBiADKAlCDbpICpIBByIFcgMYgAISHAoFbGFiZWwYByABKAlCCLpIBXIDGIACSASIAQESHgoHbGlzdF9pZBgIIAEoCUIIukgFcgMYgAJIBYgBARImCgRzaWRlGAkgASgOMhguY3FjLnZlbnVlcy52MS5PcmRlclNpZGUSGgoIcmF3X3NpZGUYOSABKAlCCLpIBXIDGIABEiYKBHR5cGUYCiABKA4yGC5jcWMudmVudWVzLnYxLk9yZGVyVHlwZRIaCghyYXdfdHlwZRgLIAEoCUIIukgFcgMYgAESMQoNdGltZV9pbl9mb3JjZRgMIAEoDjIaLmNxYy52ZW51ZXMudjEuVGltZUluRm9yY2USIwoRcmF3X3RpbWVfaW5fZm9yY2UYDSABKAlCCLpIBXIDGIABEioKBnN0YXR1cxgOIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJTdGF0dXMSHAoKcmF3X3N0YXR1cxgPIAEoCUIIukgFcgMYgAESHQoIcXVhbnRpdHkYECABKAlCCbpIBnIEiIgnAUgAEiMKDnF1b3RlX3F1YW50aXR5GBEgASgJQgm6SAZyBIiIJwFIABIYCg5jbG9zZV9wb3NpdGlvbhgSIAEoCEgAEjMKDXF1YW50aXR5X3VuaXQYEyABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSHQoFcHJpY2UYFCABKAlCCbpIBnIEiIgnAUgGiAEBEiUKDXRyaWdnZXJfcHJpY2UYFSABKAlCCbpIBnIEiIgnAUgHiAEBEigKEGFjdGl2YXRpb25fcHJpY2UYFiABKAlCCbpIBnIEiIgnAUgIiAEBEjAKDHRyaWdnZXJfa2luZBgXIAEoDjIaLmNxYy52ZW51ZXMudjEuVHJpZ2dlcktpbmQSIgoQcmF3X3RyaWdnZXJfa2luZBgYIAEoCUIIukgFcgMYgAESJwoPdHJhaWxpbmdfb2Zmc2V0GBkgASgJQgm6SAZyBIiIJwFICYgBARI/ChR0cmFpbGluZ19vZmZzZXRfa2luZBgaIAEoDjIhLmNxYy52ZW51ZXMudjEuVHJhaWxpbmdPZmZzZXRLaW5kEioKGHJhd190cmFpbGluZ19vZmZzZXRfa2luZBg9IAEoCUIIukgFcgMYgAESKAoQZGlzcGxheV9xdWFudGl0eRgbIAEoCUIJukgGcgSIiCcBSAqIAQESQQoVc2VsZl90cmFkZV9wcmV2ZW50aW9uGBwgASgOMiIuY3FjLnZlbnVlcy52MS5TZWxmVHJhZGVQcmV2ZW50aW9uEisKGXJhd19zZWxmX3RyYWRlX3ByZXZlbnRpb24YHSABKAlCCLpIBXIDGIABEi4KC3ByaWNlX21hdGNoGB4gASgOMhkuY3FjLnZlbnVlcy52MS5QcmljZU1hdGNoEiEKD3Jhd19wcmljZV9tYXRjaBgfIAEoCUIIukgFcgMYgAESGgoNcHJpY2VfcHJvdGVjdBggIAEoCEgLiAEBEhYKCXBvc3Rfb25seRghIAEoCEgMiAEBEhgKC3JlZHVjZV9vbmx5GCIgASgISA2IAQESMgoNcG9zaXRpb25fc2lkZRgjIAEoDjIbLmNxYy52ZW51ZXMudjEuUG9zaXRpb25TaWRlEiMKEXJhd19wb3NpdGlvbl9zaWRlGDogASgJQgi6SAVyAxiAARIuCgttYXJnaW5fbW9kZRgkIAEoDjIZLmNxYy52ZW51ZXMudjEuTWFyZ2luTW9kZRIhCg9yYXdfbWFyZ2luX21vZGUYOyABKAlCCLpIBXIDGIABEiAKCGxldmVyYWdlGCUgASgJQgm6SAZyBIiIJwFIDogBARIzCg1nb29kX3RpbF90aW1lGCYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgBEhgKDmdvb2RfdGlsX2Jsb2NrGCcgASgESAESLAoIc3RhcnRfYXQYKCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKEnNsaXBwYWdlX2xpbWl0X2JwcxgpIAEoCUIJukgGcgSQiCcBSA+IAQESKwoTY3VtdWxhdGl2ZV9xdWFudGl0eRgqIAEoCUIJukgGcgSIiCcBSBCIAQESMQoZY3VtdWxhdGl2ZV9xdW90ZV9xdWFudGl0eRgrIAEoCUIJukgGcgSIiCcBSBGIAQESJwoPbGVhdmVzX3F1YW50aXR5GCwgASgJQgm6SAZyBIiIJwFIEogBARIlCg1hdmVyYWdlX3ByaWNlGC0gASgJQgm6SAZyBIiIJwFIE4gBARIgCgRmZWVzGC4gAygLMhIuY3FjLnZlbnVlcy52MS5GZWUSIwoLaGVsZF9hbW91bnQYLyABKAlCCbpIBnIEiIgnAUgUiAEBEioKBm9yaWdpbhgwIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJPcmlnaW4SHAoKcmF3X29yaWdpbhg8IAEoCUIIukgFcgMYgAESMQoNc3RhdHVzX3JlYXNvbhgxIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJSZWFzb24SJAoSc3RhdHVzX3JlYXNvbl90ZXh0GDIgASgJQgi6SAVyAxiAIBIuCgpjcmVhdGVkX2F0GDMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GDQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgx0cmlnZ2VyZWRfYXQYNSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWNsb3NlZF9hdBg2IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYNyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIcmV2aXNpb24YOCABKAQSFAoHd29ya2luZxg+IAEoCEgViAEBEi4KCndvcmtpbmdfYXQYPyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KDW9yaWdpbmFsX3R5cGUYQCABKA4yGC5jcWMudmVudWVzLnYxLk9yZGVyVHlwZRIjChFyYXdfb3JpZ2luYWxfdHlwZRhBIAEoCUIIukgFcgMYgAESFwoKZmlsbF9jb3VudBhCIAEoDUgWiAEBEjAKDGxhc3RfZmlsbF9hdBhDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoHc2V0dGxlZBhEIAEoCEgXiAEBEh8KEnNpemVfaW5jbHVkZXNfZmVlcxhFIAEoCEgYiAEBEioKEm5ldF9xdW90ZV9xdWFudGl0eRhGIAEoCUIJukgGcgSIiCcBSBmIAQESIwoRcmF3X3N0YXR1c19yZWFzb24YRyABKAlCCLpIBXIDGIABEiQKEnJhd190cmlnZ2VyX3N0YXR1cxhIIAEoCUIIukgFcgMYgAESLAoVcGFyZW50X3ZlbnVlX29yZGVyX2lkGEkgASgJQgi6SAVyAxiAAkgaiAEBEi4KF2F0dGFjaGVkX3ZlbnVlX29yZGVyX2lkGEogASgJQgi6SAVyAxiAAkgbiAEBEhsKCXJhd19mbGFncxhLIAEoCUIIukgFcgMYgAESIAoOcmF3X2NvbmRpdGlvbnMYTCABKAlCCLpIBXIDGIAgEiEKCWNvbnRyYWN0cxhNIAEoCUIJukgGcgSIiCcBSByIAQESJAoXbWFya2V0X21ha2VyX3Byb3RlY3Rpb24YTiABKAhIHYgBARIdChByZWplY3RfcG9zdF9vbmx5GE8gASgISB6IAQESGgoNcmlza19yZWR1Y2luZxhQIAEoCEgfiAEBEhUKCHJlcGxhY2VkGFEgASgISCCIAQFCBgoEc2l6ZUIKCghnb29kX3RpbEISChBfY2xpZW50X29yZGVyX2lkQhEKD192ZW51ZV9vcmRlcl9pZEIICgZfbGFiZWxCCgoIX2xpc3RfaWRCCAoGX3ByaWNlQhAKDl90cmlnZ2VyX3ByaWNlQhMKEV9hY3RpdmF0aW9uX3ByaWNlQhIKEF90cmFpbGluZ19vZmZzZXRCEwoRX2Rpc3BsYXlfcXVhbnRpdHlCEAoOX3ByaWNlX3Byb3RlY3RCDAoKX3Bvc3Rfb25seUIOCgxfcmVkdWNlX29ubHlCCwoJX2xldmVyYWdlQhUKE19zbGlwcGFnZV9saW1pdF9icHNCFgoUX2N1bXVsYXRpdmVfcXVhbnRpdHlCHAoaX2N1bXVsYXRpdmVfcXVvdGVfcXVhbnRpdHlCEgoQX2xlYXZlc19xdWFudGl0eUIQCg5fYXZlcmFnZV9wcmljZUIOCgxfaGVsZF9hbW91bnRCCgoIX3dvcmtpbmdCDQoLX2ZpbGxfY291bnRCCgoIX3NldHRsZWRCFQoTX3NpemVfaW5jbHVkZXNfZmVlc0IVChNfbmV0X3F1b3RlX3F1YW50aXR5QhgKFl9wYXJlbnRfdmVudWVfb3JkZXJfaWRCGgoYX2F0dGFjaGVkX3ZlbnVlX29yZGVyX2lkQgwKCl9jb250cmFjdHNCGgoYX21hcmtldF9tYWtlcl9wcm90ZWN0aW9uQhMKEV9yZWplY3RfcG9zdF9vbmx5QhAKDl9yaXNrX3JlZHVjaW5nQgsKCV9yZXBsYWNlZCq7AgoJT3JkZXJUeXBlEhoKFk9SREVSX1RZUEVfVU5TUEVDSUZJRUQQABIVChFPUkRFUl9UWVBFX01BUktFVBABEhQKEE9SREVSX1RZUEVfTElNSVQQAhITCg9PUkRFUl9UWVBFX1NUT1AQAxIZChVPUkRFUl9UWVBFX1NUT1BfTElNSVQQBBIaChZPUkRFUl9UWVBFX1RBS0VfUFJPRklUEAUSIAocT1JERVJfVFlQRV9UQUtFX1BST0ZJVF9MSU1JVBAGEhwKGE9SREVSX1RZUEVfVFJBSUxJTkdfU1RPUBAHEiIKHk9SREVSX1RZUEVfVFJBSUxJTkdfU1RPUF9MSU1JVBAIEh4KGk9SREVSX1RZUEVfTUFSS0VUX1RPX0xJTUlUEAkSFQoRT1JERVJfVFlQRV9QRUdHRUQQCipQCglPcmRlclNpZGUSGgoWT1JERVJfU0lERV9VTlNQRUNJRklFRBAAEhIKDk9SREVSX1NJREVfQlVZEAESEwoPT1JERVJfU0lERV9TRUxMEAIq4gMKC09yZGVyU3RhdHVzEhwKGE9SREVSX1NUQVRVU19VTlNQRUNJRklFRBAAEisKGE9SREVSX1NUQVRVU19QRU5ESU5HX05FVxABGg2qjicJAgMEBQYHCAkKEiMKEE9SREVSX1NUQVRVU19ORVcQAhoNqo4nCQMEBQYHCAkKCxIrChhPUkRFUl9TVEFUVVNfVU5UUklHR0VSRUQQAxoNqo4nCQIEBQYHCAkKCxIuCh1PUkRFUl9TVEFUVVNfUEFSVElBTExZX0ZJTExFRBAEGguqjicHAgUGBwgKCxIhChNPUkRFUl9TVEFUVVNfRklMTEVEEAUaCKqOJwQCBAgKEi4KG09SREVSX1NUQVRVU19QRU5ESU5HX0NBTkNFTBAGGg2qjicJAgMEBQcICQoLEi8KHE9SREVSX1NUQVRVU19QRU5ESU5HX1JFUExBQ0UQBxoNqo4nCQIDBAUGCAkKCxIiChZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEEAgaBqqOJwIEBRIZChVPUkRFUl9TVEFUVVNfUkVKRUNURUQQCRIgChRPUkRFUl9TVEFUVVNfRVhQSVJFRBAKGgaqjicCBAUSIQoVT1JERVJfU1RBVFVTX1JFUExBQ0VEEAsaBqqOJwIEBSq2AQoLVGltZUluRm9yY2USHQoZVElNRV9JTl9GT1JDRV9VTlNQRUNJRklFRBAAEhUKEVRJTUVfSU5fRk9SQ0VfR1RDEAESFQoRVElNRV9JTl9GT1JDRV9JT0MQAhIVChFUSU1FX0lOX0ZPUkNFX0ZPSxADEhUKEVRJTUVfSU5fRk9SQ0VfR1REEAQSFQoRVElNRV9JTl9GT1JDRV9EQVkQBRIVChFUSU1FX0lOX0ZPUkNFX0dUWBAGKrMBCgtUcmlnZ2VyS2luZBIcChhUUklHR0VSX0tJTkRfVU5TUEVDSUZJRUQQABIVChFUUklHR0VSX0tJTkRfTEFTVBABEhUKEVRSSUdHRVJfS0lORF9NQVJLEAISFgoSVFJJR0dFUl9LSU5EX0lOREVYEAMSFAoQVFJJR0dFUl9LSU5EX0JJRBAEEhQKEFRSSUdHRVJfS0lORF9BU0sQBRIUChBUUklHR0VSX0tJTkRfTUlEEAYqwwEKElRyYWlsaW5nT2Zmc2V0S2luZBIkCiBUUkFJTElOR19PRkZTRVRfS0lORF9VTlNQRUNJRklFRBAAEh4KGlRSQUlMSU5HX09GRlNFVF9LSU5EX1BSSUNFEAESJQohVFJBSUxJTkdfT0ZGU0VUX0tJTkRfQkFTSVNfUE9JTlRTEAISHgoaVFJBSUxJTkdfT0ZGU0VUX0tJTkRfVElDS1MQAxIgChxUUkFJTElOR19PRkZTRVRfS0lORF9QRVJDRU5UEAQq+AEKE1NlbGZUcmFkZVByZXZlbnRpb24SJQohU0VMRl9UUkFERV9QUkVWRU5USU9OX1VOU1BFQ0lGSUVEEAASHgoaU0VMRl9UUkFERV9QUkVWRU5USU9OX05PTkUQARImCiJTRUxGX1RSQURFX1BSRVZFTlRJT05fQ0FOQ0VMX01BS0VSEAISJgoiU0VMRl9UUkFERV9QUkVWRU5USU9OX0NBTkNFTF9UQUtFUhADEiUKIVNFTEZfVFJBREVfUFJFVkVOVElPTl9DQU5DRUxfQk9USBAEEiMKH1NFTEZfVFJBREVfUFJFVkVOVElPTl9ERUNSRU1FTlQQBSpaCgpQcmljZU1hdGNoEhsKF1BSSUNFX01BVENIX1VOU1BFQ0lGSUVEEAASGAoUUFJJQ0VfTUFUQ0hfT1BQT05FTlQQARIVChFQUklDRV9NQVRDSF9RVUVVRRACKnUKDFBvc2l0aW9uU2lkZRIdChlQT1NJVElPTl9TSURFX1VOU1BFQ0lGSUVEEAASFQoRUE9TSVRJT05fU0lERV9ORVQQARIWChJQT1NJVElPTl9TSURFX0xPTkcQAhIXChNQT1NJVElPTl9TSURFX1NIT1JUEAMqcAoKTWFyZ2luTW9kZRIbChdNQVJHSU5fTU9ERV9VTlNQRUNJRklFRBAAEhQKEE1BUkdJTl9NT0RFX0NBU0gQARIVChFNQVJHSU5fTU9ERV9DUk9TUxACEhgKFE1BUkdJTl9NT0RFX0lTT0xBVEVEEAMq5QEKC09yZGVyT3JpZ2luEhwKGE9SREVSX09SSUdJTl9VTlNQRUNJRklFRBAAEhUKEU9SREVSX09SSUdJTl9VU0VSEAESHAoYT1JERVJfT1JJR0lOX0xJUVVJREFUSU9OEAISFAoQT1JERVJfT1JJR0lOX0FETBADEhoKFk9SREVSX09SSUdJTl9JTlNVUkFOQ0UQBBIbChdPUkRFUl9PUklHSU5fU0VUVExFTUVOVBAFEhkKFU9SREVSX09SSUdJTl9ERUxJVkVSWRAGEhkKFU9SREVSX09SSUdJTl9FWFRFUk5BTBAHKt8DCgtPcmRlclJlYXNvbhIcChhPUkRFUl9SRUFTT05fVU5TUEVDSUZJRUQQABIfChtPUkRFUl9SRUFTT05fVVNFUl9SRVFVRVNURUQQARIjCh9PUkRFUl9SRUFTT05fSU5TVUZGSUNJRU5UX0ZVTkRTEAISHgoaT1JERVJfUkVBU09OX1JVTEVfVklPTEFURUQQAxIbChdPUkRFUl9SRUFTT05fV09VTERfVEFLRRAEEh0KGU9SREVSX1JFQVNPTl9OT1RfRklMTEFCTEUQBRIbChdPUkRFUl9SRUFTT05fU0VMRl9UUkFERRAGEh8KG09SREVSX1JFQVNPTl9XT1VMRF9JTkNSRUFTRRAHEh4KGk9SREVSX1JFQVNPTl9NQVJLRVRfQ0xPU0VEEAgSHAoYT1JERVJfUkVBU09OX0xJUVVJREFUSU9OEAkSGwoXT1JERVJfUkVBU09OX1JJU0tfTElNSVQQChIfChtPUkRFUl9SRUFTT05fTElTVF9UUklHR0VSRUQQCxIZChVPUkRFUl9SRUFTT05fVE9PX01BTlkQDBIdChlPUkRFUl9SRUFTT05fRFVQTElDQVRFX0lEEA0SHAoYT1JERVJfUkVBU09OX1ZFTlVFX0VSUk9SEA46awoRbmV4dF9vcmRlcl9zdGF0dXMSIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjl8QQgAygOMhouY3FjLnZlbnVlcy52MS5PcmRlclN0YXR1c1IPbmV4dE9yZGVyU3RhdHVzQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_google_protobuf_descriptor, file_google_protobuf_timestamp]);
+  fileDesc("ChljcWMvdmVudWVzL3YxL29yZGVyLnByb3RvEg1jcWMudmVudWVzLnYxIo8qCgVPcmRlchIcCghvcmRlcl9pZBgBIAEoCUIKukgHcgUQARiAARIeCgphY2NvdW50X2lkGAIgASgJQgq6SAdyBRABGIABEicKD3ZlbnVlX3N5bWJvbF9pZBgDIAEoCUIJukgGcgTwiCcBSAGIAQESNQoObmF0aXZlX2xpc3RpbmcYBCABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEiYKD2NsaWVudF9vcmRlcl9pZBgFIAEoCUIIukgFcgMYgAJIAogBARImCgRzaWRlGAYgASgOMhguY3FjLnZlbnVlcy52MS5PcmRlclNpZGUSGgoIcmF3X3NpZGUYByABKAlCCLpIBXIDGIABEiAKCHF1YW50aXR5GAggASgJQgm6SAZyBIiIJwFIA4gBARImCg5xdW90ZV9xdWFudGl0eRgJIAEoCUIJukgGcgSIiCcBSASIAQESGwoOY2xvc2VfcG9zaXRpb24YCiABKAhIBYgBARIzCg1xdWFudGl0eV91bml0GAsgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EiYKBHR5cGUYDCABKA4yGC5jcWMudmVudWVzLnYxLk9yZGVyVHlwZRIaCghyYXdfdHlwZRgNIAEoCUIIukgFcgMYgAESMQoNdGltZV9pbl9mb3JjZRgOIAEoDjIaLmNxYy52ZW51ZXMudjEuVGltZUluRm9yY2USIwoRcmF3X3RpbWVfaW5fZm9yY2UYDyABKAlCCLpIBXIDGIABEioKBnN0YXR1cxgQIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJTdGF0dXMSHAoKcmF3X3N0YXR1cxgRIAEoCUIIukgFcgMYgAESMQoNc3RhdHVzX3JlYXNvbhgSIAEoDjIaLmNxYy52ZW51ZXMudjEuT3JkZXJSZWFzb24SIwoRcmF3X3N0YXR1c19yZWFzb24YEyABKAlCCLpIBXIDGIABEiQKEnN0YXR1c19yZWFzb25fdGV4dBgUIAEoCUIIukgFcgMYgCASKgoGb3JpZ2luGBUgASgOMhouY3FjLnZlbnVlcy52MS5PcmRlck9yaWdpbhIcCgpyYXdfb3JpZ2luGBYgASgJQgi6SAVyAxiAARImChRyYXdfcGxhY2VtZW50X3NvdXJjZRgXIAEoCUIIukgFcgMYgAESJQoOdmVudWVfb3JkZXJfaWQYGCABKAlCCLpIBXIDGIACSAaIAQESLwoYcHJldmlvdXNfdmVudWVfb3JkZXJfaWRzGBkgAygJQg26SAqSAQciBXIDGIACEjAKGXByZXZpb3VzX2NsaWVudF9vcmRlcl9pZHMYGiADKAlCDbpICpIBByIFcgMYgAISHAoFbGFiZWwYGyABKAlCCLpIBXIDGIACSAeIAQESIAoHbGlzdF9pZBgcIAEoCUIKukgHcgUQARiAAUgIiAEBEiQKDXZlbnVlX2xpc3RfaWQYHSABKAlCCLpIBXIDGIACSAmIAQESKAoPcGFyZW50X29yZGVyX2lkGB4gASgJQgq6SAdyBRABGIABSAqIAQESLAoVcGFyZW50X3ZlbnVlX29yZGVyX2lkGB8gASgJQgi6SAVyAxiAAkgLiAEBEi4KF2F0dGFjaGVkX3ZlbnVlX29yZGVyX2lkGCAgASgJQgi6SAVyAxiAAkgMiAEBEiEKCHF1b3RlX2lkGCEgASgJQgq6SAdyBRABGIABSA2IAQESJgoNcmlza19jaGVja19pZBgiIAEoCUIKukgHcgUQARiAAUgOiAEBEh0KBXByaWNlGCMgASgJQgm6SAZyBIiIJwFID4gBARIoChB2b2xhdGlsaXR5X3ByaWNlGCQgASgJQgm6SAZyBIiIJwFIEIgBARIqChJzdHJpa2VfYXNzZXRfcHJpY2UYJSABKAlCCbpIBnIEiIgnAUgRiAEBEiUKDXRyaWdnZXJfcHJpY2UYJiABKAlCCbpIBnIEiIgnAUgSiAEBEjoKEXRyaWdnZXJfZGlyZWN0aW9uGCcgASgOMh8uY3FjLnZlbnVlcy52MS5UcmlnZ2VyRGlyZWN0aW9uEicKFXJhd190cmlnZ2VyX2RpcmVjdGlvbhgoIAEoCUIIukgFcgMYgAESMAoMdHJpZ2dlcl9raW5kGCkgASgOMhouY3FjLnZlbnVlcy52MS5UcmlnZ2VyS2luZBIiChByYXdfdHJpZ2dlcl9raW5kGCogASgJQgi6SAVyAxiAARIkChJyYXdfdHJpZ2dlcl9zdGF0dXMYKyABKAlCCLpIBXIDGIABEicKD3RyYWlsaW5nX29mZnNldBgsIAEoCUIJukgGcgSIiCcBSBOIAQESPwoUdHJhaWxpbmdfb2Zmc2V0X2tpbmQYLSABKA4yIS5jcWMudmVudWVzLnYxLlRyYWlsaW5nT2Zmc2V0S2luZBIqChhyYXdfdHJhaWxpbmdfb2Zmc2V0X2tpbmQYLiABKAlCCLpIBXIDGIABEiQKDGxpbWl0X29mZnNldBgvIAEoCUIJukgGcgSIiCcBSBSIAQESKAoQYWN0aXZhdGlvbl9wcmljZRgwIAEoCUIJukgGcgSIiCcBSBWIAQESLgoLcHJpY2VfbWF0Y2gYMSABKA4yGS5jcWMudmVudWVzLnYxLlByaWNlTWF0Y2gSIQoPcmF3X3ByaWNlX21hdGNoGDIgASgJQgi6SAVyAxiAARIeChFwcmljZV9tYXRjaF9kZXB0aBgzIAEoDUgWiAEBEigKCHBlZ19raW5kGDQgASgOMhYuY3FjLnZlbnVlcy52MS5QZWdLaW5kEh4KDHJhd19wZWdfa2luZBg1IAEoCUIIukgFcgMYgAESIgoKcGVnX29mZnNldBg2IAEoCUIJukgGcgSIiCcBSBeIAQESNQoPcGVnX29mZnNldF9raW5kGDcgASgOMhwuY3FjLnZlbnVlcy52MS5QZWdPZmZzZXRLaW5kEiUKE3Jhd19wZWdfb2Zmc2V0X2tpbmQYOCABKAlCCLpIBXIDGIABEigKEGRpc3BsYXlfcXVhbnRpdHkYOSABKAlCCbpIBnIEiIgnAUgYiAEBEkEKFXNlbGZfdHJhZGVfcHJldmVudGlvbhg6IAEoDjIiLmNxYy52ZW51ZXMudjEuU2VsZlRyYWRlUHJldmVudGlvbhIrChlyYXdfc2VsZl90cmFkZV9wcmV2ZW50aW9uGDsgASgJQgi6SAVyAxiAARIqChNzZWxmX3RyYWRlX2dyb3VwX2lkGDwgASgJQgi6SAVyAxiAAkgZiAEBEhoKDXByaWNlX3Byb3RlY3QYPSABKAhIGogBARIWCglwb3N0X29ubHkYPiABKAhIG4gBARIdChByZWplY3RfcG9zdF9vbmx5GD8gASgISByIAQESGAoLcmVkdWNlX29ubHkYQCABKAhIHYgBARIyCg1wb3NpdGlvbl9zaWRlGEEgASgOMhsuY3FjLnZlbnVlcy52MS5Qb3NpdGlvblNpZGUSIwoRcmF3X3Bvc2l0aW9uX3NpZGUYQiABKAlCCLpIBXIDGIABEjYKD3Bvc2l0aW9uX2VmZmVjdBhDIAEoDjIdLmNxYy52ZW51ZXMudjEuUG9zaXRpb25FZmZlY3QSJQoTcmF3X3Bvc2l0aW9uX2VmZmVjdBhEIAEoCUIIukgFcgMYgAESLgoLbWFyZ2luX21vZGUYRSABKA4yGS5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGUSIQoPcmF3X21hcmdpbl9tb2RlGEYgASgJQgi6SAVyAxiAARIgCghsZXZlcmFnZRhHIAEoCUIJukgGcgSIiCcBSB6IAQESGAoLYXV0b19ib3Jyb3cYSCABKAhIH4gBARIXCgphdXRvX3JlcGF5GEkgASgISCCIAQESMwoNZ29vZF90aWxfdGltZRhKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABIYCg5nb29kX3RpbF9ibG9jaxhLIAEoBEgAEiwKCHN0YXJ0X2F0GEwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIqChJzbGlwcGFnZV9saW1pdF9icHMYTSABKAlCCbpIBnIEiIgnAUghiAEBEjUKD2F0dGFjaGVkX29yZGVycxhOIAMoCzIcLmNxYy52ZW51ZXMudjEuQXR0YWNoZWRPcmRlchIhCgRhbGdvGE8gASgLMhMuY3FjLnZlbnVlcy52MS5BbGdvEisKE2N1bXVsYXRpdmVfcXVhbnRpdHkYUCABKAlCCbpIBnIEiIgnAUgiiAEBEjEKGWN1bXVsYXRpdmVfcXVvdGVfcXVhbnRpdHkYUSABKAlCCbpIBnIEiIgnAUgjiAEBEicKD2xlYXZlc19xdWFudGl0eRhSIAEoCUIJukgGcgSIiCcBSCSIAQESKgoSY2FuY2VsbGVkX3F1YW50aXR5GFMgASgJQgm6SAZyBIiIJwFIJYgBARIlCg1hdmVyYWdlX3ByaWNlGFQgASgJQgm6SAZyBIiIJwFIJogBARIXCgpmaWxsX2NvdW50GFUgASgNSCeIAQESIAoEZmVlcxhWIAMoCzISLmNxYy52ZW51ZXMudjEuRmVlEiQKDHJlYWxpemVkX3BubBhXIAEoCUIJukgGcgSIiCcBSCiIAQESIwoLaGVsZF9hbW91bnQYWCABKAlCCbpIBnIEiIgnAUgpiAEBEioKEm5ldF9xdW90ZV9xdWFudGl0eRhZIAEoCUIJukgGcgSIiCcBSCqIAQESKwoJdmFsdWF0aW9uGFogASgLMhguY3FjLmFzc2V0cy52MS5WYWx1YXRpb24SIQoJY29udHJhY3RzGFsgASgJQgm6SAZyBIiIJwFIK4gBARIvCg1vcmlnaW5hbF90eXBlGFwgASgOMhguY3FjLnZlbnVlcy52MS5PcmRlclR5cGUSIwoRcmF3X29yaWdpbmFsX3R5cGUYXSABKAlCCLpIBXIDGIABEhQKB3dvcmtpbmcYXiABKAhILIgBARIUCgdzZXR0bGVkGF8gASgISC2IAQESHwoSc2l6ZV9pbmNsdWRlc19mZWVzGGAgASgISC6IAQESJAoXbWFya2V0X21ha2VyX3Byb3RlY3Rpb24YYSABKAhIL4gBARIaCg1yaXNrX3JlZHVjaW5nGGIgASgISDCIAQESFQoIcmVwbGFjZWQYYyABKAhIMYgBARIbCglyYXdfZmxhZ3MYZCABKAlCCLpIBXIDGIABEiAKDnJhd19jb25kaXRpb25zGGUgASgJQgi6SAVyAxiAIBI7Cgx2ZW51ZV9maWVsZHMYZiADKAsyJS5jcWMudmVudWVzLnYxLk9yZGVyLlZlbnVlRmllbGRzRW50cnkSLgoKY3JlYXRlZF9hdBhnIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBhoIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMdHJpZ2dlcmVkX2F0GGkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp3b3JraW5nX2F0GGogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxsYXN0X2ZpbGxfYXQYayABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWNsb3NlZF9hdBhsIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYbSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIcmV2aXNpb24YbiABKAQaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCGdvb2RfdGlsQhIKEF92ZW51ZV9zeW1ib2xfaWRCEgoQX2NsaWVudF9vcmRlcl9pZEILCglfcXVhbnRpdHlCEQoPX3F1b3RlX3F1YW50aXR5QhEKD19jbG9zZV9wb3NpdGlvbkIRCg9fdmVudWVfb3JkZXJfaWRCCAoGX2xhYmVsQgoKCF9saXN0X2lkQhAKDl92ZW51ZV9saXN0X2lkQhIKEF9wYXJlbnRfb3JkZXJfaWRCGAoWX3BhcmVudF92ZW51ZV9vcmRlcl9pZEIaChhfYXR0YWNoZWRfdmVudWVfb3JkZXJfaWRCCwoJX3F1b3RlX2lkQhAKDl9yaXNrX2NoZWNrX2lkQggKBl9wcmljZUITChFfdm9sYXRpbGl0eV9wcmljZUIVChNfc3RyaWtlX2Fzc2V0X3ByaWNlQhAKDl90cmlnZ2VyX3ByaWNlQhIKEF90cmFpbGluZ19vZmZzZXRCDwoNX2xpbWl0X29mZnNldEITChFfYWN0aXZhdGlvbl9wcmljZUIUChJfcHJpY2VfbWF0Y2hfZGVwdGhCDQoLX3BlZ19vZmZzZXRCEwoRX2Rpc3BsYXlfcXVhbnRpdHlCFgoUX3NlbGZfdHJhZGVfZ3JvdXBfaWRCEAoOX3ByaWNlX3Byb3RlY3RCDAoKX3Bvc3Rfb25seUITChFfcmVqZWN0X3Bvc3Rfb25seUIOCgxfcmVkdWNlX29ubHlCCwoJX2xldmVyYWdlQg4KDF9hdXRvX2JvcnJvd0INCgtfYXV0b19yZXBheUIVChNfc2xpcHBhZ2VfbGltaXRfYnBzQhYKFF9jdW11bGF0aXZlX3F1YW50aXR5QhwKGl9jdW11bGF0aXZlX3F1b3RlX3F1YW50aXR5QhIKEF9sZWF2ZXNfcXVhbnRpdHlCFQoTX2NhbmNlbGxlZF9xdWFudGl0eUIQCg5fYXZlcmFnZV9wcmljZUINCgtfZmlsbF9jb3VudEIPCg1fcmVhbGl6ZWRfcG5sQg4KDF9oZWxkX2Ftb3VudEIVChNfbmV0X3F1b3RlX3F1YW50aXR5QgwKCl9jb250cmFjdHNCCgoIX3dvcmtpbmdCCgoIX3NldHRsZWRCFQoTX3NpemVfaW5jbHVkZXNfZmVlc0IaChhfbWFya2V0X21ha2VyX3Byb3RlY3Rpb25CEAoOX3Jpc2tfcmVkdWNpbmdCCwoJX3JlcGxhY2VkKo8DCglPcmRlclR5cGUSGgoWT1JERVJfVFlQRV9VTlNQRUNJRklFRBAAEhUKEU9SREVSX1RZUEVfTUFSS0VUEAESFAoQT1JERVJfVFlQRV9MSU1JVBACEhMKD09SREVSX1RZUEVfU1RPUBADEhkKFU9SREVSX1RZUEVfU1RPUF9MSU1JVBAEEhoKFk9SREVSX1RZUEVfVEFLRV9QUk9GSVQQBRIgChxPUkRFUl9UWVBFX1RBS0VfUFJPRklUX0xJTUlUEAYSHAoYT1JERVJfVFlQRV9UUkFJTElOR19TVE9QEAcSIgoeT1JERVJfVFlQRV9UUkFJTElOR19TVE9QX0xJTUlUEAgSHgoaT1JERVJfVFlQRV9NQVJLRVRfVE9fTElNSVQQCRIVChFPUkRFUl9UWVBFX1BFR0dFRBAKEh0KGU9SREVSX1RZUEVfVFJJR0dFUl9NQVJLRVQQCxIcChhPUkRFUl9UWVBFX1RSSUdHRVJfTElNSVQQDBIVChFPUkRFUl9UWVBFX1FVT1RFRBANKlAKCU9yZGVyU2lkZRIaChZPUkRFUl9TSURFX1VOU1BFQ0lGSUVEEAASEgoOT1JERVJfU0lERV9CVVkQARITCg9PUkRFUl9TSURFX1NFTEwQAirXEAoLT3JkZXJTdGF0dXMSHAoYT1JERVJfU1RBVFVTX1VOU1BFQ0lGSUVEEAASkQIKGE9SREVSX1NUQVRVU19QRU5ESU5HX05FVxABGvIBqo4nEE9SREVSX1NUQVRVU19ORVeqjicYT1JERVJfU1RBVFVTX1VOVFJJR0dFUkVEqo4nHU9SREVSX1NUQVRVU19QQVJUSUFMTFlfRklMTEVEqo4nE09SREVSX1NUQVRVU19GSUxMRUSqjicbT1JERVJfU1RBVFVTX1BFTkRJTkdfQ0FOQ0VMqo4nHE9SREVSX1NUQVRVU19QRU5ESU5HX1JFUExBQ0WqjicWT1JERVJfU1RBVFVTX0NBTkNFTExFRKqOJxVPUkRFUl9TVEFUVVNfUkVKRUNURUSqjicUT1JERVJfU1RBVFVTX0VYUElSRUQSjgIKEE9SREVSX1NUQVRVU19ORVcQAhr3AaqOJxhPUkRFUl9TVEFUVVNfVU5UUklHR0VSRUSqjicdT1JERVJfU1RBVFVTX1BBUlRJQUxMWV9GSUxMRUSqjicTT1JERVJfU1RBVFVTX0ZJTExFRKqOJxtPUkRFUl9TVEFUVVNfUEVORElOR19DQU5DRUyqjiccT1JERVJfU1RBVFVTX1BFTkRJTkdfUkVQTEFDRaqOJxZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEqo4nFU9SREVSX1NUQVRVU19SRUpFQ1RFRKqOJxRPUkRFUl9TVEFUVVNfRVhQSVJFRKqOJxVPUkRFUl9TVEFUVVNfUkVQTEFDRUQSjgIKGE9SREVSX1NUQVRVU19VTlRSSUdHRVJFRBADGu8Bqo4nEE9SREVSX1NUQVRVU19ORVeqjicdT1JERVJfU1RBVFVTX1BBUlRJQUxMWV9GSUxMRUSqjicTT1JERVJfU1RBVFVTX0ZJTExFRKqOJxtPUkRFUl9TVEFUVVNfUEVORElOR19DQU5DRUyqjiccT1JERVJfU1RBVFVTX1BFTkRJTkdfUkVQTEFDRaqOJxZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEqo4nFU9SREVSX1NUQVRVU19SRUpFQ1RFRKqOJxRPUkRFUl9TVEFUVVNfRVhQSVJFRKqOJxVPUkRFUl9TVEFUVVNfUkVQTEFDRUQS8gEKHU9SREVSX1NUQVRVU19QQVJUSUFMTFlfRklMTEVEEAQazgGqjicQT1JERVJfU1RBVFVTX05FV6qOJxNPUkRFUl9TVEFUVVNfRklMTEVEqo4nG09SREVSX1NUQVRVU19QRU5ESU5HX0NBTkNFTKqOJxxPUkRFUl9TVEFUVVNfUEVORElOR19SRVBMQUNFqo4nFk9SREVSX1NUQVRVU19DQU5DRUxMRUSqjicVT1JERVJfU1RBVFVTX1JFSkVDVEVEqo4nFE9SREVSX1NUQVRVU19FWFBJUkVEqo4nFU9SREVSX1NUQVRVU19SRVBMQUNFRBKAAQoTT1JERVJfU1RBVFVTX0ZJTExFRBAFGmeqjicQT1JERVJfU1RBVFVTX05FV6qOJx1PUkRFUl9TVEFUVVNfUEFSVElBTExZX0ZJTExFRKqOJxZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEqo4nFE9SREVSX1NUQVRVU19FWFBJUkVEEo4CChtPUkRFUl9TVEFUVVNfUEVORElOR19DQU5DRUwQBhrsAaqOJxBPUkRFUl9TVEFUVVNfTkVXqo4nGE9SREVSX1NUQVRVU19VTlRSSUdHRVJFRKqOJx1PUkRFUl9TVEFUVVNfUEFSVElBTExZX0ZJTExFRKqOJxNPUkRFUl9TVEFUVVNfRklMTEVEqo4nHE9SREVSX1NUQVRVU19QRU5ESU5HX1JFUExBQ0WqjicWT1JERVJfU1RBVFVTX0NBTkNFTExFRKqOJxVPUkRFUl9TVEFUVVNfUkVKRUNURUSqjicUT1JERVJfU1RBVFVTX0VYUElSRUSqjicVT1JERVJfU1RBVFVTX1JFUExBQ0VEEo4CChxPUkRFUl9TVEFUVVNfUEVORElOR19SRVBMQUNFEAca6wGqjicQT1JERVJfU1RBVFVTX05FV6qOJxhPUkRFUl9TVEFUVVNfVU5UUklHR0VSRUSqjicdT1JERVJfU1RBVFVTX1BBUlRJQUxMWV9GSUxMRUSqjicTT1JERVJfU1RBVFVTX0ZJTExFRKqOJxtPUkRFUl9TVEFUVVNfUEVORElOR19DQU5DRUyqjicWT1JERVJfU1RBVFVTX0NBTkNFTExFRKqOJxVPUkRFUl9TVEFUVVNfUkVKRUNURUSqjicUT1JERVJfU1RBVFVTX0VYUElSRUSqjicVT1JERVJfU1RBVFVTX1JFUExBQ0VEEmgKFk9SREVSX1NUQVRVU19DQU5DRUxMRUQQCBpMqo4nEE9SREVSX1NUQVRVU19ORVeqjicdT1JERVJfU1RBVFVTX1BBUlRJQUxMWV9GSUxMRUSqjicTT1JERVJfU1RBVFVTX0ZJTExFRBIZChVPUkRFUl9TVEFUVVNfUkVKRUNURUQQCRJmChRPUkRFUl9TVEFUVVNfRVhQSVJFRBAKGkyqjicQT1JERVJfU1RBVFVTX05FV6qOJx1PUkRFUl9TVEFUVVNfUEFSVElBTExZX0ZJTExFRKqOJxNPUkRFUl9TVEFUVVNfRklMTEVEEm0KFU9SREVSX1NUQVRVU19SRVBMQUNFRBALGlKqjicdT1JERVJfU1RBVFVTX1BBUlRJQUxMWV9GSUxMRUSqjicTT1JERVJfU1RBVFVTX0ZJTExFRKqOJxZPUkRFUl9TVEFUVVNfQ0FOQ0VMTEVEKrYBCgtUaW1lSW5Gb3JjZRIdChlUSU1FX0lOX0ZPUkNFX1VOU1BFQ0lGSUVEEAASFQoRVElNRV9JTl9GT1JDRV9HVEMQARIVChFUSU1FX0lOX0ZPUkNFX0lPQxACEhUKEVRJTUVfSU5fRk9SQ0VfRk9LEAMSFQoRVElNRV9JTl9GT1JDRV9HVEQQBBIVChFUSU1FX0lOX0ZPUkNFX0RBWRAFEhUKEVRJTUVfSU5fRk9SQ0VfR1RYEAYq+AEKE1NlbGZUcmFkZVByZXZlbnRpb24SJQohU0VMRl9UUkFERV9QUkVWRU5USU9OX1VOU1BFQ0lGSUVEEAASHgoaU0VMRl9UUkFERV9QUkVWRU5USU9OX05PTkUQARImCiJTRUxGX1RSQURFX1BSRVZFTlRJT05fQ0FOQ0VMX01BS0VSEAISJgoiU0VMRl9UUkFERV9QUkVWRU5USU9OX0NBTkNFTF9UQUtFUhADEiUKIVNFTEZfVFJBREVfUFJFVkVOVElPTl9DQU5DRUxfQk9USBAEEiMKH1NFTEZfVFJBREVfUFJFVkVOVElPTl9ERUNSRU1FTlQQBSpaCgpQcmljZU1hdGNoEhsKF1BSSUNFX01BVENIX1VOU1BFQ0lGSUVEEAASGAoUUFJJQ0VfTUFUQ0hfT1BQT05FTlQQARIVChFQUklDRV9NQVRDSF9RVUVVRRACKnMKB1BlZ0tpbmQSGAoUUEVHX0tJTkRfVU5TUEVDSUZJRUQQABIUChBQRUdfS0lORF9QUklNQVJZEAESEwoPUEVHX0tJTkRfTUFSS0VUEAISEAoMUEVHX0tJTkRfTUlEEAMSEQoNUEVHX0tJTkRfTEFTVBAEKqQBCg1QZWdPZmZzZXRLaW5kEh8KG1BFR19PRkZTRVRfS0lORF9VTlNQRUNJRklFRBAAEhkKFVBFR19PRkZTRVRfS0lORF9QUklDRRABEiAKHFBFR19PRkZTRVRfS0lORF9CQVNJU19QT0lOVFMQAhIZChVQRUdfT0ZGU0VUX0tJTkRfVElDS1MQAxIaChZQRUdfT0ZGU0VUX0tJTkRfTEVWRUxTEAQqdQoMUG9zaXRpb25TaWRlEh0KGVBPU0lUSU9OX1NJREVfVU5TUEVDSUZJRUQQABIVChFQT1NJVElPTl9TSURFX05FVBABEhYKElBPU0lUSU9OX1NJREVfTE9ORxACEhcKE1BPU0lUSU9OX1NJREVfU0hPUlQQAyqAAQoOUG9zaXRpb25FZmZlY3QSHwobUE9TSVRJT05fRUZGRUNUX1VOU1BFQ0lGSUVEEAASGAoUUE9TSVRJT05fRUZGRUNUX09QRU4QARIZChVQT1NJVElPTl9FRkZFQ1RfQ0xPU0UQAhIYChRQT1NJVElPTl9FRkZFQ1RfRkxJUBADKnAKCk1hcmdpbk1vZGUSGwoXTUFSR0lOX01PREVfVU5TUEVDSUZJRUQQABIUChBNQVJHSU5fTU9ERV9DQVNIEAESFQoRTUFSR0lOX01PREVfQ1JPU1MQAhIYChRNQVJHSU5fTU9ERV9JU09MQVRFRBADKuUBCgtPcmRlck9yaWdpbhIcChhPUkRFUl9PUklHSU5fVU5TUEVDSUZJRUQQABIVChFPUkRFUl9PUklHSU5fVVNFUhABEhwKGE9SREVSX09SSUdJTl9MSVFVSURBVElPThACEhQKEE9SREVSX09SSUdJTl9BREwQAxIaChZPUkRFUl9PUklHSU5fSU5TVVJBTkNFEAQSGwoXT1JERVJfT1JJR0lOX1NFVFRMRU1FTlQQBRIZChVPUkRFUl9PUklHSU5fREVMSVZFUlkQBhIZChVPUkRFUl9PUklHSU5fRVhURVJOQUwQByrwBAoLT3JkZXJSZWFzb24SHAoYT1JERVJfUkVBU09OX1VOU1BFQ0lGSUVEEAASHwobT1JERVJfUkVBU09OX1VTRVJfUkVRVUVTVEVEEAESIwofT1JERVJfUkVBU09OX0lOU1VGRklDSUVOVF9GVU5EUxACEh4KGk9SREVSX1JFQVNPTl9SVUxFX1ZJT0xBVEVEEAMSGwoXT1JERVJfUkVBU09OX1dPVUxEX1RBS0UQBBIdChlPUkRFUl9SRUFTT05fTk9UX0ZJTExBQkxFEAUSGwoXT1JERVJfUkVBU09OX1NFTEZfVFJBREUQBhIfChtPUkRFUl9SRUFTT05fV09VTERfSU5DUkVBU0UQBxIeChpPUkRFUl9SRUFTT05fTUFSS0VUX0NMT1NFRBAIEhwKGE9SREVSX1JFQVNPTl9MSVFVSURBVElPThAJEhsKF09SREVSX1JFQVNPTl9SSVNLX0xJTUlUEAoSHwobT1JERVJfUkVBU09OX0xJU1RfVFJJR0dFUkVEEAsSGQoVT1JERVJfUkVBU09OX1RPT19NQU5ZEAwSHQoZT1JERVJfUkVBU09OX0RVUExJQ0FURV9JRBANEhwKGE9SREVSX1JFQVNPTl9WRU5VRV9FUlJPUhAOEhkKFU9SREVSX1JFQVNPTl9UT09fTEFURRAPEh4KGk9SREVSX1JFQVNPTl9VTktOT1dOX09SREVSEBASHAoYT1JERVJfUkVBU09OX0tJTExfU1dJVENIEBESIAocT1JERVJfUkVBU09OX0RFQURfTUFOX1NXSVRDSBASEhQKEE9SREVSX1JFQVNPTl9BREwQE0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_valuation, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_options_v1_options, file_cqc_rules_v1_rules, file_cqc_venues_v1_algo, file_cqc_venues_v1_attached_order, file_cqc_venues_v1_fee, file_cqc_venues_v1_trigger, file_google_protobuf_timestamp]);
 
 /**
  * The current state of an order, at a venue or on the way there.
@@ -30,7 +41,7 @@ export const file_cqc_venues_v1_order: GenFile = /*@__PURE__*/
  */
 export type Order = Message<"cqc.venues.v1.Order"> & {
   /**
-   * Id of the order in this system, opaque. A replacement keeps the id.
+   * Id of the order in this system, opaque. A replacement by ReplaceOrder keeps the id.
    *
    * @generated from field: string order_id = 1;
    */
@@ -44,294 +55,527 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
   accountId: string;
 
   /**
-   * Listing that is traded.
+   * Listing that is traded. Absent if the registry does not know the listing, or for a quoted order of several legs.
    *
-   * @generated from field: string venue_symbol_id = 3;
+   * @generated from field: optional string venue_symbol_id = 3;
    */
-  venueSymbolId: string;
+  venueSymbolId?: string | undefined;
 
   /**
-   * Client order id, assigned by whoever placed the order, unique per account forever. Absent for orders that we did
-   * not place.
+   * The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
    *
-   * @generated from field: optional string client_order_id = 4;
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 4;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Client order id, assigned by the party that placed the order, unique per account forever. Absent for orders that
+   * have none.
+   *
+   * @generated from field: optional string client_order_id = 5;
    */
   clientOrderId?: string | undefined;
 
   /**
-   * The venue's id of the order. Absent until the venue has responded.
-   *
-   * @generated from field: optional string venue_order_id = 5;
-   */
-  venueOrderId?: string | undefined;
-
-  /**
-   * The venue's ids of the order before each replacement, oldest first.
-   *
-   * @generated from field: repeated string previous_venue_order_ids = 6;
-   */
-  previousVenueOrderIds: string[];
-
-  /**
-   * User-defined label. Absent if none was given.
-   *
-   * @generated from field: optional string label = 7;
-   */
-  label?: string | undefined;
-
-  /**
-   * List that the order belongs to, such as a one-cancels-other pair. Absent if the order is in no list.
-   *
-   * @generated from field: optional string list_id = 8;
-   */
-  listId?: string | undefined;
-
-  /**
    * Whether the order buys or sells.
    *
-   * @generated from field: cqc.venues.v1.OrderSide side = 9;
+   * @generated from field: cqc.venues.v1.OrderSide side = 6;
    */
   side: OrderSide;
 
   /**
    * The venue's own value for `side`. Empty if it has none.
    *
-   * @generated from field: string raw_side = 57;
+   * @generated from field: string raw_side = 7;
    */
   rawSide: string;
 
   /**
+   * Ordered quantity, positive, in `quantity_unit`, including what is filled. The order ends when the first of
+   * `close_position`, `quote_quantity` and `quantity` that is set is used up; the others are the venue's words. Absent
+   * if the venue does not report it.
+   *
+   * @generated from field: optional string quantity = 8;
+   */
+  quantity?: string | undefined;
+
+  /**
+   * Ordered amount to spend or to receive, positive, in quote units. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string quote_quantity = 9;
+   */
+  quoteQuantity?: string | undefined;
+
+  /**
+   * Whether the order closes the whole position, at its size when the order triggers or fills. Absent if the venue does
+   * not report it.
+   *
+   * @generated from field: optional bool close_position = 10;
+   */
+  closePosition?: boolean | undefined;
+
+  /**
+   * Unit of the quantities in this order, those of attached orders and the algorithm included.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 11;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
    * How the order is triggered and priced.
    *
-   * @generated from field: cqc.venues.v1.OrderType type = 10;
+   * @generated from field: cqc.venues.v1.OrderType type = 12;
    */
   type: OrderType;
 
   /**
    * The venue's own value for `type`. Empty if it has none.
    *
-   * @generated from field: string raw_type = 11;
+   * @generated from field: string raw_type = 13;
    */
   rawType: string;
 
   /**
    * How long the order works.
    *
-   * @generated from field: cqc.venues.v1.TimeInForce time_in_force = 12;
+   * @generated from field: cqc.venues.v1.TimeInForce time_in_force = 14;
    */
   timeInForce: TimeInForce;
 
   /**
    * The venue's own value for `time_in_force`. Empty if it has none.
    *
-   * @generated from field: string raw_time_in_force = 13;
+   * @generated from field: string raw_time_in_force = 15;
    */
   rawTimeInForce: string;
 
   /**
    * State of the order in its life cycle.
    *
-   * @generated from field: cqc.venues.v1.OrderStatus status = 14;
+   * @generated from field: cqc.venues.v1.OrderStatus status = 16;
    */
   status: OrderStatus;
 
   /**
    * The venue's own value for `status`. Empty if it has none.
    *
-   * @generated from field: string raw_status = 15;
+   * @generated from field: string raw_status = 17;
    */
   rawStatus: string;
 
   /**
-   * Size of the order. Unset if the venue does not report it.
+   * Why the order is in its current state.
    *
-   * @generated from oneof cqc.venues.v1.Order.size
+   * @generated from field: cqc.venues.v1.OrderReason status_reason = 18;
    */
-  size: {
-    /**
-     * Quantity, in `quantity_unit`.
-     *
-     * @generated from field: string quantity = 16;
-     */
-    value: string;
-    case: "quantity";
-  } | {
-    /**
-     * Amount to spend or to receive, in quote units.
-     *
-     * @generated from field: string quote_quantity = 17;
-     */
-    value: string;
-    case: "quoteQuantity";
-  } | {
-    /**
-     * The whole position, at its size when the order triggers.
-     *
-     * @generated from field: bool close_position = 18;
-     */
-    value: boolean;
-    case: "closePosition";
-  } | { case: undefined; value?: undefined };
+  statusReason: OrderReason;
 
   /**
-   * Unit of the quantities in this order.
+   * The venue's own value for `status_reason`. Empty if it has none.
    *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 19;
+   * @generated from field: string raw_status_reason = 19;
    */
-  quantityUnit: QuantityUnit;
+  rawStatusReason: string;
 
   /**
-   * Limit price, in quote units. Absent for orders without a limit price. A venue's 0 or "market_price" is mapped to
-   * absent.
+   * The reason in the venue's words. Empty if it gives none.
    *
-   * @generated from field: optional string price = 20;
+   * @generated from field: string status_reason_text = 20;
+   */
+  statusReasonText: string;
+
+  /**
+   * Who created the order.
+   *
+   * @generated from field: cqc.venues.v1.OrderOrigin origin = 21;
+   */
+  origin: OrderOrigin;
+
+  /**
+   * The venue's own value for `origin`. Empty if it has none.
+   *
+   * @generated from field: string raw_origin = 22;
+   */
+  rawOrigin: string;
+
+  /**
+   * The venue's own value for the channel through which the order was placed, such as `api` or `web`. Empty if it has
+   * none.
+   *
+   * @generated from field: string raw_placement_source = 23;
+   */
+  rawPlacementSource: string;
+
+  /**
+   * The venue's id of the order. Absent until the venue has assigned one.
+   *
+   * @generated from field: optional string venue_order_id = 24;
+   */
+  venueOrderId?: string | undefined;
+
+  /**
+   * The venue's ids of the order before each replacement that changed the id, oldest first. Fills of these ids count in
+   * `cumulative_quantity` too.
+   *
+   * @generated from field: repeated string previous_venue_order_ids = 25;
+   */
+  previousVenueOrderIds: string[];
+
+  /**
+   * Client order ids of the order before each replacement that changed the id, oldest first. Each finds the order as
+   * `client_order_id` does, and stays used up.
+   *
+   * @generated from field: repeated string previous_client_order_ids = 26;
+   */
+  previousClientOrderIds: string[];
+
+  /**
+   * User-defined label. Absent if none was given.
+   *
+   * @generated from field: optional string label = 27;
+   */
+  label?: string | undefined;
+
+  /**
+   * Id in this system of the order list that the order belongs to. Absent if the order is in no list.
+   *
+   * @generated from field: optional string list_id = 28;
+   */
+  listId?: string | undefined;
+
+  /**
+   * The venue's id of the order list. Absent if the order is in no list, or if the venue does not report it.
+   *
+   * @generated from field: optional string venue_list_id = 29;
+   */
+  venueListId?: string | undefined;
+
+  /**
+   * Id in this system of the order that created this one: the algorithmic order whose child it is, or the order that it
+   * was attached to. Absent if there is none, or if it is not known.
+   *
+   * @generated from field: optional string parent_order_id = 30;
+   */
+  parentOrderId?: string | undefined;
+
+  /**
+   * The venue's id of the order that created this one. Absent if there is none, or if the venue does not report it.
+   *
+   * @generated from field: optional string parent_venue_order_id = 31;
+   */
+  parentVenueOrderId?: string | undefined;
+
+  /**
+   * The venue's id of an order that this one places when it fills, from venues that state only the id;
+   * `attached_orders` has the terms. Absent if there is none.
+   *
+   * @generated from field: optional string attached_venue_order_id = 32;
+   */
+  attachedVenueOrderId?: string | undefined;
+
+  /**
+   * Id in this system of the quote that the order accepted. Absent unless `type` is ORDER_TYPE_QUOTED.
+   *
+   * @generated from field: optional string quote_id = 33;
+   */
+  quoteId?: string | undefined;
+
+  /**
+   * Id of the risk engine's approval of the order, `risk_check_id` of OrderCheckResult; after a replacement, of its
+   * approval of the replacement. Absent if the order was not checked, such as one placed outside this system.
+   *
+   * @generated from field: optional string risk_check_id = 34;
+   */
+  riskCheckId?: string | undefined;
+
+  /**
+   * Limit price, in quote units. Absent for orders without a limit price, or with `volatility_price` or
+   * `strike_asset_price`. A venue's 0 or "market_price" is mapped to absent.
+   *
+   * @generated from field: optional string price = 35;
    */
   price?: string | undefined;
 
   /**
+   * Limit price of an option stated as a volatility per year, as a fraction: 0.65 is 65 %. Absent if the order is not
+   * priced by volatility.
+   *
+   * @generated from field: optional string volatility_price = 36;
+   */
+  volatilityPrice?: string | undefined;
+
+  /**
+   * Limit price of an option stated in units of the strike asset, such as US dollars, per unit of the underlying.
+   * Absent if the order is not priced in the strike asset.
+   *
+   * @generated from field: optional string strike_asset_price = 37;
+   */
+  strikeAssetPrice?: string | undefined;
+
+  /**
    * Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger.
    *
-   * @generated from field: optional string trigger_price = 21;
+   * @generated from field: optional string trigger_price = 38;
    */
   triggerPrice?: string | undefined;
 
   /**
-   * Price at which a trailing order starts to trail, in quote units. Absent means immediately.
+   * Way in which the watched price has to cross the trigger price. Set wherever known: from the venue's words, or from
+   * `type` and `side`.
    *
-   * @generated from field: optional string activation_price = 22;
+   * @generated from field: cqc.venues.v1.TriggerDirection trigger_direction = 39;
    */
-  activationPrice?: string | undefined;
+  triggerDirection: TriggerDirection;
+
+  /**
+   * The venue's own value for `trigger_direction`. Empty if it has none.
+   *
+   * @generated from field: string raw_trigger_direction = 40;
+   */
+  rawTriggerDirection: string;
 
   /**
    * Price that the trigger watches.
    *
-   * @generated from field: cqc.venues.v1.TriggerKind trigger_kind = 23;
+   * @generated from field: cqc.venues.v1.TriggerKind trigger_kind = 41;
    */
   triggerKind: TriggerKind;
 
   /**
    * The venue's own value for `trigger_kind`. Empty if it has none.
    *
-   * @generated from field: string raw_trigger_kind = 24;
+   * @generated from field: string raw_trigger_kind = 42;
    */
   rawTriggerKind: string;
 
   /**
-   * Distance that a trailing order keeps from the price, in `trailing_offset_kind`. Absent unless the order is
-   * trailing.
+   * The venue's own value for the progress of the order's trigger. Empty if it has none.
    *
-   * @generated from field: optional string trailing_offset = 25;
+   * @generated from field: string raw_trigger_status = 43;
+   */
+  rawTriggerStatus: string;
+
+  /**
+   * Distance that a trailing order keeps from the watched price, positive, in `trailing_offset_kind`. Absent unless the
+   * order is trailing.
+   *
+   * @generated from field: optional string trailing_offset = 44;
    */
   trailingOffset?: string | undefined;
 
   /**
-   * Unit of `trailing_offset`.
+   * Unit of `trailing_offset` and `limit_offset`.
    *
-   * @generated from field: cqc.venues.v1.TrailingOffsetKind trailing_offset_kind = 26;
+   * @generated from field: cqc.venues.v1.TrailingOffsetKind trailing_offset_kind = 45;
    */
   trailingOffsetKind: TrailingOffsetKind;
 
   /**
    * The venue's own value for `trailing_offset_kind`. Empty if it has none.
    *
-   * @generated from field: string raw_trailing_offset_kind = 61;
+   * @generated from field: string raw_trailing_offset_kind = 46;
    */
   rawTrailingOffsetKind: string;
 
   /**
-   * Quantity that is shown in the book, in `quantity_unit`. Absent means all of it.
+   * Distance of the limit price of a trailing stop limit order from its trigger price, in `trailing_offset_kind`.
+   * Positive makes the limit worse for the order than the trigger: above it for BUY, below it for SELL. Absent for
+   * other orders, or if `price` states the limit.
    *
-   * @generated from field: optional string display_quantity = 27;
+   * @generated from field: optional string limit_offset = 47;
    */
-  displayQuantity?: string | undefined;
+  limitOffset?: string | undefined;
 
   /**
-   * What happens if the order would trade with another order of the same account.
+   * Price at which a trailing order starts to trail, in quote units. Absent means immediately.
    *
-   * @generated from field: cqc.venues.v1.SelfTradePrevention self_trade_prevention = 28;
+   * @generated from field: optional string activation_price = 48;
    */
-  selfTradePrevention: SelfTradePrevention;
+  activationPrice?: string | undefined;
 
   /**
-   * The venue's own value for `self_trade_prevention`. Empty if it has none.
+   * Price of the book that the venue took as the limit price.
    *
-   * @generated from field: string raw_self_trade_prevention = 29;
-   */
-  rawSelfTradePrevention: string;
-
-  /**
-   * How the venue prices the order.
-   *
-   * @generated from field: cqc.venues.v1.PriceMatch price_match = 30;
+   * @generated from field: cqc.venues.v1.PriceMatch price_match = 49;
    */
   priceMatch: PriceMatch;
 
   /**
    * The venue's own value for `price_match`. Empty if it has none.
    *
-   * @generated from field: string raw_price_match = 31;
+   * @generated from field: string raw_price_match = 50;
    */
   rawPriceMatch: string;
+
+  /**
+   * Level of the book that `price_match` refers to: 1 is the best price, 5 the fifth best. Absent means 1, or that the
+   * order states its own price.
+   *
+   * @generated from field: optional uint32 price_match_depth = 51;
+   */
+  priceMatchDepth?: number | undefined;
+
+  /**
+   * Reference price that a pegged order follows.
+   *
+   * @generated from field: cqc.venues.v1.PegKind peg_kind = 52;
+   */
+  pegKind: PegKind;
+
+  /**
+   * The venue's own value for `peg_kind`. Empty if it has none.
+   *
+   * @generated from field: string raw_peg_kind = 53;
+   */
+  rawPegKind: string;
+
+  /**
+   * Offset of a pegged order's price from its reference price, in `peg_offset_kind`. Positive is above the reference
+   * price, negative below. Absent if there is none.
+   *
+   * @generated from field: optional string peg_offset = 54;
+   */
+  pegOffset?: string | undefined;
+
+  /**
+   * Unit of `peg_offset`.
+   *
+   * @generated from field: cqc.venues.v1.PegOffsetKind peg_offset_kind = 55;
+   */
+  pegOffsetKind: PegOffsetKind;
+
+  /**
+   * The venue's own value for `peg_offset_kind`. Empty if it has none.
+   *
+   * @generated from field: string raw_peg_offset_kind = 56;
+   */
+  rawPegOffsetKind: string;
+
+  /**
+   * Quantity shown in the book, in `quantity_unit`. Zero hides the order completely. Absent means all of it.
+   *
+   * @generated from field: optional string display_quantity = 57;
+   */
+  displayQuantity?: string | undefined;
+
+  /**
+   * What happens if the order would trade with another order of the same account or self-trade group.
+   *
+   * @generated from field: cqc.venues.v1.SelfTradePrevention self_trade_prevention = 58;
+   */
+  selfTradePrevention: SelfTradePrevention;
+
+  /**
+   * The venue's own value for `self_trade_prevention`. Empty if it has none.
+   *
+   * @generated from field: string raw_self_trade_prevention = 59;
+   */
+  rawSelfTradePrevention: string;
+
+  /**
+   * The venue's id of the group of accounts within which self-trades are prevented. Absent if there is none, or if the
+   * venue does not report it.
+   *
+   * @generated from field: optional string self_trade_group_id = 60;
+   */
+  selfTradeGroupId?: string | undefined;
 
   /**
    * Whether the trigger is ignored while the last price and the mark price are far apart. Absent if the venue does not
    * report it.
    *
-   * @generated from field: optional bool price_protect = 32;
+   * @generated from field: optional bool price_protect = 61;
    */
   priceProtect?: boolean | undefined;
 
   /**
    * Whether the order may only rest in the book. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool post_only = 33;
+   * @generated from field: optional bool post_only = 62;
    */
   postOnly?: boolean | undefined;
 
   /**
+   * Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool reject_post_only = 63;
+   */
+  rejectPostOnly?: boolean | undefined;
+
+  /**
    * Whether the order may only reduce a position. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool reduce_only = 34;
+   * @generated from field: optional bool reduce_only = 64;
    */
   reduceOnly?: boolean | undefined;
 
   /**
    * Position that the order belongs to.
    *
-   * @generated from field: cqc.venues.v1.PositionSide position_side = 35;
+   * @generated from field: cqc.venues.v1.PositionSide position_side = 65;
    */
   positionSide: PositionSide;
 
   /**
    * The venue's own value for `position_side`. Empty if it has none.
    *
-   * @generated from field: string raw_position_side = 58;
+   * @generated from field: string raw_position_side = 66;
    */
   rawPositionSide: string;
 
   /**
+   * What the order does to the position.
+   *
+   * @generated from field: cqc.venues.v1.PositionEffect position_effect = 67;
+   */
+  positionEffect: PositionEffect;
+
+  /**
+   * The venue's own value for `position_effect`. Empty if it has none.
+   *
+   * @generated from field: string raw_position_effect = 68;
+   */
+  rawPositionEffect: string;
+
+  /**
    * Collateral that backs the order's position.
    *
-   * @generated from field: cqc.venues.v1.MarginMode margin_mode = 36;
+   * @generated from field: cqc.venues.v1.MarginMode margin_mode = 69;
    */
   marginMode: MarginMode;
 
   /**
    * The venue's own value for `margin_mode`. Empty if it has none.
    *
-   * @generated from field: string raw_margin_mode = 59;
+   * @generated from field: string raw_margin_mode = 70;
    */
   rawMarginMode: string;
 
   /**
-   * Leverage that the order was placed with. Absent if the venue does not report it.
+   * Leverage that the order was placed with, such as 10. Absent if the venue does not report it.
    *
-   * @generated from field: optional string leverage = 37;
+   * @generated from field: optional string leverage = 71;
    */
   leverage?: string | undefined;
 
   /**
-   * Until when the order works. Unset means no end.
+   * Whether the venue borrows what the order lacks. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool auto_borrow = 72;
+   */
+  autoBorrow?: boolean | undefined;
+
+  /**
+   * Whether the venue uses the proceeds of the order to repay debts. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool auto_repay = 73;
+   */
+  autoRepay?: boolean | undefined;
+
+  /**
+   * Until when the order works. Unset means until cancelled or until what `time_in_force` states; with
+   * TIME_IN_FORCE_GTD, that the venue does not report the end.
    *
    * @generated from oneof cqc.venues.v1.Order.good_til
    */
@@ -339,15 +583,15 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
     /**
      * Time at which the order ends, exclusive.
      *
-     * @generated from field: google.protobuf.Timestamp good_til_time = 38;
+     * @generated from field: google.protobuf.Timestamp good_til_time = 74;
      */
     value: Timestamp;
     case: "goodTilTime";
   } | {
     /**
-     * Block of the venue's chain up to which the order works, inclusive.
+     * Number of the block of the venue's chain up to which the order works, inclusive.
      *
-     * @generated from field: uint64 good_til_block = 39;
+     * @generated from field: uint64 good_til_block = 75;
      */
     value: bigint;
     case: "goodTilBlock";
@@ -356,272 +600,258 @@ export type Order = Message<"cqc.venues.v1.Order"> & {
   /**
    * When the order starts to work. Absent means immediately.
    *
-   * @generated from field: google.protobuf.Timestamp start_at = 40;
+   * @generated from field: google.protobuf.Timestamp start_at = 76;
    */
   startAt?: Timestamp | undefined;
 
   /**
-   * Maximum distance of a fill from the price at placement, in basis points. Absent means no limit.
+   * Maximum distance of a fill from the price at placement, in basis points, zero or positive. Absent means no limit.
    *
-   * @generated from field: optional string slippage_limit_bps = 41;
+   * @generated from field: optional string slippage_limit_bps = 77;
    */
   slippageLimitBps?: string | undefined;
 
   /**
-   * Quantity filled so far, in `quantity_unit`. Absent if the venue does not report it, which is not the same as zero.
+   * Closing orders that the venue places when this order fills, in no particular order. Empty if there are none, or if
+   * the venue does not report them.
    *
-   * @generated from field: optional string cumulative_quantity = 42;
+   * @generated from field: repeated cqc.venues.v1.AttachedOrder attached_orders = 78;
+   */
+  attachedOrders: AttachedOrder[];
+
+  /**
+   * Algorithm by which the venue works the order in slices. Absent if the venue does not, or does not report it.
+   *
+   * @generated from field: cqc.venues.v1.Algo algo = 79;
+   */
+  algo?: Algo | undefined;
+
+  /**
+   * Quantity filled so far, in `quantity_unit`, over all ids that the order has had. Absent if the venue does not
+   * report it, which is not the same as zero.
+   *
+   * @generated from field: optional string cumulative_quantity = 80;
    */
   cumulativeQuantity?: string | undefined;
 
   /**
-   * Value filled so far, in quote units. Absent if the venue does not report it.
+   * Value filled so far, in quote units, without fees. Absent if the venue does not report it.
    *
-   * @generated from field: optional string cumulative_quote_quantity = 43;
+   * @generated from field: optional string cumulative_quote_quantity = 81;
    */
   cumulativeQuoteQuantity?: string | undefined;
 
   /**
    * Quantity still working, in `quantity_unit`; zero once the order has ended. Absent if the venue does not report it.
    *
-   * @generated from field: optional string leaves_quantity = 44;
+   * @generated from field: optional string leaves_quantity = 82;
    */
   leavesQuantity?: string | undefined;
 
   /**
-   * Average price of the fills, in quote units. Absent if there is none.
+   * Quantity that was cancelled unfilled, in `quantity_unit`. Absent if the venue does not report it.
    *
-   * @generated from field: optional string average_price = 45;
+   * @generated from field: optional string cancelled_quantity = 83;
+   */
+  cancelledQuantity?: string | undefined;
+
+  /**
+   * Average price of the fills, in quote units: the mean weighted by quantity, for inverse contracts the harmonic mean.
+   * Absent if there is none, or if the venue does not report it.
+   *
+   * @generated from field: optional string average_price = 84;
    */
   averagePrice?: string | undefined;
 
   /**
-   * Fees charged so far, one entry per asset. Negative amounts are rebates.
+   * Number of fills so far. Absent if the venue does not report it.
    *
-   * @generated from field: repeated cqc.venues.v1.Fee fees = 46;
+   * @generated from field: optional uint32 fill_count = 85;
+   */
+  fillCount?: number | undefined;
+
+  /**
+   * Fees charged so far, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the venue
+   * does not report them.
+   *
+   * @generated from field: repeated cqc.venues.v1.Fee fees = 86;
    */
   fees: Fee[];
 
   /**
-   * Amount that the venue holds for the order, in units of the asset that the order would pay with. Absent if the venue
-   * does not report it.
+   * Profit or loss realized by the fills so far, in units of the settlement asset, without fees and funding. Negative
+   * is a loss. Absent if the venue does not report it.
    *
-   * @generated from field: optional string held_amount = 47;
+   * @generated from field: optional string realized_pnl = 87;
+   */
+  realizedPnl?: string | undefined;
+
+  /**
+   * Amount that the venue holds for the order, zero or positive: of the settlement asset for derivatives; on spot
+   * markets of the quote asset for BUY, of the base asset for SELL. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string held_amount = 88;
    */
   heldAmount?: string | undefined;
 
   /**
-   * Who created the order.
+   * Amount received by a SELL or paid by a BUY so far, fees included, in quote units, zero or positive. Absent if the
+   * venue does not report it.
    *
-   * @generated from field: cqc.venues.v1.OrderOrigin origin = 48;
+   * @generated from field: optional string net_quote_quantity = 89;
    */
-  origin: OrderOrigin;
+  netQuoteQuantity?: string | undefined;
 
   /**
-   * The venue's own value for `origin`. Empty if it has none.
+   * The venue's valuation of the ordered quantity in another asset, such as US dollars. Absent if the venue does not
+   * report one.
    *
-   * @generated from field: string raw_origin = 60;
+   * @generated from field: cqc.assets.v1.Valuation valuation = 90;
    */
-  rawOrigin: string;
+  valuation?: Valuation | undefined;
 
   /**
-   * Why the order is in its current state.
+   * Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
+   * otherwise.
    *
-   * @generated from field: cqc.venues.v1.OrderReason status_reason = 49;
+   * @generated from field: optional string contracts = 91;
    */
-  statusReason: OrderReason;
-
-  /**
-   * The reason in the venue's words. Empty if it gives none.
-   *
-   * @generated from field: string status_reason_text = 50;
-   */
-  statusReasonText: string;
-
-  /**
-   * When the order was placed, by the venue's clock. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp created_at = 51;
-   */
-  createdAt?: Timestamp | undefined;
-
-  /**
-   * When the venue last changed the order. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp updated_at = 52;
-   */
-  updatedAt?: Timestamp | undefined;
-
-  /**
-   * When the order triggered. Absent if it did not, or if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp triggered_at = 53;
-   */
-  triggeredAt?: Timestamp | undefined;
-
-  /**
-   * When the order ended. Absent while it works, or if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp closed_at = 54;
-   */
-  closedAt?: Timestamp | undefined;
-
-  /**
-   * When this system received this state.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 55;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
-   * Version of this record, increased by one at each change.
-   *
-   * @generated from field: uint64 revision = 56;
-   */
-  revision: bigint;
-
-  /**
-   * Whether the order is in the book. Absent if the venue does not report it.
-   *
-   * @generated from field: optional bool working = 62;
-   */
-  working?: boolean | undefined;
-
-  /**
-   * Since when the order has been in the book. Absent if it is not in the book, or if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp working_at = 63;
-   */
-  workingAt?: Timestamp | undefined;
+  contracts?: string | undefined;
 
   /**
    * Type of the order before its trigger changed it, or the same as `type` if nothing changed it. Unspecified if the
    * venue does not report it.
    *
-   * @generated from field: cqc.venues.v1.OrderType original_type = 64;
+   * @generated from field: cqc.venues.v1.OrderType original_type = 92;
    */
   originalType: OrderType;
 
   /**
    * The venue's own value for `original_type`. Empty if it has none.
    *
-   * @generated from field: string raw_original_type = 65;
+   * @generated from field: string raw_original_type = 93;
    */
   rawOriginalType: string;
 
   /**
-   * Number of fills so far. Absent if the venue does not report it.
+   * Whether the order is in the book. Absent if the venue does not report it.
    *
-   * @generated from field: optional uint32 fill_count = 66;
+   * @generated from field: optional bool working = 94;
    */
-  fillCount?: number | undefined;
-
-  /**
-   * When the order was last filled. Absent if it was not filled, or if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp last_fill_at = 67;
-   */
-  lastFillAt?: Timestamp | undefined;
+  working?: boolean | undefined;
 
   /**
    * Whether all fills are settled. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool settled = 68;
+   * @generated from field: optional bool settled = 95;
    */
   settled?: boolean | undefined;
 
   /**
    * Whether fees are paid out of the order's size. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool size_includes_fees = 69;
+   * @generated from field: optional bool size_includes_fees = 96;
    */
   sizeIncludesFees?: boolean | undefined;
 
   /**
-   * Amount received or paid so far, fees included, in quote units. Absent if the venue does not report it.
-   *
-   * @generated from field: optional string net_quote_quantity = 70;
-   */
-  netQuoteQuantity?: string | undefined;
-
-  /**
-   * The venue's own value for `status_reason`. Empty if it has none.
-   *
-   * @generated from field: string raw_status_reason = 71;
-   */
-  rawStatusReason: string;
-
-  /**
-   * The venue's own value for the progress of the order's trigger. Empty if it has none.
-   *
-   * @generated from field: string raw_trigger_status = 72;
-   */
-  rawTriggerStatus: string;
-
-  /**
-   * The venue's id of the order that created this one, such as the filled entry order that placed this stop. Absent if
-   * there is none.
-   *
-   * @generated from field: optional string parent_venue_order_id = 73;
-   */
-  parentVenueOrderId?: string | undefined;
-
-  /**
-   * The venue's id of an order that this one places when it fills. Absent if there is none.
-   *
-   * @generated from field: optional string attached_venue_order_id = 74;
-   */
-  attachedVenueOrderId?: string | undefined;
-
-  /**
-   * The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none.
-   *
-   * @generated from field: string raw_flags = 75;
-   */
-  rawFlags: string;
-
-  /**
-   * The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none.
-   *
-   * @generated from field: string raw_conditions = 76;
-   */
-  rawConditions: string;
-
-  /**
-   * Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
-   * otherwise.
-   *
-   * @generated from field: optional string contracts = 77;
-   */
-  contracts?: string | undefined;
-
-  /**
    * Whether the venue's market maker protection may cancel the order. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool market_maker_protection = 78;
+   * @generated from field: optional bool market_maker_protection = 97;
    */
   marketMakerProtection?: boolean | undefined;
 
   /**
-   * Whether a post-only order that would cross is rejected instead of repriced. Absent if the venue does not report it.
-   *
-   * @generated from field: optional bool reject_post_only = 79;
-   */
-  rejectPostOnly?: boolean | undefined;
-
-  /**
    * Whether the venue counts the order as reducing the risk of the account. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool risk_reducing = 80;
+   * @generated from field: optional bool risk_reducing = 98;
    */
   riskReducing?: boolean | undefined;
 
   /**
    * Whether the order was changed after it was placed. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool replaced = 81;
+   * @generated from field: optional bool replaced = 99;
    */
   replaced?: boolean | undefined;
+
+  /**
+   * The venue's flags for the order, as the venue writes them, such as Kraken's `fciq`. Empty if it has none.
+   *
+   * @generated from field: string raw_flags = 100;
+   */
+  rawFlags: string;
+
+  /**
+   * The venue's remarks on the order, such as Kraken's `misc`. Empty if it has none.
+   *
+   * @generated from field: string raw_conditions = 101;
+   */
+  rawConditions: string;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 102;
+   */
+  venueFields: { [key: string]: string };
+
+  /**
+   * When the order was placed, by the venue's clock. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 103;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * When the venue last changed the order. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 104;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * When the order triggered. Absent if it did not, or if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp triggered_at = 105;
+   */
+  triggeredAt?: Timestamp | undefined;
+
+  /**
+   * Since when the order has been in the book. Absent if it is not in the book, or if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp working_at = 106;
+   */
+  workingAt?: Timestamp | undefined;
+
+  /**
+   * When the order was last filled. Absent if it was not filled, or if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp last_fill_at = 107;
+   */
+  lastFillAt?: Timestamp | undefined;
+
+  /**
+   * When the order ended. Absent while it works, or if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp closed_at = 108;
+   */
+  closedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received this state, or placed the order while it is PENDING_NEW.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 109;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * Version of this record in this system: 1 for the first state, one more at each change. The highest revision is the
+   * current state. Zero only before the gateway has stored the record.
+   *
+   * @generated from field: uint64 revision = 110;
+   */
+  revision: bigint;
 };
 
 /**
@@ -633,6 +863,8 @@ export const OrderSchema: GenMessage<Order> = /*@__PURE__*/
 
 /**
  * How an order is triggered and priced.
+ *
+ * The price moves with an order if it rises for a buy order or falls for a sell order, and against the order otherwise.
  *
  * @generated from enum cqc.venues.v1.OrderType
  */
@@ -659,42 +891,48 @@ export enum OrderType {
   LIMIT = 2,
 
   /**
-   * Becomes a market order when the price moves against the holder and reaches the trigger.
+   * Becomes a market order when the price moves with the order and reaches the trigger: BUY at or above it, SELL at or
+   * below it.
    *
    * @generated from enum value: ORDER_TYPE_STOP = 3;
    */
   STOP = 3,
 
   /**
-   * Becomes a limit order when the price moves against the holder and reaches the trigger.
+   * Becomes a limit order when the price moves with the order and reaches the trigger: BUY at or above it, SELL at or
+   * below it.
    *
    * @generated from enum value: ORDER_TYPE_STOP_LIMIT = 4;
    */
   STOP_LIMIT = 4,
 
   /**
-   * Becomes a market order when the price moves in the holder's favor and reaches the trigger.
+   * Becomes a market order when the price moves against the order and reaches the trigger: BUY at or below it, SELL at
+   * or above it. FIX calls this type "market if touched".
    *
    * @generated from enum value: ORDER_TYPE_TAKE_PROFIT = 5;
    */
   TAKE_PROFIT = 5,
 
   /**
-   * Becomes a limit order when the price moves in the holder's favor and reaches the trigger.
+   * Becomes a limit order when the price moves against the order and reaches the trigger: BUY at or below it, SELL at
+   * or above it. FIX calls this type "limit if touched".
    *
    * @generated from enum value: ORDER_TYPE_TAKE_PROFIT_LIMIT = 6;
    */
   TAKE_PROFIT_LIMIT = 6,
 
   /**
-   * Becomes a market order when the price reverses by the trailing offset.
+   * Becomes a market order when the price reverses by the trailing offset: BUY when it rises from its low, SELL when it
+   * falls from its high.
    *
    * @generated from enum value: ORDER_TYPE_TRAILING_STOP = 7;
    */
   TRAILING_STOP = 7,
 
   /**
-   * Becomes a limit order when the price reverses by the trailing offset.
+   * Becomes a limit order when the price reverses by the trailing offset: BUY when it rises from its low, SELL when it
+   * falls from its high.
    *
    * @generated from enum value: ORDER_TYPE_TRAILING_STOP_LIMIT = 8;
    */
@@ -708,11 +946,34 @@ export enum OrderType {
   MARKET_TO_LIMIT = 9,
 
   /**
-   * A limit order that the venue prices at the best price of the opposite side.
+   * A limit order whose price the venue keeps at a reference price of the book, as `peg_kind` states.
    *
    * @generated from enum value: ORDER_TYPE_PEGGED = 10;
    */
   PEGGED = 10,
+
+  /**
+   * Becomes a market order when the price reaches the trigger from the side on which it was at placement. Only for
+   * venues that do not state the direction; where it is known, the type is STOP or TAKE_PROFIT.
+   *
+   * @generated from enum value: ORDER_TYPE_TRIGGER_MARKET = 11;
+   */
+  TRIGGER_MARKET = 11,
+
+  /**
+   * Becomes a limit order when the price reaches the trigger from the side on which it was at placement. Only for
+   * venues that do not state the direction; where it is known, the type is STOP_LIMIT or TAKE_PROFIT_LIMIT.
+   *
+   * @generated from enum value: ORDER_TYPE_TRIGGER_LIMIT = 12;
+   */
+  TRIGGER_LIMIT = 12,
+
+  /**
+   * Trades at a quote that a market maker gave on request. `quote_id` names the quote. Placed only by AcceptQuote.
+   *
+   * @generated from enum value: ORDER_TYPE_QUOTED = 13;
+   */
+  QUOTED = 13,
 }
 
 /**
@@ -758,9 +1019,14 @@ export const OrderSideSchema: GenEnum<OrderSide> = /*@__PURE__*/
 /**
  * State of an order in its life cycle, after FIX tag 39 (OrdStatus).
  *
- * If several states apply, FIX precedence decides: pending cancel, then filled, then cancelled. A cancelled order may
- * still receive a late fill. Each value declares the states that may follow it. A report that repeats the state is
- * always legal, and any state may follow the unspecified state.
+ *  Where several states apply, the first of this list counts: PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELLED,
+ * EXPIRED,  PARTIALLY_FILLED, NEW. An ended order (FILLED, CANCELLED, REJECTED, EXPIRED, REPLACED) may still receive
+ * late fills: a  fill that completes it makes it FILLED, a smaller one keeps the state and raises
+ * `cumulative_quantity`. "Completes"  applies to orders sized by `quantity`; an ended order of any other size keeps its
+ * state.
+ *
+ * Each value declares the states that may follow it. A report that repeats the state is always legal, and any state may
+ * follow the unspecified state.
  *
  * @generated from enum cqc.venues.v1.OrderStatus
  */
@@ -773,7 +1039,7 @@ export enum OrderStatus {
   UNSPECIFIED = 0,
 
   /**
-   * Sent to the venue, no response yet.
+   * Handed to the venue, no response yet.
    *
    * @generated from enum value: ORDER_STATUS_PENDING_NEW = 1;
    */
@@ -787,7 +1053,7 @@ export enum OrderStatus {
   NEW = 2,
 
   /**
-   * Waiting for its trigger.
+   * Accepted by the venue, waiting for its trigger.
    *
    * @generated from enum value: ORDER_STATUS_UNTRIGGERED = 3;
    */
@@ -796,7 +1062,7 @@ export enum OrderStatus {
   /**
    * Partly filled, the rest is working.
    *
-   * If the only trade is later undone, the order is unfilled again.
+   * If all trades are later undone, the order is NEW again. A venue may also reject the rest (REJECTED).
    *
    * @generated from enum value: ORDER_STATUS_PARTIALLY_FILLED = 4;
    */
@@ -824,7 +1090,7 @@ export enum OrderStatus {
   /**
    * Replacement requested, no response yet.
    *
-   * If the venue refuses the replacement, the order returns to its previous state.
+   * If the venue refuses the replacement, the order returns to its previous state with its previous terms.
    *
    * @generated from enum value: ORDER_STATUS_PENDING_REPLACE = 7;
    */
@@ -833,32 +1099,36 @@ export enum OrderStatus {
   /**
    * The rest of the order was cancelled.
    *
-   * A fill that crosses the cancellation is legal: the order is then partly or completely filled.
+   * A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. NEW and
+   * PARTIALLY_FILLED follow only by a report of type RESTATED or TRADE_CANCEL after which `leaves_quantity` is above
+   * zero: the venue put the order back to work.
    *
    * @generated from enum value: ORDER_STATUS_CANCELLED = 8;
    */
   CANCELLED = 8,
 
   /**
-   * The venue did not accept the order.
+   * The venue did not accept the order. An order that our own checks refuse has no state, because no order exists.
    *
    * @generated from enum value: ORDER_STATUS_REJECTED = 9;
    */
   REJECTED = 9,
 
   /**
-   * The order's time in force ran out.
+   * The order's time in force ran out, or an immediate order could not be filled.
    *
-   * A fill that crosses the expiry is legal.
+   * Late fills and a return to work are as for CANCELLED.
    *
    * @generated from enum value: ORDER_STATUS_EXPIRED = 10;
    */
   EXPIRED = 10,
 
   /**
-   * The order was replaced by another order.
+   * The venue ended the order and made another one from it, which this system knows by an `order_id` of its own, such
+   * as when the replacement was made outside this system. A replacement by ReplaceOrder keeps the `order_id` and never
+   * leads to this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED.
    *
-   * A fill that crosses the replacement is legal.
+   * A late fill that completes the order makes it FILLED; a smaller one changes only the quantities.
    *
    * @generated from enum value: ORDER_STATUS_REPLACED = 11;
    */
@@ -906,21 +1176,21 @@ export enum TimeInForce {
   FOK = 3,
 
   /**
-   * Good till date: until a specified time or block.
+   * Good till date: until `good_til_time` or `good_til_block`.
    *
    * @generated from enum value: TIME_IN_FORCE_GTD = 4;
    */
   GTD = 4,
 
   /**
-   * Until the end of the trading day.
+   * Until the end of the venue's trading day.
    *
    * @generated from enum value: TIME_IN_FORCE_DAY = 5;
    */
   DAY = 5,
 
   /**
-   * Good till crossing: works only if it rests, and is cancelled if it would cross.
+   * Good till crossing: a GTC order that is cancelled if it would cross. Only on facts; a new order has `post_only`.
    *
    * @generated from enum value: TIME_IN_FORCE_GTX = 6;
    */
@@ -932,116 +1202,6 @@ export enum TimeInForce {
  */
 export const TimeInForceSchema: GenEnum<TimeInForce> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 3);
-
-/**
- * Price that a trigger watches.
- *
- * @generated from enum cqc.venues.v1.TriggerKind
- */
-export enum TriggerKind {
-  /**
-   * The venue's default, or not known.
-   *
-   * @generated from enum value: TRIGGER_KIND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * The price of the last trade.
-   *
-   * @generated from enum value: TRIGGER_KIND_LAST = 1;
-   */
-  LAST = 1,
-
-  /**
-   * The mark price.
-   *
-   * @generated from enum value: TRIGGER_KIND_MARK = 2;
-   */
-  MARK = 2,
-
-  /**
-   * The index price.
-   *
-   * @generated from enum value: TRIGGER_KIND_INDEX = 3;
-   */
-  INDEX = 3,
-
-  /**
-   * The best bid.
-   *
-   * @generated from enum value: TRIGGER_KIND_BID = 4;
-   */
-  BID = 4,
-
-  /**
-   * The best ask.
-   *
-   * @generated from enum value: TRIGGER_KIND_ASK = 5;
-   */
-  ASK = 5,
-
-  /**
-   * The mean of the best bid and the best ask.
-   *
-   * @generated from enum value: TRIGGER_KIND_MID = 6;
-   */
-  MID = 6,
-}
-
-/**
- * Describes the enum cqc.venues.v1.TriggerKind.
- */
-export const TriggerKindSchema: GenEnum<TriggerKind> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_order, 4);
-
-/**
- * Unit of a trailing offset.
- *
- * @generated from enum cqc.venues.v1.TrailingOffsetKind
- */
-export enum TrailingOffsetKind {
-  /**
-   * There is no offset, or its unit is not known.
-   *
-   * @generated from enum value: TRAILING_OFFSET_KIND_UNSPECIFIED = 0;
-   */
-  UNSPECIFIED = 0,
-
-  /**
-   * Quote units.
-   *
-   * @generated from enum value: TRAILING_OFFSET_KIND_PRICE = 1;
-   */
-  PRICE = 1,
-
-  /**
-   * Basis points of the price (hundredths of a percent).
-   *
-   * @generated from enum value: TRAILING_OFFSET_KIND_BASIS_POINTS = 2;
-   */
-  BASIS_POINTS = 2,
-
-  /**
-   * Ticks of the listing.
-   *
-   * @generated from enum value: TRAILING_OFFSET_KIND_TICKS = 3;
-   */
-  TICKS = 3,
-
-  /**
-   * Percent of the price.
-   *
-   * @generated from enum value: TRAILING_OFFSET_KIND_PERCENT = 4;
-   */
-  PERCENT = 4,
-}
-
-/**
- * Describes the enum cqc.venues.v1.TrailingOffsetKind.
- */
-export const TrailingOffsetKindSchema: GenEnum<TrailingOffsetKind> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_order, 5);
 
 /**
  * What happens to an order that would trade with another order of the same account.
@@ -1096,10 +1256,11 @@ export enum SelfTradePrevention {
  * Describes the enum cqc.venues.v1.SelfTradePrevention.
  */
 export const SelfTradePreventionSchema: GenEnum<SelfTradePrevention> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_order, 6);
+  enumDesc(file_cqc_venues_v1_order, 4);
 
 /**
- * How the venue itself prices a limit order.
+ * Price of the book that the venue takes as the limit price of an order, once, when the order arrives. An order that
+ * keeps following the book is ORDER_TYPE_PEGGED.
  *
  * @generated from enum cqc.venues.v1.PriceMatch
  */
@@ -1112,14 +1273,14 @@ export enum PriceMatch {
   UNSPECIFIED = 0,
 
   /**
-   * At the best price of the opposite side.
+   * A price of the opposite side, at the level `price_match_depth`.
    *
    * @generated from enum value: PRICE_MATCH_OPPONENT = 1;
    */
   OPPONENT = 1,
 
   /**
-   * At the best price of the order's own side.
+   * A price of the order's own side, at the level `price_match_depth`.
    *
    * @generated from enum value: PRICE_MATCH_QUEUE = 2;
    */
@@ -1130,6 +1291,102 @@ export enum PriceMatch {
  * Describes the enum cqc.venues.v1.PriceMatch.
  */
 export const PriceMatchSchema: GenEnum<PriceMatch> = /*@__PURE__*/
+  enumDesc(file_cqc_venues_v1_order, 5);
+
+/**
+ * Reference price that a pegged order follows, after FIX tag 1094 (PegPriceType).
+ *
+ * @generated from enum cqc.venues.v1.PegKind
+ */
+export enum PegKind {
+  /**
+   * Not known, or the order is not pegged.
+   *
+   * @generated from enum value: PEG_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The best price of the order's own side.
+   *
+   * @generated from enum value: PEG_KIND_PRIMARY = 1;
+   */
+  PRIMARY = 1,
+
+  /**
+   * The best price of the opposite side.
+   *
+   * @generated from enum value: PEG_KIND_MARKET = 2;
+   */
+  MARKET = 2,
+
+  /**
+   * The mean of the best bid and the best ask.
+   *
+   * @generated from enum value: PEG_KIND_MID = 3;
+   */
+  MID = 3,
+
+  /**
+   * The price of the last trade.
+   *
+   * @generated from enum value: PEG_KIND_LAST = 4;
+   */
+  LAST = 4,
+}
+
+/**
+ * Describes the enum cqc.venues.v1.PegKind.
+ */
+export const PegKindSchema: GenEnum<PegKind> = /*@__PURE__*/
+  enumDesc(file_cqc_venues_v1_order, 6);
+
+/**
+ * Unit of the offset of a pegged order.
+ *
+ * @generated from enum cqc.venues.v1.PegOffsetKind
+ */
+export enum PegOffsetKind {
+  /**
+   * There is no offset, or its unit is not known.
+   *
+   * @generated from enum value: PEG_OFFSET_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Quote units.
+   *
+   * @generated from enum value: PEG_OFFSET_KIND_PRICE = 1;
+   */
+  PRICE = 1,
+
+  /**
+   * Basis points of the reference price (hundredths of a percent).
+   *
+   * @generated from enum value: PEG_OFFSET_KIND_BASIS_POINTS = 2;
+   */
+  BASIS_POINTS = 2,
+
+  /**
+   * Ticks of the listing.
+   *
+   * @generated from enum value: PEG_OFFSET_KIND_TICKS = 3;
+   */
+  TICKS = 3,
+
+  /**
+   * Price levels of the book, occupied ones only.
+   *
+   * @generated from enum value: PEG_OFFSET_KIND_LEVELS = 4;
+   */
+  LEVELS = 4,
+}
+
+/**
+ * Describes the enum cqc.venues.v1.PegOffsetKind.
+ */
+export const PegOffsetKindSchema: GenEnum<PegOffsetKind> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 7);
 
 /**
@@ -1174,6 +1431,47 @@ export const PositionSideSchema: GenEnum<PositionSide> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_order, 8);
 
 /**
+ * What an order or a fill does to the position, after FIX tag 77 (PositionEffect).
+ *
+ * @generated from enum cqc.venues.v1.PositionEffect
+ */
+export enum PositionEffect {
+  /**
+   * Not known, or there are no positions.
+   *
+   * @generated from enum value: POSITION_EFFECT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Opens or increases the position.
+   *
+   * @generated from enum value: POSITION_EFFECT_OPEN = 1;
+   */
+  OPEN = 1,
+
+  /**
+   * Closes or reduces the position.
+   *
+   * @generated from enum value: POSITION_EFFECT_CLOSE = 2;
+   */
+  CLOSE = 2,
+
+  /**
+   * Closes the position and opens one on the other side.
+   *
+   * @generated from enum value: POSITION_EFFECT_FLIP = 3;
+   */
+  FLIP = 3,
+}
+
+/**
+ * Describes the enum cqc.venues.v1.PositionEffect.
+ */
+export const PositionEffectSchema: GenEnum<PositionEffect> = /*@__PURE__*/
+  enumDesc(file_cqc_venues_v1_order, 9);
+
+/**
  * Collateral that backs a position.
  *
  * @generated from enum cqc.venues.v1.MarginMode
@@ -1212,7 +1510,7 @@ export enum MarginMode {
  * Describes the enum cqc.venues.v1.MarginMode.
  */
 export const MarginModeSchema: GenEnum<MarginMode> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_order, 9);
+  enumDesc(file_cqc_venues_v1_order, 10);
 
 /**
  * Who created an order.
@@ -1281,10 +1579,10 @@ export enum OrderOrigin {
  * Describes the enum cqc.venues.v1.OrderOrigin.
  */
 export const OrderOriginSchema: GenEnum<OrderOrigin> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_order, 10);
+  enumDesc(file_cqc_venues_v1_order, 11);
 
 /**
- * Why an order is in its state.
+ * Why an order is in its state, or why a request to cancel or replace it was refused by the venue.
  *
  * @generated from enum cqc.venues.v1.OrderReason
  */
@@ -1297,7 +1595,7 @@ export enum OrderReason {
   UNSPECIFIED = 0,
 
   /**
-   * The holder requested it.
+   * We requested it.
    *
    * @generated from enum value: ORDER_REASON_USER_REQUESTED = 1;
    */
@@ -1332,7 +1630,7 @@ export enum OrderReason {
   NOT_FILLABLE = 5,
 
   /**
-   * The order would have traded with another order of the same account.
+   * The order would have traded with another order of the same account or self-trade group.
    *
    * @generated from enum value: ORDER_REASON_SELF_TRADE = 6;
    */
@@ -1360,14 +1658,14 @@ export enum OrderReason {
   LIQUIDATION = 9,
 
   /**
-   * Our own risk check rejected the order.
+   * A risk limit that we set ended the order.
    *
    * @generated from enum value: ORDER_REASON_RISK_LIMIT = 10;
    */
   RISK_LIMIT = 10,
 
   /**
-   * Another order of the same list was filled.
+   * Another order of the same list was filled or triggered.
    *
    * @generated from enum value: ORDER_REASON_LIST_TRIGGERED = 11;
    */
@@ -1381,7 +1679,7 @@ export enum OrderReason {
   TOO_MANY = 12,
 
   /**
-   * The order's id was used before.
+   * The client order id was used before.
    *
    * @generated from enum value: ORDER_REASON_DUPLICATE_ID = 13;
    */
@@ -1393,19 +1691,46 @@ export enum OrderReason {
    * @generated from enum value: ORDER_REASON_VENUE_ERROR = 14;
    */
   VENUE_ERROR = 14,
+
+  /**
+   * The request to cancel or replace came after the order had ended.
+   *
+   * @generated from enum value: ORDER_REASON_TOO_LATE = 15;
+   */
+  TOO_LATE = 15,
+
+  /**
+   * The venue does not know the order.
+   *
+   * @generated from enum value: ORDER_REASON_UNKNOWN_ORDER = 16;
+   */
+  UNKNOWN_ORDER = 16,
+
+  /**
+   * A trading halt that we set, or a kill switch of the venue.
+   *
+   * @generated from enum value: ORDER_REASON_KILL_SWITCH = 17;
+   */
+  KILL_SWITCH = 17,
+
+  /**
+   * The dead man's switch ran out: CancelAllAfter was not repeated, or the connection was lost.
+   *
+   * @generated from enum value: ORDER_REASON_DEAD_MAN_SWITCH = 18;
+   */
+  DEAD_MAN_SWITCH = 18,
+
+  /**
+   * An auto-deleveraging took the order's place.
+   *
+   * @generated from enum value: ORDER_REASON_ADL = 19;
+   */
+  ADL = 19,
 }
 
 /**
  * Describes the enum cqc.venues.v1.OrderReason.
  */
 export const OrderReasonSchema: GenEnum<OrderReason> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_order, 11);
-
-/**
- * States that may follow this order state.
- *
- * @generated from extension: repeated cqc.venues.v1.OrderStatus next_order_status = 80101;
- */
-export const next_order_status: GenExtension<EnumValueOptions, OrderStatus[]> = /*@__PURE__*/
-  extDesc(file_cqc_venues_v1_order, 0);
+  enumDesc(file_cqc_venues_v1_order, 12);
 

@@ -7,6 +7,9 @@ import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { OnchainRef } from "../../assets/v1/onchain_pb.js";
 import { file_cqc_assets_v1_onchain } from "../../assets/v1/onchain_pb.js";
+import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
+import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Fee } from "./fee_pb.js";
 import { file_cqc_venues_v1_fee } from "./fee_pb.js";
@@ -18,175 +21,339 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/transfer.proto.
  */
 export const file_cqc_venues_v1_transfer: GenFile = /*@__PURE__*/
-  fileDesc("ChxjcWMvdmVudWVzL3YxL3RyYW5zZmVyLnByb3RvEg1jcWMudmVudWVzLnYxIpAHCghUcmFuc2ZlchIfCgt0cmFuc2Zlcl9pZBgBIAEoCUIKukgHcgUQARiAARIpCgR0eXBlGAIgASgOMhsuY3FjLnZlbnVlcy52MS5UcmFuc2ZlclR5cGUSKwoFc3RhdGUYAyABKA4yHC5jcWMudmVudWVzLnYxLlRyYW5zZmVyU3RhdGUSGwoJcmF3X3N0YXRlGAQgASgJQgi6SAVyAxiAARIeCgphY2NvdW50X2lkGAUgASgJQgq6SAdyBRABGIABEiYKDXRvX2FjY291bnRfaWQYBiABKAlCCrpIB3IFEAEYgAFIAIgBARIbCghhc3NldF9pZBgHIAEoCUIJukgGcgTQiCcBEhkKBmFtb3VudBgIIAEoCUIJukgGcgSIiCcBEh8KA2ZlZRgJIAEoCzISLmNxYy52ZW51ZXMudjEuRmVlEhkKB25ldHdvcmsYCiABKAlCCLpIBXIDGIABEiAKCGNoYWluX2lkGAsgASgJQgm6SAZyBKCJJwFIAYgBARIeCgdhZGRyZXNzGAwgASgJQgi6SAVyAxiAAkgCiAEBEhsKBG1lbW8YDSABKAlCCLpIBXIDGIACSAOIAQESKAoRdmVudWVfdHJhbnNmZXJfaWQYDiABKAlCCLpIBXIDGIACSASIAQESEQoJYXBwcm92YWxzGA8gASgNEhoKEmFwcHJvdmFsc19yZXF1aXJlZBgQIAEoDRImCg90cmF2ZWxfcnVsZV9yZWYYESABKAlCCLpIBXIDGIACSAWIAQESKgoHb25jaGFpbhgSIAEoCzIZLmNxYy5hc3NldHMudjEuT25jaGFpblJlZhIdCgtyZWFzb25fdGV4dBgTIAEoCUIIukgFcgMYgCASLgoKY3JlYXRlZF9hdBgUIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESEAoIcmV2aXNpb24YFyABKARCEAoOX3RvX2FjY291bnRfaWRCCwoJX2NoYWluX2lkQgoKCF9hZGRyZXNzQgcKBV9tZW1vQhQKEl92ZW51ZV90cmFuc2Zlcl9pZEISChBfdHJhdmVsX3J1bGVfcmVmKoIBCgxUcmFuc2ZlclR5cGUSHQoZVFJBTlNGRVJfVFlQRV9VTlNQRUNJRklFRBAAEhkKFVRSQU5TRkVSX1RZUEVfREVQT1NJVBABEhwKGFRSQU5TRkVSX1RZUEVfV0lUSERSQVdBTBACEhoKFlRSQU5TRkVSX1RZUEVfSU5URVJOQUwQAyrCAgoNVHJhbnNmZXJTdGF0ZRIeChpUUkFOU0ZFUl9TVEFURV9VTlNQRUNJRklFRBAAEiMKH1RSQU5TRkVSX1NUQVRFX1BFTkRJTkdfQVBQUk9WQUwQARIcChhUUkFOU0ZFUl9TVEFURV9SRVFVRVNURUQQAhIdChlUUkFOU0ZFUl9TVEFURV9QUk9DRVNTSU5HEAMSFwoTVFJBTlNGRVJfU1RBVEVfU0VOVBAEEhwKGFRSQU5TRkVSX1NUQVRFX0NPTVBMRVRFRBAFEhwKGFRSQU5TRkVSX1NUQVRFX0NBTkNFTExFRBAGEhsKF1RSQU5TRkVSX1NUQVRFX1JFSkVDVEVEEAcSGQoVVFJBTlNGRVJfU1RBVEVfRkFJTEVEEAgSIgoeVFJBTlNGRVJfU1RBVEVfT1VUQ09NRV9VTktOT1dOEAlCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_google_protobuf_timestamp]);
+  fileDesc("ChxjcWMvdmVudWVzL3YxL3RyYW5zZmVyLnByb3RvEg1jcWMudmVudWVzLnYxIpMBChBUcmFuc2ZlckFwcHJvdmFsEh0KCXByaW5jaXBhbBgBIAEoCUIKukgHcgUQARiAAhIQCghhcHByb3ZlZBgCIAEoCBI2CgpkZWNpZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhYKBG5vdGUYBCABKAlCCLpIBXIDGIAgIpcOCghUcmFuc2ZlchIfCgt0cmFuc2Zlcl9pZBgBIAEoCUIKukgHcgUQARiAARIoChJjbGllbnRfdHJhbnNmZXJfaWQYAiABKAlCB7pIBHICGEBIAIgBARIpCgR0eXBlGAMgASgOMhsuY3FjLnZlbnVlcy52MS5UcmFuc2ZlclR5cGUSGgoIcmF3X3R5cGUYBCABKAlCCLpIBXIDGIABEisKBXN0YXRlGAUgASgOMhwuY3FjLnZlbnVlcy52MS5UcmFuc2ZlclN0YXRlEhsKCXJhd19zdGF0ZRgGIAEoCUIIukgFcgMYgAESHgoKYWNjb3VudF9pZBgHIAEoCUIKukgHcgUQARiAARImCg10b19hY2NvdW50X2lkGAggASgJQgq6SAdyBRABGIABSAGIAQESHQoLZnJvbV93YWxsZXQYCSABKAlCCLpIBXIDGIABEhsKCXRvX3dhbGxldBgKIAEoCUIIukgFcgMYgAESJwoPdmVudWVfc3ltYm9sX2lkGAsgASgJQgm6SAZyBPCIJwFIAogBARI1Cg5uYXRpdmVfbGlzdGluZxgMIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSIAoIYXNzZXRfaWQYDSABKAlCCbpIBnIE0IgnAUgDiAEBEhwKCmFzc2V0X2NvZGUYDiABKAlCCLpIBXIDGIABEhkKBmFtb3VudBgPIAEoCUIJukgGcgSIiCcBEicKD3JlY2VpdmVkX2Ftb3VudBgQIAEoCUIJukgGcgSIiCcBSASIAQESHwoDZmVlGBEgASgLMhIuY3FjLnZlbnVlcy52MS5GZWUSGQoHbmV0d29yaxgSIAEoCUIIukgFcgMYgAESIAoIY2hhaW5faWQYEyABKAlCCbpIBnIEoIknAUgFiAEBEiMKDGZyb21fYWRkcmVzcxgUIAEoCUIIukgFcgMYgAJIBogBARIhCgp0b19hZGRyZXNzGBUgASgJQgi6SAVyAxiAAkgHiAEBEhsKBG1lbW8YFiABKAlCCLpIBXIDGIACSAiIAQESKAoRdmVudWVfdHJhbnNmZXJfaWQYFyABKAlCCLpIBXIDGIACSAmIAQESGgoNY29uZmlybWF0aW9ucxgYIAEoDUgKiAEBEiMKFmNvbmZpcm1hdGlvbnNfcmVxdWlyZWQYGSABKA1IC4gBARIhCgpjcmVhdGVkX2J5GBogASgJQgi6SAVyAxiAAkgMiAEBEjIKCWFwcHJvdmFscxgbIAMoCzIfLmNxYy52ZW51ZXMudjEuVHJhbnNmZXJBcHByb3ZhbBIaChJhcHByb3ZhbHNfcmVxdWlyZWQYHCABKA0SNwoTYXBwcm92YWxfZXhwaXJlc19hdBgdIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLc2VuZF9iZWZvcmUYHiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKD3RyYXZlbF9ydWxlX3JlZhgfIAEoCUIIukgFcgMYgAJIDYgBARIqCgdvbmNoYWluGCAgASgLMhkuY3FjLmFzc2V0cy52MS5PbmNoYWluUmVmEh0KC3JlYXNvbl90ZXh0GCEgASgJQgi6SAVyAxiAIBIuCgpjcmVhdGVkX2F0GCIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GCMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxjb21wbGV0ZWRfYXQYJCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKC3JlY2VpdmVkX2F0GCUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhAKCHJldmlzaW9uGCYgASgEEj4KDHZlbnVlX2ZpZWxkcxgnIAMoCzIoLmNxYy52ZW51ZXMudjEuVHJhbnNmZXIuVmVudWVGaWVsZHNFbnRyeRoyChBWZW51ZUZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCFQoTX2NsaWVudF90cmFuc2Zlcl9pZEIQCg5fdG9fYWNjb3VudF9pZEISChBfdmVudWVfc3ltYm9sX2lkQgsKCV9hc3NldF9pZEISChBfcmVjZWl2ZWRfYW1vdW50QgsKCV9jaGFpbl9pZEIPCg1fZnJvbV9hZGRyZXNzQg0KC190b19hZGRyZXNzQgcKBV9tZW1vQhQKEl92ZW51ZV90cmFuc2Zlcl9pZEIQCg5fY29uZmlybWF0aW9uc0IZChdfY29uZmlybWF0aW9uc19yZXF1aXJlZEINCgtfY3JlYXRlZF9ieUISChBfdHJhdmVsX3J1bGVfcmVmKoIBCgxUcmFuc2ZlclR5cGUSHQoZVFJBTlNGRVJfVFlQRV9VTlNQRUNJRklFRBAAEhkKFVRSQU5TRkVSX1RZUEVfREVQT1NJVBABEhwKGFRSQU5TRkVSX1RZUEVfV0lUSERSQVdBTBACEhoKFlRSQU5TRkVSX1RZUEVfSU5URVJOQUwQAyrICAoNVHJhbnNmZXJTdGF0ZRIeChpUUkFOU0ZFUl9TVEFURV9VTlNQRUNJRklFRBAAEqwBCh9UUkFOU0ZFUl9TVEFURV9QRU5ESU5HX0FQUFJPVkFMEAEahgGqjicYVFJBTlNGRVJfU1RBVEVfUkVRVUVTVEVEqo4nGFRSQU5TRkVSX1NUQVRFX0NBTkNFTExFRKqOJxdUUkFOU0ZFUl9TVEFURV9SRUpFQ1RFRKqOJxZUUkFOU0ZFUl9TVEFURV9FWFBJUkVEqo4nFVRSQU5TRkVSX1NUQVRFX0ZBSUxFRBLhAQoYVFJBTlNGRVJfU1RBVEVfUkVRVUVTVEVEEAIawgGqjicZVFJBTlNGRVJfU1RBVEVfUFJPQ0VTU0lOR6qOJxNUUkFOU0ZFUl9TVEFURV9TRU5Uqo4nGFRSQU5TRkVSX1NUQVRFX0NPTVBMRVRFRKqOJxhUUkFOU0ZFUl9TVEFURV9DQU5DRUxMRUSqjicXVFJBTlNGRVJfU1RBVEVfUkVKRUNURUSqjicVVFJBTlNGRVJfU1RBVEVfRkFJTEVEqo4nHlRSQU5TRkVSX1NUQVRFX09VVENPTUVfVU5LTk9XThKjAQoZVFJBTlNGRVJfU1RBVEVfUFJPQ0VTU0lORxADGoMBqo4nE1RSQU5TRkVSX1NUQVRFX1NFTlSqjicYVFJBTlNGRVJfU1RBVEVfQ09NUExFVEVEqo4nGFRSQU5TRkVSX1NUQVRFX0NBTkNFTExFRKqOJxdUUkFOU0ZFUl9TVEFURV9SRUpFQ1RFRKqOJxVUUkFOU0ZFUl9TVEFURV9GQUlMRUQSawoTVFJBTlNGRVJfU1RBVEVfU0VOVBAEGlKqjicYVFJBTlNGRVJfU1RBVEVfQ09NUExFVEVEqo4nFVRSQU5TRkVSX1NUQVRFX0ZBSUxFRKqOJxlUUkFOU0ZFUl9TVEFURV9QUk9DRVNTSU5HEjcKGFRSQU5TRkVSX1NUQVRFX0NPTVBMRVRFRBAFGhmqjicVVFJBTlNGRVJfU1RBVEVfRkFJTEVEEhwKGFRSQU5TRkVSX1NUQVRFX0NBTkNFTExFRBAGEhsKF1RSQU5TRkVSX1NUQVRFX1JFSkVDVEVEEAcSGQoVVFJBTlNGRVJfU1RBVEVfRkFJTEVEEAgSxQEKHlRSQU5TRkVSX1NUQVRFX09VVENPTUVfVU5LTk9XThAJGqABqo4nGVRSQU5TRkVSX1NUQVRFX1BST0NFU1NJTkeqjicTVFJBTlNGRVJfU1RBVEVfU0VOVKqOJxhUUkFOU0ZFUl9TVEFURV9DT01QTEVURUSqjicYVFJBTlNGRVJfU1RBVEVfQ0FOQ0VMTEVEqo4nF1RSQU5TRkVSX1NUQVRFX1JFSkVDVEVEqo4nFVRSQU5TRkVSX1NUQVRFX0ZBSUxFRBIaChZUUkFOU0ZFUl9TVEFURV9FWFBJUkVEEApCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_onchain, file_cqc_markets_v1_native_listing, file_cqc_options_v1_options, file_cqc_rules_v1_rules, file_cqc_venues_v1_fee, file_google_protobuf_timestamp]);
+
+/**
+ * One principal's decision on a transfer.
+ *
+ * @generated from message cqc.venues.v1.TransferApproval
+ */
+export type TransferApproval = Message<"cqc.venues.v1.TransferApproval"> & {
+  /**
+   * Principal that approved or rejected, as authenticated, never as the request states it. Never the creator; at most
+   * one entry per principal.
+   *
+   * @generated from field: string principal = 1;
+   */
+  principal: string;
+
+  /**
+   * Whether the principal approved. False is a rejection, and ends the transfer.
+   *
+   * @generated from field: bool approved = 2;
+   */
+  approved: boolean;
+
+  /**
+   * When the principal decided, by the gateway's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp decided_at = 3;
+   */
+  decidedAt?: Timestamp | undefined;
+
+  /**
+   * The principal's remark. Empty if there is none.
+   *
+   * @generated from field: string note = 4;
+   */
+  note: string;
+};
+
+/**
+ * Describes the message cqc.venues.v1.TransferApproval.
+ * Use `create(TransferApprovalSchema)` to create a new message.
+ */
+export const TransferApprovalSchema: GenMessage<TransferApproval> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_transfer, 0);
 
 /**
  * A movement of an asset into, out of or between accounts.
+ *
+ * Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent.
  *
  * @generated from message cqc.venues.v1.Transfer
  */
 export type Transfer = Message<"cqc.venues.v1.Transfer"> & {
   /**
-   * Id of the transfer in this system, opaque.
+   * Id of the transfer in this system, opaque, made by the gateway.
    *
    * @generated from field: string transfer_id = 1;
    */
   transferId: string;
 
   /**
+   * Id that the caller gave the transfer, unique per account forever. Absent for deposits and for transfers that were
+   * not requested here.
+   *
+   * @generated from field: optional string client_transfer_id = 2;
+   */
+  clientTransferId?: string | undefined;
+
+  /**
    * Direction of the transfer.
    *
-   * @generated from field: cqc.venues.v1.TransferType type = 2;
+   * @generated from field: cqc.venues.v1.TransferType type = 3;
    */
   type: TransferType;
 
   /**
+   * The venue's own value for `type`. Empty if it has none.
+   *
+   * @generated from field: string raw_type = 4;
+   */
+  rawType: string;
+
+  /**
    * State of the transfer.
    *
-   * @generated from field: cqc.venues.v1.TransferState state = 3;
+   * @generated from field: cqc.venues.v1.TransferState state = 5;
    */
   state: TransferState;
 
   /**
    * The venue's own value for `state`. Empty if it has none.
    *
-   * @generated from field: string raw_state = 4;
+   * @generated from field: string raw_state = 6;
    */
   rawState: string;
 
   /**
    * Account that is debited (withdrawal, internal transfer) or credited (deposit).
    *
-   * @generated from field: string account_id = 5;
+   * @generated from field: string account_id = 7;
    */
   accountId: string;
 
   /**
-   * Account that is credited. Absent unless the transfer is internal.
+   * Account that is credited. Absent unless the transfer is internal and the account is known.
    *
-   * @generated from field: optional string to_account_id = 6;
+   * @generated from field: optional string to_account_id = 8;
    */
   toAccountId?: string | undefined;
 
   /**
-   * Asset that moves.
+   * The venue's own value for the wallet that is debited, such as `FUND`. Empty if it has none.
    *
-   * @generated from field: string asset_id = 7;
+   * @generated from field: string from_wallet = 9;
    */
-  assetId: string;
+  fromWallet: string;
 
   /**
-   * Amount that moves, in units of the asset, before the fee.
+   * The venue's own value for the wallet that is credited, such as `UNIFIED`. Empty if it has none.
    *
-   * @generated from field: string amount = 8;
+   * @generated from field: string to_wallet = 10;
+   */
+  toWallet: string;
+
+  /**
+   * Listing whose isolated collateral moves. Absent if there is none.
+   *
+   * @generated from field: optional string venue_symbol_id = 11;
+   */
+  venueSymbolId?: string | undefined;
+
+  /**
+   * The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
+   * it.
+   *
+   * @generated from field: cqc.markets.v1.NativeListing native_listing = 12;
+   */
+  nativeListing?: NativeListing | undefined;
+
+  /**
+   * Asset that moves. Absent if the venue's code is not mapped to an asset.
+   *
+   * @generated from field: optional string asset_id = 13;
+   */
+  assetId?: string | undefined;
+
+  /**
+   * The venue's own code for `asset_id`. Empty if it has none.
+   *
+   * @generated from field: string asset_code = 14;
+   */
+  assetCode: string;
+
+  /**
+   * Amount that leaves the debited side, positive, including a `fee` in the same asset. The gateway adds the fee for a
+   * venue that charges it on top.
+   *
+   * @generated from field: string amount = 15;
    */
   amount: string;
 
   /**
+   * Amount that arrives at the credited side, positive: `amount` less a `fee` in the same asset. Absent if not known.
+   *
+   * @generated from field: optional string received_amount = 16;
+   */
+  receivedAmount?: string | undefined;
+
+  /**
    * Fee that the venue or the network charged. Absent if the venue does not report it.
    *
-   * @generated from field: cqc.venues.v1.Fee fee = 9;
+   * @generated from field: cqc.venues.v1.Fee fee = 17;
    */
   fee?: Fee | undefined;
 
   /**
    * The venue's name for the network. Empty if there is none.
    *
-   * @generated from field: string network = 10;
+   * @generated from field: string network = 18;
    */
   network: string;
 
   /**
-   * Chain in CAIP-2 format. Absent if the asset does not move on a chain.
+   * Chain in CAIP-2 format. Absent if the asset does not move on a chain, or if the network is not mapped to one.
    *
-   * @generated from field: optional string chain_id = 11;
+   * @generated from field: optional string chain_id = 19;
    */
   chainId?: string | undefined;
 
   /**
-   * External address, in the chain's own spelling. Absent for internal transfers, or if the venue does not report it.
+   * Address that the asset comes from, in the chain's own spelling. Never an e-mail address or a phone number. Absent
+   * for internal transfers, or if the venue does not report it.
    *
-   * @generated from field: optional string address = 12;
+   * @generated from field: optional string from_address = 20;
    */
-  address?: string | undefined;
+  fromAddress?: string | undefined;
 
   /**
-   * Memo or tag that goes with the address. Absent if there is none.
+   * Address that the asset goes to, in the chain's own spelling: outside for a withdrawal, the venue's deposit address
+   * for a deposit. Never an e-mail address or a phone number. Absent for internal transfers, or if the venue does not
+   * report it.
    *
-   * @generated from field: optional string memo = 13;
+   * @generated from field: optional string to_address = 21;
+   */
+  toAddress?: string | undefined;
+
+  /**
+   * Memo or tag that goes with `to_address`. Absent if there is none.
+   *
+   * @generated from field: optional string memo = 22;
    */
   memo?: string | undefined;
 
   /**
-   * The venue's id of the transfer. Absent until the venue has responded.
+   * The venue's id of the transfer. Absent until the venue has responded, or if it gives none.
    *
-   * @generated from field: optional string venue_transfer_id = 14;
+   * @generated from field: optional string venue_transfer_id = 23;
    */
   venueTransferId?: string | undefined;
 
   /**
-   * Number of approvals received.
+   * Confirmations that the transaction has. Absent if the venue does not report it.
    *
-   * @generated from field: uint32 approvals = 15;
+   * @generated from field: optional uint32 confirmations = 24;
    */
-  approvals: number;
+  confirmations?: number | undefined;
 
   /**
-   * Number of approvals required.
+   * Confirmations after which the transfer completes. Absent if the venue does not report it.
    *
-   * @generated from field: uint32 approvals_required = 16;
+   * @generated from field: optional uint32 confirmations_required = 25;
+   */
+  confirmationsRequired?: number | undefined;
+
+  /**
+   * Principal that requested the transfer. Absent for deposits and for transfers that were not requested here.
+   *
+   * @generated from field: optional string created_by = 26;
+   */
+  createdBy?: string | undefined;
+
+  /**
+   * Approvals and rejections so far, oldest first. Empty if there are none.
+   *
+   * @generated from field: repeated cqc.venues.v1.TransferApproval approvals = 27;
+   */
+  approvals: TransferApproval[];
+
+  /**
+   * Number of approvals required. Zero means none.
+   *
+   * @generated from field: uint32 approvals_required = 28;
    */
   approvalsRequired: number;
+
+  /**
+   * Time at which the transfer expires unless the approvals are complete, exclusive. Absent if no approval is required.
+   *
+   * @generated from field: google.protobuf.Timestamp approval_expires_at = 29;
+   */
+  approvalExpiresAt?: Timestamp | undefined;
+
+  /**
+   * Time at or after which nothing is sent to the venue. Absent means no such time.
+   *
+   * @generated from field: google.protobuf.Timestamp send_before = 30;
+   */
+  sendBefore?: Timestamp | undefined;
 
   /**
    * Reference to the travel-rule record, which is kept elsewhere: messages carry no personal data. Absent if no record
    * is required.
    *
-   * @generated from field: optional string travel_rule_ref = 17;
+   * @generated from field: optional string travel_rule_ref = 31;
    */
   travelRuleRef?: string | undefined;
 
   /**
-   * Transaction that moves the asset. Absent until it is on a chain.
+   * Transaction that moves the asset. Absent until it is on a chain, or if there is no chain.
    *
-   * @generated from field: cqc.assets.v1.OnchainRef onchain = 18;
+   * @generated from field: cqc.assets.v1.OnchainRef onchain = 32;
    */
   onchain?: OnchainRef | undefined;
 
   /**
-   * Why the transfer was refused or failed, in the venue's words. Empty if there is no reason to give.
+   * Why the transfer was refused or failed, in the venue's or the approver's words. Empty if there is no reason to
+   * give.
    *
-   * @generated from field: string reason_text = 19;
+   * @generated from field: string reason_text = 33;
    */
   reasonText: string;
 
   /**
-   * When the transfer was requested, by the venue's clock. Absent if the venue does not report it.
+   * When the transfer was requested or first seen, by the venue's clock. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp created_at = 20;
+   * @generated from field: google.protobuf.Timestamp created_at = 34;
    */
   createdAt?: Timestamp | undefined;
 
   /**
    * When the venue last changed the transfer. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp updated_at = 21;
+   * @generated from field: google.protobuf.Timestamp updated_at = 35;
    */
   updatedAt?: Timestamp | undefined;
 
   /**
-   * When this system received this state.
+   * When the transfer arrived, by the venue's clock. Absent until then, or if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 22;
+   * @generated from field: google.protobuf.Timestamp completed_at = 36;
+   */
+  completedAt?: Timestamp | undefined;
+
+  /**
+   * When this system received or made this state, by its own clock. Lists filter and order by this time.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 37;
    */
   receivedAt?: Timestamp | undefined;
 
   /**
-   * Version of this record, increased by one at each change.
+   * Version of this record, increased by one at each change. Send this value back to approve or reject.
    *
-   * @generated from field: uint64 revision = 23;
+   * @generated from field: uint64 revision = 38;
    */
   revision: bigint;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 39;
+   */
+  venueFields: { [key: string]: string };
 };
 
 /**
@@ -194,7 +361,7 @@ export type Transfer = Message<"cqc.venues.v1.Transfer"> & {
  * Use `create(TransferSchema)` to create a new message.
  */
 export const TransferSchema: GenMessage<Transfer> = /*@__PURE__*/
-  messageDesc(file_cqc_venues_v1_transfer, 0);
+  messageDesc(file_cqc_venues_v1_transfer, 1);
 
 /**
  * Direction of a transfer.
@@ -224,7 +391,7 @@ export enum TransferType {
   WITHDRAWAL = 2,
 
   /**
-   * Between our accounts at one venue.
+   * Between our accounts at one venue, or between wallets of one account.
    *
    * @generated from enum value: TRANSFER_TYPE_INTERNAL = 3;
    */
@@ -238,7 +405,7 @@ export const TransferTypeSchema: GenEnum<TransferType> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_transfer, 0);
 
 /**
- * State of a transfer.
+ * State of a transfer. A transfer whose approvals are not complete is never sent to the venue.
  *
  * @generated from enum cqc.venues.v1.TransferState
  */
@@ -251,67 +418,75 @@ export enum TransferState {
   UNSPECIFIED = 0,
 
   /**
-   * Waiting for approval on our side.
+   * Waiting for approvals on our side. The venue knows nothing of the transfer.
    *
    * @generated from enum value: TRANSFER_STATE_PENDING_APPROVAL = 1;
    */
   PENDING_APPROVAL = 1,
 
   /**
-   * Requested, no response yet.
+   * Approved, or without need of approvals: handed to the venue or about to be, without an answer so far.
    *
    * @generated from enum value: TRANSFER_STATE_REQUESTED = 2;
    */
   REQUESTED = 2,
 
   /**
-   * Being processed by the venue.
+   * Being processed by the venue. A deposit that is seen but not yet credited is in this state.
    *
    * @generated from enum value: TRANSFER_STATE_PROCESSING = 3;
    */
   PROCESSING = 3,
 
   /**
-   * On the chain, or with the bank.
+   * On the chain, or with the bank. Back to PROCESSING if a reorganization of the chain removes the transaction.
    *
    * @generated from enum value: TRANSFER_STATE_SENT = 4;
    */
   SENT = 4,
 
   /**
-   * Arrived, and available for use.
+   * Arrived, and available for use. FAILED afterwards only if the transfer was undone.
    *
    * @generated from enum value: TRANSFER_STATE_COMPLETED = 5;
    */
   COMPLETED = 5,
 
   /**
-   * Cancelled before it was sent.
+   * Cancelled before it was sent. Final.
    *
    * @generated from enum value: TRANSFER_STATE_CANCELLED = 6;
    */
   CANCELLED = 6,
 
   /**
-   * Refused by the venue or the approver.
+   * Refused by an approver or by the venue. Final.
    *
    * @generated from enum value: TRANSFER_STATE_REJECTED = 7;
    */
   REJECTED = 7,
 
   /**
-   * Failed: nothing moved, or the asset was returned.
+   * Failed: nothing moved, or the asset was returned. Final.
    *
    * @generated from enum value: TRANSFER_STATE_FAILED = 8;
    */
   FAILED = 8,
 
   /**
-   * The request got no response. Query the venue before retrying anything.
+   * Handed to the venue without an answer: the asset may move. Nothing is sent again; the gateway queries the venue
+   * until it knows.
    *
    * @generated from enum value: TRANSFER_STATE_OUTCOME_UNKNOWN = 9;
    */
   OUTCOME_UNKNOWN = 9,
+
+  /**
+   * Approvals were not complete before `approval_expires_at`. Final.
+   *
+   * @generated from enum value: TRANSFER_STATE_EXPIRED = 10;
+   */
+  EXPIRED = 10,
 }
 
 /**

@@ -14,77 +14,171 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/venue_asset.proto.
  */
 export const file_cqc_venues_v1_venue_asset: GenFile = /*@__PURE__*/
-  fileDesc("Ch9jcWMvdmVudWVzL3YxL3ZlbnVlX2Fzc2V0LnByb3RvEg1jcWMudmVudWVzLnYxIuUCCgpWZW51ZUFzc2V0EhsKCHZlbnVlX2lkGAEgASgJQgm6SAZyBOiIJwESGwoIYXNzZXRfaWQYAiABKAlCCbpIBnIE0IgnARIXCgRjb2RlGAMgASgJQgm6SAZyBBABGEASIgoKbXVsdGlwbGllchgEIAEoCUIJukgGcgSYiCcBSACIAQESHwoJcHJlY2lzaW9uGAUgASgNQge6SAQqAhgmSAGIAQESMgoIbmV0d29ya3MYBiADKAsyIC5jcWMudmVudWVzLnYxLlZlbnVlQXNzZXROZXR3b3JrEi4KCnZhbGlkX2Zyb20YByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCHZhbGlkX3RvGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgJIAEoBEINCgtfbXVsdGlwbGllckIMCgpfcHJlY2lzaW9uIucFChFWZW51ZUFzc2V0TmV0d29yaxIaCgduZXR3b3JrGAEgASgJQgm6SAZyBBABGEASIAoIY2hhaW5faWQYAiABKAlCCbpIBnIEoIknAUgAiAEBEjUKDmRlcG9zaXRfc3RhdHVzGAMgASgOMh0uY3FjLnZlbnVlcy52MS5UcmFuc2ZlclN0YXR1cxIjChJyYXdfZGVwb3NpdF9zdGF0dXMYBCABKAlCB7pIBHICGEASOAoRd2l0aGRyYXdhbF9zdGF0dXMYBSABKA4yHS5jcWMudmVudWVzLnYxLlRyYW5zZmVyU3RhdHVzEiYKFXJhd193aXRoZHJhd2FsX3N0YXR1cxgGIAEoCUIHukgEcgIYQBImCg53aXRoZHJhd2FsX2ZlZRgHIAEoCUIJukgGcgSIiCcBSAGIAQESJgoObWluX3dpdGhkcmF3YWwYCCABKAlCCbpIBnIEkIgnAUgCiAEBEiYKDm1heF93aXRoZHJhd2FsGAkgASgJQgm6SAZyBJCIJwFIA4gBARInCg93aXRoZHJhd2FsX3N0ZXAYCiABKAlCCbpIBnIEmIgnAUgEiAEBEiMKC21pbl9kZXBvc2l0GAsgASgJQgm6SAZyBJCIJwFIBYgBARIiChVkZXBvc2l0X2NvbmZpcm1hdGlvbnMYDCABKA1IBogBARIhChR1bmxvY2tfY29uZmlybWF0aW9ucxgNIAEoDUgHiAEBEhoKDW1lbW9fcmVxdWlyZWQYDiABKAhICIgBAUILCglfY2hhaW5faWRCEQoPX3dpdGhkcmF3YWxfZmVlQhEKD19taW5fd2l0aGRyYXdhbEIRCg9fbWF4X3dpdGhkcmF3YWxCEgoQX3dpdGhkcmF3YWxfc3RlcEIOCgxfbWluX2RlcG9zaXRCGAoWX2RlcG9zaXRfY29uZmlybWF0aW9uc0IXChVfdW5sb2NrX2NvbmZpcm1hdGlvbnNCEAoOX21lbW9fcmVxdWlyZWQqiwEKDlRyYW5zZmVyU3RhdHVzEh8KG1RSQU5TRkVSX1NUQVRVU19VTlNQRUNJRklFRBAAEhsKF1RSQU5TRkVSX1NUQVRVU19FTkFCTEVEEAESHQoZVFJBTlNGRVJfU1RBVFVTX1NVU1BFTkRFRBACEhwKGFRSQU5TRkVSX1NUQVRVU19ESVNBQkxFRBADQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("Ch9jcWMvdmVudWVzL3YxL3ZlbnVlX2Fzc2V0LnByb3RvEg1jcWMudmVudWVzLnYxIogJCgpWZW51ZUFzc2V0EiAKDnZlbnVlX2Fzc2V0X2lkGAEgASgJQgi6SAVyAxiAARIbCgh2ZW51ZV9pZBgCIAEoCUIJukgGcgToiCcBEhsKCGFzc2V0X2lkGAMgASgJQgm6SAZyBNCIJwESGAoEY29kZRgEIAEoCUIKukgHcgUQARiAARIiCgtvdGhlcl9jb2RlcxgFIAMoCUINukgKkgEHIgVyAxiAARIgCgluYXRpdmVfaWQYBiABKAlCCLpIBXIDGIACSACIAQESFgoEbmFtZRgHIAEoCUIIukgFcgMYgAISIgoKbXVsdGlwbGllchgIIAEoCUIJukgGcgSYiCcBSAGIAQESKgoJcHJlY2lzaW9uGAkgASgFQhK6SA8aDRgmKNr//////////wFIAogBARIcCg90cmFkaW5nX2VuYWJsZWQYCiABKAhIA4gBARIbCg5ib3Jyb3dfZW5hYmxlZBgLIAEoCEgEiAEBEiQKDGJvcnJvd19saW1pdBgMIAEoCUIJukgGcgSQiCcBSAWIAQESIgoKbWluX2JvcnJvdxgNIAEoCUIJukgGcgSQiCcBSAaIAQESHwoSY29sbGF0ZXJhbF9lbmFibGVkGA4gASgISAeIAQESKAoQY29sbGF0ZXJhbF9yYXRpbxgPIAEoCUIJukgGcgSQiCcBSAiIAQESPQoIbmV0d29ya3MYECADKAsyIC5jcWMudmVudWVzLnYxLlZlbnVlQXNzZXROZXR3b3JrQgm6SAaSAQMQ6AcSLgoKdmFsaWRfZnJvbRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIdmFsaWRfdG8YEiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3JlY2VpdmVkX2F0GBMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgUIAEoBBJACgx2ZW51ZV9maWVsZHMYFSADKAsyKi5jcWMudmVudWVzLnYxLlZlbnVlQXNzZXQuVmVudWVGaWVsZHNFbnRyeRoyChBWZW51ZUZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAE6kQG6SI0BGooBChR2ZW51ZV9hc3NldC52YWxpZGl0eRIhdmFsaWRfdG8gbXVzdCBiZSBhZnRlciB2YWxpZF9mcm9tGk8haGFzKHRoaXMudmFsaWRfZnJvbSkgfHwgIWhhcyh0aGlzLnZhbGlkX3RvKSB8fCB0aGlzLnZhbGlkX2Zyb20gPCB0aGlzLnZhbGlkX3RvQgwKCl9uYXRpdmVfaWRCDQoLX211bHRpcGxpZXJCDAoKX3ByZWNpc2lvbkISChBfdHJhZGluZ19lbmFibGVkQhEKD19ib3Jyb3dfZW5hYmxlZEIPCg1fYm9ycm93X2xpbWl0Qg0KC19taW5fYm9ycm93QhUKE19jb2xsYXRlcmFsX2VuYWJsZWRCEwoRX2NvbGxhdGVyYWxfcmF0aW8imAsKEVZlbnVlQXNzZXROZXR3b3JrEhsKB25ldHdvcmsYASABKAlCCrpIB3IFEAEYgAESHgoMbmV0d29ya19uYW1lGAIgASgJQgi6SAVyAxiAARIgCghjaGFpbl9pZBgDIAEoCUIJukgGcgSgiScBSACIAQESIgoQY29udHJhY3RfYWRkcmVzcxgEIAEoCUIIukgFcgMYgAISNQoOZGVwb3NpdF9zdGF0dXMYBSABKA4yHS5jcWMudmVudWVzLnYxLlRyYW5zZmVyU3RhdHVzEiQKEnJhd19kZXBvc2l0X3N0YXR1cxgGIAEoCUIIukgFcgMYgAESOAoRd2l0aGRyYXdhbF9zdGF0dXMYByABKA4yHS5jcWMudmVudWVzLnYxLlRyYW5zZmVyU3RhdHVzEicKFXJhd193aXRoZHJhd2FsX3N0YXR1cxgIIAEoCUIIukgFcgMYgAESJgoOd2l0aGRyYXdhbF9mZWUYCSABKAlCCbpIBnIEiIgnAUgBiAEBEisKE3dpdGhkcmF3YWxfZmVlX3JhdGUYCiABKAlCCbpIBnIEiIgnAUgCiAEBEioKEm1pbl93aXRoZHJhd2FsX2ZlZRgLIAEoCUIJukgGcgSQiCcBSAOIAQESKgoSbWF4X3dpdGhkcmF3YWxfZmVlGAwgASgJQgm6SAZyBJCIJwFIBIgBARImCg5taW5fd2l0aGRyYXdhbBgNIAEoCUIJukgGcgSQiCcBSAWIAQESJgoObWF4X3dpdGhkcmF3YWwYDiABKAlCCbpIBnIEkIgnAUgGiAEBEicKD3dpdGhkcmF3YWxfc3RlcBgPIAEoCUIJukgGcgSYiCcBSAeIAQESIwoLZGVwb3NpdF9mZWUYECABKAlCCbpIBnIEiIgnAUgIiAEBEiMKC21pbl9kZXBvc2l0GBEgASgJQgm6SAZyBJCIJwFICYgBARIiChVkZXBvc2l0X2NvbmZpcm1hdGlvbnMYEiABKA1ICogBARIhChR1bmxvY2tfY29uZmlybWF0aW9ucxgTIAEoDUgLiAEBEhoKDW1lbW9fcmVxdWlyZWQYFCABKAhIDIgBARIXCgppc19kZWZhdWx0GBUgASgISA2IAQE6vwK6SLsCGrgCCh52ZW51ZV9hc3NldF9uZXR3b3JrLndpdGhkcmF3YWwSL21pbl93aXRoZHJhd2FsIG11c3Qgbm90IGJlIGFib3ZlIG1heF93aXRoZHJhd2FsGuQBIWhhcyh0aGlzLm1pbl93aXRoZHJhd2FsKSB8fCAhaGFzKHRoaXMubWF4X3dpdGhkcmF3YWwpIHx8ICF0aGlzLm1pbl93aXRoZHJhd2FsLm1hdGNoZXMoJ15bMC05XSsoWy5dWzAtOV0rKT8kJykgfHwgIXRoaXMubWF4X3dpdGhkcmF3YWwubWF0Y2hlcygnXlswLTldKyhbLl1bMC05XSspPyQnKSB8fCBkb3VibGUodGhpcy5taW5fd2l0aGRyYXdhbCkgPD0gZG91YmxlKHRoaXMubWF4X3dpdGhkcmF3YWwpQgsKCV9jaGFpbl9pZEIRCg9fd2l0aGRyYXdhbF9mZWVCFgoUX3dpdGhkcmF3YWxfZmVlX3JhdGVCFQoTX21pbl93aXRoZHJhd2FsX2ZlZUIVChNfbWF4X3dpdGhkcmF3YWxfZmVlQhEKD19taW5fd2l0aGRyYXdhbEIRCg9fbWF4X3dpdGhkcmF3YWxCEgoQX3dpdGhkcmF3YWxfc3RlcEIOCgxfZGVwb3NpdF9mZWVCDgoMX21pbl9kZXBvc2l0QhgKFl9kZXBvc2l0X2NvbmZpcm1hdGlvbnNCFwoVX3VubG9ja19jb25maXJtYXRpb25zQhAKDl9tZW1vX3JlcXVpcmVkQg0KC19pc19kZWZhdWx0KosBCg5UcmFuc2ZlclN0YXR1cxIfChtUUkFOU0ZFUl9TVEFUVVNfVU5TUEVDSUZJRUQQABIbChdUUkFOU0ZFUl9TVEFUVVNfRU5BQkxFRBABEh0KGVRSQU5TRkVSX1NUQVRVU19TVVNQRU5ERUQQAhIcChhUUkFOU0ZFUl9TVEFUVVNfRElTQUJMRUQQA0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
 
 /**
- * An asset at a venue: its code there, and how it can be moved in and out.
+ * An asset at a venue over a span of time: its code there, and how it can be moved in and out. At any one time a
+ * venue's code belongs to one record; records of one venue and code with overlapping validity are refused with
+ * VALIDITY_OVERLAP.
+ *
+ * Amounts in this record are in units of `asset_id`: the mapping multiplies the venue's numbers by `multiplier`,
+ * exactly.
  *
  * @generated from message cqc.venues.v1.VenueAsset
  */
 export type VenueAsset = Message<"cqc.venues.v1.VenueAsset"> & {
   /**
+   * Id of the record, opaque and immutable, made by the registry. Empty in a request to create one.
+   *
+   * @generated from field: string venue_asset_id = 1;
+   */
+  venueAssetId: string;
+
+  /**
    * Venue that lists the asset.
    *
-   * @generated from field: string venue_id = 1;
+   * @generated from field: string venue_id = 2;
    */
   venueId: string;
 
   /**
    * Asset that is listed.
    *
-   * @generated from field: string asset_id = 2;
+   * @generated from field: string asset_id = 3;
    */
   assetId: string;
 
   /**
-   * The venue's code for the asset, such as `XXBT` on Kraken. Unique within the venue at any one time.
+   * The venue's code for the asset, exactly as the venue spells it, in any alphabet, such as `XXBT` on Kraken. Facts
+   * repeat it as `asset_code`.
    *
-   * @generated from field: string code = 3;
+   * @generated from field: string code = 4;
    */
   code: string;
 
   /**
-   * Units of the asset that one unit of the code represents, such as 1000 for `1000SHIB`. Absent means one.
+   * Other codes that the venue uses for the same asset, such as `XBT` in streams, in no particular order. As unique as
+   * `code`. Empty if there are none.
    *
-   * @generated from field: optional string multiplier = 4;
+   * @generated from field: repeated string other_codes = 5;
+   */
+  otherCodes: string[];
+
+  /**
+   * The venue's id of the asset, such as a number or an address, if the venue has one in addition to the code. Absent
+   * otherwise.
+   *
+   * @generated from field: optional string native_id = 6;
+   */
+  nativeId?: string | undefined;
+
+  /**
+   * The venue's display name of the asset. Empty if the venue does not report it.
+   *
+   * @generated from field: string name = 7;
+   */
+  name: string;
+
+  /**
+   * Units of the asset that one unit of the code represents, such as 1000 for `1000SATS`. Absent means one.
+   *
+   * @generated from field: optional string multiplier = 8;
    */
   multiplier?: string | undefined;
 
   /**
-   * Digits after the decimal point that the venue keeps, 0 to 38. Absent if the venue does not report it.
+   * Digits after the decimal point that the venue keeps for amounts in units of the code, -38 to 38. Negative: such
+   * amounts are multiples of a power of ten, -3 of 1000. Absent if the venue does not report it.
    *
-   * @generated from field: optional uint32 precision = 5;
+   * @generated from field: optional int32 precision = 9;
    */
   precision?: number | undefined;
 
   /**
-   * How the asset can be moved in and out, one entry per network. Empty if it cannot be moved, or if the venue does not
-   * report it.
+   * Whether the asset can be traded on any listing of the venue. Absent if the venue does not report it.
    *
-   * @generated from field: repeated cqc.venues.v1.VenueAssetNetwork networks = 6;
+   * @generated from field: optional bool trading_enabled = 10;
+   */
+  tradingEnabled?: boolean | undefined;
+
+  /**
+   * Whether the asset can be borrowed. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool borrow_enabled = 11;
+   */
+  borrowEnabled?: boolean | undefined;
+
+  /**
+   * Largest amount that an account can borrow without a limit of its own. Absent means that no limit is known.
+   *
+   * @generated from field: optional string borrow_limit = 12;
+   */
+  borrowLimit?: string | undefined;
+
+  /**
+   * Smallest amount that can be borrowed. Absent means that no minimum is known.
+   *
+   * @generated from field: optional string min_borrow = 13;
+   */
+  minBorrow?: string | undefined;
+
+  /**
+   * Whether the venue accepts the asset as collateral. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool collateral_enabled = 14;
+   */
+  collateralEnabled?: boolean | undefined;
+
+  /**
+   * Fraction of the asset's value that counts as collateral, such as 0.98, for an account with the smallest amount.
+   * Absent if the venue does not report it.
+   *
+   * @generated from field: optional string collateral_ratio = 15;
+   */
+  collateralRatio?: string | undefined;
+
+  /**
+   * How the asset can be moved in and out, one entry per network, in the order of `network`. Empty if it cannot be
+   * moved, or if the venue does not report it.
+   *
+   * @generated from field: repeated cqc.venues.v1.VenueAssetNetwork networks = 16;
    */
   networks: VenueAssetNetwork[];
 
   /**
-   * Since when the asset has been listed. Absent means that it always was.
+   * Since when the code has meant the asset, inclusive. Absent means that it always has.
    *
-   * @generated from field: google.protobuf.Timestamp valid_from = 7;
+   * @generated from field: google.protobuf.Timestamp valid_from = 17;
    */
   validFrom?: Timestamp | undefined;
 
   /**
-   * Time until which the asset was listed, exclusive. Absent means that it still is.
+   * Time until which the code meant the asset, exclusive. Absent means that it still does.
    *
-   * @generated from field: google.protobuf.Timestamp valid_to = 8;
+   * @generated from field: google.protobuf.Timestamp valid_to = 18;
    */
   validTo?: Timestamp | undefined;
 
   /**
+   * When this system last received the record from the venue. Absent for a record that was created by hand.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 19;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
    * Version of this record, increased by one at each change. Send this value back with an update.
    *
-   * @generated from field: uint64 revision = 9;
+   * @generated from field: uint64 revision = 20;
    */
   revision: bigint;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 21;
+   */
+  venueFields: { [key: string]: string };
 };
 
 /**
@@ -95,108 +189,158 @@ export const VenueAssetSchema: GenMessage<VenueAsset> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_asset, 0);
 
 /**
- * How an asset moves between a venue and one network.
+ * How an asset moves between a venue and one network. Amounts are in units of the VenueAsset's asset.
  *
  * @generated from message cqc.venues.v1.VenueAssetNetwork
  */
 export type VenueAssetNetwork = Message<"cqc.venues.v1.VenueAssetNetwork"> & {
   /**
-   * The venue's name for the network, such as `ETH` or `ARBITRUM`.
+   * The venue's name for the network, such as `ETH` or `ARBITRUM`. Unique within the VenueAsset.
    *
    * @generated from field: string network = 1;
    */
   network: string;
 
   /**
-   * Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer.
+   * The venue's other or longer name for the network, such as `ERC20`. Empty if it has none.
    *
-   * @generated from field: optional string chain_id = 2;
+   * @generated from field: string network_name = 2;
+   */
+  networkName: string;
+
+  /**
+   * Chain in CAIP-2 format. Absent if the network is not a chain, such as a bank transfer, or is not mapped to one.
+   *
+   * @generated from field: optional string chain_id = 3;
    */
   chainId?: string | undefined;
 
   /**
+   * Address of the token's contract as the venue states it, whole or in part. Empty if it states none.
+   *
+   * @generated from field: string contract_address = 4;
+   */
+  contractAddress: string;
+
+  /**
    * Whether assets can be moved in.
    *
-   * @generated from field: cqc.venues.v1.TransferStatus deposit_status = 3;
+   * @generated from field: cqc.venues.v1.TransferStatus deposit_status = 5;
    */
   depositStatus: TransferStatus;
 
   /**
    * The venue's own value for `deposit_status`. Empty if it has none.
    *
-   * @generated from field: string raw_deposit_status = 4;
+   * @generated from field: string raw_deposit_status = 6;
    */
   rawDepositStatus: string;
 
   /**
    * Whether assets can be moved out.
    *
-   * @generated from field: cqc.venues.v1.TransferStatus withdrawal_status = 5;
+   * @generated from field: cqc.venues.v1.TransferStatus withdrawal_status = 7;
    */
   withdrawalStatus: TransferStatus;
 
   /**
    * The venue's own value for `withdrawal_status`. Empty if it has none.
    *
-   * @generated from field: string raw_withdrawal_status = 6;
+   * @generated from field: string raw_withdrawal_status = 8;
    */
   rawWithdrawalStatus: string;
 
   /**
-   * Fee for a withdrawal, in units of the asset. Absent if the venue does not report it.
+   * Fixed fee for a withdrawal. Absent if there is none, or if the venue does not report it.
    *
-   * @generated from field: optional string withdrawal_fee = 7;
+   * @generated from field: optional string withdrawal_fee = 9;
    */
   withdrawalFee?: string | undefined;
 
   /**
-   * Smallest withdrawal, in units of the asset. Absent means that no minimum is known.
+   * Fee for a withdrawal as a fraction of its amount, such as 0.001, in addition to `withdrawal_fee`. Absent if there
+   * is none, or if the venue does not report it.
    *
-   * @generated from field: optional string min_withdrawal = 8;
+   * @generated from field: optional string withdrawal_fee_rate = 10;
+   */
+  withdrawalFeeRate?: string | undefined;
+
+  /**
+   * Smallest fee for a withdrawal. Absent means that no minimum is known.
+   *
+   * @generated from field: optional string min_withdrawal_fee = 11;
+   */
+  minWithdrawalFee?: string | undefined;
+
+  /**
+   * Largest fee for a withdrawal. Absent means that no maximum is known.
+   *
+   * @generated from field: optional string max_withdrawal_fee = 12;
+   */
+  maxWithdrawalFee?: string | undefined;
+
+  /**
+   * Smallest withdrawal. Absent means that no minimum is known.
+   *
+   * @generated from field: optional string min_withdrawal = 13;
    */
   minWithdrawal?: string | undefined;
 
   /**
-   * Largest single withdrawal, in units of the asset. Absent means that no maximum is known.
+   * Largest single withdrawal. Absent means that no maximum is known.
    *
-   * @generated from field: optional string max_withdrawal = 9;
+   * @generated from field: optional string max_withdrawal = 14;
    */
   maxWithdrawal?: string | undefined;
 
   /**
-   * Smallest step of a withdrawal amount, in units of the asset. Absent means that no step is known.
+   * Smallest step of a withdrawal amount, such as 0.00000001 for eight digits. Absent means that no step is known.
    *
-   * @generated from field: optional string withdrawal_step = 10;
+   * @generated from field: optional string withdrawal_step = 15;
    */
   withdrawalStep?: string | undefined;
 
   /**
-   * Smallest deposit that is credited, in units of the asset. Absent means that no minimum is known.
+   * Fixed fee for a deposit. Absent if there is none, or if the venue does not report it.
    *
-   * @generated from field: optional string min_deposit = 11;
+   * @generated from field: optional string deposit_fee = 16;
+   */
+  depositFee?: string | undefined;
+
+  /**
+   * Smallest deposit that is credited. Absent means that no minimum is known.
+   *
+   * @generated from field: optional string min_deposit = 17;
    */
   minDeposit?: string | undefined;
 
   /**
    * Number of confirmations after which a deposit is credited. Absent if the venue does not report it.
    *
-   * @generated from field: optional uint32 deposit_confirmations = 12;
+   * @generated from field: optional uint32 deposit_confirmations = 18;
    */
   depositConfirmations?: number | undefined;
 
   /**
    * Number of confirmations after which a deposit may be withdrawn again. Absent if the venue does not report it.
    *
-   * @generated from field: optional uint32 unlock_confirmations = 13;
+   * @generated from field: optional uint32 unlock_confirmations = 19;
    */
   unlockConfirmations?: number | undefined;
 
   /**
    * Whether a transfer without a memo or tag is lost. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool memo_required = 14;
+   * @generated from field: optional bool memo_required = 20;
    */
   memoRequired?: boolean | undefined;
+
+  /**
+   * Whether the venue uses this network if a request names none. Absent if the venue does not report it.
+   *
+   * @generated from field: optional bool is_default = 21;
+   */
+  isDefault?: boolean | undefined;
 };
 
 /**
@@ -227,14 +371,14 @@ export enum TransferStatus {
   ENABLED = 1,
 
   /**
-   * Transfers are temporarily suspended.
+   * Transfers are temporarily suspended. A request fails with TRANSFER_SUSPENDED.
    *
    * @generated from enum value: TRANSFER_STATUS_SUSPENDED = 2;
    */
   SUSPENDED = 2,
 
   /**
-   * The venue does not offer transfers.
+   * The venue does not offer transfers. A request fails with TRANSFER_SUSPENDED.
    *
    * @generated from enum value: TRANSFER_STATUS_DISABLED = 3;
    */

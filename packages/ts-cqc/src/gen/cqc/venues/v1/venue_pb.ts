@@ -14,7 +14,63 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/venue.proto.
  */
 export const file_cqc_venues_v1_venue: GenFile = /*@__PURE__*/
-  fileDesc("ChljcWMvdmVudWVzL3YxL3ZlbnVlLnByb3RvEg1jcWMudmVudWVzLnYxItcDCgVWZW51ZRIbCgh2ZW51ZV9pZBgBIAEoCUIJukgGcgToiCcBEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISJgoEdHlwZRgDIAEoDjIYLmNxYy52ZW51ZXMudjEuVmVudWVUeXBlEioKBnN0YXR1cxgEIAEoDjIaLmNxYy52ZW51ZXMudjEuVmVudWVTdGF0dXMSHAoKcmF3X3N0YXR1cxgFIAEoCUIIukgFcgMYgAESJwoPcGFyZW50X3ZlbnVlX2lkGAYgASgJQgm6SAZyBOiIJwFIAIgBARIgCghjaGFpbl9pZBgHIAEoCUIJukgGcgSgiScBSAGIAQESJgoDbWljGAggASgJQhS6SBFyDzINXltBLVowLTldezR9JEgCiAEBEjIKEmV4Y2x1ZGVkX2NvdW50cmllcxgJIAMoCUIWukgTkgEQIg5yDDIKXltBLVpdezJ9JBIVCgN1cmwYCiABKAlCCLpIBXIDGIAQEiwKCHZhbGlkX3RvGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgMIAEoBEISChBfcGFyZW50X3ZlbnVlX2lkQgsKCV9jaGFpbl9pZEIGCgRfbWljKp0BCglWZW51ZVR5cGUSGgoWVkVOVUVfVFlQRV9VTlNQRUNJRklFRBAAEhIKDlZFTlVFX1RZUEVfQ0VYEAESEgoOVkVOVUVfVFlQRV9ERVgQAhIdChlWRU5VRV9UWVBFX0RFWF9BR0dSRUdBVE9SEAMSFQoRVkVOVUVfVFlQRV9CUklER0UQBBIWChJWRU5VRV9UWVBFX0xFTkRJTkcQBSqwAQoLVmVudWVTdGF0dXMSHAoYVkVOVUVfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFwoTVkVOVUVfU1RBVFVTX09OTElORRABEhkKFVZFTlVFX1NUQVRVU19ERUdSQURFRBACEhwKGFZFTlVFX1NUQVRVU19NQUlOVEVOQU5DRRADEhgKFFZFTlVFX1NUQVRVU19PRkZMSU5FEAQSFwoTVkVOVUVfU1RBVFVTX0NMT1NFRBAFQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChljcWMvdmVudWVzL3YxL3ZlbnVlLnByb3RvEg1jcWMudmVudWVzLnYxIoICCg1WZW51ZUVuZHBvaW50EjoKBGtpbmQYASABKA4yIC5jcWMudmVudWVzLnYxLlZlbnVlRW5kcG9pbnRLaW5kQgq6SAeCAQQQASAAEhcKA3VybBgCIAEoCUIKukgHcgUQARiAEBJACgtlbnZpcm9ubWVudBgDIAEoDjIfLmNxYy52ZW51ZXMudjEuVmVudWVFbnZpcm9ubWVudEIKukgHggEEEAEgABIZCgdzZWdtZW50GAQgASgJQgi6SAVyAxiAARIUCgdwcml2YXRlGAUgASgISACIAQESHQoLZGVzY3JpcHRpb24YBiABKAlCCLpIBXIDGIAIQgoKCF9wcml2YXRlItYGCgVWZW51ZRInCgh2ZW51ZV9pZBgBIAEoCUIVukgSchBaCmV2ZXJ5d2hlcmXoiCcBEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISJgoEdHlwZRgDIAEoDjIYLmNxYy52ZW51ZXMudjEuVmVudWVUeXBlEioKBnN0YXR1cxgEIAEoDjIaLmNxYy52ZW51ZXMudjEuVmVudWVTdGF0dXMSHAoKcmF3X3N0YXR1cxgFIAEoCUIIukgFcgMYgAESJwoPcGFyZW50X3ZlbnVlX2lkGAYgASgJQgm6SAZyBOiIJwFIAIgBARIgCghjaGFpbl9pZBgHIAEoCUIJukgGcgSgiScBSAGIAQESJgoDbWljGAggASgJQhS6SBFyDzINXltBLVowLTldezR9JEgCiAEBEjIKEmV4Y2x1ZGVkX2NvdW50cmllcxgJIAMoCUIWukgTkgEQIg5yDDIKXltBLVpdezJ9JBIVCgN1cmwYCiABKAlCCLpIBXIDGIAQEjoKCWVuZHBvaW50cxgLIAMoCzIcLmNxYy52ZW51ZXMudjEuVmVudWVFbmRwb2ludEIJukgGkgEDEOgHEi4KCnZhbGlkX2Zyb20YDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCHZhbGlkX3RvGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgOIAEoBDqEArpIgAIadwoMdmVudWUucGFyZW50EiJhIHZlbnVlIG11c3Qgbm90IGJlIGl0cyBvd24gcGFyZW50GkMhaGFzKHRoaXMucGFyZW50X3ZlbnVlX2lkKSB8fCB0aGlzLnBhcmVudF92ZW51ZV9pZCAhPSB0aGlzLnZlbnVlX2lkGoQBCg52ZW51ZS52YWxpZGl0eRIhdmFsaWRfdG8gbXVzdCBiZSBhZnRlciB2YWxpZF9mcm9tGk8haGFzKHRoaXMudmFsaWRfZnJvbSkgfHwgIWhhcyh0aGlzLnZhbGlkX3RvKSB8fCB0aGlzLnZhbGlkX2Zyb20gPCB0aGlzLnZhbGlkX3RvQhIKEF9wYXJlbnRfdmVudWVfaWRCCwoJX2NoYWluX2lkQgYKBF9taWMqsQEKCVZlbnVlVHlwZRIaChZWRU5VRV9UWVBFX1VOU1BFQ0lGSUVEEAASEgoOVkVOVUVfVFlQRV9DRVgQARISCg5WRU5VRV9UWVBFX0RFWBACEh0KGVZFTlVFX1RZUEVfREVYX0FHR1JFR0FUT1IQAxIVChFWRU5VRV9UWVBFX0JSSURHRRAEEhYKElZFTlVFX1RZUEVfTEVORElORxAFEhIKDlZFTlVFX1RZUEVfT1RDEAYqsAEKC1ZlbnVlU3RhdHVzEhwKGFZFTlVFX1NUQVRVU19VTlNQRUNJRklFRBAAEhcKE1ZFTlVFX1NUQVRVU19PTkxJTkUQARIZChVWRU5VRV9TVEFUVVNfREVHUkFERUQQAhIcChhWRU5VRV9TVEFUVVNfTUFJTlRFTkFOQ0UQAxIYChRWRU5VRV9TVEFUVVNfT0ZGTElORRAEEhcKE1ZFTlVFX1NUQVRVU19DTE9TRUQQBSr3AQoRVmVudWVFbmRwb2ludEtpbmQSIwofVkVOVUVfRU5EUE9JTlRfS0lORF9VTlNQRUNJRklFRBAAEhwKGFZFTlVFX0VORFBPSU5UX0tJTkRfUkVTVBABEiEKHVZFTlVFX0VORFBPSU5UX0tJTkRfV0VCU09DS0VUEAISGwoXVkVOVUVfRU5EUE9JTlRfS0lORF9GSVgQAxIcChhWRU5VRV9FTkRQT0lOVF9LSU5EX0dSUEMQBBIgChxWRU5VRV9FTkRQT0lOVF9LSU5EX0pTT05fUlBDEAUSHwobVkVOVUVfRU5EUE9JTlRfS0lORF9HUkFQSFFMEAYqcwoQVmVudWVFbnZpcm9ubWVudBIhCh1WRU5VRV9FTlZJUk9OTUVOVF9VTlNQRUNJRklFRBAAEiAKHFZFTlVFX0VOVklST05NRU5UX1BST0RVQ1RJT04QARIaChZWRU5VRV9FTlZJUk9OTUVOVF9URVNUEAJCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+
+/**
+ * An address at which a venue offers an API.
+ *
+ * @generated from message cqc.venues.v1.VenueEndpoint
+ */
+export type VenueEndpoint = Message<"cqc.venues.v1.VenueEndpoint"> & {
+  /**
+   * Protocol of the endpoint.
+   *
+   * @generated from field: cqc.venues.v1.VenueEndpointKind kind = 1;
+   */
+  kind: VenueEndpointKind;
+
+  /**
+   * Address, with its scheme, such as `wss://stream.binance.com:9443`. Holds no keys. For FIX, `tcp+tls://host:port`.
+   *
+   * @generated from field: string url = 2;
+   */
+  url: string;
+
+  /**
+   * Environment that the endpoint belongs to.
+   *
+   * @generated from field: cqc.venues.v1.VenueEnvironment environment = 3;
+   */
+  environment: VenueEnvironment;
+
+  /**
+   * Part of the venue that the endpoint serves, in the venue's words, such as `linear`. Empty means all parts.
+   *
+   * @generated from field: string segment = 4;
+   */
+  segment: string;
+
+  /**
+   * Whether the endpoint needs credentials for everything. Absent if not known.
+   *
+   * @generated from field: optional bool private = 5;
+   */
+  private?: boolean | undefined;
+
+  /**
+   * What the endpoint is for. Empty if its kind says enough.
+   *
+   * @generated from field: string description = 6;
+   */
+  description: string;
+};
+
+/**
+ * Describes the message cqc.venues.v1.VenueEndpoint.
+ * Use `create(VenueEndpointSchema)` to create a new message.
+ */
+export const VenueEndpointSchema: GenMessage<VenueEndpoint> = /*@__PURE__*/
+  messageDesc(file_cqc_venues_v1_venue, 0);
 
 /**
  * A place to trade, move or lend assets.
@@ -23,7 +79,8 @@ export const file_cqc_venues_v1_venue: GenFile = /*@__PURE__*/
  */
 export type Venue = Message<"cqc.venues.v1.Venue"> & {
   /**
-   * Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`. Immutable and never reused.
+   * Stable id, such as `binance`, `binance_futures` or `uniswap_v3_ethereum`, proposed by whoever creates the record.
+   * Immutable and never reused. `everywhere` is reserved: the subject of events that concern every venue.
    *
    * @generated from field: string venue_id = 1;
    */
@@ -80,7 +137,8 @@ export type Venue = Message<"cqc.venues.v1.Venue"> & {
   mic?: string | undefined;
 
   /**
-   * Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes. Empty if none is known.
+   * Countries whose residents the venue does not serve, as ISO 3166-1 alpha-2 codes, in no particular order. Empty if
+   * none is known.
    *
    * @generated from field: repeated string excluded_countries = 9;
    */
@@ -94,16 +152,31 @@ export type Venue = Message<"cqc.venues.v1.Venue"> & {
   url: string;
 
   /**
-   * Time until which the venue could be used, exclusive. Absent means that it can still be used.
+   * Addresses at which the venue offers APIs. Of several with the same kind, environment and segment, the first is
+   * preferred. Empty if none is known.
    *
-   * @generated from field: google.protobuf.Timestamp valid_to = 11;
+   * @generated from field: repeated cqc.venues.v1.VenueEndpoint endpoints = 11;
+   */
+  endpoints: VenueEndpoint[];
+
+  /**
+   * Since when the venue can be used, inclusive. Absent means that it always could.
+   *
+   * @generated from field: google.protobuf.Timestamp valid_from = 12;
+   */
+  validFrom?: Timestamp | undefined;
+
+  /**
+   * Time until which the venue could be used, exclusive. Absent means that it still can.
+   *
+   * @generated from field: google.protobuf.Timestamp valid_to = 13;
    */
   validTo?: Timestamp | undefined;
 
   /**
    * Version of this record, increased by one at each change. Send this value back with an update.
    *
-   * @generated from field: uint64 revision = 12;
+   * @generated from field: uint64 revision = 14;
    */
   revision: bigint;
 };
@@ -113,7 +186,7 @@ export type Venue = Message<"cqc.venues.v1.Venue"> & {
  * Use `create(VenueSchema)` to create a new message.
  */
 export const VenueSchema: GenMessage<Venue> = /*@__PURE__*/
-  messageDesc(file_cqc_venues_v1_venue, 0);
+  messageDesc(file_cqc_venues_v1_venue, 1);
 
 /**
  * Kinds of venue.
@@ -136,7 +209,7 @@ export enum VenueType {
   CEX = 1,
 
   /**
-   * A decentralized exchange: contracts on a chain.
+   * A decentralized exchange: contracts on a chain, or a chain of its own.
    *
    * @generated from enum value: VENUE_TYPE_DEX = 2;
    */
@@ -162,6 +235,13 @@ export enum VenueType {
    * @generated from enum value: VENUE_TYPE_LENDING = 5;
    */
   LENDING = 5,
+
+  /**
+   * A dealer or prime broker, which quotes prices on request or routes orders to other venues.
+   *
+   * @generated from enum value: VENUE_TYPE_OTC = 6;
+   */
+  OTC = 6,
 }
 
 /**
@@ -224,4 +304,100 @@ export enum VenueStatus {
  */
 export const VenueStatusSchema: GenEnum<VenueStatus> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_venue, 1);
+
+/**
+ * Protocol of an API endpoint.
+ *
+ * @generated from enum cqc.venues.v1.VenueEndpointKind
+ */
+export enum VenueEndpointKind {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: VENUE_ENDPOINT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * HTTP requests.
+   *
+   * @generated from enum value: VENUE_ENDPOINT_KIND_REST = 1;
+   */
+  REST = 1,
+
+  /**
+   * WebSocket.
+   *
+   * @generated from enum value: VENUE_ENDPOINT_KIND_WEBSOCKET = 2;
+   */
+  WEBSOCKET = 2,
+
+  /**
+   * FIX.
+   *
+   * @generated from enum value: VENUE_ENDPOINT_KIND_FIX = 3;
+   */
+  FIX = 3,
+
+  /**
+   * gRPC.
+   *
+   * @generated from enum value: VENUE_ENDPOINT_KIND_GRPC = 4;
+   */
+  GRPC = 4,
+
+  /**
+   * JSON-RPC over HTTP, as nodes of a chain offer it.
+   *
+   * @generated from enum value: VENUE_ENDPOINT_KIND_JSON_RPC = 5;
+   */
+  JSON_RPC = 5,
+
+  /**
+   * GraphQL over HTTP.
+   *
+   * @generated from enum value: VENUE_ENDPOINT_KIND_GRAPHQL = 6;
+   */
+  GRAPHQL = 6,
+}
+
+/**
+ * Describes the enum cqc.venues.v1.VenueEndpointKind.
+ */
+export const VenueEndpointKindSchema: GenEnum<VenueEndpointKind> = /*@__PURE__*/
+  enumDesc(file_cqc_venues_v1_venue, 2);
+
+/**
+ * Environment that an API endpoint belongs to.
+ *
+ * @generated from enum cqc.venues.v1.VenueEnvironment
+ */
+export enum VenueEnvironment {
+  /**
+   * Not known.
+   *
+   * @generated from enum value: VENUE_ENVIRONMENT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Real assets.
+   *
+   * @generated from enum value: VENUE_ENVIRONMENT_PRODUCTION = 1;
+   */
+  PRODUCTION = 1,
+
+  /**
+   * Test assets: a testnet, sandbox or demo.
+   *
+   * @generated from enum value: VENUE_ENVIRONMENT_TEST = 2;
+   */
+  TEST = 2,
+}
+
+/**
+ * Describes the enum cqc.venues.v1.VenueEnvironment.
+ */
+export const VenueEnvironmentSchema: GenEnum<VenueEnvironment> = /*@__PURE__*/
+  enumDesc(file_cqc_venues_v1_venue, 3);
 

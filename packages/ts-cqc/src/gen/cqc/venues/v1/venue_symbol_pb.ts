@@ -8,7 +8,7 @@ import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js
 import type { QuantityUnit } from "../../markets/v1/quantity_pb.js";
 import { file_cqc_markets_v1_quantity } from "../../markets/v1/quantity_pb.js";
 import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
-import type { OrderType, TimeInForce } from "./order_pb.js";
+import type { MarginMode, OrderType, TimeInForce } from "./order_pb.js";
 import { file_cqc_venues_v1_order } from "./order_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/venue_symbol.proto.
  */
 export const file_cqc_venues_v1_venue_symbol: GenFile = /*@__PURE__*/
-  fileDesc("CiBjcWMvdmVudWVzL3YxL3ZlbnVlX3N5bWJvbC5wcm90bxINY3FjLnZlbnVlcy52MSLiDwoLVmVudWVTeW1ib2wSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESGwoIdmVudWVfaWQYAiABKAlCCbpIBnIE6IgnARIcCglzeW1ib2xfaWQYAyABKAlCCbpIBnIE4IgnARIZCgdzZWdtZW50GAQgASgJQgi6SAVyAxiAARIhCg1uYXRpdmVfc3ltYm9sGAUgASgJQgq6SAdyBRABGIACEiAKCW5hdGl2ZV9pZBgGIAEoCUIIukgFcgMYgAJIAIgBARInCg9iYXNlX211bHRpcGxpZXIYByABKAlCCbpIBnIEmIgnAUgBiAEBEiUKDWNvbnRyYWN0X3NpemUYCCABKAlCCbpIBnIEmIgnAUgCiAEBEjgKEmNvbnRyYWN0X3NpemVfdW5pdBgJIAEoDjIcLmNxYy5tYXJrZXRzLnYxLlF1YW50aXR5VW5pdBIzCg1xdWFudGl0eV91bml0GAogASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EioKBXJ1bGVzGAsgASgLMhsuY3FjLnZlbnVlcy52MS5UcmFkaW5nUnVsZXMSJAoEZmVlcxgMIAMoCzIWLmNxYy52ZW51ZXMudjEuRmVlVGllchIvCgxtYXJnaW5fdGllcnMYDSADKAsyGS5jcWMudmVudWVzLnYxLk1hcmdpblRpZXISMAoMdHJhZGluZ19tb2RlGA4gASgOMhouY3FjLnZlbnVlcy52MS5UcmFkaW5nTW9kZRIiChByYXdfdHJhZGluZ19tb2RlGA8gASgJQgi6SAVyAxiAARIlChN0cmFkaW5nX21vZGVfcmVhc29uGBAgASgJQgi6SAVyAxiAIBIbCg5tYXJnaW5fZW5hYmxlZBgRIAEoCEgDiAEBEjQKEXNldHRsZW1lbnRfcGVyaW9kGBIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEicKFXJhd19zZXR0bGVtZW50X3BlcmlvZBgTIAEoCUIIukgFcgMYgAESHQoLcHJpY2VfaW5kZXgYFCABKAlCCLpIBXIDGIABEi0KCWxpc3RlZF9hdBgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsaXN0ZWRfYXQYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGBcgASgEEi8KC3JlY2VpdmVkX2F0GBggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIrChRvdGhlcl9uYXRpdmVfc3ltYm9scxgZIAMoCUINukgKkgEHIgVyAxiAAhIdCgtuYXRpdmVfcGFpchgaIAEoCUIIukgFcgMYgAESGgoJYmFzZV9jb2RlGBsgASgJQge6SARyAhhAEhsKCnF1b3RlX2NvZGUYHCABKAlCB7pIBHICGEASIAoPc2V0dGxlbWVudF9jb2RlGB0gASgJQge6SARyAhhAEhwKC3N0cmlrZV9jb2RlGB4gASgJQge6SARyAhhAEiQKDmJhc2VfcHJlY2lzaW9uGB8gASgNQge6SAQqAhgmSASIAQESJQoPcXVvdGVfcHJlY2lzaW9uGCAgASgNQge6SAQqAhgmSAWIAQESKAoSYmFzZV9mZWVfcHJlY2lzaW9uGCEgASgNQge6SAQqAhgmSAaIAQESKQoTcXVvdGVfZmVlX3ByZWNpc2lvbhgiIAEoDUIHukgEKgIYJkgHiAEBEiUKD3ByaWNlX3ByZWNpc2lvbhgjIAEoDUIHukgEKgIYJkgIiAEBEigKEnF1YW50aXR5X3ByZWNpc2lvbhgkIAEoDUIHukgEKgIYJkgJiAEBEiIKC3Blcm1pc3Npb25zGCUgAygJQg26SAqSAQciBXIDGIABEiEKD3VuZGVybHlpbmdfa2luZBgmIAEoCUIIukgFcgMYgAESIQoKY2F0ZWdvcmllcxgnIAMoCUINukgKkgEHIgVyAxiAARIZCgxzcG90X2VuYWJsZWQYKCABKAhICogBARIYCgtyZnFfZW5hYmxlZBgpIAEoCEgLiAEBEisKE21hcmdpbl9jYWxsX3BlcmNlbnQYKiABKAlCCbpIBnIEkIgnAUgMiAEBEisKE21hcmdpbl9zdG9wX3BlcmNlbnQYKyABKAlCCbpIBnIEkIgnAUgNiAEBEiUKDWJ1eV9sZXZlcmFnZXMYLCADKAlCDrpIC5IBCCIGcgSYiCcBEiYKDnNlbGxfbGV2ZXJhZ2VzGC0gAygJQg66SAuSAQgiBnIEmIgnAUIMCgpfbmF0aXZlX2lkQhIKEF9iYXNlX211bHRpcGxpZXJCEAoOX2NvbnRyYWN0X3NpemVCEQoPX21hcmdpbl9lbmFibGVkQhEKD19iYXNlX3ByZWNpc2lvbkISChBfcXVvdGVfcHJlY2lzaW9uQhUKE19iYXNlX2ZlZV9wcmVjaXNpb25CFgoUX3F1b3RlX2ZlZV9wcmVjaXNpb25CEgoQX3ByaWNlX3ByZWNpc2lvbkIVChNfcXVhbnRpdHlfcHJlY2lzaW9uQg8KDV9zcG90X2VuYWJsZWRCDgoMX3JmcV9lbmFibGVkQhYKFF9tYXJnaW5fY2FsbF9wZXJjZW50QhYKFF9tYXJnaW5fc3RvcF9wZXJjZW50IuoHCgxUcmFkaW5nUnVsZXMSKwoKdGlja190aWVycxgBIAMoCzIXLmNxYy52ZW51ZXMudjEuVGlja1RpZXISIQoJbWluX3ByaWNlGAIgASgJQgm6SAZyBIiIJwFIAIgBARIhCgltYXhfcHJpY2UYAyABKAlCCbpIBnIEiIgnAUgBiAEBEjIKC2xpbWl0X29yZGVyGAQgASgLMh0uY3FjLnZlbnVlcy52MS5RdWFudGl0eUxpbWl0cxIzCgxtYXJrZXRfb3JkZXIYBSABKAsyHS5jcWMudmVudWVzLnYxLlF1YW50aXR5TGltaXRzEiwKCnByaWNlX2JhbmQYBiABKAsyGC5jcWMudmVudWVzLnYxLlByaWNlQmFuZBIcCg9tYXhfb3Blbl9vcmRlcnMYByABKA1IAogBARIcCg9tYXhfYWxnb19vcmRlcnMYCCABKA1IA4gBARIeChFtYXhfaWNlYmVyZ19wYXJ0cxgJIAEoDUgEiAEBEi0KC29yZGVyX3R5cGVzGAogAygOMhguY3FjLnZlbnVlcy52MS5PcmRlclR5cGUSJgoPcmF3X29yZGVyX3R5cGVzGAsgAygJQg26SAqSAQciBXIDGIABEjIKDnRpbWVzX2luX2ZvcmNlGAwgAygOMhouY3FjLnZlbnVlcy52MS5UaW1lSW5Gb3JjZRIpChJyYXdfdGltZXNfaW5fZm9yY2UYDSADKAlCDbpICpIBByIFcgMYgAESKQocbWF4X3ByaWNlX3NpZ25pZmljYW50X2RpZ2l0cxgOIAEoDUgFiAEBEhwKD2ljZWJlcmdfYWxsb3dlZBgPIAEoCEgGiAEBEhgKC29jb19hbGxvd2VkGBAgASgISAeIAQESIwoWcXVvdGVfcXVhbnRpdHlfYWxsb3dlZBgRIAEoCEgIiAEBEicKD3RyaWdnZXJfcHJvdGVjdBgSIAEoCUIJukgGcgSQiCcBSAmIAQESKQoRbWFya2V0X3Rha2VfYm91bmQYEyABKAlCCbpIBnIEkIgnAUgKiAEBQgwKCl9taW5fcHJpY2VCDAoKX21heF9wcmljZUISChBfbWF4X29wZW5fb3JkZXJzQhIKEF9tYXhfYWxnb19vcmRlcnNCFAoSX21heF9pY2ViZXJnX3BhcnRzQh8KHV9tYXhfcHJpY2Vfc2lnbmlmaWNhbnRfZGlnaXRzQhIKEF9pY2ViZXJnX2FsbG93ZWRCDgoMX29jb19hbGxvd2VkQhkKF19xdW90ZV9xdWFudGl0eV9hbGxvd2VkQhIKEF90cmlnZ2VyX3Byb3RlY3RCFAoSX21hcmtldF90YWtlX2JvdW5kIlsKCFRpY2tUaWVyEiIKCmZyb21fcHJpY2UYASABKAlCCbpIBnIEiIgnAUgAiAEBEhwKCXRpY2tfc2l6ZRgCIAEoCUIJukgGcgSYiCcBQg0KC19mcm9tX3ByaWNlItkCCg5RdWFudGl0eUxpbWl0cxIkCgxtaW5fcXVhbnRpdHkYASABKAlCCbpIBnIEkIgnAUgAiAEBEiQKDG1heF9xdWFudGl0eRgCIAEoCUIJukgGcgSQiCcBSAGIAQESIAoIbG90X3N0ZXAYAyABKAlCCbpIBnIEkIgnAUgCiAEBEiQKDG1pbl9ub3Rpb25hbBgEIAEoCUIJukgGcgSQiCcBSAOIAQESJAoMbWF4X25vdGlvbmFsGAUgASgJQgm6SAZyBJCIJwFIBIgBARI8Chlub3Rpb25hbF9hdmVyYWdpbmdfd2luZG93GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg8KDV9taW5fcXVhbnRpdHlCDwoNX21heF9xdWFudGl0eUILCglfbG90X3N0ZXBCDwoNX21pbl9ub3Rpb25hbEIPCg1fbWF4X25vdGlvbmFsIo0CCglQcmljZUJhbmQSNAoJcmVmZXJlbmNlGAEgASgOMiEuY3FjLnZlbnVlcy52MS5QcmljZUJhbmRSZWZlcmVuY2USHwoNcmF3X3JlZmVyZW5jZRgFIAEoCUIIukgFcgMYgAESJwoPbXVsdGlwbGllcl9kb3duGAIgASgJQgm6SAZyBJCIJwFIAIgBARIlCg1tdWx0aXBsaWVyX3VwGAMgASgJQgm6SAZyBJCIJwFIAYgBARIzChBhdmVyYWdpbmdfd2luZG93GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhIKEF9tdWx0aXBsaWVyX2Rvd25CEAoOX211bHRpcGxpZXJfdXAiqwIKB0ZlZVRpZXISIwoLZnJvbV92b2x1bWUYASABKAlCCbpIBnIEkIgnAUgAiAEBEicKD3ZvbHVtZV9hc3NldF9pZBgCIAEoCUIJukgGcgTQiCcBSAGIAQESHQoFbWFrZXIYAyABKAlCCbpIBnIEiIgnAUgCiAEBEh0KBXRha2VyGAQgASgJQgm6SAZyBIiIJwFIA4gBARIdCgVibG9jaxgFIAEoCUIJukgGcgSIiCcBSASIAQESIwoLbGlxdWlkYXRpb24YBiABKAlCCbpIBnIEiIgnAUgFiAEBQg4KDF9mcm9tX3ZvbHVtZUISChBfdm9sdW1lX2Fzc2V0X2lkQggKBl9tYWtlckIICgZfdGFrZXJCCAoGX2Jsb2NrQg4KDF9saXF1aWRhdGlvbiLDAgoKTWFyZ2luVGllchIkCgxtaW5fbm90aW9uYWwYASABKAlCCbpIBnIEkIgnAUgAiAEBEiQKDG1heF9ub3Rpb25hbBgCIAEoCUIJukgGcgSQiCcBSAGIAQESKwoTaW5pdGlhbF9tYXJnaW5fcmF0ZRgDIAEoCUIJukgGcgSQiCcBSAKIAQESLwoXbWFpbnRlbmFuY2VfbWFyZ2luX3JhdGUYBCABKAlCCbpIBnIEkIgnAUgDiAEBEiQKDG1heF9sZXZlcmFnZRgFIAEoCUIJukgGcgSYiCcBSASIAQFCDwoNX21pbl9ub3Rpb25hbEIPCg1fbWF4X25vdGlvbmFsQhYKFF9pbml0aWFsX21hcmdpbl9yYXRlQhoKGF9tYWludGVuYW5jZV9tYXJnaW5fcmF0ZUIPCg1fbWF4X2xldmVyYWdlKrsCCgtUcmFkaW5nTW9kZRIcChhUUkFESU5HX01PREVfVU5TUEVDSUZJRUQQABIVChFUUkFESU5HX01PREVfT1BFThABEhwKGFRSQURJTkdfTU9ERV9DQU5DRUxfT05MWRACEhoKFlRSQURJTkdfTU9ERV9QT1NUX09OTFkQAxIbChdUUkFESU5HX01PREVfTElNSVRfT05MWRAEEhwKGFRSQURJTkdfTU9ERV9SRURVQ0VfT05MWRAFEhgKFFRSQURJTkdfTU9ERV9BVUNUSU9OEAYSFwoTVFJBRElOR19NT0RFX0hBTFRFRBAHEhsKF1RSQURJTkdfTU9ERV9QUkVfTEFVTkNIEAgSGQoVVFJBRElOR19NT0RFX1NFVFRMSU5HEAkSFwoTVFJBRElOR19NT0RFX0NMT1NFRBAKKroBChJQcmljZUJhbmRSZWZlcmVuY2USJAogUFJJQ0VfQkFORF9SRUZFUkVOQ0VfVU5TUEVDSUZJRUQQABIdChlQUklDRV9CQU5EX1JFRkVSRU5DRV9MQVNUEAESHQoZUFJJQ0VfQkFORF9SRUZFUkVOQ0VfTUFSSxACEh4KGlBSSUNFX0JBTkRfUkVGRVJFTkNFX0lOREVYEAMSIAocUFJJQ0VfQkFORF9SRUZFUkVOQ0VfQVZFUkFHRRAEQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_order, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiBjcWMvdmVudWVzL3YxL3ZlbnVlX3N5bWJvbC5wcm90bxINY3FjLnZlbnVlcy52MSKXJgoLVmVudWVTeW1ib2wSIgoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwESGwoIdmVudWVfaWQYAiABKAlCCbpIBnIE6IgnARIcCglzeW1ib2xfaWQYAyABKAlCCbpIBnIE4IgnARIZCgdzZWdtZW50GAQgASgJQgi6SAVyAxiAARIhCg1uYXRpdmVfc3ltYm9sGAUgASgJQgq6SAdyBRABGIACEisKFG90aGVyX25hdGl2ZV9zeW1ib2xzGAYgAygJQg26SAqSAQciBXIDGIACEiAKCW5hdGl2ZV9pZBgHIAEoCUIIukgFcgMYgAJIAIgBARIdCgtuYXRpdmVfcGFpchgIIAEoCUIIukgFcgMYgAESHwoNZXhwaXJ5X3NlcmllcxgJIAEoCUIIukgFcgMYgAESIQoPcmF3X3N5bWJvbF90eXBlGAogASgJQgi6SAVyAxiAARIhCg9yYXdfcGF5b2ZmX3R5cGUYCyABKAlCCLpIBXIDGIABEiEKD3VuZGVybHlpbmdfa2luZBgMIAEoCUIIukgFcgMYgAESIQoKY2F0ZWdvcmllcxgNIAMoCUINukgKkgEHIgVyAxiAARIbCgliYXNlX2NvZGUYDiABKAlCCLpIBXIDGIABEhwKCnF1b3RlX2NvZGUYDyABKAlCCLpIBXIDGIABEiEKD3NldHRsZW1lbnRfY29kZRgQIAEoCUIIukgFcgMYgAESHQoLc3RyaWtlX2NvZGUYESABKAlCCLpIBXIDGIABEicKD2Jhc2VfbXVsdGlwbGllchgSIAEoCUIJukgGcgSYiCcBSAGIAQESJQoNY29udHJhY3Rfc2l6ZRgTIAEoCUIJukgGcgSYiCcBSAKIAQESOAoSY29udHJhY3Rfc2l6ZV91bml0GBQgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EikKEXF1YW50b19tdWx0aXBsaWVyGBUgASgJQgm6SAZyBJiIJwFIA4gBARIzCg1xdWFudGl0eV91bml0GBYgASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EicKD2luZGV4X3N5bWJvbF9pZBgXIAEoCUIJukgGcgTgiCcBSASIAQESHQoLcHJpY2VfaW5kZXgYGCABKAlCCLpIBXIDGIABEioKBXJ1bGVzGBkgASgLMhsuY3FjLnZlbnVlcy52MS5UcmFkaW5nUnVsZXMSJAoEZmVlcxgaIAMoCzIWLmNxYy52ZW51ZXMudjEuRmVlVGllchIvCgxtYXJnaW5fdGllcnMYGyADKAsyGS5jcWMudmVudWVzLnYxLk1hcmdpblRpZXISIQoPcmF3X21hcmtfbWV0aG9kGBwgASgJQgi6SAVyAxiAARIvCgxtYXJnaW5fbW9kZXMYHSADKA4yGS5jcWMudmVudWVzLnYxLk1hcmdpbk1vZGUSJwoQcmF3X21hcmdpbl9tb2RlcxgeIAMoCUINukgKkgEHIgVyAxiAARIbCg5tYXJnaW5fZW5hYmxlZBgfIAEoCEgFiAEBEhkKDHNwb3RfZW5hYmxlZBggIAEoCEgGiAEBEhgKC3JmcV9lbmFibGVkGCEgASgISAeIAQESJAoMbWluX2xldmVyYWdlGCIgASgJQgm6SAZyBJiIJwFICIgBARIkCgxtYXhfbGV2ZXJhZ2UYIyABKAlCCbpIBnIEmIgnAUgJiAEBEiUKDWxldmVyYWdlX3N0ZXAYJCABKAlCCbpIBnIEmIgnAUgKiAEBEiUKDWJ1eV9sZXZlcmFnZXMYJSADKAlCDrpIC5IBCCIGcgSYiCcBEiYKDnNlbGxfbGV2ZXJhZ2VzGCYgAygJQg66SAuSAQgiBnIEmIgnARIpChFtYXJnaW5fY2FsbF9sZXZlbBgnIAEoCUIJukgGcgSQiCcBSAuIAQESKQoRbWFyZ2luX3N0b3BfbGV2ZWwYKCABKAlCCbpIBnIEkIgnAUgMiAEBEjMKEGZ1bmRpbmdfaW50ZXJ2YWwYKSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SKAoQbWluX2Z1bmRpbmdfcmF0ZRgqIAEoCUIJukgGcgSIiCcBSA2IAQESKAoQbWF4X2Z1bmRpbmdfcmF0ZRgrIAEoCUIJukgGcgSIiCcBSA6IAQESNAoRc2V0dGxlbWVudF9wZXJpb2QYLCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SJwoVcmF3X3NldHRsZW1lbnRfcGVyaW9kGC0gASgJQgi6SAVyAxiAARIvCg5iYXNlX3ByZWNpc2lvbhguIAEoBUISukgPGg0YJija//////////8BSA+IAQESMAoPcXVvdGVfcHJlY2lzaW9uGC8gASgFQhK6SA8aDRgmKNr//////////wFIEIgBARIzChJiYXNlX2ZlZV9wcmVjaXNpb24YMCABKAVCErpIDxoNGCYo2v//////////AUgRiAEBEjQKE3F1b3RlX2ZlZV9wcmVjaXNpb24YMSABKAVCErpIDxoNGCYo2v//////////AUgSiAEBEjAKD3ByaWNlX3ByZWNpc2lvbhgyIAEoBUISukgPGg0YJija//////////8BSBOIAQESMwoScXVhbnRpdHlfcHJlY2lzaW9uGDMgASgFQhK6SA8aDRgmKNr//////////wFIFIgBARIiCgtwZXJtaXNzaW9ucxg0IAMoCUINukgKkgEHIgVyAxiAARIwCgx0cmFkaW5nX21vZGUYNSABKA4yGi5jcWMudmVudWVzLnYxLlRyYWRpbmdNb2RlEiIKEHJhd190cmFkaW5nX21vZGUYNiABKAlCCLpIBXIDGIABEiUKE3RyYWRpbmdfbW9kZV9yZWFzb24YNyABKAlCCLpIBXIDGIAgEjAKDGxhdW5jaF9waGFzZRg4IAEoDjIaLmNxYy52ZW51ZXMudjEuTGF1bmNoUGhhc2USIgoQcmF3X2xhdW5jaF9waGFzZRg5IAEoCUIIukgFcgMYgAESOAoUbGF1bmNoX3BoYXNlX2VuZHNfYXQYOiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCWxpc3RlZF9hdBg7IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZGVsaXN0ZWRfYXQYPCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3JlY2VpdmVkX2F0GD0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhg+IAEoBBJBCgx2ZW51ZV9maWVsZHMYPyADKAsyKy5jcWMudmVudWVzLnYxLlZlbnVlU3ltYm9sLlZlbnVlRmllbGRzRW50cnkaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBOrEOukitDhqCAgoPdmVudWVfc3ltYm9sLmlkEmF2ZW51ZV9zeW1ib2xfaWQgbXVzdCBiZSB2ZW51ZV9pZDpzeW1ib2xfaWQsIHdpdGggYSB0aGlyZCBwYXJ0IG9ubHkgaWYgdGhlIHByb2R1Y3QgaXMgbGlzdGVkIHR3aWNlGosBdGhpcy52ZW51ZV9zeW1ib2xfaWQgPT0gdGhpcy52ZW51ZV9pZCArICc6JyArIHRoaXMuc3ltYm9sX2lkIHx8IHRoaXMudmVudWVfc3ltYm9sX2lkLnN0YXJ0c1dpdGgodGhpcy52ZW51ZV9pZCArICc6JyArIHRoaXMuc3ltYm9sX2lkICsgJzonKRrcAQofdmVudWVfc3ltYm9sLmNvbnRyYWN0X3NpemVfdW5pdBJdYSBjb250cmFjdF9zaXplIG5lZWRzIGEgY29udHJhY3Rfc2l6ZV91bml0IEJBU0Ugb3IgUVVPVEUsIGFuZCBubyB1bml0IHdpdGhvdXQgYSBjb250cmFjdF9zaXplGlpoYXModGhpcy5jb250cmFjdF9zaXplKSA/IHRoaXMuY29udHJhY3Rfc2l6ZV91bml0IGluIFsxLCAyXSA6IHRoaXMuY29udHJhY3Rfc2l6ZV91bml0ID09IDAaiAIKFnZlbnVlX3N5bWJvbC5jb250cmFjdHMSTGEgbGlzdGluZyB0aGF0IGNvdW50cyBjb250cmFjdHMgbmVlZHMgYSBjb250cmFjdF9zaXplIG9yIGEgcXVhbnRvX211bHRpcGxpZXIanwF0aGlzLnF1YW50aXR5X3VuaXQgIT0gMyB8fCBoYXModGhpcy5jb250cmFjdF9zaXplKSB8fCBoYXModGhpcy5xdWFudG9fbXVsdGlwbGllcikgfHwgdGhpcy5zeW1ib2xfaWQuc3RhcnRzV2l0aCgnQ09NQk8tJykgfHwgdGhpcy5zeW1ib2xfaWQuc3RhcnRzV2l0aCgnRVZFTlQtJykajwEKE3ZlbnVlX3N5bWJvbC5xdWFudG8SPmEgbGlzdGluZyBoYXMgYSBjb250cmFjdF9zaXplIG9yIGEgcXVhbnRvX211bHRpcGxpZXIsIG5vdCBib3RoGjghaGFzKHRoaXMuY29udHJhY3Rfc2l6ZSkgfHwgIWhhcyh0aGlzLnF1YW50b19tdWx0aXBsaWVyKRqrAQoSdmVudWVfc3ltYm9sLmluZGV4EkFpbmRleF9zeW1ib2xfaWQgbXVzdCBiZSB0aGUgaWQgb2YgYW4gaW5kZXgsIHN1Y2ggYXMgQlRDLVVTRC1JTkRFWBpSIWhhcyh0aGlzLmluZGV4X3N5bWJvbF9pZCkgfHwgdGhpcy5pbmRleF9zeW1ib2xfaWQubWF0Y2hlcygnLUlOREVYKC1bQS1aMC05XSspPyQnKRqPAQoTdmVudWVfc3ltYm9sLmxpc3RlZBIjZGVsaXN0ZWRfYXQgbXVzdCBiZSBhZnRlciBsaXN0ZWRfYXQaUyFoYXModGhpcy5saXN0ZWRfYXQpIHx8ICFoYXModGhpcy5kZWxpc3RlZF9hdCkgfHwgdGhpcy5saXN0ZWRfYXQgPCB0aGlzLmRlbGlzdGVkX2F0Gp8CChV2ZW51ZV9zeW1ib2wubGV2ZXJhZ2USK21pbl9sZXZlcmFnZSBtdXN0IG5vdCBiZSBhYm92ZSBtYXhfbGV2ZXJhZ2Ua2AEhaGFzKHRoaXMubWluX2xldmVyYWdlKSB8fCAhaGFzKHRoaXMubWF4X2xldmVyYWdlKSB8fCAhdGhpcy5taW5fbGV2ZXJhZ2UubWF0Y2hlcygnXlswLTldKyhbLl1bMC05XSspPyQnKSB8fCAhdGhpcy5tYXhfbGV2ZXJhZ2UubWF0Y2hlcygnXlswLTldKyhbLl1bMC05XSspPyQnKSB8fCBkb3VibGUodGhpcy5taW5fbGV2ZXJhZ2UpIDw9IGRvdWJsZSh0aGlzLm1heF9sZXZlcmFnZSkaxwIKGXZlbnVlX3N5bWJvbC5mdW5kaW5nX3JhdGUSM21pbl9mdW5kaW5nX3JhdGUgbXVzdCBub3QgYmUgYWJvdmUgbWF4X2Z1bmRpbmdfcmF0ZRr0ASFoYXModGhpcy5taW5fZnVuZGluZ19yYXRlKSB8fCAhaGFzKHRoaXMubWF4X2Z1bmRpbmdfcmF0ZSkgfHwgIXRoaXMubWluX2Z1bmRpbmdfcmF0ZS5tYXRjaGVzKCdeLT9bMC05XSsoWy5dWzAtOV0rKT8kJykgfHwgIXRoaXMubWF4X2Z1bmRpbmdfcmF0ZS5tYXRjaGVzKCdeLT9bMC05XSsoWy5dWzAtOV0rKT8kJykgfHwgZG91YmxlKHRoaXMubWluX2Z1bmRpbmdfcmF0ZSkgPD0gZG91YmxlKHRoaXMubWF4X2Z1bmRpbmdfcmF0ZSlCDAoKX25hdGl2ZV9pZEISChBfYmFzZV9tdWx0aXBsaWVyQhAKDl9jb250cmFjdF9zaXplQhQKEl9xdWFudG9fbXVsdGlwbGllckISChBfaW5kZXhfc3ltYm9sX2lkQhEKD19tYXJnaW5fZW5hYmxlZEIPCg1fc3BvdF9lbmFibGVkQg4KDF9yZnFfZW5hYmxlZEIPCg1fbWluX2xldmVyYWdlQg8KDV9tYXhfbGV2ZXJhZ2VCEAoOX2xldmVyYWdlX3N0ZXBCFAoSX21hcmdpbl9jYWxsX2xldmVsQhQKEl9tYXJnaW5fc3RvcF9sZXZlbEITChFfbWluX2Z1bmRpbmdfcmF0ZUITChFfbWF4X2Z1bmRpbmdfcmF0ZUIRCg9fYmFzZV9wcmVjaXNpb25CEgoQX3F1b3RlX3ByZWNpc2lvbkIVChNfYmFzZV9mZWVfcHJlY2lzaW9uQhYKFF9xdW90ZV9mZWVfcHJlY2lzaW9uQhIKEF9wcmljZV9wcmVjaXNpb25CFQoTX3F1YW50aXR5X3ByZWNpc2lvbiKODgoMVHJhZGluZ1J1bGVzEisKCnRpY2tfdGllcnMYASADKAsyFy5jcWMudmVudWVzLnYxLlRpY2tUaWVyEiEKCW1pbl9wcmljZRgCIAEoCUIJukgGcgSIiCcBSACIAQESIQoJbWF4X3ByaWNlGAMgASgJQgm6SAZyBIiIJwFIAYgBARIsCgpwcmljZV9iYW5kGAQgASgLMhguY3FjLnZlbnVlcy52MS5QcmljZUJhbmQSMQoPc2VsbF9wcmljZV9iYW5kGAUgASgLMhguY3FjLnZlbnVlcy52MS5QcmljZUJhbmQSMgoLbGltaXRfb3JkZXIYBiABKAsyHS5jcWMudmVudWVzLnYxLlF1YW50aXR5TGltaXRzEjMKDG1hcmtldF9vcmRlchgHIAEoCzIdLmNxYy52ZW51ZXMudjEuUXVhbnRpdHlMaW1pdHMSNgoPcG9zdF9vbmx5X29yZGVyGAggASgLMh0uY3FjLnZlbnVlcy52MS5RdWFudGl0eUxpbWl0cxI0Cg10cmlnZ2VyX29yZGVyGAkgASgLMh0uY3FjLnZlbnVlcy52MS5RdWFudGl0eUxpbWl0cxI0Cg1pY2ViZXJnX29yZGVyGAogASgLMh0uY3FjLnZlbnVlcy52MS5RdWFudGl0eUxpbWl0cxIxCgp0d2FwX29yZGVyGAsgASgLMh0uY3FjLnZlbnVlcy52MS5RdWFudGl0eUxpbWl0cxIyCgtibG9ja190cmFkZRgMIAEoCzIdLmNxYy52ZW51ZXMudjEuUXVhbnRpdHlMaW1pdHMSLQoVbWF4X3Bvc2l0aW9uX3F1YW50aXR5GA0gASgJQgm6SAZyBJCIJwFIAogBARItChVtYXhfcG9zaXRpb25fbm90aW9uYWwYDiABKAlCCbpIBnIEkIgnAUgDiAEBEikKEW1heF9vcGVuX2ludGVyZXN0GA8gASgJQgm6SAZyBJCIJwFIBIgBARIcCg9tYXhfb3Blbl9vcmRlcnMYECABKA1IBYgBARIcCg9tYXhfYWxnb19vcmRlcnMYESABKA1IBogBARIeChFtYXhfaWNlYmVyZ19wYXJ0cxgSIAEoDUgHiAEBEi0KC29yZGVyX3R5cGVzGBMgAygOMhguY3FjLnZlbnVlcy52MS5PcmRlclR5cGUSJgoPcmF3X29yZGVyX3R5cGVzGBQgAygJQg26SAqSAQciBXIDGIABEjIKDnRpbWVzX2luX2ZvcmNlGBUgAygOMhouY3FjLnZlbnVlcy52MS5UaW1lSW5Gb3JjZRIpChJyYXdfdGltZXNfaW5fZm9yY2UYFiADKAlCDbpICpIBByIFcgMYgAESKQocbWF4X3ByaWNlX3NpZ25pZmljYW50X2RpZ2l0cxgXIAEoDUgIiAEBEhwKD2ljZWJlcmdfYWxsb3dlZBgYIAEoCEgJiAEBEhgKC29jb19hbGxvd2VkGBkgASgISAqIAQESIwoWcXVvdGVfcXVhbnRpdHlfYWxsb3dlZBgaIAEoCEgLiAEBEicKD3RyaWdnZXJfcHJvdGVjdBgbIAEoCUIJukgGcgSQiCcBSAyIAQESKQoRbWFya2V0X3Rha2VfYm91bmQYHCABKAlCCbpIBnIEkIgnAUgNiAEBOpACukiMAhqJAgoTdHJhZGluZ19ydWxlcy5wcmljZRIlbWluX3ByaWNlIG11c3Qgbm90IGJlIGFib3ZlIG1heF9wcmljZRrKASFoYXModGhpcy5taW5fcHJpY2UpIHx8ICFoYXModGhpcy5tYXhfcHJpY2UpIHx8ICF0aGlzLm1pbl9wcmljZS5tYXRjaGVzKCdeLT9bMC05XSsoWy5dWzAtOV0rKT8kJykgfHwgIXRoaXMubWF4X3ByaWNlLm1hdGNoZXMoJ14tP1swLTldKyhbLl1bMC05XSspPyQnKSB8fCBkb3VibGUodGhpcy5taW5fcHJpY2UpIDw9IGRvdWJsZSh0aGlzLm1heF9wcmljZSlCDAoKX21pbl9wcmljZUIMCgpfbWF4X3ByaWNlQhgKFl9tYXhfcG9zaXRpb25fcXVhbnRpdHlCGAoWX21heF9wb3NpdGlvbl9ub3Rpb25hbEIUChJfbWF4X29wZW5faW50ZXJlc3RCEgoQX21heF9vcGVuX29yZGVyc0ISChBfbWF4X2FsZ29fb3JkZXJzQhQKEl9tYXhfaWNlYmVyZ19wYXJ0c0IfCh1fbWF4X3ByaWNlX3NpZ25pZmljYW50X2RpZ2l0c0ISChBfaWNlYmVyZ19hbGxvd2VkQg4KDF9vY29fYWxsb3dlZEIZChdfcXVvdGVfcXVhbnRpdHlfYWxsb3dlZEISChBfdHJpZ2dlcl9wcm90ZWN0QhQKEl9tYXJrZXRfdGFrZV9ib3VuZCJbCghUaWNrVGllchIiCgpmcm9tX3ByaWNlGAEgASgJQgm6SAZyBIiIJwFIAIgBARIcCgl0aWNrX3NpemUYAiABKAlCCbpIBnIEmIgnAUINCgtfZnJvbV9wcmljZSKSCAoOUXVhbnRpdHlMaW1pdHMSJAoMbWluX3F1YW50aXR5GAEgASgJQgm6SAZyBJCIJwFIAIgBARIkCgxtYXhfcXVhbnRpdHkYAiABKAlCCbpIBnIEkIgnAUgBiAEBEiAKCGxvdF9zdGVwGAMgASgJQgm6SAZyBJCIJwFIAogBARIkCgxtaW5fbm90aW9uYWwYBCABKAlCCbpIBnIEkIgnAUgDiAEBEiQKDG1heF9ub3Rpb25hbBgFIAEoCUIJukgGcgSQiCcBSASIAQESKQoRbm90aW9uYWxfYXNzZXRfaWQYBiABKAlCCbpIBnIE0IgnAUgFiAEBEiUKE25vdGlvbmFsX2Fzc2V0X2NvZGUYByABKAlCCLpIBXIDGIABEjwKGW5vdGlvbmFsX2F2ZXJhZ2luZ193aW5kb3cYCCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246zgS6SMoEGqICChhxdWFudGl0eV9saW1pdHMucXVhbnRpdHkSK21pbl9xdWFudGl0eSBtdXN0IG5vdCBiZSBhYm92ZSBtYXhfcXVhbnRpdHka2AEhaGFzKHRoaXMubWluX3F1YW50aXR5KSB8fCAhaGFzKHRoaXMubWF4X3F1YW50aXR5KSB8fCAhdGhpcy5taW5fcXVhbnRpdHkubWF0Y2hlcygnXlswLTldKyhbLl1bMC05XSspPyQnKSB8fCAhdGhpcy5tYXhfcXVhbnRpdHkubWF0Y2hlcygnXlswLTldKyhbLl1bMC05XSspPyQnKSB8fCBkb3VibGUodGhpcy5taW5fcXVhbnRpdHkpIDw9IGRvdWJsZSh0aGlzLm1heF9xdWFudGl0eSkaogIKGHF1YW50aXR5X2xpbWl0cy5ub3Rpb25hbBIrbWluX25vdGlvbmFsIG11c3Qgbm90IGJlIGFib3ZlIG1heF9ub3Rpb25hbBrYASFoYXModGhpcy5taW5fbm90aW9uYWwpIHx8ICFoYXModGhpcy5tYXhfbm90aW9uYWwpIHx8ICF0aGlzLm1pbl9ub3Rpb25hbC5tYXRjaGVzKCdeWzAtOV0rKFsuXVswLTldKyk/JCcpIHx8ICF0aGlzLm1heF9ub3Rpb25hbC5tYXRjaGVzKCdeWzAtOV0rKFsuXVswLTldKyk/JCcpIHx8IGRvdWJsZSh0aGlzLm1pbl9ub3Rpb25hbCkgPD0gZG91YmxlKHRoaXMubWF4X25vdGlvbmFsKUIPCg1fbWluX3F1YW50aXR5Qg8KDV9tYXhfcXVhbnRpdHlCCwoJX2xvdF9zdGVwQg8KDV9taW5fbm90aW9uYWxCDwoNX21heF9ub3Rpb25hbEIUChJfbm90aW9uYWxfYXNzZXRfaWQixwQKCVByaWNlQmFuZBI0CglyZWZlcmVuY2UYASABKA4yIS5jcWMudmVudWVzLnYxLlByaWNlQmFuZFJlZmVyZW5jZRIfCg1yYXdfcmVmZXJlbmNlGAIgASgJQgi6SAVyAxiAARInCg9tdWx0aXBsaWVyX2Rvd24YAyABKAlCCbpIBnIEkIgnAUgAiAEBEiUKDW11bHRpcGxpZXJfdXAYBCABKAlCCbpIBnIEmIgnAUgBiAEBEjMKEGF2ZXJhZ2luZ193aW5kb3cYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb246twK6SLMCGrACChZwcmljZV9iYW5kLm11bHRpcGxpZXJzEi9tdWx0aXBsaWVyX2Rvd24gbXVzdCBub3QgYmUgYWJvdmUgbXVsdGlwbGllcl91cBrkASFoYXModGhpcy5tdWx0aXBsaWVyX2Rvd24pIHx8ICFoYXModGhpcy5tdWx0aXBsaWVyX3VwKSB8fCAhdGhpcy5tdWx0aXBsaWVyX2Rvd24ubWF0Y2hlcygnXlswLTldKyhbLl1bMC05XSspPyQnKSB8fCAhdGhpcy5tdWx0aXBsaWVyX3VwLm1hdGNoZXMoJ15bMC05XSsoWy5dWzAtOV0rKT8kJykgfHwgZG91YmxlKHRoaXMubXVsdGlwbGllcl9kb3duKSA8PSBkb3VibGUodGhpcy5tdWx0aXBsaWVyX3VwKUISChBfbXVsdGlwbGllcl9kb3duQhAKDl9tdWx0aXBsaWVyX3VwIrIDCgdGZWVUaWVyEiMKC2Zyb21fdm9sdW1lGAEgASgJQgm6SAZyBJCIJwFIAIgBARInCg92b2x1bWVfYXNzZXRfaWQYAiABKAlCCbpIBnIE0IgnAUgBiAEBEiMKEXZvbHVtZV9hc3NldF9jb2RlGAMgASgJQgi6SAVyAxiAARIdCgVtYWtlchgEIAEoCUIJukgGcgSIiCcBSAKIAQESHQoFdGFrZXIYBSABKAlCCbpIBnIEiIgnAUgDiAEBEh0KBWJsb2NrGAYgASgJQgm6SAZyBIiIJwFIBIgBARIjCgtsaXF1aWRhdGlvbhgHIAEoCUIJukgGcgSIiCcBSAWIAQESIgoKc2V0dGxlbWVudBgIIAEoCUIJukgGcgSIiCcBSAaIAQESIAoIZXhlcmNpc2UYCSABKAlCCbpIBnIEiIgnAUgHiAEBQg4KDF9mcm9tX3ZvbHVtZUISChBfdm9sdW1lX2Fzc2V0X2lkQggKBl9tYWtlckIICgZfdGFrZXJCCAoGX2Jsb2NrQg4KDF9saXF1aWRhdGlvbkINCgtfc2V0dGxlbWVudEILCglfZXhlcmNpc2UirgwKCk1hcmdpblRpZXISHgoHdGllcl9pZBgBIAEoCUIIukgFcgMYgAFIAIgBARIkCgxtaW5fbm90aW9uYWwYAiABKAlCCbpIBnIEkIgnAUgBiAEBEiQKDG1heF9ub3Rpb25hbBgDIAEoCUIJukgGcgSQiCcBSAKIAQESKQoRbm90aW9uYWxfYXNzZXRfaWQYBCABKAlCCbpIBnIE0IgnAUgDiAEBEiUKE25vdGlvbmFsX2Fzc2V0X2NvZGUYBSABKAlCCLpIBXIDGIABEiQKDG1pbl9xdWFudGl0eRgGIAEoCUIJukgGcgSQiCcBSASIAQESJAoMbWF4X3F1YW50aXR5GAcgASgJQgm6SAZyBJCIJwFIBYgBARIzCg1xdWFudGl0eV91bml0GAggASgOMhwuY3FjLm1hcmtldHMudjEuUXVhbnRpdHlVbml0EisKE2luaXRpYWxfbWFyZ2luX3JhdGUYCSABKAlCCbpIBnIEkIgnAUgGiAEBEi8KF21haW50ZW5hbmNlX21hcmdpbl9yYXRlGAogASgJQgm6SAZyBJCIJwFIB4gBARIhCglkZWR1Y3Rpb24YCyABKAlCCbpIBnIEkIgnAUgIiAEBEiQKDG1heF9sZXZlcmFnZRgMIAEoCUIJukgGcgSYiCcBSAmIAQESJwoPbWF4X2Jhc2VfYm9ycm93GA0gASgJQgm6SAZyBJCIJwFICogBARIoChBtYXhfcXVvdGVfYm9ycm93GA4gASgJQgm6SAZyBJCIJwFIC4gBATqEBrpIgAYangIKFG1hcmdpbl90aWVyLm5vdGlvbmFsEittaW5fbm90aW9uYWwgbXVzdCBub3QgYmUgYWJvdmUgbWF4X25vdGlvbmFsGtgBIWhhcyh0aGlzLm1pbl9ub3Rpb25hbCkgfHwgIWhhcyh0aGlzLm1heF9ub3Rpb25hbCkgfHwgIXRoaXMubWluX25vdGlvbmFsLm1hdGNoZXMoJ15bMC05XSsoWy5dWzAtOV0rKT8kJykgfHwgIXRoaXMubWF4X25vdGlvbmFsLm1hdGNoZXMoJ15bMC05XSsoWy5dWzAtOV0rKT8kJykgfHwgZG91YmxlKHRoaXMubWluX25vdGlvbmFsKSA8PSBkb3VibGUodGhpcy5tYXhfbm90aW9uYWwpGp4CChRtYXJnaW5fdGllci5xdWFudGl0eRIrbWluX3F1YW50aXR5IG11c3Qgbm90IGJlIGFib3ZlIG1heF9xdWFudGl0eRrYASFoYXModGhpcy5taW5fcXVhbnRpdHkpIHx8ICFoYXModGhpcy5tYXhfcXVhbnRpdHkpIHx8ICF0aGlzLm1pbl9xdWFudGl0eS5tYXRjaGVzKCdeWzAtOV0rKFsuXVswLTldKyk/JCcpIHx8ICF0aGlzLm1heF9xdWFudGl0eS5tYXRjaGVzKCdeWzAtOV0rKFsuXVswLTldKyk/JCcpIHx8IGRvdWJsZSh0aGlzLm1pbl9xdWFudGl0eSkgPD0gZG91YmxlKHRoaXMubWF4X3F1YW50aXR5KRq7AQoRbWFyZ2luX3RpZXIucmFuZ2USOWEgdGllciBpcyBhIHJhbmdlIG9mIG5vdGlvbmFscyBvciBvZiBxdWFudGl0aWVzLCBub3QgYm90aBprISgoaGFzKHRoaXMubWluX25vdGlvbmFsKSB8fCBoYXModGhpcy5tYXhfbm90aW9uYWwpKSAmJiAoaGFzKHRoaXMubWluX3F1YW50aXR5KSB8fCBoYXModGhpcy5tYXhfcXVhbnRpdHkpKSlCCgoIX3RpZXJfaWRCDwoNX21pbl9ub3Rpb25hbEIPCg1fbWF4X25vdGlvbmFsQhQKEl9ub3Rpb25hbF9hc3NldF9pZEIPCg1fbWluX3F1YW50aXR5Qg8KDV9tYXhfcXVhbnRpdHlCFgoUX2luaXRpYWxfbWFyZ2luX3JhdGVCGgoYX21haW50ZW5hbmNlX21hcmdpbl9yYXRlQgwKCl9kZWR1Y3Rpb25CDwoNX21heF9sZXZlcmFnZUISChBfbWF4X2Jhc2VfYm9ycm93QhMKEV9tYXhfcXVvdGVfYm9ycm93KrsCCgtUcmFkaW5nTW9kZRIcChhUUkFESU5HX01PREVfVU5TUEVDSUZJRUQQABIVChFUUkFESU5HX01PREVfT1BFThABEhwKGFRSQURJTkdfTU9ERV9DQU5DRUxfT05MWRACEhoKFlRSQURJTkdfTU9ERV9QT1NUX09OTFkQAxIbChdUUkFESU5HX01PREVfTElNSVRfT05MWRAEEhwKGFRSQURJTkdfTU9ERV9SRURVQ0VfT05MWRAFEhgKFFRSQURJTkdfTU9ERV9BVUNUSU9OEAYSFwoTVFJBRElOR19NT0RFX0hBTFRFRBAHEhsKF1RSQURJTkdfTU9ERV9QUkVfTEFVTkNIEAgSGQoVVFJBRElOR19NT0RFX1NFVFRMSU5HEAkSFwoTVFJBRElOR19NT0RFX0NMT1NFRBAKKrUBCgtMYXVuY2hQaGFzZRIcChhMQVVOQ0hfUEhBU0VfVU5TUEVDSUZJRUQQABIaChZMQVVOQ0hfUEhBU0VfQU5OT1VOQ0VEEAESGAoUTEFVTkNIX1BIQVNFX0FVQ1RJT04QAhIbChdMQVVOQ0hfUEhBU0VfUFJFX01BUktFVBADEhkKFUxBVU5DSF9QSEFTRV9PUkRJTkFSWRAEEhoKFkxBVU5DSF9QSEFTRV9ERUxJU1RJTkcQBSrZAQoSUHJpY2VCYW5kUmVmZXJlbmNlEiQKIFBSSUNFX0JBTkRfUkVGRVJFTkNFX1VOU1BFQ0lGSUVEEAASHQoZUFJJQ0VfQkFORF9SRUZFUkVOQ0VfTEFTVBABEh0KGVBSSUNFX0JBTkRfUkVGRVJFTkNFX01BUksQAhIeChpQUklDRV9CQU5EX1JFRkVSRU5DRV9JTkRFWBADEiAKHFBSSUNFX0JBTkRfUkVGRVJFTkNFX0FWRVJBR0UQBBIdChlQUklDRV9CQU5EX1JFRkVSRU5DRV9CRVNUEAVCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_markets_v1_quantity, file_cqc_rules_v1_rules, file_cqc_venues_v1_order, file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A product as listed by one venue: its name there, and everything that the venue decides about trading it.
@@ -27,11 +27,35 @@ export const file_cqc_venues_v1_venue_symbol: GenFile = /*@__PURE__*/
  * venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
  * identify their market by `venue_symbol_id`.
  *
+ * How a quantity q in a unit, at a price p, becomes an amount:
+ *
+ * BASE: q counts units of the listing's base, each `base_multiplier` units of the base asset. Base quantity = q.
+ * Notional = p x q, in the quote asset.
+ *
+ * QUOTE: q counts units of the quote asset. Notional = q. Base quantity = q / p.
+ *
+ * CONTRACTS with `contract_size_unit` BASE: base quantity = q x `contract_size`. Notional = p x base quantity, in the
+ * quote asset.
+ *
+ * CONTRACTS with `contract_size_unit` QUOTE: notional = q x `contract_size`, in the quote asset. Base quantity =
+ * notional / p.
+ *
+ * CONTRACTS with `quanto_multiplier`: notional = p x q x `quanto_multiplier`, in the settlement asset. BASE and QUOTE
+ * cannot be converted: UNIT_NOT_RECONCILABLE, as for combos and unspecified units.
+ *
+ * `price` is per unit of the listing's base: price per unit of the base asset = p / `base_multiplier`. Units of the
+ * base asset = base quantity x `base_multiplier`. The value of an option's underlying = base quantity x the price of
+ * the underlying, in the strike asset.
+ *
+ * Examples: 3 contracts of 0.01 BASE at 50000 are 1500; 10 contracts of 100 QUOTE at 50000 are 1000 and 0.02 base; 1000
+ * contracts with `quanto_multiplier` 0.000001 at 2000 are 2 units of the settlement asset; 5 BASE at 0.025 with
+ * `base_multiplier` 1000 are 0.125, and 5000 units of the base asset at 0.000025.
+ *
  * @generated from message cqc.venues.v1.VenueSymbol
  */
 export type VenueSymbol = Message<"cqc.venues.v1.VenueSymbol"> & {
   /**
-   * Stable id, such as `binance:BTC-USDT-SPOT`. Assigned by AssetRegistry, immutable and never reused.
+   * Stable id, such as `binance:BTC-USDT-SPOT`, proposed by whoever creates the record. Immutable and never reused.
    *
    * @generated from field: string venue_symbol_id = 1;
    */
@@ -66,296 +90,433 @@ export type VenueSymbol = Message<"cqc.venues.v1.VenueSymbol"> & {
   nativeSymbol: string;
 
   /**
+   * Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`, in no particular
+   * order. As unique as `native_symbol`. Empty if it has no other name.
+   *
+   * @generated from field: repeated string other_native_symbols = 6;
+   */
+  otherNativeSymbols: string[];
+
+  /**
    * The venue's id of the listing, such as a number or an address, if the venue has one in addition to the name. Absent
    * otherwise.
    *
-   * @generated from field: optional string native_id = 6;
+   * @generated from field: optional string native_id = 7;
    */
   nativeId?: string | undefined;
-
-  /**
-   * Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
-   * means one.
-   *
-   * @generated from field: optional string base_multiplier = 7;
-   */
-  baseMultiplier?: string | undefined;
-
-  /**
-   * Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts.
-   *
-   * @generated from field: optional string contract_size = 8;
-   */
-  contractSize?: string | undefined;
-
-  /**
-   * Unit of `contract_size`. Unspecified if there is no contract size.
-   *
-   * @generated from field: cqc.markets.v1.QuantityUnit contract_size_unit = 9;
-   */
-  contractSizeUnit: QuantityUnit;
-
-  /**
-   * Unit of the quantities of orders, books and trades on this listing.
-   *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 10;
-   */
-  quantityUnit: QuantityUnit;
-
-  /**
-   * Rules that orders must follow.
-   *
-   * @generated from field: cqc.venues.v1.TradingRules rules = 11;
-   */
-  rules?: TradingRules | undefined;
-
-  /**
-   * Trading fees by volume, lowest volume first. Empty if the venue does not report them.
-   *
-   * @generated from field: repeated cqc.venues.v1.FeeTier fees = 12;
-   */
-  fees: FeeTier[];
-
-  /**
-   * Margin that positions require, by notional, lowest notional first. Empty for listings without margin, or if the
-   * venue does not report it.
-   *
-   * @generated from field: repeated cqc.venues.v1.MarginTier margin_tiers = 13;
-   */
-  marginTiers: MarginTier[];
-
-  /**
-   * Operations that the venue currently allows.
-   *
-   * @generated from field: cqc.venues.v1.TradingMode trading_mode = 14;
-   */
-  tradingMode: TradingMode;
-
-  /**
-   * The venue's own value for `trading_mode`, such as `TRADING` or `online`. Empty if it has none.
-   *
-   * @generated from field: string raw_trading_mode = 15;
-   */
-  rawTradingMode: string;
-
-  /**
-   * Why the trading mode applies, in the venue's words. Empty if it gives no reason.
-   *
-   * @generated from field: string trading_mode_reason = 16;
-   */
-  tradingModeReason: string;
-
-  /**
-   * Whether assets can be borrowed to trade the listing. Absent if the venue does not report it.
-   *
-   * @generated from field: optional bool margin_enabled = 17;
-   */
-  marginEnabled?: boolean | undefined;
-
-  /**
-   * Time from one settlement of profit, loss or funding to the next. Absent if they are settled only at expiry, or if
-   * the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Duration settlement_period = 18;
-   */
-  settlementPeriod?: Duration | undefined;
-
-  /**
-   * The venue's own value for the settlement period, such as `week`, if it names a series. Empty if it has none.
-   *
-   * @generated from field: string raw_settlement_period = 19;
-   */
-  rawSettlementPeriod: string;
-
-  /**
-   * The venue's name for the index that the contract follows. Empty if there is none.
-   *
-   * @generated from field: string price_index = 20;
-   */
-  priceIndex: string;
-
-  /**
-   * When the product was first listed. Absent if the venue does not report it.
-   *
-   * @generated from field: google.protobuf.Timestamp listed_at = 21;
-   */
-  listedAt?: Timestamp | undefined;
-
-  /**
-   * When the product was delisted. Absent means that it is still listed.
-   *
-   * @generated from field: google.protobuf.Timestamp delisted_at = 22;
-   */
-  delistedAt?: Timestamp | undefined;
-
-  /**
-   * Version of this record, increased by one at each change. Send this value back with an update.
-   *
-   * @generated from field: uint64 revision = 23;
-   */
-  revision: bigint;
-
-  /**
-   * When this system last received the listing from the venue. Absent for a record that was created by hand.
-   *
-   * @generated from field: google.protobuf.Timestamp received_at = 24;
-   */
-  receivedAt?: Timestamp | undefined;
-
-  /**
-   * Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`. Empty if it has no
-   * other name.
-   *
-   * @generated from field: repeated string other_native_symbols = 25;
-   */
-  otherNativeSymbols: string[];
 
   /**
    * The venue's name for the pair or series that a contract belongs to, such as `BTCUSDT` for a quarterly future. Empty
    * if it names none.
    *
-   * @generated from field: string native_pair = 26;
+   * @generated from field: string native_pair = 8;
    */
   nativePair: string;
+
+  /**
+   * The venue's name for the series of a contract's expiry, such as `this_week` or `month`. Empty if it names none.
+   *
+   * @generated from field: string expiry_series = 9;
+   */
+  expirySeries: string;
+
+  /**
+   * The venue's own value for the kind of product, such as `LinearPerpetual`. Empty if it has none.
+   *
+   * @generated from field: string raw_symbol_type = 10;
+   */
+  rawSymbolType: string;
+
+  /**
+   * The venue's own value for the payoff, such as `inverse`. Empty if it has none apart from `raw_symbol_type`.
+   *
+   * @generated from field: string raw_payoff_type = 11;
+   */
+  rawPayoffType: string;
+
+  /**
+   * The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none.
+   *
+   * @generated from field: string underlying_kind = 12;
+   */
+  underlyingKind: string;
+
+  /**
+   * The venue's categories of the listing, such as `DEFI`, in the venue's order. Empty if it has none.
+   *
+   * @generated from field: repeated string categories = 13;
+   */
+  categories: string[];
 
   /**
    * The venue's code for the base asset, such as `XXBT`. VenueAsset maps the code to an asset. Empty if the venue gives
    * none.
    *
-   * @generated from field: string base_code = 27;
+   * @generated from field: string base_code = 14;
    */
   baseCode: string;
 
   /**
    * The venue's code for the quote asset. Empty if it gives none.
    *
-   * @generated from field: string quote_code = 28;
+   * @generated from field: string quote_code = 15;
    */
   quoteCode: string;
 
   /**
    * The venue's code for the asset in which profit and margin are settled. Empty if it gives none.
    *
-   * @generated from field: string settlement_code = 29;
+   * @generated from field: string settlement_code = 16;
    */
   settlementCode: string;
 
   /**
    * The venue's code for the asset in which a strike is stated. Empty if it gives none.
    *
-   * @generated from field: string strike_code = 30;
+   * @generated from field: string strike_code = 17;
    */
   strikeCode: string;
 
   /**
-   * Digits after the decimal point of base amounts, 0 to 38. Absent if the venue does not report it.
+   * Units of the base asset that one unit of the listing's base represents, such as 1000 for `1000SHIBUSDT`. Absent
+   * means one.
    *
-   * @generated from field: optional uint32 base_precision = 31;
+   * @generated from field: optional string base_multiplier = 18;
    */
-  basePrecision?: number | undefined;
+  baseMultiplier?: string | undefined;
 
   /**
-   * Digits after the decimal point of quote amounts, 0 to 38. Absent if the venue does not report it.
+   * Size of one contract, in `contract_size_unit`. Absent if the listing trades in units instead of contracts, and for
+   * quanto contracts.
    *
-   * @generated from field: optional uint32 quote_precision = 32;
+   * @generated from field: optional string contract_size = 19;
    */
-  quotePrecision?: number | undefined;
+  contractSize?: string | undefined;
 
   /**
-   * Digits after the decimal point of fees in the base asset, 0 to 38. Absent if the venue does not report it.
+   * Unit of `contract_size`: BASE, in units of the listing's base, or QUOTE. Unspecified if there is no contract size.
    *
-   * @generated from field: optional uint32 base_fee_precision = 33;
+   * @generated from field: cqc.markets.v1.QuantityUnit contract_size_unit = 20;
    */
-  baseFeePrecision?: number | undefined;
+  contractSizeUnit: QuantityUnit;
 
   /**
-   * Digits after the decimal point of fees in the quote asset, 0 to 38. Absent if the venue does not report it.
+   * Value of one contract in units of the settlement asset, per quote unit of the price, such as 0.000001. Absent
+   * unless the payoff is quanto.
    *
-   * @generated from field: optional uint32 quote_fee_precision = 34;
+   * @generated from field: optional string quanto_multiplier = 21;
    */
-  quoteFeePrecision?: number | undefined;
+  quantoMultiplier?: string | undefined;
 
   /**
-   * Digits after the decimal point of prices, 0 to 38. The tick size can be coarser. Absent if the venue does not
+   * Unit of the quantities of orders, books and trades on this listing. Unspecified if not known, and for an index.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 22;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
+   * Index that the contract follows, a symbol of type INDEX. Absent if there is none, or if the index is not
+   * registered.
+   *
+   * @generated from field: optional string index_symbol_id = 23;
+   */
+  indexSymbolId?: string | undefined;
+
+  /**
+   * The venue's name for the index that the contract follows. Empty if there is none.
+   *
+   * @generated from field: string price_index = 24;
+   */
+  priceIndex: string;
+
+  /**
+   * Rules that orders must follow. Absent if the venue does not report any.
+   *
+   * @generated from field: cqc.venues.v1.TradingRules rules = 25;
+   */
+  rules?: TradingRules | undefined;
+
+  /**
+   * Trading fees by volume, lowest `from_volume` first, an absent one before all others. Empty if the venue does not
+   * report them.
+   *
+   * @generated from field: repeated cqc.venues.v1.FeeTier fees = 26;
+   */
+  fees: FeeTier[];
+
+  /**
+   * Margin that positions require, by size, smallest first. Tiers do not overlap. Empty for listings without margin, or
+   * if the venue does not report it.
+   *
+   * @generated from field: repeated cqc.venues.v1.MarginTier margin_tiers = 27;
+   */
+  marginTiers: MarginTier[];
+
+  /**
+   * The venue's own value for how it computes the mark price, such as `FairPrice`. Empty if it has none.
+   *
+   * @generated from field: string raw_mark_method = 28;
+   */
+  rawMarkMethod: string;
+
+  /**
+   * Margin modes that positions on the listing can have. Empty for listings without margin, or if the venue does not
    * report it.
    *
-   * @generated from field: optional uint32 price_precision = 35;
+   * @generated from field: repeated cqc.venues.v1.MarginMode margin_modes = 29;
    */
-  pricePrecision?: number | undefined;
+  marginModes: MarginMode[];
 
   /**
-   * Digits after the decimal point of quantities, 0 to 38. The lot step can be coarser. Absent if the venue does not
-   * report it.
+   * The venue's own values for `margin_modes`, in the venue's order, including those that map to no value of the enum.
    *
-   * @generated from field: optional uint32 quantity_precision = 36;
+   * @generated from field: repeated string raw_margin_modes = 30;
    */
-  quantityPrecision?: number | undefined;
+  rawMarginModes: string[];
 
   /**
-   * Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`. Empty if the venue does not
-   * report it.
+   * Whether assets can be borrowed to trade the listing. Absent if the venue does not report it.
    *
-   * @generated from field: repeated string permissions = 37;
+   * @generated from field: optional bool margin_enabled = 31;
    */
-  permissions: string[];
-
-  /**
-   * The venue's own value for what the contract follows, such as `COIN` or `INDEX`. Empty if it has none.
-   *
-   * @generated from field: string underlying_kind = 38;
-   */
-  underlyingKind: string;
-
-  /**
-   * The venue's categories of the listing, such as `DEFI`. Empty if it has none.
-   *
-   * @generated from field: repeated string categories = 39;
-   */
-  categories: string[];
+  marginEnabled?: boolean | undefined;
 
   /**
    * Whether the listing can be traded without borrowing. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool spot_enabled = 40;
+   * @generated from field: optional bool spot_enabled = 32;
    */
   spotEnabled?: boolean | undefined;
 
   /**
    * Whether quotes can be requested for the listing. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool rfq_enabled = 41;
+   * @generated from field: optional bool rfq_enabled = 33;
    */
   rfqEnabled?: boolean | undefined;
 
   /**
-   * Margin level at which the venue warns, in percent of the margin used, such as 80. Absent if the venue does not
-   * report it.
+   * Smallest leverage that can be set. Absent if the venue does not report it.
    *
-   * @generated from field: optional string margin_call_percent = 42;
+   * @generated from field: optional string min_leverage = 34;
    */
-  marginCallPercent?: string | undefined;
+  minLeverage?: string | undefined;
 
   /**
-   * Margin level at which the venue liquidates, in percent of the margin used, such as 40. Absent if the venue does not
-   * report it.
+   * Largest leverage that can be set, for the smallest position. Absent if the venue does not report it.
    *
-   * @generated from field: optional string margin_stop_percent = 43;
+   * @generated from field: optional string max_leverage = 35;
    */
-  marginStopPercent?: string | undefined;
+  maxLeverage?: string | undefined;
 
   /**
-   * Leverages that a buyer can choose from. Empty if there are none, or if the venue does not report them.
+   * Smallest step of the leverage. Absent if the venue does not report it.
    *
-   * @generated from field: repeated string buy_leverages = 44;
+   * @generated from field: optional string leverage_step = 36;
+   */
+  leverageStep?: string | undefined;
+
+  /**
+   * Leverages that a buyer can choose from, smallest first. Empty if there are none, or if the venue does not report
+   * them.
+   *
+   * @generated from field: repeated string buy_leverages = 37;
    */
   buyLeverages: string[];
 
   /**
-   * Leverages that a seller can choose from. Empty if there are none, or if the venue does not report them.
+   * Leverages that a seller can choose from, smallest first. Empty if there are none, or if the venue does not report
+   * them.
    *
-   * @generated from field: repeated string sell_leverages = 45;
+   * @generated from field: repeated string sell_leverages = 38;
    */
   sellLeverages: string[];
+
+  /**
+   * Equity divided by the margin used at which the venue warns, such as 0.8 for 80 %. Absent if the venue does not
+   * report it.
+   *
+   * @generated from field: optional string margin_call_level = 39;
+   */
+  marginCallLevel?: string | undefined;
+
+  /**
+   * Equity divided by the margin used at which the venue liquidates, such as 0.4 for 40 %. Absent if the venue does not
+   * report it.
+   *
+   * @generated from field: optional string margin_stop_level = 40;
+   */
+  marginStopLevel?: string | undefined;
+
+  /**
+   * Time from one funding payment to the next. Absent if there is no funding, if it is paid continuously, or if the
+   * venue does not report it.
+   *
+   * @generated from field: google.protobuf.Duration funding_interval = 41;
+   */
+  fundingInterval?: Duration | undefined;
+
+  /**
+   * Lowest rate of one funding payment, as a fraction of the notional. Positive: longs pay. Absent means no bound, or
+   * that the venue does not report it.
+   *
+   * @generated from field: optional string min_funding_rate = 42;
+   */
+  minFundingRate?: string | undefined;
+
+  /**
+   * Highest rate of one funding payment, as a fraction of the notional. Positive: longs pay. Absent means no bound, or
+   * that the venue does not report it.
+   *
+   * @generated from field: optional string max_funding_rate = 43;
+   */
+  maxFundingRate?: string | undefined;
+
+  /**
+   * Time from one settlement of profit and loss to the next. Absent if they are settled only at expiry, or if the venue
+   * does not report it.
+   *
+   * @generated from field: google.protobuf.Duration settlement_period = 44;
+   */
+  settlementPeriod?: Duration | undefined;
+
+  /**
+   * The venue's own value for `settlement_period`. Empty if it has none.
+   *
+   * @generated from field: string raw_settlement_period = 45;
+   */
+  rawSettlementPeriod: string;
+
+  /**
+   * Digits after the decimal point of base amounts, -38 to 38. Absent if the venue does not report it.
+   *
+   * @generated from field: optional int32 base_precision = 46;
+   */
+  basePrecision?: number | undefined;
+
+  /**
+   * Digits after the decimal point of quote amounts, -38 to 38. Absent if the venue does not report it.
+   *
+   * @generated from field: optional int32 quote_precision = 47;
+   */
+  quotePrecision?: number | undefined;
+
+  /**
+   * Digits after the decimal point of fees in the base asset, -38 to 38. Absent if the venue does not report it.
+   *
+   * @generated from field: optional int32 base_fee_precision = 48;
+   */
+  baseFeePrecision?: number | undefined;
+
+  /**
+   * Digits after the decimal point of fees in the quote asset, -38 to 38. Absent if the venue does not report it.
+   *
+   * @generated from field: optional int32 quote_fee_precision = 49;
+   */
+  quoteFeePrecision?: number | undefined;
+
+  /**
+   * Digits after the decimal point of prices, -38 to 38. The tick size can be coarser. Absent if the venue does not
+   * report it.
+   *
+   * @generated from field: optional int32 price_precision = 50;
+   */
+  pricePrecision?: number | undefined;
+
+  /**
+   * Digits after the decimal point of quantities, -38 to 38. Negative: quantities are multiples of a power of ten, -3
+   * of 1000. The lot step can be coarser. Absent if the venue does not report it.
+   *
+   * @generated from field: optional int32 quantity_precision = 51;
+   */
+  quantityPrecision?: number | undefined;
+
+  /**
+   * Kinds of account that may trade the listing, in the venue's words, such as `MARGIN`, in the venue's order. Empty if
+   * the venue does not report it.
+   *
+   * @generated from field: repeated string permissions = 52;
+   */
+  permissions: string[];
+
+  /**
+   * Operations that the venue currently allows. An order that the mode does not allow fails with LISTING_NOT_TRADABLE,
+   * as does every order on an index.
+   *
+   * @generated from field: cqc.venues.v1.TradingMode trading_mode = 53;
+   */
+  tradingMode: TradingMode;
+
+  /**
+   * The venue's own value for `trading_mode`. Empty if it has none.
+   *
+   * @generated from field: string raw_trading_mode = 54;
+   */
+  rawTradingMode: string;
+
+  /**
+   * Why the trading mode applies, in the venue's words. Empty if it gives no reason.
+   *
+   * @generated from field: string trading_mode_reason = 55;
+   */
+  tradingModeReason: string;
+
+  /**
+   * Phase that the listing is in.
+   *
+   * @generated from field: cqc.venues.v1.LaunchPhase launch_phase = 56;
+   */
+  launchPhase: LaunchPhase;
+
+  /**
+   * The venue's own value for `launch_phase`. Empty if it has none.
+   *
+   * @generated from field: string raw_launch_phase = 57;
+   */
+  rawLaunchPhase: string;
+
+  /**
+   * When the venue is expected to end the phase. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp launch_phase_ends_at = 58;
+   */
+  launchPhaseEndsAt?: Timestamp | undefined;
+
+  /**
+   * When the product was or will be first listed, inclusive. Absent if the venue does not report it.
+   *
+   * @generated from field: google.protobuf.Timestamp listed_at = 59;
+   */
+  listedAt?: Timestamp | undefined;
+
+  /**
+   * When the product was or will be delisted, exclusive. Absent means that it is listed without a known end.
+   *
+   * @generated from field: google.protobuf.Timestamp delisted_at = 60;
+   */
+  delistedAt?: Timestamp | undefined;
+
+  /**
+   * When this system last received the listing from the venue. Absent for a record that was created by hand.
+   *
+   * @generated from field: google.protobuf.Timestamp received_at = 61;
+   */
+  receivedAt?: Timestamp | undefined;
+
+  /**
+   * Version of this record, increased by one at each change. Send this value back with an update.
+   *
+   * @generated from field: uint64 revision = 62;
+   */
+  revision: bigint;
+
+  /**
+   * What the venue states and no field here holds; see "Venue fields" in SPEC.
+   *
+   * @generated from field: map<string, string> venue_fields = 63;
+   */
+  venueFields: { [key: string]: string };
 };
 
 /**
@@ -366,20 +527,22 @@ export const VenueSymbolSchema: GenMessage<VenueSymbol> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 0);
 
 /**
- * Rules that an order on a listing must follow. An absent number means that the venue states no such limit.
+ * Rules that an order on a listing must follow. An order that breaks one fails with LISTING_RULE. An absent number
+ * means that the venue states no such limit. Bounds are inclusive.
  *
  * @generated from message cqc.venues.v1.TradingRules
  */
 export type TradingRules = Message<"cqc.venues.v1.TradingRules"> & {
   /**
-   * Tick sizes by price range, lowest range first. A single entry if the tick size is the same at every price.
+   * Tick sizes by price range, lowest `from_price` first, an absent one before all others. A single entry if the tick
+   * size is the same at every price. Empty if the venue does not report it.
    *
    * @generated from field: repeated cqc.venues.v1.TickTier tick_tiers = 1;
    */
   tickTiers: TickTier[];
 
   /**
-   * Smallest price, in quote units.
+   * Smallest price, in quote units. May be negative for combos.
    *
    * @generated from field: optional string min_price = 2;
    */
@@ -393,116 +556,182 @@ export type TradingRules = Message<"cqc.venues.v1.TradingRules"> & {
   maxPrice?: string | undefined;
 
   /**
-   * Limits on the size of limit orders.
+   * How far an order's price may be from a reference price. For a venue with a band per side, the band of buy orders.
+   * Absent if the venue states none.
    *
-   * @generated from field: cqc.venues.v1.QuantityLimits limit_order = 4;
-   */
-  limitOrder?: QuantityLimits | undefined;
-
-  /**
-   * Complete limits on the size of market orders: a value that is absent here is not taken from `limit_order`. Absent
-   * if the venue does not distinguish the two.
-   *
-   * @generated from field: cqc.venues.v1.QuantityLimits market_order = 5;
-   */
-  marketOrder?: QuantityLimits | undefined;
-
-  /**
-   * How far an order's price may be from a reference price.
-   *
-   * @generated from field: cqc.venues.v1.PriceBand price_band = 6;
+   * @generated from field: cqc.venues.v1.PriceBand price_band = 4;
    */
   priceBand?: PriceBand | undefined;
 
   /**
-   * Maximum number of open orders.
+   * The band of sell orders, for a venue with a band per side. Absent means that `price_band` applies to both.
    *
-   * @generated from field: optional uint32 max_open_orders = 7;
+   * @generated from field: cqc.venues.v1.PriceBand sell_price_band = 5;
+   */
+  sellPriceBand?: PriceBand | undefined;
+
+  /**
+   * Limits on the size of limit orders. Absent if the venue states none.
+   *
+   * @generated from field: cqc.venues.v1.QuantityLimits limit_order = 6;
+   */
+  limitOrder?: QuantityLimits | undefined;
+
+  /**
+   * Limits on the size of market orders, complete: a value that is absent here is not taken from `limit_order`. Absent
+   * if the venue does not distinguish the two.
+   *
+   * @generated from field: cqc.venues.v1.QuantityLimits market_order = 7;
+   */
+  marketOrder?: QuantityLimits | undefined;
+
+  /**
+   * Limits on the size of post-only orders, complete. Absent if they are those of limit orders.
+   *
+   * @generated from field: cqc.venues.v1.QuantityLimits post_only_order = 8;
+   */
+  postOnlyOrder?: QuantityLimits | undefined;
+
+  /**
+   * Limits on the size of orders that wait for a trigger, complete. Absent if the venue does not distinguish them.
+   *
+   * @generated from field: cqc.venues.v1.QuantityLimits trigger_order = 9;
+   */
+  triggerOrder?: QuantityLimits | undefined;
+
+  /**
+   * Limits on the size of iceberg orders, complete. Absent if the venue does not distinguish them.
+   *
+   * @generated from field: cqc.venues.v1.QuantityLimits iceberg_order = 10;
+   */
+  icebergOrder?: QuantityLimits | undefined;
+
+  /**
+   * Limits on the size of TWAP orders, complete. Absent if the venue does not distinguish them.
+   *
+   * @generated from field: cqc.venues.v1.QuantityLimits twap_order = 11;
+   */
+  twapOrder?: QuantityLimits | undefined;
+
+  /**
+   * Limits on the size of block trades, complete. Absent if the venue does not report them.
+   *
+   * @generated from field: cqc.venues.v1.QuantityLimits block_trade = 12;
+   */
+  blockTrade?: QuantityLimits | undefined;
+
+  /**
+   * Largest position, long or short, in the listing's quantity unit.
+   *
+   * @generated from field: optional string max_position_quantity = 13;
+   */
+  maxPositionQuantity?: string | undefined;
+
+  /**
+   * Largest value of a position, long or short, in quote units.
+   *
+   * @generated from field: optional string max_position_notional = 14;
+   */
+  maxPositionNotional?: string | undefined;
+
+  /**
+   * Open interest above which positions can only be reduced, in the listing's quantity unit.
+   *
+   * @generated from field: optional string max_open_interest = 15;
+   */
+  maxOpenInterest?: string | undefined;
+
+  /**
+   * Maximum number of open orders of an account on the listing.
+   *
+   * @generated from field: optional uint32 max_open_orders = 16;
    */
   maxOpenOrders?: number | undefined;
 
   /**
-   * Maximum number of open orders that wait for a trigger.
+   * Maximum number of open orders of an account on the listing that wait for a trigger.
    *
-   * @generated from field: optional uint32 max_algo_orders = 8;
+   * @generated from field: optional uint32 max_algo_orders = 17;
    */
   maxAlgoOrders?: number | undefined;
 
   /**
    * Maximum number of parts of an iceberg order.
    *
-   * @generated from field: optional uint32 max_iceberg_parts = 9;
+   * @generated from field: optional uint32 max_iceberg_parts = 18;
    */
   maxIcebergParts?: number | undefined;
 
   /**
    * Order types that the venue accepts. Empty if the venue does not report them.
    *
-   * @generated from field: repeated cqc.venues.v1.OrderType order_types = 10;
+   * @generated from field: repeated cqc.venues.v1.OrderType order_types = 19;
    */
   orderTypes: OrderType[];
 
   /**
-   * The venue's own values for the order types, in the same order as `order_types` if the mapping knows all of them.
+   * The venue's own values for `order_types`, in the venue's order, including those that map to no value of the enum.
    *
-   * @generated from field: repeated string raw_order_types = 11;
+   * @generated from field: repeated string raw_order_types = 20;
    */
   rawOrderTypes: string[];
 
   /**
    * Times in force that the venue accepts. Empty if the venue does not report them.
    *
-   * @generated from field: repeated cqc.venues.v1.TimeInForce times_in_force = 12;
+   * @generated from field: repeated cqc.venues.v1.TimeInForce times_in_force = 21;
    */
   timesInForce: TimeInForce[];
 
   /**
-   * The venue's own values for the times in force.
+   * The venue's own values for `times_in_force`, in the venue's order, including those that map to no value of the
+   * enum.
    *
-   * @generated from field: repeated string raw_times_in_force = 13;
+   * @generated from field: repeated string raw_times_in_force = 22;
    */
   rawTimesInForce: string[];
 
   /**
-   * Maximum number of significant digits of a price.
+   * Maximum number of significant digits of a price that is not a whole number.
    *
-   * @generated from field: optional uint32 max_price_significant_digits = 14;
+   * @generated from field: optional uint32 max_price_significant_digits = 23;
    */
   maxPriceSignificantDigits?: number | undefined;
 
   /**
-   * Whether the venue accepts iceberg orders.
+   * Whether the venue accepts iceberg orders. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool iceberg_allowed = 15;
+   * @generated from field: optional bool iceberg_allowed = 24;
    */
   icebergAllowed?: boolean | undefined;
 
   /**
-   * Whether the venue accepts one-cancels-other pairs.
+   * Whether the venue accepts one-cancels-other pairs. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool oco_allowed = 16;
+   * @generated from field: optional bool oco_allowed = 25;
    */
   ocoAllowed?: boolean | undefined;
 
   /**
-   * Whether a market order may specify a quote quantity.
+   * Whether a market order may specify a quote quantity. Absent if the venue does not report it.
    *
-   * @generated from field: optional bool quote_quantity_allowed = 17;
+   * @generated from field: optional bool quote_quantity_allowed = 26;
    */
   quoteQuantityAllowed?: boolean | undefined;
 
   /**
-   * Maximum distance between last price and mark price at which protected orders trigger, as a fraction of the price,
-   * such as 0.05.
+   * Largest distance between last price and mark price at which orders with price protection trigger, as a fraction of
+   * the mark price: 0.05 is 5 %.
    *
-   * @generated from field: optional string trigger_protect = 18;
+   * @generated from field: optional string trigger_protect = 27;
    */
   triggerProtect?: string | undefined;
 
   /**
-   * Maximum distance from the mark price at which a market order may fill, as a fraction of the price, such as 0.3.
+   * Largest distance from the mark price at which a market order may fill, as a fraction of the mark price: 0.3 is 30
+   * %.
    *
-   * @generated from field: optional string market_take_bound = 19;
+   * @generated from field: optional string market_take_bound = 28;
    */
   marketTakeBound?: string | undefined;
 };
@@ -521,7 +750,8 @@ export const TradingRulesSchema: GenMessage<TradingRules> = /*@__PURE__*/
  */
 export type TickTier = Message<"cqc.venues.v1.TickTier"> & {
   /**
-   * Price from which the tick size applies, inclusive, in quote units. Absent means from the lowest price.
+   * Price from which the tick size applies, inclusive, in quote units, up to the next tier's, exclusive. Absent means
+   * from the lowest price.
    *
    * @generated from field: optional string from_price = 1;
    */
@@ -543,7 +773,7 @@ export const TickTierSchema: GenMessage<TickTier> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 2);
 
 /**
- * Limits on the size of an order. An absent number means that the venue states no such limit.
+ * Limits on the size of an order. An absent number means that the venue states no such limit. Bounds are inclusive.
  *
  * @generated from message cqc.venues.v1.QuantityLimits
  */
@@ -563,31 +793,45 @@ export type QuantityLimits = Message<"cqc.venues.v1.QuantityLimits"> & {
   maxQuantity?: string | undefined;
 
   /**
-   * Smallest step of the quantity, in the listing's quantity unit.
+   * Smallest step of the quantity, in the listing's quantity unit, counted from zero. Zero means no step.
    *
    * @generated from field: optional string lot_step = 3;
    */
   lotStep?: string | undefined;
 
   /**
-   * Smallest notional (price times quantity), in quote units.
+   * Smallest notional, in units of the notional asset.
    *
    * @generated from field: optional string min_notional = 4;
    */
   minNotional?: string | undefined;
 
   /**
-   * Largest notional (price times quantity), in quote units.
+   * Largest notional, in units of the notional asset.
    *
    * @generated from field: optional string max_notional = 5;
    */
   maxNotional?: string | undefined;
 
   /**
+   * Asset in which the notional is counted. Absent together with an empty code means the quote asset.
+   *
+   * @generated from field: optional string notional_asset_id = 6;
+   */
+  notionalAssetId?: string | undefined;
+
+  /**
+   * The venue's own code for `notional_asset_id`. Empty if it has none.
+   *
+   * @generated from field: string notional_asset_code = 7;
+   */
+  notionalAssetCode: string;
+
+  /**
    * Time over which the venue averages the price in the notional. Absent if the venue uses the order's own price, or
    * does not report it.
    *
-   * @generated from field: google.protobuf.Duration notional_averaging_window = 6;
+   * @generated from field: google.protobuf.Duration notional_averaging_window = 8;
    */
   notionalAveragingWindow?: Duration | undefined;
 };
@@ -600,7 +844,7 @@ export const QuantityLimitsSchema: GenMessage<QuantityLimits> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 3);
 
 /**
- * How far an order's price may be from a reference price.
+ * How far an order's price may be from a reference price. Bounds are inclusive.
  *
  * @generated from message cqc.venues.v1.PriceBand
  */
@@ -615,28 +859,28 @@ export type PriceBand = Message<"cqc.venues.v1.PriceBand"> & {
   /**
    * The venue's own value for `reference`. Empty if it has none.
    *
-   * @generated from field: string raw_reference = 5;
+   * @generated from field: string raw_reference = 2;
    */
   rawReference: string;
 
   /**
    * Lowest price as a multiple of the reference, such as 0.2. Absent means no lower bound.
    *
-   * @generated from field: optional string multiplier_down = 2;
+   * @generated from field: optional string multiplier_down = 3;
    */
   multiplierDown?: string | undefined;
 
   /**
    * Highest price as a multiple of the reference, such as 5. Absent means no upper bound.
    *
-   * @generated from field: optional string multiplier_up = 3;
+   * @generated from field: optional string multiplier_up = 4;
    */
   multiplierUp?: string | undefined;
 
   /**
-   * Time over which the reference is averaged. Absent if it is not averaged.
+   * Time over which the reference is averaged. Absent if it is not averaged, or if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Duration averaging_window = 4;
+   * @generated from field: google.protobuf.Duration averaging_window = 5;
    */
   averagingWindow?: Duration | undefined;
 };
@@ -649,53 +893,77 @@ export const PriceBandSchema: GenMessage<PriceBand> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 4);
 
 /**
- * Fees from one trading volume upwards.
+ * Fees from one trading volume upwards. Every rate is a fraction of the traded value, such as 0.001 for 0.1 %: positive
+ * is a cost, negative a rebate, whatever sign the venue writes. An absent rate is one that the venue does not state for
+ * the tier; zero means free.
  *
  * @generated from message cqc.venues.v1.FeeTier
  */
 export type FeeTier = Message<"cqc.venues.v1.FeeTier"> & {
   /**
-   * Trading volume of the last 30 days from which the tier applies, inclusive, in units of `volume_asset_id`. Absent
-   * means from zero.
+   * Trading volume of the last 30 days from which the tier applies, inclusive, in units of the volume asset, up to the
+   * next tier's, exclusive. Absent means from zero.
    *
    * @generated from field: optional string from_volume = 1;
    */
   fromVolume?: string | undefined;
 
   /**
-   * Asset in which the volume is counted. Absent if `from_volume` is absent.
+   * Asset in which the volume is counted. Absent if `from_volume` is absent, or if the venue's code is not mapped to an
+   * asset.
    *
    * @generated from field: optional string volume_asset_id = 2;
    */
   volumeAssetId?: string | undefined;
 
   /**
-   * Fraction of the traded value that a maker order is charged, such as 0.001. Negative is a rebate.
+   * The venue's own code for `volume_asset_id`. Empty if it has none.
    *
-   * @generated from field: optional string maker = 3;
+   * @generated from field: string volume_asset_code = 3;
+   */
+  volumeAssetCode: string;
+
+  /**
+   * Rate for maker orders.
+   *
+   * @generated from field: optional string maker = 4;
    */
   maker?: string | undefined;
 
   /**
-   * Fraction of the traded value that a taker order is charged. Negative is a rebate.
+   * Rate for taker orders.
    *
-   * @generated from field: optional string taker = 4;
+   * @generated from field: optional string taker = 5;
    */
   taker?: string | undefined;
 
   /**
-   * Fraction of the traded value that a block trade is charged. Negative is a rebate.
+   * Rate for block trades.
    *
-   * @generated from field: optional string block = 5;
+   * @generated from field: optional string block = 6;
    */
   block?: string | undefined;
 
   /**
-   * Fraction of the traded value that a liquidation is charged. Negative is a rebate.
+   * Rate for liquidations.
    *
-   * @generated from field: optional string liquidation = 6;
+   * @generated from field: optional string liquidation = 7;
    */
   liquidation?: string | undefined;
+
+  /**
+   * Rate for settlement or delivery.
+   *
+   * @generated from field: optional string settlement = 8;
+   */
+  settlement?: string | undefined;
+
+  /**
+   * Rate for the exercise of options.
+   *
+   * @generated from field: optional string exercise = 9;
+   */
+  exercise?: string | undefined;
 };
 
 /**
@@ -706,45 +974,115 @@ export const FeeTierSchema: GenMessage<FeeTier> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_venue_symbol, 5);
 
 /**
- * Margin requirements from one position size upwards.
+ * Margin requirements for one range of position sizes, by notional or by quantity.
+ *
+ * Without `deduction` the tier's rate holds for the whole position; with it: maintenance = notional x rate - deduction.
+ * Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x 0.004 + 50000
+ * x 0.005.
  *
  * @generated from message cqc.venues.v1.MarginTier
  */
 export type MarginTier = Message<"cqc.venues.v1.MarginTier"> & {
   /**
-   * Notional from which the tier applies, inclusive, in quote units. Absent means from zero.
+   * The venue's id of the tier. Absent if it has none.
    *
-   * @generated from field: optional string min_notional = 1;
+   * @generated from field: optional string tier_id = 1;
+   */
+  tierId?: string | undefined;
+
+  /**
+   * Notional from which the tier applies, inclusive, in units of the notional asset. Absent means from zero.
+   *
+   * @generated from field: optional string min_notional = 2;
    */
   minNotional?: string | undefined;
 
   /**
-   * Notional up to which the tier applies, exclusive, in quote units. Absent means no upper bound.
+   * Notional up to which the tier applies, in units of the notional asset: inclusive in the last tier, exclusive in
+   * every other. Absent means no upper bound.
    *
-   * @generated from field: optional string max_notional = 2;
+   * @generated from field: optional string max_notional = 3;
    */
   maxNotional?: string | undefined;
 
   /**
-   * Fraction of the notional that is required to open a position, such as 0.05.
+   * Asset of the notionals and of `deduction`. Absent together with an empty code means the quote asset.
    *
-   * @generated from field: optional string initial_margin_rate = 3;
+   * @generated from field: optional string notional_asset_id = 4;
+   */
+  notionalAssetId?: string | undefined;
+
+  /**
+   * The venue's own code for `notional_asset_id`. Empty if it has none.
+   *
+   * @generated from field: string notional_asset_code = 5;
+   */
+  notionalAssetCode: string;
+
+  /**
+   * Quantity from which the tier applies, inclusive, in `quantity_unit`. Absent means from zero.
+   *
+   * @generated from field: optional string min_quantity = 6;
+   */
+  minQuantity?: string | undefined;
+
+  /**
+   * Quantity up to which the tier applies, in `quantity_unit`: inclusive in the last tier, exclusive in every other.
+   * Absent means no upper bound.
+   *
+   * @generated from field: optional string max_quantity = 7;
+   */
+  maxQuantity?: string | undefined;
+
+  /**
+   * Unit of the quantities. Unspecified if the tier is by notional.
+   *
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 8;
+   */
+  quantityUnit: QuantityUnit;
+
+  /**
+   * Fraction of the notional that is required to open a position, such as 0.05. Absent if the venue states only
+   * `max_leverage`, of which it is then the inverse, or neither.
+   *
+   * @generated from field: optional string initial_margin_rate = 9;
    */
   initialMarginRate?: string | undefined;
 
   /**
-   * Fraction of the notional below which the position is liquidated.
+   * Fraction of the notional below which the position is liquidated. Absent if the venue does not report it.
    *
-   * @generated from field: optional string maintenance_margin_rate = 4;
+   * @generated from field: optional string maintenance_margin_rate = 10;
    */
   maintenanceMarginRate?: string | undefined;
 
   /**
-   * Maximum leverage.
+   * Amount subtracted from the maintenance margin. Absent means that the venue states none, as for zero.
    *
-   * @generated from field: optional string max_leverage = 5;
+   * @generated from field: optional string deduction = 11;
+   */
+  deduction?: string | undefined;
+
+  /**
+   * Largest leverage of a position in the tier. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string max_leverage = 12;
    */
   maxLeverage?: string | undefined;
+
+  /**
+   * Largest amount of the base asset that can be borrowed in the tier. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string max_base_borrow = 13;
+   */
+  maxBaseBorrow?: string | undefined;
+
+  /**
+   * Largest amount of the quote asset that can be borrowed in the tier. Absent if the venue does not report it.
+   *
+   * @generated from field: optional string max_quote_borrow = 14;
+   */
+  maxQuoteBorrow?: string | undefined;
 };
 
 /**
@@ -845,6 +1183,62 @@ export const TradingModeSchema: GenEnum<TradingMode> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_venue_symbol, 0);
 
 /**
+ * Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so the
+ * phase is no part of any id.
+ *
+ * @generated from enum cqc.venues.v1.LaunchPhase
+ */
+export enum LaunchPhase {
+  /**
+   * Not known, or the venue has no phases.
+   *
+   * @generated from enum value: LAUNCH_PHASE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Announced, without trading.
+   *
+   * @generated from enum value: LAUNCH_PHASE_ANNOUNCED = 1;
+   */
+  ANNOUNCED = 1,
+
+  /**
+   * Opening auction.
+   *
+   * @generated from enum value: LAUNCH_PHASE_AUCTION = 2;
+   */
+  AUCTION = 2,
+
+  /**
+   * Traded before the underlying asset itself is traded, under rules of its own.
+   *
+   * @generated from enum value: LAUNCH_PHASE_PRE_MARKET = 3;
+   */
+  PRE_MARKET = 3,
+
+  /**
+   * Traded under the ordinary rules.
+   *
+   * @generated from enum value: LAUNCH_PHASE_ORDINARY = 4;
+   */
+  ORDINARY = 4,
+
+  /**
+   * Traded, with an announced end.
+   *
+   * @generated from enum value: LAUNCH_PHASE_DELISTING = 5;
+   */
+  DELISTING = 5,
+}
+
+/**
+ * Describes the enum cqc.venues.v1.LaunchPhase.
+ */
+export const LaunchPhaseSchema: GenEnum<LaunchPhase> = /*@__PURE__*/
+  enumDesc(file_cqc_venues_v1_venue_symbol, 1);
+
+/**
  * Price that a price band is measured against.
  *
  * @generated from enum cqc.venues.v1.PriceBandReference
@@ -884,11 +1278,18 @@ export enum PriceBandReference {
    * @generated from enum value: PRICE_BAND_REFERENCE_AVERAGE = 4;
    */
   AVERAGE = 4,
+
+  /**
+   * The best price of the opposite side.
+   *
+   * @generated from enum value: PRICE_BAND_REFERENCE_BEST = 5;
+   */
+  BEST = 5,
 }
 
 /**
  * Describes the enum cqc.venues.v1.PriceBandReference.
  */
 export const PriceBandReferenceSchema: GenEnum<PriceBandReference> = /*@__PURE__*/
-  enumDesc(file_cqc_venues_v1_venue_symbol, 1);
+  enumDesc(file_cqc_venues_v1_venue_symbol, 2);
 
