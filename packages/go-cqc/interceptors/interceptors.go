@@ -4,22 +4,20 @@
 //	conn, err := grpc.NewClient(address, append(interceptors.DialOptions(), credentials)...)
 //
 // Requests are validated. Responses are not, because a client must accept what a venue reported. A server rejects an
-// invalid request with INVALID_ARGUMENT and a google.rpc.BadRequest with one field violation per violated rule. A
-// client returns the same error without sending anything.
+// invalid request with the reason INVALID_FIELD and one violation per violated rule (see package errors). A client
+// returns the same error without sending anything.
 package interceptors
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
 )
 
 // ServerOptions returns the options for a server that rejects invalid requests.
@@ -103,20 +101,5 @@ func reject(message any) error {
 	if len(violations) == 0 {
 		return nil
 	}
-	details := &errdetails.BadRequest{}
-	lines := make([]string, 0, len(violations))
-	for _, violation := range violations {
-		details.FieldViolations = append(details.FieldViolations, &errdetails.BadRequest_FieldViolation{
-			Field:       violation.Field,
-			Description: violation.Message,
-			Reason:      violation.RuleID,
-		})
-		lines = append(lines, strings.TrimPrefix(violation.Field+": "+violation.Message, ": "))
-	}
-	name := request.ProtoReflect().Descriptor().FullName()
-	rejected := status.New(codes.InvalidArgument, fmt.Sprintf("invalid %s: %s", name, strings.Join(lines, "; ")))
-	if detailed, err := rejected.WithDetails(details); err == nil {
-		rejected = detailed
-	}
-	return rejected.Err()
+	return errors.InvalidRequest(request, violations)
 }

@@ -2,17 +2,16 @@ package interceptors_test
 
 import (
 	"context"
-	"errors"
+	stderrors "errors"
 	"io"
 	"net"
 	"testing"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 
+	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
 	"github.com/Combine-Capital/cqc/packages/go-cqc/interceptors"
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
@@ -61,7 +60,7 @@ func streamed(market servicesv1.MarketDataClient, asset string) (string, error) 
 	if err != nil {
 		return "", err
 	}
-	if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+	if _, err := stream.Recv(); !stderrors.Is(err, io.EOF) {
 		return "", err
 	}
 	return response.GetPrice().GetAssetId(), nil
@@ -90,16 +89,12 @@ func TestInterceptors(t *testing.T) {
 
 func checkInvalidArgument(t *testing.T, err error, field string) {
 	t.Helper()
-	rejected := status.Convert(err)
-	if rejected.Code() != codes.InvalidArgument || len(rejected.Details()) != 1 {
-		t.Fatalf("got %v, want INVALID_ARGUMENT with details", err)
+	rejected, ok := errors.From(err)
+	if !ok || rejected.Code != codes.InvalidArgument || len(rejected.Violations) != 1 {
+		t.Fatalf("got %v, want INVALID_ARGUMENT with a violation", err)
 	}
-	details, ok := rejected.Details()[0].(*errdetails.BadRequest)
-	if !ok {
-		t.Fatalf("got details %v, want a BadRequest", rejected.Details())
-	}
-	got := details.GetFieldViolations()[0]
-	if got.GetField() != field || got.GetReason() != "string.asset_reference" || got.GetDescription() == "" {
+	got := rejected.Violations[0]
+	if got.Field != field || got.RuleID != "string.asset_reference" || got.Message == "" {
 		t.Errorf("got violation %v, want string.asset_reference of %s", got, field)
 	}
 }

@@ -124,7 +124,7 @@ def check_invalid_argument(error: Any, field: str, rule: str) -> None:
     (data,) = [value for key, value in error.trailing_metadata() if key == "grpc-status-details-bin"]
     status = Status.FromString(data)
     details = BadRequest()
-    assert status.details[0].Unpack(details)
+    assert any(detail.Unpack(details) for detail in status.details)
     assert (field, rule) in {(item.field, item.reason) for item in details.field_violations}
     assert all(item.description for item in details.field_violations)
 

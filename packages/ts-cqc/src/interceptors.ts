@@ -4,22 +4,14 @@
 //   new MarketDataClient(address, credentials, { interceptors: [validationClientInterceptor] })
 //
 // Requests are validated. Responses are not, because a client must accept what a venue reported. A server rejects an
-// invalid request with INVALID_ARGUMENT and a google.rpc.BadRequest with one field violation per violated rule. A
-// client returns the same error without sending anything. Requires the optional peer dependencies @grpc/grpc-js and
+// invalid request with the reason INVALID_FIELD and one violation per violated rule (see errors.ts). A client returns
+// the same error without sending anything. Requires the optional peer dependencies @grpc/grpc-js and
 // @bufbuild/protovalidate.
-import { create, type DescMessage, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
-import { BadRequestSchema } from "./gen/google/rpc/error_details_pb.js";
-import { StatusSchema } from "./gen/google/rpc/status_pb.js";
+import { ServiceError } from "./errors.js";
 import { methodAt } from "./grpc.js";
 import { validate } from "./validation.js";
-
-interface Rejection {
-  code: grpc.status;
-  details: string;
-  metadata: grpc.Metadata;
-}
 
 /** Rejects invalid requests to services of this package. */
 export const validationServerInterceptor: grpc.ServerInterceptor = (method, call) => {
@@ -77,23 +69,10 @@ export const validationClientInterceptor: grpc.Interceptor = (options, nextCall)
   return call;
 };
 
-function reject(path: string, message: unknown): Rejection | undefined {
+function reject(path: string, message: unknown): grpc.StatusObject | undefined {
   const schema: DescMessage | undefined = methodAt(path)?.input;
   if (!schema) return undefined;
   // A client may pass a plain object with some of the fields.
   const violations = validate(schema, create(schema, message as MessageInitShape<DescMessage>));
-  if (violations.length === 0) return undefined;
-  const lines = violations.map(({ field, message }) => (field ? `${field}: ${message}` : message));
-  const details = `invalid ${schema.typeName}: ${lines.join("; ")}`;
-  const badRequest = create(BadRequestSchema, {
-    fieldViolations: violations.map(({ field, ruleId, message }) => ({ field, reason: ruleId, description: message })),
-  });
-  const status = create(StatusSchema, {
-    code: grpc.status.INVALID_ARGUMENT,
-    message: details,
-    details: [anyPack(BadRequestSchema, badRequest)],
-  });
-  const metadata = new grpc.Metadata();
-  metadata.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, status)));
-  return { code: grpc.status.INVALID_ARGUMENT, details, metadata };
+  return violations.length === 0 ? undefined : ServiceError.invalidRequest(schema, violations).toStatusObject();
 }

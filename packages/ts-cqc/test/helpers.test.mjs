@@ -113,7 +113,8 @@ const isInvalidArgument = (field) => (error) => {
   assert.equal(error.code, grpc.status.INVALID_ARGUMENT);
   assert.match(error.details, /^invalid cqc[.]services[.]v1[.]/);
   const [data] = error.metadata.get("grpc-status-details-bin");
-  const [violation] = anyUnpack(fromBinary(StatusSchema, data).details[0], BadRequestSchema).fieldViolations;
+  const rejected = fromBinary(StatusSchema, data).details.map((detail) => anyUnpack(detail, BadRequestSchema));
+  const [violation] = rejected.find((detail) => detail !== undefined).fieldViolations;
   assert.equal(violation.field, field);
   assert.equal(violation.reason, "string.asset_reference");
   assert.ok(violation.description);
