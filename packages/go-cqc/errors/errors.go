@@ -150,3 +150,19 @@ func From(err error) (*ServiceError, bool) {
 	}
 	return failure, carries
 }
+
+// FromOrderError returns the error of one item of a batch.
+func FromOrderError(item *servicesv1.OrderError) *ServiceError {
+	failure := &ServiceError{Code: codes.Code(item.GetCode()), Message: item.GetMessage(), Metadata: item.GetMetadata()}
+	if _, known := servicesv1.ErrorReason_name[int32(item.GetReason())]; known {
+		failure.Reason = item.GetReason()
+	}
+	return failure
+}
+
+// OrderError returns the error for one item of a batch.
+func (e *ServiceError) OrderError() *servicesv1.OrderError {
+	return &servicesv1.OrderError{
+		Code: int32(e.Code), Reason: e.Reason, Message: e.Message, Metadata: maps.Clone(e.Metadata),
+	}
+}

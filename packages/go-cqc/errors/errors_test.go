@@ -6,6 +6,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
 	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
@@ -56,5 +57,16 @@ func TestAReasonOfANewerServerIsUnspecified(t *testing.T) {
 		if _, ok := errors.From(other); ok {
 			t.Errorf("%v carries no ErrorInfo of ours", other)
 		}
+	}
+}
+
+func TestAnItemOfABatchCarriesTheSameWords(t *testing.T) {
+	made := errors.New(servicesv1.ErrorReason_ERROR_REASON_ORDER_ENDED, "the order is filled", "status", "FILLED")
+	item := made.OrderError()
+	if item.GetCode() != int32(codes.FailedPrecondition) || item.GetMetadata()["status"] != "FILLED" {
+		t.Errorf("got %v, want code and metadata of %v", item, made)
+	}
+	if read := errors.FromOrderError(item); !proto.Equal(read.GRPCStatus().Proto(), made.GRPCStatus().Proto()) {
+		t.Errorf("got %v, want %v", read, made)
 	}
 }

@@ -216,6 +216,19 @@ def test_every_reason_makes_an_error_that_reads_back() -> None:
         assert (read.reason, read.message, read.code) == (value, "what happened", made.code), name
 
 
+def test_an_item_of_a_batch_carries_the_same_words() -> None:
+    made = ServiceError(ErrorReason.ERROR_REASON_ORDER_ENDED, "the order is filled", status="FILLED")
+    item = made.to_order_error()
+    assert (item.code, item.reason, item.message, dict(item.metadata)) == (
+        grpc.StatusCode.FAILED_PRECONDITION.value[0],
+        ErrorReason.ERROR_REASON_ORDER_ENDED,
+        "the order is filled",
+        {"status": "FILLED"},
+    )
+    read = ServiceError.from_order_error(item)
+    assert read.status() == made.status()
+
+
 def test_a_reason_has_only_the_metadata_of_its_options() -> None:
     with pytest.raises(ValueError, match="its keys are: scope"):
         ServiceError(ErrorReason.ERROR_REASON_SCOPE_MISSING, "no", account_id="a")

@@ -11,6 +11,7 @@ import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 import { code, metadata_key } from "./gen/cqc/options/v1/options_pb.js";
 import { ErrorReason, ErrorReasonSchema } from "./gen/cqc/services/v1/errors_pb.js";
+import { type OrderError, OrderErrorSchema } from "./gen/cqc/services/v1/venue_gateway_orders_pb.js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "./gen/google/rpc/status_pb.js";
 import type { Violation } from "./validation.js";
@@ -82,8 +83,7 @@ export class ServiceError extends Error {
    */
   static of(error: unknown): ServiceError | undefined {
     if (error instanceof ServiceError) return error;
-    const metadata = (error as Partial<grpc.StatusObject> | undefined)?.metadata;
-    const [data] = metadata instanceof grpc.Metadata ? metadata.get(STATUS_KEY) : [];
+    const [data] = (error as Partial<grpc.StatusObject> | undefined)?.metadata?.get?.(STATUS_KEY) ?? [];
     return data instanceof Uint8Array ? ServiceError.fromStatus(fromBinary(StatusSchema, data)) : undefined;
   }
 
@@ -95,8 +95,7 @@ export class ServiceError extends Error {
     if (info?.domain !== DOMAIN) return undefined;
     const delay = detail(RetryInfoSchema)?.retryDelay;
     const value = ErrorReasonSchema.values.find(({ name }) => name === PREFIX + info.reason);
-    // As it was received: a newer server may use reasons and keys that are new to this version.
-    const fields: Omit<ServiceError, "name" | "message" | "stack" | "cause" | "status" | "toStatusObject"> = {
+    return received(status.message, {
       reason: value?.number ?? ErrorReason.UNSPECIFIED,
       code: status.code,
       metadata: info.metadata,
@@ -106,8 +105,19 @@ export class ServiceError extends Error {
         ruleId: reason,
         message: description,
       })),
-    };
-    return Object.assign(new ServiceError(ErrorReason.INVALID_FIELD, status.message), fields);
+    });
+  }
+
+  /** Returns the error of one item of a batch. */
+  static fromOrderError(item: OrderError): ServiceError {
+    const reason = ErrorReasonSchema.value[item.reason] ? item.reason : ErrorReason.UNSPECIFIED;
+    return received(item.message, { reason, code: item.code, metadata: item.metadata });
+  }
+
+  /** Returns the error for one item of a batch. */
+  toOrderError(): OrderError {
+    const { code, reason, message, metadata } = this;
+    return create(OrderErrorSchema, { code, reason, message, metadata: { ...metadata } });
   }
 
   /** Returns the error as a google.rpc.Status with ErrorInfo and, if they apply, BadRequest and RetryInfo. */
@@ -139,4 +149,12 @@ export class ServiceError extends Error {
     metadata.set(STATUS_KEY, Buffer.from(toBinary(StatusSchema, this.status())));
     return { code: this.code, details: this.message, metadata };
   }
+}
+
+/** Returns an error as it was received: a newer server may use reasons and keys that are new to this version. */
+function received(
+  message: string,
+  fields: Partial<Pick<ServiceError, "reason" | "code" | "metadata" | "retryDelay" | "violations">>,
+): ServiceError {
+  return Object.assign(new ServiceError(ErrorReason.INVALID_FIELD, message), fields);
 }

@@ -147,6 +147,15 @@ test("every reason makes an error that reads back", () => {
   }
 });
 
+test("an item of a batch carries the same words", () => {
+  const metadata = { status: "FILLED" };
+  const made = new ServiceError(ErrorReason.ORDER_ENDED, "the order is filled", { metadata });
+  const item = made.toOrderError();
+  assert.equal(item.code, grpc.status.FAILED_PRECONDITION);
+  assert.deepEqual({ ...item.metadata }, metadata);
+  assert.deepEqual(ServiceError.fromOrderError(item).status(), made.status());
+});
+
 test("a reason has only the metadata of its options", () => {
   const metadata = { account_id: "a" };
   assert.throws(() => new ServiceError(ErrorReason.SCOPE_MISSING, "no", { metadata }), /its keys are: scope/);

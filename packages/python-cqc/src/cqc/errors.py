@@ -25,7 +25,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from cqc._validation import Violation
 from cqc.options.v1 import options_pb2
-from cqc.services.v1 import ErrorReason
+from cqc.services.v1 import ErrorReason, OrderError
 
 try:
     from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
@@ -118,6 +118,18 @@ class ServiceError(Exception):
         if info is None or info.domain != DOMAIN:
             return None
         return cls._read(_PREFIX + info.reason, status.message, info.metadata, status.code, delay, violations)
+
+    @classmethod
+    def from_order_error(cls, error: OrderError) -> ServiceError:
+        """Return the error of one item of a batch."""
+        known = error.reason in ErrorReason.values()
+        name = ErrorReason.Name(error.reason) if known else ""
+        return cls._read(name, error.message, error.metadata, error.code)
+
+    def to_order_error(self) -> OrderError:
+        """Return the error for one item of a batch."""
+        code: int = self.code.value[0]
+        return OrderError(code=code, reason=self.reason, message=self.message, metadata=dict(self.metadata))
 
     @classmethod
     def _read(
