@@ -64,6 +64,11 @@ def _modules(contracts: Contracts, compiled: Mapping[Path, bytes]) -> Tree:
         text = content.decode()
         text = text.replace("from buf.validate import validate_pb2 as", f"from {root} import _buf_validate as")
         text = text.replace("import buf.validate.validate_pb2", f"import {root}._buf_validate")
+        if is_grpc and path.suffix == ".py":
+            # The stubs import only the files of their messages: a service in a file without messages would be missing
+            # from the descriptor pool, and with it the options of its methods.
+            own = f"from {'.'.join(path.parent.parts)} import {stem}_pb2 as _  # the service's own file\n"
+            text = text.replace("import warnings\n\n", f"import warnings\n\n{own}", 1)
         tree[package(contracts.settings).parent / path] = text.encode()
     return tree
 
