@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from cqc.services.v1 import asset_registry_pb2 as _  # the service's own file
 from cqc.services.v1 import asset_registry_assets_pb2 as cqc_dot_services_dot_v1_dot_asset__registry__assets__pb2
 from cqc.services.v1 import asset_registry_listings_pb2 as cqc_dot_services_dot_v1_dot_asset__registry__listings__pb2
 from cqc.services.v1 import asset_registry_pb2 as cqc_dot_services_dot_v1_dot_asset__registry__pb2

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from cqc.services.v1 import market_data_pb2 as _  # the service's own file
 from cqc.markets.v1 import price_pb2 as cqc_dot_markets_dot_v1_dot_price__pb2
 from cqc.services.v1 import market_data_pb2 as cqc_dot_services_dot_v1_dot_market__data__pb2
 

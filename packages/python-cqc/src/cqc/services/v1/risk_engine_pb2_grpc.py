@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from cqc.services.v1 import risk_engine_pb2 as _  # the service's own file
 from cqc.services.v1 import risk_engine_pb2 as cqc_dot_services_dot_v1_dot_risk__engine__pb2
 
 GRPC_GENERATED_VERSION = '1.75.1'

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from cqc.services.v1 import venue_gateway_pb2 as _  # the service's own file
 from cqc.services.v1 import venue_gateway_accounts_pb2 as cqc_dot_services_dot_v1_dot_venue__gateway__accounts__pb2
 from cqc.services.v1 import venue_gateway_orders_pb2 as cqc_dot_services_dot_v1_dot_venue__gateway__orders__pb2
 from cqc.services.v1 import venue_gateway_quotes_pb2 as cqc_dot_services_dot_v1_dot_venue__gateway__quotes__pb2
