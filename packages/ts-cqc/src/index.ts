@@ -1,5 +1,16 @@
 export { BookBuilder, SequenceGapError } from "./book.js";
 export { descriptorSet } from "./descriptor_set.js";
 export { displayName, parseDisplayName } from "./display_name.js";
+export {
+  comboId,
+  InvalidIdError,
+  parseSymbolId,
+  parseVenueSymbolId,
+  type SymbolIdParts,
+  symbolId,
+  symbolIdOf,
+  type VenueSymbolIdParts,
+  venueSymbolId,
+} from "./ids.js";
 export { canTransition } from "./order_status.js";
 export { fromUnixNanos, toUnixNanos } from "./timestamp.js";

@@ -29,13 +29,21 @@ try {
   mkdirSync(join(project, "node_modules", "@cq"), { recursive: true });
   execFileSync("tar", ["-xzf", tarball, "-C", join(project, "node_modules", "@cq")]);
   renameSync(join(project, "node_modules", "@cq", "package"), join(project, "node_modules", "@cq", "cqc"));
-  for (const name of ["@bufbuild", "@grpc", "@types", "bignumber.js", "fast-check"]) {
+  for (const name of ["@bufbuild", "@grpc", "@noble", "@types", "bignumber.js", "fast-check"]) {
     symlinkSync(join(modules, name), join(project, "node_modules", name));
   }
-  const tests = ["package.test.mjs", "package.test.cjs", "helpers.test.mjs", "streaming.test.mjs"];
+  const tests = [
+    "package.test.mjs",
+    "package.test.cjs",
+    "helpers.test.mjs",
+    "ids.test.mjs",
+    "streaming.test.mjs",
+  ];
   for (const name of [...tests, "forms.ts", "forms.cts"]) {
     cpSync(join(here, name), join(project, name));
   }
+  // Examples that the tests of all three languages share.
+  cpSync(join(packageFolder, "..", "go-cqc", "testdata"), join(project, "testdata"), { recursive: true });
   writeFileSync(join(project, "package.json"), '{"type":"module","private":true}');
 
   run(process.execPath, "--test", ...tests);

@@ -27,7 +27,7 @@ MODELS = {
     "typescript": workspace.TYPESCRIPT_PACKAGE,
 }
 # npm packages that only CQC's helpers and its tests need.
-HELPERS = ("@arethetypeswrong/cli", "@bufbuild/protovalidate", "bignumber.js", "fast-check", "publint")
+HELPERS = ("@arethetypeswrong/cli", "@bufbuild/protovalidate", "@noble/hashes", "bignumber.js", "fast-check", "publint")
 # Keys about CQC itself rather than about how a package is built.
 ABOUT_CQC = ("authors", "author", "keywords", "optional-dependencies")
 # Classifiers that hold for any project.
@@ -127,7 +127,7 @@ def _typescript(contracts: Contracts) -> list[Path]:
     exports = copy.deepcopy(manifest["exports"])
     for key in ABOUT_CQC:
         manifest.pop(key, None)
-    for table in ("peerDependencies", "peerDependenciesMeta", "devDependencies"):
+    for table in ("dependencies", "peerDependencies", "peerDependenciesMeta", "devDependencies"):
         manifest[table] = {name: value for name, value in manifest[table].items() if name not in HELPERS}
     manifest |= {
         "name": settings.package("typescript").name,

@@ -14,6 +14,17 @@ if TYPE_CHECKING:
     from cqc._decimal import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, format_decimal, parse_decimal
     from cqc._descriptor_set import descriptor_set
     from cqc._display_name import display_name, parse_display_name
+    from cqc._ids import (
+        InvalidIdError,
+        SymbolIdParts,
+        VenueSymbolIdParts,
+        combo_id,
+        parse_symbol_id,
+        parse_venue_symbol_id,
+        symbol_id,
+        symbol_id_of,
+        venue_symbol_id,
+    )
     from cqc._notional import notional
     from cqc._order_status import can_transition
     from cqc._timestamp import from_unix_nanos, to_datetime, to_unix_nanos
@@ -26,13 +37,17 @@ __all__ = [
     "Anomaly",
     "AnomalyKind",
     "BookBuilder",
+    "InvalidIdError",
     "SequenceGapError",
+    "SymbolIdParts",
+    "VenueSymbolIdParts",
     "Violation",
     "__version__",
     "can_transition",
     "check_book",
     "check_candle",
     "check_execution",
+    "combo_id",
     "descriptor_set",
     "display_name",
     "format_decimal",
@@ -40,9 +55,14 @@ __all__ = [
     "notional",
     "parse_decimal",
     "parse_display_name",
+    "parse_symbol_id",
+    "parse_venue_symbol_id",
+    "symbol_id",
+    "symbol_id_of",
     "to_datetime",
     "to_unix_nanos",
     "validate",
+    "venue_symbol_id",
 ]
 
 # Loaded on first use, so importing one message stays fast. The modules are private because some share the name of their
@@ -62,6 +82,15 @@ _MODULES = {
     "descriptor_set": "_descriptor_set",
     "display_name": "_display_name",
     "parse_display_name": "_display_name",
+    "InvalidIdError": "_ids",
+    "SymbolIdParts": "_ids",
+    "VenueSymbolIdParts": "_ids",
+    "combo_id": "_ids",
+    "parse_symbol_id": "_ids",
+    "parse_venue_symbol_id": "_ids",
+    "symbol_id": "_ids",
+    "symbol_id_of": "_ids",
+    "venue_symbol_id": "_ids",
     "notional": "_notional",
     "can_transition": "_order_status",
     "from_unix_nanos": "_timestamp",
