@@ -124,7 +124,9 @@ func followBook(
 		}
 		switch event := step.GetEvent().(type) {
 		case *servicesv1.StreamOrderBookResponse_Snapshot:
-			book = cqc.NewBookBuilder(event.Snapshot)
+			if book, err = cqc.NewBookBuilder(event.Snapshot); err != nil {
+				return nil, 0, err
+			}
 		case *servicesv1.StreamOrderBookResponse_Delta:
 			if book == nil {
 				return nil, 0, fmt.Errorf("the server sent a delta for %s before its snapshot", name)

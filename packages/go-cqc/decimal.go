@@ -31,11 +31,15 @@ var (
 // It accepts what the rule `string.decimal` accepts. It returns an error for an exponent, a plus sign, a negative zero,
 // leading zeros, and more than 78 digits before or 38 after the point.
 func ParseDecimal(text string) (*apd.Decimal, error) {
-	if !plainDecimal.MatchString(text) || (strings.HasPrefix(text, "-") && strings.Trim(text, "-0.") == "") {
+	if !isPlain(text) {
 		return nil, fmt.Errorf("%q is not a plain decimal such as 0.00010000", text)
 	}
 	value, _, err := apd.NewFromString(text)
 	return value, err
+}
+
+func isPlain(text string) bool {
+	return plainDecimal.MatchString(text) && !(strings.HasPrefix(text, "-") && strings.Trim(text, "-0.") == "")
 }
 
 // FormatDecimal formats a number as a decimal string with all its digits, including trailing zeros, and no exponent.

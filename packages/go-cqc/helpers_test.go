@@ -1,8 +1,6 @@
 package cqc_test
 
 import (
-	"errors"
-	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -183,88 +181,6 @@ func TestDisplayNames(t *testing.T) {
 	}
 }
 
-func level(price, quantity string) *marketsv1.BookLevel {
-	return &marketsv1.BookLevel{Price: price, Quantity: quantity}
-}
-
-func snapshot() *marketsv1.OrderBook {
-	return &marketsv1.OrderBook{
-		VenueSymbolId: name,
-		Bids:          []*marketsv1.BookLevel{level("10.0", "1"), level("9", "2")},
-		Asks:          []*marketsv1.BookLevel{level("11", "1"), level("100", "5")},
-		Sequence:      proto.Uint64(5),
-		Checksum:      proto.Uint32(1),
-	}
-}
-
-func delta(first, last uint64, bids ...*marketsv1.BookLevel) *marketsv1.OrderBookDelta {
-	return &marketsv1.OrderBookDelta{VenueSymbolId: name, FirstSequence: &first, Sequence: &last, Bids: bids}
-}
-
-func pricesOf(levels []*marketsv1.BookLevel) string {
-	texts := make([]string, 0, len(levels))
-	for _, level := range levels {
-		texts = append(texts, level.GetPrice())
-	}
-	return strings.Join(texts, " ")
-}
-
-func TestBookBuilder(t *testing.T) {
-	book := cqc.NewBookBuilder(snapshot())
-	if applied, err := book.Apply(delta(4, 5, level("10", "7"))); applied || err != nil {
-		t.Errorf("got %t, %v from an old delta", applied, err)
-	}
-	if applied, err := book.Apply(delta(5, 7, level("10.00", "0.0"), level("9.50", "3"))); !applied || err != nil {
-		t.Errorf("got %t, %v from the next delta", applied, err)
-	}
-	if sequence, ok := book.Sequence(); sequence != 7 || !ok {
-		t.Errorf("got sequence %d, %t, want 7", sequence, ok)
-	}
-	if bids, asks := pricesOf(book.Bids()), pricesOf(book.Asks()); bids != "9.50 9" || asks != "11 100" {
-		t.Errorf("got bids %s and asks %s", bids, asks)
-	}
-	if now := book.Book(); now.Checksum != nil || now.GetSequence() != 7 || pricesOf(now.GetBids()) != "9.50 9" {
-		t.Errorf("got snapshot %v", now)
-	}
-	var gap *cqc.SequenceGapError
-	if _, err := book.Apply(delta(9, 9, level("9", "0"))); !errors.As(err, &gap) || gap.Have != 7 || gap.Before != 8 {
-		t.Errorf("got %v, want a gap from 7 to 8", err)
-	}
-	if pricesOf(book.Bids()) != "9.50 9" {
-		t.Errorf("the gap changed the book to %v", book.Bids())
-	}
-	book.Reset(snapshot())
-	after := delta(8, 9)
-	after.PreviousSequence = proto.Uint64(5)
-	if applied, err := book.Apply(after); !applied || err != nil {
-		t.Errorf("got %t, %v after a reset", applied, err)
-	}
-	if _, err := book.Apply(&marketsv1.OrderBookDelta{VenueSymbolId: "kraken:BTC-USD-SPOT"}); err == nil {
-		t.Error("a delta for another listing was applied")
-	}
-}
-
-func TestBookIsSortedByValue(t *testing.T) {
-	sorted := func(numbers []int32) bool {
-		book := &marketsv1.OrderBook{VenueSymbolId: name}
-		for _, number := range numbers {
-			book.Bids = append(book.Bids, level(fmt.Sprintf("%d.%d", number/1000, max(number, -number)%1000), "1"))
-		}
-		bids := cqc.NewBookBuilder(book).Bids()
-		for i := 1; i < len(bids); i++ {
-			one, _ := new(big.Rat).SetString(bids[i-1].GetPrice())
-			other, _ := new(big.Rat).SetString(bids[i].GetPrice())
-			if one.Cmp(other) <= 0 {
-				return false
-			}
-		}
-		return true
-	}
-	if err := quick.Check(sorted, nil); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestCanTransition(t *testing.T) {
 	status := func(name string) venuesv1.OrderStatus {
 		number, ok := venuesv1.OrderStatus_value["ORDER_STATUS_"+name]
@@ -330,7 +246,10 @@ func TestChecks(t *testing.T) {
 			t.Errorf("got %s, want %s", got, strings.Join(want, ", "))
 		}
 	}
-	check(cqc.CheckBook(snapshot()))
+	check(cqc.CheckBook(&marketsv1.OrderBook{
+		Bids: []*marketsv1.BookLevel{level("10.0", "1"), level("9", "2")},
+		Asks: []*marketsv1.BookLevel{level("11", "1")},
+	}))
 	crossed := &marketsv1.OrderBook{
 		Bids: []*marketsv1.BookLevel{level("10.00", "0"), level("10", "-1")},
 		Asks: []*marketsv1.BookLevel{level("9.99", "x")},

@@ -21,11 +21,9 @@ from hypothesis import strategies as st
 import cqc
 from cqc import interceptors
 from cqc.markets.v1 import (
-    BOOK_ACTION_DELETE,
     BookLevel,
     Candle,
     OrderBook,
-    OrderBookDelta,
     Price,
     QuantityUnit,
     Symbol,
@@ -276,80 +274,6 @@ def test_display_names() -> None:
         cqc.parse_display_name(OrderType, "stopp")
 
 
-# Books
-
-NAME = "binance:BTC-USDT-SPOT"
-
-
-def level(price: str, quantity: str, **other: Any) -> BookLevel:
-    return BookLevel(price=price, quantity=quantity, **other)
-
-
-def snapshot(**other: Any) -> OrderBook:
-    bids, asks = [level("10.0", "1"), level("9", "2")], [level("11", "1"), level("100", "5")]
-    return OrderBook(venue_symbol_id=NAME, bids=bids, asks=asks, sequence=5, checksum=1, **other)
-
-
-def delta(first: int, last: int, **other: Any) -> OrderBookDelta:
-    return OrderBookDelta(venue_symbol_id=NAME, first_sequence=first, sequence=last, **other)
-
-
-def prices(levels: list[BookLevel]) -> list[str]:
-    return [item.price for item in levels]
-
-
-def test_book_applies_deltas() -> None:
-    book = cqc.BookBuilder(snapshot())
-    assert not book.apply(delta(4, 5, bids=[level("10", "7")]))
-    assert book.apply(delta(5, 7, bids=[level("10.00", "0.0"), level("9.50", "3")], asks=[level("12", "1")]))
-    assert book.sequence == 7
-    assert prices(book.bids()) == ["9.50", "9"]
-    assert prices(book.asks()) == ["11", "12", "100"]
-    now = book.book()
-    assert (now.sequence, now.HasField("checksum"), prices(list(now.asks))) == (7, False, ["11", "12", "100"])
-
-
-def test_gap_leaves_the_book_unchanged_until_reset() -> None:
-    book = cqc.BookBuilder(snapshot())
-    with pytest.raises(cqc.SequenceGapError, match="the book is at sequence 5, but the delta follows 7") as gap:
-        book.apply(delta(8, 9, bids=[level("10", "0")]))
-    assert (gap.value.have, gap.value.before) == (5, 7)
-    assert prices(book.bids()) == ["10.0", "9"]
-    with pytest.raises(cqc.SequenceGapError):
-        book.apply(delta(6, 9, previous_sequence=6))
-    book.reset(snapshot())
-    assert book.apply(delta(8, 9, previous_sequence=5))
-
-
-def test_individual_orders_and_deletes() -> None:
-    book = cqc.BookBuilder(snapshot())
-    book.apply(delta(6, 6, bids=[level("10.0", "1", order_id="x"), level("9", "3", action=BOOK_ACTION_DELETE)]))
-    assert [(item.price, item.order_id) for item in book.bids()] == [("10.0", ""), ("10.0", "x")]
-
-
-def test_delta_for_another_listing_is_rejected() -> None:
-    with pytest.raises(ValueError, match="cannot apply a delta for kraken:BTC-USD-SPOT to binance:BTC-USDT-SPOT"):
-        cqc.BookBuilder(snapshot()).apply(OrderBookDelta(venue_symbol_id="kraken:BTC-USD-SPOT"))
-
-
-PRICES = st.sampled_from(["1", "1.0", "2", "2.50", "2.5", "10", "-1"])
-CHANGES = st.lists(st.tuples(PRICES, st.sampled_from(["0", "1", "0.00", "3"])), max_size=8)
-
-
-@given(CHANGES, st.lists(CHANGES, max_size=5))
-def test_book_equals_a_dictionary_keyed_by_price(start: Any, changes: Any) -> None:
-    expected: dict[Decimal, str] = {}
-    book = cqc.BookBuilder(OrderBook(venue_symbol_id=NAME, bids=[level(*item) for item in start]))
-    for step in changes:
-        assert book.apply(OrderBookDelta(venue_symbol_id=NAME, bids=[level(*item) for item in step]))
-    for price, quantity in [*start, *(item for step in changes for item in step)]:
-        expected.pop(Decimal(price), None)
-        if Decimal(quantity):
-            expected[Decimal(price)] = quantity
-    found = [(Decimal(item.price), item.quantity) for item in book.bids()]
-    assert found == sorted(expected.items(), reverse=True)
-
-
 # Order status
 
 
@@ -399,6 +323,10 @@ def test_unknown_status_may_precede_and_follow_any() -> None:
 # Checks
 
 
+def level(price: str, quantity: str) -> BookLevel:
+    return BookLevel(price=price, quantity=quantity)
+
+
 def kinds(anomalies: list[cqc.Anomaly]) -> list[tuple[str, str]]:
     return [(item.kind, item.field) for item in anomalies]
 
@@ -410,7 +338,7 @@ def test_kinds_are_strings_named_after_their_check() -> None:
 
 
 def test_book_anomalies() -> None:
-    assert cqc.check_book(snapshot()) == []
+    assert cqc.check_book(OrderBook(bids=[level("10.0", "1"), level("9", "2")], asks=[level("11", "1")])) == []
     crossed = OrderBook(bids=[level("10.00", "1")], asks=[level("9.99", "1")])
     assert [item.message for item in cqc.check_book(crossed)] == ["the best bid 10.00 is above the best ask 9.99"]
     odd = OrderBook(

@@ -1,17 +1,13 @@
 // Exact conversion between the contracts' decimal strings and BigNumber, never through a number. Requires the optional
 // peer dependency bignumber.js.
 import { BigNumber } from "bignumber.js";
+import { isPlain, MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS } from "./plain.js";
 
 /** An exact number: a BigNumber. */
 // Derived from the class because the CommonJS declarations of bignumber.js do not export BigNumber as a type.
 export type Exact = InstanceType<typeof BigNumber>;
 
-/** Maximum number of digits before the decimal point, enough for a uint256. */
-export const MAX_INTEGER_DIGITS = 78;
-/** Maximum number of digits after the decimal point. */
-export const MAX_FRACTION_DIGITS = 38;
-
-const PLAIN = /^-?(0|[1-9][0-9]{0,77})([.][0-9]{1,38})?$/;
+export { MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS };
 
 /**
  * Parses a decimal string such as "0.00010000" exactly.
@@ -21,7 +17,7 @@ const PLAIN = /^-?(0|[1-9][0-9]{0,77})([.][0-9]{1,38})?$/;
  * before or 38 after the point.
  */
 export function parseDecimal(text: string): Exact {
-  if (!PLAIN.test(text) || text.endsWith("\n") || /^-[0.]*$/.test(text)) {
+  if (!isPlain(text)) {
     throw new RangeError(`${JSON.stringify(text)} is not a plain decimal such as 0.00010000`);
   }
   return new BigNumber(text);

@@ -1,4 +1,4 @@
-export { BookBuilder, SequenceGapError } from "./book.js";
+export { BookBuilder, BookError, BookErrorKind, type BookOptions, bookChecksum } from "./book.js";
 export { descriptorSet } from "./descriptor_set.js";
 export { displayName, parseDisplayName } from "./display_name.js";
 export {

@@ -37,6 +37,7 @@ try {
     "package.test.cjs",
     "helpers.test.mjs",
     "ids.test.mjs",
+    "books.test.mjs",
     "streaming.test.mjs",
   ];
   for (const name of [...tests, "forms.ts", "forms.cts"]) {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cqc._book import BookBuilder, SequenceGapError
+    from cqc._book import BookBuilder, BookError, BookErrorKind, book_checksum
     from cqc._checks import Anomaly, AnomalyKind, check_book, check_candle, check_execution
     from cqc._decimal import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, format_decimal, parse_decimal
     from cqc._descriptor_set import descriptor_set
@@ -37,12 +37,14 @@ __all__ = [
     "Anomaly",
     "AnomalyKind",
     "BookBuilder",
+    "BookError",
+    "BookErrorKind",
     "InvalidIdError",
-    "SequenceGapError",
     "SymbolIdParts",
     "VenueSymbolIdParts",
     "Violation",
     "__version__",
+    "book_checksum",
     "can_transition",
     "check_book",
     "check_candle",
@@ -69,7 +71,9 @@ __all__ = [
 # function: importing a public `cqc.notional` module would replace the function.
 _MODULES = {
     "BookBuilder": "_book",
-    "SequenceGapError": "_book",
+    "BookError": "_book",
+    "BookErrorKind": "_book",
+    "book_checksum": "_book",
     "Anomaly": "_checks",
     "AnomalyKind": "_checks",
     "check_book": "_checks",
