@@ -4,6 +4,7 @@ The expected verdicts are those that the corpus was made for. The questions to t
 """
 
 import base64
+import json
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cqc_tools.contracts.messages import Messages
+from cqc_tools.foundation import workspace
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.proof import outcomes, peers
 from cqc_tools.proof.corpus import Case, cases
@@ -65,6 +67,11 @@ def helpers(languages: Sequence[Peer], messages: Messages, seed: int) -> list[Ag
         "notional": _notionals(source, messages),
         "display names": _names(messages),
         "order books": _books(source, messages),
+        "book_checksum": _checksums(source, messages),
+        "symbol_id": _ids(source, "symbol_id"),
+        "venue_symbol_id": _ids(source, "venue_symbol_id"),
+        "symbol_id_of": _symbols(source, messages, "symbol_id_of"),
+        "combo_id": _symbols(source, messages, "combo_id"),
         "check_book": _checks(source, messages, "cqc.markets.v1.OrderBook"),
         "check_execution": _checks(source, messages, "cqc.venues.v1.ExecutionReport"),
         "check_candle": _checks(source, messages, "cqc.markets.v1.Candle"),
@@ -160,6 +167,9 @@ def _levels(source: random.Random, count: int) -> list[dict[str, Any]]:
         level: dict[str, Any] = {"price": price, "quantity": source.choice(["0", "0.00", "1", "2.5", "-1"])}
         if source.random() < 0.1:
             level["order_id"] = source.choice("ab")
+            level[source.choice(["price", "quantity"])] = source.choice(["", "1"])
+        if source.random() < 0.01:
+            level[source.choice(["price", "quantity"])] = source.choice(["", "1e5", "-0", "+1"])
         if source.random() < 0.1:
             level["action"] = source.randint(1, 3)
         levels.append(level)
@@ -178,12 +188,12 @@ def _books(source: random.Random, messages: Messages) -> list[Request]:
             bids=_levels(source, 4),
             asks=_levels(source, 4),
             sequence=sequence if numbered else None,
-            checksum=7,
+            depth=source.choice([None, None, 1, 2]),
         )
         snapshot.received_at.seconds = 1
         deltas = []
         for number in range(8):
-            first = sequence + source.choice([1, 1, 1, 1, 1, 1, -3, 3])
+            first = sequence + source.choice([1] * 12 + [-3, 3])
             last = first + source.randint(0, 2)
             delta = delta_type(
                 venue_symbol_id="a:ABC",
@@ -196,12 +206,70 @@ def _books(source: random.Random, messages: Messages) -> list[Request]:
                 if source.random() < 0.7:
                     delta.first_sequence = first
                 if source.random() < 0.3:
-                    delta.previous_sequence = sequence + source.choice([0, 0, 0, 2])
+                    delta.previous_sequence = sequence + source.choice([0] * 12 + [2])
             if source.random() < 0.5:
                 delta.timestamp.seconds = number
+            if source.random() < 0.1:
+                delta.checksum = 7
+                delta.checksum_kind = source.randint(0, 5)
             sequence = max(sequence, last)
             deltas.append(_base64(delta.SerializeToString()))
         questions.append({"op": "book", "snapshot": _base64(snapshot.SerializeToString()), "deltas": deltas})
+    return questions
+
+
+def _checksums(source: random.Random, messages: Messages) -> list[Request]:
+    book_type = messages.new(messages.pool.FindMessageTypeByName("cqc.markets.v1.OrderBook")).__class__
+    books = [
+        book_type(
+            bids=_levels(source, source.choice([0, 3, 12, 30])),
+            asks=_levels(source, source.choice([0, 3, 12, 30])),
+        )
+        for _ in range(QUESTIONS)
+    ]
+    return [
+        {"op": "checksum", "kind": source.randint(0, 5), "data": _base64(book.SerializeToString())} for book in books
+    ]
+
+
+def _id_examples(subject: str) -> list[str]:
+    """Ids of the examples that the packages' tests share, valid and invalid."""
+    examples = json.loads((workspace.GO_MODULE / "testdata" / "ids.json").read_text())
+    return [case["id"] for verdict in ("valid", "invalid") for case in examples[f"{subject}s"][verdict]]
+
+
+def _edited(source: random.Random, text: str) -> str:
+    place = source.randrange(len(text) + 1)
+    added = "".join(source.choices("0123456789ABCPSTdx_-:. ", k=source.randint(0, 2)))
+    return text[:place] + added + text[place + source.randint(0, 1) :]
+
+
+def _ids(source: random.Random, subject: str) -> list[Request]:
+    examples = _id_examples(subject)
+    edited = [_edited(source, source.choice(examples)) for _ in range(QUESTIONS)]
+    return [{"op": subject, "text": text} for text in [*examples, *edited]]
+
+
+def _symbols(source: random.Random, messages: Messages, operation: str) -> list[Request]:
+    """Records of products with parts that fit their type and parts that do not."""
+    symbol_type = messages.new(messages.pool.FindMessageTypeByName("cqc.markets.v1.Symbol")).__class__
+    ids = _id_examples("symbol_id")
+    questions = []
+    for _ in range(QUESTIONS):
+        symbol = symbol_type(type=source.randint(0, 9), symbol_id=source.choice(ids))
+        for name in ("base_asset_id", "quote_asset_id", "settlement_asset_id", "strike_asset_id"):
+            if source.random() < 0.95:
+                setattr(symbol, name, source.choice(["BTC", "USD", "USDC_ARBITRUM"]))
+        if source.random() < 0.95:
+            symbol.expiry.seconds = source.choice([source.randint(-62_135_596_800, 253_402_300_799), 1_735_286_400])
+        if source.random() < 0.95:
+            symbol.strike = source.choice(["3000", "0.250", "3000.00", "0"])
+            symbol.option_type = source.randint(0, 3)
+        for _ in range(source.randint(0, 4)):
+            ratio = source.choice(["1", "1.0", "2", "0.50", "0.5"] if source.random() < 0.95 else ["0", "-1", ""])
+            leg = source.choice(ids) if source.random() < 0.05 else source.choice(ids[:50])
+            symbol.legs.add(symbol_id=leg, ratio=ratio, side=source.choice([1, 2] * 10 + [0, 3]))
+        questions.append({"op": operation, "data": _base64(symbol.SerializeToString())})
     return questions
 
 

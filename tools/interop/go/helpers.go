@@ -22,14 +22,19 @@ import (
 
 func init() {
 	maps.Copy(operations, map[string]func(request) (any, error){
-		"validate":   validate,
-		"check":      check,
-		"transition": transition,
-		"decimal":    decimal,
-		"nanos":      nanos,
-		"notional":   notional,
-		"name":       name,
-		"book":       book,
+		"validate":        validate,
+		"check":           check,
+		"transition":      transition,
+		"decimal":         decimal,
+		"nanos":           nanos,
+		"notional":        notional,
+		"name":            name,
+		"book":            book,
+		"checksum":        checksum,
+		"symbol_id":       symbolID,
+		"venue_symbol_id": venueSymbolID,
+		"symbol_id_of":    symbolIDOf,
+		"combo_id":        comboID,
 	})
 }
 
@@ -143,26 +148,108 @@ func book(req request) (any, error) {
 	if err := decode(req.Snapshot, snapshot); err != nil {
 		return nil, err
 	}
-	builder := cqc.NewBookBuilder(snapshot)
-	results := []string{}
+	builder, err := cqc.NewBookBuilder(snapshot, cqc.VerifyChecksums())
+	if err != nil {
+		return bookError(err)
+	}
+	results := []any{}
 	for _, data := range req.Deltas {
 		delta := &marketsv1.OrderBookDelta{}
 		if err := decode(data, delta); err != nil {
 			return nil, err
 		}
 		applied, err := builder.Apply(delta)
-		var gap *cqc.SequenceGapError
+		var result any
 		switch {
-		case errors.As(err, &gap):
-			results = append(results, fmt.Sprintf("gap %d %d", gap.Have, gap.Before))
 		case err != nil:
-			return nil, err
+			if result, err = bookError(err); err != nil {
+				return nil, err
+			}
 		case applied:
-			results = append(results, "applied")
+			result = "applied"
 		default:
-			results = append(results, "stale")
+			result = "stale"
 		}
+		results = append(results, result)
 	}
 	text, err := encode(builder.Book())
 	return []any{results, text}, err
+}
+
+func bookError(err error) (any, error) {
+	var failed *cqc.BookError
+	if !errors.As(err, &failed) {
+		return nil, err
+	}
+	var sequence any
+	if failed.Sequence != nil {
+		sequence = strconv.FormatUint(*failed.Sequence, 10)
+	}
+	return []any{failed.Kind, failed.Listing, sequence, failed.Expected, failed.Actual}, nil
+}
+
+func checksum(req request) (any, error) {
+	book := &marketsv1.OrderBook{}
+	if err := decode(req.Data, book); err != nil {
+		return nil, err
+	}
+	return cqc.BookChecksum(book, marketsv1.ChecksumKind(req.Kind))
+}
+
+func symbolID(req request) (any, error) {
+	parts, err := cqc.ParseSymbolID(req.Text)
+	if err != nil {
+		return idError(err)
+	}
+	expiry := ""
+	if parts.Expiry != nil {
+		expiry = strconv.FormatInt(parts.Expiry.GetSeconds(), 10)
+	}
+	stated := []any{
+		parts.Type, parts.BaseAssetID, parts.QuoteAssetID, parts.StrikeAssetID, parts.SettlementAssetID, expiry,
+		parts.Strike, parts.OptionType, parts.Variant, parts.Key,
+	}
+	id, err := cqc.SymbolID(parts)
+	return []any{stated, id}, err
+}
+
+func venueSymbolID(req request) (any, error) {
+	parts, err := cqc.ParseVenueSymbolID(req.Text)
+	if err != nil {
+		return idError(err)
+	}
+	id, err := cqc.VenueSymbolID(parts.VenueID, parts.SymbolID, parts.Qualifier)
+	return []any{[]string{parts.VenueID, parts.SymbolID, parts.Qualifier}, id}, err
+}
+
+func symbolIDOf(req request) (any, error) {
+	symbol := &marketsv1.Symbol{}
+	if err := decode(req.Data, symbol); err != nil {
+		return nil, err
+	}
+	id, err := cqc.SymbolIDOf(symbol)
+	if err != nil {
+		return idError(err)
+	}
+	return id, nil
+}
+
+func comboID(req request) (any, error) {
+	symbol := &marketsv1.Symbol{}
+	if err := decode(req.Data, symbol); err != nil {
+		return nil, err
+	}
+	id, err := cqc.ComboID(symbol.GetLegs())
+	if err != nil {
+		return idError(err)
+	}
+	return id, nil
+}
+
+func idError(err error) (any, error) {
+	var invalid *cqc.InvalidIDError
+	if !errors.As(err, &invalid) {
+		return nil, err
+	}
+	return []string{invalid.Part, invalid.Value, invalid.Expected}, nil
 }

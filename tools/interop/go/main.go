@@ -27,6 +27,7 @@ type request struct {
 	Quantity string   `json:"quantity"`
 	Enum     string   `json:"enum"`
 	Value    int32    `json:"value"`
+	Kind     int32    `json:"kind"`
 	Before   int32    `json:"before"`
 	After    int32    `json:"after"`
 	Snapshot string   `json:"snapshot"`

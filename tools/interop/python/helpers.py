@@ -7,7 +7,10 @@
 - nanos: `data` (a Timestamp) -> its nanoseconds as a string, after conversion to a Timestamp and back
 - notional: `price`, `quantity`, `data` (a VenueSymbol) -> the notional as a string without trailing zeros
 - name: `enum`, `value` -> [display name, the value parsed from it]
-- book: `snapshot`, `deltas` -> [the result of each delta, the final book]
+- book: `snapshot`, `deltas` -> [the result of each delta, the final book], or why the snapshot was rejected
+- checksum: `data` (an OrderBook), `kind` -> the checksum
+- symbol_id, venue_symbol_id: `text` -> [its parts, the id that is built from them], or why it is invalid
+- symbol_id_of, combo_id: `data` (a Symbol) -> its id or that of its legs, or why it has none
 """
 
 import base64
@@ -18,7 +21,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from peer import decode, encode
 
 import cqc
-from cqc.markets.v1 import OrderBook, OrderBookDelta
+from cqc.markets.v1 import OrderBook, OrderBookDelta, Symbol
 from cqc.venues import v1 as venues
 from cqc.venues.v1 import VenueSymbol
 
@@ -71,14 +74,70 @@ def name(request: Any) -> list[Any]:
 
 def book(request: Any) -> list[Any]:
     """See the module."""
-    builder = cqc.BookBuilder(OrderBook.FromString(base64.b64decode(request["snapshot"])))
-    results = []
+    results: list[Any] = []
+    try:
+        snapshot = OrderBook.FromString(base64.b64decode(request["snapshot"]))
+        builder = cqc.BookBuilder(snapshot, verify_checksums=True)
+    except cqc.BookError as error:
+        return _book_error(error)
     for data in request["deltas"]:
         try:
             results.append("applied" if builder.apply(OrderBookDelta.FromString(base64.b64decode(data))) else "stale")
-        except cqc.SequenceGapError as gap:
-            results.append(f"gap {gap.have} {gap.before}")
+        except cqc.BookError as error:
+            results.append(_book_error(error))
     return [results, encode(builder.book())]
+
+
+def _book_error(error: cqc.BookError) -> list[Any]:
+    sequence = None if error.sequence is None else str(error.sequence)
+    return [error.kind, error.listing, sequence, error.expected, error.actual]
+
+
+def checksum(request: Any) -> int:
+    """See the module."""
+    return cqc.book_checksum(OrderBook.FromString(base64.b64decode(request["data"])), request["kind"])
+
+
+def symbol_id(request: Any) -> list[Any]:
+    """See the module."""
+    try:
+        parts = cqc.parse_symbol_id(request["text"])
+        texts = [parts.base_asset_id, parts.quote_asset_id, parts.strike_asset_id, parts.settlement_asset_id]
+        expiry = "" if parts.expiry is None else str(parts.expiry.seconds)
+        more = [expiry, parts.strike, parts.option_type, parts.variant, parts.key]
+        return [[parts.type, *texts, *more], cqc.symbol_id(parts)]
+    except cqc.InvalidIdError as error:
+        return _id_error(error)
+
+
+def venue_symbol_id(request: Any) -> list[Any]:
+    """See the module."""
+    try:
+        parts = cqc.parse_venue_symbol_id(request["text"])
+        texts = (parts.venue_id, parts.symbol_id, parts.qualifier)
+        return [list(texts), cqc.venue_symbol_id(*texts)]
+    except cqc.InvalidIdError as error:
+        return _id_error(error)
+
+
+def symbol_id_of(request: Any) -> Any:
+    """See the module."""
+    try:
+        return cqc.symbol_id_of(Symbol.FromString(base64.b64decode(request["data"])))
+    except cqc.InvalidIdError as error:
+        return _id_error(error)
+
+
+def combo_id(request: Any) -> Any:
+    """See the module."""
+    try:
+        return cqc.combo_id(Symbol.FromString(base64.b64decode(request["data"])).legs)
+    except cqc.InvalidIdError as error:
+        return _id_error(error)
+
+
+def _id_error(error: cqc.InvalidIdError) -> list[Any]:
+    return [error.part, error.value, error.expected]
 
 
 OPERATIONS: dict[str, Callable[[Any], Any]] = {
@@ -90,4 +149,9 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "notional": notional,
     "name": name,
     "book": book,
+    "checksum": checksum,
+    "symbol_id": symbol_id,
+    "venue_symbol_id": venue_symbol_id,
+    "symbol_id_of": symbol_id_of,
+    "combo_id": combo_id,
 }

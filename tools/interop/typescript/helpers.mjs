@@ -40,15 +40,50 @@ export const operations = {
     return [shown, cqc.parseDisplayName(schema, shown.toLowerCase().replaceAll(" ", "-"))];
   },
   book({ snapshot, deltas }) {
-    const builder = new cqc.BookBuilder(decode(markets.OrderBookSchema, snapshot));
+    const bookError = (error) => {
+      if (!(error instanceof cqc.BookError)) throw error;
+      const { kind, listing, sequence, expected, actual } = error;
+      return [kind, listing, sequence === undefined ? null : String(sequence), expected, actual];
+    };
+    let builder;
+    try {
+      builder = new cqc.BookBuilder(decode(markets.OrderBookSchema, snapshot), { verifyChecksums: true });
+    } catch (error) {
+      return bookError(error);
+    }
     const results = deltas.map((data) => {
       try {
         return builder.apply(decode(markets.OrderBookDeltaSchema, data)) ? "applied" : "stale";
       } catch (error) {
-        if (!(error instanceof cqc.SequenceGapError)) throw error;
-        return `gap ${error.have} ${error.before}`;
+        return bookError(error);
       }
     });
     return [results, encode(markets.OrderBookSchema, builder.book())];
   },
+  checksum: ({ data, kind }) => cqc.bookChecksum(decode(markets.OrderBookSchema, data), kind),
+  symbol_id: ({ text }) =>
+    idOrError(() => {
+      const parts = cqc.parseSymbolId(text);
+      const { baseAssetId = "", quoteAssetId = "", strikeAssetId = "", settlementAssetId = "" } = parts;
+      const { expiry, strike = "", optionType = 0, variant = "", key = "" } = parts;
+      const texts = [baseAssetId, quoteAssetId, strikeAssetId, settlementAssetId];
+      const stated = [parts.type, ...texts, String(expiry?.seconds ?? ""), strike, optionType, variant, key];
+      return [stated, cqc.symbolId(parts)];
+    }),
+  venue_symbol_id: ({ text }) =>
+    idOrError(() => {
+      const { venueId, symbolId, qualifier = "" } = cqc.parseVenueSymbolId(text);
+      return [[venueId, symbolId, qualifier], cqc.venueSymbolId(venueId, symbolId, qualifier)];
+    }),
+  symbol_id_of: ({ data }) => idOrError(() => cqc.symbolIdOf(decode(markets.SymbolSchema, data))),
+  combo_id: ({ data }) => idOrError(() => cqc.comboId(decode(markets.SymbolSchema, data).legs)),
 };
+
+function idOrError(action) {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof cqc.InvalidIdError)) throw error;
+    return [error.part, error.value, error.expected];
+  }
+}
