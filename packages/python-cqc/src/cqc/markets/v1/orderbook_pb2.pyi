@@ -40,7 +40,8 @@ class _ChecksumKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Checksum
     CHECKSUM_KIND_CRC32_OKX: _ChecksumKind.ValueType  # 2
     """OKX: CRC-32 over the 25 best levels of each side. The text is bid price, bid quantity, ask price, ask quantity of
     the best level, then those of the second level, and so on, joined by colons: `3366.1:7:3366.8:9:3366:6:3368:8`.
-    Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote.
+    Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote. OKX
+    announced that it sends 0 from 23 June 2026; a mapping leaves the checksum absent then.
     """
     CHECKSUM_KIND_CRC32_BITGET: _ChecksumKind.ValueType  # 3
     """Bitget: computed as CHECKSUM_KIND_CRC32_OKX, over the 25 best levels of each side."""
@@ -69,7 +70,8 @@ sends binary numbers, they are written with the listing's price and quantity pre
 CHECKSUM_KIND_CRC32_OKX: ChecksumKind.ValueType  # 2
 """OKX: CRC-32 over the 25 best levels of each side. The text is bid price, bid quantity, ask price, ask quantity of
 the best level, then those of the second level, and so on, joined by colons: `3366.1:7:3366.8:9:3366:6:3368:8`.
-Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote.
+Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote. OKX
+announced that it sends 0 from 23 June 2026; a mapping leaves the checksum absent then.
 """
 CHECKSUM_KIND_CRC32_BITGET: ChecksumKind.ValueType  # 3
 """Bitget: computed as CHECKSUM_KIND_CRC32_OKX, over the 25 best levels of each side."""

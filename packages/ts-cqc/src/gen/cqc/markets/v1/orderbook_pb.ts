@@ -471,7 +471,8 @@ export enum ChecksumKind {
   /**
    * OKX: CRC-32 over the 25 best levels of each side. The text is bid price, bid quantity, ask price, ask quantity of
    * the best level, then those of the second level, and so on, joined by colons: `3366.1:7:3366.8:9:3366:6:3368:8`.
-   * Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote.
+   * Once one side has no more levels, only those of the other side follow. Numbers are those that the venue wrote. OKX
+   * announced that it sends 0 from 23 June 2026; a mapping leaves the checksum absent then.
    *
    * @generated from enum value: CHECKSUM_KIND_CRC32_OKX = 2;
    */
