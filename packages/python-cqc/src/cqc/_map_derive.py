@@ -1,0 +1,73 @@
+"""What follows from other fields: the end of a candle, and what the id of a product says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from cqc._map_table import Context
+from cqc._timestamp import from_unix_nanos, to_datetime, to_unix_nanos
+from cqc.markets.v1 import CalendarInterval, OptionType, Symbol, SymbolType
+
+_MONTHS = {
+    CalendarInterval.CALENDAR_INTERVAL_MONTH: 1,
+    CalendarInterval.CALENDAR_INTERVAL_QUARTER: 3,
+    CalendarInterval.CALENDAR_INTERVAL_YEAR: 12,
+}
+_TYPES = {
+    "SPOT": SymbolType.SYMBOL_TYPE_SPOT,
+    "MARGIN": SymbolType.SYMBOL_TYPE_MARGIN,
+    "PERP": SymbolType.SYMBOL_TYPE_PERPETUAL,
+    "FUT": SymbolType.SYMBOL_TYPE_FUTURE,
+    "OPT": SymbolType.SYMBOL_TYPE_OPTION,
+    "INDEX": SymbolType.SYMBOL_TYPE_INDEX,
+}
+
+
+def candle_close(candle: Any, _context: Context) -> None:
+    """A `derive` function: the end of a candle whose venue states its start and its length, on the calendar too."""
+    if candle.HasField("close_time") or not candle.HasField("open_time"):
+        return
+    if candle.HasField("interval"):
+        nanos = to_unix_nanos(candle.open_time) + candle.interval.ToNanoseconds()
+        candle.close_time.CopyFrom(from_unix_nanos(nanos))
+    elif candle.calendar_interval in _MONTHS:
+        start = to_datetime(candle.open_time)
+        months = start.year * 12 + start.month - 1 + _MONTHS[candle.calendar_interval]
+        candle.close_time.FromDatetime(start.replace(year=months // 12, month=months % 12 + 1))
+
+
+def fill_symbol(symbol: Symbol) -> None:
+    """Fill what the id of a product says, unless it is set."""
+    parts = symbol.symbol_id.split("-")
+    if parts[0] == "COMBO":
+        symbol.type = SymbolType.SYMBOL_TYPE_COMBO
+        symbol.symbol = symbol.symbol or symbol.symbol_id
+    if len(parts) < 3 or parts[2] not in _TYPES:
+        return
+    base, quote, kind, *rest = parts
+    symbol.type = symbol.type or _TYPES[kind]
+    symbol.symbol = symbol.symbol or f"{base}/{quote}"
+    symbol.base_asset_id = symbol.base_asset_id or base
+    if rest and kind != "INDEX":
+        symbol.settlement_asset_id = symbol.settlement_asset_id or rest[0]
+    if len(rest) > 1 and not symbol.HasField("expiry"):
+        symbol.expiry.CopyFrom(_expiry(rest[1]))
+    if kind == "OPT":
+        # The second part of an option's id is the asset of its strike; it trades in what it is settled in.
+        symbol.strike_asset_id = symbol.strike_asset_id or quote
+        symbol.quote_asset_id = symbol.quote_asset_id or rest[0]
+        symbol.strike = symbol.strike or rest[2].replace("d", ".")
+        right = OptionType.OPTION_TYPE_CALL if rest[3] == "C" else OptionType.OPTION_TYPE_PUT
+        symbol.option_type = symbol.option_type or right
+    else:
+        symbol.quote_asset_id = symbol.quote_asset_id or quote
+
+
+def _expiry(text: str) -> Timestamp:
+    day, _, time = text.partition("T")
+    time = f"{time or '0800':0<6}"
+    result = Timestamp()
+    result.FromJsonString(f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}Z")
+    return result
