@@ -1,7 +1,8 @@
-"""Command line: `python -m cqc_venues map|compare FOLDER`.
+"""Command line: `python -m cqc_venues map|compare|unnamed FOLDER...`.
 
 `map` prints the messages of each payload as one JSON object per line. `compare` reads those lines from standard input,
-writes the payloads again from the messages, and prints as JSON how they differ from the originals.
+writes the payloads again from the messages, and prints as JSON what became of every value. `unnamed` lists the values
+that are in `venue_fields`, lost or not kept, for who writes a table.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import re
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,113 +22,166 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 import cqc
+from cqc.markets.v1 import OrderBook, OrderBookDelta
 from cqc_venues.lives import replay
-from cqc_venues.mapping import compare
-from cqc_venues.records import load
+from cqc_venues.records import Record, load
 
 
-def messages_of(bundle: dict[str, Any]) -> Iterator[Message]:
-    """Yield all messages of a bundle."""
-    for item in bundle.values():
-        yield from item if isinstance(item, list) else [item]
-
-
-def map_all(folder: Path) -> None:
-    """Print the messages of each record and the rules they violate."""
-    for record in load(folder):
-        if record.table is None:
-            continue
-        bundle = record.table.read(record.payload, record.venue)
-        written = {
-            name: [_written(message) for message in (item if isinstance(item, list) else [item])]
-            for name, item in bundle.items()
-        }
-        broken = [
-            f"{message.DESCRIPTOR.name}.{violation.field}: {violation.message}"
-            for message in messages_of(bundle)
-            for violation in cqc.validate(message)
+def map_all(folders: Sequence[Path]) -> None:
+    """Print the messages of each payload and the rules they violate."""
+    for record in load(folders):
+        messages = [
+            {
+                "type": message.DESCRIPTOR.full_name,
+                "data": base64.b64encode(message.SerializeToString(deterministic=True)).decode(),
+                "broken": [
+                    f"{message.DESCRIPTOR.name}.{violation.field}: {violation.message}"
+                    for violation in cqc.validate(message)
+                ],
+            }
+            for message in record.reading.messages
         ]
-        print(json.dumps({"place": record.place, "messages": written, "broken": broken}))
+        print(json.dumps({"place": record.place, "messages": messages}))
 
 
-def _written(message: Message) -> dict[str, str]:
-    data = base64.b64encode(message.SerializeToString(deterministic=True)).decode()
-    return {"type": message.DESCRIPTOR.full_name, "data": data}
-
-
-def _parsed(message: dict[str, str]) -> Message:
+def _parsed(message: dict[str, Any]) -> Message:
     descriptor = descriptor_pool.Default().FindMessageTypeByName(message["type"])
     return message_factory.GetMessageClass(descriptor).FromString(base64.b64decode(message["data"]))
 
 
-def compare_all(folder: Path, lines: Iterator[str]) -> dict[str, Any]:
-    """Compare the messages with the payloads.
+@dataclass
+class Row:
+    """What became of the values of one kind of record of one venue."""
 
-    Returns the counts per venue and kind, the sentinels, the values not kept, the skipped payloads, the lost values and
-    the replayed order lifecycles.
-    """
-    rows: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    sentinels: Counter[tuple[str, str, str]] = Counter()
-    not_kept: dict[tuple[str, str, str], str] = {}
-    skipped: Counter[tuple[str, str]] = Counter()
-    lost = []
-    history: list[tuple[str, Message]] = []
-    for record in load(folder):
-        venue = record.venue.venue_id
-        if record.table is None:
-            skipped[venue, record.skipped] += 1
-            continue
-        record.table.read(record.payload, record.venue)  # registers symbols and asset codes
+    books: bool = False
+    skipped: str = ""
+    records: int = 0
+    typed: int = 0
+    in_venue_fields: int = 0
+    not_kept: int = 0
+    empty: int = 0
+    lost: int = 0
+    refused: int = 0
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unnamed: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class Comparison:
+    """The rows by venue and kind, the lost values, and the messages for the replay of orders."""
+
+    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    messages: list[tuple[str, Message]] = field(default_factory=list)
+
+    def add(self, record: Record, messages: Sequence[Message], refused: Sequence[bool]) -> None:
+        """Count one payload."""
+        reading = record.reading
+        for kind, counts in reading.counts(messages).items():
+            row = self.rows.setdefault((record.folder, kind), Row())
+            row.records += counts.records
+            row.typed += counts.typed
+            row.in_venue_fields += counts.in_venue_fields
+            row.not_kept += sum(counts.not_kept.values())
+            row.empty += counts.empty
+            row.lost += len(counts.lost)
+            row.reasons += counts.not_kept
+            self.lost += [f"{record.place} {item}" for item in counts.lost]
+        for (kind, place), times in reading.unnamed().items():
+            self.rows[record.folder, kind].unnamed[place] += times
+        for item in reading.items:
+            self.rows[record.folder, item.kind].skipped = item.kind if item.message is None else ""
+        mapped = [item for item in reading.items if item.message is not None]
+        for item, message, bad in zip(mapped, messages, refused, strict=True):
+            row = self.rows[record.folder, item.kind]
+            row.refused += bad
+            row.books = row.books or isinstance(message, OrderBook | OrderBookDelta)
+        self.messages += [(record.folder, message) for message in messages]
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts per venue and kind, what was not kept or has no field, the lost values and the order lives."""
+        counted = ("books", "records", "typed", "in_venue_fields", "not_kept", "empty", "lost", "refused")
+        rows = [(venue, kind, row) for (venue, kind), row in self.rows.items()]
+        return {
+            "rows": [
+                {"venue": venue, "kind": kind, **{name: getattr(row, name) for name in counted}}
+                for venue, kind, row in rows
+                if not row.skipped
+            ],
+            "skipped": [
+                {"venue": venue, "reason": row.skipped, "records": row.records, "values": row.not_kept}
+                for venue, _, row in rows
+                if row.skipped
+            ],
+            "not_kept": [
+                {"venue": venue, "kind": kind, "place": place, "reason": reason, "times": times}
+                for venue, kind, row in rows
+                if not row.skipped
+                for (place, reason), times in row.reasons.items()
+            ],
+            "unnamed": [
+                {"venue": venue, "kind": kind, "place": place, "times": times}
+                for venue, kind, row in rows
+                for place, times in row.unnamed.most_common()
+            ],
+            "lost": self.lost,
+            "lives": replay(self.messages),
+        }
+
+
+def compare_all(folders: Sequence[Path], lines: Iterator[str]) -> dict[str, Any]:
+    """Compare the messages, as other languages returned them, with the payloads."""
+    result = Comparison()
+    for record in load(folders):
         given = json.loads(next(lines))
         if given["place"] != record.place:
-            raise SystemExit(
-                f"expected messages for {record.place}, got {given['place']}: pass the output of `map {folder}`"
-            )
-        bundle: dict[str, Any] = {}
-        for name, kind in record.table.messages.items():
-            found = [_parsed(message) for message in given["messages"][name]]
-            bundle[name] = found if isinstance(kind, list) else found[0]
-        result = compare(record.table.rules, record.payload, record.table.write(bundle, record.venue))
-        row = rows[venue, record.table.kind]
-        row["records"] += 1
-        messages = list(messages_of(bundle))
-        history += [(venue, message) for message in messages]
-        row["messages"] += len(messages)
-        row["numbers"] += result.numbers
-        row["others"] += result.others
-        row["sentinels"] += len(result.sentinels)
-        row["lost"] += len(result.lost)
-        sentinels.update((venue, record.table.kind, sentinel) for sentinel in result.sentinels)
-        not_kept |= {(venue, record.table.kind, place): reason for place, reason in result.not_kept.items()}
-        lost += [f"{record.place} {item}" for item in result.lost]
-    return {
-        "rows": [{"venue": venue, "kind": kind, **row} for (venue, kind), row in rows.items()],
-        "sentinels": [
-            {"venue": venue, "kind": kind, "value": value, "times": times}
-            for (venue, kind, value), times in sentinels.items()
-        ],
-        "not_kept": [
-            {"venue": venue, "kind": kind, "place": place, "reason": reason}
-            for (venue, kind, place), reason in not_kept.items()
-        ],
-        "skipped": [
-            {"venue": venue, "reason": reason, "payloads": count} for (venue, reason), count in skipped.items()
-        ],
-        "lost": lost,
-        "lives": replay(history),
-    }
+            raise SystemExit(f"expected messages for {record.place}, got {given['place']}: pass the output of `map`")
+        found = given["messages"]
+        result.add(record, [_parsed(item) for item in found], [bool(item["broken"]) for item in found])
+    return result.to_json()
+
+
+def unnamed(folders: Sequence[Path], venue: str) -> None:
+    """Print what a venue's tables leave, per kind and place, with the first payload that has it."""
+    result = Comparison()
+    left: dict[str, list[str]] = {}
+    for record in load(folders, venue):
+        messages = record.reading.messages
+        found = [cqc.validate(message) for message in messages]
+        result.add(record, messages, [bool(item) for item in found])
+        for message, violations in zip(messages, found, strict=True):
+            for item in violations:
+                text = f"refused  {message.DESCRIPTOR.name}.{item.field}: {item.message}"
+                left.setdefault(text, []).append(record.place)
+        for kind, counts in record.reading.counts().items():
+            for lost in counts.lost:
+                pointer, _, reason = lost.partition(": ")
+                place = re.sub(r"\.\d+(?=\.)", ".*", pointer.replace("/", "."))
+                left.setdefault(f"lost  {kind} {place}: {reason}", []).append(record.place)
+    for text, places in left.items():
+        print(f"{text} x{len(places)}, first {places[0]}")
+    for (folder, kind), row in result.rows.items():
+        for place, times in row.unnamed.most_common():
+            print(f"in venue_fields  {folder} {kind}: {place} x{times}")
+    plain = [row for row in result.rows.values() if not row.books and not row.skipped]
+    typed = sum(row.typed for row in plain)
+    total = typed + sum(row.in_venue_fields + row.lost for row in plain)
+    print(f"{typed} of {total} values outside books are typed ({100 * typed / max(total, 1):.1f} %)")
 
 
 def main() -> None:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="cqc_venues", description=__doc__)
-    parser.add_argument("command", choices=["map", "compare"])
-    parser.add_argument("folder", type=Path, help="directory with one subdirectory per venue")
+    parser.add_argument("command", choices=["map", "compare", "unnamed"])
+    parser.add_argument("folders", type=Path, nargs="+", help="folders with one folder per venue")
+    parser.add_argument("--venue", default="", help="only this venue, for `unnamed`")
     chosen = parser.parse_args()
     if chosen.command == "map":
-        map_all(chosen.folder)
+        map_all(chosen.folders)
+    elif chosen.command == "compare":
+        print(json.dumps(compare_all(chosen.folders, iter(sys.stdin))))
     else:
-        print(json.dumps(compare_all(chosen.folder, iter(sys.stdin))))
+        unnamed(chosen.folders, chosen.venue)
 
 
 if __name__ == "__main__":
