@@ -21,6 +21,7 @@ NODE_TOOLS = ROOT / "tools" / "node"
 GO_TOOLS = CACHE / "bin"
 # Real exchange traffic beside some checkouts; the repository ships only a small sample.
 CAPTURED_VENUES = ROOT.parent / "shared" / "fixtures" / "venues"
+MORE_VENUES = CAPTURED_VENUES.parent / "more"
 
 
 def venv_bin(venv: Path, name: str) -> Path:
