@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cqc_tools.contracts import conventions, descriptors
 from cqc_tools.foundation import console, process, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import ProgramFailed, StageFailed, ToolError
@@ -73,6 +74,7 @@ def checks(settings: Configuration) -> list[Check]:
     python, go = _python_sources(settings), _go_folders(settings)
     found = [
         Check("drift of generated code", partial(_drift, settings), quick=True),
+        Check("conventions of the contracts", partial(_conventions, settings), quick=True),
         Check("buf lint", partial(_run, "buf lint", [BUF, "lint", "proto"]), quick=True),
         Check("buf format", partial(_formatted, [BUF, "format", "proto", "-d", "--exit-code"]), quick=True),
         Check("ruff", partial(_run, "ruff", [RUFF, "check", *RUFF_CONFIG, *python]), quick=True),
@@ -165,6 +167,11 @@ def _drift(settings: Configuration) -> None:
     if change := generate.drift(settings):
         lines = [f"  differs: {path}" for path in change.written] + [f"  stale: {path}" for path in change.removed]
         raise outcomes.first_problems("generated code does not match proto/", lines, SHOWN, "run make generate")
+
+
+def _conventions(settings: Configuration) -> None:
+    if found := conventions.findings(descriptors.compile_checkout(settings)):
+        raise outcomes.first_problems(f"proto/ breaks {len(found)} conventions", [f"  {item}" for item in found], SHOWN)
 
 
 def _zizmor() -> Command:
