@@ -370,9 +370,9 @@ def test_contracts_without_options_and_rules_are_checked(tmp_path: Path) -> None
 
 
 def test_check_reports_findings(checkout: Checkout) -> None:
-    proto = checkout.folder / "proto" / "cqc" / "markets" / "v1" / "price.proto"
+    proto = checkout.folder / "proto" / "cqc" / "assets" / "v1" / "action.proto"
     proto.write_text(proto.read_text() + "\n// It is a thing.\nmessage Thing {}\n")
     done = checkout.cqc("check", "--quick")
     assert done.returncode == 1
-    assert "price.proto" in done.stderr
+    assert "proto/cqc/assets/v1/action.proto:" in done.stderr
     assert "a comment begins with 'It': name the thing instead" in done.stderr

@@ -8,6 +8,7 @@ REQUIREMENTS = [
     workspace.ROOT / "tools" / "requirements.in",
     workspace.ROOT / "tools" / "python-runtimes" / "oldest.in",
     workspace.ROOT / "tools" / "python-runtimes" / "newest.in",
+    workspace.ROOT / "tools" / "foreign-toolchains" / "requirements.in",
 ]
 
 
