@@ -9,44 +9,80 @@ NOT_DECIMAL = [
     *("\u0661", "\uff11", "9" * 79, "0." + "0" * 39),
 ]
 UUID = "123e4567-e89b-12d3-a456-426614174000"
+# An asset id, a venue id and a symbol id of the greatest length.
+LONG_ASSET = "A" * 32 + "_" + "B" * 31
+LONG_VENUE = "a" * 32 + "_" + "b" * 31
+LONG_SYMBOL = f"{LONG_ASSET}-{LONG_ASSET}-PERP-{'C' * 25}"
+FUTURE, OPTION = "BTC-USD-FUT-BTC-", "BTC-USD-OPT-BTC-20241025-"
+SYMBOLS = [
+    # One of each kind comes first, because rules over several fields are tried with these.
+    *("BTC-USDT-SPOT", "BTC-USDT-MARGIN", "BTC-USDT-PERP-USDT", "BTC-USDT-FUT-USDT-20241227"),
+    *("BTC-USDT-OPT-USDT-20241227-3000-C", "BTC-USDT-INDEX", "EVENT-ABCD-USDT", "COMBO-ABCD"),
+    *("ETH-USD-PERP-USDC", "1000SHIB-USDT-PERP-USDT", "A_B_C-D_E_F-SPOT"),
+    *(f"{FUTURE}20241227", f"{FUTURE}20241227T1200", f"{FUTURE}20241227T120030", f"{FUTURE}20240101T000000"),
+    *(f"{FUTURE}20241231T235959", f"{FUTURE}20240230", f"{FUTURE}00000101", f"{FUTURE}99991010T0959"),
+    *(f"{OPTION}3000-C", f"{OPTION}0d5-P", f"{OPTION}0d05-C", f"{OPTION}3000d25-P", f"{OPTION}1d1-C", f"{OPTION}10-P"),
+    *(f"{OPTION}{'9' * 20}-C", f"{OPTION}0d{'0' * 17}1-C", f"{OPTION}{'1' * 20}d{'1' * 18}-P"),
+    *("BTC-BTC-OPT-BTC-20241025T1200-3000-C", "SOL-USDC-OPT-USDC_SOLANA-20241025T120001-150-P"),
+    *("BTC-USD-INDEX", "BTC-USD-INDEX-DVOL", "BTC-USD-INDEX-" + "A" * 20, "DEFI-USD-INDEX-1"),
+    *("EVENT-ABCD-USDC", "EVENT-" + "Z" * 64 + "-USDC", "EVENT-0000-A_B_C"),
+    *("COMBO-" + "Z" * 64, "COMBO-0123456789ABCDEF0123456789ABCDEF", LONG_SYMBOL),
+]
+NOT_SYMBOLS = [
+    *("", "BTC", "BTC-USDT", "BTC-USDT-SWAP", "BTC-USD-PERP", "BTC-USD-PERP-", "btc-usdt-SPOT", "BTC.USDT-SPOT"),
+    *("BTC-USDT-SPOT-", "BTC-USDT-SPOT-USDT", "-USDT-SPOT", "BTC--SPOT", "BTC-USDT-SPOT\n", "BTC-USDT-SPOT "),
+    *("A_B_C_D-USDT-SPOT", "A" * 33 + "-USDT-SPOT", "_A-USDT-SPOT", "A_-USDT-SPOT", "BTC-USDT-spot"),
+    *(f"{FUTURE}2024", f"{FUTURE}20241301", f"{FUTURE}20240001", f"{FUTURE}20241232", f"{FUTURE}20241200"),
+    *(f"{FUTURE}20241227T2400", f"{FUTURE}20241227T1260", f"{FUTURE}20241227T12", f"{FUTURE}20241227T120060"),
+    *(f"{FUTURE}20241227T12000", f"{FUTURE}20241227t1200", f"{FUTURE}20241227T", f"{FUTURE}2024122\uff17"),
+    *(f"{OPTION}03-C", f"{OPTION}0-C", f"{OPTION}0d0-C", f"{OPTION}0d-C", f"{OPTION}d5-C", f"{OPTION}3000d0-C"),
+    *(f"{OPTION}3000d10-C", f"{OPTION}3000.5-C", f"{OPTION}3000-X", f"{OPTION}3000", f"{OPTION}-C", f"{OPTION}3000-c"),
+    *(f"{OPTION}{'9' * 21}-C", f"{OPTION}0d{'0' * 18}1-C", "BTC-USD-OPT-20241025-3000-C"),
+    *("BTC-USD-INDEX-", "BTC-USD-INDEX-dvol", "BTC-USD-INDEX-" + "A" * 21, "BTC-INDEX"),
+    *("EVENT-ABC-USDC", "EVENT-ABCD", "EVENT-" + "Z" * 65 + "-USDC", "EVENT-ABCD-USDC-X", "EVENT-abcd-USDC"),
+    *("COMBO-ABC", "COMBO-" + "Z" * 65, "COMBO-abcd", "COMBO-AB_CD", "COMBO-", LONG_SYMBOL + "C"),
+]
 # Strings that meet a rule and strings that break it, by the name of the rule.
 STRINGS: dict[str, tuple[list[str], list[str]]] = {
     "decimal": (["0", "0.0", "1.50", "-1", "-0.1", LONG, f"-{LONG}"], NOT_DECIMAL),
     "decimal_non_negative": (["0", "0.00", "0.1", LONG], [*NOT_DECIMAL, "-1", "-0.1"]),
     "decimal_positive": (["1", "0.01", LONG, "0." + "0" * 37 + "1"], [*NOT_DECIMAL, "0", "0.00", "-1"]),
-    "uint256": (["0", "1", "9" * 78], ["", "-1", "01", "1.0", "1e5", "9" * 79, "0x1"]),
-    "asset_id": (["A", "USDC_ARBITRUM", "1" * 20 + "_" + "Z" * 20], ["", "btc", "_A", "A_", "A" * 21, "A_B_C", "A-B"]),
-    "asset_reference": (["BTC", "BTC-USD", "A_B-C_D"], ["", "btc-USD", "BTC-", "-USD", "BTC-USD-EUR", "BTC/USD"]),
-    "symbol_id": (
+    "uint256": (
+        ["0", "1", "9" * 77, "1" + "0" * 77, str(2**256 - 1)],
+        ["", "-1", "01", "1.0", "1e5", str(2**256), "9" * 78, "9" * 79, "0x1", "1\n"],
+    ),
+    "asset_id": (
+        ["A", "BTC", "USDT", "USDC_ARBITRUM", "1000SATS", "A_B_C", "1" * 32, LONG_ASSET],
+        ["", "btc", "_A", "A_", "A__B", "A" * 33, "A_B_C_D", "A-B", "A ", "A\n", "\uff21", LONG_ASSET + "Z"],
+    ),
+    "asset_reference": (
+        ["BTC", "BTC-USD", "A_B-C_D", "A_B_C-D_E_F", f"{LONG_ASSET}-{LONG_ASSET}"],
         [
-            *("BTC-USDT-SPOT", "BTC-USDT-MARGIN", "ETH-USD-PERP-USDC", "BTC-USD-FUT-BTC-20241227"),
-            *("BTC-USD-FUT-BTC-20241227T0800", "BTC-USD-OPT-BTC-20241025-3000-C", "SOL-USD-OPT-SOL-20241025-0d5-P"),
-            *("COMBO-ABCD", "COMBO-" + "Z" * 40),
-        ],
-        [
-            *("", "BTC-USDT", "BTC-USDT-SWAP", "BTC-USD-PERP", "BTC-USD-FUT-BTC-2024", "BTC-USD-OPT-BTC-20241025-03-C"),
-            *("BTC-USD-OPT-BTC-20241025-3000-X", "COMBO-ABC", "COMBO-" + "Z" * 41, "btc-usdt-SPOT", "BTC.USDT-SPOT"),
+            *("", "btc-USD", "BTC-", "-USD", "BTC-USD-EUR", "BTC/USD", "A_B_C_D-USD", "A" * 33, "BTC--USD"),
+            f"{LONG_ASSET}Z-USD",
         ],
     ),
+    "symbol_id": (SYMBOLS, NOT_SYMBOLS),
     "venue_id": (
-        ["binance", "uniswap_v3_ethereum", "a_b_c_d"],
-        ["", "Binance", "a__b", "_a", "a_", "a_b_c_d_e", "a-b"],
+        ["binance", "uniswap_v3_ethereum", "a_b_c_d_e_f_g_h", "0x", "a" * 32, LONG_VENUE],
+        ["", "Binance", "a__b", "_a", "a_", "a_b_c_d_e_f_g_h_i", "a-b", "a" * 33, LONG_VENUE + "c", "a\n"],
     ),
     "venue_symbol_id": (
         [
             *("binance:BTC-USDT-SPOT", "uniswap_v3_ethereum:WETH-USDC-SPOT:0x88e6a0c2ddd26feeb64f039a2c41296fcb3f5640"),
-            *("a:ABC", "a:" + "A" * 96, "a:ABC:" + "f" * 66),
+            *("a:COMBO-ABCD:Ab1", "a:COMBO-ABCD:0XA", "a:COMBO-ABCD:" + "f" * 66, f"{LONG_VENUE}:{LONG_SYMBOL}"),
+            *(f"a:{symbol}" for symbol in SYMBOLS),
         ],
         [
-            "",
-            "binance",
-            "binance:",
-            "binance:AB",
-            "Binance:BTC-USDT-SPOT",
-            "a:" + "A" * 97,
-            "a:ABC:",
-            "a:ABC:" + "f" * 67,
+            *("", "binance", "binance:", "Binance:BTC-USDT-SPOT", "BTC-USDT-SPOT", ":BTC-USDT-SPOT", "a:ABC"),
+            *("a:COMBO-ABCD:", "a:COMBO-ABCD:" + "f" * 67, "a:COMBO-ABCD:0xAb", "a:COMBO-ABCD:a:b", "a:COMBO-ABCD:a-b"),
+            *("a:b:COMBO-ABCD", f"{LONG_VENUE}c:COMBO-ABCD", "a_b_c_d_e_f_g_h_i:COMBO-ABCD", "a: COMBO-ABCD"),
+            *(f"a:{symbol}" for symbol in NOT_SYMBOLS),
         ],
+    ),
+    "client_id": (
+        ["a", "0", "A-_.:9", "a" * 64, UUID],
+        ["", "_a", "-a", ".a", ":a", "a b", "a/b", "a*", "a\n", "\xe9", "a" * 65],
     ),
     "caip2": (
         ["eip155:1", "bip122:000000000019d6689c085ae165831e93", "abc:_"],
@@ -66,24 +102,23 @@ STRINGS: dict[str, tuple[list[str], list[str]]] = {
 PATTERNS: dict[str, tuple[list[str], list[str]]] = {
     "^[A-Z0-9]{4}$": (["XNAS", "0000"], ["", "xnas", "XNA", "XNASD", "XNAS\n"]),
     "^[A-Z]{2}$": (["DE", "US"], ["", "de", "DEU", "D1"]),
+    "^[a-z][a-z0-9_]{0,63}$": (["a", "orders", "a_1", "z" * 64], ["", "Orders", "_a", "1a", "a-b", "z" * 65, "a\n"]),
+    "^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$": (
+        ["a", "0", "A-_.:9", "a" * 64],
+        ["", "_a", "-a", ".a", ":a", "a b", "a*", "a\n", "\xe9", "a" * 65],
+    ),
     "^cqc[.][a-z]+[.]v[0-9]+[.][A-Za-z0-9]+$": (
         ["cqc.assets.v1.Asset", "cqc.a.v10.B2"],
         ["", "Asset", "cqc.Assets.v1.A"],
     ),
 }
-# Fields that a message needs in addition to its required ones, in text format.
-BASES = {
-    "cqc.services.v1.NewOrder": 'type: ORDER_TYPE_LIMIT price: "1" quantity: "1"',
-    "cqc.services.v1.ReplaceOrderRequest": 'price: "1"',
-    "cqc.services.v1.CreateTransferRequest": 'to_account_id: "y"',
-    "cqc.services.v1.CreateRiskLimitRequest": "limit { metric: 1 action: 1 }",
-    "cqc.services.v1.UpdateRiskLimitRequest": "limit { metric: 1 action: 1 }",
-}
+# Fields that a message needs in addition to its required ones, in text format, where trying values does not find them.
+BASES: dict[str, str] = {}
+LIMIT = 'type: ORDER_TYPE_LIMIT price: "1" quantity: "1"'
 MARKET = 'type: ORDER_TYPE_MARKET quantity: "1"'
 STOP = 'type: ORDER_TYPE_STOP trigger_price: "1" quantity: "1"'
 STOP_LIMIT = 'type: ORDER_TYPE_STOP_LIMIT trigger_price: "1" price: "1" quantity: "1"'
 TRAILING = 'type: ORDER_TYPE_TRAILING_STOP trailing_offset: "1" trailing_offset_kind: 1 quantity: "1"'
-LIMIT = BASES["cqc.services.v1.NewOrder"]
 STRIKE, CALL, EXPIRY = ' strike: "3000"', " option_type: OPTION_TYPE_CALL", " expiry { seconds: 1 }"
 # Rules over several fields: the message type, then fields that meet the rule and fields that break it.
 CELS: dict[str, tuple[str, list[str], list[str]]] = {
@@ -102,7 +137,6 @@ CELS: dict[str, tuple[str, list[str], list[str]]] = {
         [STOP, STOP_LIMIT, 'type: ORDER_TYPE_TAKE_PROFIT trigger_price: "1" quantity: "1"'],
         ['type: ORDER_TYPE_STOP quantity: "1"', 'type: ORDER_TYPE_STOP_LIMIT price: "1" quantity: "1"'],
     ),
-    "new_order.no_trigger": ("cqc.services.v1.NewOrder", [LIMIT, STOP], [LIMIT + ' trigger_price: "1"']),
     "new_order.trailing": (
         "cqc.services.v1.NewOrder",
         [TRAILING],
@@ -125,21 +159,6 @@ CELS: dict[str, tuple[str, list[str], list[str]]] = {
             LIMIT + " good_til_block: 1",
         ],
     ),
-    "new_order.close_position": (
-        "cqc.services.v1.NewOrder",
-        ['type: ORDER_TYPE_STOP trigger_price: "1" close_position: true'],
-        ['type: ORDER_TYPE_LIMIT price: "1" close_position: true', "type: ORDER_TYPE_MARKET close_position: true"],
-    ),
-    "new_order.quote_quantity": (
-        "cqc.services.v1.NewOrder",
-        ['type: ORDER_TYPE_MARKET quote_quantity: "1"'],
-        ['type: ORDER_TYPE_LIMIT price: "1" quote_quantity: "1"'],
-    ),
-    "new_order.price_match": (
-        "cqc.services.v1.NewOrder",
-        ['type: ORDER_TYPE_LIMIT price_match: 1 quantity: "1"', 'type: ORDER_TYPE_PEGGED price_match: 1 quantity: "1"'],
-        [LIMIT + " price_match: 1", MARKET + " price_match: 1"],
-    ),
     "new_order.post_only": (
         "cqc.services.v1.NewOrder",
         [LIMIT + " post_only: true", MARKET + " post_only: false"],
@@ -155,24 +174,6 @@ CELS: dict[str, tuple[str, list[str], list[str]]] = {
         [STOP + " trigger_kind: TRIGGER_KIND_MARK", TRAILING + " trigger_kind: TRIGGER_KIND_LAST"],
         [LIMIT + " trigger_kind: TRIGGER_KIND_MARK"],
     ),
-    "create_symbol.option_terms": (
-        "cqc.services.v1.CreateSymbolRequest",
-        [f"symbol {{ type: SYMBOL_TYPE_OPTION {STRIKE} {CALL} {EXPIRY} }}"],
-        [
-            f"symbol {{ type: SYMBOL_TYPE_OPTION {terms} }}"
-            for terms in ("", STRIKE + CALL, STRIKE + EXPIRY, CALL + EXPIRY)
-        ],
-    ),
-    "create_symbol.future_expiry": (
-        "cqc.services.v1.CreateSymbolRequest",
-        ["symbol { type: SYMBOL_TYPE_FUTURE expiry { seconds: 1 } }"],
-        ["symbol { type: SYMBOL_TYPE_FUTURE }"],
-    ),
-    "create_symbol.perpetual_expiry": (
-        "cqc.services.v1.CreateSymbolRequest",
-        ["symbol { type: SYMBOL_TYPE_PERPETUAL }"],
-        ["symbol { type: SYMBOL_TYPE_PERPETUAL expiry { seconds: 1 } }"],
-    ),
     "replace_order.nothing": (
         "cqc.services.v1.ReplaceOrderRequest",
         ['price: "1"', 'quantity: "1"', 'trigger_price: "1"'],
@@ -182,16 +183,6 @@ CELS: dict[str, tuple[str, list[str], list[str]]] = {
         "cqc.services.v1.CreateTransferRequest",
         ['to_account_id: "y"'],
         ['to_account_id: "x"'],
-    ),
-    "create_risk_limit.metric_and_action": (
-        "cqc.services.v1.CreateRiskLimitRequest",
-        ["limit { metric: 1 action: 1 }"],
-        ["limit { metric: 1 }", "limit { action: 1 }", "limit { }"],
-    ),
-    "update_risk_limit.metric_and_action": (
-        "cqc.services.v1.UpdateRiskLimitRequest",
-        ["limit { metric: 1 action: 1 }"],
-        ["limit { metric: 1 }", "limit { action: 1 }"],
     ),
     "set_trading_state.cancel_open_orders": (
         "cqc.services.v1.SetTradingStateRequest",

@@ -19,7 +19,6 @@ BEFORE = re.compile(rf"(?<![\w.])({NUMBER})\s*(?:==|!=|<=|>=|<|>|in\b)\s*({PATH}
 # `path.all(name, ...)` makes `name` an element of the path.
 MACRO = re.compile(rf"({PATH})\.(?:all|exists|exists_one|filter|map)\(\s*(\w+)\s*,")
 NAMED = re.compile(r"(-?\d+) = ([A-Z][A-Z0-9_]*)")
-LIST = re.compile(rf"//\s*{NAMED.pattern}(?:, {NAMED.pattern})*[,.]?\s*")
 STRING = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 
 # What a name in an expression stands for: a message, an enum, or a field.
@@ -104,6 +103,7 @@ def _comment(lines: list[str], within: Place, rule: str) -> tuple[int, set[tuple
     above = start
     while above > 0 and lines[above - 1].strip().startswith("//"):
         above -= 1
-    comment = [line.strip() for line in lines[above : at + 1]]
-    named = {(int(number), name) for line in comment if LIST.fullmatch(line) for number, name in NAMED.findall(line)}
+    # A list that is too long for one line goes on in the next.
+    comment = " ".join(line.strip().lstrip("/ ") for line in lines[above : at + 1] if line.strip().startswith("//"))
+    named = {(int(number), name) for number, name in NAMED.findall(comment)}
     return start + 1, named
