@@ -57,7 +57,8 @@ def changed(before: FileDescriptorSet, root: Path, file: str, old: str, new: str
     return compared(before, compiled(root))
 
 
-STALENESS = """  // How old the newest input was when the price was made, in seconds. Absent when not known.
+STALENESS = """\
+  // How old the newest input was when the price was made, in seconds, zero or greater. Absent when not known.
   optional double staleness_seconds = 9 [
     (buf.validate.field).double.finite = true,
     (buf.validate.field).double.gte = 0
@@ -68,9 +69,12 @@ CONFIDENCE = """optional double confidence = 8 [
     (buf.validate.field).double.gte = 0
   ];"""
 VALUE = "double value = 2 [(buf.validate.field).double.finite = true];\n  // Time for which the price holds."
-GET_PRICE = "rpc GetPrice(GetPriceRequest) returns (cqc.markets.v1.Price);"
+GET_PRICE = "rpc GetPrice(GetPriceRequest) returns (cqc.markets.v1.Price) {"
 GET_TICKER = """  // Returns the newest ticker of a listing.
-  rpc GetTicker(GetTickerRequest) returns (GetTickerResponse);
+  rpc GetTicker(GetTickerRequest) returns (GetTickerResponse) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+    option (cqc.options.v1.scope) = "market.read";
+  }
 """
 MID = """  // Mean of bid and ask.
   PRICE_KIND_MID = 3;
@@ -151,12 +155,12 @@ CASES = [
     ),
     (PRICE, VALUE, VALUE.replace("= 2", "= 50"), "changed", "field", f"{P}.value", ("wire",), Bump.MAJOR),
     (
-        POOL,
-        "optional sint32 tick",
-        "optional sint64 tick",
+        PRICE,
+        "optional uint64 trade_count",
+        "optional int64 trade_count",
         "changed",
         "field",
-        "cqc.markets.v1.Pool.tick",
+        "cqc.markets.v1.VWAP.trade_count",
         ("JSON", "source"),
         Bump.MAJOR,
     ),

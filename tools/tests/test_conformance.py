@@ -45,7 +45,9 @@ def peer(language: str, folder: Path, operation: str = "", answer: str = "") -> 
     return Peer(language, command, folder, workspace.tool_environment(PYTHONPATH=path))
 
 
-def test_different_verdict_is_reported(tmp_path: Path) -> None:
+def test_different_verdict_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = [case for case in corpus.cases(MESSAGES) if "Liquidation" in case.type]
+    monkeypatch.setattr(conformance, "cases", lambda _: few)
     lenient = peer("Lenient", tmp_path, "validate", '[] if "Liquidation" in request["type"] else data')
     with pytest.raises(StageFailed, match=r"verdicts are wrong") as stopped:
         conformance.rules([peer("Python", tmp_path), lenient], MESSAGES)
@@ -71,10 +73,12 @@ def test_changed_message_is_reported(tmp_path: Path) -> None:
 
 def test_corpus_meets_and_breaks_every_rule() -> None:
     cases = corpus.cases(MESSAGES)
-    assert len(cases) >= 1500
+    assert len(cases) >= 15_000
     rules = MESSAGES.pool.FindFileByName("cqc/rules/v1/rules.proto").extensions_by_name.values()
     stated = {f"string.{rule.name}" for rule in rules}
     stated |= {cel.id for descriptor in MESSAGES.types for cel in MESSAGES.rules(descriptor).cel}
+    fields = [field for descriptor in MESSAGES.types for field in descriptor.fields]
+    stated |= {cel.id for field in fields for cel in MESSAGES.rules(field).cel}
     broken = {case.rule for case in cases}
     assert stated <= broken
     met = {case.type for case in cases if case.rule is None}
@@ -106,5 +110,5 @@ def test_only_comments_leave_the_fingerprint_of_the_contracts_as_it_is() -> None
     changed = descriptor_pb2.FileDescriptorSet.FromString(DESCRIPTORS.SerializeToString())
     changed.file[-1].source_code_info.Clear()
     assert golden_files.fingerprint(changed) == before
-    changed.file[-1].message_type[0].field[0].name += "_renamed"
+    next(file for file in changed.file if file.message_type).message_type[0].field[0].name += "_renamed"
     assert golden_files.fingerprint(changed) != before

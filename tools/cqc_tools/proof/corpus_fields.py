@@ -1,6 +1,6 @@
 """Values at the bounds of a field's rules and just beyond them, and messages with as few fields as the rules allow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from cqc_tools.contracts.messages import Messages, set_field
 from cqc_tools.foundation.errors import StageFailed
-from cqc_tools.proof.corpus_search import TIMES, Search, is_map
+from cqc_tools.proof.corpus_search import Search, is_map
 from cqc_tools.proof.corpus_values import BASES, PATTERNS, STRINGS
 
 # Values of buf.validate.Ignore.
@@ -58,21 +58,14 @@ class Fields:
                 continue
             changes = self.changes(field)
             needed = any(change.rule for change in changes if _is_default(field, change.value))
-            required = self.messages.rules(field).required
-            if required and field.message_type and not field.is_repeated and field.message_type.full_name not in TIMES:
-                set_field(message, field, self.minimal(field.message_type))
-            elif required or needed:
-                valid = [change for change in changes if not change.rule and not _is_default(field, change.value)]
-                set_field(message, field, valid[0].value if valid else self.messages.new(field.message_type))
+            if needed or self.messages.rules(field).required:
+                set_field(message, field, self._smallest(field, changes))
         text = BASES.get(descriptor.full_name, "") if base is None else base
         given = text_format.Parse(text, self.messages.new(descriptor))
         for oneof in descriptor.oneofs:
             if self.messages.rules(oneof).required and not given.WhichOneof(oneof.name):
                 field = oneof.fields[0]
-                if field.message_type:
-                    set_field(message, field, self.minimal(field.message_type))
-                for change in [change for change in self.changes(field) if not change.rule][:1]:
-                    set_field(message, field, change.value)
+                set_field(message, field, self._smallest(field, self.changes(field)))
         message.MergeFrom(given)
         if base is not None:
             return message
@@ -85,6 +78,21 @@ class Fields:
             )
         return repaired
 
+    def _smallest(self, field: FieldDescriptor, changes: list[Change]) -> Any:
+        """A valid value for a field that has to be set."""
+        if field.message_type and not field.is_repeated and field.message_type.full_name in self.ours:
+            return self.minimal(field.message_type)
+        for change in changes:
+            if not change.rule and not _is_default(field, change.value):
+                return change.value
+        if is_map(field):
+            raise StageFailed(
+                f"the corpus has no value for the required map {field.full_name}", "add a rule for its keys"
+            )
+        if field.is_repeated:
+            return self.some(field, 1, self.messages.rules(field).repeated.items)
+        return self.messages.new(field.message_type) if field.message_type else self.some(field, 1, None)[0]
+
     def changes(self, field: FieldDescriptor) -> list[Change]:
         """Values at the bounds of a field's rules and just beyond them."""
         rules = self.messages.rules(field)
@@ -93,10 +101,11 @@ class Fields:
         elif field.is_repeated:
             changes = self._lists(field, rules.repeated)
         else:
-            changes = self._values(field, rules)
+            changes = self.values(field, rules)
         return [_unless_ignored(rules.ignore, change) for change in changes]
 
-    def _values(self, field: FieldDescriptor, rules: Any) -> list[Change]:
+    def values(self, field: FieldDescriptor, rules: Any) -> list[Change]:
+        """The same for one element of a field, or of a map's keys or values."""
         match rules.WhichOneof("type"):
             case None:
                 return []
@@ -111,6 +120,7 @@ class Fields:
                 assert field.message_type
                 return _times(kind, getattr(rules, kind), self.messages.new(field.message_type).__class__)
             case "field_mask":
+                assert field.message_type
                 return self._masks(rules.field_mask, self.messages.new(field.message_type).__class__)
             case kind:
                 return _numbers(kind, getattr(rules, kind))
@@ -130,7 +140,8 @@ class Fields:
             elif rule.name == "not_in":
                 changes += [Change(text, "string.not_in") for text in limit]
             elif rule.name == "in":
-                changes += [*(Change(text) for text in limit), Change("another", "string.in")]
+                changes += [Change(text) for text in limit]
+                changes += [Change(text, "string.in") for text in ("", "another") if text not in limit]
             else:
                 valid, invalid = _known(STRINGS, rule.name, "STRINGS")
                 changes += [Change(text) for text in valid]
@@ -160,42 +171,43 @@ class Fields:
         return changes + [Change(mask(paths=[*allowed, path]), "field_mask.not_in") for path in refused]
 
     def _lists(self, field: FieldDescriptor, rules: Any) -> list[Change]:
-        items = self._values(field, rules.items) if rules.HasField("items") else []
+        items = self.values(field, rules.items) if rules.HasField("items") else []
         items = [_unless_ignored(rules.items.ignore, item) for item in items]
         fewest = max(rules.min_items, 1)
-        first = self._some(field, fewest - 1, rules.items)
+        first = self.some(field, fewest - 1, rules.items)
         changes = [
             Change([*first, item.value], item.rule, f"[{fewest - 1}]" if item.rule else "")
             for item in items
             if not rules.unique or item.value not in first
         ]
         if rules.HasField("min_items"):
-            changes.append(Change(self._some(field, rules.min_items, rules.items)))
-            changes.append(Change(self._some(field, rules.min_items - 1, rules.items), "repeated.min_items"))
+            changes.append(Change(self.some(field, rules.min_items, rules.items)))
+            too_few = {0, rules.min_items - 1} if rules.min_items else ()
+            changes += [Change(self.some(field, count, rules.items), "repeated.min_items") for count in too_few]
         if rules.HasField("max_items"):
-            most = self._some(field, rules.max_items + 1, rules.items)
+            most = self.some(field, rules.max_items + 1, rules.items)
             changes.append(Change(most[: rules.max_items]))
             # A list of distinct values is not longer than there are values.
             changes += [Change(most, "repeated.max_items")] if len(most) > rules.max_items else []
         if rules.unique:
-            changes.append(Change(self._some(field, max(rules.min_items, 2), rules.items)))
-            one = self._some(field, fewest, rules.items)
+            changes.append(Change(self.some(field, max(rules.min_items, 2), rules.items)))
+            one = self.some(field, fewest, rules.items)
             changes.append(Change([*one, one[-1]], "repeated.unique"))
         return changes
 
     def _maps(self, field: FieldDescriptor, rules: Any) -> list[Change]:
         assert field.message_type
         key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
-        keys, values = self._some(key, rules.max_pairs + 1, rules.keys), self._some(value, 1, rules.values)
-        keys, some = keys or self._some(key, 1, rules.keys), values[0]
+        keys = self.some(key, rules.max_pairs + 1, rules.keys)
+        (some,) = self.some(value, 1, rules.values)
         changes = [Change({keys[0]: some})]
         if rules.HasField("keys"):
-            for change in self._values(key, rules.keys):
+            for change in self.values(key, rules.keys):
                 changes.append(
                     Change({change.value: some}, change.rule, _subscript(change.value) if change.rule else "")
                 )
         if rules.HasField("values"):
-            for change in self._values(value, rules.values):
+            for change in self.values(value, rules.values):
                 suffix = _subscript(keys[0]) if change.rule else ""
                 changes.append(Change({keys[0]: change.value}, change.rule, suffix))
         if rules.HasField("min_pairs"):
@@ -205,14 +217,14 @@ class Fields:
             changes.append(Change(dict.fromkeys(keys[: rules.max_pairs + 1], some), "map.max_pairs"))
         return changes
 
-    def _some(self, field: FieldDescriptor, count: int, rules: Any) -> list[Any]:
+    def some(self, field: FieldDescriptor, count: int, rules: Any) -> list[Any]:
         """Distinct valid elements: so many, or all that there are."""
         if field.message_type:
             return [self.minimal(field.message_type) for _ in range(count)]
         if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-            return _some_strings(count, rules.string)
+            return _some_strings(count, rules.string if rules else None)
         if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
-            known = [change.value for change in self._values(field, rules) if not change.rule]
+            known = [change.value for change in self.values(field, rules) if not change.rule] if rules else []
             # Without rules any number is an element.
             return (known or list(range(1, count + 1)))[:count]
         return list(range(1, count + 1))
@@ -232,7 +244,9 @@ SHAPES = {
 }
 
 
-def _some_strings(count: int, rules: Any) -> list[str]:
+def _some_strings(count: int, rules: Any | None) -> list[str]:
+    if rules is None:
+        return [f"A{number}" for number in range(1, count + 1)]
     if allowed := list(getattr(rules, "in")):
         return allowed[:count]
     stated = {rule.name: limit for rule, limit in rules.ListFields()}
@@ -254,18 +268,16 @@ def _known(values: Mapping[str, tuple[list[str], list[str]]], rule: str, table: 
 
 def nested(fields: Fields, field: FieldDescriptor) -> Iterator[Change]:
     """Messages inside a field that break one rule each, so the path has two parts or more."""
-    if not field.message_type:
-        return
-    if is_map(field):
-        value = field.message_type.fields_by_name["value"]
-        inner, wrap, where = value.message_type, lambda item: {"x": item}, '["x"].'
-        if field.message_type.fields_by_name["key"].cpp_type != FieldDescriptor.CPPTYPE_STRING:
-            return
-    elif field.is_repeated:
-        first = fields._some(field, max(fields.messages.rules(field).repeated.min_items, 1) - 1, None)
-        inner, wrap, where = field.message_type, lambda item: [*first, item], f"[{len(first)}]."
-    else:
-        inner, wrap, where = field.message_type, lambda item: item, "."
+    inner = field.message_type
+    wrap: Callable[[Any], Any] = lambda message: message  # noqa: E731
+    where = "."
+    if inner and is_map(field):
+        key, inner = inner.fields_by_name["key"], inner.fields_by_name["value"].message_type
+        (name,) = fields.some(key, 1, fields.messages.rules(field).map.keys)
+        wrap, where = (lambda message: {name: message}), f"{_subscript(name)}."
+    elif inner and field.is_repeated:
+        first = fields.some(field, max(fields.messages.rules(field).repeated.min_items, 1) - 1, None)
+        wrap, where = (lambda message: [*first, message]), f"[{len(first)}]."
     if inner is None or inner.full_name not in fields.ours:
         return
     for inner_field in inner.fields:
@@ -316,6 +328,9 @@ def _numbers(kind: str, rules: Any) -> list[Change]:
         changes += [Change(stated["lte"]), Change(stated["lte"] + step, rule)]
     if "lt" in stated:
         changes += [Change(stated["lt"] - step), Change(stated["lt"], rule)]
+    inside = stated.get("gte", 0) <= 0 <= stated.get("lte", 0) and stated.get("gt", -1) < 0 < stated.get("lt", 1)
+    # Without presence, the field is zero in an empty message.
+    changes += [] if inside else [Change(0, rule)]
     if stated.get("finite"):
         changes += [
             Change(max(2.5, stated.get("gte", 0)) if not stated.keys() & {"lt", "lte"} else stated.get("gte", 0.0))

@@ -79,7 +79,8 @@ class Search:
         # Those that break the fewest rules are varied first, so valid ones if there are any.
         waiting = [(0, 0, start)]
         seen: set[bytes] = set()
-        meeting, breaking = [], []
+        meeting: list[Any] = []
+        breaking: list[tuple[Any, str]] = []
         for _ in range(VARIED):
             if not waiting or len(breaking) >= KEPT:
                 break
@@ -159,7 +160,7 @@ class Search:
         elif field.type == FieldDescriptor.TYPE_STRING:
             rules = self.messages.rules(field)
             own = rules.repeated.items if field.is_repeated else rules
-            known = [change.value for change in fields._values(field, own) if not change.rule]
+            known = [change.value for change in fields.values(field, own) if not change.rule]
             yield from dict.fromkeys([*known[:8], *TEXTS])
         elif field.type != FieldDescriptor.TYPE_BYTES:
             yield from (0, 1, 2)

@@ -89,10 +89,13 @@ class Interop:
         messages = sum(item.messages for item in self.crossings)
         console.output.print(f"{messages} messages came back unchanged (seed {self.seed})")
         console.output.print(f"{self.forwarded} types kept their unknown fields in {count} languages")
-        for subject, rows in (("rule", self.rules), ("helper", self.helpers)):
+        for subject, rows, same in (
+            ("rule", self.rules, "messages of the corpus have the same verdict, paths and rule ids"),
+            ("helper", self.helpers, "answers of helpers are the same"),
+        ):
             if rows:
                 console.table((subject, "answers"), [(row.subject, row.answers) for row in rows])
-                console.output.print(f"{sum(row.answers for row in rows)} answers are the same in {count} languages")
+                console.output.print(f"{sum(row.answers for row in rows)} {same} in {count} languages")
         for row in self.golden:
             console.output.print(f"{row.types} messages of {row.version} have the same content in {count} languages")
 
