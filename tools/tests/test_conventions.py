@@ -9,6 +9,7 @@ from conftest import Checkout
 from cqc_tools.contracts import conventions, descriptors
 from cqc_tools.contracts.conventions.sources import Finding
 from cqc_tools.foundation import configuration
+from cqc_tools.foundation.errors import StageFailed
 
 OPTIONS = """\
 syntax = "proto2";
@@ -367,6 +368,13 @@ def test_contracts_without_options_and_rules_are_checked(tmp_path: Path) -> None
     text = 'syntax = "proto3";\npackage acme.a.v1;\n// Its thing.\nmessage Thing {\n  map<string, Thing> of = 1;\n}\n'
     (found,) = check(tmp_path, {"a/v1/a": text}, cqc_code=False)
     assert str(found) == "proto/acme/a/v1/a.proto:3: a comment begins with 'Its': name the thing instead"
+
+
+def test_two_extensions_with_one_number_are_reported(tmp_path: Path) -> None:
+    other = OPTIONS.replace("acme.options", "acme.other").replace("scope", "purpose")
+    with pytest.raises(StageFailed, match=r"acme/other/v1/other\.proto does not fit .* duplicate extension") as stopped:
+        check(tmp_path, {**FILES, "other/v1/other": other})
+    assert stopped.value.fix == "give each extension of a message a number of its own"
 
 
 def test_check_reports_findings(checkout: Checkout) -> None:

@@ -12,6 +12,8 @@ from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from cqc_tools.foundation.errors import StageFailed
+
 
 class Messages:
     """All message types below a root package, with their buf.validate rules."""
@@ -42,10 +44,19 @@ def message_types(descriptor_set: FileDescriptorSet, root_package: str) -> list[
 
 
 def pool_of(descriptor_set: FileDescriptorSet) -> descriptor_pool.DescriptorPool:
-    """A new descriptor pool with all files of a descriptor set."""
+    """A new descriptor pool with all files of a descriptor set.
+
+    Raises StageFailed if two files extend the same message with the same number, which protoc does not notice.
+    """
     pool = descriptor_pool.DescriptorPool()
     for file in descriptor_set.file:
-        pool.Add(file)
+        try:
+            pool.Add(file)
+        except TypeError as error:
+            raise StageFailed(
+                f"{file.name} does not fit the other files: {error}",
+                "give each extension of a message a number of its own",
+            ) from None
     return pool
 
 

@@ -1,4 +1,4 @@
-"""Check what can be checked without running anything: lint, format, types, and drift of generated code."""
+"""Check what can be checked without running anything: conventions, lint, format, types, drift of generated code."""
 
 import json
 import os
