@@ -121,7 +121,7 @@ def _make_checkout(folder: Path) -> None:
     # Each checkout has registries of its own for the target `local`, and keeps its own last rehearsal.
     (folder / ".cache").mkdir()
     for path in workspace.CACHE.iterdir():
-        if path.name not in ("registries", "rehearsal", "peers", "python-runtimes"):
+        if path.name not in ("registries", "rehearsal", "peers", "python-runtimes", "foreign-toolchains"):
             (folder / ".cache" / path.name).symlink_to(path)
     # The patterns in .gitignore match folders, not links.
     exclude = folder / ".git" / "info" / "exclude"

@@ -311,6 +311,8 @@ def test_a_finding_names_the_file_the_line_and_the_fix(
 EXPRESSIONS = {
     "this.status != 2": "2 = STATUS_DONE",
     "1 == this.status": "1 = STATUS_OPEN",
+    "int(this.status) == 1": "1 = STATUS_OPEN",
+    "(this.status == 1) == (2 in this.earlier)": "1 = STATUS_OPEN, 2 = STATUS_DONE",
     "this.status>=1": "1 = STATUS_OPEN",
     "this.legs.all(leg, leg.status == 2)": "2 = STATUS_DONE",
     "this.legs.exists(leg, leg.status in [1,2])": "1 = STATUS_OPEN, 2 = STATUS_DONE",

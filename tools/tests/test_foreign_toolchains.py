@@ -13,6 +13,8 @@ from cqc_tools.contracts import descriptors
 from cqc_tools.foundation import configuration, process, workspace
 from cqc_tools.proof import kept
 
+# The tools are installed and code is compiled.
+pytestmark = pytest.mark.slow
 LOCK = workspace.ROOT / "tools" / "foreign-toolchains" / "requirements.lock"
 UV, BUF = workspace.VENV_BIN / "uv", workspace.VENV_BIN / "buf"
 VTPROTO = "github.com/planetscale/vtprotobuf"

@@ -125,6 +125,10 @@ class Fields:
             case kind:
                 return _numbers(kind, getattr(rules, kind))
 
+    def valid(self, field: FieldDescriptor, rules: Any) -> list[Any]:
+        """Those of these values that break no rule."""
+        return [change.value for change in self.values(field, rules) if not change.rule]
+
     def _strings(self, rules: Any) -> list[Change]:
         changes = []
         for rule, limit in rules.ListFields():
@@ -224,7 +228,7 @@ class Fields:
         if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
             return _some_strings(count, rules.string if rules else None)
         if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
-            known = [change.value for change in self.values(field, rules) if not change.rule] if rules else []
+            known = self.valid(field, rules) if rules else []
             # Without rules any number is an element.
             return (known or list(range(1, count + 1)))[:count]
         return list(range(1, count + 1))

@@ -7,15 +7,12 @@ import heapq
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from cqc_tools.contracts.messages import Messages, set_field
-
-if TYPE_CHECKING:
-    from cqc_tools.proof.corpus_fields import Fields
 
 # How many messages are kept for each rule, and how many are varied to find them.
 KEPT = 12
@@ -32,6 +29,16 @@ TIMES = {
 STRING = re.compile(r"'(?:\\.|[^'\\])*'")
 # Path and id of each broken rule.
 Broken = list[tuple[str, str]]
+
+
+class Source(Protocol):
+    """Where values to try come from."""
+
+    def minimal(self, descriptor: Descriptor) -> Any:
+        """A valid message with as few fields as possible."""
+
+    def valid(self, field: FieldDescriptor, rules: Any) -> list[Any]:
+        """Values that meet the rules of one element of a field."""
 
 
 class Search:
@@ -53,7 +60,7 @@ class Search:
         rules = [*self.messages.rules(descriptor).cel]
         return rules + [rule for field in descriptor.fields for rule in self._of_field(field)]
 
-    def repair(self, fields: "Fields", message: Any) -> Any | None:
+    def repair(self, source: Source, message: Any) -> Any | None:
         """A message in which few fields were changed until it breaks no rule; None if none was found."""
         # Fields that no rule of this message names cannot repair it.
         words = self._words(message.DESCRIPTOR)
@@ -63,16 +70,16 @@ class Search:
                 return best[0][1]
             found = {message.SerializeToString(deterministic=True): (broken, message) for broken, message in best}
             for _, start in best:
-                for changed in self._changed(fields, start, words):
+                for changed in self._changed(source, start, words):
                     found.setdefault(
                         changed.SerializeToString(deterministic=True), (len(self.broken(changed)), changed)
                     )
             best = sorted(found.values(), key=lambda pair: pair[0])[:REPAIRED]
         return None
 
-    def examples(self, fields: "Fields", descriptor: Descriptor, rule: Any) -> tuple[list[Any], list[tuple[Any, str]]]:
+    def examples(self, source: Source, descriptor: Descriptor, rule: Any) -> tuple[list[Any], list[tuple[Any, str]]]:
         """Messages that break one rule over several fields, with the path, and the valid ones that they vary."""
-        start = fields.minimal(descriptor)
+        start = source.minimal(descriptor)
         words = _names([rule.expression]) | {
             field.name for field in descriptor.fields if rule.id in {own.id for own in self._of_field(field)}
         }
@@ -85,7 +92,7 @@ class Search:
             if not waiting or len(breaking) >= KEPT:
                 break
             *_, start = heapq.heappop(waiting)
-            for message in self._changed(fields, start, words):
+            for message in self._changed(source, start, words):
                 data = message.SerializeToString(deterministic=True)
                 if data in seen:
                     continue
@@ -109,12 +116,12 @@ class Search:
         own = {field.name for field in descriptor.fields if self._of_field(field)}
         return own | _names([rule.expression for rule in self.over_fields(descriptor)])
 
-    def _changed(self, fields: "Fields", message: Any, words: set[str], depth: int = 2) -> Iterator[Any]:
+    def _changed(self, source: Source, message: Any, words: set[str], depth: int = 2) -> Iterator[Any]:
         """Copies of a message with another value, or none, in one field that the rules name."""
         for field in message.DESCRIPTOR.fields:
             if field.name not in words:
                 continue
-            for value in self._values(fields, message, field, words, depth):
+            for value in self._values(source, message, field, words, depth):
                 changed = message.__class__()
                 changed.CopyFrom(message)
                 changed.ClearField(field.name)
@@ -123,13 +130,13 @@ class Search:
                 yield changed
 
     def _values(
-        self, fields: "Fields", message: Any, field: FieldDescriptor, words: set[str], depth: int
+        self, source: Source, message: Any, field: FieldDescriptor, words: set[str], depth: int
     ) -> Iterator[Any]:
         # None is an absent field.
         yield None
         if is_map(field):
             return
-        elements: Sequence[Any] = list(itertools.islice(self._elements(fields, message, field, words, depth), 40))
+        elements: Sequence[Any] = list(itertools.islice(self._elements(source, message, field, words, depth), 40))
         if not field.is_repeated:
             yield from elements
             return
@@ -138,7 +145,7 @@ class Search:
         yield from (list(elements[:count]) for count in (3, 4) if len(elements) >= count)
 
     def _elements(
-        self, fields: "Fields", message: Any, field: FieldDescriptor, words: set[str], depth: int
+        self, source: Source, message: Any, field: FieldDescriptor, words: set[str], depth: int
     ) -> Iterator[Any]:
         kind = field.message_type
         if kind and kind.full_name in TIMES:
@@ -148,11 +155,11 @@ class Search:
         elif kind and kind.full_name == "google.protobuf.FieldMask":
             yield from (self.messages.new(kind).__class__(paths=paths) for paths in MASKS)
         elif kind:
-            inner = fields.minimal(kind)
+            inner = source.minimal(kind)
             yield inner
             if depth:
                 present = not field.is_repeated and message.HasField(field.name)
-                yield from self._changed(fields, getattr(message, field.name) if present else inner, words, depth - 1)
+                yield from self._changed(source, getattr(message, field.name) if present else inner, words, depth - 1)
         elif field.enum_type:
             yield from (value.number for value in field.enum_type.values)
         elif field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
@@ -160,8 +167,7 @@ class Search:
         elif field.type == FieldDescriptor.TYPE_STRING:
             rules = self.messages.rules(field)
             own = rules.repeated.items if field.is_repeated else rules
-            known = [change.value for change in fields.values(field, own) if not change.rule]
-            yield from dict.fromkeys([*known[:8], *TEXTS])
+            yield from dict.fromkeys([*source.valid(field, own)[:8], *TEXTS])
         elif field.type != FieldDescriptor.TYPE_BYTES:
             yield from (0, 1, 2)
 

@@ -16,6 +16,8 @@ NUMBER = r"-?\d+\b(?![.\w])"
 # `path == 1`, `path in [1, 2]`, `1 == path`, `1 in path`.
 AFTER = re.compile(rf"({PATH})\s*(?:(?:==|!=|<=|>=|<|>)\s*({NUMBER})|in\s*\[([^\]]*)\])")
 BEFORE = re.compile(rf"(?<![\w.])({NUMBER})\s*(?:==|!=|<=|>=|<|>|in\b)\s*({PATH})")
+# `int(path)`.
+NUMBER_OF = re.compile(rf"\bint\(\s*({PATH})\s*\)")
 # `path.all(name, ...)` makes `name` an element of the path.
 MACRO = re.compile(rf"({PATH})\.(?:all|exists|exists_one|filter|map)\(\s*(\w+)\s*,")
 NAMED = re.compile(r"(-?\d+) = ([A-Z][A-Z0-9_]*)")
@@ -40,7 +42,7 @@ def unnamed_numbers(sources: Sources) -> Iterator[Finding]:
 
 def compared(expression: str, this: Meaning) -> set[tuple[EnumDescriptor, int]]:
     """Enums and the numbers that an expression compares with fields of theirs."""
-    text = STRING.sub("''", expression)
+    text = NUMBER_OF.sub(r"\1", STRING.sub("''", expression))
     meanings: dict[str, Meaning] = {"this": this}
     for match in MACRO.finditer(text):
         meanings[match[2]] = _resolve(match[1], meanings)
