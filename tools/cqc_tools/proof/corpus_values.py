@@ -119,7 +119,21 @@ MARKET = 'type: ORDER_TYPE_MARKET quantity: "1"'
 STOP = 'type: ORDER_TYPE_STOP trigger_price: "1" quantity: "1"'
 STOP_LIMIT = 'type: ORDER_TYPE_STOP_LIMIT trigger_price: "1" price: "1" quantity: "1"'
 TRAILING = 'type: ORDER_TYPE_TRAILING_STOP trailing_offset: "1" trailing_offset_kind: 1 quantity: "1"'
-STRIKE, CALL, EXPIRY = ' strike: "3000"', " option_type: OPTION_TYPE_CALL", " expiry { seconds: 1 }"
+BUY_STOP = STOP + " side: ORDER_SIDE_BUY trigger_direction: TRIGGER_DIRECTION_"
+PEGGED = 'type: ORDER_TYPE_PEGGED peg_kind: PEG_KIND_MID quantity: "1"'
+STOP_LOSS = "kind: ATTACHED_ORDER_KIND_STOP_LOSS"
+TRAILED = 'kind: ATTACHED_ORDER_KIND_TRAILING_STOP trailing_offset: "1" trailing_offset_kind: 1'
+PAIR = 'base_asset_id: "BTC" quote_asset_id: "USD"'
+SPOT = f'type: SYMBOL_TYPE_SPOT symbol_id: "BTC-USD-SPOT" {PAIR}'
+PERPETUAL = f'type: SYMBOL_TYPE_PERPETUAL symbol_id: "BTC-USD-PERP-USDC" {PAIR} settlement_asset_id: "USDC" payoff: 1'
+FUTURE_TERMS = 'settlement_asset_id: "BTC" payoff: 1 expiry { seconds: 1 }'
+FUTURE_SYMBOL = f'type: SYMBOL_TYPE_FUTURE symbol_id: "BTC-USD-FUT-BTC-20241227" {PAIR} {FUTURE_TERMS}'
+OPTION_TERMS = 'strike: "3000" strike_asset_id: "USD" option_type: OPTION_TYPE_CALL'
+OPTION_SYMBOL = (
+    'type: SYMBOL_TYPE_OPTION symbol_id: "BTC-USD-OPT-BTC-20241227-3000-C" '
+    f'base_asset_id: "BTC" quote_asset_id: "BTC" {FUTURE_TERMS} {OPTION_TERMS}'
+)
+LISTED = 'venue_id: "binance" symbol_id: "BTC-USDT-SPOT" venue_symbol_id: "binance:BTC-USDT-SPOT"'
 # Rules over several fields: the message type, then fields that meet the rule and fields that break it.
 CELS: dict[str, tuple[str, list[str], list[str]]] = {
     "new_order.limit_price": (
@@ -178,6 +192,137 @@ CELS: dict[str, tuple[str, list[str], list[str]]] = {
         "cqc.services.v1.ReplaceOrderRequest",
         ['price: "1"', 'quantity: "1"', 'trigger_price: "1"'],
         [""],
+    ),
+    "new_order.trailing_limit": (
+        "cqc.services.v1.NewOrder",
+        [
+            TRAILING.replace("_STOP ", "_STOP_LIMIT ") + ' price: "1"',
+            TRAILING.replace("_STOP ", "_STOP_LIMIT ") + ' limit_offset: "1"',
+        ],
+        [
+            TRAILING.replace("_STOP ", "_STOP_LIMIT "),
+            TRAILING.replace("_STOP ", "_STOP_LIMIT ") + ' price: "1" limit_offset: "1"',
+            LIMIT + ' limit_offset: "1"',
+        ],
+    ),
+    "new_order.trigger_direction": (
+        "cqc.services.v1.NewOrder",
+        [
+            BUY_STOP + "UP",
+            BUY_STOP.replace("BUY", "SELL") + "DOWN",
+            BUY_STOP.replace("TYPE_STOP", "TYPE_TAKE_PROFIT") + "DOWN",
+            BUY_STOP.replace("TYPE_STOP", "TYPE_TRIGGER_MARKET") + "DOWN",
+        ],
+        [
+            BUY_STOP + "DOWN",
+            BUY_STOP.replace("BUY", "SELL") + "UP",
+            BUY_STOP.replace("TYPE_STOP", "TYPE_TAKE_PROFIT") + "UP",
+        ],
+    ),
+    "new_order.trailing_offset": (
+        "cqc.services.v1.NewOrder",
+        [
+            TRAILING.replace('offset: "1"', f'offset: "{offset}"').replace("kind: 1", f"kind: {kind}")
+            for offset, kind in (("99.99", 4), ("9999.5", 2), ("100", 1), ("10000", 3))
+        ],
+        [
+            TRAILING.replace('offset: "1"', f'offset: "{offset}"').replace("kind: 1", f"kind: {kind}")
+            for offset, kind in (("100", 4), ("10000", 2))
+        ],
+    ),
+    "new_order.peg": (
+        "cqc.services.v1.NewOrder",
+        [PEGGED, PEGGED + ' peg_offset: "-1" peg_offset_kind: 1'],
+        [PEGGED.replace("peg_kind: PEG_KIND_MID", ""), LIMIT + " peg_kind: PEG_KIND_MID"],
+    ),
+    "new_order.display_quantity": (
+        "cqc.services.v1.NewOrder",
+        [
+            LIMIT.replace('quantity: "1"', f'quantity: "{whole}" display_quantity: "{shown}"')
+            for whole, shown in (("10", "9"), ("100", "20"), ("1000", "1"))
+        ],
+        [
+            LIMIT.replace('quantity: "1"', f'quantity: "{whole}" display_quantity: "{shown}"')
+            for whole, shown in (("10", "100"), ("9", "10"), ("1", "1000"))
+        ],
+    ),
+    "new_order.algo_type": (
+        "cqc.services.v1.NewOrder",
+        [MARKET + " algo { strategy: ALGO_STRATEGY_TWAP }", LIMIT + " algo { strategy: ALGO_STRATEGY_TWAP }"],
+        [STOP + " algo { strategy: ALGO_STRATEGY_TWAP }"],
+    ),
+    "new_attached_order.trigger": (
+        "cqc.services.v1.NewAttachedOrder",
+        [STOP_LOSS + ' trigger_price: "1"', STOP_LOSS + ' trigger_ratio: "0.1"', TRAILED],
+        [STOP_LOSS, STOP_LOSS + ' trigger_price: "1" trigger_ratio: "0.1"', TRAILED + ' trigger_price: "1"'],
+    ),
+    "new_attached_order.size": (
+        "cqc.services.v1.NewAttachedOrder",
+        [TRAILED + ' quantity: "1"', TRAILED + ' fraction: "0.5"'],
+        [TRAILED + ' quantity: "1" fraction: "0.5"'],
+    ),
+    "new_attached_order.fraction": (
+        "cqc.services.v1.NewAttachedOrder",
+        [TRAILED + f' fraction: "{part}"' for part in ("0.5", "1", "1.0", "0.01")],
+        [TRAILED + f' fraction: "{part}"' for part in ("0.0", "1.01", "2", "0")],
+    ),
+    "new_algo.participation": (
+        "cqc.services.v1.NewAlgo",
+        ['strategy: ALGO_STRATEGY_POV participation: "0.1"', "strategy: ALGO_STRATEGY_TWAP"],
+        ["strategy: ALGO_STRATEGY_POV", 'strategy: ALGO_STRATEGY_TWAP participation: "0.1"'],
+    ),
+    "cancel_all_after.timeout": (
+        "cqc.services.v1.CancelAllAfterRequest",
+        ["timeout { }", "timeout { seconds: 1 }", "timeout { seconds: 86400 }"],
+        ["timeout { nanos: 999999999 }", "timeout { seconds: 86400 nanos: 1 }", "timeout { seconds: -1 }"],
+    ),
+    "symbol.symbol_id": (
+        "cqc.markets.v1.Symbol",
+        [SPOT, PERPETUAL, FUTURE_SYMBOL],
+        [SPOT.replace("BTC-USD", "ETH-USD"), PERPETUAL.replace("BTC-USD", "BTC-EUR"), SPOT.replace("-SPOT", "-INDEX")],
+    ),
+    "symbol.symbol_id_option": (
+        "cqc.markets.v1.Symbol",
+        [OPTION_SYMBOL],
+        [OPTION_SYMBOL.replace("BTC-USD-OPT", "BTC-BTC-OPT")],
+    ),
+    "symbol.option_terms": (
+        "cqc.markets.v1.Symbol",
+        [OPTION_SYMBOL],
+        [OPTION_SYMBOL.replace(term, "") for term in ('strike: "3000"', "option_type: OPTION_TYPE_CALL")],
+    ),
+    "symbol.future_expiry": (
+        "cqc.markets.v1.Symbol",
+        [FUTURE_SYMBOL],
+        [FUTURE_SYMBOL.replace("expiry { seconds: 1 }", "")],
+    ),
+    "symbol.perpetual_expiry": ("cqc.markets.v1.Symbol", [PERPETUAL], [PERPETUAL + " expiry { seconds: 1 }"]),
+    "symbol.not_derivative": (
+        "cqc.markets.v1.Symbol",
+        [SPOT],
+        [SPOT + ' settlement_asset_id: "USD"', SPOT + " expiry { seconds: 1 }"],
+    ),
+    "venue_symbol.id": (
+        "cqc.venues.v1.VenueSymbol",
+        [LISTED, LISTED.removesuffix('"') + ':2"'],
+        [
+            LISTED.replace('venue_id: "binance"', 'venue_id: "okx"'),
+            LISTED.replace('"BTC-USDT-SPOT"', '"ETH-USDT-SPOT"'),
+        ],
+    ),
+    "venue_symbol.contract_size_unit": (
+        "cqc.venues.v1.VenueSymbol",
+        [LISTED + ' contract_size: "1" contract_size_unit: QUANTITY_UNIT_BASE'],
+        [
+            LISTED + ' contract_size: "1"',
+            LISTED + ' contract_size: "1" contract_size_unit: QUANTITY_UNIT_CONTRACTS',
+            LISTED + " contract_size_unit: QUANTITY_UNIT_BASE",
+        ],
+    ),
+    "book_level.key": (
+        "cqc.markets.v1.BookLevel",
+        ['price: "1" quantity: "0"', 'order_id: "x"', 'order_id: "x" price: "1"'],
+        ['price: "1"', 'quantity: "1"', ""],
     ),
     "create_transfer.accounts": (
         "cqc.services.v1.CreateTransferRequest",
