@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from cqc_tools.contracts.messages import Messages, set_field
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.proof.corpus_search import Search, is_map
-from cqc_tools.proof.corpus_values import BASES, PATTERNS, STRINGS
+from cqc_tools.proof.corpus_values import BASES, PATTERNS, SHAPES, STRINGS
 
 # Values of buf.validate.Ignore.
 IF_ZERO_VALUE, ALWAYS = 1, 3
@@ -232,20 +232,6 @@ class Fields:
             # Without rules any number is an element.
             return (known or list(range(1, count + 1)))[:count]
         return list(range(1, count + 1))
-
-
-# Distinct strings that meet a rule, by the name of the rule or its regular expression.
-SHAPES = {
-    "venue_symbol_id": "a:COMBO-{:04d}",
-    "uuid": "123e4567-e89b-12d3-a456-{:012d}",
-    "^[a-z][a-z0-9_]{0,63}$": "a{}",
-    "symbol_id": "COMBO-{:04d}",
-    "venue_id": "a{}",
-    "caip2": "eip155:{}",
-    "caip10": "eip155:1:0x{:040d}",
-    "caip19": "eip155:1/slip44:{}",
-    **dict.fromkeys(("decimal", "decimal_non_negative", "decimal_positive", "uint256"), "{}"),
-}
 
 
 def _some_strings(count: int, rules: Any | None) -> list[str]:

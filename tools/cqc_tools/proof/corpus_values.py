@@ -112,6 +112,18 @@ PATTERNS: dict[str, tuple[list[str], list[str]]] = {
         ["", "Asset", "cqc.Assets.v1.A"],
     ),
 }
+# Distinct strings that meet a rule, by the name of the rule or its regular expression.
+SHAPES = {
+    "venue_symbol_id": "a:COMBO-{:04d}",
+    "uuid": "123e4567-e89b-12d3-a456-{:012d}",
+    "^[a-z][a-z0-9_]{0,63}$": "a{}",
+    "symbol_id": "COMBO-{:04d}",
+    "venue_id": "a{}",
+    "caip2": "eip155:{}",
+    "caip10": "eip155:1:0x{:040d}",
+    "caip19": "eip155:1/slip44:{}",
+    **dict.fromkeys(("decimal", "decimal_non_negative", "decimal_positive", "uint256"), "{}"),
+}
 # Fields that a message needs in addition to its required ones, in text format, where trying values does not find them.
 BASES: dict[str, str] = {}
 LIMIT = 'type: ORDER_TYPE_LIMIT price: "1" quantity: "1"'
