@@ -39,7 +39,7 @@ def number(value: Any) -> Decimal:
 
 
 def is_decimal(field: FieldDescriptor) -> bool:
-    """Whether the rules of a text field say that its text is a number."""
+    """Whether the rules of a string field require a number."""
     for extension, rules in field.GetOptions().ListFields():
         if extension.full_name == "buf.validate.field":
             text = (rules.repeated.items if field.is_repeated else rules).string
@@ -187,7 +187,7 @@ class Instant(Codec):
 
 @dataclass(frozen=True)
 class Length(Codec):
-    """A length of time: a number of `unit` (`ms`, `s`, `m`, `h`, `d`), or a text such as `5m`, `4HOURS`, `PT1H`."""
+    """A length of time: a number of `unit` (`ms`, `s`, `m`, `h`, `d`), or a string such as `5m`, `4HOURS`, `PT1H`."""
 
     unit: str = ""
 

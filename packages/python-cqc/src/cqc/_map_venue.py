@@ -425,7 +425,7 @@ def _general(at: Parts) -> str:
 
 
 def _like(sent: Any, written: Any) -> Any:
-    """A number as a text where the venue sent a text, and the other way round."""
+    """A number as a string where the venue sent a string, and the other way round."""
     if isinstance(sent, list | tuple):
         return [_like(one, other) for one, other in zip(sent, written, strict=True)]
     if isinstance(sent, str):

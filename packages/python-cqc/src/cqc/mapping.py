@@ -29,7 +29,7 @@ the message and the `Context`; `candle_close` is one.
 
 - `place = field modifier...`: a value and the field that holds it
 - `field := value`: what the kind of payload says without a value of its own; an enum's value without its prefix,
-  `true`, `24h`, or a text with `{field}` and `{@place}` in it; of several, separated by ` | `, the first that can be
+  `true`, `24h`, or a string with `{field}` and `{@place}` in it; of several, separated by ` | `, the first that can be
   filled; ` if:condition` at the end; a field that is set keeps its value; `bids.*.action := NEW` in every item
 - `place ~ word`: a constant that the kind of message implies; counts as typed where it is this word
 - `place # reason`: not kept, with all that is below it
@@ -68,7 +68,7 @@ and `native_symbol`), and Symbol from the VenueSymbol of the same record.
 - `neg`: opposite sign; `%`: percent to a fraction; `e-8`: any power of ten; `by:ccy`: the power of ten in
   `Venue.scales` of the code at that place
 - `sign:side`: the number's sign is the enum field `side` beside it (BUY or SELL, LONG or SHORT), the field its size
-- `re:candle(.+)`: the part in the group. What is around it has to be literal to be written again; of a text with two
+- `re:candle(.+)`: the part in the group. What is around it has to be literal to be written again; for a string with two
   parts (`1m_BTC_USDT`) two rows fill two fields, and a third says so: `n # the interval and the listing`
 - `words:NAME`: the venue's words of that name first; `only`: nothing is set for an unknown word
 - `is:post_only|alo`: a bool that is true for these words and otherwise absent
