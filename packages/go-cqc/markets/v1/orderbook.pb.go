@@ -25,7 +25,7 @@ const (
 )
 
 // Algorithm of an order book's checksum. "CRC-32" is the common one (IEEE 802.3, polynomial 0xEDB88320 reflected) over
-// the ASCII bytes of a text.
+// the ASCII bytes of a string.
 //
 // A checksum that the venue states as a signed number is converted to the unsigned number with the same 32 bits.
 type ChecksumKind int32

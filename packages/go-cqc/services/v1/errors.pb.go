@@ -71,8 +71,8 @@ const (
 	ErrorReason_ERROR_REASON_REVISION_MISMATCH ErrorReason = 16
 	// A request with the same request id is still running. Try again after the delay in RetryInfo.
 	ErrorReason_ERROR_REASON_REQUEST_IN_PROGRESS ErrorReason = 17
-	// `as_of` is in the future or before the history that the service keeps; `oldest` is the earliest time that can be
-	// asked for, in RFC 3339.
+	// `as_of` is in the future or before the history that the service keeps; `oldest` is the earliest time that the
+	// service keeps, in RFC 3339.
 	ErrorReason_ERROR_REASON_AS_OF_NOT_KEPT ErrorReason = 18
 	// An event or report after the given sequence is no longer kept; `oldest` is the lowest sequence that is.
 	ErrorReason_ERROR_REASON_SEQUENCE_NOT_KEPT ErrorReason = 19

@@ -68,7 +68,7 @@ type PortfolioClient interface {
 	//
 	// Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
 	// venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
-	// UNIT_NOT_RECONCILABLE if a listing's terms do not allow to value a trade on it, and with INVALID_FIELD for
+	// UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
 	// `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
 	GetPnL(ctx context.Context, in *GetPnLRequest, opts ...grpc.CallOption) (*GetPnLResponse, error)
 	// Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
@@ -276,7 +276,7 @@ type PortfolioServer interface {
 	//
 	// Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
 	// venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
-	// UNIT_NOT_RECONCILABLE if a listing's terms do not allow to value a trade on it, and with INVALID_FIELD for
+	// UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
 	// `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
 	GetPnL(context.Context, *GetPnLRequest) (*GetPnLResponse, error)
 	// Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.

@@ -155,7 +155,7 @@ type VenueGatewayClient interface {
 	// engine does not answer. SEND_BEFORE_PASSED: too late to send.
 	PlaceOrder(ctx context.Context, in *PlaceOrderRequest, opts ...grpc.CallOption) (*PlaceOrderResponse, error)
 	// Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-	// order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+	// order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
 	// INVALID_FIELD, and nothing is sent.
 	PlaceOrders(ctx context.Context, in *PlaceOrdersRequest, opts ...grpc.CallOption) (*PlaceOrdersResponse, error)
 	// Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
@@ -922,7 +922,7 @@ type VenueGatewayServer interface {
 	// engine does not answer. SEND_BEFORE_PASSED: too late to send.
 	PlaceOrder(context.Context, *PlaceOrderRequest) (*PlaceOrderResponse, error)
 	// Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-	// order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+	// order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
 	// INVALID_FIELD, and nothing is sent.
 	PlaceOrders(context.Context, *PlaceOrdersRequest) (*PlaceOrdersResponse, error)
 	// Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and

@@ -122,7 +122,7 @@ type NewQuoteRequest struct {
 	VenueSymbolId *string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// Listings to trade together, all on one venue. Empty for a request on one listing.
 	Legs []*NewQuoteLeg `protobuf:"bytes,4,rep,name=legs,proto3" json:"legs,omitempty"`
-	// Whether to buy or to sell. Unspecified asks for both prices; with `legs`, which state their own sides, the side is
+	// Whether to buy or to sell. Unspecified requests both prices; with `legs`, which state their own sides, the side is
 	// always unspecified.
 	Side v1.OrderSide `protobuf:"varint,5,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
 	// Quantity to trade, in `quantity_unit`. Absent if `quote_quantity` or `legs` state the size.

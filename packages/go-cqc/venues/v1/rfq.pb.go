@@ -485,7 +485,7 @@ type QuoteRequest struct {
 	NativeListing *v1.NativeListing `protobuf:"bytes,6,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
 	// Listings to trade together, in the order of the request. Empty for a request on one listing.
 	Legs []*QuoteLeg `protobuf:"bytes,7,rep,name=legs,proto3" json:"legs,omitempty"`
-	// Whether to buy or to sell. Unspecified in a two-way request, which asks for both prices, and for legs, which state
+	// Whether to buy or to sell. Unspecified in a two-way request, for both prices, and for legs, which state
 	// their own sides.
 	Side OrderSide `protobuf:"varint,8,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
 	// The venue's own value for `side`. Empty if it has none.

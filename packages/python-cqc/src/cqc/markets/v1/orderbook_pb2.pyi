@@ -53,7 +53,7 @@ class _ChecksumKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Checksum
 
 class ChecksumKind(_ChecksumKind, metaclass=_ChecksumKindEnumTypeWrapper):
     """Algorithm of an order book's checksum. "CRC-32" is the common one (IEEE 802.3, polynomial 0xEDB88320 reflected) over
-    the ASCII bytes of a text.
+    the ASCII bytes of a string.
 
     A checksum that the venue states as a signed number is converted to the unsigned number with the same 32 bits.
     """

@@ -67,8 +67,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_REQUEST_IN_PROGRESS: _ErrorReason.ValueType  # 17
     """A request with the same request id is still running. Try again after the delay in RetryInfo."""
     ERROR_REASON_AS_OF_NOT_KEPT: _ErrorReason.ValueType  # 18
-    """`as_of` is in the future or before the history that the service keeps; `oldest` is the earliest time that can be
-    asked for, in RFC 3339.
+    """`as_of` is in the future or before the history that the service keeps; `oldest` is the earliest time that the
+    service keeps, in RFC 3339.
     """
     ERROR_REASON_SEQUENCE_NOT_KEPT: _ErrorReason.ValueType  # 19
     """An event or report after the given sequence is no longer kept; `oldest` is the lowest sequence that is."""
@@ -199,8 +199,8 @@ ERROR_REASON_REVISION_MISMATCH: ErrorReason.ValueType  # 16
 ERROR_REASON_REQUEST_IN_PROGRESS: ErrorReason.ValueType  # 17
 """A request with the same request id is still running. Try again after the delay in RetryInfo."""
 ERROR_REASON_AS_OF_NOT_KEPT: ErrorReason.ValueType  # 18
-"""`as_of` is in the future or before the history that the service keeps; `oldest` is the earliest time that can be
-asked for, in RFC 3339.
+"""`as_of` is in the future or before the history that the service keeps; `oldest` is the earliest time that the
+service keeps, in RFC 3339.
 """
 ERROR_REASON_SEQUENCE_NOT_KEPT: ErrorReason.ValueType  # 19
 """An event or report after the given sequence is no longer kept; `oldest` is the lowest sequence that is."""

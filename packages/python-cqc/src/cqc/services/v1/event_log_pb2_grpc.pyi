@@ -54,7 +54,7 @@ class EventLogStub:
     starts with the first event after the list was read, so that list and stream together are complete. Some of what
     the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
     service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-    reset, mend each topic and subject with ListEvents or read the lists again.
+    reset, list the missing events of each topic and subject, or read the lists again.
     """
 
 @_typing.type_check_only
@@ -83,7 +83,7 @@ class EventLogAsyncStub(EventLogStub):
     starts with the first event after the list was read, so that list and stream together are complete. Some of what
     the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
     service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-    reset, mend each topic and subject with ListEvents or read the lists again.
+    reset, list the missing events of each topic and subject, or read the lists again.
     """
 
 class EventLogServicer:
@@ -119,7 +119,7 @@ class EventLogServicer:
         starts with the first event after the list was read, so that list and stream together are complete. Some of what
         the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
         service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-        reset, mend each topic and subject with ListEvents or read the lists again.
+        reset, list the missing events of each topic and subject, or read the lists again.
         """
 
 def add_EventLogServicer_to_server(servicer: EventLogServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

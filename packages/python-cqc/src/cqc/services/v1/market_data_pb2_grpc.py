@@ -40,7 +40,7 @@ class MarketDataStub(object):
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
     alone and the same other fields.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
@@ -248,7 +248,7 @@ class MarketDataServicer(object):
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
     alone and the same other fields.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
@@ -733,7 +733,7 @@ class MarketData(object):
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list without items is no error. `resume_token` is taken by the stream of the same facts, with this listing
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
     alone and the same other fields.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.

@@ -177,7 +177,7 @@ class PortfolioServicer(object):
 
         Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
         venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
-        UNIT_NOT_RECONCILABLE if a listing's terms do not allow to value a trade on it, and with INVALID_FIELD for
+        UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
         `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

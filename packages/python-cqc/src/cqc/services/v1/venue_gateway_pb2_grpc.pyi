@@ -133,7 +133,7 @@ class VenueGatewayStub:
     """
     PlaceOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrdersRequest, _venue_gateway_orders_pb2.PlaceOrdersResponse]
     """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-    order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+    order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
     INVALID_FIELD, and nothing is sent.
     """
     PlaceOrderList: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderListRequest, _venue_gateway_orders_pb2.PlaceOrderListResponse]
@@ -427,7 +427,7 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     """
     PlaceOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrdersRequest, _venue_gateway_orders_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
     """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-    order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+    order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
     INVALID_FIELD, and nothing is sent.
     """
     PlaceOrderList: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderListRequest, _venue_gateway_orders_pb2.PlaceOrderListResponse]  # type: ignore[assignment]
@@ -788,7 +788,7 @@ class VenueGatewayServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_orders_pb2.PlaceOrdersResponse, _abc.Awaitable[_venue_gateway_orders_pb2.PlaceOrdersResponse]]:
         """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-        order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+        order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
         INVALID_FIELD, and nothing is sent.
         """
 

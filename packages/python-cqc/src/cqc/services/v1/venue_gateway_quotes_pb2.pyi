@@ -94,7 +94,7 @@ class NewQuoteRequest(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing to trade. Absent if there are `legs`."""
     side: _order_pb2.OrderSide.ValueType
-    """Whether to buy or to sell. Unspecified asks for both prices; with `legs`, which state their own sides, the side is
+    """Whether to buy or to sell. Unspecified requests both prices; with `legs`, which state their own sides, the side is
     always unspecified.
     """
     quantity: _builtins.str

@@ -412,7 +412,7 @@ class QuoteRequest(_message.Message):
     venue_symbol_id: _builtins.str
     """Listing to trade. Absent if the registry does not know it, or if there are `legs`."""
     side: _order_pb2.OrderSide.ValueType
-    """Whether to buy or to sell. Unspecified in a two-way request, which asks for both prices, and for legs, which state
+    """Whether to buy or to sell. Unspecified in a two-way request, for both prices, and for legs, which state
     their own sides.
     """
     raw_side: _builtins.str

@@ -154,8 +154,8 @@ export enum ErrorReason {
   REQUEST_IN_PROGRESS = 17,
 
   /**
-   * `as_of` is in the future or before the history that the service keeps; `oldest` is the earliest time that can be
-   * asked for, in RFC 3339.
+   * `as_of` is in the future or before the history that the service keeps; `oldest` is the earliest time that the
+   * service keeps, in RFC 3339.
    *
    * @generated from enum value: ERROR_REASON_AS_OF_NOT_KEPT = 18;
    */

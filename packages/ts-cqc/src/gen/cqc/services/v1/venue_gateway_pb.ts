@@ -214,7 +214,7 @@ export const VenueGateway: GenService<{
   },
   /**
    * Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-   * order or an error as of PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
+   * order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
    * INVALID_FIELD, and nothing is sent.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.PlaceOrders

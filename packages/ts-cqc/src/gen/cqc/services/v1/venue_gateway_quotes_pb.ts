@@ -110,7 +110,7 @@ export type NewQuoteRequest = Message<"cqc.services.v1.NewQuoteRequest"> & {
   legs: NewQuoteLeg[];
 
   /**
-   * Whether to buy or to sell. Unspecified asks for both prices; with `legs`, which state their own sides, the side is
+   * Whether to buy or to sell. Unspecified requests both prices; with `legs`, which state their own sides, the side is
    * always unspecified.
    *
    * @generated from field: cqc.venues.v1.OrderSide side = 5;

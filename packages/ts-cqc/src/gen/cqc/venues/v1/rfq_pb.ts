@@ -325,7 +325,7 @@ export type QuoteRequest = Message<"cqc.venues.v1.QuoteRequest"> & {
   legs: QuoteLeg[];
 
   /**
-   * Whether to buy or to sell. Unspecified in a two-way request, which asks for both prices, and for legs, which state
+   * Whether to buy or to sell. Unspecified in a two-way request, for both prices, and for legs, which state
    * their own sides.
    *
    * @generated from field: cqc.venues.v1.OrderSide side = 8;
