@@ -1,7 +1,7 @@
 // Installs a tarball in a temporary project, with the dependencies locked by this package, and runs the tests there:
 // `node test/run.mjs <tarball>`. Also runs publint and are-the-types-wrong on the tarball.
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,14 +32,7 @@ try {
   for (const name of ["@bufbuild", "@grpc", "@noble", "@types", "bignumber.js", "fast-check"]) {
     symlinkSync(join(modules, name), join(project, "node_modules", name));
   }
-  const tests = [
-    "package.test.mjs",
-    "package.test.cjs",
-    "helpers.test.mjs",
-    "ids.test.mjs",
-    "books.test.mjs",
-    "streaming.test.mjs",
-  ];
+  const tests = readdirSync(here).filter((name) => /[.]test[.][cm]js$/.test(name));
   for (const name of [...tests, "forms.ts", "forms.cts"]) {
     cpSync(join(here, name), join(project, name));
   }
