@@ -52,7 +52,8 @@ const (
 	TransactionType_TRANSACTION_TYPE_REBATE TransactionType = 8
 	// A reward, such as one for staking, or an airdrop: one leg.
 	TransactionType_TRANSACTION_TYPE_REWARD TransactionType = 9
-	// Settlement or delivery of a derivative: the amounts settled or delivered as legs, and the position closed as terms.
+	// Settlement or delivery of a derivative: the position closed as terms, and what an option paid or a delivery moved
+	// as legs.
 	TransactionType_TRANSACTION_TYPE_SETTLEMENT TransactionType = 10
 	// A trade that a venue forced, as for TRADE.
 	TransactionType_TRANSACTION_TYPE_LIQUIDATION TransactionType = 11
@@ -121,8 +122,9 @@ func (TransactionType) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_transaction_proto_rawDescGZIP(), []int{0}
 }
 
-// Which lots a disposal uses up. Lots are chosen by their own time and cost, never by the current price. Positions in
-// derivatives have no lots: a reduction closes them at their mean entry price under every method.
+// Which lots of the asset in the account a disposal uses up. Lots are chosen by their own time and cost, never by the
+// current price. Positions in derivatives have no lots: a reduction closes them at their mean entry price under every
+// method, and takes with it the same share of their value at the start of the interval.
 type CostBasisMethod int32
 
 const (
@@ -493,6 +495,10 @@ type TransactionLeg struct {
 	Amount string `protobuf:"bytes,4,opt,name=amount,proto3" json:"amount,omitempty"`
 	// Value of one unit at the time of the transaction, in the portfolio's reporting asset. Absent means the price at or
 	// before that time.
+	//
+	// The two legs of a trade are worth the same, so one leg's value is used for both: that of the leg in the reporting
+	// asset; if neither is, of the leg with a `unit_value`; then of the leg in an asset that `PnL.fx` covers; then of the
+	// leg that goes out.
 	UnitValue     *string `protobuf:"bytes,5,opt,name=unit_value,json=unitValue,proto3,oneof" json:"unit_value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -762,7 +768,8 @@ type PnL struct {
 	// End of the interval, exclusive. Always set.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	// Of what was disposed of or closed in the interval: its value then, less its value at `start_time` if it was held
-	// then, else less its cost. Excludes fees and funding. Depends on `method`.
+	// then, else less its cost. Excludes fees and funding, but not the gain or loss on the assets that paid them.
+	// Depends on `method`.
 	Realized string `protobuf:"bytes,4,opt,name=realized,proto3" json:"realized,omitempty"`
 	// Of what is held at the end: its value at `end_time`, less its value at `start_time` if it was held then, else less
 	// its cost. Depends on `method`.
@@ -783,8 +790,8 @@ type PnL struct {
 	// Sum of `realized`, `unrealized`, `funding`, `fees`, `rebates`, `interest`, `fx` and `other`. Equals `end_equity`
 	// less `start_equity` less `net_flows` where those are set. Does not depend on `method`.
 	Total string `protobuf:"bytes,12,opt,name=total,proto3" json:"total,omitempty"`
-	// Of what was disposed of or closed in the interval: its value then, less its cost, for tax and reports. Not part of
-	// `total`. Adds up over intervals. Excludes fees and funding. Depends on `method`. Absent if a cost is unknown.
+	// As `realized`, but always less the cost, for tax and reports. Not part of `total`. Adds up over intervals. Depends
+	// on `method`. Absent if a cost is unknown.
 	RealizedFromCost *string `protobuf:"bytes,13,opt,name=realized_from_cost,json=realizedFromCost,proto3,oneof" json:"realized_from_cost,omitempty"`
 	// Equity at `start_time`. Absent for a part that has no equity of its own: one listing.
 	StartEquity *string `protobuf:"bytes,14,opt,name=start_equity,json=startEquity,proto3,oneof" json:"start_equity,omitempty"`
@@ -960,7 +967,8 @@ func (x *PnL) GetValuationSource() ValuationSource {
 // A quantity of an asset that was acquired at one time, in one transaction, kept for as long as any of it is left.
 //
 // Opened by a leg that comes in, a rebate, and the realized profit of a future or perpetual, at the price of that
-// moment. What goes out, a fee, and a realized loss are disposals. A transfer within the portfolio moves a lot: the
+// moment. What goes out, a fee, and a realized loss are disposals. In one transaction, legs that go out come first,
+// then legs that come in, then realized profit or loss, then fees. A transfer within the portfolio moves a lot: the
 // account changes, the id, cost and time do not, unless only a part moves, which becomes a lot with an id of its own.
 type Lot struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -979,7 +987,7 @@ type Lot struct {
 	// Quantity that is left under the method of the request, in units of the asset, zero or greater.
 	RemainingQuantity string `protobuf:"bytes,7,opt,name=remaining_quantity,json=remainingQuantity,proto3" json:"remaining_quantity,omitempty"`
 	// Cost of one unit, in `cost_asset_id`, excluding fees. Under COST_BASIS_METHOD_AVERAGE, the average of all lots of
-	// the asset.
+	// the asset in the account.
 	UnitCost string `protobuf:"bytes,8,opt,name=unit_cost,json=unitCost,proto3" json:"unit_cost,omitempty"`
 	// Asset in which `unit_cost` is stated: the portfolio's reporting asset.
 	CostAssetId string `protobuf:"bytes,9,opt,name=cost_asset_id,json=costAssetId,proto3" json:"cost_asset_id,omitempty"`

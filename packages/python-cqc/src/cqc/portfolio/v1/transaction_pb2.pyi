@@ -54,7 +54,9 @@ class _TransactionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     TRANSACTION_TYPE_REWARD: _TransactionType.ValueType  # 9
     """A reward, such as one for staking, or an airdrop: one leg."""
     TRANSACTION_TYPE_SETTLEMENT: _TransactionType.ValueType  # 10
-    """Settlement or delivery of a derivative: the amounts settled or delivered as legs, and the position closed as terms."""
+    """Settlement or delivery of a derivative: the position closed as terms, and what an option paid or a delivery moved
+    as legs.
+    """
     TRANSACTION_TYPE_LIQUIDATION: _TransactionType.ValueType  # 11
     """A trade that a venue forced, as for TRADE."""
     TRANSACTION_TYPE_ADJUSTMENT: _TransactionType.ValueType  # 12
@@ -86,7 +88,9 @@ TRANSACTION_TYPE_REBATE: TransactionType.ValueType  # 8
 TRANSACTION_TYPE_REWARD: TransactionType.ValueType  # 9
 """A reward, such as one for staking, or an airdrop: one leg."""
 TRANSACTION_TYPE_SETTLEMENT: TransactionType.ValueType  # 10
-"""Settlement or delivery of a derivative: the amounts settled or delivered as legs, and the position closed as terms."""
+"""Settlement or delivery of a derivative: the position closed as terms, and what an option paid or a delivery moved
+as legs.
+"""
 TRANSACTION_TYPE_LIQUIDATION: TransactionType.ValueType  # 11
 """A trade that a venue forced, as for TRADE."""
 TRANSACTION_TYPE_ADJUSTMENT: TransactionType.ValueType  # 12
@@ -113,8 +117,9 @@ class _CostBasisMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CostB
     """Lots that `Transaction.lot_selections` names; what they leave of a disposal is taken oldest first."""
 
 class CostBasisMethod(_CostBasisMethod, metaclass=_CostBasisMethodEnumTypeWrapper):
-    """Which lots a disposal uses up. Lots are chosen by their own time and cost, never by the current price. Positions in
-    derivatives have no lots: a reduction closes them at their mean entry price under every method.
+    """Which lots of the asset in the account a disposal uses up. Lots are chosen by their own time and cost, never by the
+    current price. Positions in derivatives have no lots: a reduction closes them at their mean entry price under every
+    method, and takes with it the same share of their value at the start of the interval.
     """
 
 COST_BASIS_METHOD_UNSPECIFIED: CostBasisMethod.ValueType  # 0
@@ -349,6 +354,10 @@ class TransactionLeg(_message.Message):
     unit_value: _builtins.str
     """Value of one unit at the time of the transaction, in the portfolio's reporting asset. Absent means the price at or
     before that time.
+
+    The two legs of a trade are worth the same, so one leg's value is used for both: that of the leg in the reporting
+    asset; if neither is, of the leg with a `unit_value`; then of the leg in an asset that `PnL.fx` covers; then of the
+    leg that goes out.
     """
     def __init__(
         self,
@@ -513,7 +522,8 @@ class PnL(_message.Message):
     """Asset in which all amounts are stated."""
     realized: _builtins.str
     """Of what was disposed of or closed in the interval: its value then, less its value at `start_time` if it was held
-    then, else less its cost. Excludes fees and funding. Depends on `method`.
+    then, else less its cost. Excludes fees and funding, but not the gain or loss on the assets that paid them.
+    Depends on `method`.
     """
     unrealized: _builtins.str
     """Of what is held at the end: its value at `end_time`, less its value at `start_time` if it was held then, else less
@@ -538,8 +548,8 @@ class PnL(_message.Message):
     less `start_equity` less `net_flows` where those are set. Does not depend on `method`.
     """
     realized_from_cost: _builtins.str
-    """Of what was disposed of or closed in the interval: its value then, less its cost, for tax and reports. Not part of
-    `total`. Adds up over intervals. Excludes fees and funding. Depends on `method`. Absent if a cost is unknown.
+    """As `realized`, but always less the cost, for tax and reports. Not part of `total`. Adds up over intervals. Depends
+    on `method`. Absent if a cost is unknown.
     """
     start_equity: _builtins.str
     """Equity at `start_time`. Absent for a part that has no equity of its own: one listing."""
@@ -611,7 +621,8 @@ class Lot(_message.Message):
     """A quantity of an asset that was acquired at one time, in one transaction, kept for as long as any of it is left.
 
     Opened by a leg that comes in, a rebate, and the realized profit of a future or perpetual, at the price of that
-    moment. What goes out, a fee, and a realized loss are disposals. A transfer within the portfolio moves a lot: the
+    moment. What goes out, a fee, and a realized loss are disposals. In one transaction, legs that go out come first,
+    then legs that come in, then realized profit or loss, then fees. A transfer within the portfolio moves a lot: the
     account changes, the id, cost and time do not, unless only a part moves, which becomes a lot with an id of its own.
     """
 
@@ -642,7 +653,7 @@ class Lot(_message.Message):
     """Quantity that is left under the method of the request, in units of the asset, zero or greater."""
     unit_cost: _builtins.str
     """Cost of one unit, in `cost_asset_id`, excluding fees. Under COST_BASIS_METHOD_AVERAGE, the average of all lots of
-    the asset.
+    the asset in the account.
     """
     cost_asset_id: _builtins.str
     """Asset in which `unit_cost` is stated: the portfolio's reporting asset."""

@@ -232,6 +232,10 @@ export type TransactionLeg = Message<"cqc.portfolio.v1.TransactionLeg"> & {
    * Value of one unit at the time of the transaction, in the portfolio's reporting asset. Absent means the price at or
    * before that time.
    *
+   * The two legs of a trade are worth the same, so one leg's value is used for both: that of the leg in the reporting
+   * asset; if neither is, of the leg with a `unit_value`; then of the leg in an asset that `PnL.fx` covers; then of the
+   * leg that goes out.
+   *
    * @generated from field: optional string unit_value = 5;
    */
   unitValue?: string | undefined;
@@ -392,7 +396,8 @@ export type PnL = Message<"cqc.portfolio.v1.PnL"> & {
 
   /**
    * Of what was disposed of or closed in the interval: its value then, less its value at `start_time` if it was held
-   * then, else less its cost. Excludes fees and funding. Depends on `method`.
+   * then, else less its cost. Excludes fees and funding, but not the gain or loss on the assets that paid them.
+   * Depends on `method`.
    *
    * @generated from field: string realized = 4;
    */
@@ -458,8 +463,8 @@ export type PnL = Message<"cqc.portfolio.v1.PnL"> & {
   total: string;
 
   /**
-   * Of what was disposed of or closed in the interval: its value then, less its cost, for tax and reports. Not part of
-   * `total`. Adds up over intervals. Excludes fees and funding. Depends on `method`. Absent if a cost is unknown.
+   * As `realized`, but always less the cost, for tax and reports. Not part of `total`. Adds up over intervals. Depends
+   * on `method`. Absent if a cost is unknown.
    *
    * @generated from field: optional string realized_from_cost = 13;
    */
@@ -513,7 +518,8 @@ export const PnLSchema: GenMessage<PnL> = /*@__PURE__*/
  * A quantity of an asset that was acquired at one time, in one transaction, kept for as long as any of it is left.
  *
  * Opened by a leg that comes in, a rebate, and the realized profit of a future or perpetual, at the price of that
- * moment. What goes out, a fee, and a realized loss are disposals. A transfer within the portfolio moves a lot: the
+ * moment. What goes out, a fee, and a realized loss are disposals. In one transaction, legs that go out come first,
+ * then legs that come in, then realized profit or loss, then fees. A transfer within the portfolio moves a lot: the
  * account changes, the id, cost and time do not, unless only a part moves, which becomes a lot with an id of its own.
  *
  * @generated from message cqc.portfolio.v1.Lot
@@ -570,7 +576,7 @@ export type Lot = Message<"cqc.portfolio.v1.Lot"> & {
 
   /**
    * Cost of one unit, in `cost_asset_id`, excluding fees. Under COST_BASIS_METHOD_AVERAGE, the average of all lots of
-   * the asset.
+   * the asset in the account.
    *
    * @generated from field: string unit_cost = 8;
    */
@@ -683,7 +689,8 @@ export enum TransactionType {
   REWARD = 9,
 
   /**
-   * Settlement or delivery of a derivative: the amounts settled or delivered as legs, and the position closed as terms.
+   * Settlement or delivery of a derivative: the position closed as terms, and what an option paid or a delivery moved
+   * as legs.
    *
    * @generated from enum value: TRANSACTION_TYPE_SETTLEMENT = 10;
    */
@@ -711,8 +718,9 @@ export const TransactionTypeSchema: GenEnum<TransactionType> = /*@__PURE__*/
   enumDesc(file_cqc_portfolio_v1_transaction, 0);
 
 /**
- * Which lots a disposal uses up. Lots are chosen by their own time and cost, never by the current price. Positions in
- * derivatives have no lots: a reduction closes them at their mean entry price under every method.
+ * Which lots of the asset in the account a disposal uses up. Lots are chosen by their own time and cost, never by the
+ * current price. Positions in derivatives have no lots: a reduction closes them at their mean entry price under every
+ * method, and takes with it the same share of their value at the start of the interval.
  *
  * @generated from enum cqc.portfolio.v1.CostBasisMethod
  */
