@@ -53,7 +53,8 @@ const (
 	// A reward, such as one for staking, or an airdrop: one leg.
 	TransactionType_TRANSACTION_TYPE_REWARD TransactionType = 9
 	// Settlement or delivery of a derivative: the position closed as terms, and what an option paid or a delivery moved
-	// as legs.
+	// as legs. A future that is settled while it stays open has two entries: one that closes the position at the
+	// settlement price, and one that opens it again at that price.
 	TransactionType_TRANSACTION_TYPE_SETTLEMENT TransactionType = 10
 	// A trade that a venue forced, as for TRADE.
 	TransactionType_TRANSACTION_TYPE_LIQUIDATION TransactionType = 11

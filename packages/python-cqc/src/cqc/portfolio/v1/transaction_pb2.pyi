@@ -55,7 +55,8 @@ class _TransactionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trans
     """A reward, such as one for staking, or an airdrop: one leg."""
     TRANSACTION_TYPE_SETTLEMENT: _TransactionType.ValueType  # 10
     """Settlement or delivery of a derivative: the position closed as terms, and what an option paid or a delivery moved
-    as legs.
+    as legs. A future that is settled while it stays open has two entries: one that closes the position at the
+    settlement price, and one that opens it again at that price.
     """
     TRANSACTION_TYPE_LIQUIDATION: _TransactionType.ValueType  # 11
     """A trade that a venue forced, as for TRADE."""
@@ -89,7 +90,8 @@ TRANSACTION_TYPE_REWARD: TransactionType.ValueType  # 9
 """A reward, such as one for staking, or an airdrop: one leg."""
 TRANSACTION_TYPE_SETTLEMENT: TransactionType.ValueType  # 10
 """Settlement or delivery of a derivative: the position closed as terms, and what an option paid or a delivery moved
-as legs.
+as legs. A future that is settled while it stays open has two entries: one that closes the position at the
+settlement price, and one that opens it again at that price.
 """
 TRANSACTION_TYPE_LIQUIDATION: TransactionType.ValueType  # 11
 """A trade that a venue forced, as for TRADE."""

@@ -690,7 +690,8 @@ export enum TransactionType {
 
   /**
    * Settlement or delivery of a derivative: the position closed as terms, and what an option paid or a delivery moved
-   * as legs.
+   * as legs. A future that is settled while it stays open has two entries: one that closes the position at the
+   * settlement price, and one that opens it again at that price.
    *
    * @generated from enum value: TRANSACTION_TYPE_SETTLEMENT = 10;
    */
