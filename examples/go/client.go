@@ -4,17 +4,21 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
+	stderrors "errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
 	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
@@ -22,6 +26,7 @@ import (
 
 const (
 	pageSize = 5
+	top      = 3
 	timeout  = 60 * time.Second
 )
 
@@ -42,8 +47,16 @@ func rebuild(address string) (result, error) {
 	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	// Over a network a token needs TLS: credentials.NewTLS and oauth.TokenSource.
+	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer example")
 
-	found, err := listVenueSymbols(ctx, servicesv1.NewAssetRegistryClient(conn))
+	registry := servicesv1.NewAssetRegistryClient(conn)
+	_, err = registry.ListVenueSymbols(ctx, &servicesv1.ListVenueSymbolsRequest{PageToken: "1"})
+	failure, ok := errors.From(err)
+	if !ok || failure.Reason != servicesv1.ErrorReason_ERROR_REASON_INVALID_PAGE_TOKEN {
+		return result{}, fmt.Errorf("a page token that the server did not return: got error %v", err)
+	}
+	found, err := listVenueSymbols(ctx, registry)
 	if err != nil {
 		return result{}, err
 	}
@@ -52,18 +65,23 @@ func rebuild(address string) (result, error) {
 	var lines []string
 	for _, listing := range found {
 		name := listing.GetVenueSymbolId()
-		book, deltas, err := followBook(ctx, marketData, name)
+		book, deltas, err := followBook(ctx, marketData, name, 0)
 		if err != nil {
 			return result{}, err
 		}
-		trades, err := followTrades(ctx, marketData, name)
+		limited, _, err := followBook(ctx, marketData, name, top)
 		if err != nil {
 			return result{}, err
 		}
-		if len(trades) > 0 {
-			if err := checkPrice(ctx, marketData, listing, trades[len(trades)-1]); err != nil {
-				return result{}, err
-			}
+		if !same(limited.Bids(), best(book.Bids(), top)) || !same(limited.Asks(), best(book.Asks(), top)) {
+			return result{}, fmt.Errorf("the best %d prices of %s differ from those of its whole book", top, name)
+		}
+		trades, err := allTrades(ctx, marketData, name)
+		if err != nil {
+			return result{}, err
+		}
+		if err := checkPrice(ctx, marketData, listing, trades); err != nil {
+			return result{}, err
 		}
 		total.Books++
 		total.Deltas += deltas
@@ -105,38 +123,60 @@ func listVenueSymbols(ctx context.Context, registry servicesv1.AssetRegistryClie
 	}
 }
 
+func same[T proto.Message](some, others []T) bool {
+	return slices.EqualFunc(some, others, func(one, other T) bool { return proto.Equal(one, other) })
+}
+
+// followBook follows a book to the end. It leaves after the first delta and resumes, as after a lost connection.
 func followBook(
-	ctx context.Context, marketData servicesv1.MarketDataClient, name string,
+	ctx context.Context, marketData servicesv1.MarketDataClient, name string, depth uint32,
 ) (*cqc.BookBuilder, int, error) {
-	stream, err := marketData.StreamOrderBook(ctx, &servicesv1.StreamOrderBookRequest{VenueSymbolId: name})
-	if err != nil {
-		return nil, 0, err
-	}
 	var book *cqc.BookBuilder
 	deltas := 0
+	request := &servicesv1.StreamOrderBookRequest{VenueSymbolId: name, Depth: depth}
 	for {
-		step, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+		left, err := func() (bool, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			stream, err := marketData.StreamOrderBook(ctx, request)
+			if err != nil {
+				return false, err
+			}
+			for {
+				step, err := stream.Recv()
+				if stderrors.Is(err, io.EOF) {
+					return false, nil
+				}
+				if err != nil {
+					return false, err
+				}
+				switch event := step.GetEvent().(type) {
+				case *servicesv1.StreamOrderBookResponse_Snapshot:
+					if book, err = cqc.NewBookBuilder(event.Snapshot); err != nil {
+						return false, err
+					}
+				case *servicesv1.StreamOrderBookResponse_Delta:
+					if book == nil {
+						return false, fmt.Errorf("the server sent a delta for %s before its snapshot", name)
+					}
+					if _, err := book.Apply(event.Delta); err != nil {
+						return false, err
+					}
+					deltas++
+				case *servicesv1.StreamOrderBookResponse_Reset_:
+					book = nil
+				}
+				if deltas == 1 && request.ResumeToken == "" {
+					request.ResumeToken = step.GetResumeToken()
+					return true, nil
+				}
+			}
+		}()
 		if err != nil {
 			return nil, 0, err
 		}
-		switch event := step.GetEvent().(type) {
-		case *servicesv1.StreamOrderBookResponse_Snapshot:
-			if book, err = cqc.NewBookBuilder(event.Snapshot); err != nil {
-				return nil, 0, err
-			}
-		case *servicesv1.StreamOrderBookResponse_Delta:
-			if book == nil {
-				return nil, 0, fmt.Errorf("the server sent a delta for %s before its snapshot", name)
-			}
-			if _, err := book.Apply(event.Delta); err != nil {
-				return nil, 0, err
-			}
-			deltas++
-		case *servicesv1.StreamOrderBookResponse_Reset_:
-			book = nil
+		if !left {
+			break
 		}
 	}
 	if book == nil {
@@ -145,17 +185,60 @@ func followBook(
 	return book, deltas, nil
 }
 
-func followTrades(
+// allTrades returns the trades that are listed, and those that the stream adds to the list.
+func allTrades(
 	ctx context.Context, marketData servicesv1.MarketDataClient, name string,
 ) ([]*marketsv1.Trade, error) {
-	stream, err := marketData.StreamTrades(ctx, &servicesv1.StreamTradesRequest{VenueSymbolIds: []string{name}})
+	var trades []*marketsv1.Trade
+	request := &servicesv1.ListTradesRequest{VenueSymbolId: name, PageSize: pageSize}
+	token := ""
+	for {
+		page, err := marketData.ListTrades(ctx, request)
+		if err != nil {
+			return nil, err
+		}
+		trades = append(trades, page.GetTrades()...)
+		if token == "" {
+			token = page.GetResumeToken()
+		}
+		if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
+			break
+		}
+	}
+	added, err := streamTrades(ctx, marketData, name, token)
+	if err != nil {
+		return nil, err
+	}
+	for _, trade := range added {
+		// What was traded while the pages were read comes twice.
+		if !slices.ContainsFunc(trades, func(known *marketsv1.Trade) bool {
+			return known.GetTradeId() == trade.GetTradeId()
+		}) {
+			trades = append(trades, trade)
+		}
+	}
+	streamed, err := streamTrades(ctx, marketData, name, "")
+	if err != nil {
+		return nil, err
+	}
+	if !same(trades, streamed) {
+		return nil, fmt.Errorf("the listed trades of %s differ from the streamed ones", name)
+	}
+	return trades, nil
+}
+
+func streamTrades(
+	ctx context.Context, marketData servicesv1.MarketDataClient, name, token string,
+) ([]*marketsv1.Trade, error) {
+	stream, err := marketData.StreamTrades(
+		ctx, &servicesv1.StreamTradesRequest{VenueSymbolIds: []string{name}, ResumeToken: token})
 	if err != nil {
 		return nil, err
 	}
 	var trades []*marketsv1.Trade
 	for {
 		step, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
+		if stderrors.Is(err, io.EOF) {
 			return trades, nil
 		}
 		if err != nil {
@@ -168,14 +251,22 @@ func followTrades(
 }
 
 func checkPrice(
-	ctx context.Context, marketData servicesv1.MarketDataClient, listing *venuesv1.VenueSymbol, last *marketsv1.Trade,
+	ctx context.Context, marketData servicesv1.MarketDataClient, listing *venuesv1.VenueSymbol,
+	trades []*marketsv1.Trade,
 ) error {
 	parts := strings.Split(listing.GetSymbolId(), "-")
 	pair := parts[0] + "-" + parts[1]
 	price, err := marketData.GetPrice(ctx, &servicesv1.GetPriceRequest{AssetId: pair})
+	if len(trades) == 0 {
+		if failure, ok := errors.From(err); ok && failure.Reason == servicesv1.ErrorReason_ERROR_REASON_NO_DATA {
+			return nil
+		}
+		return err
+	}
 	if err != nil {
 		return err
 	}
+	last := trades[len(trades)-1]
 	value, err := strconv.ParseFloat(last.GetPrice(), 64)
 	if err != nil {
 		return err

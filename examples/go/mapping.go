@@ -80,7 +80,7 @@ type (
 		First        uint64 `json:"f"`
 		Last         uint64 `json:"l"`
 		BuyerIsMaker bool   `json:"m"`
-		BestMatch    bool   `json:"M"`
+		BestMatch    *bool  `json:"M"`
 	}
 	coinbaseRow struct {
 		ReceivedAt float64 `json:"received_at"`
@@ -113,7 +113,7 @@ func load(data string) (markets, error) {
 			}
 			listing := found.of(venue, match[1])
 			listing.snapshot = &marketsv1.OrderBook{
-				VenueSymbolId: listing.id(),
+				VenueSymbolId: proto.String(listing.id()),
 				Bids:          levels(row.Body.Bids),
 				Asks:          levels(row.Body.Asks),
 				Sequence:      proto.Uint64(row.Body.LastUpdateID),
@@ -151,7 +151,7 @@ func (found markets) addBinance(venue string, row binanceRow) error {
 		}
 		listing := found.of(venue, event.Symbol)
 		listing.deltas = append(listing.deltas, &marketsv1.OrderBookDelta{
-			VenueSymbolId:    listing.id(),
+			VenueSymbolId:    proto.String(listing.id()),
 			Bids:             levels(event.Bids),
 			Asks:             levels(event.Asks),
 			FirstSequence:    &event.First,
@@ -172,16 +172,22 @@ func (found markets) addBinance(venue string, row binanceRow) error {
 		if event.BuyerIsMaker {
 			aggressor = marketsv1.AggressorSide_AGGRESSOR_SIDE_SELLER
 		}
+		// `M` has no field: the key is its JSON Pointer, the value its JSON.
+		var rest map[string]string
+		if event.BestMatch != nil {
+			rest = map[string]string{"/M": strconv.FormatBool(*event.BestMatch)}
+		}
 		listing := found.of(venue, event.Symbol)
 		listing.trades = append(listing.trades, &marketsv1.Trade{
 			TradeId:       proto.String(strconv.FormatUint(event.ID, 10)),
-			VenueSymbolId: listing.id(),
+			VenueSymbolId: proto.String(listing.id()),
 			Price:         event.Price,
 			Quantity:      event.Quantity,
 			QuantityUnit:  base,
 			Aggressor:     aggressor,
 			FirstTradeId:  proto.String(strconv.FormatUint(event.First, 10)),
 			LastTradeId:   proto.String(strconv.FormatUint(event.Last, 10)),
+			VenueFields:   rest,
 			Timestamp:     millis(event.Matched),
 			PublishedAt:   millis(event.Sent),
 			ReceivedAt:    seconds(row.ReceivedAt),
@@ -199,7 +205,7 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 	case "snapshot":
 		listing := found.of("coinbase", frame.ProductID)
 		listing.snapshot = &marketsv1.OrderBook{
-			VenueSymbolId: listing.id(),
+			VenueSymbolId: proto.String(listing.id()),
 			Bids:          levels(frame.Bids),
 			Asks:          levels(frame.Asks),
 			ReceivedAt:    seconds(row.ReceivedAt),
@@ -212,7 +218,7 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 		}
 		listing := found.of("coinbase", frame.ProductID)
 		delta := &marketsv1.OrderBookDelta{
-			VenueSymbolId: listing.id(),
+			VenueSymbolId: proto.String(listing.id()),
 			Timestamp:     timestamppb.New(at),
 			ReceivedAt:    seconds(row.ReceivedAt),
 			QuantityUnit:  base,
@@ -239,12 +245,12 @@ func (found markets) addCoinbase(row coinbaseRow) error {
 		listing := found.of("coinbase", frame.ProductID)
 		listing.trades = append(listing.trades, &marketsv1.Trade{
 			TradeId:       proto.String(strconv.FormatUint(frame.TradeID, 10)),
-			VenueSymbolId: listing.id(),
+			VenueSymbolId: proto.String(listing.id()),
 			Price:         frame.Price,
 			Quantity:      frame.Size,
 			QuantityUnit:  base,
 			Aggressor:     aggressor,
-			RawSide:       frame.Side,
+			RawAggressor:  frame.Side,
 			MakerOrderId:  proto.String(frame.MakerOrderID),
 			TakerOrderId:  proto.String(frame.TakerOrderID),
 			Sequence:      proto.Uint64(frame.Sequence),

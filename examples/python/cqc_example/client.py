@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import grpc
 
 from cqc import BookBuilder
+from cqc.errors import ServiceError
 from cqc.markets.v1 import Trade
 from cqc.services.v1 import (
+    ErrorReason,
     GetPriceRequest,
+    ListTradesRequest,
     ListVenueSymbolsRequest,
     StreamOrderBookRequest,
     StreamTradesRequest,
@@ -19,7 +22,10 @@ from cqc.services.v1 import (
 from cqc.venues.v1 import VenueSymbol
 
 PAGE_SIZE = 5
+TOP = 3
 TIMEOUT = 60  # seconds
+# Over a network a token needs TLS: grpc.secure_channel and grpc.access_token_call_credentials.
+CREDENTIALS = (("authorization", "Bearer example"),)
 
 
 @dataclass
@@ -38,12 +44,16 @@ def rebuild(address: str) -> Result:
     lines: list[str] = []
     with grpc.insecure_channel(address) as channel:
         market_data = market_data_pb2_grpc.MarketDataStub(channel)
-        for listing in _listings(asset_registry_pb2_grpc.AssetRegistryStub(channel)):
+        registry = asset_registry_pb2_grpc.AssetRegistryStub(channel)
+        _check_refusal(registry)
+        for listing in _listings(registry):
             name = listing.venue_symbol_id
-            book, deltas = _book(market_data, name)
+            book, deltas = _book(market_data, name, 0)
+            top, _ = _book(market_data, name, TOP)
+            if [*top.bids(), *top.asks()] != [*book.bids()[:TOP], *book.asks()[:TOP]]:
+                raise RuntimeError(f"the best {TOP} prices of {name} differ from those of its whole book")
             trades = _trades(market_data, name)
-            if trades:
-                _check_price(market_data, listing, trades[-1])
+            _check_price(market_data, listing, trades)
             result.books += 1
             result.deltas += deltas
             result.trades += len(trades)
@@ -55,44 +65,93 @@ def rebuild(address: str) -> Result:
     return result
 
 
+def _check_refusal(registry: asset_registry_pb2_grpc.AssetRegistryStub) -> None:
+    try:
+        registry.ListVenueSymbols(ListVenueSymbolsRequest(page_token="1"), timeout=TIMEOUT, metadata=CREDENTIALS)
+    except grpc.RpcError as error:
+        failure = ServiceError.of(error)
+        if failure is None or failure.reason != ErrorReason.ERROR_REASON_INVALID_PAGE_TOKEN:
+            raise
+        return
+    raise RuntimeError("the server took a page token that it did not return")
+
+
 def _listings(registry: asset_registry_pb2_grpc.AssetRegistryStub) -> Iterator[VenueSymbol]:
     token = ""
     while True:
-        page = registry.ListVenueSymbols(
-            ListVenueSymbolsRequest(page_size=PAGE_SIZE, page_token=token), timeout=TIMEOUT
-        )
+        request = ListVenueSymbolsRequest(page_size=PAGE_SIZE, page_token=token)
+        page = registry.ListVenueSymbols(request, timeout=TIMEOUT, metadata=CREDENTIALS)
         yield from page.venue_symbols
         token = page.next_page_token
         if not token:
             return
 
 
-def _book(market_data: market_data_pb2_grpc.MarketDataStub, name: str) -> tuple[BookBuilder, int]:
+def _book(market_data: market_data_pb2_grpc.MarketDataStub, name: str, depth: int) -> tuple[BookBuilder, int]:
+    """Follow a book to the end. Leaves after the first delta and resumes, as after a lost connection."""
     book: BookBuilder | None = None
     deltas = 0
-    for step in market_data.StreamOrderBook(StreamOrderBookRequest(venue_symbol_id=name), timeout=TIMEOUT):
-        event = step.WhichOneof("event")
-        if event == "snapshot":
-            book = BookBuilder(step.snapshot)
-        elif event == "delta":
-            if book is None:
-                raise RuntimeError(f"the server sent a delta for {name} before its snapshot")
-            book.apply(step.delta)
-            deltas += 1
-        elif event == "reset":
-            book = None
+    request = StreamOrderBookRequest(venue_symbol_id=name, depth=depth)
+    while True:
+        stream = market_data.StreamOrderBook(request, timeout=TIMEOUT, metadata=CREDENTIALS)
+        for step in stream:
+            event = step.WhichOneof("event")
+            if event == "snapshot":
+                book = BookBuilder(step.snapshot)
+            elif event == "delta":
+                if book is None:
+                    raise RuntimeError(f"the server sent a delta for {name} before its snapshot")
+                book.apply(step.delta)
+                deltas += 1
+            elif event == "reset":
+                book = None
+            if deltas == 1 and not request.resume_token:
+                request.resume_token = step.resume_token
+                stream.cancel()
+                break
+        else:
+            break
     if book is None:
         raise RuntimeError(f"the server sent no snapshot for {name}")
     return book, deltas
 
 
 def _trades(market_data: market_data_pb2_grpc.MarketDataStub, name: str) -> list[Trade]:
-    stream = market_data.StreamTrades(StreamTradesRequest(venue_symbol_ids=[name]), timeout=TIMEOUT)
+    """Return the trades that are listed, and those that the stream adds to the list."""
+    trades: list[Trade] = []
+    request = ListTradesRequest(venue_symbol_id=name, page_size=PAGE_SIZE)
+    token = ""
+    while True:
+        page = market_data.ListTrades(request, timeout=TIMEOUT, metadata=CREDENTIALS)
+        trades += page.trades
+        token = token or page.resume_token
+        request.page_token = page.next_page_token
+        if not request.page_token:
+            break
+    added = _streamed(market_data, StreamTradesRequest(venue_symbol_ids=[name], resume_token=token))
+    # What was traded while the pages were read comes twice.
+    known = {trade.trade_id for trade in trades}
+    trades += [trade for trade in added if trade.trade_id not in known]
+    if trades != _streamed(market_data, StreamTradesRequest(venue_symbol_ids=[name])):
+        raise RuntimeError(f"the listed trades of {name} differ from the streamed ones")
+    return trades
+
+
+def _streamed(market_data: market_data_pb2_grpc.MarketDataStub, request: StreamTradesRequest) -> list[Trade]:
+    stream = market_data.StreamTrades(request, timeout=TIMEOUT, metadata=CREDENTIALS)
     return [step.trade for step in stream if step.HasField("trade")]
 
 
-def _check_price(market_data: market_data_pb2_grpc.MarketDataStub, listing: VenueSymbol, last: Trade) -> None:
+def _check_price(market_data: market_data_pb2_grpc.MarketDataStub, listing: VenueSymbol, trades: list[Trade]) -> None:
     pair = "-".join(listing.symbol_id.split("-")[:2])
-    price = market_data.GetPrice(GetPriceRequest(asset_id=pair), timeout=TIMEOUT)
-    if price.venue_symbol_id == listing.venue_symbol_id and price.value != float(last.price):
-        raise RuntimeError(f"the server's price for {pair} is {price.value}, but its last trade was at {last.price}")
+    try:
+        price = market_data.GetPrice(GetPriceRequest(asset_id=pair), timeout=TIMEOUT, metadata=CREDENTIALS)
+    except grpc.RpcError as error:
+        failure = ServiceError.of(error)
+        if failure is None or failure.reason != ErrorReason.ERROR_REASON_NO_DATA or trades:
+            raise
+        return
+    if trades and price.venue_symbol_id == listing.venue_symbol_id and price.value != float(trades[-1].price):
+        raise RuntimeError(
+            f"the server's price for {pair} is {price.value}, but its last trade was at {trades[-1].price}"
+        )

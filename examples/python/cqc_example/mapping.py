@@ -27,10 +27,10 @@ BINANCE_QUOTES = ("USDT", "BUSD", "USDC", "BTC", "ETH", "BNB", "EUR")
 
 @dataclass
 class Market:
-    """Captured data for one listing, in arrival order."""
+    """Captured data for one listing, in arrival order. The snapshot is empty if none was captured."""
 
     listing: VenueSymbol
-    snapshot: OrderBook | None = None
+    snapshot: OrderBook = field(default_factory=OrderBook)
     deltas: list[OrderBookDelta] = field(default_factory=list)
     trades: list[Trade] = field(default_factory=list)
 
@@ -151,6 +151,8 @@ def _binance_trade(listing: str, event: Any, received_at: float) -> Trade:
         aggressor=AGGRESSOR_SIDE_SELLER if event["m"] else AGGRESSOR_SIDE_BUYER,
         first_trade_id=str(event["f"]),
         last_trade_id=str(event["l"]),
+        # `M` has no field: the key is its JSON Pointer, the value its JSON.
+        venue_fields={f"/{name}": json.dumps(event[name]) for name in ("M",) if name in event},
         timestamp=_millis(event["T"]),
         published_at=_millis(event["E"]),
         received_at=_seconds(received_at),
@@ -191,7 +193,7 @@ def _coinbase_trade(listing: str, frame: Any, received_at: float) -> Trade:
         quantity_unit=QUANTITY_UNIT_BASE,
         # `side` is the maker's side.
         aggressor=AGGRESSOR_SIDE_BUYER if frame["side"] == "sell" else AGGRESSOR_SIDE_SELLER,
-        raw_side=frame["side"],
+        raw_aggressor=frame["side"],
         maker_order_id=frame["maker_order_id"],
         taker_order_id=frame["taker_order_id"],
         sequence=frame["sequence"],

@@ -45,6 +45,7 @@ interface BinanceTrade {
   f: number;
   l: number;
   m: boolean;
+  M?: boolean;
 }
 
 interface BinanceRow {
@@ -193,6 +194,8 @@ function binanceTrade(venueSymbolId: string, event: BinanceTrade, receivedAt: Ti
     aggressor: event.m ? AggressorSide.SELLER : AggressorSide.BUYER,
     firstTradeId: String(event.f),
     lastTradeId: String(event.l),
+    // `M` has no field: the key is its JSON Pointer, the value its JSON.
+    venueFields: event.M === undefined ? {} : { "/M": JSON.stringify(event.M) },
     timestamp: millis(event.T),
     publishedAt: millis(event.E),
     receivedAt,
@@ -236,7 +239,7 @@ function addCoinbase(
         quantityUnit,
         // `side` is the maker's side.
         aggressor: frame.side === "sell" ? AggressorSide.BUYER : AggressorSide.SELLER,
-        rawSide: frame.side,
+        rawAggressor: frame.side,
         makerOrderId: frame.maker_order_id,
         takerOrderId: frame.taker_order_id,
         sequence: BigInt(frame.sequence),
