@@ -346,7 +346,9 @@ class PythonIndex:
             what="pip download",
         )
         (wheel,) = (folder / "wheel").iterdir()
-        process.run([*pip, "install", "--quiet", wheel], cwd=folder, env=environment, what="pip install")
+        # The example validates requests.
+        wanted = f"{wheel}[validation]" if example else wheel
+        process.run([*pip, "install", "--quiet", wanted], cwd=folder, env=environment, what="pip install")
         seconds = time.monotonic() - started
         describe = (str(python), "-c", DESCRIBE.format(package=self.import_name))
         run = (str(python), "-m", "cqc_example") if example else ()
