@@ -3,6 +3,10 @@
 import importlib.metadata
 import os
 import pkgutil
+import re
+import shlex
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,7 +30,7 @@ from cqc.services.v1 import NewOrder, PlaceOrderRequest, market_data_pb2_grpc
 from cqc.venues.v1 import OrderSide, OrderType
 
 DISTRIBUTION = importlib.metadata.distribution("cqc")
-DOMAINS = ("assets", "markets", "venues", "portfolio", "events", "services")
+DOMAINS = ("rules", "options", "assets", "markets", "venues", "portfolio", "events", "services")
 
 
 def python(code: str, **environment: str) -> str:
@@ -148,6 +152,35 @@ def channel() -> Iterator[grpc.Channel]:
     server.stop(None).wait()
 
 
+@pytest.mark.skipif(not shutil.which("openssl"), reason="makes a certificate with openssl")
+def test_the_code_of_the_readme(tmp_path: Path) -> None:
+    """The server and the client of the README talk over TLS."""
+    subprocess.run(
+        shlex.split(
+            "openssl req -x509 -newkey rsa:2048 -nodes -keyout tls.key -out tls.crt -days 2 "
+            "-subj /CN=localhost -addext subjectAltName=DNS:localhost"
+        ),
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    readme = DISTRIBUTION.read_text("METADATA") or ""
+    client, server = re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    code = f"{server}\n{client}".replace("server.wait_for_termination()", "").replace(":50051", f":{port}")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": str(tmp_path / "tls.crt"), "CQC_TOKEN": "secret"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, "no price yet\n"), done.stderr
+
+
 def test_unary_rpc(channel: grpc.Channel) -> None:
     assert import_forms.get_price(channel) == import_forms.price_of_bitcoin()
 
@@ -192,11 +225,13 @@ def test_plain_decimals_are_valid(number: Decimal) -> None:
     assert rule_ids(book(text)) == ([] if number or not number.is_signed() else ["string.decimal"])
 
 
-@pytest.mark.parametrize(
-    "price", ["", "-0", "-0.00", "01", "1.", ".5", "1e-8", "NaN", "+1", " 1", "1\n", "٣", "1" * 79]
-)
+@pytest.mark.parametrize("price", ["-0", "-0.00", "01", "1.", ".5", "1e-8", "NaN", "+1", " 1", "1\n", "٣", "1" * 79])
 def test_other_strings_are_not_valid_decimals(price: str) -> None:
     assert rule_ids(book(price)) == ["string.decimal"]
+
+
+def test_a_level_needs_a_price_or_an_order_id() -> None:
+    assert rule_ids(book("")) == ["book_level.key"]
 
 
 def order(**fields: object) -> PlaceOrderRequest:
@@ -225,11 +260,35 @@ def order(**fields: object) -> PlaceOrderRequest:
         ({"type": "ORDER_TYPE_MARKET"}, ["new_order.market_price"]),
         ({"type": "ORDER_TYPE_STOP", "price": None}, ["new_order.trigger"]),
         ({"type": "ORDER_TYPE_STOP", "price": None, "trigger_price": "1"}, []),
-        ({"trigger_price": "1"}, ["new_order.no_trigger"]),
+        ({"trigger_price": "1"}, ["new_order.trigger"]),
+        (
+            {
+                "type": "ORDER_TYPE_STOP",
+                "price": None,
+                "trigger_price": "1",
+                "trigger_direction": "TRIGGER_DIRECTION_UP",
+            },
+            [],
+        ),
+        (
+            {
+                "type": "ORDER_TYPE_TAKE_PROFIT",
+                "price": None,
+                "trigger_price": "1",
+                "trigger_direction": "TRIGGER_DIRECTION_UP",
+            },
+            ["new_order.trigger_direction"],
+        ),
         ({"quantity": None}, ["required"]),
         ({"quantity": "0"}, ["string.decimal_positive"]),
-        ({"quantity": None, "quote_quantity": "100"}, ["new_order.quote_quantity"]),
-        ({"quantity": None, "close_position": True}, ["new_order.close_position"]),
+        ({"quantity": None, "quote_quantity": "100"}, []),
+        ({"quantity": None, "close_position": True}, []),
+        ({"quantity": None, "close_position": False}, ["bool.const"]),
+        ({"volatility_price": "0.65"}, ["new_order.limit_price"]),
+        ({"price": None, "volatility_price": "0.65"}, []),
+        ({"client_order_id": "-1"}, ["string.client_id"]),
+        ({"type": "ORDER_TYPE_QUOTED", "price": None}, ["enum.not_in"]),
+        ({"time_in_force": "TIME_IN_FORCE_GTX"}, ["enum.not_in"]),
         ({"time_in_force": "TIME_IN_FORCE_GTD"}, ["new_order.good_til"]),
         ({"time_in_force": "TIME_IN_FORCE_GTD", "good_til_time": "2026-01-01T00:00:00Z"}, []),
         ({"type": "ORDER_TYPE_TRAILING_STOP", "price": None}, ["new_order.trailing"]),
