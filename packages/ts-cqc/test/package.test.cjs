@@ -3,7 +3,7 @@ const assert = require("node:assert/strict");
 const { test } = require("node:test");
 
 test("every domain can be required, and message names are schemas", () => {
-  for (const domain of ["assets", "events", "markets", "portfolio", "rules", "services", "venues"]) {
+  for (const domain of ["assets", "events", "markets", "options", "portfolio", "rules", "services", "venues"]) {
     assert.ok(Object.keys(require(`@cq/cqc/${domain}/v1`)).length > 0, domain);
   }
   const { create, toBinary, fromBinary } = require("@bufbuild/protobuf");
@@ -32,7 +32,7 @@ function loaded(name) {
 }
 
 test("only services load gRPC, and no domain loads the descriptor set or the index of another", () => {
-  for (const domain of ["assets", "events", "markets", "portfolio", "rules", "venues"]) {
+  for (const domain of ["assets", "events", "markets", "options", "portfolio", "rules", "venues"]) {
     const files = loaded(`@cq/cqc/${domain}/v1`);
     assert.deepEqual(
       files.filter((file) => /grpc|descriptor_set/.test(file)),
