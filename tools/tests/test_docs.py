@@ -63,13 +63,32 @@ def test_every_page_is_listed() -> None:
 def test_the_protos_on_a_page_compile(name: str, tmp_path: Path) -> None:
     blocks = re.findall(r"^ *```proto\n(.*?)^ *```$", (workspace.ROOT / name).read_text(), re.MULTILINE | re.DOTALL)
     assert blocks
-    shutil.copytree(workspace.PROTO / "cqc" / "rules", tmp_path / "proto" / "cqc" / "rules")
+    shutil.copytree(workspace.PROTO / "cqc", tmp_path / "proto" / "cqc")
+    imports = [
+        "buf/validate/validate.proto",
+        "cqc/markets/v1/native_listing.proto",
+        "cqc/options/v1/options.proto",
+        "cqc/rules/v1/rules.proto",
+        "google/protobuf/timestamp.proto",
+    ]
+    samples = []
     for number, block in enumerate(blocks):
         # A page may show a field alone.
         body = block if "message " in block else f"message Sample {{\n{block}\n}}"
-        imports = 'import "buf/validate/validate.proto";\nimport "cqc/rules/v1/rules.proto";\n'
-        path = tmp_path / "proto" / "cqc" / "samples" / "v1" / f"sample_{number}.proto"
+        # A block may use the messages of those before it.
+        header = "".join(f'import "{name}";\n' for name in [*imports, *samples])
+        samples.append(f"cqc/samples/v1/sample_{number}.proto")
+        path = tmp_path / "proto" / samples[-1]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'syntax = "proto3";\npackage cqc.samples.v1;\n{imports}\n{body}')
+        path.write_text(f'syntax = "proto3";\npackage cqc.samples.v1;\n{header}\n{body}')
         options = [f"--descriptor_set_out={tmp_path / 'out'}"]
         descriptors.protoc(options, [path.relative_to(tmp_path / "proto").as_posix()], tmp_path)
+
+
+def test_the_code_of_the_readme_is_that_of_the_packages() -> None:
+    """The tests of the packages run it there."""
+    readmes = "".join(path.read_text() for path in workspace.ROOT.glob("packages/*/README.md"))
+    blocks = re.findall(r"^```(?:python|go|ts)\n.*?^```$", (workspace.ROOT / "README.md").read_text(), re.M | re.S)
+    assert len(blocks) == 3
+    for block in blocks:
+        assert block in readmes, block
