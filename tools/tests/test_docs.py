@@ -71,7 +71,7 @@ def test_the_protos_on_a_page_compile(name: str, tmp_path: Path) -> None:
         "cqc/rules/v1/rules.proto",
         "google/protobuf/timestamp.proto",
     ]
-    samples = []
+    samples: list[str] = []
     for number, block in enumerate(blocks):
         # A page may show a field alone.
         body = block if "message " in block else f"message Sample {{\n{block}\n}}"
