@@ -43,7 +43,8 @@ try {
     symlinkSync(join(modules, name), join(project, "node_modules", name));
   }
   const tests = readdirSync(here).filter((name) => /\.test\.[cm]js$/.test(name));
-  for (const name of [...tests, "forms.ts", "forms.cts"]) {
+  // The key is for these tests alone.
+  for (const name of [...tests, "forms.ts", "forms.cts", "localhost.crt", "localhost.key"]) {
     cpSync(join(here, name), join(project, name));
   }
   // Examples that the tests of all three languages share.
