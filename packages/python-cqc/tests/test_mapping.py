@@ -22,6 +22,7 @@ from cqc.mapping import (
     Venue,
     candle_close,
     json_text,
+    order_state,
     parse_json,
     skip,
     table,
@@ -30,7 +31,16 @@ from cqc.mapping import (
 )
 from cqc.markets.v1 import AggressorSide, BookAction, Candle, OrderBook, QuantityUnit, Ticker, Trade
 from cqc.portfolio.v1 import Position
-from cqc.venues.v1 import Balance, ExecutionReport, LiquiditySide, Order, OrderSide, OrderStatus, OrderType
+from cqc.venues.v1 import (
+    Balance,
+    ExecutionReport,
+    LiquiditySide,
+    Order,
+    OrderSide,
+    OrderStatus,
+    OrderType,
+    TriggerDirection,
+)
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 NUMBERS = st.one_of(
@@ -383,6 +393,41 @@ def test_listings_and_symbols_get_their_ids() -> None:
     assert listing.symbol_id == symbol.symbol_id == "BTC-USD-OPT-BTC-20241227T1200-0d25-C"
     assert (symbol.strike, symbol.strike_asset_id, symbol.quote_asset_id) == ("0.25", "USD", "BTC")
     assert symbol.expiry.ToJsonString() == "2024-12-27T12:00:00Z"
+
+
+def test_functions_see_the_ids() -> None:
+    def fee(order: Any, _context: Any) -> None:
+        order.fees[0].asset_code = order.venue_symbol_id.split("-")[1]
+
+    rows = "i = listing; f = fees.0.amount"
+    reads = venue(
+        table("orders", Order, rows, derive=fee), listing=lambda _, name: f"somewhere:{name}", asset=lambda code: code
+    )
+    (order,) = reads.read({"i": "BTC-USD-SPOT", "f": "1"}).messages
+    assert order.fees[0].asset_id == "USD"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "direction"),
+    [
+        ({"type": "stop", "side": "buy", "done": "0"}, "NEW", "UP"),
+        ({"type": "stop_limit", "side": "sell", "done": "1"}, "PARTIALLY FILLED", "DOWN"),
+        ({"type": "take_profit", "side": "buy"}, "NEW", "DOWN"),
+        ({"type": "limit", "side": "sell", "done": "0.1"}, "PARTIALLY FILLED", "UNSPECIFIED"),
+    ],
+)
+def test_what_an_order_says_of_its_state(sent: dict[str, str], status: str, direction: str) -> None:
+    rows = "type = type; side = side; done = cumulative_quantity; status := NEW"
+    (order,) = venue(table("orders", Order, rows, derive=order_state)).read(sent).messages
+    assert cqc.display_name(OrderStatus, order.status) == status
+    assert cqc.display_name(TriggerDirection, order.trigger_direction) == direction
+
+
+def test_a_single_value_fills_a_list() -> None:
+    reading = read("a = previous_venue_order_ids; n = previous_client_order_ids", {"a": "1", "n": Number("2")}, Order)
+    (order,) = reading.messages
+    assert (list(order.previous_venue_order_ids), list(order.previous_client_order_ids)) == (["1"], ["2"])
+    assert reading.write() == {"a": "1", "n": Number("2")}
 
 
 @pytest.mark.parametrize(("channel", "end"), [("1M", "2024-03-01"), ("1Y", "2025-02-01"), ("1D", "2024-02-02")])

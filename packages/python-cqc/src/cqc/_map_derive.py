@@ -1,4 +1,4 @@
-"""What follows from other fields: the end of a candle, and what the id of a product says."""
+"""What follows from other fields: the end of a candle, the state of an order, and what the id of a product says."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cqc._decimal import parse_decimal
 from cqc._map_table import Context
 from cqc._timestamp import from_unix_nanos, to_datetime, to_unix_nanos
 from cqc.markets.v1 import CalendarInterval, OptionType, Symbol, SymbolType
+from cqc.venues.v1 import Order, OrderSide, OrderStatus, OrderType, TriggerDirection
 
 _MONTHS = {
     CalendarInterval.CALENDAR_INTERVAL_MONTH: 1,
     CalendarInterval.CALENDAR_INTERVAL_QUARTER: 3,
     CalendarInterval.CALENDAR_INTERVAL_YEAR: 12,
+}
+# Whether the price that an order of the type waits for is above the market for a buyer.
+_UP_TO_BUY = {
+    OrderType.ORDER_TYPE_STOP: True,
+    OrderType.ORDER_TYPE_STOP_LIMIT: True,
+    OrderType.ORDER_TYPE_TRAILING_STOP: True,
+    OrderType.ORDER_TYPE_TRAILING_STOP_LIMIT: True,
+    OrderType.ORDER_TYPE_TAKE_PROFIT: False,
+    OrderType.ORDER_TYPE_TAKE_PROFIT_LIMIT: False,
 }
 _TYPES = {
     "SPOT": SymbolType.SYMBOL_TYPE_SPOT,
@@ -36,6 +47,18 @@ def candle_close(candle: Any, _context: Context) -> None:
         start = to_datetime(candle.open_time)
         months = start.year * 12 + start.month - 1 + _MONTHS[candle.calendar_interval]
         candle.close_time.FromDatetime(start.replace(year=months // 12, month=months % 12 + 1))
+
+
+def order_state(order: Order, _context: Context) -> None:
+    """A `derive` function: PARTIALLY_FILLED for a venue that calls such an order open, and the trigger's direction."""
+    filled = order.HasField("cumulative_quantity") and parse_decimal(order.cumulative_quantity) > 0
+    if filled and order.status == OrderStatus.ORDER_STATUS_NEW:
+        order.status = OrderStatus.ORDER_STATUS_PARTIALLY_FILLED
+    if order.type in _UP_TO_BUY and order.side and not order.trigger_direction:
+        up = _UP_TO_BUY[order.type] == (order.side == OrderSide.ORDER_SIDE_BUY)
+        order.trigger_direction = (
+            TriggerDirection.TRIGGER_DIRECTION_UP if up else TriggerDirection.TRIGGER_DIRECTION_DOWN
+        )
 
 
 def fill_symbol(symbol: Symbol) -> None:

@@ -242,9 +242,7 @@ class Row:
         codec = self.scaled(context, scales)
         if not self.target.field.is_repeated:
             return codec.read(value)
-        if not isinstance(value, list | tuple):
-            raise ValueError("not a list")
-        return [codec.read(item) for item in value]
+        return [codec.read(item) for item in _listed(value)]
 
     def scaled(self, context: Context, scales: Mapping[str, int]) -> Codec:
         """The codec, with the scale that another place tells."""
@@ -267,7 +265,9 @@ class Row:
             inner = _inner(self.pattern, sent) if self.pattern else sent
             if self.raw is not None:
                 self.raw.put(
-                    message, [word(item) for item in inner] if self.raw.field.is_repeated else word(inner), indices
+                    message,
+                    [word(item) for item in _listed(inner)] if self.raw.field.is_repeated else word(inner),
+                    indices,
                 )
             elif not value or (self.target.field.is_repeated and 0 in value):
                 raise ValueError(f"{_text(sent)!r} is no known {enum.name}")
@@ -312,6 +312,8 @@ class Row:
                 and len(sent) == len(written)
                 and all(self.same(one, other) for one, other in zip(sent, written, strict=True))
             )
+        if isinstance(written, list | tuple):
+            return len(written) == 1 and self.same(sent, written[0])
         try:
             if self.constant or isinstance(self.codec, Word):
                 return word(sent) == word(written)
@@ -322,6 +324,11 @@ class Row:
             return around and self.codec.same(one, other)
         except (ValueError, ArithmeticError):
             return False
+
+
+def _listed(value: Any) -> Any:
+    """The items of a list; a value that is none is a list's only item."""
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _equal(value: Any, item: str) -> bool:

@@ -194,9 +194,12 @@ class Reading:
             return
         for constant in item.source.constants:
             constant.apply(item.message, item.context)
+        # Before the functions, which may need the ids, and after them, for what they made.
+        self._identify(item.message)
         for derive in item.source.table.derive:
             derive(item.message, item.context)
-        self._identify(item.message)
+        if item.source.table.derive:
+            self._identify(item.message)
         if isinstance(item.message, Symbol):
             self._identify_symbol(item.message, item.at)
         # Once more for those that are made of ids.
@@ -428,6 +431,8 @@ def _like(sent: Any, written: Any) -> Any:
     """A number as a string where the venue sent a string, and the other way round."""
     if isinstance(sent, list | tuple):
         return [_like(one, other) for one, other in zip(sent, written, strict=True)]
+    if isinstance(written, list | tuple):
+        return _like(sent, written[0])
     if isinstance(sent, str):
         return Number(word(written)) if isinstance(sent, Number) else word(written)
     return written

@@ -23,7 +23,7 @@ value.
 - `[name]`: rows that a later section takes over with the row `use name`
 
 `table`, `skip` and `under` make the same from Python. Functions in `derive`, by kind, fill what rows cannot: they get
-the message and the `Context`; `candle_close` is one.
+the message, its ids filled, and the `Context`; `candle_close` and `order_state` are two.
 
 **Rows**, one a line or separated by `;`:
 
@@ -54,7 +54,7 @@ for `native_listing.symbol`. The codec follows from the field's descriptor:
 - Duration: `5m`, `1H`, `PT8H`, or a number with the row's unit
 - enum: by the shared `VOCABULARY` and the venue's `words`; the word goes to the `raw_` field beside it, known or not
 - bool: `true`, "true", 1, "Y" and the like; integer; double (kept twice if it has more digits than a double)
-- list of these: from a list
+- list of these: from a list, or from the only item
 - `..._asset_code`: the code; the id beside it comes from `Venue.asset`
 - `native_listing`: the symbol and segment; `venue_symbol_id` comes from `Venue.listing`
 
@@ -88,7 +88,7 @@ look personal (user ids, names, e-mail, API keys, IPs) never. Messages without `
 and the frame around records have no such place: what is not named there is in `Counts.lost`.
 """
 
-from cqc._map_derive import candle_close
+from cqc._map_derive import candle_close, order_state
 from cqc._map_json import Number, json_text, parse_json
 from cqc._map_table import Context, Table, TableError, skip, table, tables, under
 from cqc._map_venue import MAX_VENUE_FIELDS, MAX_VENUE_FIELDS_BYTES, Counts, Item, Reading, Venue
@@ -108,6 +108,7 @@ __all__ = [
     "Venue",
     "candle_close",
     "json_text",
+    "order_state",
     "parse_json",
     "skip",
     "table",
