@@ -34,8 +34,9 @@ VOCABULARY = {
         "MARKET_TO_LIMIT: marketlimit; TRIGGER_MARKET: trigger"
     ),
     "TimeInForce": (
-        "GTC: goodtillcancel goodtilcancel goodtilcancelled goodtillcancelled goodtilcanceled; "
-        "IOC: immediateorcancel optimallimitioc; FOK: fillorkill; GTD: goodtildate goodtilldate goodtiltime gtt; "
+        "GTC: goodtillcancel goodtilcancel goodtilcancelled goodtillcancelled goodtilcanceled gooduntilcancelled; "
+        "IOC: immediateorcancel optimallimitioc; FOK: fillorkill; GTD: goodtildate goodtilldate goodtiltime gtt "
+        "gooduntildatetime; "
         "DAY: goodtilday; GTX: postonly alo poc"
     ),
     "PositionSide": "NET: both oneway none; LONG: buy; SHORT: sell",
