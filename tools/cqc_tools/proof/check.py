@@ -126,7 +126,7 @@ def _python_sources(settings: Configuration) -> list[str]:
         modules = sorted((workspace.ROOT / package / "src" / settings.root_package).glob("*.py"))
         found += [f"{package}/hatch_build.py", *_tests(settings)]
         found += [path.relative_to(workspace.ROOT).as_posix() for path in modules]
-    return found + (["examples/python", "examples/venues"] if settings.cqc_code else [])
+    return found + (["examples/python", "examples/venues", "examples/events"] if settings.cqc_code else [])
 
 
 def _tests(settings: Configuration) -> list[str]:
@@ -208,8 +208,9 @@ def _mypy(settings: Configuration) -> None:
         groups += [[tests] for tests in _tests(settings)]
         path.append(f"{settings.package('python').folder}/src")
     if settings.cqc_code:
-        groups += [["tools/interop/python"], ["examples/python", "examples/venues"]]
-        path += ["tools/interop/python", "examples/python", "examples/venues"]
+        groups += [["tools/interop/python"], ["examples/python", "examples/venues", "examples/events"]]
+        path += ["tools/interop/python", "examples/python", "examples/venues", "examples/events"]
+        path += ["examples/events/tests"]
     environment = workspace.tool_environment(MYPYPATH=os.pathsep.join(path))
     for group in groups:
         process.run([MYPY, "--config-file", "tools/pyproject.toml", *group], env=environment, what="mypy")
