@@ -38,7 +38,7 @@ type EventMetadata struct {
 	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
 	// Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
 	// before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
-	// EventLog.
+	// EventLog. The loss of the newest event shows only when the next one arrives, or in EventLog.
 	Sequence uint64 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// Revision of the record after the event. Of two events with the same record the one with the higher revision holds.
 	// Absent for records without a revision.

@@ -226,7 +226,8 @@ func (BalanceChangeReason) EnumDescriptor() ([]byte, []int) {
 }
 
 // An account's balance of one asset. The key is account, asset, `type` and listing: a balance replaces the balance with
-// the same key. The asset is `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`.
+// the same key. The asset is `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. An
+// unspecified `type` is told apart by `raw_type`.
 //
 // Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
 // Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. What derivatives add to a

@@ -48,7 +48,7 @@ class EventMetadata(_message.Message):
     sequence: _builtins.int
     """Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
     before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
-    EventLog.
+    EventLog. The loss of the newest event shows only when the next one arrives, or in EventLog.
     """
     revision: _builtins.int
     """Revision of the record after the event. Of two events with the same record the one with the higher revision holds.

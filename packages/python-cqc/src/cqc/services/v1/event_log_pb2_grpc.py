@@ -81,7 +81,8 @@ class EventLogServicer(object):
         starts with the first event after the list was read, so that list and stream together are complete. Some of what
         the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
         service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-        reset, list the missing events of each topic and subject, or read the lists again.
+        reset, list what is missing of each known subject with ListEvents, or read the lists again, which also have the
+        records of subjects that are not yet known.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

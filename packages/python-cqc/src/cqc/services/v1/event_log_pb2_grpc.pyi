@@ -54,7 +54,8 @@ class EventLogStub:
     starts with the first event after the list was read, so that list and stream together are complete. Some of what
     the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
     service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-    reset, list the missing events of each topic and subject, or read the lists again.
+    reset, list what is missing of each known subject with ListEvents, or read the lists again, which also have the
+    records of subjects that are not yet known.
     """
 
 @_typing.type_check_only
@@ -83,7 +84,8 @@ class EventLogAsyncStub(EventLogStub):
     starts with the first event after the list was read, so that list and stream together are complete. Some of what
     the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
     service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-    reset, list the missing events of each topic and subject, or read the lists again.
+    reset, list what is missing of each known subject with ListEvents, or read the lists again, which also have the
+    records of subjects that are not yet known.
     """
 
 class EventLogServicer:
@@ -119,7 +121,8 @@ class EventLogServicer:
         starts with the first event after the list was read, so that list and stream together are complete. Some of what
         the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
         service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-        reset, list the missing events of each topic and subject, or read the lists again.
+        reset, list what is missing of each known subject with ListEvents, or read the lists again, which also have the
+        records of subjects that are not yet known.
         """
 
 def add_EventLogServicer_to_server(servicer: EventLogServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -197,7 +197,11 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     zero: the venue put the order back to work.
     """
     ORDER_STATUS_REJECTED: _OrderStatus.ValueType  # 9
-    """The venue did not accept the order. An order that our own checks refuse has no state, because no order exists."""
+    """The venue did not accept the order. An order that our own checks refuse has no state, because no order exists.
+
+    If only the rest was rejected, a late fill that completes the order makes it FILLED; a smaller one changes only the
+    quantities.
+    """
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 10
     """The order's time in force ran out, or an immediate order could not be filled.
 
@@ -261,7 +265,11 @@ PARTIALLY_FILLED follow only by a report of type RESTATED or TRADE_CANCEL after 
 zero: the venue put the order back to work.
 """
 ORDER_STATUS_REJECTED: OrderStatus.ValueType  # 9
-"""The venue did not accept the order. An order that our own checks refuse has no state, because no order exists."""
+"""The venue did not accept the order. An order that our own checks refuse has no state, because no order exists.
+
+If only the rest was rejected, a late fill that completes the order makes it FILLED; a smaller one changes only the
+quantities.
+"""
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 10
 """The order's time in force ran out, or an immediate order could not be filled.
 

@@ -49,7 +49,7 @@ export type EventMetadata = Message<"cqc.events.v1.EventMetadata"> & {
   /**
    * Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
    * before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
-   * EventLog.
+   * EventLog. The loss of the newest event shows only when the next one arrives, or in EventLog.
    *
    * @generated from field: uint64 sequence = 4;
    */

@@ -375,8 +375,10 @@ export const TradeCancelledSchema: GenMessage<TradeCancelled> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 11);
 
 /**
- * An order changed without one of the events above: a cancellation or replacement was sent and is pending, the venue
- * restated the order, or a later report filled in what was not known. The event's subject is the account.
+ * An order changed, or a report of it arrived, without one of the events above: a cancellation or replacement was sent
+ * and is pending, the venue restated the order, or a report filled in what was not known or answered a query. Every
+ * report is in exactly one event, so that reports can be rebuilt without gaps in `report_sequence`. The event's subject
+ * is the account.
  *
  * @generated from message cqc.events.v1.OrderUpdated
  */

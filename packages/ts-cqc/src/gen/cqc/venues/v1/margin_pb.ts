@@ -23,7 +23,8 @@ export const file_cqc_venues_v1_margin: GenFile = /*@__PURE__*/
 /**
  * Margin of an account: what the account has to cover its positions, and what the positions require. The key is
  * account, asset, `all_assets`, `window` and listing: a margin replaces the margin with the same key. The asset is
- * `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`.
+ * `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. An unspecified `window` is
+ * told apart by `raw_window`.
  *
  * Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. Requirements, reserves
  * and held amounts are positive; profits and losses, equities and balances carry their sign, negative for a loss or a
