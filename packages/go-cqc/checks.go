@@ -15,6 +15,10 @@ type AnomalyKind string
 const (
 	// AnomalyKindNumberMalformed: a number is not a plain decimal.
 	AnomalyKindNumberMalformed AnomalyKind = "number.malformed"
+	// AnomalyKindReferenceListingMissing: neither an id nor the venue's name states the listing.
+	AnomalyKindReferenceListingMissing AnomalyKind = "reference.listing_missing"
+	// AnomalyKindReferenceAssetMissing: neither an id nor the venue's code states the asset.
+	AnomalyKindReferenceAssetMissing AnomalyKind = "reference.asset_missing"
 	// AnomalyKindBookCrossed: the best bid is above the best ask.
 	AnomalyKindBookCrossed AnomalyKind = "book.crossed"
 	// AnomalyKindBookLocked: the best bid equals the best ask.
@@ -27,6 +31,8 @@ const (
 	AnomalyKindBookNegativeQuantity AnomalyKind = "book.negative_quantity"
 	// AnomalyKindBookZeroQuantity: a quantity is zero.
 	AnomalyKindBookZeroQuantity AnomalyKind = "book.zero_quantity"
+	// AnomalyKindBookLevelIncomplete: a level without order id has no price or no quantity.
+	AnomalyKindBookLevelIncomplete AnomalyKind = "book.level_incomplete"
 	// AnomalyKindBookSequence: the first or previous sequence is greater than the sequence.
 	AnomalyKindBookSequence AnomalyKind = "book.sequence"
 	// AnomalyKindExecutionOverfilled: more was filled than ordered.
@@ -95,6 +101,17 @@ func (a *anomalies) optional(field string, text *string) *apd.Decimal {
 	return a.number(field, *text)
 }
 
+// stated parses a number of a level; an individual order may lack it.
+func (a *anomalies) stated(level *marketsv1.BookLevel, field, text string) *apd.Decimal {
+	if text != "" {
+		return a.number(field, text)
+	}
+	if level.GetOrderId() == "" {
+		a.add(AnomalyKindBookLevelIncomplete, field, "only a level with an order_id may lack it")
+	}
+	return nil
+}
+
 func (a *anomalies) negative(kind AnomalyKind, field string, value *apd.Decimal) {
 	if value != nil && value.Sign() < 0 {
 		a.add(kind, field, "%s is negative", value.Text('f'))
@@ -105,9 +122,10 @@ func below(one, other *apd.Decimal) bool {
 	return one != nil && other != nil && one.Cmp(other) < 0
 }
 
-// CheckBook returns the anomalies in an order book: the kinds AnomalyKindNumber* and AnomalyKindBook*.
+// CheckBook returns the anomalies in an order book: the kinds AnomalyKindNumber*, AnomalyKindBook* and
+// AnomalyKindReference*.
 func CheckBook(book *marketsv1.OrderBook) []Anomaly {
-	var found anomalies
+	found := anomalies(CheckReferences(book))
 	bid := found.side("bids", book.GetBids(), -1)
 	ask := found.side("asks", book.GetAsks(), 1)
 	if bid != nil && ask != nil {
@@ -135,13 +153,13 @@ func (a *anomalies) side(name string, levels []*marketsv1.BookLevel, direction i
 	seen := map[string]bool{}
 	for i, level := range levels {
 		field := fmt.Sprintf("%s[%d]", name, i)
-		if quantity := a.number(field+".quantity", level.GetQuantity()); quantity != nil {
+		if quantity := a.stated(level, field+".quantity", level.GetQuantity()); quantity != nil {
 			a.negative(AnomalyKindBookNegativeQuantity, field+".quantity", quantity)
 			if quantity.IsZero() {
 				a.add(AnomalyKindBookZeroQuantity, field+".quantity", "the level has zero quantity")
 			}
 		}
-		price := a.number(field+".price", level.GetPrice())
+		price := a.stated(level, field+".price", level.GetPrice())
 		if price == nil {
 			continue
 		}
@@ -162,17 +180,19 @@ func (a *anomalies) side(name string, levels []*marketsv1.BookLevel, direction i
 	return best
 }
 
-// CheckExecution returns the anomalies in an execution report: the kinds AnomalyKindNumber* and AnomalyKindExecution*.
+// CheckExecution returns the anomalies in an execution report: the kinds AnomalyKindNumber*, AnomalyKindExecution* and
+// AnomalyKindReference*.
 //
-// The ordered quantity is taken from the embedded order; checks that need it are skipped without one.
+// The ordered quantity is taken from the embedded order; checks that need it are skipped without one, and for an order
+// that is sized by an amount in quote units or by the position that it closes.
 func CheckExecution(report *venuesv1.ExecutionReport) []Anomaly {
-	var found anomalies
+	found := anomalies(CheckReferences(report))
 	last := found.optional("last_quantity", report.LastQuantity)
 	cumulative := found.optional("cumulative_quantity", report.CumulativeQuantity)
 	leaves := found.optional("leaves_quantity", report.LeavesQuantity)
 	var ordered *apd.Decimal
-	if order, ok := report.GetOrder().GetSize().(*venuesv1.Order_Quantity); ok {
-		ordered = found.number("order.quantity", order.Quantity)
+	if order := report.GetOrder(); order != nil && order.QuoteQuantity == nil && !order.GetClosePosition() {
+		ordered = found.optional("order.quantity", order.Quantity)
 	}
 	found.negative(AnomalyKindExecutionNegativeQuantity, "last_quantity", last)
 	found.negative(AnomalyKindExecutionNegativeQuantity, "cumulative_quantity", cumulative)
@@ -223,9 +243,10 @@ func isClosed(status venuesv1.OrderStatus) bool {
 	}
 }
 
-// CheckCandle returns the anomalies in a candle: the kinds AnomalyKindNumber* and AnomalyKindCandle*.
+// CheckCandle returns the anomalies in a candle: the kinds AnomalyKindNumber*, AnomalyKindCandle* and
+// AnomalyKindReference*.
 func CheckCandle(candle *marketsv1.Candle) []Anomaly {
-	var found anomalies
+	found := anomalies(CheckReferences(candle))
 	high := found.number("high", candle.GetHigh())
 	low := found.number("low", candle.GetLow())
 	if below(high, low) {
@@ -249,7 +270,7 @@ func CheckCandle(candle *marketsv1.Candle) []Anomaly {
 		partField, wholeField string
 		partText, wholeText   *string
 	}{
-		{"taker_buy_base_volume", "volume", candle.TakerBuyBaseVolume, candle.Volume},
+		{"taker_buy_volume", "volume", candle.TakerBuyVolume, candle.Volume},
 		{"taker_buy_quote_volume", "quote_volume", candle.TakerBuyQuoteVolume, candle.QuoteVolume},
 	} {
 		part, whole := found.optional(item.partField, item.partText), found.optional(item.wholeField, item.wholeText)

@@ -1,7 +1,7 @@
 package cqc_test
 
 import (
-	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"testing/quick"
@@ -22,7 +22,8 @@ const name = "binance:BTC-USDT-SPOT"
 func TestViolationsHaveFieldRuleIDAndMessage(t *testing.T) {
 	order := &servicesv1.NewOrder{Type: venuesv1.OrderType_ORDER_TYPE_LIMIT, SlippageLimitBps: proto.String("1.00001")}
 	found := violations(t, order)
-	want := cqc.Violation{RuleID: "new_order.limit_price", Message: "a limit order needs a price, or a price_match"}
+	const limitPrice = "a limit order needs exactly one of price, volatility_price, strike_asset_price and price_match"
+	want := cqc.Violation{RuleID: "new_order.limit_price", Message: limitPrice}
 	if found["new_order.limit_price"] != want {
 		t.Errorf("got %+v, want %+v", found, want)
 	}
@@ -98,48 +99,6 @@ func decimal(t *testing.T, text string) *apd.Decimal {
 	return value
 }
 
-func TestNotional(t *testing.T) {
-	base, quote := marketsv1.QuantityUnit_QUANTITY_UNIT_BASE, marketsv1.QuantityUnit_QUANTITY_UNIT_QUOTE
-	contracts := marketsv1.QuantityUnit_QUANTITY_UNIT_CONTRACTS
-	ofContracts := func(size string, unit marketsv1.QuantityUnit) *venuesv1.VenueSymbol {
-		return &venuesv1.VenueSymbol{QuantityUnit: contracts, ContractSize: &size, ContractSizeUnit: unit}
-	}
-	for _, test := range []struct {
-		listing               *venuesv1.VenueSymbol
-		price, quantity, want string
-	}{
-		{&venuesv1.VenueSymbol{QuantityUnit: base}, "67890.50", "0.00010000", "6.7890500000"},
-		{&venuesv1.VenueSymbol{QuantityUnit: quote}, "67890.50", "-250.00", "-250.00"},
-		{ofContracts("0.01", base), "50000", "3", "1500.00"},
-		{ofContracts("10", quote), "50000", "3", "30"},
-	} {
-		if got, err := cqc.Notional(test.price, test.quantity, test.listing); err != nil || got.Text('f') != test.want {
-			t.Errorf("%s x %s: got %v, %v, want %s", test.price, test.quantity, got, err, test.want)
-		}
-	}
-	incomplete := []*venuesv1.VenueSymbol{{VenueSymbolId: name}, {VenueSymbolId: name, QuantityUnit: contracts}}
-	for _, listing := range incomplete {
-		if _, err := cqc.Notional("1", "1", listing); err == nil || !strings.Contains(err.Error(), name) {
-			t.Errorf("%v: got %v, want an error about %s", listing, err, name)
-		}
-	}
-	exact := func(a, b uint64, scale uint8) bool {
-		denominator := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale%30)), nil)
-		price := new(big.Rat).SetFrac(new(big.Int).SetUint64(a), denominator)
-		quantity := new(big.Rat).SetUint64(b)
-		listing := &venuesv1.VenueSymbol{QuantityUnit: base}
-		got, err := cqc.Notional(price.FloatString(30), quantity.FloatString(30), listing)
-		if err != nil {
-			return false
-		}
-		value, ok := new(big.Rat).SetString(got.Text('f'))
-		return ok && value.Cmp(price.Mul(price, quantity)) == 0
-	}
-	if err := quick.Check(exact, nil); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestToUnixNanos(t *testing.T) {
 	roundTrip := func(nanos int64) bool {
 		got, err := cqc.ToUnixNanos(cqc.FromUnixNanos(nanos))
@@ -182,52 +141,39 @@ func TestDisplayNames(t *testing.T) {
 }
 
 func TestCanTransition(t *testing.T) {
-	status := func(name string) venuesv1.OrderStatus {
-		number, ok := venuesv1.OrderStatus_value["ORDER_STATUS_"+name]
-		if !ok {
-			t.Fatalf("there is no status %s", name)
-		}
-		return venuesv1.OrderStatus(number)
-	}
-	for _, test := range []struct {
-		before, after string
-		legal         bool
-	}{
-		{"NEW", "PARTIALLY_FILLED", true},
-		{"NEW", "REJECTED", true},
-		{"NEW", "PENDING_NEW", false},
-		{"PENDING_NEW", "NEW", true},
-		{"UNTRIGGERED", "NEW", true},
-		{"PARTIALLY_FILLED", "PARTIALLY_FILLED", true},
-		{"PARTIALLY_FILLED", "NEW", true},
-		{"PARTIALLY_FILLED", "REJECTED", false},
-		{"FILLED", "PARTIALLY_FILLED", true},
-		{"FILLED", "CANCELLED", true},
-		{"FILLED", "NEW", true},
-		{"FILLED", "REJECTED", false},
-		{"FILLED", "PENDING_NEW", false},
-		{"PENDING_CANCEL", "FILLED", true},
-		{"PENDING_CANCEL", "NEW", true},
-		{"PENDING_CANCEL", "CANCELLED", true},
-		{"PENDING_REPLACE", "REPLACED", true},
-		{"CANCELLED", "FILLED", true},
-		{"CANCELLED", "PARTIALLY_FILLED", true},
-		{"CANCELLED", "NEW", false},
-		{"EXPIRED", "FILLED", true},
-		{"EXPIRED", "CANCELLED", false},
-		{"REJECTED", "NEW", false},
-		{"REJECTED", "FILLED", false},
-		{"REPLACED", "PARTIALLY_FILLED", true},
-		{"UNSPECIFIED", "FILLED", true},
-		{"REJECTED", "UNSPECIFIED", true},
-	} {
-		if got := cqc.CanTransition(status(test.before), status(test.after)); got != test.legal {
-			t.Errorf("CanTransition(%s, %s) = %t, want %t", test.before, test.after, got, test.legal)
-		}
-	}
+	tables := vectors[map[string]map[string][]string](t, "transitions.json")
+	transitions(t, "ORDER_STATUS_", venuesv1.OrderStatus_value, tables["OrderStatus"],
+		cqc.CanTransition[venuesv1.OrderStatus])
+	transitions(t, "TRANSFER_STATE_", venuesv1.TransferState_value, tables["TransferState"],
+		cqc.CanTransition[venuesv1.TransferState])
 	const newer = venuesv1.OrderStatus(99)
-	if !cqc.CanTransition(newer, status("NEW")) || !cqc.CanTransition(status("REJECTED"), newer) {
+	if !cqc.CanTransition(newer, venuesv1.OrderStatus_ORDER_STATUS_NEW) ||
+		!cqc.CanTransition(venuesv1.OrderStatus_ORDER_STATUS_REJECTED, newer) {
 		t.Error("CanTransition ruled out an unknown status")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("an enum without transitions was accepted")
+		}
+	}()
+	cqc.CanTransition(venuesv1.OrderType_ORDER_TYPE_MARKET, venuesv1.OrderType_ORDER_TYPE_LIMIT)
+}
+
+func transitions[E ~int32](
+	t *testing.T, prefix string, values map[string]int32, table map[string][]string, canTransition func(E, E) bool,
+) {
+	t.Helper()
+	if len(table) != len(values)-1 {
+		t.Errorf("%s has %d values, the table %d", prefix, len(values), len(table))
+	}
+	for before := range values {
+		for after := range values {
+			one, other := strings.TrimPrefix(before, prefix), strings.TrimPrefix(after, prefix)
+			want := one == other || one == "UNSPECIFIED" || other == "UNSPECIFIED" || slices.Contains(table[one], other)
+			if got := canTransition(E(values[before]), E(values[after])); got != want {
+				t.Errorf("CanTransition(%s, %s) = %t, want %t", before, after, got, want)
+			}
+		}
 	}
 }
 
@@ -247,12 +193,14 @@ func TestChecks(t *testing.T) {
 		}
 	}
 	check(cqc.CheckBook(&marketsv1.OrderBook{
-		Bids: []*marketsv1.BookLevel{level("10.0", "1"), level("9", "2")},
-		Asks: []*marketsv1.BookLevel{level("11", "1")},
+		VenueSymbolId: proto.String(name),
+		Bids:          []*marketsv1.BookLevel{level("10.0", "1"), level("9", "2")},
+		Asks:          []*marketsv1.BookLevel{level("11", "1")},
 	}))
 	crossed := &marketsv1.OrderBook{
-		Bids: []*marketsv1.BookLevel{level("10.00", "0"), level("10", "-1")},
-		Asks: []*marketsv1.BookLevel{level("9.99", "x")},
+		VenueSymbolId: proto.String(name),
+		Bids:          []*marketsv1.BookLevel{level("10.00", "0"), level("10", "-1")},
+		Asks:          []*marketsv1.BookLevel{level("9.99", "x")},
 	}
 	check(cqc.CheckBook(crossed),
 		"book.zero_quantity bids[0].quantity",
@@ -260,20 +208,61 @@ func TestChecks(t *testing.T) {
 		"book.duplicate_price bids[1].price",
 		"number.malformed asks[0].quantity",
 		"book.crossed bids")
+	individual := []*marketsv1.BookLevel{level("", ""), {OrderId: proto.String("a")}}
+	check(cqc.CheckBook(&marketsv1.OrderBook{VenueSymbolId: proto.String(name), Bids: individual}),
+		"book.level_incomplete bids[0].quantity", "book.level_incomplete bids[0].price")
 	fill := &venuesv1.ExecutionReport{
+		VenueSymbolId:      proto.String(name),
 		ExecType:           venuesv1.ExecType_EXEC_TYPE_TRADE,
 		OrderStatus:        venuesv1.OrderStatus_ORDER_STATUS_PARTIALLY_FILLED,
 		LastQuantity:       proto.String("0.001"),
 		CumulativeQuantity: proto.String("0.001"),
 		LeavesQuantity:     proto.String("0.000"),
-		Order:              &venuesv1.Order{Size: &venuesv1.Order_Quantity{Quantity: "0.002"}},
+		Order:              &venuesv1.Order{VenueSymbolId: proto.String(name), Quantity: proto.String("0.002")},
 	}
 	check(cqc.CheckExecution(fill),
 		"execution.leaves_mismatch leaves_quantity", "execution.partial_without_leaves order_status")
+	fill.Order.QuoteQuantity = proto.String("100")
+	check(cqc.CheckExecution(fill), "execution.partial_without_leaves order_status")
 	candle := &marketsv1.Candle{
-		Open: "2", High: "1.5", Low: "1", Close: "1.2",
-		Volume: proto.String("5"), TakerBuyBaseVolume: proto.String("5.01"),
+		VenueSymbolId: proto.String(name),
+		Open:          "2", High: "1.5", Low: "1", Close: "1.2",
+		Volume: proto.String("5"), TakerBuyVolume: proto.String("5.01"),
 	}
 	check(cqc.CheckCandle(candle),
-		"candle.open_outside open", "candle.taker_volume_above_volume taker_buy_base_volume")
+		"candle.open_outside open", "candle.taker_volume_above_volume taker_buy_volume")
+}
+
+func TestCheckReferences(t *testing.T) {
+	check := func(message proto.Message, want ...string) {
+		t.Helper()
+		if got := kinds(cqc.CheckReferences(message)); got != strings.Join(want, ", ") {
+			t.Errorf("got %s, want %s", got, strings.Join(want, ", "))
+		}
+	}
+	report := &venuesv1.ExecutionReport{
+		Order: &venuesv1.Order{}, Fees: []*venuesv1.Fee{{AssetCode: "BNB"}, {Amount: "1"}},
+	}
+	check(report, "reference.listing_missing venue_symbol_id", "reference.asset_missing fees[1].asset_id",
+		"reference.listing_missing order.venue_symbol_id")
+	report.NativeListing = &marketsv1.NativeListing{VenueId: "binance", Symbol: "BTCUSDT"}
+	report.Order.QuoteId = proto.String("q")
+	report.Fees[1].AssetId = proto.String("BNB")
+	check(report)
+	report.NativeListing.Symbol = ""
+	check(report, "reference.listing_missing venue_symbol_id")
+	report.Legs = []*venuesv1.ExecutionLeg{{VenueSymbolId: proto.String(name)}}
+	check(report)
+	check(&venuesv1.Balance{AssetId: proto.String("BTC")})
+	check(&venuesv1.Balance{}, "reference.asset_missing asset_id")
+	check(&marketsv1.Swap{VenueSymbolId: proto.String(name), InAssetCode: "0x1"},
+		"reference.asset_missing out_asset_id")
+	for _, anomalies := range [][]cqc.Anomaly{
+		cqc.CheckBook(&marketsv1.OrderBook{}), cqc.CheckExecution(&venuesv1.ExecutionReport{}),
+		cqc.CheckCandle(&marketsv1.Candle{Open: "1", High: "1", Low: "1", Close: "1"}),
+	} {
+		if got := kinds(anomalies); got != "reference.listing_missing venue_symbol_id" {
+			t.Errorf("got %s, want a missing listing", got)
+		}
+	}
 }

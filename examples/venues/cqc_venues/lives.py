@@ -43,7 +43,7 @@ def replay(messages: Iterable[tuple[str, Message]]) -> dict[str, Any]:
         for before, after in steps:
             transitions += 1
             seen |= {before, after}
-            if not cqc.can_transition(before, after):
+            if not cqc.can_transition(OrderStatus, before, after):
                 refused.append(f"{venue} {order}: {OrderStatus.Name(before)} to {OrderStatus.Name(after)}")
     return {
         "orders": len(states),

@@ -1,12 +1,14 @@
-"""The helpers: validation, interceptors, decimals, notional, timestamps, display names, books, order status, checks."""
+"""The helpers: validation, interceptors, decimals, timestamps, display names, books, transitions, checks."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -25,7 +27,7 @@ from cqc.markets.v1 import (
     Candle,
     OrderBook,
     Price,
-    QuantityUnit,
+    Swap,
     Symbol,
     SymbolLeg,
 )
@@ -37,7 +39,20 @@ from cqc.services.v1 import (
     StreamPricesResponse,
     market_data_pb2_grpc,
 )
-from cqc.venues.v1 import ExecType, ExecutionReport, Order, OrderStatus, OrderType, TimeInForce, VenueSymbol
+from cqc.venues.v1 import (
+    Balance,
+    ExecType,
+    ExecutionReport,
+    Fee,
+    Order,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+    TransferState,
+)
+
+VECTORS = Path(__file__).parents[2] / "go-cqc" / "testdata"
+NAME = "binance:BTC-USDT-SPOT"
 
 PLAIN = st.builds(
     lambda sign, whole, fraction: (
@@ -57,7 +72,9 @@ def test_violations_have_field_rule_id_and_message() -> None:
     found = cqc.validate(NewOrder(type=OrderType.ORDER_TYPE_LIMIT, account_id="a", slippage_limit_bps="1.00001"))
     by_rule = {item.rule_id: item for item in found}
     assert by_rule["new_order.limit_price"].field == ""
-    assert by_rule["new_order.limit_price"].message == "a limit order needs a price, or a price_match"
+    assert by_rule["new_order.limit_price"].message == (
+        "a limit order needs exactly one of price, volatility_price, strike_asset_price and price_match"
+    )
     assert by_rule["required"].field == "size"
     assert by_rule["string.decimal_max_scale"].field == "slippage_limit_bps"
 
@@ -207,38 +224,6 @@ def test_format_decimal() -> None:
         cqc.format_decimal(0.1)  # type: ignore[arg-type]
 
 
-BASE, QUOTE, CONTRACTS = (
-    QuantityUnit.QUANTITY_UNIT_BASE,
-    QuantityUnit.QUANTITY_UNIT_QUOTE,
-    QuantityUnit.QUANTITY_UNIT_CONTRACTS,
-)
-
-
-def test_notional_of_each_quantity_unit() -> None:
-    spot = VenueSymbol(quantity_unit=BASE)
-    assert cqc.notional("67890.50", "0.00010000", spot) == Decimal("6.7890500000000")
-    assert cqc.notional("67890.50", "-250.00", VenueSymbol(quantity_unit=QUOTE)) == Decimal("-250.00")
-    linear = VenueSymbol(quantity_unit=CONTRACTS, contract_size="0.01", contract_size_unit=BASE)
-    assert cqc.notional("50000", "3", linear) == Decimal("1500.00")
-    inverse = VenueSymbol(quantity_unit=CONTRACTS, contract_size="10", contract_size_unit=QUOTE)
-    assert cqc.notional("50000", "3", inverse) == Decimal("30")
-
-
-def test_notional_requires_units() -> None:
-    with pytest.raises(ValueError, match="a:B does not specify"):
-        cqc.notional("1", "1", VenueSymbol(venue_symbol_id="a:B"))
-    with pytest.raises(ValueError, match="a:B counts contracts but has no contract_size"):
-        cqc.notional("1", "1", VenueSymbol(venue_symbol_id="a:B", quantity_unit=CONTRACTS))
-
-
-@given(PLAIN, PLAIN)
-def test_notional_is_exact(price: str, quantity: str) -> None:
-    found = cqc.notional(price, quantity, VenueSymbol(quantity_unit=BASE))
-    whole, other = Decimal(price).as_integer_ratio(), Decimal(quantity).as_integer_ratio()
-    numerator, denominator = found.as_integer_ratio()
-    assert numerator * whole[1] * other[1] == whole[0] * other[0] * denominator
-
-
 # Timestamps and display names
 
 
@@ -274,50 +259,42 @@ def test_display_names() -> None:
         cqc.parse_display_name(OrderType, "stopp")
 
 
-# Order status
+# Transitions
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "legal"),
-    [
-        ("NEW", "PARTIALLY_FILLED", True),
-        ("NEW", "REJECTED", True),
-        ("NEW", "PENDING_NEW", False),
-        ("PENDING_NEW", "NEW", True),
-        ("UNTRIGGERED", "NEW", True),
-        ("PARTIALLY_FILLED", "PARTIALLY_FILLED", True),
-        ("PARTIALLY_FILLED", "NEW", True),
-        ("PARTIALLY_FILLED", "REJECTED", False),
-        ("FILLED", "PARTIALLY_FILLED", True),
-        ("FILLED", "CANCELLED", True),
-        ("FILLED", "NEW", True),
-        ("FILLED", "REJECTED", False),
-        ("FILLED", "PENDING_NEW", False),
-        ("PENDING_CANCEL", "FILLED", True),
-        ("PENDING_CANCEL", "NEW", True),
-        ("PENDING_CANCEL", "CANCELLED", True),
-        ("PENDING_REPLACE", "REPLACED", True),
-        ("CANCELLED", "FILLED", True),
+@pytest.mark.parametrize("enum", [OrderStatus, TransferState])
+def test_can_transition(enum: Any) -> None:
+    prefix = enum.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    table = json.loads((VECTORS / "transitions.json").read_text())[enum.DESCRIPTOR.name]
+    assert {f"{prefix}{name}" for name in (*table, "UNSPECIFIED")} == set(enum.keys())
+    for before in enum.keys():  # noqa: SIM118  the enum is no mapping
+        for after in enum.keys():  # noqa: SIM118
+            states = [name.removeprefix(prefix) for name in (before, after)]
+            legal = before == after or "UNSPECIFIED" in states or states[1] in table[states[0]]
+            assert cqc.can_transition(enum, enum.Value(before), enum.Value(after)) is legal, (before, after)
+
+
+def test_ended_orders_may_return_to_work() -> None:
+    for before, after, legal in (
+        ("CANCELLED", "NEW", True),
         ("CANCELLED", "PARTIALLY_FILLED", True),
-        ("CANCELLED", "NEW", False),
-        ("EXPIRED", "FILLED", True),
-        ("EXPIRED", "CANCELLED", False),
-        ("REJECTED", "NEW", False),
-        ("REJECTED", "FILLED", False),
-        ("REPLACED", "PARTIALLY_FILLED", True),
-        ("UNSPECIFIED", "FILLED", True),
-        ("REJECTED", "UNSPECIFIED", True),
-    ],
-)
-def test_can_transition(before: str, after: str, legal: bool) -> None:
-    statuses = [OrderStatus.Value(f"ORDER_STATUS_{name}") for name in (before, after)]
-    assert cqc.can_transition(*statuses) is legal
+        ("PARTIALLY_FILLED", "REJECTED", True),
+        ("REPLACED", "CANCELLED", True),
+        ("EXPIRED", "NEW", True),
+        ("REJECTED", "FILLED", True),
+    ):
+        states = [OrderStatus.Value(f"ORDER_STATUS_{name}") for name in (before, after)]
+        assert cqc.can_transition(OrderStatus, *states) is legal
 
 
-def test_unknown_status_may_precede_and_follow_any() -> None:
-    newer: Any = 99
-    assert cqc.can_transition(newer, OrderStatus.ORDER_STATUS_NEW)
-    assert cqc.can_transition(OrderStatus.ORDER_STATUS_REJECTED, newer)
+def test_unknown_state_may_precede_and_follow_any() -> None:
+    assert cqc.can_transition(OrderStatus, 99, OrderStatus.ORDER_STATUS_NEW)
+    assert cqc.can_transition(OrderStatus, OrderStatus.ORDER_STATUS_REJECTED, 99)
+
+
+def test_enum_without_transitions_is_rejected() -> None:
+    with pytest.raises(ValueError, match=r"cqc\.venues\.v1\.OrderType declares no transitions"):
+        cqc.can_transition(OrderType, 1, 2)
 
 
 # Checks
@@ -338,11 +315,15 @@ def test_kinds_are_strings_named_after_their_check() -> None:
 
 
 def test_book_anomalies() -> None:
-    assert cqc.check_book(OrderBook(bids=[level("10.0", "1"), level("9", "2")], asks=[level("11", "1")])) == []
-    crossed = OrderBook(bids=[level("10.00", "1")], asks=[level("9.99", "1")])
+    plain = OrderBook(venue_symbol_id=NAME, bids=[level("10.0", "1"), level("9", "2")], asks=[level("11", "1")])
+    assert cqc.check_book(plain) == []
+    crossed = OrderBook(venue_symbol_id=NAME, bids=[level("10.00", "1")], asks=[level("9.99", "1")])
     assert [item.message for item in cqc.check_book(crossed)] == ["the best bid 10.00 is above the best ask 9.99"]
     odd = OrderBook(
-        bids=[level("9", "0"), level("10", "-1"), level("10.0", "1")], asks=[level("10", "1e5")], sequence=1
+        venue_symbol_id=NAME,
+        bids=[level("9", "0"), level("10", "-1"), level("10.0", "1")],
+        asks=[level("10", "1e5")],
+        sequence=1,
     )
     odd.previous_sequence = 2
     assert kinds(cqc.check_book(odd)) == [
@@ -356,14 +337,51 @@ def test_book_anomalies() -> None:
     ]
 
 
+def test_levels_without_order_id_need_price_and_quantity() -> None:
+    book = OrderBook(
+        venue_symbol_id=NAME, bids=[level("", ""), BookLevel(order_id="a"), BookLevel(price="1", order_id="b")]
+    )
+    assert kinds(cqc.check_book(book)) == [
+        ("book.level_incomplete", "bids[0].quantity"),
+        ("book.level_incomplete", "bids[0].price"),
+    ]
+
+
+def test_missing_references() -> None:
+    report = ExecutionReport(order=Order(), fees=[Fee(asset_code="BNB"), Fee(amount="1")])
+    assert kinds(cqc.check_execution(report)) == [
+        ("reference.listing_missing", "venue_symbol_id"),
+        ("reference.asset_missing", "fees[1].asset_id"),
+        ("reference.listing_missing", "order.venue_symbol_id"),
+    ]
+    report.native_listing.venue_id, report.native_listing.symbol = "binance", "BTCUSDT"
+    report.order.quote_id = "q"
+    report.fees[1].asset_id = "BNB"
+    assert cqc.check_references(report) == []
+    report.native_listing.symbol = ""
+    assert kinds(cqc.check_references(report)) == [("reference.listing_missing", "venue_symbol_id")]
+    report.legs.add(venue_symbol_id=NAME)
+    assert cqc.check_references(report) == []
+    assert cqc.check_references(Balance(asset_id="BTC")) == []
+    assert kinds(cqc.check_references(Balance())) == [("reference.asset_missing", "asset_id")]
+    assert kinds(cqc.check_references(Swap(venue_symbol_id=NAME, in_asset_code="0x1"))) == [
+        ("reference.asset_missing", "out_asset_id")
+    ]
+    assert kinds(cqc.check_book(OrderBook())) == [("reference.listing_missing", "venue_symbol_id")]
+    assert kinds(cqc.check_candle(Candle(open="1", high="1", low="1", close="1"))) == [
+        ("reference.listing_missing", "venue_symbol_id")
+    ]
+
+
 def test_execution_anomalies() -> None:
     fill = ExecutionReport(
+        venue_symbol_id=NAME,
         exec_type=ExecType.EXEC_TYPE_TRADE,
         order_status=OrderStatus.ORDER_STATUS_PARTIALLY_FILLED,
         last_quantity="0.001",
         cumulative_quantity="0.001",
         leaves_quantity="0.001",
-        order=Order(quantity="0.002"),
+        order=Order(venue_symbol_id=NAME, quantity="0.002"),
     )
     assert cqc.check_execution(fill) == []
     fill.leaves_quantity = "0.000"
@@ -373,6 +391,9 @@ def test_execution_anomalies() -> None:
     ]
     fill.order_status = OrderStatus.ORDER_STATUS_CANCELLED
     assert cqc.check_execution(fill) == []
+    fill.order_status, fill.order.quote_quantity = OrderStatus.ORDER_STATUS_NEW, "100"
+    assert cqc.check_execution(fill) == []
+    fill.order.ClearField("quote_quantity")
     fill.cumulative_quantity, fill.order_status = "0.0021", OrderStatus.ORDER_STATUS_FILLED
     fill.leaves_quantity, fill.last_quantity = "1", "0"
     assert {kind for kind, _ in kinds(cqc.check_execution(fill))} == {
@@ -384,16 +405,16 @@ def test_execution_anomalies() -> None:
 
 
 def test_candle_anomalies() -> None:
-    candle = Candle(open="2", high="3", low="1", close="2", volume="5", taker_buy_base_volume="5.0")
+    candle = Candle(venue_symbol_id=NAME, open="2", high="3", low="1", close="2", volume="5", taker_buy_volume="5.0")
     assert cqc.check_candle(candle) == []
-    candle.high, candle.taker_buy_base_volume, candle.vwap = "1.5", "5.01", "0.9"
+    candle.high, candle.taker_buy_volume, candle.vwap = "1.5", "5.01", "0.9"
     candle.open_time.seconds = 1
     candle.close_time.nanos = 1
     assert kinds(cqc.check_candle(candle)) == [
         ("candle.open_outside", "open"),
         ("candle.close_outside", "close"),
         ("candle.vwap_outside", "vwap"),
-        ("candle.taker_volume_above_volume", "taker_buy_base_volume"),
+        ("candle.taker_volume_above_volume", "taker_buy_volume"),
         ("candle.closes_before_open", "close_time"),
     ]
     candle.high = "0.5"

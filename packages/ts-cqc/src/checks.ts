@@ -1,12 +1,14 @@
-// Consistency checks for reported books, executions and candles. Requires the optional peer dependency bignumber.js.
+// Consistency checks for reported books, executions and candles, and for the references of any fact. Requires the optional peer dependency bignumber.js.
 //
 // Venues do report inconsistent data. Investigate an anomaly, but do not reject the message: a gateway that rejects a
 // fill loses track of the position.
+import { type DescMessage, type MessageShape, ScalarType } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { canonical } from "./book.js";
 import { type Exact, parseDecimal } from "./decimal.js";
-import type { BookLevel, OrderBook } from "./gen/cqc/markets/v1/orderbook_pb.js";
-import type { Candle } from "./gen/cqc/markets/v1/trade_pb.js";
-import { ExecType, type ExecutionReport } from "./gen/cqc/venues/v1/execution_pb.js";
+import { type BookLevel, type OrderBook, OrderBookSchema } from "./gen/cqc/markets/v1/orderbook_pb.js";
+import { type Candle, CandleSchema } from "./gen/cqc/markets/v1/trade_pb.js";
+import { ExecType, type ExecutionReport, ExecutionReportSchema } from "./gen/cqc/venues/v1/execution_pb.js";
 import { OrderStatus } from "./gen/cqc/venues/v1/order_pb.js";
 import { toUnixNanos } from "./timestamp.js";
 
@@ -14,6 +16,10 @@ import { toUnixNanos } from "./timestamp.js";
 export const AnomalyKind = {
   /** A number is not a plain decimal. */
   NUMBER_MALFORMED: "number.malformed",
+  /** Neither an id nor the venue's name states the listing. */
+  REFERENCE_LISTING_MISSING: "reference.listing_missing",
+  /** Neither an id nor the venue's code states the asset. */
+  REFERENCE_ASSET_MISSING: "reference.asset_missing",
   /** The best bid is above the best ask. */
   BOOK_CROSSED: "book.crossed",
   /** The best bid equals the best ask. */
@@ -26,6 +32,8 @@ export const AnomalyKind = {
   BOOK_NEGATIVE_QUANTITY: "book.negative_quantity",
   /** A quantity is zero. */
   BOOK_ZERO_QUANTITY: "book.zero_quantity",
+  /** A level without order id has no price or no quantity. */
+  BOOK_LEVEL_INCOMPLETE: "book.level_incomplete",
   /** The first or previous sequence is greater than the sequence. */
   BOOK_SEQUENCE: "book.sequence",
   /** More was filled than ordered. */
@@ -76,7 +84,7 @@ interface Written {
 }
 
 class Anomalies {
-  readonly all: Anomaly[] = [];
+  constructor(readonly all: Anomaly[] = []) {}
 
   add(kind: AnomalyKind, field: string, message: string): void {
     this.all.push({ kind, field, message });
@@ -93,6 +101,15 @@ class Anomalies {
     }
   }
 
+  /** Parses a number of a level; an individual order may lack it. */
+  stated(level: BookLevel, field: string, text: string): Written | undefined {
+    if (text) return this.number(field, text);
+    if (!level.orderId) {
+      this.add(AnomalyKind.BOOK_LEVEL_INCOMPLETE, field, "only a level with an order_id may lack it");
+    }
+    return undefined;
+  }
+
   negative(kind: AnomalyKind, field: string, number: Written | undefined): void {
     if (number?.value.isNegative()) this.add(kind, field, `${number.text} is negative`);
   }
@@ -102,9 +119,72 @@ function below(one: Written | undefined, other: Written | undefined): boolean {
   return one !== undefined && other !== undefined && one.value.isLessThan(other.value);
 }
 
-/** Returns the anomalies in an order book: the kinds `number.*` and `book.*`. */
-export function checkBook(book: OrderBook): Anomaly[] {
+// Pairs of an id and the venue's code whose absence leaves the meaning of a fact open. Others, such as the settlement
+// asset of a position, are absent if the venue does not report them.
+const REFERENCE_PREFIXES = ["", "in_", "out_", "quote_"];
+
+/**
+ * Returns the references that a fact and the messages in it lack: the kinds `reference.*`.
+ *
+ * A listing is stated by `venueSymbolId`, or by a `nativeListing` with a symbol or an id. A message with legs, or an
+ * order by quote, may have none, because its legs state theirs; neither does a message about an asset, such as a
+ * balance, need one. An asset is stated by `assetId` or `assetCode`; in swaps and metrics by both of two pairs.
+ *
+ * Works for any message, such as Order, Balance, Position, Trade or Event. `field` is the path of the id.
+ */
+export function checkReferences<D extends DescMessage>(schema: D, message: MessageShape<D>): Anomaly[] {
   const found = new Anomalies();
+  walk(found, "", reflect(schema, message));
+  return found.all;
+}
+
+function walk(found: Anomalies, path: string, message: ReflectMessage): void {
+  const has = (name: string) => message.fields.some((field) => field.name === name);
+  if (has("native_listing") && !has("asset_id") && !namesListing(message)) {
+    const text = "neither venue_symbol_id nor native_listing states the listing";
+    found.add(AnomalyKind.REFERENCE_LISTING_MISSING, `${path}venue_symbol_id`, text);
+  }
+  for (const prefix of REFERENCE_PREFIXES) {
+    const [id, code] = [`${prefix}asset_id`, `${prefix}asset_code`];
+    if (has(code) && !states(message, id) && !states(message, code)) {
+      const text = `neither ${id} nor ${code} states the asset`;
+      found.add(AnomalyKind.REFERENCE_ASSET_MISSING, `${path}${id}`, text);
+    }
+  }
+  for (const field of message.fields) {
+    if (!message.isSet(field)) continue;
+    if (field.fieldKind === "message") walk(found, `${path}${field.name}.`, message.get(field));
+    if (field.fieldKind === "list" && field.listKind === "message") {
+      let index = 0;
+      for (const item of message.get(field)) walk(found, `${path}${field.name}[${index++}].`, item as ReflectMessage);
+    }
+  }
+}
+
+function namesListing(message: ReflectMessage): boolean {
+  if (states(message, "venue_symbol_id") || states(message, "quote_id")) return true;
+  return message.fields.some((field) => {
+    if (field.name === "legs") return message.isSet(field);
+    if (field.name !== "native_listing" || field.fieldKind !== "message") return false;
+    const native = message.get(field);
+    return states(native, "symbol") || states(native, "id");
+  });
+}
+
+/** Returns whether a message has a string field that is not empty. */
+function states(message: ReflectMessage, name: string): boolean {
+  return message.fields.some(
+    (field) =>
+      field.name === name &&
+      field.fieldKind === "scalar" &&
+      field.scalar === ScalarType.STRING &&
+      message.get(field) !== "",
+  );
+}
+
+/** Returns the anomalies in an order book: the kinds `number.*`, `book.*` and `reference.*`. */
+export function checkBook(book: OrderBook): Anomaly[] {
+  const found = new Anomalies(checkReferences(OrderBookSchema, book));
   const bid = side(found, "bids", book.bids, -1);
   const ask = side(found, "asks", book.asks, 1);
   if (bid && ask) {
@@ -135,12 +215,12 @@ function side(found: Anomalies, name: string, levels: readonly BookLevel[], dire
   const better = (one: Written, other: Written) => (direction > 0 ? below(one, other) : below(other, one));
   levels.forEach((level, index) => {
     const field = `${name}[${index}]`;
-    const quantity = found.number(`${field}.quantity`, level.quantity);
+    const quantity = found.stated(level, `${field}.quantity`, level.quantity);
     found.negative(AnomalyKind.BOOK_NEGATIVE_QUANTITY, `${field}.quantity`, quantity);
     if (quantity?.value.isZero()) {
       found.add(AnomalyKind.BOOK_ZERO_QUANTITY, `${field}.quantity`, "the level has zero quantity");
     }
-    const price = found.number(`${field}.price`, level.price);
+    const price = found.stated(level, `${field}.price`, level.price);
     if (!price) return;
     const key = `${canonical(level.price)} ${level.orderId ?? ""}`;
     if (seen.has(key)) found.add(AnomalyKind.BOOK_DUPLICATE_PRICE, `${field}.price`, `${level.price} occurs twice`);
@@ -164,17 +244,19 @@ const CLOSED: readonly OrderStatus[] = [
 ];
 
 /**
- * Returns the anomalies in an execution report: the kinds `number.*` and `execution.*`.
+ * Returns the anomalies in an execution report: the kinds `number.*`, `execution.*` and `reference.*`.
  *
- * The ordered quantity is taken from the embedded order; checks that need it are skipped without one.
+ * The ordered quantity is taken from the embedded order; checks that need it are skipped without one, and for an order
+ * that is sized by an amount in quote units or by the position that it closes.
  */
 export function checkExecution(report: ExecutionReport): Anomaly[] {
-  const found = new Anomalies();
+  const found = new Anomalies(checkReferences(ExecutionReportSchema, report));
   const last = found.number("last_quantity", report.lastQuantity);
   const cumulative = found.number("cumulative_quantity", report.cumulativeQuantity);
   const leaves = found.number("leaves_quantity", report.leavesQuantity);
-  const size = report.order?.size;
-  const ordered = size?.case === "quantity" ? found.number("order.quantity", size.value) : undefined;
+  const { order } = report;
+  const isSized = order && order.quoteQuantity === undefined && !order.closePosition;
+  const ordered = isSized ? found.number("order.quantity", order.quantity) : undefined;
   found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "last_quantity", last);
   found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "cumulative_quantity", cumulative);
   found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "leaves_quantity", leaves);
@@ -208,9 +290,9 @@ export function checkExecution(report: ExecutionReport): Anomaly[] {
   return found.all;
 }
 
-/** Returns the anomalies in a candle: the kinds `number.*` and `candle.*`. */
+/** Returns the anomalies in a candle: the kinds `number.*`, `candle.*` and `reference.*`. */
 export function checkCandle(candle: Candle): Anomaly[] {
-  const found = new Anomalies();
+  const found = new Anomalies(checkReferences(CandleSchema, candle));
   const high = found.number("high", candle.high);
   const low = found.number("low", candle.low);
   if (high && low && below(high, low)) {
@@ -228,7 +310,7 @@ export function checkCandle(candle: Candle): Anomaly[] {
     }
   }
   const volumes = [
-    ["taker_buy_base_volume", candle.takerBuyBaseVolume, "volume", candle.volume],
+    ["taker_buy_volume", candle.takerBuyVolume, "volume", candle.volume],
     ["taker_buy_quote_volume", candle.takerBuyQuoteVolume, "quote_volume", candle.quoteVolume],
   ] as const;
   for (const [partField, partText, wholeField, wholeText] of volumes) {

@@ -12,5 +12,6 @@ export {
   type VenueSymbolIdParts,
   venueSymbolId,
 } from "./ids.js";
-export { canTransition } from "./order_status.js";
+export { applyStated } from "./stated.js";
 export { fromUnixNanos, toUnixNanos } from "./timestamp.js";
+export { canTransition } from "./transitions.js";

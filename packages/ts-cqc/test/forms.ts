@@ -1,16 +1,34 @@
 // Every way to import the package, checked by the compiler in strict mode.
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
-import { BookBuilder, descriptorSet, displayName, parseDisplayName, toUnixNanos } from "@cq/cqc";
+import {
+  applyStated,
+  BookBuilder,
+  canTransition,
+  descriptorSet,
+  displayName,
+  parseDisplayName,
+  toUnixNanos,
+} from "@cq/cqc";
 import { type Asset, AssetType, Token } from "@cq/cqc/assets/v1";
-import { type Anomaly, AnomalyKind, checkBook } from "@cq/cqc/checks";
+import { attributes, natsSubject, UnknownEventError } from "@cq/cqc/bus";
+import { type Anomaly, AnomalyKind, checkBook, checkReferences } from "@cq/cqc/checks";
 import { type Exact, formatDecimal, parseDecimal } from "@cq/cqc/decimal";
+import { Event } from "@cq/cqc/events/v1";
 import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
-import { OrderBook, Price, PriceSchema } from "@cq/cqc/markets/v1";
-import { notional } from "@cq/cqc/notional";
+import {
+  OrderBook,
+  Price,
+  PriceSchema,
+  Symbol as Product,
+  QuantityUnit,
+  Ticker,
+  TickerSchema,
+} from "@cq/cqc/markets/v1";
+import { type Amount, notional, UnitNotReconcilableError } from "@cq/cqc/notional";
 import { type MarketData, MarketDataClient, MarketDataService, type ServiceImplementation } from "@cq/cqc/services/v1";
 import { type Violation, validate } from "@cq/cqc/validation";
-import { type OrderType, OrderTypeSchema, VenueSymbol } from "@cq/cqc/venues/v1";
+import { OrderStatus, OrderStatusSchema, type OrderType, OrderTypeSchema, VenueSymbol } from "@cq/cqc/venues/v1";
 import * as grpc from "@grpc/grpc-js";
 
 const price: Price = create(Price, { assetId: "BTC-USD", value: 67890.5, timestamp: timestampNow() });
@@ -52,11 +70,21 @@ const validatingClient = new MarketDataClient("127.0.0.1:1", grpc.credentials.cr
 const violations: Violation[] = validate(PriceSchema, price);
 const anomalies: Anomaly[] = checkBook(new BookBuilder(book).book());
 const crossed: Anomaly | undefined = anomalies.find(({ kind }) => kind === AnomalyKind.BOOK_CROSSED);
-const exact: Exact = parseDecimal("0.10").plus(notional("1", "2", create(VenueSymbol)));
+const missing: Anomaly[] = checkReferences(PriceSchema, price);
+const worth: Amount = notional("1", "2", QuantityUnit.BASE, create(VenueSymbol), create(Product));
+const exact: Exact = parseDecimal("0.10").plus(worth.value);
+const refused = new UnitNotReconcilableError("a:B", QuantityUnit.CONTRACTS, "its size is not known");
+const reason: "UNIT_NOT_RECONCILABLE" = refused.reason;
+const legal: boolean = canTransition(OrderStatusSchema, OrderStatus.NEW, OrderStatus.FILLED);
+const ticker: Ticker = applyStated(TickerSchema, create(Ticker), create(Ticker, { stated: { paths: ["ask_price"] } }));
+const event: Event = create(Event);
+const published: [Record<string, string>, string] = [attributes(event), natsSubject(event)];
+const unknown: bigint = new UnknownEventError(event).sequence;
 const nanos: bigint | undefined = price.timestamp && toUnixNanos(price.timestamp);
 const orderType: OrderType = parseDisplayName(OrderTypeSchema, displayName(OrderTypeSchema, 2));
 
 export const used = [
   ...[same, asset, quantity, wrong, descriptorSet().file.length, validatingServer, validatingClient],
   ...[violations, anomalies, crossed, formatDecimal(exact), nanos, orderType],
+  ...[missing, reason, legal, ticker, published, unknown],
 ];

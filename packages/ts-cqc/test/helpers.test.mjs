@@ -1,23 +1,25 @@
-// The helpers: validation, interceptors, decimals, notional, timestamps, display names, books, order status, checks.
+// The helpers: validation, interceptors, decimals, timestamps, display names, books, transitions, checks.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { canTransition, displayName, fromUnixNanos, parseDisplayName, toUnixNanos } from "@cq/cqc";
-import { AnomalyKind, checkBook, checkCandle, checkExecution } from "@cq/cqc/checks";
+import { AnomalyKind, checkBook, checkCandle, checkExecution, checkReferences } from "@cq/cqc/checks";
 import { formatDecimal, parseDecimal } from "@cq/cqc/decimal";
 import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
-import { CandleSchema, OrderBookSchema, PriceSchema, QuantityUnit } from "@cq/cqc/markets/v1";
-import { notional } from "@cq/cqc/notional";
+import { CandleSchema, OrderBookSchema, PriceSchema, SwapSchema } from "@cq/cqc/markets/v1";
 import { CreateSymbolRequestSchema, MarketDataClient, MarketDataService, NewOrderSchema } from "@cq/cqc/services/v1";
 import { validate } from "@cq/cqc/validation";
 import {
+  BalanceSchema,
   ExecType,
   ExecutionReportSchema,
   OrderStatus,
+  OrderStatusSchema,
   OrderType,
   OrderTypeSchema,
-  VenueSymbolSchema,
+  TransferStateSchema,
 } from "@cq/cqc/venues/v1";
 import * as grpc from "@grpc/grpc-js";
 import { BigNumber } from "bignumber.js";
@@ -48,7 +50,7 @@ test("violations have field, rule id and message", () => {
   assert.deepEqual(found.get("new_order.limit_price"), {
     field: "",
     ruleId: "new_order.limit_price",
-    message: "a limit order needs a price, or a price_match",
+    message: "a limit order needs exactly one of price, volatility_price, strike_asset_price and price_match",
   });
   assert.equal(found.get("required").field, "size");
   assert.equal(found.get("string.decimal_max_scale").field, "slippage_limit_bps");
@@ -133,18 +135,6 @@ test("decimals round-trip digit for digit", () => {
   assert.throws(() => formatDecimal(new BigNumber(1), 39), RangeError);
 });
 
-test("notional of each quantity unit", () => {
-  const of = (price, quantity, listing) => notional(price, quantity, create(VenueSymbolSchema, listing)).toFixed();
-  const { BASE, CONTRACTS, QUOTE } = QuantityUnit;
-  assert.equal(of("67890.50", "0.00010000", { quantityUnit: BASE }), "6.78905");
-  assert.equal(of("67890.50", "-250.00", { quantityUnit: QUOTE }), "-250");
-  const linear = { quantityUnit: CONTRACTS, contractSize: "0.01", contractSizeUnit: BASE };
-  assert.equal(of("50000", "3", linear), "1500");
-  assert.equal(of("50000", "3", { ...linear, contractSize: "10", contractSizeUnit: QUOTE }), "30");
-  assert.throws(() => of("1", "1", { venueSymbolId: name }), /does not specify/);
-  assert.throws(() => of("1", "1", { venueSymbolId: name, quantityUnit: CONTRACTS }), /has no contract_size/);
-});
-
 test("nanoseconds round-trip", () => {
   const limits = { min: -62_135_596_800_000_000_000n, max: 253_402_300_799_999_999_999n };
   fc.assert(fc.property(fc.bigInt(limits), (nanos) => assert.equal(toUnixNanos(fromUnixNanos(nanos)), nanos)));
@@ -171,40 +161,28 @@ test("display names round-trip", () => {
 
 const level = (price, quantity) => ({ price, quantity });
 
-test("canTransition", () => {
-  for (const [before, after, legal] of [
-    ["NEW", "PARTIALLY_FILLED", true],
-    ["NEW", "REJECTED", true],
-    ["NEW", "PENDING_NEW", false],
-    ["PENDING_NEW", "NEW", true],
-    ["UNTRIGGERED", "NEW", true],
-    ["PARTIALLY_FILLED", "PARTIALLY_FILLED", true],
-    ["PARTIALLY_FILLED", "NEW", true],
-    ["PARTIALLY_FILLED", "REJECTED", false],
-    ["FILLED", "PARTIALLY_FILLED", true],
-    ["FILLED", "CANCELLED", true],
-    ["FILLED", "NEW", true],
-    ["FILLED", "REJECTED", false],
-    ["FILLED", "PENDING_NEW", false],
-    ["PENDING_CANCEL", "FILLED", true],
-    ["PENDING_CANCEL", "NEW", true],
-    ["PENDING_CANCEL", "CANCELLED", true],
-    ["PENDING_REPLACE", "REPLACED", true],
-    ["CANCELLED", "FILLED", true],
-    ["CANCELLED", "PARTIALLY_FILLED", true],
-    ["CANCELLED", "NEW", false],
-    ["EXPIRED", "FILLED", true],
-    ["EXPIRED", "CANCELLED", false],
-    ["REJECTED", "NEW", false],
-    ["REJECTED", "FILLED", false],
-    ["REPLACED", "PARTIALLY_FILLED", true],
-    ["UNSPECIFIED", "FILLED", true],
-    ["REJECTED", "UNSPECIFIED", true],
-  ]) {
-    assert.equal(canTransition(OrderStatus[before], OrderStatus[after]), legal, `${before} to ${after}`);
-  }
-  assert.ok(canTransition(99, OrderStatus.NEW));
-  assert.ok(canTransition(OrderStatus.REJECTED, 99));
+for (const schema of [OrderStatusSchema, TransferStateSchema]) {
+  test(`canTransition of ${schema.name}`, () => {
+    const table = JSON.parse(readFileSync(new URL("testdata/transitions.json", import.meta.url), "utf8"))[schema.name];
+    const prefix = schema.value[0].name.replace("UNSPECIFIED", "");
+    const states = schema.values.map((value) => ({ number: value.number, name: value.name.slice(prefix.length) }));
+    assert.deepEqual(
+      states.map(({ name }) => name),
+      ["UNSPECIFIED", ...Object.keys(table)],
+    );
+    for (const before of states) {
+      for (const after of states) {
+        const legal = before === after || !before.number || !after.number || table[before.name].includes(after.name);
+        assert.equal(canTransition(schema, before.number, after.number), legal, `${before.name} to ${after.name}`);
+      }
+    }
+  });
+}
+
+test("an unknown state may precede and follow any", () => {
+  assert.ok(canTransition(OrderStatusSchema, 99, OrderStatus.NEW));
+  assert.ok(canTransition(OrderStatusSchema, OrderStatus.REJECTED, 99));
+  assert.throws(() => canTransition(OrderTypeSchema, OrderType.MARKET, OrderType.LIMIT), /OrderType declares no/);
 });
 
 test("anomaly kinds are named after their check", () => {
@@ -213,31 +191,72 @@ test("anomaly kinds are named after their check", () => {
 
 test("checks", () => {
   const kinds = (anomalies) => anomalies.map(({ kind, field }) => `${kind} ${field}`);
-  const sorted = { bids: [level("10.0", "1"), level("9", "2")], asks: [level("11", "1")] };
+  const sorted = { venueSymbolId: name, bids: [level("10.0", "1"), level("9", "2")], asks: [level("11", "1")] };
   assert.deepEqual(checkBook(create(OrderBookSchema, sorted)), []);
   const bids = [level("10.00", "0"), level("10", "-1")];
-  assert.deepEqual(kinds(checkBook(create(OrderBookSchema, { bids, asks: [level("9.99", "x")] }))), [
-    "book.zero_quantity bids[0].quantity",
-    "book.negative_quantity bids[1].quantity",
-    "book.duplicate_price bids[1].price",
-    "number.malformed asks[0].quantity",
-    "book.crossed bids",
+  assert.deepEqual(
+    kinds(checkBook(create(OrderBookSchema, { venueSymbolId: name, bids, asks: [level("9.99", "x")] }))),
+    [
+      "book.zero_quantity bids[0].quantity",
+      "book.negative_quantity bids[1].quantity",
+      "book.duplicate_price bids[1].price",
+      "number.malformed asks[0].quantity",
+      "book.crossed bids",
+    ],
+  );
+  const individual = create(OrderBookSchema, {
+    venueSymbolId: name,
+    bids: [level("", ""), { orderId: "a" }],
+  });
+  assert.deepEqual(kinds(checkBook(individual)), [
+    "book.level_incomplete bids[0].quantity",
+    "book.level_incomplete bids[0].price",
   ]);
   const fill = create(ExecutionReportSchema, {
+    venueSymbolId: name,
     execType: ExecType.TRADE,
     orderStatus: OrderStatus.PARTIALLY_FILLED,
     lastQuantity: "0.001",
     cumulativeQuantity: "0.001",
     leavesQuantity: "0.000",
-    order: { size: { case: "quantity", value: "0.002" } },
+    order: { venueSymbolId: name, quantity: "0.002" },
   });
   assert.deepEqual(kinds(checkExecution(fill)), [
     "execution.leaves_mismatch leaves_quantity",
     "execution.partial_without_leaves order_status",
   ]);
-  const candle = { open: "2", high: "1.5", low: "1", close: "1.2", volume: "5", takerBuyBaseVolume: "5.01" };
-  assert.deepEqual(kinds(checkCandle(create(CandleSchema, candle))), [
+  fill.order.quoteQuantity = "100";
+  assert.deepEqual(kinds(checkExecution(fill)), ["execution.partial_without_leaves order_status"]);
+  const prices = { open: "2", high: "1.5", low: "1", close: "1.2", volume: "5", takerBuyVolume: "5.01" };
+  assert.deepEqual(kinds(checkCandle(create(CandleSchema, { venueSymbolId: name, ...prices }))), [
     "candle.open_outside open",
-    "candle.taker_volume_above_volume taker_buy_base_volume",
+    "candle.taker_volume_above_volume taker_buy_volume",
+  ]);
+});
+
+test("missing references", () => {
+  const found = (anomalies) => anomalies.map(({ kind, field }) => `${kind} ${field}`);
+  const missing = (schema, init) => found(checkReferences(schema, create(schema, init)));
+  const report = create(ExecutionReportSchema, { order: {}, fees: [{ assetCode: "BNB" }, { amount: "1" }] });
+  assert.deepEqual(found(checkExecution(report)), [
+    "reference.listing_missing venue_symbol_id",
+    "reference.asset_missing fees[1].asset_id",
+    "reference.listing_missing order.venue_symbol_id",
+  ]);
+  const native = { venueId: "binance", symbol: "BTCUSDT" };
+  const fees = [{ assetId: "BNB" }];
+  assert.deepEqual(missing(ExecutionReportSchema, { nativeListing: native, order: { quoteId: "q" }, fees }), []);
+  assert.deepEqual(missing(ExecutionReportSchema, { nativeListing: { venueId: "binance" } }), [
+    "reference.listing_missing venue_symbol_id",
+  ]);
+  assert.deepEqual(missing(ExecutionReportSchema, { legs: [{ venueSymbolId: name }] }), []);
+  assert.deepEqual(missing(BalanceSchema, { assetId: "BTC" }), []);
+  assert.deepEqual(missing(BalanceSchema, {}), ["reference.asset_missing asset_id"]);
+  assert.deepEqual(missing(SwapSchema, { venueSymbolId: name, inAssetCode: "0x1" }), [
+    "reference.asset_missing out_asset_id",
+  ]);
+  assert.deepEqual(found(checkBook(create(OrderBookSchema))), ["reference.listing_missing venue_symbol_id"]);
+  assert.deepEqual(found(checkCandle(create(CandleSchema, { open: "1", high: "1", low: "1", close: "1" }))), [
+    "reference.listing_missing venue_symbol_id",
   ]);
 });

@@ -4,6 +4,7 @@ The expected verdicts are those that the corpus was made for. The questions to t
 """
 
 import base64
+import itertools
 import json
 import random
 from collections import Counter
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from google.protobuf import json_format, message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cqc_tools.contracts.messages import Messages
@@ -75,6 +78,10 @@ def helpers(languages: Sequence[Peer], messages: Messages, seed: int) -> list[Ag
         "check_book": _checks(source, messages, "cqc.markets.v1.OrderBook"),
         "check_execution": _checks(source, messages, "cqc.venues.v1.ExecutionReport"),
         "check_candle": _checks(source, messages, "cqc.markets.v1.Candle"),
+        "check_references": _references(source, messages),
+        "gross_notional": _gross(source),
+        "apply_stated": _stated(source, messages),
+        "attributes and subjects of events": _events(source, messages),
     }
     # Each peer gets all questions together: starting it takes longer than answering one.
     everything = [request for requests in subjects.values() for request in requests]
@@ -109,8 +116,12 @@ def _base64(data: bytes) -> str:
 
 
 def _transitions(messages: Messages) -> list[Request]:
-    states = [*messages.pool.FindEnumTypeByName("cqc.venues.v1.OrderStatus").values_by_number, 99]
-    return [{"op": "transition", "before": before, "after": after} for before in states for after in states]
+    questions = []
+    for enum in ("OrderStatus", "TransferState"):
+        states = [*messages.pool.FindEnumTypeByName(f"cqc.venues.v1.{enum}").values_by_number, 99]
+        pairs = itertools.product(states, states)
+        questions += [{"op": "transition", "enum": enum, "before": before, "after": after} for before, after in pairs]
+    return questions
 
 
 def _plain(source: random.Random, integer: int = 78, fraction: int = 38) -> str:
@@ -138,18 +149,50 @@ def _timestamps(source: random.Random) -> list[Request]:
 
 
 def _notionals(source: random.Random, messages: Messages) -> list[Request]:
-    descriptor = messages.pool.FindMessageTypeByName("cqc.venues.v1.VenueSymbol")
-    questions = []
+    """The examples that the packages' tests share, and listings whose units fit their product or do not."""
+    listing_type, symbol_type = (
+        _type(messages, f"cqc.{name}") for name in ("venues.v1.VenueSymbol", "markets.v1.Symbol")
+    )
+    examples = json.loads((workspace.GO_MODULE / "testdata" / "notional.json").read_text())["quantities"]
+    records = [
+        (json_format.ParseDict(item["listing"], listing_type()), json_format.ParseDict(item["symbol"], symbol_type()))
+        for item in examples
+    ]
     for _ in range(QUESTIONS):
-        listing = messages.new(descriptor)
-        listing.quantity_unit = source.randint(0, 3)
-        if source.random() < 0.8:
+        name = source.choice(["BTC-USDT-SPOT"] * 9 + ["COMBO-0123"])
+        listing = listing_type(venue_symbol_id=f"a:{name}", symbol_id=name)
+        symbol = symbol_type(symbol_id=name if source.random() < 0.95 else "OTHER-USDT-SPOT", quote_asset_id="USDT")
+        if source.random() < 0.5:
             listing.contract_size = _plain(source).removeprefix("-")
             listing.contract_size_unit = source.randint(0, 3)
-        price = source.choice([_plain(source), _plain(source), "1e5"])
-        data = _base64(listing.SerializeToString())
-        questions.append({"op": "notional", "price": price, "quantity": _plain(source), "data": data})
-    return questions
+        elif source.random() < 0.4:
+            listing.quanto_multiplier = _plain(source).removeprefix("-")
+        if source.random() < 0.3:
+            listing.base_multiplier = source.choice(["1000", "1000000", "3", "0", _plain(source).removeprefix("-")])
+        for field, asset in (("settlement_asset_id", "BTC"), ("strike_asset_id", "USD")):
+            if source.random() < 0.8:
+                setattr(symbol, field, asset)
+        records.append((listing, symbol))
+    return [
+        {
+            "op": "notional",
+            "price": source.choice([_plain(source), _plain(source), "1e5"]),
+            "underlying": _plain(source),
+            "quantity": _plain(source),
+            "unit": unit,
+            "data": _base64(listing.SerializeToString()),
+            "symbol": _base64(symbol.SerializeToString()),
+        }
+        for listing, symbol in records
+        for unit in range(4)
+    ]
+
+
+def _gross(source: random.Random) -> list[Request]:
+    return [
+        {"op": "gross", "amounts": [[_plain(source), source.choice("ABC")] for _ in range(source.randint(0, 5))]}
+        for _ in range(QUESTIONS)
+    ]
 
 
 def _names(messages: Messages) -> list[Request]:
@@ -293,3 +336,105 @@ def _checks(source: random.Random, messages: Messages, name: str) -> list[Reques
                 message.order.quantity = source.choice(["1", "2", "3.0", "x"])
         questions.append({"op": "check", "type": name, "data": _base64(message.SerializeToString())})
     return questions
+
+
+def _references(source: random.Random, messages: Messages) -> list[Request]:
+    """Events and facts with a listing or an asset, which some of the messages in them name and others do not."""
+    references = {"native_listing", "asset_code", "in_asset_code", "quote_asset_code"}
+    kinds = [item for item in messages.types if references & set(item.fields_by_name)]
+    kinds.append(messages.pool.FindMessageTypeByName("cqc.events.v1.Event"))
+    return [
+        {
+            "op": "check",
+            "type": kind.full_name,
+            "data": _base64(_sparse(messages, kind, source).SerializeToString()),
+        }
+        for kind in kinds
+        # These have a check of their own, and the numbers of a sparse message are not decimals.
+        if kind.name not in ("OrderBook", "ExecutionReport", "Candle")
+        for _ in range(QUESTIONS // 10)
+    ]
+
+
+def _stated(source: random.Random, messages: Messages) -> list[Request]:
+    """Whole and partial messages of every type with a mask, some of which names a field that does not exist."""
+    questions = []
+    for kind in messages.types:
+        if "stated" not in kind.fields_by_name:
+            continue
+        names = [*kind.fields_by_name, "native_listing.symbol", "unknown"]
+        for _ in range(QUESTIONS // 2):
+            old, new = (_sparse(messages, kind, source) for _ in range(2))
+            old.ClearField("stated")
+            new.ClearField("stated")
+            if source.random() < 0.9:
+                known = source.random() < 0.9
+                new.stated.paths.extend(
+                    source.sample(names[:-2] if known else names, source.randint(0, len(names) - 2))
+                )
+            data = {"old": _base64(old.SerializeToString()), "new": _base64(new.SerializeToString())}
+            questions.append({"op": "stated", "type": kind.full_name, **data})
+    return questions
+
+
+def _events(source: random.Random, messages: Messages) -> list[Request]:
+    """Events of every kind, some of which are unknown or lack metadata."""
+    event_type = _type(messages, "cqc.events.v1.Event")
+    options: Any = message_factory.GetMessageClass(
+        messages.pool.FindMessageTypeByName("google.protobuf.MessageOptions")
+    )
+    topic = messages.pool.FindExtensionByName("cqc.options.v1.topic")
+    questions = []
+    for field in event_type.DESCRIPTOR.oneofs_by_name["event"].fields:
+        stated = options.FromString(field.message_type.GetOptions().SerializeToString()).Extensions[topic]
+        for _ in range(QUESTIONS // 10):
+            event = event_type()
+            if source.random() < 0.9:
+                getattr(event, field.name).SetInParent()
+            event.metadata.topic = stated if source.random() < 0.95 else source.choice(["", "orders", "a.b"])
+            event.metadata.sequence = source.choice([0, 1, source.randrange(2**64), 2**64 - 1])
+            for name in ("event_id", "subject", "source", "correlation_id", "causation_id"):
+                if source.random() < 0.95:
+                    text = "".join(source.choices('aZ09_:-.*>/ %+~"\\\0\n\x7fé€𝄞', k=source.randint(1, 12)))
+                    setattr(event.metadata, name, text)
+            if source.random() < 0.95:
+                seconds = source.choice(
+                    [0, -1, *(source.randint(-62_135_596_800, 253_402_300_799) for _ in range(9)), 10**12]
+                )
+                nanos = source.choice([0, 1, 120_000_000, 123_456_000, 999_999_999, source.choice([-1, 10**9])])
+                event.metadata.occurred_at.seconds, event.metadata.occurred_at.nanos = seconds, nanos
+            questions.append({"op": "event", "data": _base64(event.SerializeToString())})
+    return questions
+
+
+def _sparse(messages: Messages, descriptor: Descriptor, source: random.Random, depth: int = 0) -> Any:
+    """A message with about half of its fields, in each of which there are few values."""
+    message = messages.new(descriptor)
+    for field in descriptor.fields:
+        if source.random() < 0.5 or (field.message_type and depth > 2):
+            continue
+        value = getattr(message, field.name)
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            continue
+        if field.message_type and field.is_repeated:
+            value.extend(_sparse(messages, field.message_type, source, depth + 1) for _ in range(source.randint(1, 2)))
+        elif field.message_type:
+            value.CopyFrom(_sparse(messages, field.message_type, source, depth + 1))
+            value.SetInParent()
+        elif field.is_repeated:
+            value.append(_small(field, source))
+        else:
+            setattr(message, field.name, _small(field, source))
+    return message
+
+
+def _small(field: FieldDescriptor, source: random.Random) -> Any:
+    number = source.randint(0, 2)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        text = "x" * number
+        return text.encode() if field.type == FieldDescriptor.TYPE_BYTES else text
+    return bool(number) if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL else number
+
+
+def _type(messages: Messages, name: str) -> Any:
+    return message_factory.GetMessageClass(messages.pool.FindMessageTypeByName(name))

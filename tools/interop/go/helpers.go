@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
+	eventsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/events/v1"
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
@@ -28,6 +29,9 @@ func init() {
 		"decimal":         decimal,
 		"nanos":           nanos,
 		"notional":        notional,
+		"gross":           gross,
+		"stated":          stated,
+		"event":           event,
 		"name":            name,
 		"book":            book,
 		"checksum":        checksum,
@@ -71,7 +75,7 @@ func check(req request) (any, error) {
 	case *marketsv1.Candle:
 		anomalies = cqc.CheckCandle(reported)
 	default:
-		return nil, fmt.Errorf("there is no check for %s", req.Type)
+		anomalies = cqc.CheckReferences(message)
 	}
 	found := [][]string{}
 	for _, anomaly := range anomalies {
@@ -81,7 +85,14 @@ func check(req request) (any, error) {
 }
 
 func transition(req request) (any, error) {
-	return cqc.CanTransition(venuesv1.OrderStatus(req.Before), venuesv1.OrderStatus(req.After)), nil
+	switch req.Enum {
+	case "OrderStatus":
+		return cqc.CanTransition(venuesv1.OrderStatus(req.Before), venuesv1.OrderStatus(req.After)), nil
+	case "TransferState":
+		return cqc.CanTransition(venuesv1.TransferState(req.Before), venuesv1.TransferState(req.After)), nil
+	default:
+		return nil, fmt.Errorf("%s is not among the enums of this peer", req.Enum)
+	}
 }
 
 func decimal(req request) (any, error) {
@@ -110,15 +121,100 @@ func notional(req request) (any, error) {
 	if err := decode(req.Data, listing); err != nil {
 		return nil, err
 	}
-	value, err := cqc.Notional(req.Price, req.Quantity, listing)
-	if err != nil {
+	symbol := &marketsv1.Symbol{}
+	if err := decode(req.Symbol, symbol); err != nil {
 		return nil, err
+	}
+	unit := marketsv1.QuantityUnit(req.Unit)
+	value, failed := cqc.Notional(req.Price, req.Quantity, unit, listing, symbol)
+	units, noUnits := cqc.BaseQuantity(req.Quantity, unit, listing, req.Price)
+	price, noPrice := cqc.BasePrice(req.Price, listing)
+	underlying, noUnderlying := cqc.UnderlyingNotional(req.Underlying, req.Quantity, unit, listing, symbol)
+	return []any{
+		answer(func() any { return pair(value) }, failed),
+		answer(func() any { return plain(units) }, noUnits),
+		answer(func() any { return plain(price) }, noPrice),
+		answer(func() any { return pair(underlying) }, noUnderlying),
+	}, nil
+}
+
+func answer(found func() any, err error) any {
+	var refused *cqc.UnitNotReconcilableError
+	switch {
+	case err == nil:
+		return found()
+	case errors.As(err, &refused):
+		return []any{refused.Reason(), refused.VenueSymbolID, refused.Unit, refused.Error()}
+	default:
+		return "rejected"
+	}
+}
+
+func pair(amount cqc.Amount) []string { return []string{plain(amount.Value), amount.AssetID} }
+
+func plain(value interface {
+	IsZero() bool
+	Text(format byte) string
+}) string {
+	if value.IsZero() {
+		return "0"
 	}
 	text := value.Text('f')
 	if strings.Contains(text, ".") {
 		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
 	}
-	return text, nil
+	return text
+}
+
+func gross(req request) (any, error) {
+	var amounts []cqc.Amount
+	for _, amount := range req.Amounts {
+		value, err := cqc.ParseDecimal(amount[0])
+		if err != nil {
+			return nil, err
+		}
+		amounts = append(amounts, cqc.Amount{Value: value, AssetID: amount[1]})
+	}
+	sums, err := cqc.GrossNotional(amounts...)
+	found := [][]string{}
+	for _, sum := range sums {
+		found = append(found, pair(sum))
+	}
+	return found, err
+}
+
+func stated(req request) (any, error) {
+	old, err := newMessage(req.Type)
+	if err != nil {
+		return nil, err
+	}
+	next := old.ProtoReflect().New().Interface()
+	if err := errors.Join(decode(req.Old, old), decode(req.New, next)); err != nil {
+		return nil, err
+	}
+	result, err := cqc.ApplyStated(old.(cqc.Stated), next.(cqc.Stated))
+	if err != nil {
+		return nil, err
+	}
+	return encode(result)
+}
+
+func event(req request) (any, error) {
+	published := &eventsv1.Event{}
+	if err := decode(req.Data, published); err != nil {
+		return nil, err
+	}
+	attributes, err := cqc.Attributes(published)
+	subject, noSubject := cqc.NATSSubject(published)
+	topic, noTopic := cqc.KafkaTopic(published)
+	err = errors.Join(err, noSubject, noTopic)
+	var unknown *cqc.UnknownEventError
+	if errors.As(err, &unknown) {
+		return []string{
+			unknown.Topic, unknown.Subject, strconv.FormatUint(unknown.Sequence, 10), unknown.Error(),
+		}, nil
+	}
+	return []any{attributes, subject, topic}, err
 }
 
 func name(req request) (any, error) {

@@ -27,11 +27,18 @@ type request struct {
 	Quantity string   `json:"quantity"`
 	Enum     string   `json:"enum"`
 	Value    int32    `json:"value"`
+	Unit     int32    `json:"unit"`
 	Kind     int32    `json:"kind"`
 	Before   int32    `json:"before"`
 	After    int32    `json:"after"`
 	Snapshot string   `json:"snapshot"`
 	Deltas   []string `json:"deltas"`
+	Symbol   string   `json:"symbol"`
+	Old      string   `json:"old"`
+	New      string   `json:"new"`
+
+	Underlying string      `json:"underlying"`
+	Amounts    [][2]string `json:"amounts"`
 }
 
 type response struct {

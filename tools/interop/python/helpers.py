@@ -1,11 +1,15 @@
 """The operations of a peer that call CQC's helpers. Messages are binary in base64:
 
 - validate: `type`, `data` -> [[field, rule_id, message], ...]
-- check: `type` (OrderBook, ExecutionReport or Candle), `data` -> [[kind, field, message], ...]
-- transition: `before`, `after` -> whether an order may move from one status to the other
+- check: `type`, `data` -> [[kind, field, message], ...], of the references if the type has no check of its own
+- transition: `enum`, `before`, `after` -> whether one state may follow the other
 - decimal: `text` -> the decimal, parsed and formatted again
 - nanos: `data` (a Timestamp) -> its nanoseconds as a string, after conversion to a Timestamp and back
-- notional: `price`, `quantity`, `data` (a VenueSymbol) -> the notional as a string without trailing zeros
+- notional: `price`, `underlying`, `quantity`, `unit`, `data` (a VenueSymbol), `symbol` -> [notional, base quantity,
+  base price, underlying notional], each a number or [number, asset], or why there is none, without trailing zeros
+- gross: `amounts` ([[number, asset], ...]) -> their gross notional, in the same form
+- stated: `type`, `old`, `new` -> the message after `new` was applied to `old`
+- event: `data` (an Event) -> [attributes, NATS subject, Kafka topic], or what is known of an unknown event
 - name: `enum`, `value` -> [display name, the value parsed from it]
 - book: `snapshot`, `deltas` -> [the result of each delta, the final book], or why the snapshot was rejected
 - checksum: `data` (an OrderBook), `kind` -> the checksum
@@ -15,12 +19,14 @@
 
 import base64
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from peer import decode, encode
 
 import cqc
+from cqc.events.v1 import Event
 from cqc.markets.v1 import OrderBook, OrderBookDelta, Symbol
 from cqc.venues import v1 as venues
 from cqc.venues.v1 import VenueSymbol
@@ -38,13 +44,13 @@ def check(request: Any) -> list[list[str]]:
         "cqc.venues.v1.ExecutionReport": cqc.check_execution,
         "cqc.markets.v1.Candle": cqc.check_candle,
     }
-    found = checks[request["type"]](decode(request["type"], request["data"]))
+    found = checks.get(request["type"], cqc.check_references)(decode(request["type"], request["data"]))
     return [[item.kind, item.field, item.message] for item in found]
 
 
 def transition(request: Any) -> bool:
     """See the module."""
-    return cqc.can_transition(request["before"], request["after"])
+    return cqc.can_transition(getattr(venues, request["enum"]), request["before"], request["after"])
 
 
 def decimal(request: Any) -> str:
@@ -58,11 +64,57 @@ def nanos(request: Any) -> str:
     return str(cqc.to_unix_nanos(cqc.from_unix_nanos(first)))
 
 
-def notional(request: Any) -> str:
+def notional(request: Any) -> list[Any]:
     """See the module."""
     listing = VenueSymbol.FromString(base64.b64decode(request["data"]))
-    text = f"{cqc.notional(request['price'], request['quantity'], listing):f}"
+    symbol = Symbol.FromString(base64.b64decode(request["symbol"]))
+    price, quantity, unit = request["price"], request["quantity"], request["unit"]
+    return [
+        _answer(lambda: cqc.notional(price, quantity, unit, listing, symbol)),
+        _answer(lambda: cqc.base_quantity(quantity, unit, listing, price)),
+        _answer(lambda: cqc.base_price(price, listing)),
+        _answer(lambda: cqc.underlying_notional(request["underlying"], quantity, unit, listing, symbol)),
+    ]
+
+
+def _answer(call: Callable[[], Decimal | cqc.Amount]) -> Any:
+    try:
+        found = call()
+    except cqc.UnitNotReconcilableError as error:
+        return [error.reason, error.venue_symbol_id, error.unit, str(error)]
+    except ValueError:
+        return "rejected"
+    return _pair(found) if isinstance(found, cqc.Amount) else _text(found)
+
+
+def _pair(amount: cqc.Amount) -> list[str]:
+    return [_text(amount.value), amount.asset_id]
+
+
+def _text(value: Decimal) -> str:
+    text = f"{value:f}" if value else "0"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def gross(request: Any) -> list[list[str]]:
+    """See the module."""
+    amounts = [cqc.Amount(cqc.parse_decimal(value), asset) for value, asset in request["amounts"]]
+    return [_pair(amount) for amount in cqc.gross_notional(amounts)]
+
+
+def stated(request: Any) -> str:
+    """See the module."""
+    old, new = (decode(request["type"], request[name]) for name in ("old", "new"))
+    return encode(cqc.apply_stated(old, new))
+
+
+def event(request: Any) -> list[Any]:
+    """See the module."""
+    published = Event.FromString(base64.b64decode(request["data"]))
+    try:
+        return [cqc.attributes(published), cqc.nats_subject(published), cqc.kafka_topic(published)]
+    except cqc.UnknownEventError as unknown:
+        return [unknown.topic, unknown.subject, str(unknown.sequence), str(unknown)]
 
 
 def name(request: Any) -> list[Any]:
@@ -147,6 +199,9 @@ OPERATIONS: dict[str, Callable[[Any], Any]] = {
     "decimal": decimal,
     "nanos": nanos,
     "notional": notional,
+    "gross": gross,
+    "stated": stated,
+    "event": event,
     "name": name,
     "book": book,
     "checksum": checksum,

@@ -1,10 +1,12 @@
 // The operations of a peer that call CQC's helpers, as documented in python/helpers.py.
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import * as cqc from "@cq/cqc";
-import { checkBook, checkCandle, checkExecution } from "@cq/cqc/checks";
+import { attributes, kafkaTopic, natsSubject, UnknownEventError } from "@cq/cqc/bus";
+import { checkBook, checkCandle, checkExecution, checkReferences } from "@cq/cqc/checks";
 import { formatDecimal, parseDecimal } from "@cq/cqc/decimal";
+import { EventSchema } from "@cq/cqc/events/v1";
 import * as markets from "@cq/cqc/markets/v1";
-import { notional } from "@cq/cqc/notional";
+import * as notionals from "@cq/cqc/notional";
 import { validate } from "@cq/cqc/validation";
 import * as venues from "@cq/cqc/venues/v1";
 import { decode, encode, enumOf, messageOf } from "./messages.mjs";
@@ -21,9 +23,12 @@ export const operations = {
     return validate(schema, decode(schema, data)).map(({ field, ruleId, message }) => [field, ruleId, message]);
   },
   check({ type, data }) {
-    return checks[type](decode(messageOf(type), data)).map(({ kind, field, message }) => [kind, field, message]);
+    const schema = messageOf(type);
+    const message = decode(schema, data);
+    const found = checks[type]?.(message) ?? checkReferences(schema, message);
+    return found.map(({ kind, field, message }) => [kind, field, message]);
   },
-  transition: ({ before, after }) => cqc.canTransition(before, after),
+  transition: ({ enum: name, before, after }) => cqc.canTransition(enumOf(`cqc.venues.v1.${name}`), before, after),
   decimal({ text }) {
     // A BigNumber does not keep trailing zeros, so count the fraction digits of the string.
     return formatDecimal(parseDecimal(text), (text.split(".")[1] ?? "").length);
@@ -31,8 +36,33 @@ export const operations = {
   nanos({ data }) {
     return String(cqc.toUnixNanos(cqc.fromUnixNanos(cqc.toUnixNanos(decode(TimestampSchema, data)))));
   },
-  notional({ price, quantity, data }) {
-    return notional(price, quantity, decode(venues.VenueSymbolSchema, data)).toFixed();
+  notional({ price, underlying, quantity, unit, data, symbol: product }) {
+    const listing = decode(venues.VenueSymbolSchema, data);
+    const symbol = decode(markets.SymbolSchema, product);
+    return [
+      answer(() => pair(notionals.notional(price, quantity, unit, listing, symbol))),
+      answer(() => plain(notionals.baseQuantity(quantity, unit, listing, price))),
+      answer(() => plain(notionals.basePrice(price, listing))),
+      answer(() => pair(notionals.underlyingNotional(underlying, quantity, unit, listing, symbol))),
+    ];
+  },
+  gross({ amounts }) {
+    return notionals
+      .grossNotional(amounts.map(([value, assetId]) => ({ value: parseDecimal(value), assetId })))
+      .map(pair);
+  },
+  stated({ type, old, new: next }) {
+    const schema = messageOf(type);
+    return encode(schema, cqc.applyStated(schema, decode(schema, old), decode(schema, next)));
+  },
+  event({ data }) {
+    const published = decode(EventSchema, data);
+    try {
+      return [attributes(published), natsSubject(published), kafkaTopic(published)];
+    } catch (error) {
+      if (!(error instanceof UnknownEventError)) throw error;
+      return [error.topic, error.subject, String(error.sequence), error.message];
+    }
   },
   name({ enum: name, value }) {
     const schema = enumOf(`cqc.venues.v1.${name}`);
@@ -78,6 +108,21 @@ export const operations = {
   symbol_id_of: ({ data }) => idOrError(() => cqc.symbolIdOf(decode(markets.SymbolSchema, data))),
   combo_id: ({ data }) => idOrError(() => cqc.comboId(decode(markets.SymbolSchema, data).legs)),
 };
+
+const plain = (value) => (value.isZero() ? "0" : value.toFixed());
+const pair = ({ value, assetId }) => [plain(value), assetId];
+
+function answer(call) {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof notionals.UnitNotReconcilableError) {
+      return [error.reason, error.venueSymbolId, error.unit, error.message];
+    }
+    if (!(error instanceof RangeError)) throw error;
+    return "rejected";
+  }
+}
 
 function idOrError(action) {
   try {

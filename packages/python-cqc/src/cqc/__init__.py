@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cqc._book import BookBuilder, BookError, BookErrorKind, book_checksum
-    from cqc._checks import Anomaly, AnomalyKind, check_book, check_candle, check_execution
+    from cqc._bus import UnknownEventError, attributes, kafka_topic, nats_subject
+    from cqc._checks import Anomaly, AnomalyKind, check_book, check_candle, check_execution, check_references
     from cqc._decimal import MAX_FRACTION_DIGITS, MAX_INTEGER_DIGITS, format_decimal, parse_decimal
     from cqc._descriptor_set import descriptor_set
     from cqc._display_name import display_name, parse_display_name
@@ -25,15 +26,25 @@ if TYPE_CHECKING:
         symbol_id_of,
         venue_symbol_id,
     )
-    from cqc._notional import notional
-    from cqc._order_status import can_transition
+    from cqc._notional import (
+        Amount,
+        UnitNotReconcilableError,
+        base_price,
+        base_quantity,
+        gross_notional,
+        notional,
+        underlying_notional,
+    )
+    from cqc._stated import apply_stated
     from cqc._timestamp import from_unix_nanos, to_datetime, to_unix_nanos
+    from cqc._transitions import can_transition
     from cqc._validation import Violation, validate
     from cqc._version import __version__
 
 __all__ = [
     "MAX_FRACTION_DIGITS",
     "MAX_INTEGER_DIGITS",
+    "Amount",
     "Anomaly",
     "AnomalyKind",
     "BookBuilder",
@@ -41,19 +52,29 @@ __all__ = [
     "BookErrorKind",
     "InvalidIdError",
     "SymbolIdParts",
+    "UnitNotReconcilableError",
+    "UnknownEventError",
     "VenueSymbolIdParts",
     "Violation",
     "__version__",
+    "apply_stated",
+    "attributes",
+    "base_price",
+    "base_quantity",
     "book_checksum",
     "can_transition",
     "check_book",
     "check_candle",
     "check_execution",
+    "check_references",
     "combo_id",
     "descriptor_set",
     "display_name",
     "format_decimal",
     "from_unix_nanos",
+    "gross_notional",
+    "kafka_topic",
+    "nats_subject",
     "notional",
     "parse_decimal",
     "parse_display_name",
@@ -63,6 +84,7 @@ __all__ = [
     "symbol_id_of",
     "to_datetime",
     "to_unix_nanos",
+    "underlying_notional",
     "validate",
     "venue_symbol_id",
 ]
@@ -74,11 +96,16 @@ _MODULES = {
     "BookError": "_book",
     "BookErrorKind": "_book",
     "book_checksum": "_book",
+    "UnknownEventError": "_bus",
+    "attributes": "_bus",
+    "kafka_topic": "_bus",
+    "nats_subject": "_bus",
     "Anomaly": "_checks",
     "AnomalyKind": "_checks",
     "check_book": "_checks",
     "check_candle": "_checks",
     "check_execution": "_checks",
+    "check_references": "_checks",
     "MAX_FRACTION_DIGITS": "_decimal",
     "MAX_INTEGER_DIGITS": "_decimal",
     "format_decimal": "_decimal",
@@ -95,11 +122,18 @@ _MODULES = {
     "symbol_id": "_ids",
     "symbol_id_of": "_ids",
     "venue_symbol_id": "_ids",
+    "Amount": "_notional",
+    "UnitNotReconcilableError": "_notional",
+    "base_price": "_notional",
+    "base_quantity": "_notional",
+    "gross_notional": "_notional",
     "notional": "_notional",
-    "can_transition": "_order_status",
+    "underlying_notional": "_notional",
+    "apply_stated": "_stated",
     "from_unix_nanos": "_timestamp",
     "to_datetime": "_timestamp",
     "to_unix_nanos": "_timestamp",
+    "can_transition": "_transitions",
     "Violation": "_validation",
     "validate": "_validation",
     "__version__": "_version",

@@ -1,4 +1,4 @@
-"""Consistency checks for reported books, executions and candles.
+"""Consistency checks for reported books, executions and candles, and for the references of any fact.
 
 Venues do report inconsistent data. Investigate an anomaly, but do not reject the message: a gateway that rejects a fill
 loses track of the position.
@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
+
+from google.protobuf.message import Message
 
 from cqc._book import canonical
 from cqc._decimal import EXACT, parse_decimal
@@ -17,7 +20,7 @@ from cqc._timestamp import to_unix_nanos
 from cqc.markets.v1 import BookLevel, Candle, OrderBook
 from cqc.venues.v1 import ExecType, ExecutionReport, OrderStatus
 
-__all__ = ["Anomaly", "AnomalyKind", "check_book", "check_candle", "check_execution"]
+__all__ = ["Anomaly", "AnomalyKind", "check_book", "check_candle", "check_execution", "check_references"]
 
 # A closed order leaves nothing, however much was filled.
 _CLOSED = (
@@ -33,6 +36,10 @@ class AnomalyKind(StrEnum):
 
     NUMBER_MALFORMED = "number.malformed"
     """A number is not a plain decimal."""
+    REFERENCE_LISTING_MISSING = "reference.listing_missing"
+    """Neither an id nor the venue's name states the listing."""
+    REFERENCE_ASSET_MISSING = "reference.asset_missing"
+    """Neither an id nor the venue's code states the asset."""
     BOOK_CROSSED = "book.crossed"
     """The best bid is above the best ask."""
     BOOK_LOCKED = "book.locked"
@@ -45,6 +52,8 @@ class AnomalyKind(StrEnum):
     """A quantity is negative."""
     BOOK_ZERO_QUANTITY = "book.zero_quantity"
     """A quantity is zero."""
+    BOOK_LEVEL_INCOMPLETE = "book.level_incomplete"
+    """A level without order id has no price or no quantity."""
     BOOK_SEQUENCE = "book.sequence"
     """The first or previous sequence is greater than the sequence."""
     EXECUTION_OVERFILLED = "execution.overfilled"
@@ -106,6 +115,14 @@ class _Anomalies(list[Anomaly]):
             return None
         return self.number(field, getattr(message, field))
 
+    def stated(self, level: BookLevel, field: str, text: str) -> Decimal | None:
+        """Parse a number of a level; an individual order may lack it."""
+        if text:
+            return self.number(field, text)
+        if not level.order_id:
+            self.add(AnomalyKind.BOOK_LEVEL_INCOMPLETE, field, "only a level with an order_id may lack it")
+        return None
+
     def negative(self, kind: AnomalyKind, field: str, value: Decimal | None) -> None:
         if value is not None and value < 0:
             self.add(kind, field, f"{value:f} is negative")
@@ -115,9 +132,52 @@ def _below(one: Decimal | None, other: Decimal | None) -> bool:
     return one is not None and other is not None and one < other
 
 
-def check_book(book: OrderBook) -> list[Anomaly]:
-    """Return the anomalies in an order book: the kinds `number.*` and `book.*`."""
+# Pairs of an id and the venue's code whose absence leaves the meaning of a fact open. Others, such as the settlement
+# asset of a position, are absent if the venue does not report them.
+_ASSETS = ("", "in_", "out_", "quote_")
+
+
+def check_references(message: Message) -> list[Anomaly]:
+    """Return the references that a fact and the messages in it lack: the kinds `reference.*`.
+
+    A listing is stated by `venue_symbol_id`, or by a `native_listing` with a symbol or an id. A message with legs, or
+    an order by quote, may have none, because its legs state theirs; neither does a message about an asset, such as a
+    balance, need one. An asset is stated by `asset_id` or `asset_code`; in swaps and metrics by both of two pairs.
+
+    Works for any message, such as Order, Balance, Position, Trade or Event. `field` is the path of the id.
+    """
     found = _Anomalies()
+    _walk(found, "", message)
+    return list(found)
+
+
+def _walk(found: _Anomalies, path: str, message: Any) -> None:
+    fields = message.DESCRIPTOR.fields_by_name
+    if "native_listing" in fields and "asset_id" not in fields and not _names_listing(message, fields):
+        text = "neither venue_symbol_id nor native_listing states the listing"
+        found.add(AnomalyKind.REFERENCE_LISTING_MISSING, f"{path}venue_symbol_id", text)
+    for prefix in _ASSETS:
+        identifier, code = f"{prefix}asset_id", f"{prefix}asset_code"
+        if code in fields and not getattr(message, code) and not getattr(message, identifier, ""):
+            text = f"neither {identifier} nor {code} states the asset"
+            found.add(AnomalyKind.REFERENCE_ASSET_MISSING, f"{path}{identifier}", text)
+    for field, value in message.ListFields():
+        if isinstance(value, Message):
+            _walk(found, f"{path}{field.name}.", value)
+        elif field.message_type and not field.message_type.GetOptions().map_entry:
+            for index, item in enumerate(value):
+                _walk(found, f"{path}{field.name}[{index}].", item)
+
+
+def _names_listing(message: Any, fields: Any) -> bool:
+    native = message.native_listing
+    has_legs = ("legs" in fields and message.legs) or ("quote_id" in fields and message.quote_id)
+    return bool(getattr(message, "venue_symbol_id", "") or native.symbol or native.id or has_legs)
+
+
+def check_book(book: OrderBook) -> list[Anomaly]:
+    """Return the anomalies in an order book: the kinds `number.*`, `book.*` and `reference.*`."""
+    found = _Anomalies(check_references(book))
     bid = _side(found, "bids", book.bids, -1)
     ask = _side(found, "asks", book.asks, 1)
     if bid is not None and ask is not None:
@@ -139,11 +199,11 @@ def _side(found: _Anomalies, name: str, levels: Sequence[BookLevel], direction: 
     seen = set()
     for index, level in enumerate(levels):
         field = f"{name}[{index}]"
-        quantity = found.number(f"{field}.quantity", level.quantity)
+        quantity = found.stated(level, f"{field}.quantity", level.quantity)
         found.negative(AnomalyKind.BOOK_NEGATIVE_QUANTITY, f"{field}.quantity", quantity)
         if quantity is not None and not quantity:
             found.add(AnomalyKind.BOOK_ZERO_QUANTITY, f"{field}.quantity", "the level has zero quantity")
-        price = found.number(f"{field}.price", level.price)
+        price = found.stated(level, f"{field}.price", level.price)
         if price is None:
             continue
         key = (canonical(level.price), level.order_id)
@@ -160,17 +220,19 @@ def _side(found: _Anomalies, name: str, levels: Sequence[BookLevel], direction: 
 
 
 def check_execution(report: ExecutionReport) -> list[Anomaly]:
-    """Return the anomalies in an execution report: the kinds `number.*` and `execution.*`.
+    """Return the anomalies in an execution report: the kinds `number.*`, `execution.*` and `reference.*`.
 
-    The ordered quantity is taken from the embedded order; checks that need it are skipped without one.
+    The ordered quantity is taken from the embedded order; checks that need it are skipped without one, and for an order
+    that is sized by an amount in quote units or by the position that it closes.
     """
-    found = _Anomalies()
+    found = _Anomalies(check_references(report))
     last = found.optional(report, "last_quantity")
     cumulative = found.optional(report, "cumulative_quantity")
     leaves = found.optional(report, "leaves_quantity")
     ordered = None
-    if report.order.WhichOneof("size") == "quantity":
-        ordered = found.number("order.quantity", report.order.quantity)
+    order = report.order
+    if order.HasField("quantity") and not order.HasField("quote_quantity") and not order.close_position:
+        ordered = found.number("order.quantity", order.quantity)
     found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "last_quantity", last)
     found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "cumulative_quantity", cumulative)
     found.negative(AnomalyKind.EXECUTION_NEGATIVE_QUANTITY, "leaves_quantity", leaves)
@@ -204,8 +266,8 @@ def check_execution(report: ExecutionReport) -> list[Anomaly]:
 
 
 def check_candle(candle: Candle) -> list[Anomaly]:
-    """Return the anomalies in a candle: the kinds `number.*` and `candle.*`."""
-    found = _Anomalies()
+    """Return the anomalies in a candle: the kinds `number.*`, `candle.*` and `reference.*`."""
+    found = _Anomalies(check_references(candle))
     high = found.number("high", candle.high)
     low = found.number("low", candle.low)
     if _below(high, low):
@@ -219,7 +281,7 @@ def check_candle(candle: Candle) -> list[Anomaly]:
         for kind, field, value in inner:
             if _below(value, low) or _below(high, value):
                 found.add(kind, field, f"{value:f} is not between the low and the high")
-    for part_field, whole_field in (("taker_buy_base_volume", "volume"), ("taker_buy_quote_volume", "quote_volume")):
+    for part_field, whole_field in (("taker_buy_volume", "volume"), ("taker_buy_quote_volume", "quote_volume")):
         part, whole = found.optional(candle, part_field), found.optional(candle, whole_field)
         found.negative(AnomalyKind.CANDLE_NEGATIVE_VOLUME, part_field, part)
         found.negative(AnomalyKind.CANDLE_NEGATIVE_VOLUME, whole_field, whole)
