@@ -27,6 +27,7 @@ from cqc.mapping import (
     skip,
     table,
     tables,
+    trigger_direction,
     under,
 )
 from cqc.markets.v1 import AggressorSide, BookAction, Candle, OrderBook, QuantityUnit, Ticker, Trade
@@ -437,6 +438,16 @@ def test_candles_end_where_their_length_does(channel: str, end: str) -> None:
         venue(table("candles", Candle, rows, derive=candle_close)).read({"t": "2024-02-01T00:00:00Z"}, channel).messages
     )
     assert candle.close_time.ToJsonString() == f"{end}T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "direction"),
+    [("stop", "buy", "UP"), ("stop_limit", "sell", "DOWN"), ("take_profit", "buy", "DOWN"), ("limit", "buy", "")],
+)
+def test_triggers_have_the_direction_of_type_and_side(kind: str, side: str, direction: str) -> None:
+    orders = venue(table("orders", Order, "t = type; s = side", derive=trigger_direction))
+    (order,) = orders.read({"t": kind, "s": side}).messages
+    assert TriggerDirection.Name(order.trigger_direction) == f"TRIGGER_DIRECTION_{direction or 'UNSPECIFIED'}"
 
 
 def test_constants_templates_and_ids() -> None:

@@ -49,11 +49,16 @@ def candle_close(candle: Any, _context: Context) -> None:
         candle.close_time.FromDatetime(start.replace(year=months // 12, month=months % 12 + 1))
 
 
-def order_state(order: Order, _context: Context) -> None:
+def order_state(order: Order, context: Context) -> None:
     """A `derive` function: PARTIALLY_FILLED for a venue that calls such an order open, and the trigger's direction."""
     filled = order.HasField("cumulative_quantity") and parse_decimal(order.cumulative_quantity) > 0
     if filled and order.status == OrderStatus.ORDER_STATUS_NEW:
         order.status = OrderStatus.ORDER_STATUS_PARTIALLY_FILLED
+    trigger_direction(order, context)
+
+
+def trigger_direction(order: Any, _context: Context) -> None:
+    """A `derive` function: the direction in which the price has to cross the trigger, from the type and the side."""
     if order.type in _UP_TO_BUY and order.side and not order.trigger_direction:
         up = _UP_TO_BUY[order.type] == (order.side == OrderSide.ORDER_SIDE_BUY)
         order.trigger_direction = (

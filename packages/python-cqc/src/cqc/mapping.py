@@ -23,7 +23,8 @@ value.
 - `[name]`: rows that a later section takes over with the row `use name`
 
 `table`, `skip` and `under` make the same from Python. Functions in `derive`, by kind, fill what rows cannot: they get
-the message, its ids filled, and the `Context`; `candle_close` and `order_state` are two.
+the message, its ids filled, and the `Context`; `candle_close`, `order_state` and
+`trigger_direction` are three.
 
 **Rows**, one a line or separated by `;`:
 
@@ -88,7 +89,7 @@ look personal (user ids, names, e-mail, API keys, IPs) never. Messages without `
 and the frame around records have no such place: what is not named there is in `Counts.lost`.
 """
 
-from cqc._map_derive import candle_close, order_state
+from cqc._map_derive import candle_close, order_state, trigger_direction
 from cqc._map_json import Number, json_text, parse_json
 from cqc._map_table import Context, Table, TableError, skip, table, tables, under
 from cqc._map_venue import MAX_VENUE_FIELDS, MAX_VENUE_FIELDS_BYTES, Counts, Item, Reading, Venue
@@ -113,5 +114,6 @@ __all__ = [
     "skip",
     "table",
     "tables",
+    "trigger_direction",
     "under",
 ]
