@@ -48,7 +48,7 @@ VOCABULARY = {
     ),
     "OptionType": "CALL: c; PUT: p",
     "TradingMode": (
-        "OPEN: live trading online open active tradable; HALTED: suspend suspended break halt halted; "
+        "OPEN: live trading online open active tradable; HALTED: suspend suspended break halt halted paused; "
         "CLOSED: settled expired delisted; PRE_LAUNCH: preopen pretrading prelaunch"
     ),
     "PayoffType": "LINEAR: linearperpetual linearfutures vanilla; INVERSE: inverseperpetual inversefutures reversed",
