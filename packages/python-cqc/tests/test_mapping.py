@@ -36,11 +36,13 @@ from cqc.venues.v1 import (
     Balance,
     ExecutionReport,
     LiquiditySide,
+    MarginMode,
     Order,
     OrderSide,
     OrderStatus,
     OrderType,
     TriggerDirection,
+    VenueSymbol,
 )
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -448,6 +450,16 @@ def test_triggers_have_the_direction_of_type_and_side(kind: str, side: str, dire
     orders = venue(table("orders", Order, "t = type; s = side", derive=trigger_direction))
     (order,) = orders.read({"t": kind, "s": side}).messages
     assert TriggerDirection.Name(order.trigger_direction) == f"TRIGGER_DIRECTION_{direction or 'UNSPECIFIED'}"
+
+
+def test_an_exponent_is_a_precision_and_a_single_word_a_list() -> None:
+    rows = "e = base_precision neg; m = margin_modes"
+    reading = venue(table("instruments", VenueSymbol, rows)).read(parse_json('{"e": -10, "m": "CROSS"}'))
+    (symbol,) = reading.messages
+    assert (symbol.base_precision, list(symbol.raw_margin_modes)) == (10, ["CROSS"])
+    assert [MarginMode.Name(mode) for mode in symbol.margin_modes] == ["MARGIN_MODE_CROSS"]
+    assert json_text(reading.write()) == '{"e":-10,"m":"CROSS"}'
+    assert not reading.counts()["instruments"].lost
 
 
 def test_constants_templates_and_ids() -> None:

@@ -121,14 +121,17 @@ class Integer(Codec):
     """A whole number. With `signed`, the venue writes 32 bits with a sign that the field has without."""
 
     signed: bool = False
+    negated: bool = False
 
     def read(self, value: Any) -> Any:
         found = number(value)
         if found != found.to_integral_value():
             raise ValueError(f"{value!r} is not a whole number")
+        found = -found if self.negated else found
         return int(found) % 2**32 if self.signed else int(found)
 
     def write(self, value: Any) -> Any:
+        value = -value if self.negated else value
         return Number(value - 2**32 if self.signed and value >= 2**31 else value)
 
     def same(self, sent: Any, written: Any) -> bool:
@@ -263,4 +266,4 @@ def codec_for(
         if field.type != FieldDescriptor.TYPE_STRING:
             raise TypeError(f"{field.full_name} holds bytes")
         return Numeric(shift, negated) if is_decimal(field) else Codec()
-    return Integer(signed)
+    return Integer(signed, negated)

@@ -19,6 +19,7 @@ from cqc._map_json import ABSENT, Parts, find, is_star, json_text, states_nothin
 from cqc._map_words import Words
 
 _FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
+_INTEGERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
 
 
 class TableError(ValueError):
@@ -306,6 +307,8 @@ class Row:
         """Whether a value that was written again states what was sent."""
         if written is ABSENT or isinstance(sent, dict):
             return False
+        if isinstance(written, list) and not isinstance(sent, list | tuple):
+            return len(written) == 1 and self.same(sent, written[0])
         if isinstance(sent, list | tuple):
             return (
                 isinstance(written, list | tuple)
@@ -327,7 +330,7 @@ class Row:
 
 
 def _listed(value: Any) -> Any:
-    """The items of a list; a value that is none is a list's only item."""
+    """The items of a list; any other value is the only item."""
     return value if isinstance(value, list | tuple) else [value]
 
 
@@ -635,10 +638,10 @@ def _typed(place: Place, target: Target, modifiers: list[str], defaults: Default
     sign = target.sibling(values["sign"]) if values["sign"] else None
     if values["sign"] and (sign is None or sign.field.enum_type is None):
         raise ValueError(f"no enum {values['sign']} beside the field")
-    if (shift or flags["neg"] or values["by"] or sign) and not (
-        is_decimal(target.field) or target.field.cpp_type in _FLOATS
-    ):
-        raise ValueError("only a decimal or a double has a sign and a scale")
+    scaled = shift or values["by"] or sign
+    signs = is_decimal(target.field) or target.field.cpp_type in (*_FLOATS, *(() if scaled else _INTEGERS))
+    if (scaled or flags["neg"]) and not signs:
+        raise ValueError("only a number has a sign, and only a decimal or a double has a scale")
     truths = frozenset(values["is"].split("|")) if values["is"] else frozenset[str]()
     is_time = target.field.message_type is not None and target.field.message_type.name == "Timestamp"
     codec = codec_for(
