@@ -207,15 +207,15 @@ asset_id := {code}; currency = code; currency_long = name; coin_type = networks.
 min_confirmations = networks.0.deposit_confirmations; withdrawal_fee = networks.0.withdrawal_fee
 min_withdrawal_fee = networks.0.min_withdrawal_fee; in_cross_collateral_pool = collateral_enabled
 
-[book deltas: OrderBookDelta] when bids asks type=change
+[book deltas: OrderBookDelta] when bids type=change or asks type=change
 use unit; use listing; change_id = sequence; prev_change_id = previous_sequence; {bids,asks}.*.0 = {bids,asks}.*.action
 {bids,asks}.*.1 = {bids,asks}.*.price; {bids,asks}.*.2 = {bids,asks}.*.quantity; type # the kind of the message
 
-[book snapshots: OrderBook] when bids asks type=snapshot
+[book snapshots: OrderBook] when bids type=snapshot or asks type=snapshot
 use unit; use listing; change_id = sequence; {bids,asks}.*.1 = {bids,asks}.*.price
 {bids,asks}.*.2 = {bids,asks}.*.quantity; {bids,asks}.*.0 ~ new; type # the kind of the message
 
-[changes of tickers: Ticker] partial when type=change instrument_name !bids
+[changes of tickers: Ticker] partial when type=change instrument_name !bids !asks
 use prices
 [changes of open interest: OpenInterest] in changes of tickers partial when open_interest
 use interest
