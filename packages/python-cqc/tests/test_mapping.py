@@ -442,6 +442,15 @@ def test_candles_end_where_their_length_does(channel: str, end: str) -> None:
     assert candle.close_time.ToJsonString() == f"{end}T00:00:00Z"
 
 
+def test_a_list_of_enums_has_each_value_once_and_all_words() -> None:
+    listings = venue(table("instruments", cqc.venues.v1.VenueSymbol, "t = rules.order_types"))
+    reading = listings.read({"t": ["LIMIT", "LIMIT_MAKER", "MARKET", "odd"]})
+    (rules,) = (message.rules for message in reading.messages)
+    assert list(rules.order_types) == [OrderType.ORDER_TYPE_LIMIT, OrderType.ORDER_TYPE_MARKET]
+    assert list(rules.raw_order_types) == ["LIMIT", "LIMIT_MAKER", "MARKET", "odd"]
+    assert reading.write() == {"t": ["LIMIT", "LIMIT_MAKER", "MARKET", "odd"]}
+
+
 @pytest.mark.parametrize(
     ("kind", "side", "direction"),
     [("stop", "buy", "UP"), ("stop_limit", "sell", "DOWN"), ("take_profit", "buy", "DOWN"), ("limit", "buy", "")],

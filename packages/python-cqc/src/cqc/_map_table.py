@@ -273,7 +273,9 @@ class Row:
             elif not value or (self.target.field.is_repeated and 0 in value):
                 raise ValueError(f"{_text(sent)!r} is no known {enum.name}")
             if self.target.field.is_repeated:
-                value = [item for item in value if item]
+                known = [item for item in value if item]
+                # Two words may mean the same value; the raw list has both.
+                value = list(dict.fromkeys(known)) if self.raw is not None else known
         self.target.put(message, value, indices)
 
     def selectors(self, at: Parts) -> list[tuple[Parts, Row]]:
