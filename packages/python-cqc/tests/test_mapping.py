@@ -282,6 +282,18 @@ def test_items_are_chosen_by_what_they_say() -> None:
     assert reading.counts()["records"].typed == 8
 
 
+def test_items_can_be_counted_from_the_last() -> None:
+    rows = "d.*-s=Sell.p = asks.*.price; d.*-s=Sell.q = asks.*.quantity; b.*-.0 = bids.*.price"
+    rungs = [{"s": side, "p": price, "q": "1"} for side, price in (("Sell", "5"), ("Sell", "4"), ("Buy", "3"))]
+    reading = read(rows, {"d": rungs, "b": [["1"], ["2"]]}, OrderBook)
+    (book,) = reading.messages
+    assert [level.price for level in book.asks] == ["4", "5"]
+    assert [level.price for level in book.bids] == ["2", "1"]
+    # The side of the third rung chooses it, but no row reads it.
+    assert reading.counts()["records"].typed == 8
+    assert dict(book.venue_fields) == {"/d/2": '{"s":"Buy","p":"3","q":"1"}'}
+
+
 def test_what_every_item_repeats() -> None:
     reading = read(
         "d.*.s = listing; d.*.p = bids.*.price", {"d": [{"s": "A", "p": "1"}, {"s": "A"}, {"s": "B"}]}, OrderBook
@@ -505,6 +517,19 @@ def test_part_of_a_text() -> None:
     (candle,) = reading.messages
     assert candle.interval.seconds == 3600
     assert reading.counts()["candles"].typed == 2
+
+
+def test_part_of_a_text_that_occurs_around_it_too() -> None:
+    reading = read(r"i = interval h re:2000-01-01T(\d+):00", {"i": "2000-01-01T01:00"}, Candle)
+    (candle,) = reading.messages
+    assert candle.interval.seconds == 3600
+    assert reading.counts()["records"].typed == 1
+
+
+def test_payments_are_events() -> None:
+    (paid,) = venue(*tables("[paid: FundingPaid]\nusdc = amount")).read({"usdc": "-1"}).messages
+    assert type(paid).__name__ == "FundingPaid"
+    assert paid.amount == "-1"
 
 
 def test_rows_for_a_message_inside_another() -> None:

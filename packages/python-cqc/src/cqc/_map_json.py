@@ -87,25 +87,34 @@ def is_star(part: str) -> bool:
     return part.startswith("*")
 
 
+def selector(part: str) -> tuple[str, str]:
+    """The key and the word by which a part of a place chooses items; no word if it does not."""
+    key, _, text = part.removeprefix("*-").removeprefix("*").partition("=")
+    return key, text
+
+
 def find(value: Any, parts: Parts, at: Parts = (), indices: Parts = ()) -> Iterator[tuple[Parts, Parts, Any]]:
     """Every place that matches, with what its stars stand for.
 
     `*` is any item of a list, `**` any of an object; `key=word` is the first item of a list that has the word under the
-    key, `*key=word` any such item, counted among themselves.
+    key, `*key=word` any such item, counted among themselves. `*-` and `*-key=word` count from the last item.
     """
     if not parts:
         yield at, indices, value
         return
     first, rest = parts[0], parts[1:]
-    if first in ("*", "**"):
+    if first in ("*", "**", "*-"):
         if isinstance(value, dict) == (first == "**"):
-            for key, item in children(value):
-                yield from find(item, rest, (*at, key), (*indices, key))
+            found = list(children(value))
+            for key, item in found:
+                index = str(len(found) - 1 - int(key)) if first == "*-" else key
+                yield from find(item, rest, (*at, key), (*indices, index))
     elif "=" in first and isinstance(value, list | tuple):
-        wanted, _, text = first.removeprefix("*").partition("=")
+        wanted, text = selector(first)
         found = [(key, item) for key, item in children(value) if _says(child(item, wanted), text)]
         for count, (key, item) in enumerate(found if is_star(first) else found[:1]):
-            yield from find(item, rest, (*at, key), (*indices, str(count)) if is_star(first) else indices)
+            index = str(len(found) - 1 - count if first.startswith("*-") else count)
+            yield from find(item, rest, (*at, key), (*indices, index) if is_star(first) else indices)
     else:
         item = child(value, first)
         if item is not ABSENT:

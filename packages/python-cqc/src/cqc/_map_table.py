@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cqc._map_codecs import UNITS, Codec, Instant, Length, Numeric, Word, codec_for, is_decimal, number
-from cqc._map_json import ABSENT, Parts, find, is_star, json_text, states_nothing, word
+from cqc._map_json import ABSENT, Parts, find, is_star, json_text, selector, states_nothing, word
 from cqc._map_words import Words
 
 _FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
@@ -282,8 +282,8 @@ class Row:
         """The places whose words chose the items on the way to a place, as constants."""
         found = []
         for depth, part in enumerate(self.place.parts, len(at) - len(self.place.parts)):
-            key, equals, text = part.removeprefix("*").partition("=")
-            if equals:
+            key, text = selector(part)
+            if "=" in part:
                 found.append(((*at[: depth + 1], *key.split(".")), Row(self.place, constant=text)))
         return found
 
@@ -324,9 +324,8 @@ class Row:
                 return word(sent) == word(written)
             if not self.pattern:
                 return self.codec.same(sent, written)
-            one, other = _inner(self.pattern, sent), _inner(self.pattern, written)
-            around = word(sent).replace(one, "", 1) == word(written).replace(other, "", 1)
-            return around and self.codec.same(one, other)
+            one, other = _parts(self.pattern, sent), _parts(self.pattern, written)
+            return one[::2] == other[::2] and self.codec.same(one[1], other[1])
         except (ValueError, ArithmeticError):
             return False
 
@@ -345,10 +344,16 @@ def _equal(value: Any, item: str) -> bool:
 
 def _inner(pattern: str, value: Any) -> str:
     """What the pattern's group holds. Raises ValueError if the pattern does not match."""
-    found = re.search(pattern, word(value))
+    return _parts(pattern, value)[1]
+
+
+def _parts(pattern: str, value: Any) -> tuple[str, str, str]:
+    """What is before the pattern's group, in it and after it. Raises ValueError if the pattern does not match."""
+    text = word(value)
+    found = re.search(pattern, text)
     if not found or not found[1]:
-        raise ValueError(f"{word(value)!r} does not match {pattern}")
-    return found[1]
+        raise ValueError(f"{text!r} does not match {pattern}")
+    return text[: found.start(1)], found[1], text[found.end(1) :]
 
 
 def _literal(pattern: str) -> str:
@@ -462,7 +467,7 @@ _HEADER = re.compile(
     r"\[([^\]:]+)(?::\s*([^\]]+))?\](?: in (?P<outer>[^\[]+?))?(?: at (?P<root>\S+))?(?: (?P<partial>partial))?"
     r"(?: when (?P<when>.+))?"
 )
-_PACKAGES = ("markets", "venues", "portfolio", "assets")
+_PACKAGES = ("markets", "venues", "portfolio", "assets", "events")
 
 
 def tables(text: str, derive: Mapping[str, Derive | Sequence[Derive]] | None = None) -> list[Table]:

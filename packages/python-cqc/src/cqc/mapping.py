@@ -41,6 +41,7 @@ the message, its ids filled, and the `Context`; `candle_close`, `order_state` an
 - `a.*.b`: every item of a list; `a.**`: every item of an object (in roots)
 - `filters.filterType=PRICE_FILTER.minPrice`: the first item of a list that says so
 - `data.*side=Buy.price = bids.*.price`: every such item, counted among themselves; `changes.*0=buy.1` in arrays
+- `data.*-side=Sell.price = asks.*.price`, `asks.*-.0`: counted from the last, for a list with the worst price first
 - `data.*.symbol = listing`: what every item repeats, for one field
 - `/a.b`: from the payload's root; its stars stand for the record's own place (`/data.*.instId` in a record at
   `data.*.details.*`), and `$` for the record's last index (`/0.universe.$.name` in a record at `1.*`)
