@@ -47,6 +47,7 @@ VOCABULARY = {
         "ASK: bestask"
     ),
     "OptionType": "CALL: c; PUT: p",
+    "TickDirection": "PLUS: plustick; ZERO_PLUS: zeroplustick; MINUS: minustick; ZERO_MINUS: zerominustick",
     "TradingMode": (
         "OPEN: live trading online open active tradable; HALTED: suspend suspended break halt halted paused; "
         "CLOSED: settled expired delisted; PRE_LAUNCH: preopen pretrading prelaunch"
