@@ -12,20 +12,20 @@ from cqc.venues.v1 import ExecutionReport, MarginMode, Order, OrderOrigin, Order
 # Identity
 
 TOKENS = {"0": "USDC", "235": "USDE", "360": "USDH"}
-"""Tokens that serve as collateral, by their number, which records state in place of the name."""
+"""Collateral tokens by number. Some records state the number instead of the name."""
 
 _PERPETUAL = re.compile(r"k?([A-Z0-9]+)")
 
 
 def asset(code: str) -> str | None:
-    """A token's name is its asset id; a `k` before it counts thousands, and `+10` is the outcome of an event."""
+    """A token's name is its asset id. `kPEPE` counts thousands and `+10` is an outcome of an event: both are None."""
     code = TOKENS.get(code, code)
     return code if re.fullmatch(r"[A-Z][A-Z0-9]{0,31}", code) else None
 
 
 def listing(_segment: str, symbol: str) -> str | None:
-    """`BTC` and `kPEPE` are perpetuals, `PURR/USDC` is a spot market. What `@107` trades only the list of spot markets
-    tells, and what `xyz:NVDA` is settled in only that of its builder's perpetuals."""
+    """`BTC` and `kPEPE` are perpetuals, `PURR/USDC` is a spot market. The names of other spot markets (`@107`)
+    and of builders' perpetuals (`xyz:NVDA`) do not state their assets or collateral."""
     base, slash, quote = symbol.partition("/")
     if slash:
         return f"hyperliquid:{base}-{quote}-SPOT" if asset(base) and asset(quote) else None
@@ -53,12 +53,12 @@ def perpetual(message: VenueSymbol, context: Context) -> None:
 
 
 def token(message: VenueAsset, context: Context) -> None:
-    """Records name a token by its name or by its number."""
+    """The number is another code of the token."""
     message.other_codes.append(str(context.value("index")))
 
 
 def working(message: Order, context: Context) -> None:
-    """The venue calls an order open whether it waits for its trigger, is partly filled or not."""
+    """An order is `open` at Hyperliquid while it waits for its trigger, and when it is partly filled."""
     if message.status not in (OrderStatus.ORDER_STATUS_UNSPECIFIED, OrderStatus.ORDER_STATUS_NEW):
         return
     triggered = message.raw_status == "triggered"
@@ -71,7 +71,7 @@ def working(message: Order, context: Context) -> None:
 
 
 def liquidated(message: ExecutionReport, context: Context) -> None:
-    """The venue names who is liquidated: we, or the other side of the fill."""
+    """A fill of a liquidation is stated to both sides, so compare who was liquidated with the account's address."""
     user = context.value("/data.user")
     if user and user == context.value("liquidation.liquidatedUser"):
         message.origin = OrderOrigin.ORDER_ORIGIN_LIQUIDATION
@@ -200,7 +200,7 @@ bbo.1.px = ask_price; bbo.1.sz = ask_quantity
 
 [trades: Trade] when px tid !oid
 coin = listing; side = aggressor; px = price; sz = quantity; quantity_unit := BASE; tid = trade_id none:0
-time = timestamp; users # addresses of the two parties: whose they are is personal
+time = timestamp; users # addresses of the parties, which are personal data
 use hash
 
 [candles: Candle] when t o h l c
@@ -214,7 +214,7 @@ crossed = liquidity words:crossed; oid = venue_order_id; cloid = client_order_id
 exec_type := TRADE; exec_id := {venue_order_id}-{trade_id} | {venue_order_id}-{timestamp}; fee = fees.0.amount
 feeToken = fees.0.asset_code; fees.0.asset_code := USDC if:fee=?*,!feeToken,coin!=@*|*/*|*:*
 liquidationMarkPx = market_context.mark_price; liquidation.markPx = market_context.mark_price
-liquidation.liquidatedUser # an address: whose it is is personal; /data.isSnapshot # how the fills were sent
+liquidation.liquidatedUser # an address, which is personal data; /data.isSnapshot # how the fills were sent
 use hash
 
 [orders: Order] when order.oid status
@@ -302,9 +302,7 @@ VENUE = Venue(
             "ADL: autodeleveraging; SETTLEMENT: settlement"
         ),
         "OrderType": "STOP: sl; TAKE_PROFIT: tp",
-        "AttachedOrderKind": (
-            "STOP_LOSS: stopmarket stoplimit; TAKE_PROFIT: takeprofitmarket takeprofitlimit"
-        ),
+        "AttachedOrderKind": ("STOP_LOSS: stopmarket stoplimit; TAKE_PROFIT: takeprofitmarket takeprofitlimit"),
         "TimeInForce": "IOC: frontendmarket liquidationmarket",
         "TriggerDirection": "UP: above; DOWN: below",
         "OrderStatus": (
