@@ -218,7 +218,7 @@ use funding
 [open interests: OpenInterest] in instruments when openInterest=?*
 use interest
 
-[instrument updates: Ticker] partial when symbol timestamp indicativeSettlePrice or symbol timestamp markPrice !currency
+[instrument updates: Ticker] partial when /table=instrument or timestamp indicativeSettlePrice or markPrice openValue
 use ticker
 
 [open interests: OpenInterest] in instrument updates partial when openInterest
