@@ -67,6 +67,8 @@ FIELDS = [
         "previous_venue_order_ids",
         "status",
         "leverage neg",
+        "leverage neg 1+",
+        "post_only neg",
     ),
     *(
         "price %",
@@ -257,6 +259,21 @@ def test_signs_scales_and_sentinels() -> None:
     assert (position.leverage, position.notional) == ("0.050", "0.00012345")
     assert not position.HasField("liquidation_price")
     assert json_text(reading.write()) == '{"pos":"-1.50","fee":"-0.1","rate":"5.0","sats":12345,"ccy":"XBt"}'
+
+
+def test_opposites_of_bools_and_deviations() -> None:
+    rows = "disabled = working neg; up = price 1+; down = trigger_price neg 1+"
+    payload = {"disabled": False, "up": "0.050", "down": Number("0.05")}
+    reading = read(rows, payload)
+    (order,) = reading.messages
+    assert (order.working, order.price, order.trigger_price) == (True, "1.050", "0.95")
+    assert reading.write() == payload
+    assert read("disabled = working neg", {"disabled": True}).messages[0].working is False
+
+
+def test_tables_make_messages_of_events() -> None:
+    (payment,) = venue(*tables("[funding paid: FundingPaid] when paid\npaid = amount")).read({"paid": "-1"}).messages
+    assert payment.amount == "-1"
 
 
 def test_lists_become_levels() -> None:

@@ -73,10 +73,11 @@ class Codec:
 
 @dataclass(frozen=True)
 class Numeric(Codec):
-    """A decimal text, with all digits. `shift` moves the point: -2 reads percent as a fraction."""
+    """A decimal text, with all digits. `shift` moves the point: -2 reads percent as a fraction. `added` comes last."""
 
     shift: int = 0
     negated: bool = False
+    added: int = 0
 
     def _moved(self, value: Decimal, shift: int) -> str:
         moved = value.scaleb(shift, EXACT)
@@ -85,10 +86,11 @@ class Numeric(Codec):
         return format_decimal(moved if moved else moved.copy_abs())
 
     def read(self, value: Any) -> Any:
-        return self._moved(number(value), self.shift)
+        moved = self._moved(number(value), self.shift)
+        return format_decimal(EXACT.add(Decimal(moved), self.added)) if self.added else moved
 
     def write(self, value: Any) -> Any:
-        return Number(self._moved(Decimal(value), -self.shift))
+        return Number(self._moved(EXACT.subtract(Decimal(value), self.added), -self.shift))
 
     def same(self, sent: Any, written: Any) -> bool:
         one, other = number(sent), number(written)
@@ -140,9 +142,13 @@ class Integer(Codec):
 
 @dataclass(frozen=True)
 class Flag(Codec):
-    """A boolean, also from the words and numbers that venues use for it. With `truths`, true for these words only."""
+    """A boolean, also from the words and numbers that venues use for it. With `truths`, true for these words only.
+
+    With `negated`, the payload states the opposite, such as `trade_disabled`.
+    """
 
     truths: frozenset[str] = frozenset()
+    negated: bool = False
 
     def read(self, value: Any) -> Any:
         text = word(value).lower()
@@ -150,10 +156,10 @@ class Flag(Codec):
             return True if word(value) in self.truths else ABSENT
         if text not in _TRUE | _FALSE:
             raise ValueError(f"{text!r} is neither true nor false")
-        return text in _TRUE
+        return (text in _TRUE) != self.negated
 
     def write(self, value: Any) -> Any:
-        return ABSENT if self.truths else value
+        return ABSENT if self.truths else value != self.negated
 
     def same(self, sent: Any, written: Any) -> bool:
         return bool(self.read(sent) == self.read(written))
@@ -243,6 +249,7 @@ def codec_for(
     unit: str = "",
     shift: int = 0,
     negated: bool = False,
+    added: int = 0,
     truths: frozenset[str] = frozenset(),
     only: bool = False,
     signed: bool = False,
@@ -259,11 +266,11 @@ def codec_for(
             return Length(unit)
         raise TypeError(f"{field.full_name} is a message: name one of its fields")
     if kind == FieldDescriptor.CPPTYPE_BOOL:
-        return Flag(truths)
+        return Flag(truths, negated)
     if kind in (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT):
         return Double(shift, negated)
     if kind == FieldDescriptor.CPPTYPE_STRING:
         if field.type != FieldDescriptor.TYPE_STRING:
             raise TypeError(f"{field.full_name} holds bytes")
-        return Numeric(shift, negated) if is_decimal(field) else Codec()
+        return Numeric(shift, negated, added) if is_decimal(field) else Codec()
     return Integer(signed, negated)

@@ -626,7 +626,7 @@ def _words(field: FieldDescriptor, name: str, defaults: Defaults) -> Words | Non
 def _typed(place: Place, target: Target, modifiers: list[str], defaults: Defaults) -> Row:
     values = dict.fromkeys(("words", "none", "if", "re", "sign", "by", "is"), "")
     unit, shift = "", 0
-    flags = dict.fromkeys(("neg", "only", "int32"), False)
+    flags = dict.fromkeys(("neg", "1+", "only", "int32"), False)
     for item in modifiers:
         name, colon, rest = item.partition(":")
         if colon and name in values:
@@ -647,8 +647,11 @@ def _typed(place: Place, target: Target, modifiers: list[str], defaults: Default
         raise ValueError(f"no enum {values['sign']} beside the field")
     scaled = shift or values["by"] or sign
     signs = is_decimal(target.field) or target.field.cpp_type in (*_FLOATS, *(() if scaled else _INTEGERS))
-    if (scaled or flags["neg"]) and not signs:
+    opposite = signs or (not scaled and target.field.cpp_type == FieldDescriptor.CPPTYPE_BOOL)
+    if (scaled and not signs) or (flags["neg"] and not opposite):
         raise ValueError("only a number has a sign, and only a decimal or a double has a scale")
+    if flags["1+"] and not is_decimal(target.field):
+        raise ValueError("only a decimal is counted from one")
     truths = frozenset(values["is"].split("|")) if values["is"] else frozenset[str]()
     is_time = target.field.message_type is not None and target.field.message_type.name == "Timestamp"
     codec = codec_for(
@@ -657,6 +660,7 @@ def _typed(place: Place, target: Target, modifiers: list[str], defaults: Default
         unit=unit or (defaults.time if is_time else ""),
         shift=shift,
         negated=flags["neg"],
+        added=int(flags["1+"]),
         truths=truths,
         only=flags["only"],
         signed=flags["int32"],

@@ -67,8 +67,9 @@ and `native_symbol`), and Symbol from the VenueSymbol of the same record.
 
 - `ms`, `s`, `us`, `ns`, `m`, `h`, `d`: unit of a time or a length of time
 - `none:0,-1`: sentinels that mean "none"; null, "", [] and {} always do
-- `neg`: opposite sign; `%`: percent to a fraction; `e-8`: any power of ten; `by:ccy`: the power of ten in
+- `neg`: opposite sign, or the opposite of a bool; `%`: percent to a fraction; `e-8`: any power of ten; `by:ccy`: the power of ten in
   `Venue.scales` of the code at that place
+- `1+`: a deviation to a multiple: 0.05 to 1.05, with `neg` to 0.95
 - `sign:side`: the number's sign is the enum field `side` beside it (BUY or SELL, LONG or SHORT), the field its size
 - `re:candle(.+)`: the part in the group. What is around it has to be literal to be written again; for a string with two
   parts (`1m_BTC_USDT`) two rows fill two fields, and a third says so: `n # the interval and the listing`
