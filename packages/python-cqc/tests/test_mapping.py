@@ -521,6 +521,14 @@ def test_partial_pushes_state_their_fields() -> None:
     assert list(ticker.stated.paths) == ["bid_price", "mark_price"]
 
 
+@pytest.mark.parametrize(("kind", "paths"), [("delta", ["last_price"]), ("snapshot", [])])
+def test_the_kind_of_a_push_tells_whether_it_is_partial(kind: str, paths: list[str]) -> None:
+    made = venue(*tables("[tickers: Ticker] at data partial if:/type=delta when last\nlast = last_price"))
+    (ticker,) = made.read({"type": kind, "data": {"last": "1"}}).messages
+    assert list(ticker.stated.paths) == paths
+    assert ticker.HasField("stated") is bool(paths)
+
+
 def test_objects_are_records_with_a_key() -> None:
     books = table("trades", Trade, "@key = listing; p = price; s = aggressor", root="result.**")
     trades = venue(books).read({"result": {"XBT/USD": {"p": "1", "s": "sell"}}}).messages

@@ -417,7 +417,7 @@ class Table:
     root: str
     also: tuple[Table, ...] = ()
     derive: tuple[Derive, ...] = ()
-    partial: bool = False
+    partial: str | bool = False
 
 
 def table(
@@ -429,7 +429,7 @@ def table(
     root: str = "",
     also: Sequence[Table] = (),
     derive: Derive | Sequence[Derive] = (),
-    partial: bool = False,
+    partial: str | bool = False,
 ) -> Table:
     """Describe how one kind of record becomes a message.
 
@@ -439,7 +439,7 @@ def table(
     - root: where the records stand, such as `data.*`; several, separated by `|`, are tried in turn; default the venue's
     - also: tables of further messages from the same record, or from records inside it (their `root` starts at it)
     - derive: functions that fill what rows cannot, from the message and the context
-    - partial: the venue states only what changed, so the message gets `stated`
+    - partial: the venue states only what changed, so the message gets `stated`; a text is the condition for that
     """
     functions = (derive,) if callable(derive) else tuple(derive)
     return Table(kind, message, rows, when, root, tuple(also), functions, partial)
@@ -464,8 +464,8 @@ def skip(reason: str, when: str, *, root: str = "") -> Table:
 
 
 _HEADER = re.compile(
-    r"\[([^\]:]+)(?::\s*([^\]]+))?\](?: in (?P<outer>[^\[]+?))?(?: at (?P<root>\S+))?(?: (?P<partial>partial))?"
-    r"(?: when (?P<when>.+))?"
+    r"\[([^\]:]+)(?::\s*([^\]]+))?\](?: in (?P<outer>[^\[]+?))?(?: at (?P<root>\S+))?"
+    r"(?: (?P<partial>partial(?: if:\S+)?))?(?: when (?P<when>.+))?"
 )
 _PACKAGES = ("markets", "venues", "portfolio", "assets", "events")
 
@@ -497,8 +497,9 @@ def tables(text: str, derive: Mapping[str, Derive | Sequence[Derive]] | None = N
         elif kind == "skip":
             made.append(("", skip(message, header["when"] or "", root=header["root"] or "")))
         else:
-            options = {"when": header["when"] or "", "root": header["root"] or "", "partial": bool(header["partial"])}
-            found = table(kind, _message(message), rows, derive=derive.get(kind, ()), **options)  # type: ignore[arg-type]
+            options: dict[str, Any] = {"when": header["when"] or "", "root": header["root"] or ""}
+            options["partial"] = _partial(header["partial"] or "")
+            found = table(kind, _message(message), rows, derive=derive.get(kind, ()), **options)
             made.append((header["outer"] or "", found))
     unknown = {outer for outer, _ in made if outer} - {item.kind for outer, item in made if not outer}
     if unknown or derive.keys() - {item.kind for _, item in made}:
@@ -508,6 +509,10 @@ def tables(text: str, derive: Mapping[str, Derive | Sequence[Derive]] | None = N
         for outer, item in made
         if not outer
     ]
+
+
+def _partial(text: str) -> str | bool:
+    return text.partition(" if:")[2] or bool(text)
 
 
 def _included(line: str, shared: Mapping[str, str]) -> str:
@@ -543,6 +548,7 @@ class Compiled:
     table: Table
     roots: tuple[Parts, ...]
     when: Condition
+    partial: Condition | None
     rows: tuple[Row, ...]
     constants: tuple[Constant, ...]
     also: tuple[Compiled, ...]
@@ -565,7 +571,8 @@ def compile_table(source: Table, defaults: Defaults, inside: bool = False) -> Co
         except (TypeError, ValueError) as error:
             raise TableError(f"table {source.kind!r}, row {text!r}: {error}") from error
     also = tuple(compile_table(item, defaults, inside=True) for item in source.also)
-    return Compiled(source, roots, Condition.of(source.when), tuple(rows), tuple(constants), also)
+    partial = Condition.of(source.partial if isinstance(source.partial, str) else "") if source.partial else None
+    return Compiled(source, roots, Condition.of(source.when), partial, tuple(rows), tuple(constants), also)
 
 
 def _lines(text: str) -> list[str]:

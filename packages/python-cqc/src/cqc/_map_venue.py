@@ -205,7 +205,7 @@ class Reading:
         # Once more for those that are made of ids.
         for constant in item.source.constants:
             constant.apply(item.message, item.context)
-        if item.source.table.partial:
+        if item.source.partial is not None and item.source.partial.holds(item.context):
             item.message.stated.paths.extend(stated)
 
     def _read(

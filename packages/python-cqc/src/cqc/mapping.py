@@ -17,7 +17,8 @@ value.
 
 - `[kind: Message] at ROOT partial when CONDITION`: a table; the last three may be left out. `ROOT` is where its
   records stand, by default the venue's `root`; of several, separated by `|`, the first that has any. `partial`: the
-  venue states only what changed, so the message gets `stated`. The first table whose condition holds takes a record.
+  venue states only what changed, so the message gets `stated`; with `partial if:condition` only where that holds. The
+  first table whose condition holds takes a record.
 - `[kind: Message] in OTHER KIND ...`: a further message from the same record, or, with `at`, from records inside it
 - `[skip: reason] when CONDITION`: records for which the contracts have no message
 - `[name]`: rows that a later section takes over with the row `use name`
@@ -67,8 +68,8 @@ and `native_symbol`), and Symbol from the VenueSymbol of the same record.
 
 - `ms`, `s`, `us`, `ns`, `m`, `h`, `d`: unit of a time or a length of time
 - `none:0,-1`: sentinels that mean "none"; null, "", [] and {} always do
-- `neg`: opposite sign, or the opposite of a bool; `%`: percent to a fraction; `e-8`: any power of ten; `by:ccy`: the power of ten in
-  `Venue.scales` of the code at that place
+- `neg`: opposite sign, or the opposite of a bool; `%`: percent to a fraction; `e-8`: any power of ten; `by:ccy`: the
+  power of ten in `Venue.scales` of the code at that place
 - `1+`: a deviation to a multiple: 0.05 to 1.05, with `neg` to 0.95
 - `sign:side`: the number's sign is the enum field `side` beside it (BUY or SELL, LONG or SHORT), the field its size
 - `re:candle(.+)`: the part in the group. What is around it has to be literal to be written again; for a string with two
