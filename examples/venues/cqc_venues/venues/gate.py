@@ -113,8 +113,7 @@ native_listing.segment := futures if:contract or name or /channel=futures.*
 quantity_unit := BASE if:currency_pair or /channel=spot.*
 quantity_unit := CONTRACTS if:contract or name or /channel=futures.* or /channel=options.*
 [listing]
-{currency_pair,contract,name} = {native_listing.symbol,native_listing.symbol,native_listing.symbol}; use segment
-underlying # the symbol has it
+{currency_pair,contract,name} = listing; use segment; underlying # the symbol has it
 [time]
 time_ms = timestamp; time # time_ms states it; time = timestamp if:!time_ms
 [published]
@@ -128,28 +127,28 @@ create_time_ms = timestamp; create_time = timestamp if:!create_time_ms; create_t
 {delta,gamma,vega,theta,rho} = {delta,gamma,vega,theta,rho}; underlying_price = underlying_price
 {bid,ask,mark}_iv = {bid,ask,mark}_implied_volatility none:0
 [contracts: VenueSymbol] when order_price_round
-name = native_symbol; contract = native_symbol; underlying = native_pair; orders_limit = rules.max_open_orders
+{name,contract} = native_symbol; underlying = native_pair; orders_limit = rules.max_open_orders; status = trading_mode
 order_price_round = rules.tick_tiers.0.tick_size; order_size_{min,max} = rules.limit_order.{min,max}_quantity
 order_size_min = rules.limit_order.lot_step if:enable_decimal=false; leverage_{min,max} = {min,max}_leverage
 quanto_multiplier = contract_size if:name!=*_USD|*_USD_*; order_price_deviate = rules.price_band.multiplier_up 1+
 order_price_deviate = rules.price_band.multiplier_down neg 1+; rules.price_band.reference := MARK if:order_price_deviate
 multiplier = contract_size; {maker_fee_rate,taker_fee_rate,settle_fee_rate} = fees.0.{maker,taker,settlement}
 market_order_size_max = rules.market_order.max_quantity; position_limit = rules.max_position_quantity
-mark_type = raw_mark_method; funding_interval = funding_interval s; status = trading_mode; launch_time = listed_at
-create_time = listed_at; expire_time = delisted_at; expiration_time = delisted_at; is_active = trading_mode words:active
-cycle = expiry_series; tag = expiry_series; type = raw_payoff_type; quantity_unit := CONTRACTS; time # when Gate sent it
-is_pre_market = launch_phase words:market if:is_pre_market=true; is_pre_market ~ false; time_ms # when Gate sent it
+mark_type = raw_mark_method; funding_interval = funding_interval s; {launch_time,create_time} = listed_at
+{expire_time,expiration_time} = delisted_at; is_active = trading_mode words:active; {cycle,tag} = expiry_series
+type = raw_payoff_type; quantity_unit := CONTRACTS; {time,time_ms} # when Gate sent it; strike_price # the symbol has it
+is_pre_market = launch_phase words:market if:is_pre_market=true; is_pre_market ~ false
 in_delisting = launch_phase words:delisting; {risk_limit_base,risk_limit_step,risk_limit_max} # deprecated by Gate
-maintenance_rate = margin_tiers.0.maintenance_margin_rate; strike_price # the symbol has it
+maintenance_rate = margin_tiers.0.maintenance_margin_rate
 rules.market_order.min_quantity := {rules.limit_order.min_quantity} if:market_order_size_max
 segment := options if:multiplier; segment := delivery if:expire_time; segment := futures
 [symbols: Symbol] in contracts
 type = payoff words:payoff if:name!=*_USD; payoff := INVERSE if:name=BTC_USD; payoff := QUANTO if:name=*_USD
-{expire_time,expiration_time} = {expiry,expiry}; is_call = option_type words:call; strike_price = strike
+{expire_time,expiration_time} = expiry; is_call = option_type words:call; strike_price = strike
 [tickers of contracts: Ticker] in contracts when last_price
-use listing; trade_size = windows.0.volume; {launch_time,create_time} = {windows.0.start_time,windows.0.start_time}
-orderbook_id = sequence; use unit; use published; last_price = last_price none:0; bid1_size = bid_quantity none:0
-{mark,index}_price = {mark,index}_price; {bid,ask}1_price = {bid,ask}_price none:0; trade_id = last_trade_id
+use listing; trade_size = windows.0.volume; {launch_time,create_time} = windows.0.start_time; orderbook_id = sequence
+use unit; use published; last_price = last_price none:0; bid1_size = bid_quantity none:0; trade_id = last_trade_id
+{mark,index}_price = {mark,index}_price; {bid,ask}1_price = {bid,ask}_price none:0
 ask1_size = ask_quantity none:0 if:ask1_size!=-*; ask1_size = ask_quantity neg if:ask1_size=-*
 settle_price = estimated_delivery_price none:0
 [open interest: OpenInterest] in contracts when position_size
@@ -164,22 +163,21 @@ use listing; use greeks
 fees.0.maker := {fees.0.taker}; min_{quote,base}_amount = rules.limit_order.{min_notional,min_quantity}
 max_{quote,base}_amount = rules.limit_order.{max_notional,max_quantity}; amount_precision = quantity_precision
 precision = price_precision; trade_status = trading_mode; status = trading_mode words:active; leverage = max_leverage
-{buy_start,sell_start} = {listed_at,listed_at}; segment := margin if:leverage; segment := spot; quantity_unit := BASE
+{buy_start,sell_start} = listed_at; segment := margin if:leverage; segment := spot; quantity_unit := BASE
 [assets: VenueAsset] when currency chains or currency withdraw_fix
-asset_id := {code}; currency = code; name = name; chains.*.name = networks.*.network; chain # deprecated by Gate
-chains.*.addr = networks.*.contract_address; trade_disabled = trading_enabled neg; deposit = networks.0.deposit_fee
+asset_id := {code}; currency = code; name = name; chains.*.name = networks.*.network; deposit = networks.0.deposit_fee
+{chain,withdraw_disabled,withdraw_delayed,deposit_disabled} # deprecated by Gate; trade_disabled = trading_enabled neg
+chains.*.addr = networks.*.contract_address; withdraw_fix = networks.0.withdrawal_fee
 chains.*.{deposit,withdraw}_disabled = networks.*.{deposit,withdrawal}_status words:disabled
-{withdraw_disabled,withdraw_delayed,deposit_disabled} # deprecated by Gate; withdraw_fix = networks.0.withdrawal_fee
 withdraw_percent = networks.0.withdrawal_fee_rate % re:(.+)%; withdraw_amount_mini = networks.0.min_withdrawal
 withdraw_eachtime_limit = networks.0.max_withdrawal; withdraw_fix_on_chains # the networks have it
 networks.0.network := default if:withdraw_fix
 [book]
-use segment; use unit; use published; {s,contract} = {native_listing.symbol,native_listing.symbol}; t = timestamp
-s = listing re:ob\.(.+)\.\d+; s # the listing and the depth; update = timestamp; current = published_at; l # the depth
-{u,id,lastUpdateId} = {sequence,sequence,sequence}; U = first_sequence; {e,full} # the kind of the message
-{b,a,bids,asks}.*.0 = {bids,asks,bids,asks}.*.price; {b,a,bids,asks}.*.1 = {bids,asks,bids,asks}.*.quantity
-{b,a,bids,asks}.*.p = {bids,asks,bids,asks}.*.price; {b,a,bids,asks}.*.s = {bids,asks,bids,asks}.*.quantity
-E # t states it to the millisecond
+use segment; use unit; use published; {s,contract} = listing; {t,update} = timestamp; s = listing re:ob\.(.+)\.\d+
+s # the listing and the depth; current = published_at; l # the depth; {u,id,lastUpdateId} = sequence; U = first_sequence
+{e,full} # the kind of the message; {b,a,bids,asks}.*.0 = {bids,asks,bids,asks}.*.price
+{b,a,bids,asks}.*.1 = {bids,asks,bids,asks}.*.quantity; {b,a,bids,asks}.*.p = {bids,asks,bids,asks}.*.price
+{b,a,bids,asks}.*.s = {bids,asks,bids,asks}.*.quantity; E # t states it to the millisecond
 [book snapshots: OrderBook] when asks bids or b a full=true
 use book
 [book deltas: OrderBookDelta] when s U u b a or s u b a /channel=*obu
@@ -197,21 +195,21 @@ volume_unit := CONTRACTS; use published
 use listing; s = listing; last = last_price; last_price = last_price none:0; {mark,index}_price = {mark,index}_price
 {highest_bid,lowest_ask} = {bid,ask}_price; {highest,lowest}_size = {bid,ask}_quantity; t = timestamp; u = sequence
 {b,a} = {bid,ask}_price; {B,A} = {bid,ask}_quantity; {bid,ask}1_price = {bid,ask}_price none:0
-bid1_size = bid_quantity none:0; ask1_size = ask_quantity none:0 if:ask1_size!=-*; base_volume = windows.0.volume
-ask1_size = ask_quantity neg if:ask1_size=-*; {open,high,low}_24h = windows.0.{open,high,low}
-change_percentage = windows.0.price_change_percent; windows.0.duration := 24h if:change_percentage; use unit
-quote_volume = windows.0.quote_volume; volume_24h = windows.0.volume; use published
+bid1_size = bid_quantity none:0; ask1_size = ask_quantity none:0 if:ask1_size!=-*; quote_volume = windows.0.quote_volume
+{base_volume,volume_24h} = windows.0.volume; ask1_size = ask_quantity neg if:ask1_size=-*
+{open,high,low}_24h = windows.0.{open,high,low}; change_percentage = windows.0.price_change_percent
+windows.0.duration := 24h if:change_percentage; use unit; use published
 volume_24h_{base,quote,settle} = windows.0.{base,quote,settlement}_volume
 {volume_24h_btc,volume_24h_usd} # deprecated by Gate
 [open interest: OpenInterest] in tickers when total_size or position_size
-use listing; {total_size,position_size} = {quantity,quantity}; use unit; use published
+use listing; {total_size,position_size} = quantity; use unit; use published
 [funding: FundingRate] in tickers when funding_rate
 use listing; funding_rate = rate; funding_rate_indicative = next_rate; use published
 [greeks: OptionGreeks] in tickers when mark_iv
 use listing; use greeks; use published
 [index prices: Ticker] when name index_price !last_price or underlying price !contract
-native_listing.segment := index; {name,underlying} = {native_listing.symbol,native_listing.symbol}; use time
-{index_price,price} = {index_price,index_price}; index_time = timestamp; native_listing.segment := index; use published
+native_listing.segment := index; {name,underlying} = listing; use time; {index_price,price} = index_price
+index_time = timestamp; native_listing.segment := index; use published
 [mark prices: Ticker] when contract price time !size !order_id !text
 use listing; price = mark_price; use time; use published
 [open interest: OpenInterest] when open_interest lsr_taker
@@ -224,10 +222,10 @@ fees.1.asset_code := POINT if:point_fee=*[1-9]*; fees.2.asset_code := GT if:gt_f
 [changed]
 time_ms = updated_at; time = updated_at if:!time_ms; time # time_ms states it
 [own]
-use charged; use listing; id = exec_id; id = trade_id; trade_id = exec_id; trade_id = trade_id; use traded; side = side
-text = client_order_id if:text=t-*; {order_id,order} = {venue_order_id,venue_order_id}; text = origin none:-
-price = last_price; role = liquidity; amount = last_quantity; size = last_quantity sign:side; exec_type := TRADE
-underlying_price = market_context.underlying_price; use unit; use published
+use charged; use listing; {id,trade_id} = exec_id; {id,trade_id} = trade_id; use traded; side = side; price = last_price
+text = client_order_id if:text=t-*; {order_id,order} = venue_order_id; text = origin none:-; role = liquidity
+amount = last_quantity; size = last_quantity sign:side; exec_type := TRADE; use unit; use published
+underlying_price = market_context.underlying_price
 [fills: ExecutionReport] when id price role
 use own
 [trades: Trade] when id price side amount !left or id price size contract !status !text or id price type amount time !left
@@ -245,9 +243,9 @@ use listing; trade_size = last_quantity; fill_price = last_price; use time; exec
 use published; exec_id := {native_listing.symbol}-{timestamp}
 [order]
 id = venue_order_id; text = client_order_id if:text=t-*; text = raw_placement_source none:-; text = origin none:-
-side = side; use created; use unit; event # why Gate pushed; tif = time_in_force; time_in_force = time_in_force
-{tif,time_in_force} = {post_only,post_only} is:poc; iceberg = display_quantity none:0; biz_info = raw_conditions none:-
-stp_act = self_trade_prevention none:-; stp_id = self_trade_group_id none:0; amend_text = label none:-; refu # a user id
+side = side; use created; use unit; event # why Gate pushed; {tif,time_in_force} = time_in_force; refu # a user id
+{tif,time_in_force} = post_only is:poc; iceberg = display_quantity none:0; biz_info = raw_conditions none:-
+stp_act = self_trade_prevention none:-; stp_id = self_trade_group_id none:0; amend_text = label none:-
 finish_time_ms = closed_at; finish_time # finish_time_ms states it; finish_time = closed_at if:!finish_time_ms
 finish_as = status_reason none:open; order_id := gate:{venue_order_id}; use listing; is_reduce_only = reduce_only
 is_close = close_position; is_liq = origin words:liquidation if:is_liq=true; is_liq ~ false
@@ -280,22 +278,21 @@ trigger.rule = trigger_direction; trigger.price_type = trigger_kind; initial.siz
 initial.price = price none:0; initial.tif = time_in_force; initial.text = raw_placement_source; create_time = created_at
 initial.iceberg = display_quantity none:0; initial.is_close = close_position; initial.is_reduce_only = reduce_only
 finish_time = closed_at if:status!=open; status = status words:waiting; reason = status_reason_text
-order_id := gate:{venue_order_id}; quantity_unit := CONTRACTS; trade_id = attached_venue_order_id none:0
-me_order_id = attached_venue_order_id none:0; trigger.strategy_type ~ 0; name ~ price_autoorders; stop_trigger.rule ~ 0
-trigger.expiration ~ 0; type := STOP if:initial.size=-*,trigger.rule=2,initial.price=0; is_stop_order ~ false
+order_id := gate:{venue_order_id}; quantity_unit := CONTRACTS; {trade_id,me_order_id} = attached_venue_order_id none:0
+trigger.strategy_type ~ 0; name ~ price_autoorders; stop_trigger.rule ~ 0; trigger.expiration ~ 0; is_stop_order ~ false
+type := STOP if:initial.size=-*,trigger.rule=2,initial.price=0
 type := STOP if:initial.size!=-*,trigger.rule=1,initial.price=0; type := TAKE_PROFIT if:initial.price=0
 type := STOP_LIMIT if:initial.size=-*,trigger.rule=2; type := STOP_LIMIT if:initial.size!=-*,trigger.rule=1
 type := TAKE_PROFIT_LIMIT
 [positions: Position] when contract size entry_price realised_pnl
-use changed; use listing; mode = side; size = quantity; entry_price = entry_price none:0; leverage = leverage none:0
-mark_price = market_context.mark_price; underlying_price = market_context.underlying_price; leverage_max = max_leverage
-mark_iv = market_context.mark_volatility; value = notional neg if:size=-*; value = notional if:size!=-*
-cross_leverage_limit = leverage none:0; margin_mode := CROSS if:leverage=0; margin_mode := ISOLATED if:leverage
-realised_pnl = realized_pnl_net; unrealised_pnl = unrealized_pnl; pnl_pnl = realized_pnl; pnl_fund = funding; use unit
-pnl_fee = fees.0.amount neg; pending_orders = open_order_count; adl_ranking = raw_adl_rank; margin = collateral
-maintenance_rate = maintenance_margin_rate; risk_limit = max_notional; liq_price = liquidation_price none:0
-update_time = updated_at; update_id = sequence; open_time = opened_at; use published
-{initial,maintenance}_margin = {initial,maintenance}_margin
+use changed; use listing; mode = side; size = quantity; entry_price = entry_price none:0; leverage_max = max_leverage
+{leverage,cross_leverage_limit} = leverage none:0; mark_price = market_context.mark_price; pnl_pnl = realized_pnl
+underlying_price = market_context.underlying_price; mark_iv = market_context.mark_volatility; pnl_fund = funding
+value = notional neg if:size=-*; value = notional if:size!=-*; margin_mode := CROSS if:leverage=0; margin = collateral
+margin_mode := ISOLATED if:leverage; realised_pnl = realized_pnl_net; unrealised_pnl = unrealized_pnl; use unit
+pnl_fee = fees.0.amount neg; pending_orders = open_order_count; adl_ranking = raw_adl_rank; risk_limit = max_notional
+maintenance_rate = maintenance_margin_rate; liq_price = liquidation_price none:0; update_time = updated_at
+update_id = sequence; open_time = opened_at; use published; {initial,maintenance}_margin = {initial,maintenance}_margin
 position_id := gate:{native_listing.symbol}:{raw_side} | gate:{native_listing.symbol}
 [greeks: OptionGreeks] in positions when delta
 use listing; use greeks
@@ -341,8 +338,8 @@ interest = interest; timestamp_ms = timestamp; timestamp # timestamp_ms states i
 timestamp = timestamp if:!timestamp_ms; currency_pair = listing; type := FUNDING if:/channel=*funding*
 type := MARGIN if:/channel=*cross* or /channel=*margin*
 [settlement entries: LedgerEntry] when settle_price size
-use listing; settle_price = price; size = position_before; {profit,realised_pnl} = {realized_pnl,realized_pnl}; use time
-settle_profit = cash_flow; fee = fees.0.amount; strike_price # the symbol has it; use unit; type := SETTLEMENT
+use listing; settle_price = price; size = position_before; {profit,realised_pnl} = realized_pnl; use time; use unit
+settle_profit = cash_flow; fee = fees.0.amount; strike_price # the symbol has it; type := SETTLEMENT
 entry_id := {native_listing.symbol}-{timestamp}; use published
 [settlements: Ticker] when settle_price contract profit
 use listing; settle_price = delivery_price; strike_price # the symbol has it; use time; trade_id = last_trade_id
@@ -360,14 +357,14 @@ native_listing.segment := futures; asset_code := USDT if:text=*_USDT; asset_code
 [transfers: Transfer] when id currency address
 address = to_address; type := DEPOSIT if:id=d*; type := WITHDRAWAL; id = venue_transfer_id; currency = asset_code
 amount = amount; txid = onchain.transaction_id; memo = memo; block_number = onchain.block_number; timestamp = created_at
-status = state; chain = network; fee = fee.amount; withdraw_order_id = client_transfer_id; fee_amount = fee.amount
+status = state; chain = network; {fee,fee_amount} = fee.amount; withdraw_order_id = client_transfer_id
 fee.asset_code := {asset_code} if:fee or fee_amount; transfer_id := gate:{venue_transfer_id}
 [fee rates: VenueAccount] when maker_fee futures_maker_fee
 {taker,maker}_fee = fee_rates.0.{taker,maker}; futures_{taker,maker}_fee = fee_rates.1.{taker,maker}
 fee_rates.0.segment := spot; fee_rates.1.segment := futures
 [swaps: ExecutionReport] when sell_currency buy_currency
 id = exec_id; id = venue_order_id; sell_amount = last_quantity; buy_amount = last_quote_quantity; price = last_price
-create_time = timestamp; update_time = timestamp; status = order_status words:swap; exec_type := TRADE; side := SELL
+{create_time,update_time} = timestamp; status = order_status words:swap; exec_type := TRADE; side := SELL
 quantity_unit := BASE
 [borrowed: LedgerEntry] when id repaid unpaid_interest
 id = entry_id; create_time = timestamp; currency = asset_code; amount = change; text = text; currency_pair = listing
@@ -403,25 +400,18 @@ VENUE = Venue(
         /time_ms # when the message was sent; /id # of the message
     """,
     words={
-        "BalanceChangeReason": (
-            "DEPOSIT: dnw deposit; FUNDING: fund; REALIZED_PNL: pnl; REBATE: refr; TRANSFER: margin_in margin_out; "
-            "ORDER: ordercreate ordercancel orderfill; SETTLEMENT: set"
-        ),
+        "BalanceChangeReason": """DEPOSIT: dnw deposit; FUNDING: fund; REALIZED_PNL: pnl; REBATE: refr; TRANSFER: margin_in margin_out;
+            ORDER: ordercreate ordercancel orderfill; SETTLEMENT: set""",
         "MarginMode": "CASH: normal; ISOLATED: margin; CROSS: cross_margin",
-        "OrderOrigin": (
-            "EXTERNAL: web app; LIQUIDATION: liquidation; ADL: auto_deleveraging; INSURANCE: insurance; SETTLEMENT: settled"
-        ),
-        "OrderReason": (
-            "USER_REQUESTED: cancelled; NOT_FILLABLE: ioc fok depthnotenough small; SELF_TRADE: stp; WOULD_TAKE: poc; "
-            "LIQUIDATION: liquidated liquidatecancelled; ADL: autodeleveraged; WOULD_INCREASE: reduceonly"
-        ),
+        "OrderOrigin": """EXTERNAL: web app; LIQUIDATION: liquidation; ADL: auto_deleveraging; INSURANCE: insurance;
+            SETTLEMENT: settled""",
+        "OrderReason": """USER_REQUESTED: cancelled; NOT_FILLABLE: ioc fok depthnotenough small; SELF_TRADE: stp; WOULD_TAKE: poc;
+            LIQUIDATION: liquidated liquidatecancelled; ADL: autodeleveraged; WOULD_INCREASE: reduceonly""",
         "OrderStatus": "FILLED: closed",
         "PositionSide": "NET: single; LONG: duallong; SHORT: dualshort",
         "TradingMode": "HALTED: untradable",
-        "TransferState": (
-            "COMPLETED: done; REQUESTED: request; PROCESSING: pend verify manual review process splitpend extpend; "
-            "CANCELLED: cancel; FAILED: fail invalid"
-        ),
+        "TransferState": """COMPLETED: done; REQUESTED: request; PROCESSING: pend verify manual review process splitpend extpend;
+            CANCELLED: cancel; FAILED: fail invalid""",
         "TriggerDirection": "UP: 1 >=; DOWN: 2 <=",
         "TriggerKind": "LAST: 0; MARK: 1; INDEX: 2",
         "active": "OPEN: true 1; CLOSED: false 0",
