@@ -247,6 +247,12 @@ def test_the_venues_words_come_first() -> None:
     assert report.liquidity == LiquiditySide.LIQUIDITY_SIDE_TAKER
 
 
+def test_words_of_one_row_stand_in_it() -> None:
+    reading = read("call = side words:BUY=true|1,SELL=false", {"call": False})
+    assert (reading.messages[0].side, reading.messages[0].raw_side) == (OrderSide.ORDER_SIDE_SELL, "false")
+    assert reading.write() == {"call": "false"}
+
+
 def test_signs_scales_and_sentinels() -> None:
     rows = """
         pos = quantity sign:side; fee = fees.0.amount neg; rate = leverage %

@@ -625,6 +625,9 @@ def _words(field: FieldDescriptor, name: str, defaults: Defaults) -> Words | Non
     enum = field.enum_type
     if enum is None:
         return None
+    if "=" in name:
+        inline = name.replace("=", ": ").replace(",", "; ").replace("|", " ")
+        return Words(enum, inline, defaults.words.get(enum.name, ""))
     if name and name not in defaults.words:
         raise ValueError(f"the venue has no words {name}")
     return Words(enum, *(defaults.words[key] for key in (name, enum.name) if key in defaults.words))

@@ -74,7 +74,8 @@ and `native_symbol`), and Symbol from the VenueSymbol of the same record.
 - `sign:side`: the number's sign is the enum field `side` beside it (BUY or SELL, LONG or SHORT), the field its size
 - `re:candle(.+)`: the part in the group. What is around it has to be literal to be written again; for a string with two
   parts (`1m_BTC_USDT`) two rows fill two fields, and a third says so: `n # the interval and the listing`
-- `words:NAME`: the venue's words of that name first; `only`: nothing is set for an unknown word
+- `words:NAME`: the venue's words of that name first, or those of the row: `words:CALL=true|1,PUT=false|0`
+- `only`: nothing is set for an unknown word
 - `is:post_only|alo`: a bool that is true for these words and otherwise absent
 - `int32`: 32 bits that the venue writes with a sign
 - `if:condition`: the row applies where the condition holds (no spaces: separate tests by commas)
