@@ -12,8 +12,6 @@ from cqc.markets.v1 import QuantityUnit
 from cqc.portfolio.v1 import Position
 from cqc.venues.v1 import Order, OrderStatus, VenueAsset, VenueSymbol
 
-# Identity
-
 _NATIVE = re.compile(r"([A-Z0-9]+)_([A-Z0-9]+)(?:_(\d{8})|-(\d{8})-(\d+(?:\.\d+)?)-([CP]))?")
 
 
@@ -42,9 +40,6 @@ def listing(segment: str, symbol: str) -> str | None:
         return None
 
 
-# What rows cannot fill
-
-
 def contract(message: VenueSymbol, context: Context) -> None:
     """The size of a contract: a dollar for `BTC_USD`, a quanto multiplier for other contracts on USD."""
     size = context.value("quanto_multiplier") or context.value("multiplier")
@@ -65,10 +60,9 @@ def contract(message: VenueSymbol, context: Context) -> None:
 
 def pair(message: VenueSymbol, _context: Context) -> None:
     """The steps of a pair, of which Gate states the digits."""
-    if not message.HasField("price_precision"):
-        return
-    message.rules.tick_tiers.add(tick_size=cqc.format_decimal(Decimal(1).scaleb(-message.price_precision)))
-    message.rules.limit_order.lot_step = cqc.format_decimal(Decimal(1).scaleb(-message.quantity_precision))
+    if message.HasField("price_precision"):
+        message.rules.tick_tiers.add(tick_size=cqc.format_decimal(Decimal(1).scaleb(-message.price_precision)))
+        message.rules.limit_order.lot_step = cqc.format_decimal(Decimal(1).scaleb(-message.quantity_precision))
 
 
 def settled(message: Any, _context: Context) -> None:
@@ -115,14 +109,16 @@ quantity_unit := CONTRACTS if:contract or name or /channel=futures.* or /channel
 [listing]
 {currency_pair,contract,name} = listing; use segment; underlying # the symbol has it
 [time]
-time_ms = timestamp; time # time_ms states it; time = timestamp if:!time_ms
+{time_ms,time} = timestamp; time # time_ms states it
 [published]
-/time_ms = published_at if:/channel; /time = published_at if:!/time_ms,/channel
+{/time_ms,/time} = published_at if:/channel
 [created]
-create_time_ms = created_at; create_time = created_at if:!create_time_ms; create_time # create_time_ms states it
-update_time_ms = updated_at; update_time = updated_at if:!update_time_ms; update_time # update_time_ms states it
+{create_time_ms,create_time} = created_at; {update_time_ms,update_time} = updated_at
+{create_time,update_time} # the time in milliseconds states it
 [traded]
-create_time_ms = timestamp; create_time = timestamp if:!create_time_ms; create_time # create_time_ms states it
+{create_time_ms,create_time} = timestamp; create_time # create_time_ms states it
+[changed]
+{time_ms,time} = updated_at; time # time_ms states it
 [greeks]
 {delta,gamma,vega,theta,rho} = {delta,gamma,vega,theta,rho}; underlying_price = underlying_price
 {bid,ask,mark}_iv = {bid,ask,mark}_implied_volatility none:0
@@ -135,19 +131,20 @@ order_price_deviate = rules.price_band.multiplier_down neg 1+; rules.price_band.
 multiplier = contract_size; {maker_fee_rate,taker_fee_rate,settle_fee_rate} = fees.0.{maker,taker,settlement}
 market_order_size_max = rules.market_order.max_quantity; position_limit = rules.max_position_quantity
 mark_type = raw_mark_method; funding_interval = funding_interval s; {launch_time,create_time} = listed_at
-{expire_time,expiration_time} = delisted_at; is_active = trading_mode words:active; {cycle,tag} = expiry_series
-type = raw_payoff_type; quantity_unit := CONTRACTS; {time,time_ms} # when Gate sent it; strike_price # the symbol has it
-is_pre_market = launch_phase words:market if:is_pre_market=true; is_pre_market ~ false
-in_delisting = launch_phase words:delisting; {risk_limit_base,risk_limit_step,risk_limit_max} # deprecated by Gate
+{expire_time,expiration_time} = delisted_at; is_active = trading_mode words:OPEN=true|1,CLOSED=false|0
+{cycle,tag} = expiry_series; type = raw_payoff_type; quantity_unit := CONTRACTS; {time,time_ms} # when Gate sent it
+strike_price # the symbol has it; is_pre_market = launch_phase words:PRE_MARKET=true if:is_pre_market=true
+is_pre_market ~ false; in_delisting = launch_phase words:DELISTING=true,ORDINARY=false
+{risk_limit_base,risk_limit_step,risk_limit_max} # deprecated by Gate
 maintenance_rate = margin_tiers.0.maintenance_margin_rate
 rules.market_order.min_quantity := {rules.limit_order.min_quantity} if:market_order_size_max
 segment := options if:multiplier; segment := delivery if:expire_time; segment := futures
 [symbols: Symbol] in contracts
-type = payoff words:payoff if:name!=*_USD; payoff := INVERSE if:name=BTC_USD; payoff := QUANTO if:name=*_USD
-{expire_time,expiration_time} = expiry; is_call = option_type words:call; strike_price = strike
+type = payoff words:LINEAR=direct if:name!=*_USD; payoff := INVERSE if:name=BTC_USD; payoff := QUANTO if:name=*_USD
+{expire_time,expiration_time} = expiry; is_call = option_type words:CALL=true,PUT=false; strike_price = strike
 [tickers of contracts: Ticker] in contracts when last_price
-use listing; trade_size = windows.0.volume; {launch_time,create_time} = windows.0.start_time; orderbook_id = sequence
-use unit; use published; last_price = last_price none:0; bid1_size = bid_quantity none:0; trade_id = last_trade_id
+use published; use listing; trade_size = windows.0.volume; {launch_time,create_time} = windows.0.start_time; use unit
+orderbook_id = sequence; last_price = last_price none:0; bid1_size = bid_quantity none:0; trade_id = last_trade_id
 {mark,index}_price = {mark,index}_price; {bid,ask}1_price = {bid,ask}_price none:0
 ask1_size = ask_quantity none:0 if:ask1_size!=-*; ask1_size = ask_quantity neg if:ask1_size=-*
 settle_price = estimated_delivery_price none:0
@@ -162,18 +159,18 @@ use listing; use greeks
 {id,currency_pair,base,quote} = {native_symbol,native_symbol,base_code,quote_code}; fee = fees.0.taker %
 fees.0.maker := {fees.0.taker}; min_{quote,base}_amount = rules.limit_order.{min_notional,min_quantity}
 max_{quote,base}_amount = rules.limit_order.{max_notional,max_quantity}; amount_precision = quantity_precision
-precision = price_precision; trade_status = trading_mode; status = trading_mode words:active; leverage = max_leverage
-{buy_start,sell_start} = listed_at; segment := margin if:leverage; segment := spot; quantity_unit := BASE
+precision = price_precision; trade_status = trading_mode; status = trading_mode words:OPEN=true|1,CLOSED=false|0
+leverage = max_leverage; {buy_start,sell_start} = listed_at; segment := margin if:leverage; segment := spot
+quantity_unit := BASE
 [assets: VenueAsset] when currency chains or currency withdraw_fix
 asset_id := {code}; currency = code; name = name; chains.*.name = networks.*.network; deposit = networks.0.deposit_fee
 {chain,withdraw_disabled,withdraw_delayed,deposit_disabled} # deprecated by Gate; trade_disabled = trading_enabled neg
 chains.*.addr = networks.*.contract_address; withdraw_fix = networks.0.withdrawal_fee
-chains.*.{deposit,withdraw}_disabled = networks.*.{deposit,withdrawal}_status words:disabled
+chains.*.{deposit,withdraw}_disabled = networks.*.{deposit,withdrawal}_status words:SUSPENDED=true,ENABLED=false
 withdraw_percent = networks.0.withdrawal_fee_rate % re:(.+)%; withdraw_amount_mini = networks.0.min_withdrawal
 withdraw_eachtime_limit = networks.0.max_withdrawal; withdraw_fix_on_chains # the networks have it
-networks.0.network := default if:withdraw_fix
 [book]
-use segment; use unit; use published; {s,contract} = listing; {t,update} = timestamp; s = listing re:ob\.(.+)\.\d+
+use published; use segment; use unit; {s,contract} = listing; {t,update} = timestamp; s = listing re:ob\.(.+)\.\d+
 s # the listing and the depth; current = published_at; l # the depth; {u,id,lastUpdateId} = sequence; U = first_sequence
 {e,full} # the kind of the message; {b,a,bids,asks}.*.0 = {bids,asks,bids,asks}.*.price
 {b,a,bids,asks}.*.1 = {bids,asks,bids,asks}.*.quantity; {b,a,bids,asks}.*.p = {bids,asks,bids,asks}.*.price
@@ -183,35 +180,32 @@ use book
 [book deltas: OrderBookDelta] when s U u b a or s u b a /channel=*obu
 use book
 [level changes: OrderBookDelta] when p s c id
-c = listing; id = sequence; p = bids.0.price if:s!=-*; s = bids.0.quantity if:s!=-*; p = asks.0.price if:s=-*|0
-s = asks.0.quantity neg if:s=-*|0; use segment; use unit; use published
+use published; c = listing; id = sequence; p = bids.0.price if:s!=-*; s = bids.0.quantity if:s!=-*; use segment
+p = asks.0.price if:s=-*|0; s = asks.0.quantity neg if:s=-*|0; use unit
 [candles: Candle] when t o h l c n
-n = interval re:^(\d+\w)_; n = listing re:^\d+\w_(.+)$; n # the interval and the listing; use segment; t = open_time
-{o,h,l,c} = {open,high,low,close}; v = quote_volume if:/channel=spot*; v = volume if:/channel!=spot*; w = closed
-a = volume if:/channel=spot*; a # in a unit that Gate does not document; volume_unit := BASE if:/channel=spot*
-volume_unit := CONTRACTS; use published
+use published; n = interval re:^(\d+\w)_; n = listing re:^\d+\w_(.+)$; n # the interval and the listing; use segment
+t = open_time; {o,h,l,c} = {open,high,low,close}; v = quote_volume if:/channel=spot*; v = volume if:/channel!=spot*
+w = closed; a = volume if:/channel=spot*; a # in a unit that Gate does not document
+volume_unit := BASE if:/channel=spot*; volume_unit := CONTRACTS
 [skip: a candle of whose request, which states the length, there is no record] at . when @name=*ohlcv or 0.6
 [tickers: Ticker] when last change_percentage or last_price mark_iv or t u s b a B A
-use listing; s = listing; last = last_price; last_price = last_price none:0; {mark,index}_price = {mark,index}_price
-{highest_bid,lowest_ask} = {bid,ask}_price; {highest,lowest}_size = {bid,ask}_quantity; t = timestamp; u = sequence
-{b,a} = {bid,ask}_price; {B,A} = {bid,ask}_quantity; {bid,ask}1_price = {bid,ask}_price none:0
+use published; use listing; s = listing; last = last_price; last_price = last_price none:0; t = timestamp; u = sequence
+{mark,index}_price = {mark,index}_price; {highest_bid,lowest_ask} = {bid,ask}_price; {b,a} = {bid,ask}_price
+{highest,lowest}_size = {bid,ask}_quantity; {B,A} = {bid,ask}_quantity; {bid,ask}1_price = {bid,ask}_price none:0
 bid1_size = bid_quantity none:0; ask1_size = ask_quantity none:0 if:ask1_size!=-*; quote_volume = windows.0.quote_volume
 {base_volume,volume_24h} = windows.0.volume; ask1_size = ask_quantity neg if:ask1_size=-*
 {open,high,low}_24h = windows.0.{open,high,low}; change_percentage = windows.0.price_change_percent
-windows.0.duration := 24h if:change_percentage; use unit; use published
+windows.0.duration := 24h if:change_percentage; use unit; {volume_24h_btc,volume_24h_usd} # deprecated by Gate
 volume_24h_{base,quote,settle} = windows.0.{base,quote,settlement}_volume
-{volume_24h_btc,volume_24h_usd} # deprecated by Gate
 [open interest: OpenInterest] in tickers when total_size or position_size
-use listing; {total_size,position_size} = quantity; use unit; use published
+use published; use listing; {total_size,position_size} = quantity; use unit
 [funding: FundingRate] in tickers when funding_rate
-use listing; funding_rate = rate; funding_rate_indicative = next_rate; use published
+use published; use listing; funding_rate = rate; funding_rate_indicative = next_rate
 [greeks: OptionGreeks] in tickers when mark_iv
-use listing; use greeks; use published
-[index prices: Ticker] when name index_price !last_price or underlying price !contract
-native_listing.segment := index; {name,underlying} = listing; use time; {index_price,price} = index_price
-index_time = timestamp; native_listing.segment := index; use published
-[mark prices: Ticker] when contract price time !size !order_id !text
-use listing; price = mark_price; use time; use published
+use published; use listing; use greeks
+[prices: Ticker] when name index_price !last_price or price time !size !order_id !text !id
+use time; use published; {name,underlying,contract} = listing; index_price = index_price; index_time = timestamp
+price = index_price if:!contract; price = mark_price; native_listing.segment := index if:!contract; use segment
 [open interest: OpenInterest] when open_interest lsr_taker
 open_interest = quantity; open_interest_usd = notional; time = timestamp; quantity_unit := CONTRACTS
 [funding history: FundingRate] when r t
@@ -219,94 +213,89 @@ r = rate; t = funding_time; settled := true
 [charged]
 fee = fees.0.amount; fee_currency = fees.0.asset_code; {point_fee,gt_fee} = fees.{1,2}.amount none:0
 fees.1.asset_code := POINT if:point_fee=*[1-9]*; fees.2.asset_code := GT if:gt_fee=*[1-9]*
-[changed]
-time_ms = updated_at; time = updated_at if:!time_ms; time # time_ms states it
-[own]
-use charged; use listing; {id,trade_id} = exec_id; {id,trade_id} = trade_id; use traded; side = side; price = last_price
-text = client_order_id if:text=t-*; {order_id,order} = venue_order_id; text = origin none:-; role = liquidity
-amount = last_quantity; size = last_quantity sign:side; exec_type := TRADE; use unit; use published
-underlying_price = market_context.underlying_price
 [fills: ExecutionReport] when id price role
-use own
-[trades: Trade] when id price side amount !left or id price size contract !status !text or id price type amount time !left
-use listing; id = trade_id; price = price; amount = quantity; size = quantity sign:aggressor; side = aggressor
-type = aggressor if:!side; use traded; time = timestamp; native_listing.segment := spot if:type
-quantity_unit := BASE if:type; use unit; use published; is_call # the symbol has it
+use charged; use published; use listing; {id,trade_id} = exec_id; {id,trade_id} = trade_id; use traded; side = side
+price = last_price; text = client_order_id if:text=t-*; {order_id,order} = venue_order_id; text = origin none:-
+role = liquidity; amount = last_quantity; size = last_quantity sign:side; exec_type := TRADE; use unit
+underlying_price = market_context.underlying_price
+[trades: Trade] when id price side amount !left or id price size contract !status !text or id price type amount time
+use published; use listing; id = trade_id; price = price; amount = quantity; size = quantity sign:aggressor; use traded
+side = aggressor; type = aggressor if:!side; time = timestamp; native_listing.segment := spot if:type
+quantity_unit := BASE if:type; use unit; is_call # the symbol has it
 [liquidations: Liquidation] when contract order_price fill_price
-use listing; size = quantity neg sign:side; left = leaves_quantity; fill_price = average_price; order_price = price
-order_id = liquidation_id; mark_price = market_context.mark_price; use time; use unit; use published
+use time; use published; use listing; size = quantity neg sign:side; left = leaves_quantity; fill_price = average_price
+order_price = price; order_id = liquidation_id; mark_price = market_context.mark_price; use unit
 [liquidated positions: Position] in liquidations when liq_price
 use listing; entry_price = entry_price; liq_price = liquidation_price; leverage = leverage none:0; margin = collateral
 mark_price = market_context.mark_price; use unit; status := LIQUIDATED; position_id := gate:{native_listing.symbol}
 [deleveraging: ExecutionReport] when trade_size position_size fill_price
-use listing; trade_size = last_quantity; fill_price = last_price; use time; exec_type := TRADE; origin := ADL; use unit
-use published; exec_id := {native_listing.symbol}-{timestamp}
+use time; use published; use listing; trade_size = last_quantity; fill_price = last_price; exec_type := TRADE
+origin := ADL; use unit; exec_id := {native_listing.symbol}-{timestamp}
 [order]
-id = venue_order_id; text = client_order_id if:text=t-*; text = raw_placement_source none:-; text = origin none:-
-side = side; use created; use unit; event # why Gate pushed; {tif,time_in_force} = time_in_force; refu # a user id
-{tif,time_in_force} = post_only is:poc; iceberg = display_quantity none:0; biz_info = raw_conditions none:-
-stp_act = self_trade_prevention none:-; stp_id = self_trade_group_id none:0; amend_text = label none:-
-finish_time_ms = closed_at; finish_time # finish_time_ms states it; finish_time = closed_at if:!finish_time_ms
+status = status if:status=open; status = status words:FILLED=finished|closed if:finish_as=filled; price = price none:0
+status = status words:CANCELLED=finished|cancelled; id = venue_order_id; text = client_order_id if:text=t-*; side = side
+event = status words:NEW=put,PARTIALLY_FILLED=update,CANCELLED=finish if:!status; text = raw_placement_source none:-
+text = origin none:-; use created; use unit; event # why Gate pushed; {tif,time_in_force} = time_in_force
+refu # a user id; {tif,time_in_force} = post_only is:poc; iceberg = display_quantity none:0; amend_text = label none:-
+biz_info = raw_conditions none:-; stp_act = self_trade_prevention none:-; stp_id = self_trade_group_id none:0
+finish_{time_ms,time} = closed_at; finish_time # finish_time_ms states it; finish_time = closed_at if:!finish_time_ms
 finish_as = status_reason none:open; order_id := gate:{venue_order_id}; use listing; is_reduce_only = reduce_only
-is_close = close_position; is_liq = origin words:liquidation if:is_liq=true; is_liq ~ false
+is_close = close_position; is_liq = origin words:LIQUIDATION=true if:is_liq=true; is_liq ~ false
 leaves_quantity := 0 if:status=closed|cancelled|finished or event=finish
 [spot orders: Order] when id currency_pair amount price
-use charged; use order; type = type; account = margin_mode; status = status if:status=open; price = price none:0
-amount = quantity if:type!=market; status = status words:filled if:finish_as=filled; status = status words:ended
-event = status words:event if:!status; amount = quantity if:side!=buy; amount = quote_quantity if:type=market,side=buy
-filled_amount = cumulative_quantity; left = leaves_quantity if:type!=market,status=open; auto_borrow = auto_borrow
-left = leaves_quantity if:!status,event!=finish; left = cancelled_quantity if:type!=market,status!=open
-left = cancelled_quantity if:side!=buy,status!=open; filled_total = cumulative_quote_quantity; auto_repay = auto_repay
-fill_price # deprecated by Gate for filled_total; avg_deal_price = average_price none:0; succeeded ~ true
-rebated_fee = fees.3.amount neg none:0; rebated_fee_currency = fees.3.asset_code if:rebated_fee=*[1-9]*
-rebated_fee_currency # of no rebate
+use charged; use order; type = type; account = margin_mode; amount = quantity if:type!=market; auto_borrow = auto_borrow
+amount = quantity if:side!=buy; amount = quote_quantity if:type=market,side=buy; filled_amount = cumulative_quantity
+left = leaves_quantity if:type!=market,status=open; left = leaves_quantity if:!status,event!=finish; succeeded ~ true
+left = cancelled_quantity if:type!=market,status!=open; left = cancelled_quantity if:side!=buy,status!=open
+filled_total = cumulative_quote_quantity; auto_repay = auto_repay; fill_price # deprecated by Gate for filled_total
+avg_deal_price = average_price none:0; rebated_fee = fees.3.amount neg none:0
+rebated_fee_currency = fees.3.asset_code if:rebated_fee=*[1-9]*; rebated_fee_currency # of no rebate
 [contract orders: Order] when id contract size left price
-use changed; use order; status = status if:status=open; status = status words:filled if:finish_as=filled
-status = status words:ended; size = quantity sign:side; price = price none:0; fill_price = average_price none:0
-left = leaves_quantity if:status=open,left!=-*; left = leaves_quantity neg if:status=open,left=-*
+use changed; use order; size = quantity sign:side; fill_price = average_price none:0; type := MARKET if:price=0
+left = leaves_quantity if:status=open,left!=-*; left = leaves_quantity neg if:status=open,left=-*; type := LIMIT
 left = cancelled_quantity if:status!=open,left!=-*; left = cancelled_quantity neg if:status!=open,left=-*
-type := MARKET if:price=0; type := LIMIT
 [spot trigger orders: Order] when trigger put
 id = venue_order_id; market = listing; native_listing.segment := spot; trigger.price = trigger_price; put.side = side
 trigger.rule = trigger_direction; put.price = price; put.amount = quantity; put.account = margin_mode; ftime = closed_at
-put.time_in_force = time_in_force; put.type = type words:stop if:put.side=buy,trigger.rule=>=; ctime = created_at
-put.type = type words:stop if:put.side=sell,trigger.rule=<=; put.type = type words:take; status = status words:waiting
-order_id := gate:{venue_order_id}; quantity_unit := BASE
+put.time_in_force = time_in_force; put.type = type words:STOP=market,STOP_LIMIT=limit if:put.side=buy,trigger.rule=>=
+ctime = created_at; put.type = type words:STOP=market,STOP_LIMIT=limit if:put.side=sell,trigger.rule=<=
+put.type = type words:TAKE_PROFIT=market,TAKE_PROFIT_LIMIT=limit; order_id := gate:{venue_order_id}
+status = status words:UNTRIGGERED=open,REPLACED=finish|finished; quantity_unit := BASE
 [contract trigger orders: Order] when trigger initial
 id = venue_order_id; initial.contract = listing; native_listing.segment := futures; trigger.price = trigger_price
 trigger.rule = trigger_direction; trigger.price_type = trigger_kind; initial.size = quantity sign:side
 initial.price = price none:0; initial.tif = time_in_force; initial.text = raw_placement_source; create_time = created_at
 initial.iceberg = display_quantity none:0; initial.is_close = close_position; initial.is_reduce_only = reduce_only
-finish_time = closed_at if:status!=open; status = status words:waiting; reason = status_reason_text
-order_id := gate:{venue_order_id}; quantity_unit := CONTRACTS; {trade_id,me_order_id} = attached_venue_order_id none:0
-trigger.strategy_type ~ 0; name ~ price_autoorders; stop_trigger.rule ~ 0; trigger.expiration ~ 0; is_stop_order ~ false
-type := STOP if:initial.size=-*,trigger.rule=2,initial.price=0
+finish_time = closed_at if:status!=open; status = status words:UNTRIGGERED=open,REPLACED=finish|finished
+reason = status_reason_text; order_id := gate:{venue_order_id}; quantity_unit := CONTRACTS; trigger.strategy_type ~ 0
+{trade_id,me_order_id} = attached_venue_order_id none:0; name ~ price_autoorders; stop_trigger.rule ~ 0
+trigger.expiration ~ 0; is_stop_order ~ false; type := STOP if:initial.size=-*,trigger.rule=2,initial.price=0
 type := STOP if:initial.size!=-*,trigger.rule=1,initial.price=0; type := TAKE_PROFIT if:initial.price=0
 type := STOP_LIMIT if:initial.size=-*,trigger.rule=2; type := STOP_LIMIT if:initial.size!=-*,trigger.rule=1
 type := TAKE_PROFIT_LIMIT
 [positions: Position] when contract size entry_price realised_pnl
-use changed; use listing; mode = side; size = quantity; entry_price = entry_price none:0; leverage_max = max_leverage
-{leverage,cross_leverage_limit} = leverage none:0; mark_price = market_context.mark_price; pnl_pnl = realized_pnl
-underlying_price = market_context.underlying_price; mark_iv = market_context.mark_volatility; pnl_fund = funding
-value = notional neg if:size=-*; value = notional if:size!=-*; margin_mode := CROSS if:leverage=0; margin = collateral
-margin_mode := ISOLATED if:leverage; realised_pnl = realized_pnl_net; unrealised_pnl = unrealized_pnl; use unit
-pnl_fee = fees.0.amount neg; pending_orders = open_order_count; adl_ranking = raw_adl_rank; risk_limit = max_notional
-maintenance_rate = maintenance_margin_rate; liq_price = liquidation_price none:0; update_time = updated_at
-update_id = sequence; open_time = opened_at; use published; {initial,maintenance}_margin = {initial,maintenance}_margin
+use changed; use published; use listing; mode = side; size = quantity; entry_price = entry_price none:0
+leverage_max = max_leverage; {leverage,cross_leverage_limit} = leverage none:0; mark_price = market_context.mark_price
+pnl_pnl = realized_pnl; underlying_price = market_context.underlying_price; mark_iv = market_context.mark_volatility
+pnl_fund = funding; value = notional neg if:size=-*; value = notional if:size!=-*; margin_mode := CROSS if:leverage=0
+margin = collateral; margin_mode := ISOLATED if:leverage; realised_pnl = realized_pnl_net; use unit
+unrealised_pnl = unrealized_pnl; pnl_fee = fees.0.amount neg; pending_orders = open_order_count; update_id = sequence
+adl_ranking = raw_adl_rank; risk_limit = max_notional; maintenance_rate = maintenance_margin_rate; open_time = opened_at
+liq_price = liquidation_price none:0; update_time = updated_at
+{initial,maintenance}_margin = {initial,maintenance}_margin
 position_id := gate:{native_listing.symbol}:{raw_side} | gate:{native_listing.symbol}
 [greeks: OptionGreeks] in positions when delta
 use listing; use greeks
 [closed positions: Position] when contract pnl side
-use listing; side = side; pnl = realized_pnl_net; pnl_pnl = realized_pnl; pnl_fund = funding; time_ms = closed_at
-pnl_fee = fees.0.amount neg; long_price = entry_price if:side=long; short_price = exit_price if:side=long; use unit
-short_price = entry_price if:side=short; long_price = exit_price if:side=short; accum_size = closed_quantity
-settle_size = closed_quantity if:settle_size!=-*; settle_size = closed_quantity neg if:settle_size=-*; use published
-max_size = largest_quantity if:side=long; max_size = largest_quantity neg if:side=short,max_size!=-*; status := CLOSED
-first_open_time = opened_at; time = closed_at if:!time_ms; time # time_ms states it; quantity := 0
-position_id := gate:{native_listing.symbol}:{raw_side}
+use published; use listing; side = side; pnl = realized_pnl_net; pnl_pnl = realized_pnl; pnl_fund = funding; use unit
+time_ms = closed_at; pnl_fee = fees.0.amount neg; long_price = entry_price if:side=long; accum_size = closed_quantity
+short_price = exit_price if:side=long; short_price = entry_price if:side=short; long_price = exit_price if:side=short
+settle_size = closed_quantity if:settle_size!=-*; settle_size = closed_quantity neg if:settle_size=-*; status := CLOSED
+max_size = largest_quantity if:side=long; max_size = largest_quantity neg if:side=short,max_size!=-*; quantity := 0
+first_open_time = opened_at; time # time_ms states it; position_id := gate:{native_listing.symbol}:{raw_side}
 [risk limits: Position] partial when contract risk_limit liq_price cancel_orders
-use changed; use listing; leverage_max = max_leverage; liq_price = liquidation_price; risk_limit = max_notional
-maintenance_rate = maintenance_margin_rate; use published; use unit; position_id := gate:{native_listing.symbol}
+use changed; use published; use listing; leverage_max = max_leverage; liq_price = liquidation_price; use unit
+risk_limit = max_notional; maintenance_rate = maintenance_margin_rate; position_id := gate:{native_listing.symbol}
 [pooled margin: AccountMargin] when balances total
 total = margin_balance if:risk; borrowed = debt; interest = interest; risk = raw_margin_level; leverage = leverage
 total_{initial,maintenance}_margin = {initial,maintenance}_margin; total_margin_balance = margin_balance
@@ -318,11 +307,11 @@ type := MARGIN if:/risk
 [pooled assets: AccountMargin] in pooled margin at balances.** when equity
 @key = asset_code; equity = equity
 [contract margin: AccountMargin] when order_margin position_margin or order_margin init_margin
-currency = asset_code; total = wallet_balance; equity = equity; available = available; unrealised_pnl = unrealized_pnl
-position_margin = position_initial_margin; order_margin = order_initial_margin; bonus = bonus; time # time_ms states it
-init_margin = initial_margin; maint_margin = maintenance_margin; liq_triggered = in_liquidation; time_ms = timestamp
-position_notional_limit = max_position_value; asset_code := USDT; in_liquidation := true if:/channel=*liquidates
-use published
+use published; currency = asset_code; total = wallet_balance; equity = equity; available = available; bonus = bonus
+unrealised_pnl = unrealized_pnl; position_margin = position_initial_margin; order_margin = order_initial_margin
+time # time_ms states it; init_margin = initial_margin; maint_margin = maintenance_margin; time_ms = timestamp
+liq_triggered = in_liquidation; position_notional_limit = max_position_value; asset_code := USDT
+in_liquidation := true if:/channel=*liquidates
 [contract balances: Balance] in contract margin when total
 currency = asset_code; total = total; available = free; type := DERIVATIVES; history.dnw = flows.0.net_deposited
 history.pnl = flows.0.realized_pnl; history.fee = flows.0.fees neg; history.fund = flows.0.funding
@@ -331,29 +320,27 @@ history.refr = flows.0.rebates
 asset_code := POINT; point = total; history.point_dnw = flows.0.net_deposited; history.point_fee = flows.0.fees neg
 history.point_refr = flows.0.rebates; type := DERIVATIVES
 [settings: AccountSettings] in contract margin when in_dual_mode
-in_dual_mode = position_mode words:dual
+in_dual_mode = position_mode words:HEDGE=true,ONE_WAY=false
 [balances: Balance] when currency change available or currency change freeze or currency change total
-currency = asset_code; change = change; total = total; {available,freeze,borrowed} = {free,locked,debt}; use published
-interest = interest; timestamp_ms = timestamp; timestamp # timestamp_ms states it; change_type = change_reason
-timestamp = timestamp if:!timestamp_ms; currency_pair = listing; type := FUNDING if:/channel=*funding*
-type := MARGIN if:/channel=*cross* or /channel=*margin*
+use published; currency = asset_code; change = change; total = total; {available,freeze,borrowed} = {free,locked,debt}
+interest = interest; {timestamp_ms,timestamp} = timestamp; timestamp # timestamp_ms states it; currency_pair = listing
+change_type = change_reason; type := FUNDING if:/channel=*funding*; type := MARGIN if:/channel=*cross*|*margin*
 [settlement entries: LedgerEntry] when settle_price size
-use listing; settle_price = price; size = position_before; {profit,realised_pnl} = realized_pnl; use time; use unit
-settle_profit = cash_flow; fee = fees.0.amount; strike_price # the symbol has it; type := SETTLEMENT
-entry_id := {native_listing.symbol}-{timestamp}; use published
+use time; use published; use listing; settle_price = price; size = position_before; {profit,realised_pnl} = realized_pnl
+use unit; settle_profit = cash_flow; fee = fees.0.amount; strike_price # the symbol has it; type := SETTLEMENT
+entry_id := {native_listing.symbol}-{timestamp}
 [settlements: Ticker] when settle_price contract profit
-use listing; settle_price = delivery_price; strike_price # the symbol has it; use time; trade_id = last_trade_id
-use published
+use time; use published; use listing; settle_price = delivery_price; strike_price # the symbol has it
 [ledger: LedgerEntry] when change balance
-id = entry_id; time_ms = timestamp; time = timestamp if:!time_ms; time # time_ms states it; currency = asset_code
-currency_pair = listing; change = change; balance = balance_after; type = type; text = text none:-; funding = funding
-change = funding if:type=fund; text = listing if:type=fund; use segment; use published
+use published; id = entry_id; {time_ms,time} = timestamp; time # time_ms states it; currency = asset_code; type = type
+currency_pair = listing; change = change; balance = balance_after; text = text none:-; funding = funding; use segment
+change = funding if:type=fund; text = listing if:type=fund
 text = native_listing.symbol re:^([A-Z0-9]+_[A-Z0-9]+): if:type=fee
 entry_id := {text}-{raw_type}-{timestamp} | {asset_code}-{timestamp} | {raw_type}-{timestamp}
 native_listing.segment := futures if:type=fund,text or type=fee,text=*_*:*
 [funding paid: FundingPaid] in ledger when type=fund
-text = listing; change = amount; time = funding_time if:!time_ms; time_ms = funding_time
-native_listing.segment := futures; asset_code := USDT if:text=*_USDT; asset_code := BTC if:text=*_USD
+text = listing; change = amount; {time_ms,time} = funding_time; native_listing.segment := futures
+asset_code := USDT if:text=*_USDT; asset_code := BTC if:text=*_USD
 [transfers: Transfer] when id currency address
 address = to_address; type := DEPOSIT if:id=d*; type := WITHDRAWAL; id = venue_transfer_id; currency = asset_code
 amount = amount; txid = onchain.transaction_id; memo = memo; block_number = onchain.block_number; timestamp = created_at
@@ -363,15 +350,11 @@ fee.asset_code := {asset_code} if:fee or fee_amount; transfer_id := gate:{venue_
 {taker,maker}_fee = fee_rates.0.{taker,maker}; futures_{taker,maker}_fee = fee_rates.1.{taker,maker}
 fee_rates.0.segment := spot; fee_rates.1.segment := futures
 [swaps: ExecutionReport] when sell_currency buy_currency
-id = exec_id; id = venue_order_id; sell_amount = last_quantity; buy_amount = last_quote_quantity; price = last_price
-{create_time,update_time} = timestamp; status = order_status words:swap; exec_type := TRADE; side := SELL
-quantity_unit := BASE
-[borrowed: LedgerEntry] when id repaid unpaid_interest
-id = entry_id; create_time = timestamp; currency = asset_code; amount = change; text = text; currency_pair = listing
-use segment; type := BORROW; rate = rate
-[skip: margin tiers of a contract that only the request, of which there is no record, names] when tier initial_rate
+id = exec_id; sell_amount = last_quantity; buy_amount = last_quote_quantity; price = last_price; exec_type := TRADE
+{create_time,update_time} = timestamp; status = order_status words:FILLED=1; side := SELL; quantity_unit := BASE
+[skip: a loan, or a margin tier of an unnamed contract, which no message holds] when id unpaid_interest or tier
 [skip: a deposit address, which GetDepositAddress answers] when payment_id
-[skip: the answer to a request: an order or a transfer states the outcome] when label or currency amount or currency_pair id
+[skip: an answer, whose outcome other records state] when label or currency amount or currency_pair id
 [skip: no record: a confirmation, a refusal, a heartbeat or an empty answer] at . when @name=*
 """
 
@@ -396,38 +379,22 @@ VENUE = Venue(
     asset=asset,
     listing=listing,
     common="""
-        /channel # the subscription; /event # the kind of the message; /time # when the message was sent
-        /time_ms # when the message was sent; /id # of the message
+        /channel # the subscription; /event # the kind; {/time,/time_ms} # when it was sent; /id # of the message
     """,
     words={
-        "BalanceChangeReason": """DEPOSIT: dnw deposit; FUNDING: fund; REALIZED_PNL: pnl; REBATE: refr; TRANSFER: margin_in margin_out;
+        "BalanceChangeReason": """TRANSFER: dnw margin_in margin_out; FUNDING: fund; REALIZED_PNL: pnl; REBATE: refr;
             ORDER: ordercreate ordercancel orderfill; SETTLEMENT: set""",
         "MarginMode": "CASH: normal; ISOLATED: margin; CROSS: cross_margin",
-        "OrderOrigin": """EXTERNAL: web app; LIQUIDATION: liquidation; ADL: auto_deleveraging; INSURANCE: insurance;
-            SETTLEMENT: settled""",
-        "OrderReason": """USER_REQUESTED: cancelled; NOT_FILLABLE: ioc fok depthnotenough small; SELF_TRADE: stp; WOULD_TAKE: poc;
-            LIQUIDATION: liquidated liquidatecancelled; ADL: autodeleveraged; WOULD_INCREASE: reduceonly""",
+        "OrderOrigin": "EXTERNAL: web app; ADL: auto_deleveraging; SETTLEMENT: settled",
+        "OrderReason": """USER_REQUESTED: cancelled; NOT_FILLABLE: ioc fok depthnotenough small; SELF_TRADE: stp;
+            WOULD_TAKE: poc; LIQUIDATION: liquidated liquidatecancelled; ADL: autodeleveraged;
+            WOULD_INCREASE: reduceonly""",
         "OrderStatus": "FILLED: closed",
         "PositionSide": "NET: single; LONG: duallong; SHORT: dualshort",
         "TradingMode": "HALTED: untradable",
-        "TransferState": """COMPLETED: done; REQUESTED: request; PROCESSING: pend verify manual review process splitpend extpend;
+        "TransferState": """COMPLETED: done; REQUESTED: request; PROCESSING: pend verify manual review process;
             CANCELLED: cancel; FAILED: fail invalid""",
         "TriggerDirection": "UP: 1 >=; DOWN: 2 <=",
         "TriggerKind": "LAST: 0; MARK: 1; INDEX: 2",
-        "active": "OPEN: true 1; CLOSED: false 0",
-        "call": "CALL: true; PUT: false",
-        "delisting": "DELISTING: true; ORDINARY: false",
-        "disabled": "SUSPENDED: true; ENABLED: false",
-        "dual": "HEDGE: true; ONE_WAY: false",
-        "ended": "CANCELLED: finished cancelled",
-        "event": "NEW: put; PARTIALLY_FILLED: update; CANCELLED: finish",
-        "filled": "FILLED: finished closed",
-        "liquidation": "LIQUIDATION: true",
-        "market": "PRE_MARKET: true",
-        "payoff": "LINEAR: direct; INVERSE: inverse",
-        "stop": "STOP: market; STOP_LIMIT: limit",
-        "swap": "FILLED: 1; REJECTED: 2",
-        "take": "TAKE_PROFIT: market; TAKE_PROFIT_LIMIT: limit",
-        "waiting": "UNTRIGGERED: open; CANCELLED: cancelled canceled; FILLED: finish finished; EXPIRED: expired; REJECTED: failed",
     },
 )
