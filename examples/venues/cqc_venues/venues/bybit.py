@@ -120,11 +120,11 @@ native_listing.segment := inverse if:symbol=*USD|*USD[HMUZ]??; native_listing.se
 [unit]
 quantity_unit := QUOTE if:symbol=*USD|*USD[HMUZ]?? or s=*USD|*USD[HMUZ]??; quantity_unit := BASE
 [book]
-{s,/result.s} = listing; u = sequence; cts = timestamp; ts = timestamp if:!cts; {ts,/ts} = published_at; use answered
+use answered; {s,/result.s} = listing; u = sequence; cts = timestamp; ts = timestamp if:!cts; {ts,/ts} = published_at
 /ts = timestamp if:!/cts; /cts = timestamp; {b,a}.*.0 = {bids,asks}.*.price; use unit
 {b,a}.*.1 = {bids,asks}.*.quantity; seq # orders books of several depths among each other
 [fill]
-use listing; use answered; /creationTime = published_at; execId = exec_id; {execId,tradeId} = trade_id; side = side
+use answered; use listing; /creationTime = published_at; execId = exec_id; {execId,tradeId} = trade_id; side = side
 orderId = venue_order_id; tradeId = exec_id if:!execId; orderLinkId = client_order_id; execPrice = last_price
 execQty = last_quantity; execValue = last_quote_quantity if:symbol!=*USD|*USD[HMUZ]??; {execTime,tradeTime} = timestamp
 isMaker = liquidity words:maker; lastLiquidityInd = liquidity; execFee = fees.0.amount; feeRate = fees.0.rate
@@ -185,13 +185,13 @@ volume_unit := QUOTE if:/topic=*USD; volume_unit := BASE
 timestamp # of the last trade in the candle, which trades state
 [skip: a candle of whose request, which states the length, there is no record] at result|. when @name=*ohlcv
 [interest]
-use listing; use answered; openInterest = quantity; use unit; use contract; {timestamp,/ts} = timestamp
+use answered; use listing; openInterest = quantity; use unit; use contract; {timestamp,/ts} = timestamp
 openInterestValue = notional if:symbol!=*USD|*USD[HMUZ]??
 [rate]
-use listing; use answered; use contract; fundingRate = rate; {nextFundingTime,fundingRateTimestamp} = funding_time
+use answered; use listing; use contract; fundingRate = rate; {nextFundingTime,fundingRateTimestamp} = funding_time
 /ts = timestamp; fundingIntervalHour = interval h; fundingCap = max_rate
 [tickers: Ticker] partial if:/type=delta when symbol lastPrice !orderId or symbol /topic=tickers*
-use listing; use answered; lastPrice = last_price; {bid,ask}1Price = {bid,ask}_price none:0; /cs = sequence
+use answered; use listing; lastPrice = last_price; {bid,ask}1Price = {bid,ask}_price none:0; /cs = sequence
 {bid,ask}Price = {bid,ask}_price none:0; {bid,ask}1Size = {bid,ask}_quantity none:0; /ts = timestamp
 {bid,ask}Size = {bid,ask}_quantity none:0; {mark,index}Price = {mark,index}_price; prevPrice24h = windows.0.open
 predictedDeliveryPrice = estimated_delivery_price none:0; {lastTickDirection,tickDirection} = last_tick_direction
@@ -207,7 +207,7 @@ use interest
 [funding: FundingRate] in tickers partial if:/type=delta when fundingRate or nextFundingTime=?*
 use rate
 [greeks: OptionGreeks] in tickers when delta
-use listing; use answered; {delta,gamma,vega,theta} = {delta,gamma,vega,theta}; underlyingPrice = underlying_price
+use answered; use listing; {delta,gamma,vega,theta} = {delta,gamma,vega,theta}; underlyingPrice = underlying_price
 {bid1,ask1,mark}Iv = {bid,ask,mark}_implied_volatility none:0; markPriceIv = mark_implied_volatility none:0
 {bid,ask}Iv = {bid,ask}_implied_volatility none:0; /ts = timestamp
 [funding history: FundingRate] when fundingRate fundingRateTimestamp
@@ -215,7 +215,7 @@ use rate; settled := true
 [open interest history: OpenInterest] when openInterest timestamp
 quantity_unit := QUOTE if:/result.symbol=*USD; use interest
 [trades: Trade] when execId price size isBlockTrade or T s S v p i
-use listing; use answered; {execId,i} = trade_id; {price,p} = price; {size,v} = quantity; {side,S} = aggressor
+use answered; use listing; {execId,i} = trade_id; {price,p} = price; {size,v} = quantity; {side,S} = aggressor
 {time,T} = timestamp; {isBlockTrade,BT} = block; s = listing; L = tick_direction; seq = sequence; /ts = published_at
 native_listing.segment := inverse if:s=*USD
 native_listing.segment := linear if:s=*USDT|*PERP,L or s=*USDT,/topic=*.linear.*; use unit
@@ -245,7 +245,7 @@ qty = quantity if:marketUnit!=quoteCoin; qty = quote_quantity if:marketUnit=quot
 price = price none:0 if:orderType!=Market; isLeverage = auto_borrow; slippageTolerance ~ 0
 leavesQty = leaves_quantity if:orderStatus!=Cancelled|Rejected|PartiallyFilledCanceled|Deactivated|Filled
 leavesQty = leaves_quantity if:leavesQty!=*[1-9]*; cancelType = status_reason none:UNKNOWN
-leavesQty = cancelled_quantity if:orderStatus=Cancelled|Rejected|PartiallyFilledCanceled|Deactivated
+leavesQty = cancelled_quantity if:leavesQty=*[1-9]*,orderStatus=Cancelled|Rejected|PartiallyFilledCanceled|Deactivated
 leaves_quantity := 0 if:orderStatus=Cancelled|Rejected|PartiallyFilledCanceled|Deactivated|Filled
 rejectReason = status_reason none:EC_NoError,UNKNOWN if:cancelType!=Cancel*; tpslMode = raw_flags none:UNKNOWN
 rejectReason = status_reason_text none:EC_NoError,UNKNOWN; {createdTime,createdAt} = created_at
@@ -255,7 +255,7 @@ smpGroup = self_trade_group_id none:0; orderIv = volatility_price none:0; /creat
 blockTradeId # of its fills, which state it; lastPriceOnCreated # of the ticker then; iv = volatility_price
 slippageToleranceType ~ UNKNOWN; basePrice # see lastPriceOnCreated
 [positions: Position] when symbol side size positionValue
-use listing; use answered; positionIdx = side; size = quantity neg if:side=Sell; size = quantity if:side!=Sell
+use answered; use listing; positionIdx = side; size = quantity neg if:side=Sell; size = quantity if:side!=Sell
 use contract; use unit; side # the sign of the quantity states it; {avgPrice,entryPrice} = entry_price none:0
 leverage = leverage; sessionAvgPrice = session_entry_price none:0; markPrice = market_context.mark_price; seq = sequence
 liqPrice = liquidation_price none:0; bustPrice = bankruptcy_price none:0; tradeMode = margin_mode; use attached
@@ -269,19 +269,19 @@ sessionUPL = session_unrealized_pnl; autoAddMargin = auto_add_margin; isReduceOn
 /creationTime = published_at; {tpslMode,tpSlMode,tpSLMode} # deprecated by Bybit
 position_id := bybit:{native_listing.symbol}:{raw_side} | bybit:{native_listing.symbol}
 [coin]
-coin = asset_code; walletBalance = total; {availableToWithdraw,transferBalance} = max_withdrawable; borrowAmount = debt
-availableToBorrow = max_borrowable; accruedInterest = interest; bonus = bonus; locked = locked_by_orders; use answered
-collateralSwitch = collateral_enabled; /creationTime = published_at; /{result.list,data}.*.accountType = type
-/result.accountType = type
+use answered; coin = asset_code; walletBalance = total; {availableToWithdraw,transferBalance} = max_withdrawable
+borrowAmount = debt; availableToBorrow = max_borrowable; accruedInterest = interest; bonus = bonus
+locked = locked_by_orders; collateralSwitch = collateral_enabled; /creationTime = published_at
+/{result.list,data}.*.accountType = type; /result.accountType = type
 [coin margin]
-coin = asset_code; equity = equity; usdValue = valuations.0.amount; totalOrderIM = order_initial_margin; use answered
+use answered; coin = asset_code; equity = equity; usdValue = valuations.0.amount; totalOrderIM = order_initial_margin
 totalPositionIM = position_initial_margin; totalPositionMM = maintenance_margin; unrealisedPnl = unrealized_pnl
 cumRealisedPnl = realized_pnl; marginCollateral = serves_as_collateral; /creationTime = published_at
 valuations.0.asset_code := USD if:usdValue=?*
 [margin: AccountMargin] when totalEquity
-{accountIM,accountMM}Rate = {initial,maintenance}_margin_ratio; accountLTV = loan_to_value; totalEquity = equity
-totalWalletBalance = wallet_balance; totalMarginBalance = margin_balance; totalAvailableBalance = available
-{totalPerpUPL,totalPerpUpl} = unrealized_pnl; totalInitialMargin = initial_margin; use answered; asset_code := USD
+use answered; {accountIM,accountMM}Rate = {initial,maintenance}_margin_ratio; accountLTV = loan_to_value
+totalEquity = equity; totalWalletBalance = wallet_balance; totalMarginBalance = margin_balance; asset_code := USD
+totalAvailableBalance = available; {totalPerpUPL,totalPerpUpl} = unrealized_pnl; totalInitialMargin = initial_margin
 totalMaintenanceMargin = maintenance_margin; /creationTime = published_at; all_assets := true
 accountType # the balances have it
 [balances: Balance] in margin at coin.*
@@ -296,18 +296,18 @@ use coin margin
 baseCoin = asset_code; total{Delta,Gamma,Vega,Theta} = option_exposure.{delta,gamma,vega,theta}
 /creationTime = published_at
 [ledger: LedgerEntry] when transactionTime cashFlow
-use listing; use answered; id = entry_id; transactionTime = timestamp; type = type words:funding if:funding=?*
+use answered; use listing; id = entry_id; transactionTime = timestamp; type = type words:funding if:funding=?*
 type = type; side = side; qty = quantity; size = position_after; currency = asset_code; tradePrice = price
 funding = funding; fee = fees.0.amount; feeRate = fees.0.rate if:type=TRADE; feeRate = rate if:type=SETTLEMENT
 cashFlow = cash_flow; change = change; cashBalance = balance_after; tradeId = trade_id; orderId = venue_order_id
 orderLinkId = client_order_id; fees.0.asset_code := {asset_code} if:fee=?*; use unit
 entry_id := {trade_id}-{raw_type} | {venue_order_id}-{raw_type}-{timestamp} | {asset_code}-{raw_type}-{timestamp}
 [deliveries: LedgerEntry] when deliveryRpl
-use listing; use answered; deliveryPrice = price; deliveryTime = timestamp; side = side; fee = fees.0.amount
+use answered; use listing; deliveryPrice = price; deliveryTime = timestamp; side = side; fee = fees.0.amount
 position = quantity; deliveryRpl = realized_pnl; strike # the listing states it
 entry_id := {native_listing.symbol}-{timestamp}; type := SETTLEMENT; use unit
 [settlements: Ticker] when deliveryPrice
-use listing; use answered; deliveryPrice = delivery_price; deliveryTime = timestamp
+use answered; use listing; deliveryPrice = delivery_price; deliveryTime = timestamp
 [transfers: Transfer] when toAddress successAt or withdrawId or transferId coin
 coin = asset_code; chain = network; amount = received_amount if:withdrawId; amount = amount if:!withdrawId; tag = memo
 txID = onchain.transaction_id; blockHash = onchain.block_hash; confirmations = confirmations; updateTime = updated_at
@@ -331,9 +331,9 @@ updatedTime = timestamp
 {fromCoinType,toCoinType} ~ crypto; quoteTxId = venue_quote_id; exchangeRate = bid_price; fromAmount = quantity
 toAmount = quote_quantity; expiredTime = expires_at; quote_id := bybit:{venue_quote_id}; /time = timestamp
 [conversions: ExecutionReport] at result.result|result.list.*|. when exchangeTxId convertRate
-{fromCoinType,toCoinType} ~ crypto; exchangeTxId = exec_id; exchangeTxId = venue_order_id; convertRate = last_price
-fromAmount = last_quantity; toAmount = last_quote_quantity; exchangeStatus = order_status words:conversions
-createdAt = timestamp; use answered; exec_type := TRADE; side := SELL; quantity_unit := BASE
+use answered; {fromCoinType,toCoinType} ~ crypto; exchangeTxId = exec_id; exchangeTxId = venue_order_id
+convertRate = last_price; fromAmount = last_quantity; toAmount = last_quote_quantity; createdAt = timestamp
+exchangeStatus = order_status words:conversions; exec_type := TRADE; side := SELL; quantity_unit := BASE
 [skip: a version of the API that Bybit shut down] when e or wallet_id or loanAccountList
 [skip: an answer, whose outcome other records state] when orderId !side or transferId or exchangeStatus or coin amount
 [skip: a deposit address, which GetDepositAddress answers] when addressDeposit or chains.0.addressDeposit

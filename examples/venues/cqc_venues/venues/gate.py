@@ -41,7 +41,7 @@ def listing(segment: str, symbol: str) -> str | None:
 
 
 def contract(message: VenueSymbol, context: Context) -> None:
-    """The size of a contract: a dollar for `BTC_USD`, a quanto multiplier for other contracts on USD."""
+    """The size of a contract: a dollar for `BTC_USD`, a quanto multiplier for others on USD. Limits that contradict."""
     size = context.value("quanto_multiplier") or context.value("multiplier")
     base, _, quote = (message.native_pair or message.native_symbol).partition("_")
     message.base_code, message.quote_code = base, quote
@@ -54,7 +54,6 @@ def contract(message: VenueSymbol, context: Context) -> None:
         message.quanto_multiplier = cqc.format_decimal(Decimal(size))
     limits = message.rules.limit_order
     if limits.max_quantity and Decimal(limits.min_quantity or 0) > Decimal(limits.max_quantity):
-        # Seen only in the documentation: the two contradict each other.
         limits.ClearField("max_quantity")
 
 
@@ -66,12 +65,14 @@ def pair(message: VenueSymbol, _context: Context) -> None:
 
 
 def settled(message: Any, _context: Context) -> None:
-    """Fees of a contract are in what it is settled in."""
+    """Fees of a contract are in what it is settled in. Of the kinds of fees only some are charged."""
     native = message.native_listing
     words = (listing(native.segment, native.symbol) or "").split("-")
     for fee in message.fees:
         if not fee.asset_code and len(words) > 3:
             fee.asset_code = words[3]
+    for index in reversed([index for index, fee in enumerate(message.fees) if not fee.amount]):
+        del message.fees[index]
 
 
 def order(message: Order, context: Context) -> None:
@@ -147,7 +148,6 @@ use published; use listing; trade_size = windows.0.volume; {launch_time,create_t
 orderbook_id = sequence; last_price = last_price none:0; bid1_size = bid_quantity none:0; trade_id = last_trade_id
 {mark,index}_price = {mark,index}_price; {bid,ask}1_price = {bid,ask}_price none:0
 ask1_size = ask_quantity none:0 if:ask1_size!=-*; ask1_size = ask_quantity neg if:ask1_size=-*
-settle_price = estimated_delivery_price none:0
 [open interest: OpenInterest] in contracts when position_size
 use listing; position_size = quantity; use unit
 [funding: FundingRate] in contracts when funding_rate
@@ -234,22 +234,24 @@ origin := ADL; use unit; exec_id := {native_listing.symbol}-{timestamp}
 [order]
 status = status if:status=open; status = status words:FILLED=finished|closed if:finish_as=filled; price = price none:0
 status = status words:CANCELLED=finished|cancelled; id = venue_order_id; text = client_order_id if:text=t-*; side = side
-event = status words:NEW=put,PARTIALLY_FILLED=update,CANCELLED=finish if:!status; text = raw_placement_source none:-
-text = origin none:-; use created; use unit; event # why Gate pushed; {tif,time_in_force} = time_in_force
-refu # a user id; {tif,time_in_force} = post_only is:poc; iceberg = display_quantity none:0; amend_text = label none:-
-biz_info = raw_conditions none:-; stp_act = self_trade_prevention none:-; stp_id = self_trade_group_id none:0
-finish_{time_ms,time} = closed_at; finish_time # finish_time_ms states it; finish_time = closed_at if:!finish_time_ms
-finish_as = status_reason none:open; order_id := gate:{venue_order_id}; use listing; is_reduce_only = reduce_only
-is_close = close_position; is_liq = origin words:LIQUIDATION=true if:is_liq=true; is_liq ~ false
+event = status words:FILLED=finish if:!status,left!=*[1-9]*; text = raw_placement_source none:-; text = origin none:-
+event = status words:NEW=put,PARTIALLY_FILLED=update,CANCELLED=finish if:!status; use created; use unit
+event # why Gate pushed; {tif,time_in_force} = time_in_force; refu # a user id; {tif,time_in_force} = post_only is:poc
+iceberg = display_quantity none:0; amend_text = label none:-; biz_info = raw_conditions none:-
+stp_act = self_trade_prevention none:-; stp_id = self_trade_group_id none:0; finish_{time_ms,time} = closed_at
+finish_time # finish_time_ms states it; finish_time = closed_at if:!finish_time_ms; finish_as = status_reason none:open
+order_id := gate:{venue_order_id}; use listing; is_reduce_only = reduce_only; is_close = close_position
+is_liq = origin words:LIQUIDATION=true if:is_liq=true; is_liq ~ false
 leaves_quantity := 0 if:status=closed|cancelled|finished or event=finish
 [spot orders: Order] when id currency_pair amount price
 use charged; use order; type = type; account = margin_mode; amount = quantity if:type!=market; auto_borrow = auto_borrow
 amount = quantity if:side!=buy; amount = quote_quantity if:type=market,side=buy; filled_amount = cumulative_quantity
 left = leaves_quantity if:type!=market,status=open; left = leaves_quantity if:!status,event!=finish; succeeded ~ true
-left = cancelled_quantity if:type!=market,status!=open; left = cancelled_quantity if:side!=buy,status!=open
-filled_total = cumulative_quote_quantity; auto_repay = auto_repay; fill_price # deprecated by Gate for filled_total
-avg_deal_price = average_price none:0; rebated_fee = fees.3.amount neg none:0
-rebated_fee_currency = fees.3.asset_code if:rebated_fee=*[1-9]*; rebated_fee_currency # of no rebate
+left = cancelled_quantity if:type!=market,status=closed|cancelled; filled_total = cumulative_quote_quantity
+left = cancelled_quantity if:side!=buy,status=closed|cancelled; auto_repay = auto_repay
+fill_price # deprecated by Gate for filled_total; avg_deal_price = average_price none:0
+rebated_fee = fees.3.amount neg none:0; rebated_fee_currency = fees.3.asset_code if:rebated_fee=*[1-9]*
+rebated_fee_currency # of no rebate
 [contract orders: Order] when id contract size left price
 use changed; use order; size = quantity sign:side; fill_price = average_price none:0; type := MARKET if:price=0
 left = leaves_quantity if:status=open,left!=-*; left = leaves_quantity neg if:status=open,left=-*; type := LIMIT
@@ -307,18 +309,16 @@ type := MARGIN if:/risk
 [pooled assets: AccountMargin] in pooled margin at balances.** when equity
 @key = asset_code; equity = equity
 [contract margin: AccountMargin] when order_margin position_margin or order_margin init_margin
-use published; currency = asset_code; total = wallet_balance; equity = equity; available = available; bonus = bonus
-unrealised_pnl = unrealized_pnl; position_margin = position_initial_margin; order_margin = order_initial_margin
-time # time_ms states it; init_margin = initial_margin; maint_margin = maintenance_margin; time_ms = timestamp
-liq_triggered = in_liquidation; position_notional_limit = max_position_value; asset_code := USDT
-in_liquidation := true if:/channel=*liquidates
+use time; use published; {init,maint}_margin = {initial,maintenance}_margin; currency = asset_code; equity = equity
+{position,order}_margin = {position,order}_initial_margin; total = wallet_balance; available = available; bonus = bonus
+unrealised_pnl = unrealized_pnl; liq_triggered = in_liquidation; position_notional_limit = max_position_value
+asset_code := USDT; in_liquidation := true if:/channel=*liquidates
 [contract balances: Balance] in contract margin when total
-currency = asset_code; total = total; available = free; type := DERIVATIVES; history.dnw = flows.0.net_deposited
-history.pnl = flows.0.realized_pnl; history.fee = flows.0.fees neg; history.fund = flows.0.funding
-history.refr = flows.0.rebates
+history.{pnl,fund,refr} = flows.0.{realized_pnl,funding,rebates}; currency = asset_code; total = total; available = free
+type := DERIVATIVES; history.dnw = flows.0.net_deposited; history.fee = flows.0.fees neg
 [points: Balance] in contract margin when point
-asset_code := POINT; point = total; history.point_dnw = flows.0.net_deposited; history.point_fee = flows.0.fees neg
-history.point_refr = flows.0.rebates; type := DERIVATIVES
+history.point_{dnw,refr} = flows.0.{net_deposited,rebates}; asset_code := POINT; point = total; type := DERIVATIVES
+history.point_fee = flows.0.fees neg
 [settings: AccountSettings] in contract margin when in_dual_mode
 in_dual_mode = position_mode words:HEDGE=true,ONE_WAY=false
 [balances: Balance] when currency change available or currency change freeze or currency change total
@@ -383,7 +383,7 @@ VENUE = Venue(
     """,
     words={
         "BalanceChangeReason": """TRANSFER: dnw margin_in margin_out; FUNDING: fund; REALIZED_PNL: pnl; REBATE: refr;
-            ORDER: ordercreate ordercancel orderfill; SETTLEMENT: set""",
+            ORDER: ordercreate ordercancel orderfill; SETTLEMENT: set; TRADE: prem""",
         "MarginMode": "CASH: normal; ISOLATED: margin; CROSS: cross_margin",
         "OrderOrigin": "EXTERNAL: web app; ADL: auto_deleveraging; SETTLEMENT: settled",
         "OrderReason": """USER_REQUESTED: cancelled; NOT_FILLABLE: ioc fok depthnotenough small; SELF_TRADE: stp;
