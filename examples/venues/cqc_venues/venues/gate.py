@@ -215,8 +215,8 @@ fee = fees.0.amount; fee_currency = fees.0.asset_code; {point_fee,gt_fee} = fees
 fees.1.asset_code := POINT if:point_fee=*[1-9]*; fees.2.asset_code := GT if:gt_fee=*[1-9]*
 [fills: ExecutionReport] when id price role
 use charged; use published; use listing; {id,trade_id} = exec_id; {id,trade_id} = trade_id; use traded; side = side
-price = last_price; text = client_order_id if:text=t-*; {order_id,order} = venue_order_id; text = origin none:-
-role = liquidity; amount = last_quantity; size = last_quantity sign:side; exec_type := TRADE; use unit
+price = last_price; text = client_order_id if:text=t-*; {order_id,order} = venue_order_id; role = liquidity
+text = origin none:- if:text!=t-*; amount = last_quantity; size = last_quantity sign:side; exec_type := TRADE; use unit
 underlying_price = market_context.underlying_price
 [trades: Trade] when id price side amount !left or id price size contract !status !text or id price type amount time
 use published; use listing; id = trade_id; price = price; amount = quantity; size = quantity sign:aggressor; use traded
@@ -234,14 +234,14 @@ origin := ADL; use unit; exec_id := {native_listing.symbol}-{timestamp}
 [order]
 status = status if:status=open; status = status words:FILLED=finished|closed if:finish_as=filled; price = price none:0
 status = status words:CANCELLED=finished|cancelled; id = venue_order_id; text = client_order_id if:text=t-*; side = side
-event = status words:FILLED=finish if:!status,left!=*[1-9]*; text = raw_placement_source none:-; text = origin none:-
-event = status words:NEW=put,PARTIALLY_FILLED=update,CANCELLED=finish if:!status; use created; use unit
-event # why Gate pushed; {tif,time_in_force} = time_in_force; refu # a user id; {tif,time_in_force} = post_only is:poc
-iceberg = display_quantity none:0; amend_text = label none:-; biz_info = raw_conditions none:-
-stp_act = self_trade_prevention none:-; stp_id = self_trade_group_id none:0; finish_{time_ms,time} = closed_at
-finish_time # finish_time_ms states it; finish_time = closed_at if:!finish_time_ms; finish_as = status_reason none:open
-order_id := gate:{venue_order_id}; use listing; is_reduce_only = reduce_only; is_close = close_position
-is_liq = origin words:LIQUIDATION=true if:is_liq=true; is_liq ~ false
+event = status words:FILLED=finish if:!status,left!=*[1-9]*; text = raw_placement_source none:- if:text!=t-*
+text = origin none:- if:text!=t-*; event = status words:NEW=put,PARTIALLY_FILLED=update,CANCELLED=finish if:!status
+use created; use unit; event # why Gate pushed; {tif,time_in_force} = time_in_force; refu # a user id
+{tif,time_in_force} = post_only is:poc; iceberg = display_quantity none:0; amend_text = label none:-
+biz_info = raw_conditions none:-; stp_act = self_trade_prevention none:-; stp_id = self_trade_group_id none:0
+finish_{time_ms,time} = closed_at; finish_time # finish_time_ms states it; finish_time = closed_at if:!finish_time_ms
+finish_as = status_reason none:open; order_id := gate:{venue_order_id}; use listing; is_reduce_only = reduce_only
+is_close = close_position; is_liq = origin words:LIQUIDATION=true if:is_liq=true; is_liq ~ false
 leaves_quantity := 0 if:status=closed|cancelled|finished or event=finish
 [spot orders: Order] when id currency_pair amount price
 use charged; use order; type = type; account = margin_mode; amount = quantity if:type!=market; auto_borrow = auto_borrow
