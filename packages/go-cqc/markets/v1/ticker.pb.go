@@ -51,63 +51,73 @@ type Ticker struct {
 	AskQuantity *string `protobuf:"bytes,7,opt,name=ask_quantity,json=askQuantity,proto3,oneof" json:"ask_quantity,omitempty"`
 	// Mid price as the venue states it, in quote units. Absent if the venue does not report it; never computed.
 	MidPrice *string `protobuf:"bytes,8,opt,name=mid_price,json=midPrice,proto3,oneof" json:"mid_price,omitempty"`
+	// Average price at which a sale of the venue's impact notional would fill now, in quote units. The venue defines the
+	// impact notional, such as 10,000 USD, and computes the premium of a perpetual from these prices. Absent if the venue
+	// does not report it, or if the book is too thin.
+	ImpactBidPrice *string `protobuf:"bytes,9,opt,name=impact_bid_price,json=impactBidPrice,proto3,oneof" json:"impact_bid_price,omitempty"`
+	// Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the venue
+	// does not report it, or if the book is too thin.
+	ImpactAskPrice *string `protobuf:"bytes,10,opt,name=impact_ask_price,json=impactAskPrice,proto3,oneof" json:"impact_ask_price,omitempty"`
+	// Mean of the two impact prices as the venue states it, in quote units. Absent if the venue does not report it; never
+	// computed.
+	ImpactMidPrice *string `protobuf:"bytes,11,opt,name=impact_mid_price,json=impactMidPrice,proto3,oneof" json:"impact_mid_price,omitempty"`
 	// Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it.
-	LastPrice *string `protobuf:"bytes,9,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
+	LastPrice *string `protobuf:"bytes,12,opt,name=last_price,json=lastPrice,proto3,oneof" json:"last_price,omitempty"`
 	// Quantity of the last trade, in `quantity_unit`. Absent if there was no trade, or if the venue does not report it.
-	LastQuantity *string `protobuf:"bytes,10,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
+	LastQuantity *string `protobuf:"bytes,13,opt,name=last_quantity,json=lastQuantity,proto3,oneof" json:"last_quantity,omitempty"`
 	// The venue's id of the last trade. Absent if there was no trade, or if the venue does not report it.
-	LastTradeId *string `protobuf:"bytes,11,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
+	LastTradeId *string `protobuf:"bytes,14,opt,name=last_trade_id,json=lastTradeId,proto3,oneof" json:"last_trade_id,omitempty"`
 	// Side that crossed the spread in the last trade. Coinbase reports the taker's side here, but the maker's side in its
 	// matches.
-	LastAggressor AggressorSide `protobuf:"varint,12,opt,name=last_aggressor,json=lastAggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"last_aggressor,omitempty"`
+	LastAggressor AggressorSide `protobuf:"varint,15,opt,name=last_aggressor,json=lastAggressor,proto3,enum=cqc.markets.v1.AggressorSide" json:"last_aggressor,omitempty"`
 	// The venue's own value for `last_aggressor`. Empty if the venue has none.
-	RawLastAggressor string `protobuf:"bytes,13,opt,name=raw_last_aggressor,json=rawLastAggressor,proto3" json:"raw_last_aggressor,omitempty"`
+	RawLastAggressor string `protobuf:"bytes,16,opt,name=raw_last_aggressor,json=rawLastAggressor,proto3" json:"raw_last_aggressor,omitempty"`
 	// Direction of the last trade's price against the trades before.
-	LastTickDirection TickDirection `protobuf:"varint,14,opt,name=last_tick_direction,json=lastTickDirection,proto3,enum=cqc.markets.v1.TickDirection" json:"last_tick_direction,omitempty"`
+	LastTickDirection TickDirection `protobuf:"varint,17,opt,name=last_tick_direction,json=lastTickDirection,proto3,enum=cqc.markets.v1.TickDirection" json:"last_tick_direction,omitempty"`
 	// The venue's own value for `last_tick_direction`. Empty if the venue has none.
-	RawLastTickDirection string `protobuf:"bytes,15,opt,name=raw_last_tick_direction,json=rawLastTickDirection,proto3" json:"raw_last_tick_direction,omitempty"`
+	RawLastTickDirection string `protobuf:"bytes,18,opt,name=raw_last_tick_direction,json=rawLastTickDirection,proto3" json:"raw_last_tick_direction,omitempty"`
 	// Price at which positions are valued, in quote units. Absent unless the listing is a derivative, or if the venue
 	// does not report it.
-	MarkPrice *string `protobuf:"bytes,16,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
+	MarkPrice *string `protobuf:"bytes,19,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
 	// Price of the index that a derivative follows, in quote units; for an option, in units of the strike asset per unit
 	// of the underlying. For the listing of an index, its value: in quote units, or in the units of an index that is no
 	// price, such as percent per year for a volatility index. Absent elsewhere, or if the venue does not report it.
-	IndexPrice *string `protobuf:"bytes,17,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
+	IndexPrice *string `protobuf:"bytes,20,opt,name=index_price,json=indexPrice,proto3,oneof" json:"index_price,omitempty"`
 	// Price at which positions were last settled while the contract goes on, in quote units. Absent unless the listing is
 	// a derivative, or if the venue does not report it.
-	SettlementPrice *string `protobuf:"bytes,18,opt,name=settlement_price,json=settlementPrice,proto3,oneof" json:"settlement_price,omitempty"`
+	SettlementPrice *string `protobuf:"bytes,21,opt,name=settlement_price,json=settlementPrice,proto3,oneof" json:"settlement_price,omitempty"`
 	// Price at which the contract would be delivered now, in quote units; for an option, in units of the strike asset per
 	// unit of the underlying. Absent unless the listing is a derivative, or if the venue does not report it.
-	EstimatedDeliveryPrice *string `protobuf:"bytes,19,opt,name=estimated_delivery_price,json=estimatedDeliveryPrice,proto3,oneof" json:"estimated_delivery_price,omitempty"`
+	EstimatedDeliveryPrice *string `protobuf:"bytes,22,opt,name=estimated_delivery_price,json=estimatedDeliveryPrice,proto3,oneof" json:"estimated_delivery_price,omitempty"`
 	// Price at which the expired contract was delivered, in the units of `estimated_delivery_price`. Absent before the
 	// delivery, or if the venue does not report it.
-	DeliveryPrice *string `protobuf:"bytes,20,opt,name=delivery_price,json=deliveryPrice,proto3,oneof" json:"delivery_price,omitempty"`
+	DeliveryPrice *string `protobuf:"bytes,23,opt,name=delivery_price,json=deliveryPrice,proto3,oneof" json:"delivery_price,omitempty"`
 	// Lowest price that a sell order may currently have, in quote units. Absent if there is no such limit, or if the
 	// venue does not report it.
-	MinPrice *string `protobuf:"bytes,21,opt,name=min_price,json=minPrice,proto3,oneof" json:"min_price,omitempty"`
+	MinPrice *string `protobuf:"bytes,24,opt,name=min_price,json=minPrice,proto3,oneof" json:"min_price,omitempty"`
 	// Highest price that a buy order may currently have, in quote units. Absent if there is no such limit, or if the
 	// venue does not report it.
-	MaxPrice *string `protobuf:"bytes,22,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
+	MaxPrice *string `protobuf:"bytes,25,opt,name=max_price,json=maxPrice,proto3,oneof" json:"max_price,omitempty"`
 	// Price at which an auction in progress would match now, in quote units. Absent outside an auction, or if the venue
 	// does not report it.
-	IndicativePrice *string `protobuf:"bytes,23,opt,name=indicative_price,json=indicativePrice,proto3,oneof" json:"indicative_price,omitempty"`
+	IndicativePrice *string `protobuf:"bytes,26,opt,name=indicative_price,json=indicativePrice,proto3,oneof" json:"indicative_price,omitempty"`
 	// Quantity that an auction in progress would match now, in `quantity_unit`. Absent outside an auction, or if the
 	// venue does not report it.
-	IndicativeQuantity *string `protobuf:"bytes,24,opt,name=indicative_quantity,json=indicativeQuantity,proto3,oneof" json:"indicative_quantity,omitempty"`
+	IndicativeQuantity *string `protobuf:"bytes,27,opt,name=indicative_quantity,json=indicativeQuantity,proto3,oneof" json:"indicative_quantity,omitempty"`
 	// Statistics over spans of time, one entry per span, in the venue's order.
-	Windows []*TickerWindow `protobuf:"bytes,25,rep,name=windows,proto3" json:"windows,omitempty"`
+	Windows []*TickerWindow `protobuf:"bytes,28,rep,name=windows,proto3" json:"windows,omitempty"`
 	// Unit of all quantities in this message.
-	QuantityUnit QuantityUnit `protobuf:"varint,26,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
+	QuantityUnit QuantityUnit `protobuf:"varint,29,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	// The venue's number of the update. Absent if the venue does not number updates.
-	Sequence *uint64 `protobuf:"varint,27,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
+	Sequence *uint64 `protobuf:"varint,30,opt,name=sequence,proto3,oneof" json:"sequence,omitempty"`
 	// What the venue states and no field here holds; see "Venue fields" in SPEC.
-	VenueFields map[string]string `protobuf:"bytes,28,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	VenueFields map[string]string `protobuf:"bytes,31,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,32,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When the venue sent the ticker. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,33,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received the ticker. Always set.
-	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,31,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt    *timestamppb.Timestamp `protobuf:"bytes,34,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -194,6 +204,27 @@ func (x *Ticker) GetAskQuantity() string {
 func (x *Ticker) GetMidPrice() string {
 	if x != nil && x.MidPrice != nil {
 		return *x.MidPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetImpactBidPrice() string {
+	if x != nil && x.ImpactBidPrice != nil {
+		return *x.ImpactBidPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetImpactAskPrice() string {
+	if x != nil && x.ImpactAskPrice != nil {
+		return *x.ImpactAskPrice
+	}
+	return ""
+}
+
+func (x *Ticker) GetImpactMidPrice() string {
+	if x != nil && x.ImpactMidPrice != nil {
+		return *x.ImpactMidPrice
 	}
 	return ""
 }
@@ -531,7 +562,7 @@ var File_cqc_markets_v1_ticker_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/markets/v1/ticker.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf1\x10\n" +
+	"\x1bcqc/markets/v1/ticker.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x1acqc/markets/v1/trade.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x12\n" +
 	"\x06Ticker\x126\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
 	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x122\n" +
@@ -540,35 +571,38 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"\fbid_quantity\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x02R\vbidQuantity\x88\x01\x01\x12+\n" +
 	"\task_price\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x03R\baskPrice\x88\x01\x01\x121\n" +
 	"\fask_quantity\x18\a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x04R\vaskQuantity\x88\x01\x01\x12+\n" +
-	"\tmid_price\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\bmidPrice\x88\x01\x01\x12-\n" +
+	"\tmid_price\x18\b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x05R\bmidPrice\x88\x01\x01\x128\n" +
+	"\x10impact_bid_price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\x0eimpactBidPrice\x88\x01\x01\x128\n" +
+	"\x10impact_ask_price\x18\n" +
+	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\x0eimpactAskPrice\x88\x01\x01\x128\n" +
+	"\x10impact_mid_price\x18\v \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\bR\x0eimpactMidPrice\x88\x01\x01\x12-\n" +
 	"\n" +
-	"last_price\x18\t \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x06R\tlastPrice\x88\x01\x01\x123\n" +
-	"\rlast_quantity\x18\n" +
-	" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\aR\flastQuantity\x88\x01\x01\x121\n" +
-	"\rlast_trade_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\bR\vlastTradeId\x88\x01\x01\x12D\n" +
-	"\x0elast_aggressor\x18\f \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\rlastAggressor\x126\n" +
-	"\x12raw_last_aggressor\x18\r \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawLastAggressor\x12M\n" +
-	"\x13last_tick_direction\x18\x0e \x01(\x0e2\x1d.cqc.markets.v1.TickDirectionR\x11lastTickDirection\x12?\n" +
-	"\x17raw_last_tick_direction\x18\x0f \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x14rawLastTickDirection\x12-\n" +
+	"last_price\x18\f \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\tlastPrice\x88\x01\x01\x123\n" +
+	"\rlast_quantity\x18\r \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
+	"R\flastQuantity\x88\x01\x01\x121\n" +
+	"\rlast_trade_id\x18\x0e \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\vR\vlastTradeId\x88\x01\x01\x12D\n" +
+	"\x0elast_aggressor\x18\x0f \x01(\x0e2\x1d.cqc.markets.v1.AggressorSideR\rlastAggressor\x126\n" +
+	"\x12raw_last_aggressor\x18\x10 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x10rawLastAggressor\x12M\n" +
+	"\x13last_tick_direction\x18\x11 \x01(\x0e2\x1d.cqc.markets.v1.TickDirectionR\x11lastTickDirection\x12?\n" +
+	"\x17raw_last_tick_direction\x18\x12 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x14rawLastTickDirection\x12-\n" +
 	"\n" +
-	"mark_price\x18\x10 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\tR\tmarkPrice\x88\x01\x01\x12/\n" +
-	"\vindex_price\x18\x11 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\n" +
-	"R\n" +
+	"mark_price\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\tmarkPrice\x88\x01\x01\x12/\n" +
+	"\vindex_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\n" +
 	"indexPrice\x88\x01\x01\x129\n" +
-	"\x10settlement_price\x18\x12 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\vR\x0fsettlementPrice\x88\x01\x01\x12H\n" +
-	"\x18estimated_delivery_price\x18\x13 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\fR\x16estimatedDeliveryPrice\x88\x01\x01\x125\n" +
-	"\x0edelivery_price\x18\x14 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\rR\rdeliveryPrice\x88\x01\x01\x12+\n" +
-	"\tmin_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\bminPrice\x88\x01\x01\x12+\n" +
-	"\tmax_price\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\bmaxPrice\x88\x01\x01\x129\n" +
-	"\x10indicative_price\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x0findicativePrice\x88\x01\x01\x12?\n" +
-	"\x13indicative_quantity\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x11R\x12indicativeQuantity\x88\x01\x01\x126\n" +
-	"\awindows\x18\x19 \x03(\v2\x1c.cqc.markets.v1.TickerWindowR\awindows\x12A\n" +
-	"\rquantity_unit\x18\x1a \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12\x1f\n" +
-	"\bsequence\x18\x1b \x01(\x04H\x12R\bsequence\x88\x01\x01\x12J\n" +
-	"\fvenue_fields\x18\x1c \x03(\v2'.cqc.markets.v1.Ticker.VenueFieldsEntryR\vvenueFields\x128\n" +
-	"\ttimestamp\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
-	"\fpublished_at\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18\x1f \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"\x10settlement_price\x18\x15 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\x0fsettlementPrice\x88\x01\x01\x12H\n" +
+	"\x18estimated_delivery_price\x18\x16 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\x16estimatedDeliveryPrice\x88\x01\x01\x125\n" +
+	"\x0edelivery_price\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\rdeliveryPrice\x88\x01\x01\x12+\n" +
+	"\tmin_price\x18\x18 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x11R\bminPrice\x88\x01\x01\x12+\n" +
+	"\tmax_price\x18\x19 \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x12R\bmaxPrice\x88\x01\x01\x129\n" +
+	"\x10indicative_price\x18\x1a \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x13R\x0findicativePrice\x88\x01\x01\x12?\n" +
+	"\x13indicative_quantity\x18\x1b \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x14R\x12indicativeQuantity\x88\x01\x01\x126\n" +
+	"\awindows\x18\x1c \x03(\v2\x1c.cqc.markets.v1.TickerWindowR\awindows\x12A\n" +
+	"\rquantity_unit\x18\x1d \x01(\x0e2\x1c.cqc.markets.v1.QuantityUnitR\fquantityUnit\x12\x1f\n" +
+	"\bsequence\x18\x1e \x01(\x04H\x15R\bsequence\x88\x01\x01\x12J\n" +
+	"\fvenue_fields\x18\x1f \x03(\v2'.cqc.markets.v1.Ticker.VenueFieldsEntryR\vvenueFields\x128\n" +
+	"\ttimestamp\x18  \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18! \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18\" \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x1a>\n" +
 	"\x10VenueFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -581,7 +615,10 @@ const file_cqc_markets_v1_ticker_proto_rawDesc = "" +
 	"_ask_priceB\x0f\n" +
 	"\r_ask_quantityB\f\n" +
 	"\n" +
-	"_mid_priceB\r\n" +
+	"_mid_priceB\x13\n" +
+	"\x11_impact_bid_priceB\x13\n" +
+	"\x11_impact_ask_priceB\x13\n" +
+	"\x11_impact_mid_priceB\r\n" +
 	"\v_last_priceB\x10\n" +
 	"\x0e_last_quantityB\x10\n" +
 	"\x0e_last_trade_idB\r\n" +

@@ -63,6 +63,9 @@ class Ticker(_message.Message):
     ASK_PRICE_FIELD_NUMBER: _builtins.int
     ASK_QUANTITY_FIELD_NUMBER: _builtins.int
     MID_PRICE_FIELD_NUMBER: _builtins.int
+    IMPACT_BID_PRICE_FIELD_NUMBER: _builtins.int
+    IMPACT_ASK_PRICE_FIELD_NUMBER: _builtins.int
+    IMPACT_MID_PRICE_FIELD_NUMBER: _builtins.int
     LAST_PRICE_FIELD_NUMBER: _builtins.int
     LAST_QUANTITY_FIELD_NUMBER: _builtins.int
     LAST_TRADE_ID_FIELD_NUMBER: _builtins.int
@@ -98,6 +101,19 @@ class Ticker(_message.Message):
     """Quantity at the best ask, in `quantity_unit`. Absent if there is no ask, or if the venue does not report it."""
     mid_price: _builtins.str
     """Mid price as the venue states it, in quote units. Absent if the venue does not report it; never computed."""
+    impact_bid_price: _builtins.str
+    """Average price at which a sale of the venue's impact notional would fill now, in quote units. The venue defines the
+    impact notional, such as 10,000 USD, and computes the premium of a perpetual from these prices. Absent if the venue
+    does not report it, or if the book is too thin.
+    """
+    impact_ask_price: _builtins.str
+    """Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the venue
+    does not report it, or if the book is too thin.
+    """
+    impact_mid_price: _builtins.str
+    """Mean of the two impact prices as the venue states it, in quote units. Absent if the venue does not report it; never
+    computed.
+    """
     last_price: _builtins.str
     """Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it."""
     last_quantity: _builtins.str
@@ -198,6 +214,9 @@ class Ticker(_message.Message):
         ask_price: _builtins.str | None = ...,
         ask_quantity: _builtins.str | None = ...,
         mid_price: _builtins.str | None = ...,
+        impact_bid_price: _builtins.str | None = ...,
+        impact_ask_price: _builtins.str | None = ...,
+        impact_mid_price: _builtins.str | None = ...,
         last_price: _builtins.str | None = ...,
         last_quantity: _builtins.str | None = ...,
         last_trade_id: _builtins.str | None = ...,
@@ -222,9 +241,9 @@ class Ticker(_message.Message):
         published_at: _timestamp_pb2.Timestamp | None = ...,
         received_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_delivery_price", b"_delivery_price", "_estimated_delivery_price", b"_estimated_delivery_price", "_index_price", b"_index_price", "_indicative_price", b"_indicative_price", "_indicative_quantity", b"_indicative_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_mid_price", b"_mid_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "_venue_symbol_id", b"_venue_symbol_id", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "delivery_price", b"delivery_price", "estimated_delivery_price", b"estimated_delivery_price", "index_price", b"index_price", "indicative_price", b"indicative_price", "indicative_quantity", b"indicative_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "mid_price", b"mid_price", "min_price", b"min_price", "native_listing", b"native_listing", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "stated", b"stated", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_delivery_price", b"_delivery_price", "_estimated_delivery_price", b"_estimated_delivery_price", "_impact_ask_price", b"_impact_ask_price", "_impact_bid_price", b"_impact_bid_price", "_impact_mid_price", b"_impact_mid_price", "_index_price", b"_index_price", "_indicative_price", b"_indicative_price", "_indicative_quantity", b"_indicative_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_mid_price", b"_mid_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "_venue_symbol_id", b"_venue_symbol_id", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "delivery_price", b"delivery_price", "estimated_delivery_price", b"estimated_delivery_price", "impact_ask_price", b"impact_ask_price", "impact_bid_price", b"impact_bid_price", "impact_mid_price", b"impact_mid_price", "index_price", b"index_price", "indicative_price", b"indicative_price", "indicative_quantity", b"indicative_quantity", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "mid_price", b"mid_price", "min_price", b"min_price", "native_listing", b"native_listing", "published_at", b"published_at", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "stated", b"stated", "timestamp", b"timestamp", "venue_symbol_id", b"venue_symbol_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_delivery_price", b"_delivery_price", "_estimated_delivery_price", b"_estimated_delivery_price", "_index_price", b"_index_price", "_indicative_price", b"_indicative_price", "_indicative_quantity", b"_indicative_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_mid_price", b"_mid_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "_venue_symbol_id", b"_venue_symbol_id", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "delivery_price", b"delivery_price", "estimated_delivery_price", b"estimated_delivery_price", "index_price", b"index_price", "indicative_price", b"indicative_price", "indicative_quantity", b"indicative_quantity", "last_aggressor", b"last_aggressor", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_tick_direction", b"last_tick_direction", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "mid_price", b"mid_price", "min_price", b"min_price", "native_listing", b"native_listing", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_last_aggressor", b"raw_last_aggressor", "raw_last_tick_direction", b"raw_last_tick_direction", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "stated", b"stated", "timestamp", b"timestamp", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id", "windows", b"windows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price", "_ask_quantity", b"_ask_quantity", "_bid_price", b"_bid_price", "_bid_quantity", b"_bid_quantity", "_delivery_price", b"_delivery_price", "_estimated_delivery_price", b"_estimated_delivery_price", "_impact_ask_price", b"_impact_ask_price", "_impact_bid_price", b"_impact_bid_price", "_impact_mid_price", b"_impact_mid_price", "_index_price", b"_index_price", "_indicative_price", b"_indicative_price", "_indicative_quantity", b"_indicative_quantity", "_last_price", b"_last_price", "_last_quantity", b"_last_quantity", "_last_trade_id", b"_last_trade_id", "_mark_price", b"_mark_price", "_max_price", b"_max_price", "_mid_price", b"_mid_price", "_min_price", b"_min_price", "_sequence", b"_sequence", "_settlement_price", b"_settlement_price", "_venue_symbol_id", b"_venue_symbol_id", "ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "delivery_price", b"delivery_price", "estimated_delivery_price", b"estimated_delivery_price", "impact_ask_price", b"impact_ask_price", "impact_bid_price", b"impact_bid_price", "impact_mid_price", b"impact_mid_price", "index_price", b"index_price", "indicative_price", b"indicative_price", "indicative_quantity", b"indicative_quantity", "last_aggressor", b"last_aggressor", "last_price", b"last_price", "last_quantity", b"last_quantity", "last_tick_direction", b"last_tick_direction", "last_trade_id", b"last_trade_id", "mark_price", b"mark_price", "max_price", b"max_price", "mid_price", b"mid_price", "min_price", b"min_price", "native_listing", b"native_listing", "published_at", b"published_at", "quantity_unit", b"quantity_unit", "raw_last_aggressor", b"raw_last_aggressor", "raw_last_tick_direction", b"raw_last_tick_direction", "received_at", b"received_at", "sequence", b"sequence", "settlement_price", b"settlement_price", "stated", b"stated", "timestamp", b"timestamp", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id", "windows", b"windows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__ask_price: _TypeAlias = _typing.Literal["ask_price"]  # noqa: Y015
     _WhichOneofArgType__ask_price: _TypeAlias = _typing.Literal["_ask_price", b"_ask_price"]  # noqa: Y015
@@ -238,6 +257,12 @@ class Ticker(_message.Message):
     _WhichOneofArgType__delivery_price: _TypeAlias = _typing.Literal["_delivery_price", b"_delivery_price"]  # noqa: Y015
     _WhichOneofReturnType__estimated_delivery_price: _TypeAlias = _typing.Literal["estimated_delivery_price"]  # noqa: Y015
     _WhichOneofArgType__estimated_delivery_price: _TypeAlias = _typing.Literal["_estimated_delivery_price", b"_estimated_delivery_price"]  # noqa: Y015
+    _WhichOneofReturnType__impact_ask_price: _TypeAlias = _typing.Literal["impact_ask_price"]  # noqa: Y015
+    _WhichOneofArgType__impact_ask_price: _TypeAlias = _typing.Literal["_impact_ask_price", b"_impact_ask_price"]  # noqa: Y015
+    _WhichOneofReturnType__impact_bid_price: _TypeAlias = _typing.Literal["impact_bid_price"]  # noqa: Y015
+    _WhichOneofArgType__impact_bid_price: _TypeAlias = _typing.Literal["_impact_bid_price", b"_impact_bid_price"]  # noqa: Y015
+    _WhichOneofReturnType__impact_mid_price: _TypeAlias = _typing.Literal["impact_mid_price"]  # noqa: Y015
+    _WhichOneofArgType__impact_mid_price: _TypeAlias = _typing.Literal["_impact_mid_price", b"_impact_mid_price"]  # noqa: Y015
     _WhichOneofReturnType__index_price: _TypeAlias = _typing.Literal["index_price"]  # noqa: Y015
     _WhichOneofArgType__index_price: _TypeAlias = _typing.Literal["_index_price", b"_index_price"]  # noqa: Y015
     _WhichOneofReturnType__indicative_price: _TypeAlias = _typing.Literal["indicative_price"]  # noqa: Y015
@@ -276,6 +301,12 @@ class Ticker(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__delivery_price) -> _WhichOneofReturnType__delivery_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__estimated_delivery_price) -> _WhichOneofReturnType__estimated_delivery_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__impact_ask_price) -> _WhichOneofReturnType__impact_ask_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__impact_bid_price) -> _WhichOneofReturnType__impact_bid_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__impact_mid_price) -> _WhichOneofReturnType__impact_mid_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__index_price) -> _WhichOneofReturnType__index_price | None: ...
     @_typing.overload

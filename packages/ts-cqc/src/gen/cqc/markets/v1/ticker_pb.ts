@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/ticker.proto.
  */
 export const file_cqc_markets_v1_ticker: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvbWFya2V0cy92MS90aWNrZXIucHJvdG8SDmNxYy5tYXJrZXRzLnYxIr0NCgZUaWNrZXISJwoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwFIAIgBARI1Cg5uYXRpdmVfbGlzdGluZxgCIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSKgoGc3RhdGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIhCgliaWRfcHJpY2UYBCABKAlCCbpIBnIEiIgnAUgBiAEBEiQKDGJpZF9xdWFudGl0eRgFIAEoCUIJukgGcgSIiCcBSAKIAQESIQoJYXNrX3ByaWNlGAYgASgJQgm6SAZyBIiIJwFIA4gBARIkCgxhc2tfcXVhbnRpdHkYByABKAlCCbpIBnIEiIgnAUgEiAEBEiEKCW1pZF9wcmljZRgIIAEoCUIJukgGcgSIiCcBSAWIAQESIgoKbGFzdF9wcmljZRgJIAEoCUIJukgGcgSIiCcBSAaIAQESJQoNbGFzdF9xdWFudGl0eRgKIAEoCUIJukgGcgSIiCcBSAeIAQESJAoNbGFzdF90cmFkZV9pZBgLIAEoCUIIukgFcgMYgAJICIgBARI1Cg5sYXN0X2FnZ3Jlc3NvchgMIAEoDjIdLmNxYy5tYXJrZXRzLnYxLkFnZ3Jlc3NvclNpZGUSJAoScmF3X2xhc3RfYWdncmVzc29yGA0gASgJQgi6SAVyAxiAARI6ChNsYXN0X3RpY2tfZGlyZWN0aW9uGA4gASgOMh0uY3FjLm1hcmtldHMudjEuVGlja0RpcmVjdGlvbhIpChdyYXdfbGFzdF90aWNrX2RpcmVjdGlvbhgPIAEoCUIIukgFcgMYgAESIgoKbWFya19wcmljZRgQIAEoCUIJukgGcgSIiCcBSAmIAQESIwoLaW5kZXhfcHJpY2UYESABKAlCCbpIBnIEiIgnAUgKiAEBEigKEHNldHRsZW1lbnRfcHJpY2UYEiABKAlCCbpIBnIEiIgnAUgLiAEBEjAKGGVzdGltYXRlZF9kZWxpdmVyeV9wcmljZRgTIAEoCUIJukgGcgSIiCcBSAyIAQESJgoOZGVsaXZlcnlfcHJpY2UYFCABKAlCCbpIBnIEiIgnAUgNiAEBEiEKCW1pbl9wcmljZRgVIAEoCUIJukgGcgSIiCcBSA6IAQESIQoJbWF4X3ByaWNlGBYgASgJQgm6SAZyBIiIJwFID4gBARIoChBpbmRpY2F0aXZlX3ByaWNlGBcgASgJQgm6SAZyBIiIJwFIEIgBARIrChNpbmRpY2F0aXZlX3F1YW50aXR5GBggASgJQgm6SAZyBIiIJwFIEYgBARItCgd3aW5kb3dzGBkgAygLMhwuY3FjLm1hcmtldHMudjEuVGlja2VyV2luZG93EjMKDXF1YW50aXR5X3VuaXQYGiABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSFQoIc2VxdWVuY2UYGyABKARIEogBARI9Cgx2ZW51ZV9maWVsZHMYHCADKAsyJy5jcWMubWFya2V0cy52MS5UaWNrZXIuVmVudWVGaWVsZHNFbnRyeRItCgl0aW1lc3RhbXAYHSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgeIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYHyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhIKEF92ZW51ZV9zeW1ib2xfaWRCDAoKX2JpZF9wcmljZUIPCg1fYmlkX3F1YW50aXR5QgwKCl9hc2tfcHJpY2VCDwoNX2Fza19xdWFudGl0eUIMCgpfbWlkX3ByaWNlQg0KC19sYXN0X3ByaWNlQhAKDl9sYXN0X3F1YW50aXR5QhAKDl9sYXN0X3RyYWRlX2lkQg0KC19tYXJrX3ByaWNlQg4KDF9pbmRleF9wcmljZUITChFfc2V0dGxlbWVudF9wcmljZUIbChlfZXN0aW1hdGVkX2RlbGl2ZXJ5X3ByaWNlQhEKD19kZWxpdmVyeV9wcmljZUIMCgpfbWluX3ByaWNlQgwKCl9tYXhfcHJpY2VCEwoRX2luZGljYXRpdmVfcHJpY2VCFgoUX2luZGljYXRpdmVfcXVhbnRpdHlCCwoJX3NlcXVlbmNlIsIFCgxUaWNrZXJXaW5kb3cSKwoIZHVyYXRpb24YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHAoEb3BlbhgDIAEoCUIJukgGcgSIiCcBSACIAQESHAoEaGlnaBgEIAEoCUIJukgGcgSIiCcBSAGIAQESGwoDbG93GAUgASgJQgm6SAZyBIiIJwFIAogBARIeCgZ2b2x1bWUYBiABKAlCCbpIBnIEiIgnAUgDiAEBEiMKC2Jhc2Vfdm9sdW1lGAcgASgJQgm6SAZyBIiIJwFIBIgBARIkCgxxdW90ZV92b2x1bWUYCCABKAlCCbpIBnIEiIgnAUgFiAEBEikKEXNldHRsZW1lbnRfdm9sdW1lGAkgASgJQgm6SAZyBIiIJwFIBogBARInCg9ub3Rpb25hbF92b2x1bWUYCiABKAlCCbpIBnIEiIgnAUgHiAEBEiQKDHByaWNlX2NoYW5nZRgLIAEoCUIJukgGcgSIiCcBSAiIAQESLAoUcHJpY2VfY2hhbmdlX3BlcmNlbnQYDCABKAlCCbpIBnIEiIgnAUgJiAEBEhwKBHZ3YXAYDSABKAlCCbpIBnIEiIgnAUgKiAEBEhgKC3RyYWRlX2NvdW50GA4gASgESAuIAQFCBwoFX29wZW5CBwoFX2hpZ2hCBgoEX2xvd0IJCgdfdm9sdW1lQg4KDF9iYXNlX3ZvbHVtZUIPCg1fcXVvdGVfdm9sdW1lQhQKEl9zZXR0bGVtZW50X3ZvbHVtZUISChBfbm90aW9uYWxfdm9sdW1lQg8KDV9wcmljZV9jaGFuZ2VCFwoVX3ByaWNlX2NoYW5nZV9wZXJjZW50QgcKBV92d2FwQg4KDF90cmFkZV9jb3VudEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvbWFya2V0cy92MS90aWNrZXIucHJvdG8SDmNxYy5tYXJrZXRzLnYxIvoOCgZUaWNrZXISJwoPdmVudWVfc3ltYm9sX2lkGAEgASgJQgm6SAZyBPCIJwFIAIgBARI1Cg5uYXRpdmVfbGlzdGluZxgCIAEoCzIdLmNxYy5tYXJrZXRzLnYxLk5hdGl2ZUxpc3RpbmcSKgoGc3RhdGVkGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIhCgliaWRfcHJpY2UYBCABKAlCCbpIBnIEiIgnAUgBiAEBEiQKDGJpZF9xdWFudGl0eRgFIAEoCUIJukgGcgSIiCcBSAKIAQESIQoJYXNrX3ByaWNlGAYgASgJQgm6SAZyBIiIJwFIA4gBARIkCgxhc2tfcXVhbnRpdHkYByABKAlCCbpIBnIEiIgnAUgEiAEBEiEKCW1pZF9wcmljZRgIIAEoCUIJukgGcgSIiCcBSAWIAQESKAoQaW1wYWN0X2JpZF9wcmljZRgJIAEoCUIJukgGcgSIiCcBSAaIAQESKAoQaW1wYWN0X2Fza19wcmljZRgKIAEoCUIJukgGcgSIiCcBSAeIAQESKAoQaW1wYWN0X21pZF9wcmljZRgLIAEoCUIJukgGcgSIiCcBSAiIAQESIgoKbGFzdF9wcmljZRgMIAEoCUIJukgGcgSIiCcBSAmIAQESJQoNbGFzdF9xdWFudGl0eRgNIAEoCUIJukgGcgSIiCcBSAqIAQESJAoNbGFzdF90cmFkZV9pZBgOIAEoCUIIukgFcgMYgAJIC4gBARI1Cg5sYXN0X2FnZ3Jlc3NvchgPIAEoDjIdLmNxYy5tYXJrZXRzLnYxLkFnZ3Jlc3NvclNpZGUSJAoScmF3X2xhc3RfYWdncmVzc29yGBAgASgJQgi6SAVyAxiAARI6ChNsYXN0X3RpY2tfZGlyZWN0aW9uGBEgASgOMh0uY3FjLm1hcmtldHMudjEuVGlja0RpcmVjdGlvbhIpChdyYXdfbGFzdF90aWNrX2RpcmVjdGlvbhgSIAEoCUIIukgFcgMYgAESIgoKbWFya19wcmljZRgTIAEoCUIJukgGcgSIiCcBSAyIAQESIwoLaW5kZXhfcHJpY2UYFCABKAlCCbpIBnIEiIgnAUgNiAEBEigKEHNldHRsZW1lbnRfcHJpY2UYFSABKAlCCbpIBnIEiIgnAUgOiAEBEjAKGGVzdGltYXRlZF9kZWxpdmVyeV9wcmljZRgWIAEoCUIJukgGcgSIiCcBSA+IAQESJgoOZGVsaXZlcnlfcHJpY2UYFyABKAlCCbpIBnIEiIgnAUgQiAEBEiEKCW1pbl9wcmljZRgYIAEoCUIJukgGcgSIiCcBSBGIAQESIQoJbWF4X3ByaWNlGBkgASgJQgm6SAZyBIiIJwFIEogBARIoChBpbmRpY2F0aXZlX3ByaWNlGBogASgJQgm6SAZyBIiIJwFIE4gBARIrChNpbmRpY2F0aXZlX3F1YW50aXR5GBsgASgJQgm6SAZyBIiIJwFIFIgBARItCgd3aW5kb3dzGBwgAygLMhwuY3FjLm1hcmtldHMudjEuVGlja2VyV2luZG93EjMKDXF1YW50aXR5X3VuaXQYHSABKA4yHC5jcWMubWFya2V0cy52MS5RdWFudGl0eVVuaXQSFQoIc2VxdWVuY2UYHiABKARIFYgBARI9Cgx2ZW51ZV9maWVsZHMYHyADKAsyJy5jcWMubWFya2V0cy52MS5UaWNrZXIuVmVudWVGaWVsZHNFbnRyeRItCgl0aW1lc3RhbXAYICABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBghIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYIiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhIKEF92ZW51ZV9zeW1ib2xfaWRCDAoKX2JpZF9wcmljZUIPCg1fYmlkX3F1YW50aXR5QgwKCl9hc2tfcHJpY2VCDwoNX2Fza19xdWFudGl0eUIMCgpfbWlkX3ByaWNlQhMKEV9pbXBhY3RfYmlkX3ByaWNlQhMKEV9pbXBhY3RfYXNrX3ByaWNlQhMKEV9pbXBhY3RfbWlkX3ByaWNlQg0KC19sYXN0X3ByaWNlQhAKDl9sYXN0X3F1YW50aXR5QhAKDl9sYXN0X3RyYWRlX2lkQg0KC19tYXJrX3ByaWNlQg4KDF9pbmRleF9wcmljZUITChFfc2V0dGxlbWVudF9wcmljZUIbChlfZXN0aW1hdGVkX2RlbGl2ZXJ5X3ByaWNlQhEKD19kZWxpdmVyeV9wcmljZUIMCgpfbWluX3ByaWNlQgwKCl9tYXhfcHJpY2VCEwoRX2luZGljYXRpdmVfcHJpY2VCFgoUX2luZGljYXRpdmVfcXVhbnRpdHlCCwoJX3NlcXVlbmNlIsIFCgxUaWNrZXJXaW5kb3cSKwoIZHVyYXRpb24YASABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLgoKc3RhcnRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASHAoEb3BlbhgDIAEoCUIJukgGcgSIiCcBSACIAQESHAoEaGlnaBgEIAEoCUIJukgGcgSIiCcBSAGIAQESGwoDbG93GAUgASgJQgm6SAZyBIiIJwFIAogBARIeCgZ2b2x1bWUYBiABKAlCCbpIBnIEiIgnAUgDiAEBEiMKC2Jhc2Vfdm9sdW1lGAcgASgJQgm6SAZyBIiIJwFIBIgBARIkCgxxdW90ZV92b2x1bWUYCCABKAlCCbpIBnIEiIgnAUgFiAEBEikKEXNldHRsZW1lbnRfdm9sdW1lGAkgASgJQgm6SAZyBIiIJwFIBogBARInCg9ub3Rpb25hbF92b2x1bWUYCiABKAlCCbpIBnIEiIgnAUgHiAEBEiQKDHByaWNlX2NoYW5nZRgLIAEoCUIJukgGcgSIiCcBSAiIAQESLAoUcHJpY2VfY2hhbmdlX3BlcmNlbnQYDCABKAlCCbpIBnIEiIgnAUgJiAEBEhwKBHZ3YXAYDSABKAlCCbpIBnIEiIgnAUgKiAEBEhgKC3RyYWRlX2NvdW50GA4gASgESAuIAQFCBwoFX29wZW5CBwoFX2hpZ2hCBgoEX2xvd0IJCgdfdm9sdW1lQg4KDF9iYXNlX3ZvbHVtZUIPCg1fcXVvdGVfdm9sdW1lQhQKEl9zZXR0bGVtZW50X3ZvbHVtZUISChBfbm90aW9uYWxfdm9sdW1lQg8KDV9wcmljZV9jaGFuZ2VCFwoVX3ByaWNlX2NoYW5nZV9wZXJjZW50QgcKBV92d2FwQg4KDF90cmFkZV9jb3VudEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_markets_v1_quantity, file_cqc_markets_v1_trade, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Best prices and rolling statistics of a listing, as the venue reports them.
@@ -91,23 +91,48 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
   midPrice?: string | undefined;
 
   /**
+   * Average price at which a sale of the venue's impact notional would fill now, in quote units. The venue defines the
+   * impact notional, such as 10,000 USD, and computes the premium of a perpetual from these prices. Absent if the venue
+   * does not report it, or if the book is too thin.
+   *
+   * @generated from field: optional string impact_bid_price = 9;
+   */
+  impactBidPrice?: string | undefined;
+
+  /**
+   * Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the venue
+   * does not report it, or if the book is too thin.
+   *
+   * @generated from field: optional string impact_ask_price = 10;
+   */
+  impactAskPrice?: string | undefined;
+
+  /**
+   * Mean of the two impact prices as the venue states it, in quote units. Absent if the venue does not report it; never
+   * computed.
+   *
+   * @generated from field: optional string impact_mid_price = 11;
+   */
+  impactMidPrice?: string | undefined;
+
+  /**
    * Price of the last trade, in quote units. Absent if there was no trade, or if the venue does not report it.
    *
-   * @generated from field: optional string last_price = 9;
+   * @generated from field: optional string last_price = 12;
    */
   lastPrice?: string | undefined;
 
   /**
    * Quantity of the last trade, in `quantity_unit`. Absent if there was no trade, or if the venue does not report it.
    *
-   * @generated from field: optional string last_quantity = 10;
+   * @generated from field: optional string last_quantity = 13;
    */
   lastQuantity?: string | undefined;
 
   /**
    * The venue's id of the last trade. Absent if there was no trade, or if the venue does not report it.
    *
-   * @generated from field: optional string last_trade_id = 11;
+   * @generated from field: optional string last_trade_id = 14;
    */
   lastTradeId?: string | undefined;
 
@@ -115,28 +140,28 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Side that crossed the spread in the last trade. Coinbase reports the taker's side here, but the maker's side in its
    * matches.
    *
-   * @generated from field: cqc.markets.v1.AggressorSide last_aggressor = 12;
+   * @generated from field: cqc.markets.v1.AggressorSide last_aggressor = 15;
    */
   lastAggressor: AggressorSide;
 
   /**
    * The venue's own value for `last_aggressor`. Empty if the venue has none.
    *
-   * @generated from field: string raw_last_aggressor = 13;
+   * @generated from field: string raw_last_aggressor = 16;
    */
   rawLastAggressor: string;
 
   /**
    * Direction of the last trade's price against the trades before.
    *
-   * @generated from field: cqc.markets.v1.TickDirection last_tick_direction = 14;
+   * @generated from field: cqc.markets.v1.TickDirection last_tick_direction = 17;
    */
   lastTickDirection: TickDirection;
 
   /**
    * The venue's own value for `last_tick_direction`. Empty if the venue has none.
    *
-   * @generated from field: string raw_last_tick_direction = 15;
+   * @generated from field: string raw_last_tick_direction = 18;
    */
   rawLastTickDirection: string;
 
@@ -144,7 +169,7 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Price at which positions are valued, in quote units. Absent unless the listing is a derivative, or if the venue
    * does not report it.
    *
-   * @generated from field: optional string mark_price = 16;
+   * @generated from field: optional string mark_price = 19;
    */
   markPrice?: string | undefined;
 
@@ -153,7 +178,7 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * of the underlying. For the listing of an index, its value: in quote units, or in the units of an index that is no
    * price, such as percent per year for a volatility index. Absent elsewhere, or if the venue does not report it.
    *
-   * @generated from field: optional string index_price = 17;
+   * @generated from field: optional string index_price = 20;
    */
   indexPrice?: string | undefined;
 
@@ -161,7 +186,7 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Price at which positions were last settled while the contract goes on, in quote units. Absent unless the listing is
    * a derivative, or if the venue does not report it.
    *
-   * @generated from field: optional string settlement_price = 18;
+   * @generated from field: optional string settlement_price = 21;
    */
   settlementPrice?: string | undefined;
 
@@ -169,7 +194,7 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Price at which the contract would be delivered now, in quote units; for an option, in units of the strike asset per
    * unit of the underlying. Absent unless the listing is a derivative, or if the venue does not report it.
    *
-   * @generated from field: optional string estimated_delivery_price = 19;
+   * @generated from field: optional string estimated_delivery_price = 22;
    */
   estimatedDeliveryPrice?: string | undefined;
 
@@ -177,7 +202,7 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Price at which the expired contract was delivered, in the units of `estimated_delivery_price`. Absent before the
    * delivery, or if the venue does not report it.
    *
-   * @generated from field: optional string delivery_price = 20;
+   * @generated from field: optional string delivery_price = 23;
    */
   deliveryPrice?: string | undefined;
 
@@ -185,7 +210,7 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Lowest price that a sell order may currently have, in quote units. Absent if there is no such limit, or if the
    * venue does not report it.
    *
-   * @generated from field: optional string min_price = 21;
+   * @generated from field: optional string min_price = 24;
    */
   minPrice?: string | undefined;
 
@@ -193,7 +218,7 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Highest price that a buy order may currently have, in quote units. Absent if there is no such limit, or if the
    * venue does not report it.
    *
-   * @generated from field: optional string max_price = 22;
+   * @generated from field: optional string max_price = 25;
    */
   maxPrice?: string | undefined;
 
@@ -201,7 +226,7 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Price at which an auction in progress would match now, in quote units. Absent outside an auction, or if the venue
    * does not report it.
    *
-   * @generated from field: optional string indicative_price = 23;
+   * @generated from field: optional string indicative_price = 26;
    */
   indicativePrice?: string | undefined;
 
@@ -209,56 +234,56 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
    * Quantity that an auction in progress would match now, in `quantity_unit`. Absent outside an auction, or if the
    * venue does not report it.
    *
-   * @generated from field: optional string indicative_quantity = 24;
+   * @generated from field: optional string indicative_quantity = 27;
    */
   indicativeQuantity?: string | undefined;
 
   /**
    * Statistics over spans of time, one entry per span, in the venue's order.
    *
-   * @generated from field: repeated cqc.markets.v1.TickerWindow windows = 25;
+   * @generated from field: repeated cqc.markets.v1.TickerWindow windows = 28;
    */
   windows: TickerWindow[];
 
   /**
    * Unit of all quantities in this message.
    *
-   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 26;
+   * @generated from field: cqc.markets.v1.QuantityUnit quantity_unit = 29;
    */
   quantityUnit: QuantityUnit;
 
   /**
    * The venue's number of the update. Absent if the venue does not number updates.
    *
-   * @generated from field: optional uint64 sequence = 27;
+   * @generated from field: optional uint64 sequence = 30;
    */
   sequence?: bigint | undefined;
 
   /**
    * What the venue states and no field here holds; see "Venue fields" in SPEC.
    *
-   * @generated from field: map<string, string> venue_fields = 28;
+   * @generated from field: map<string, string> venue_fields = 31;
    */
   venueFields: { [key: string]: string };
 
   /**
    * Time at which the venue was in this state. Absent if the venue does not report it, as in Binance's spot bookTicker.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 29;
+   * @generated from field: google.protobuf.Timestamp timestamp = 32;
    */
   timestamp?: Timestamp | undefined;
 
   /**
    * When the venue sent the ticker. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp published_at = 30;
+   * @generated from field: google.protobuf.Timestamp published_at = 33;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
    * When this system received the ticker. Always set.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 31;
+   * @generated from field: google.protobuf.Timestamp received_at = 34;
    */
   receivedAt?: Timestamp | undefined;
 };
