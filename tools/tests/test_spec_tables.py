@@ -155,6 +155,7 @@ def test_every_event_is_in_the_row_of_its_topic(sources: Sources) -> None:
     event = sources.pool.FindMessageTypeByName("cqc.events.v1.Event")
     found: dict[str, list[str]] = {}
     for field in event.oneofs_by_name["event"].fields:
+        assert field.message_type is not None
         topic = sources.stated(field.message_type, "MessageOptions", "topic")
         found.setdefault(topic, []).append(field.message_type.name)
     assert rows == found

@@ -202,7 +202,7 @@ def test_a_lost_field_is_noticed() -> None:
     reading = read("p = price; q = quantity", {"p": "1.10", "q": "2"})
     (message,) = reading.messages
     message.ClearField("price")
-    assert reading.counts()["records"].lost == ["/p: came back different"]
+    assert reading.counts()["records"].lost == ["/p: 1.10 did not come back"]
 
 
 def test_decimals_keep_every_digit() -> None:

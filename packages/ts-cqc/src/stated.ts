@@ -32,7 +32,7 @@ const IDENTITY: ReadonlySet<string> = new Set([
 export function applyStated<D extends DescMessage>(
   schema: D,
   old: MessageShape<D>,
-  next: MessageShape<D> & { stated?: FieldMask },
+  next: MessageShape<D> & { stated?: FieldMask | undefined },
 ): MessageShape<D> {
   if (!next.stated) return clone(schema, next as MessageShape<D>);
   const result = clone(schema, old);

@@ -128,6 +128,7 @@ TABLES = r"""
 symbol = listing; timestamp = timestamp; quantity_unit := CONTRACTS; lastPrice = last_price
 lastTickDirection = last_tick_direction; {bid,ask,mid,mark}Price = {bid,ask,mid,mark}_price; bidSize = bid_quantity
 askSize = ask_quantity; fairPrice = mark_price; indexPrice = index_price
+impact{Bid,Ask,Mid}Price = impact_{bid,ask,mid}_price
 indicativeSettlePrice = estimated_delivery_price; indicativeSettlePrice = index_price if:!indexPrice
 fairBasis # mark_price less index_price; fairBasisRate # fairBasis or the funding rate per year
 openValue # open interest times mark_price times the listing's quanto_multiplier; limitDownPrice = min_price

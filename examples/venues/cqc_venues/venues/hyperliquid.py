@@ -91,6 +91,7 @@ hash = onchain.transaction_id none:NO_HASH; onchain.network := Hyperliquid if:ha
 use context
 {mark,mid}Px = {mark,mid}_price; oraclePx = index_price; windows.0.duration := 24h; prevDayPx = windows.0.open
 dayNtlVlm = windows.0.quote_volume; dayBaseVlm = windows.0.volume; quantity_unit := BASE
+impactPxs.0 = impact_bid_price; impactPxs.1 = impact_ask_price
 
 [funding]
 use context

@@ -347,32 +347,37 @@ class Reading:
         except (ValueError, ArithmeticError, TypeError):
             return ABSENT
 
-    def _returned(self, messages: Sequence[Any] | None) -> tuple[dict[Parts, Any], dict[Parts, Any]]:
-        """What fields bring back, and what `venue_fields` bring back, by place."""
+    def _returned(
+        self, messages: Sequence[Any] | None
+    ) -> tuple[dict[Parts, Any], dict[Parts, Any], dict[Parts, Any]]:
+        """By place: what fields bring back, what `venue_fields` bring back, and what fields bring back differently."""
         items = [item for item in self.items if item.message is not None]
         typed: dict[Parts, Any] = {}
         kept: dict[Parts, Any] = {}
+        different: dict[Parts, Any] = {}
         for item, message in zip(items, self.messages if messages is None else messages, strict=True):
             for at, indices, row in item.typed:
                 sent, written = look(self.payload, at), self._written(item, row, indices, message)
                 if row.same(sent, written):
                     typed[at] = _like(sent, written)
+                elif written is not ABSENT:
+                    different[at] = written
             if _has_fields(message):
                 kept |= {(*item.at, *pointed(key)): parse_json(text) for key, text in message.venue_fields.items()}
-        return typed, kept
+        return typed, kept, different
 
     def write(self, messages: Sequence[Any] | None = None) -> Any:
         """Write the payload again from its messages, without what is empty or not kept.
 
         `messages` are those of `self.messages` after a journey, in the same order.
         """
-        typed, kept = self._returned(messages)
+        typed, kept, _ = self._returned(messages)
         rebuilt = _rebuilt(self.payload, (), {**typed, **kept})
         return None if rebuilt is ABSENT else rebuilt
 
     def counts(self, messages: Sequence[Any] | None = None) -> dict[str, Counts]:
         """Compare the payload with what is written again, per kind of record. `messages` as for `write`."""
-        typed, kept = self._returned(messages)
+        typed, kept, different = self._returned(messages)
         result: dict[str, Counts] = {}
         for item in self.items:
             result.setdefault(item.kind, Counts()).records += 1
@@ -390,7 +395,8 @@ class Reading:
             elif state == "not kept":
                 counts.not_kept[_general(at), reason] += 1
             else:
-                counts.lost.append(f"{pointer(at)}: {reason or 'came back different'}")
+                came = f"came back as {word(different[at])}" if at in different else "did not come back"
+                counts.lost.append(f"{pointer(at)}: {reason or f'{word(sent)} {came}'}")
         return result
 
     def unnamed(self) -> Counter[tuple[str, str]]:
