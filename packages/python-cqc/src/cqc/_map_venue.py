@@ -347,9 +347,7 @@ class Reading:
         except (ValueError, ArithmeticError, TypeError):
             return ABSENT
 
-    def _returned(
-        self, messages: Sequence[Any] | None
-    ) -> tuple[dict[Parts, Any], dict[Parts, Any], dict[Parts, Any]]:
+    def _returned(self, messages: Sequence[Any] | None) -> tuple[dict[Parts, Any], dict[Parts, Any], dict[Parts, Any]]:
         """By place: what fields bring back, what `venue_fields` bring back, and what fields bring back differently."""
         items = [item for item in self.items if item.message is not None]
         typed: dict[Parts, Any] = {}
