@@ -50,7 +50,7 @@ def test_different_verdict_is_reported(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(conformance, "cases", lambda _: few)
     lenient = peer("Lenient", tmp_path, "validate", '[] if "Liquidation" in request["type"] else data')
     with pytest.raises(StageFailed, match=r"verdicts are wrong") as stopped:
-        conformance.rules([peer("Python", tmp_path), lenient], MESSAGES)
+        conformance.rules([peer("Python", tmp_path), lenient], MESSAGES, None, 1)
     assert "Lenient: {'data': []}" in stopped.value.details
 
 
@@ -112,3 +112,13 @@ def test_only_comments_leave_the_fingerprint_of_the_contracts_as_it_is() -> None
     assert golden_files.fingerprint(changed) == before
     next(file for file in changed.file if file.message_type).message_type[0].field[0].name += "_renamed"
     assert golden_files.fingerprint(changed) != before
+
+
+def test_a_sample_of_the_corpus_has_every_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = [case for case in corpus.cases(MESSAGES) if "Liquidation" in case.type or "OrderKey" in case.type]
+    monkeypatch.setattr(conformance, "cases", lambda _: some.copy())
+    languages = [peer("Python", tmp_path)]
+    whole = conformance.rules(languages, MESSAGES, None, 1)
+    sample = conformance.rules(languages, MESSAGES, len(some) // 3, 1)
+    assert [row.subject for row in sample] == [row.subject for row in whole]
+    assert sum(row.answers for row in sample) < sum(row.answers for row in whole)

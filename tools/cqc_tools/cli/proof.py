@@ -70,6 +70,15 @@ def lossless(release: Release = "", as_json: Json = False) -> None:
 
 
 @app.command()
+def interop(release: Release = "", as_json: Json = False) -> None:
+    """Send every message type through all language pairs, and compare verdicts, helpers and golden bytes."""
+    from cqc_tools.proof import interop as stage
+    from cqc_tools.proof.subject import Subject
+
+    emit(stage.run(Subject(configuration.load(), release)), as_json)
+
+
+@app.command()
 def rehearse(
     release: Annotated[str, typer.Option(help="Version to release in the scratch clone, such as 1.2.0.")] = "",
     as_json: Json = False,

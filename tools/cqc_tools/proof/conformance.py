@@ -36,13 +36,14 @@ class Agreement:
     answers: int
 
 
-def rules(languages: Sequence[Peer], messages: Messages) -> list[Agreement]:
-    """Validate every case of the corpus in every language; returns one row per rule, and one for valid messages.
+def rules(languages: Sequence[Peer], messages: Messages, sample: int | None, seed: int) -> list[Agreement]:
+    """Validate the corpus, or a sample of its cases, in every language; returns one row per rule, and one for valid
+    messages.
 
     Raises StageFailed with the first cases whose verdict, rule ids or paths differ between languages, or are not the
     expected ones.
     """
-    corpus = cases(messages)
+    corpus = _sampled(cases(messages), sample, random.Random(seed))
     requests = [{"op": "validate", "type": case.type, "data": _base64(case.data)} for case in corpus]
     verdicts = peers.ask_all([(peer, requests) for peer in languages])
     wrong = []
@@ -55,6 +56,16 @@ def rules(languages: Sequence[Peer], messages: Messages) -> list[Agreement]:
         raise outcomes.first_problems(f"{len(wrong)} of {len(corpus)} verdicts are wrong", wrong, SHOWN)
     counts = Counter(case.rule or "(valid)" for case in corpus)
     return [Agreement(subject, counts[subject]) for subject in sorted(counts)]
+
+
+def _sampled(corpus: list[Case], count: int | None, source: random.Random) -> list[Case]:
+    """That many cases, one of every rule of every message type among them."""
+    if count is None or count >= len(corpus):
+        return corpus
+    source.shuffle(corpus)
+    first = {(case.type, case.rule): case for case in corpus}.values()
+    # A dict keeps the order: those first, then the others.
+    return list(dict.fromkeys([*first, *corpus]))[: max(count, len(first))]
 
 
 def helpers(languages: Sequence[Peer], messages: Messages, seed: int) -> list[Agreement]:

@@ -105,8 +105,8 @@ def weekly_seed() -> int:
     return int(time.strftime("%G%V"))
 
 
-def run(subject: Subject) -> Interop:
-    """Run all of it on the built packages, up to the first failure."""
+def run(subject: Subject, sample: int | None = None) -> Interop:
+    """Run all of it on the built packages, with the whole corpus or that many of its cases, others every week."""
     seed = weekly_seed()
     steps: dict[str, float] = {}
     with console.step("prepare the peers", steps):
@@ -119,7 +119,7 @@ def run(subject: Subject) -> Interop:
         result.forwarded = forward(languages, messages, seed)
 
     def rules() -> None:
-        result.rules = conformance.rules(languages, messages)
+        result.rules = conformance.rules(languages, messages, sample, seed)
 
     def helpers() -> None:
         result.helpers = conformance.helpers(languages, messages, seed)
