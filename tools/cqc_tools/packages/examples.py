@@ -3,8 +3,9 @@
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cqc_tools.foundation import process, workspace
@@ -84,10 +85,12 @@ def all_pairs(examples: Mapping[str, Installation], data: Path, logs: Path) -> l
     Raises StageFailed naming the pairs whose digest differs from the majority, or if nothing was replayed.
     """
     logs.mkdir(parents=True, exist_ok=True)
-    replays = []
-    for server, installed in examples.items():
-        with serving(server, installed, data, logs) as address:
-            replays += [replay(server, client, examples[client], address) for client in examples]
+    with ExitStack() as servers:
+        addresses = {name: servers.enter_context(serving(name, examples[name], data, logs)) for name in examples}
+        pairs = [(server, client) for server in examples for client in examples]
+        tasks = [partial(replay, server, client, examples[client], addresses[server]) for server, client in pairs]
+        # A client and its server keep one processor busy.
+        replays = [future.result() for future in process.in_parallel(tasks, workers=2)]
     digests = [item.digest for item in replays]
     usual = max(digests, key=digests.count)
     differing = [item for item in replays if item.digest != usual]
