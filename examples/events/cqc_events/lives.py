@@ -638,7 +638,7 @@ class Life:
     def _prices_step(self) -> None:
         now = self.source.now()
         price = Price(
-            asset_id=self.random.choice(["BTC", "BTC-EUR"]),
+            asset_id=self.random.choice(["BTC-USD", "BTC-EUR"]),
             value=self.random.uniform(1, 9),
             timestamp=now,
             kind=PriceKind.PRICE_KIND_LAST,

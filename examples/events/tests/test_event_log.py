@@ -122,11 +122,11 @@ def test_stream_follows_the_selected_topics_live() -> None:
     life = Life(6)
     log = life.source.logs["market-data"]
     with serving(log) as stub:
-        responses = stream(stub, StreamEventsRequest(topics=["prices"], subjects=["BTC"]))
+        responses = stream(stub, StreamEventsRequest(topics=["prices"], subjects=["BTC-USD"]))
         assert next(responses).HasField("heartbeat")
         before = len(log.events)
         life.live(60)
-        expected = [event for event in log.events[before:] if event.metadata.subject == "BTC"]
+        expected = [event for event in log.events[before:] if event.metadata.subject == "BTC-USD"]
         assert expected
         assert [next(responses).published for _ in expected] == expected
 
