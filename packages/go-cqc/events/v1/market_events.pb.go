@@ -72,7 +72,8 @@ func (x *SymbolCreated) GetSymbol() *v1.Symbol {
 	return nil
 }
 
-// A price changed. The event's subject is the asset reference of the price, such as `BTC-EUR`.
+// A price changed. The event's subject is the `asset_id` of the price, always with both assets: `BTC-EUR`, and
+// `BTC-USD` for US dollars.
 type PriceUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The new price.

@@ -25,8 +25,8 @@ const (
 
 // Id, order and origin of an event. "Events" in SPEC states how CloudEvents, NATS and Kafka carry them.
 //
-// Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`, of
-// events that it does not know too.
+// Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`,
+// counting events of types that it does not know.
 type EventMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the event, a UUID. Every redelivery of the event has the same id.
@@ -37,14 +37,14 @@ type EventMetadata struct {
 	// Partition key: the id of what the event is about, as the event's message states it. Any characters.
 	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
 	// Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
-	// before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
+	// before, also across restarts. A higher number that is not the next one means a gap: list the missing events from
 	// EventLog. The loss of the newest event shows only when the next one arrives, or in EventLog.
 	Sequence uint64 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// Revision of the record after the event. Of two events with the same record the one with the higher revision holds.
 	// Absent for records without a revision.
 	Revision *uint64 `protobuf:"varint,5,opt,name=revision,proto3,oneof" json:"revision,omitempty"`
-	// When the event happened, by the clock of the party that it happened to: for a venue's report its `timestamp`, or
-	// `received_at` if the venue states none.
+	// When the event happened: for what a venue reports its `timestamp` (of FundingPaid, `funding_time`), or
+	// `received_at` if the venue states none; otherwise when the source made the change, by its clock.
 	OccurredAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=occurred_at,json=occurredAt,proto3" json:"occurred_at,omitempty"`
 	// When the source recorded the event, by its clock. Never earlier than that of the event before with the same source,
 	// topic and subject.

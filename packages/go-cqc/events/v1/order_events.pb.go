@@ -28,8 +28,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// An order was sent to a venue, or became known that was not placed here. A separate event reports whether the venue
-// accepts it. The event's subject is the account.
+// An order was sent to a venue, or an order placed outside this system was found. A separate event reports whether the
+// venue accepts the order. The event's subject is the account.
 type OrderPlaced struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The order as it was sent, or as it was found.
@@ -407,7 +407,8 @@ func (x *OrderTriggered) GetOrder() *v1.Order {
 	return nil
 }
 
-// A venue changed an order at our request. The order has the new terms. The event's subject is the account.
+// A venue replaced the terms of an order on request, or made another order from it. The order has its terms and state
+// after the replacement. The event's subject is the account.
 type OrderReplaced struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The venue's report of the replacement.
@@ -462,7 +463,8 @@ func (x *OrderReplaced) GetOrder() *v1.Order {
 	return nil
 }
 
-// A venue refused to cancel an order. The order is as it was before the request. The event's subject is the account.
+// A venue refused to cancel an order. The order is as it would be without the request: fills in between count. The
+// event's subject is the account.
 type CancelRejected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The venue's report of the refusal.
@@ -526,7 +528,8 @@ func (x *CancelRejected) GetRequestClientOrderId() string {
 	return ""
 }
 
-// A venue refused to replace an order. The order is as it was before the request. The event's subject is the account.
+// A venue refused to replace an order. The order is as it would be without the request: fills in between count. The
+// event's subject is the account.
 type ReplaceRejected struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The venue's report of the refusal.
@@ -704,8 +707,9 @@ func (x *TradeCancelled) GetOrder() *v1.Order {
 
 // An order changed, or a report of it arrived, without one of the events above: a cancellation or replacement was sent
 // and is pending, the venue restated the order, or a report filled in what was not known or answered a query. Every
-// report is in exactly one event, so that reports can be rebuilt without gaps in `report_sequence`. The event's subject
-// is the account.
+// report is in exactly one event, so reports can be rebuilt without gaps in `report_sequence`. The event follows from
+// the report's `exec_type`: this one for UNSPECIFIED, PENDING_CANCEL, PENDING_REPLACE, RESTATED and ORDER_STATUS. The
+// event's subject is the account.
 type OrderUpdated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The order after the event.

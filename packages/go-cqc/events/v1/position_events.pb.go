@@ -206,7 +206,8 @@ type FundingPaid struct {
 	QuantityUnit v11.QuantityUnit `protobuf:"varint,10,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	// Mark price from which the funding was computed, in quote units. Absent if the venue does not report it.
 	MarkPrice *string `protobuf:"bytes,11,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
-	// The venue's id of the payment, by which it counts once beside a ledger entry. Absent if the venue has none.
+	// The venue's id of the payment. A ledger entry with the same id is the same payment and is not booked again. Absent
+	// if the venue has none.
 	VenuePaymentId *string `protobuf:"bytes,12,opt,name=venue_payment_id,json=venuePaymentId,proto3,oneof" json:"venue_payment_id,omitempty"`
 	// Time for which the funding was paid, at the venue. Absent if the venue does not report it.
 	FundingTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=funding_time,json=fundingTime,proto3" json:"funding_time,omitempty"`

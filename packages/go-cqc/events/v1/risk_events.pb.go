@@ -222,8 +222,9 @@ func (TradingState) EnumDescriptor() ([]byte, []int) {
 // which no id may be.
 type RiskAlert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts; when the cause
-	// returns after `resolved_at`, it is another alert.
+	// Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts: a warning of a
+	// limit and the breach that follows are one alert, whose type changes. When the cause returns after `resolved_at`, it
+	// is another alert.
 	AlertId string `protobuf:"bytes,1,opt,name=alert_id,json=alertId,proto3" json:"alert_id,omitempty"`
 	// What the alert is about.
 	Type RiskAlertType `protobuf:"varint,2,opt,name=type,proto3,enum=cqc.events.v1.RiskAlertType" json:"type,omitempty"`

@@ -209,7 +209,8 @@ func (x *VenueSymbolDelisted) GetVenueSymbol() *v1.VenueSymbol {
 	return nil
 }
 
-// A balance of one of our accounts changed. Books nothing by itself. The event's subject is the account.
+// A balance of one of our accounts changed. Not booked: balances are compared with the books. The event's subject is
+// the account.
 type BalanceChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The balance after the change.

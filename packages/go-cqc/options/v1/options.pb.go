@@ -104,7 +104,7 @@ var (
 	//
 	// optional string code = 80102;
 	E_Code = &file_cqc_options_v1_options_proto_extTypes[3]
-	// Keys of the metadata of an error with this reason, in the order of the reason's comment. None: no metadata.
+	// Keys of the metadata of an error with this reason, in the order of the reason's comment. Empty means no metadata.
 	//
 	// repeated string metadata_key = 80103;
 	E_MetadataKey = &file_cqc_options_v1_options_proto_extTypes[4]

@@ -170,7 +170,8 @@ func (PositionStatus) EnumDescriptor() ([]byte, []int) {
 type Position struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Opaque id assigned by this system, the key of the position. Stays the same until the position is closed; one that
-	// is opened later on the same listing has another id.
+	// is opened later on the same listing has another id. A fill that turns a long position short, or a short one long,
+	// closes it and opens another.
 	PositionId string `protobuf:"bytes,1,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
 	// Account that holds the position.
 	AccountId string `protobuf:"bytes,2,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`

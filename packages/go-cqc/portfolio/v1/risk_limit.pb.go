@@ -25,7 +25,8 @@ const (
 )
 
 // Quantity that a limit bounds, measured over the limit's whole scope. Open and reserved orders include the order that
-// is checked.
+// is checked. An order sized by `quote_quantity` counts with that amount divided by its limit price, or by the mark
+// price if it has none; an order with `close_position` counts with the size of the position.
 type RiskMetric int32
 
 const (
@@ -44,13 +45,13 @@ const (
 	RiskMetric_RISK_METRIC_LEVERAGE RiskMetric = 4
 	// Loss since the start of the UTC day, in the limit's reporting asset: PnL.total times -1, zero for a profit.
 	RiskMetric_RISK_METRIC_DAILY_LOSS RiskMetric = 5
-	// Loss since the highest equity, as a fraction of the highest equity, such as 0.1. Deposits and withdrawals are no
-	// profit or loss.
+	// Loss since the highest equity since the limit was created, as a fraction of that equity, such as 0.1. Each deposit
+	// raises the highest equity by its amount, each withdrawal lowers it.
 	RiskMetric_RISK_METRIC_DRAWDOWN RiskMetric = 6
 	// Orders and replacements sent in the last second, the checked one included, a plain number.
 	RiskMetric_RISK_METRIC_ORDER_RATE RiskMetric = 7
 	// Distance of the order's price from the middle of the book, in basis points, in the direction that is worse for us.
-	// Zero for an order that is priced better than the middle.
+	// Zero for an order that is priced better than the middle, and for one without a limit price.
 	RiskMetric_RISK_METRIC_PRICE_DEVIATION_BPS RiskMetric = 8
 	// Quantity of one order, in units of the base asset.
 	RiskMetric_RISK_METRIC_ORDER_QUANTITY RiskMetric = 9
@@ -59,7 +60,7 @@ const (
 	// Absolute size of the position on one listing, or in all listings of one asset, the worse of all open and reserved
 	// buy orders filled and all such sell orders filled, in units of the base asset.
 	RiskMetric_RISK_METRIC_POSITION_SIZE RiskMetric = 11
-	// Largest gross exposure to one asset, divided by the gross exposure to all, such as 0.4.
+	// Largest gross exposure to one asset, divided by the gross exposure to all, such as 0.4. Zero without exposure.
 	RiskMetric_RISK_METRIC_CONCENTRATION RiskMetric = 12
 	// Premium of the options bought, open and reserved orders included, in the limit's reporting asset.
 	RiskMetric_RISK_METRIC_OPTION_PREMIUM RiskMetric = 13
@@ -133,16 +134,19 @@ func (RiskMetric) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_portfolio_v1_risk_limit_proto_rawDescGZIP(), []int{0}
 }
 
-// What happens when a limit is exceeded. A trading state is set for the limit's portfolio, account and venue; an asset
-// or a listing does not narrow it.
+// What happens when a limit is exceeded. An order with which the metric would be above the threshold is rejected,
+// whatever the action except ALERT, unless it lowers the metric, or leaves the metric as it is and is one that
+// TRADING_STATE_REDUCING lets through. A rejected order exceeds nothing: the action follows when the limit is exceeded
+// in fact. A trading state is set for the limit's portfolio, account and venue; an asset or a listing does not narrow
+// it.
 type RiskAction int32
 
 const (
 	// Not known.
 	RiskAction_RISK_ACTION_UNSPECIFIED RiskAction = 0
-	// An alert is raised.
+	// An alert is raised. No order is rejected.
 	RiskAction_RISK_ACTION_ALERT RiskAction = 1
-	// An alert is raised, and orders that raise the metric are rejected.
+	// An alert is raised, and orders are rejected as described above.
 	RiskAction_RISK_ACTION_REJECT RiskAction = 2
 	// An alert is raised, and the scope's trading state becomes REDUCING until someone sets it again.
 	RiskAction_RISK_ACTION_REDUCE_ONLY RiskAction = 3
@@ -201,7 +205,7 @@ func (RiskAction) EnumDescriptor() ([]byte, []int) {
 // A limit is exceeded when the metric is above `threshold`, not when it equals it.
 type RiskLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id of the limit, proposed by whoever creates it, immutable.
+	// Id of the limit, proposed by whoever creates it, immutable and never reused.
 	LimitId string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
 	// Display name.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`

@@ -794,12 +794,14 @@ type PnL struct {
 	// As `realized`, but always less the cost, for tax and reports. Not part of `total`. Adds up over intervals. Depends
 	// on `method`. Absent if a cost is unknown.
 	RealizedFromCost *string `protobuf:"bytes,13,opt,name=realized_from_cost,json=realizedFromCost,proto3,oneof" json:"realized_from_cost,omitempty"`
-	// Equity at `start_time`. Absent for a part that has no equity of its own: one listing.
+	// Equity at `start_time`, before the entries of that time. Absent for a part that has no equity of its own: one
+	// listing.
 	StartEquity *string `protobuf:"bytes,14,opt,name=start_equity,json=startEquity,proto3,oneof" json:"start_equity,omitempty"`
-	// Equity at `end_time`. Absent for a part that has no equity of its own: one listing.
+	// Equity at `end_time`, before the entries of that time. Absent for a part that has no equity of its own: one
+	// listing.
 	EndEquity *string `protobuf:"bytes,15,opt,name=end_equity,json=endEquity,proto3,oneof" json:"end_equity,omitempty"`
 	// Deposits less withdrawals, and for one account transfers in less transfers out, at the price of their time. Absent
-	// where the equity is.
+	// if `start_equity` is absent.
 	NetFlows *string `protobuf:"bytes,16,opt,name=net_flows,json=netFlows,proto3,oneof" json:"net_flows,omitempty"`
 	// Method that decided which lots the disposals used up. Always specified.
 	Method CostBasisMethod `protobuf:"varint,17,opt,name=method,proto3,enum=cqc.portfolio.v1.CostBasisMethod" json:"method,omitempty"`

@@ -31,7 +31,7 @@ type GetAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset to get.
 	AssetId string `protobuf:"bytes,1,opt,name=asset_id,json=assetId,proto3" json:"asset_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -136,7 +136,7 @@ type ListAssetsRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only assets whose `symbol` or one of whose `aliases` equals this text. Absent means all.
 	Symbol *string `protobuf:"bytes,3,opt,name=symbol,proto3,oneof" json:"symbol,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -481,7 +481,7 @@ type GetChainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chain to get, in CAIP-2 format.
 	ChainId string `protobuf:"bytes,1,opt,name=chain_id,json=chainId,proto3" json:"chain_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -584,7 +584,7 @@ type ListChainsRequest struct {
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -922,7 +922,7 @@ type GetAssetDeploymentRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deployment to get, in CAIP-19 format.
 	DeploymentId string `protobuf:"bytes,1,opt,name=deployment_id,json=deploymentId,proto3" json:"deployment_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1032,7 +1032,7 @@ type ListAssetDeploymentsRequest struct {
 	// Only records that are valid at this time: `valid_from` is at or before it or absent, `valid_to` is after it or
 	// absent. Absent means all, also those that have ended.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1391,7 +1391,7 @@ type GetAssetIdentifierRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier to get.
 	IdentifierId string `protobuf:"bytes,1,opt,name=identifier_id,json=identifierId,proto3" json:"identifier_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1506,7 +1506,7 @@ type ListAssetIdentifiersRequest struct {
 	// Only records that are valid at this time: `valid_from` is at or before it or absent, `valid_to` is after it or
 	// absent. Absent means all, also those that have ended.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1879,7 +1879,7 @@ type GetAssetRelationshipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Relationship to get.
 	RelationshipId string `protobuf:"bytes,1,opt,name=relationship_id,json=relationshipId,proto3" json:"relationship_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1989,7 +1989,7 @@ type ListAssetRelationshipsRequest struct {
 	// Only records that are valid at this time: `valid_from` is at or before it or absent, `valid_to` is after it or
 	// absent. Absent means all, also those that have ended.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2348,7 +2348,7 @@ type GetAssetQualityFlagRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Warning to get.
 	FlagId string `protobuf:"bytes,1,opt,name=flag_id,json=flagId,proto3" json:"flag_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2456,7 +2456,7 @@ type ListAssetQualityFlagsRequest struct {
 	// Only records that are valid at this time: `raised_at` is at or before it or absent, `resolved_at` is after it or
 	// absent. Absent means all, also those that have ended.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2808,7 +2808,7 @@ type GetAssetGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Group to get.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2913,7 +2913,7 @@ type ListAssetGroupsRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Only groups that this asset belongs to, now or formerly. Absent means all.
 	AssetId *string `protobuf:"bytes,3,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3258,7 +3258,7 @@ type GetAssetActionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Action to get.
 	ActionId string `protobuf:"bytes,1,opt,name=action_id,json=actionId,proto3" json:"action_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3368,7 +3368,7 @@ type ListAssetActionsRequest struct {
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
 	// Only actions that take effect before this time. Absent means no end.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3449,12 +3449,12 @@ func (x *ListAssetActionsRequest) GetAsOf() *timestamppb.Timestamp {
 // A page of actions.
 type ListAssetActionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Records of this page, those that take effect last first, after those whose time of effect is not known; equal ones
-	// in the order of their ids.
+	// Records of this page: first those whose time of effect is not known, then the others, latest time of effect first;
+	// ties in the order of their ids.
 	Actions []*v1.AssetAction `protobuf:"bytes,1,rep,name=actions,proto3" json:"actions,omitempty"`
 	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time` or `as_of`.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -87,18 +87,18 @@ const (
 // the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
 // never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
 //
-// Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
-// is absent "still".
+// Validity: A period includes its start and excludes its end. Without a start, a record has always applied; without an
+// end, it still applies.
 //
-// Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
-// current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
-// and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
-// fail with:
+// Get and List: Return the current revisions or, with `as_of`, those that were current at that time: a revision is
+// current from the time at which the registry stored it, inclusive, to that of the next, exclusive, and a record
+// created later does not exist. Lists include records that have ended, and sort ids by their bytes, ascending. A filter
+// that names a record that does not exist matches nothing. Both fail with:
 // - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
 // - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
 // - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
 //
-// Create: Answers the record with revision 1. Fails with the first of these that applies:
+// Create: Returns the record with revision 1. Fails with the first of these that applies:
 //   - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
 //   - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
 //   - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
@@ -108,10 +108,11 @@ const (
 //     the keys; records without one never overlap.
 //
 // Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
-// no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
-// through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
-// into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
-// from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+// no value differs, the record stays as it is, with its revision, and no event is published. A path is the name of a
+// field of the record, or leads through messages to a field, such as `rules.min_price`. A repeated field is replaced as
+// a whole, and no path leads into it. A field that is absent from the request's record becomes absent. Values outside
+// the mask are not used, apart from the id and `revision`, but have to obey the rules. Fails with the first of these
+// that applies:
 //   - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
 //   - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
 //   - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
@@ -120,7 +121,7 @@ const (
 //   - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
 //   - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
 //
-// What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+// "Retries" in SPEC states what a retry returns, and "Services" the errors that every method has.
 type AssetRegistryClient interface {
 	// Returns an asset. Errors: "Get and List" above.
 	GetAsset(ctx context.Context, in *GetAssetRequest, opts ...grpc.CallOption) (*GetAssetResponse, error)
@@ -185,8 +186,8 @@ type AssetRegistryClient interface {
 	UpdateAssetGroup(ctx context.Context, in *UpdateAssetGroupRequest, opts ...grpc.CallOption) (*UpdateAssetGroupResponse, error)
 	// Returns an action that changes the holdings of an asset. Errors: "Get and List" above.
 	GetAssetAction(ctx context.Context, in *GetAssetActionRequest, opts ...grpc.CallOption) (*GetAssetActionResponse, error)
-	// Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
-	// effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
+	// Lists actions that change the holdings of assets: first those whose time of effect is not known, then the others,
+	// latest time of effect first; ties in the order of their ids. Errors: "Get and List" above.
 	ListAssetActions(ctx context.Context, in *ListAssetActionsRequest, opts ...grpc.CallOption) (*ListAssetActionsResponse, error)
 	// Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above.
 	CreateAssetAction(ctx context.Context, in *CreateAssetActionRequest, opts ...grpc.CallOption) (*CreateAssetActionResponse, error)
@@ -839,18 +840,18 @@ type AssetRegistry_WatchRegistryClient = grpc.ServerStreamingClient[WatchRegistr
 // the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
 // never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
 //
-// Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
-// is absent "still".
+// Validity: A period includes its start and excludes its end. Without a start, a record has always applied; without an
+// end, it still applies.
 //
-// Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
-// current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
-// and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
-// fail with:
+// Get and List: Return the current revisions or, with `as_of`, those that were current at that time: a revision is
+// current from the time at which the registry stored it, inclusive, to that of the next, exclusive, and a record
+// created later does not exist. Lists include records that have ended, and sort ids by their bytes, ascending. A filter
+// that names a record that does not exist matches nothing. Both fail with:
 // - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
 // - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
 // - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
 //
-// Create: Answers the record with revision 1. Fails with the first of these that applies:
+// Create: Returns the record with revision 1. Fails with the first of these that applies:
 //   - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
 //   - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
 //   - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
@@ -860,10 +861,11 @@ type AssetRegistry_WatchRegistryClient = grpc.ServerStreamingClient[WatchRegistr
 //     the keys; records without one never overlap.
 //
 // Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
-// no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
-// through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
-// into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
-// from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+// no value differs, the record stays as it is, with its revision, and no event is published. A path is the name of a
+// field of the record, or leads through messages to a field, such as `rules.min_price`. A repeated field is replaced as
+// a whole, and no path leads into it. A field that is absent from the request's record becomes absent. Values outside
+// the mask are not used, apart from the id and `revision`, but have to obey the rules. Fails with the first of these
+// that applies:
 //   - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
 //   - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
 //   - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
@@ -872,7 +874,7 @@ type AssetRegistry_WatchRegistryClient = grpc.ServerStreamingClient[WatchRegistr
 //   - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
 //   - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
 //
-// What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+// "Retries" in SPEC states what a retry returns, and "Services" the errors that every method has.
 type AssetRegistryServer interface {
 	// Returns an asset. Errors: "Get and List" above.
 	GetAsset(context.Context, *GetAssetRequest) (*GetAssetResponse, error)
@@ -937,8 +939,8 @@ type AssetRegistryServer interface {
 	UpdateAssetGroup(context.Context, *UpdateAssetGroupRequest) (*UpdateAssetGroupResponse, error)
 	// Returns an action that changes the holdings of an asset. Errors: "Get and List" above.
 	GetAssetAction(context.Context, *GetAssetActionRequest) (*GetAssetActionResponse, error)
-	// Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
-	// effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
+	// Lists actions that change the holdings of assets: first those whose time of effect is not known, then the others,
+	// latest time of effect first; ties in the order of their ids. Errors: "Get and List" above.
 	ListAssetActions(context.Context, *ListAssetActionsRequest) (*ListAssetActionsResponse, error)
 	// Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above.
 	CreateAssetAction(context.Context, *CreateAssetActionRequest) (*CreateAssetActionResponse, error)

@@ -33,7 +33,7 @@ type GetVenueRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Venue to get.
 	VenueId string `protobuf:"bytes,1,opt,name=venue_id,json=venueId,proto3" json:"venue_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -136,7 +136,7 @@ type ListVenuesRequest struct {
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -474,7 +474,7 @@ type GetSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Product to get.
 	SymbolId string `protobuf:"bytes,1,opt,name=symbol_id,json=symbolId,proto3" json:"symbol_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -583,7 +583,7 @@ type ListSymbolsRequest struct {
 	QuoteAssetId *string `protobuf:"bytes,4,opt,name=quote_asset_id,json=quoteAssetId,proto3,oneof" json:"quote_asset_id,omitempty"`
 	// Only products of these types. Empty means all.
 	Types []v11.SymbolType `protobuf:"varint,5,rep,packed,name=types,proto3,enum=cqc.markets.v1.SymbolType" json:"types,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -942,7 +942,7 @@ type GetSymbolIdentifierRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifier to get.
 	IdentifierId string `protobuf:"bytes,1,opt,name=identifier_id,json=identifierId,proto3" json:"identifier_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1057,7 +1057,7 @@ type ListSymbolIdentifiersRequest struct {
 	// Only records that are valid at this time: `valid_from` is at or before it or absent, `valid_to` is after it or
 	// absent. Absent means all, also those that have ended.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1430,7 +1430,7 @@ type GetVenueAssetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing to get.
 	VenueAssetId string `protobuf:"bytes,1,opt,name=venue_asset_id,json=venueAssetId,proto3" json:"venue_asset_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1542,7 +1542,7 @@ type ListVenueAssetsRequest struct {
 	// Only records that are valid at this time: `valid_from` is at or before it or absent, `valid_to` is after it or
 	// absent. Absent means all, also those that have ended.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1908,7 +1908,7 @@ type GetVenueSymbolRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Listing to get.
 	VenueSymbolId string `protobuf:"bytes,1,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2018,7 +2018,7 @@ type ListVenueSymbolsRequest struct {
 	// Only records that are valid at this time: `listed_at` is at or before it or absent, `delisted_at` is after it or
 	// absent. Absent means all, also those that have ended.
 	ValidAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_at,json=validAt,proto3" json:"valid_at,omitempty"`
-	// Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+	// Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -41,8 +41,8 @@ const (
 	// The resume token is not one that this method takes, or it was made for another filter. A token that is only too old
 	// resets the stream instead.
 	ErrorReason_ERROR_REASON_INVALID_RESUME_TOKEN ErrorReason = 3
-	// The update mask names no field, `*`, an unknown field, or a field that cannot change; `path` is the first such
-	// path.
+	// The update mask names `*`, an unknown field, or a field that cannot change; `path` is the first such path. An empty
+	// mask is INVALID_FIELD.
 	ErrorReason_ERROR_REASON_INVALID_UPDATE_MASK ErrorReason = 4
 	// The proposed id differs from the one that the record's fields give; `field` is the id's field, `expected` the id.
 	ErrorReason_ERROR_REASON_ID_CONTRADICTS_RECORD ErrorReason = 5
@@ -56,10 +56,10 @@ const (
 	ErrorReason_ERROR_REASON_ACCOUNT_NOT_ALLOWED ErrorReason = 9
 	// The principal created the transfer, so it can neither approve nor reject it.
 	ErrorReason_ERROR_REASON_CREATOR_CANNOT_APPROVE ErrorReason = 10
-	// Nothing has this id, or it is not the principal's to see. `type` is the record's message name, such as `Order`, and
-	// `checked_at` the time of the search by the server's clock, in RFC 3339.
+	// Nothing has this id, or it is not the principal's to see. `type` is the record's message name, such as `Order`,
+	// `id` the id as the request states it, and `checked_at` the time of the search by the server's clock, in RFC 3339.
 	ErrorReason_ERROR_REASON_RECORD_NOT_FOUND ErrorReason = 11
-	// The listing or asset is known, but there is no data for it. For an asset, `venue_symbol_id` is left out.
+	// The listing or asset is known, but there is no data for it. `venue_symbol_id` is left out for an asset.
 	ErrorReason_ERROR_REASON_NO_DATA ErrorReason = 12
 	// A record has this id already. `type` is its message name, such as `Portfolio`.
 	ErrorReason_ERROR_REASON_RECORD_EXISTS ErrorReason = 13
@@ -92,7 +92,8 @@ const (
 	// The account's status does not allow the request. `status` is the name of its AccountStatus, such as
 	// `ACCOUNT_STATUS_DISABLED`.
 	ErrorReason_ERROR_REASON_ACCOUNT_NOT_ACTIVE ErrorReason = 26
-	// The listing takes no such order now, or ever, as an index. `trading_mode` is the name of its TradingMode.
+	// The listing does not accept the order now, or never accepts orders, such as an index. `trading_mode` is the name of
+	// its TradingMode.
 	ErrorReason_ERROR_REASON_LISTING_NOT_TRADABLE ErrorReason = 27
 	// The order breaks a rule of the listing. `rule` is the path of the field in VenueSymbol, such as
 	// `trading_rules.tick_size`, `limit` its value, and `value` the order's.
@@ -108,9 +109,11 @@ const (
 	ErrorReason_ERROR_REASON_TRADING_REDUCING ErrorReason = 32
 	// `send_before` had passed before anything was sent to the venue. The value is in RFC 3339.
 	ErrorReason_ERROR_REASON_SEND_BEFORE_PASSED ErrorReason = 33
-	// The order has ended, so it can be neither cancelled nor replaced. `status` is the name of its OrderStatus.
+	// The order, list or request for quotes has ended, so it can be neither cancelled nor replaced. `status` is the name
+	// of its OrderStatus, OrderListStatus or QuoteRequestState.
 	ErrorReason_ERROR_REASON_ORDER_ENDED ErrorReason = 34
-	// The new quantity is not above what is filled. `cumulative_quantity` is the order's.
+	// The new quantity is not above what is filled. `cumulative_quantity` is the order's; for a new `quote_quantity`, its
+	// `cumulative_quote_quantity`.
 	ErrorReason_ERROR_REASON_REPLACE_BELOW_FILLED ErrorReason = 35
 	// The quote is no longer valid. `expires_at` is the time at which it ended, in RFC 3339.
 	ErrorReason_ERROR_REASON_QUOTE_EXPIRED ErrorReason = 36
@@ -120,7 +123,8 @@ const (
 	ErrorReason_ERROR_REASON_AMBIGUOUS_NAME ErrorReason = 38
 	// The validity overlaps that of a record with the same key. `id` is that record's.
 	ErrorReason_ERROR_REASON_VALIDITY_OVERLAP ErrorReason = 39
-	// The setting cannot change while a position or an order is open on the listing.
+	// The setting cannot change while a position or an order is open. `venue_symbol_id` is left out if the setting is the
+	// whole account's.
 	ErrorReason_ERROR_REASON_POSITION_OPEN ErrorReason = 40
 	// The leverage is above what the listing allows. `max_leverage` is a decimal.
 	ErrorReason_ERROR_REASON_LEVERAGE_OUT_OF_RANGE ErrorReason = 41

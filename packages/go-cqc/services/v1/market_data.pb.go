@@ -914,9 +914,9 @@ type ListTradesRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose trades to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only trades whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+	// Only trades whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only trades whose `timestamp` is before this time. Absent means no end.
+	// Only trades whose time is before this one; see "List" at MarketData. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2903,9 +2903,10 @@ type ListOpenInterestRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose open interest to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only open interest whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+	// Only open interest whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+	// kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only open interest whose `timestamp` is before this time. Absent means no end.
+	// Only open interest whose time is before this one; see "List" at MarketData. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3243,9 +3244,10 @@ type ListLiquidationsRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing whose liquidations to list.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only liquidations whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+	// Only liquidations whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+	// kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only liquidations whose `timestamp` is before this time. Absent means no end.
+	// Only liquidations whose time is before this one; see "List" at MarketData. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4206,9 +4208,10 @@ type ListBorrowRatesRequest struct {
 	// Account tier to which the terms apply, in the venue's words. Absent means all tiers; empty means the terms that
 	// apply to all accounts.
 	Tier *string `protobuf:"bytes,6,opt,name=tier,proto3,oneof" json:"tier,omitempty"`
-	// Only borrow rates whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+	// Only borrow rates whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+	// kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only borrow rates whose `timestamp` is before this time. Absent means no end.
+	// Only borrow rates whose time is before this one; see "List" at MarketData. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4650,9 +4653,9 @@ type ListSwapsRequest struct {
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Listing of the pool.
 	VenueSymbolId string `protobuf:"bytes,3,opt,name=venue_symbol_id,json=venueSymbolId,proto3" json:"venue_symbol_id,omitempty"`
-	// Only swaps whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+	// Only swaps whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only swaps whose `timestamp` is before this time. Absent means no end.
+	// Only swaps whose time is before this one; see "List" at MarketData. Absent means no end.
 	EndTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

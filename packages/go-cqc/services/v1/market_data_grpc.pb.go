@@ -65,20 +65,20 @@ const (
 // Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
 // requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
 //
-// Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+// Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
 // GetOrderBook.
 //
 // List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
 // names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
 // and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-// out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
-// alone and the same other fields.
+// out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+// same values of the other fields that both requests have.
 //
 // Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
-// Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+// Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
 // there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
-// listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
-// is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+// listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+// returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
 //
 // Methods fail with the first of these that applies; their comments add what is special to them:
 //   - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -86,11 +86,11 @@ const (
 //   - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
 //   - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
 //     kind, such as funding of a spot market; `feature` is the method;
-//   - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+//   - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
 //   - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
-//   - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+//   - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
 //
-// Errors that every method has are in "Errors" in SPEC.
+// "Services" in SPEC lists the errors that every method has.
 type MarketDataClient interface {
 	// Returns the newest price of an asset. The answer's `asset_id` is the request's.
 	//
@@ -106,7 +106,7 @@ type MarketDataClient interface {
 	// Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
 	//
 	// Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
-	// until the next one. An empty book is an answer.
+	// until the next one. A known book without levels is returned, empty.
 	GetOrderBook(ctx context.Context, in *GetOrderBookRequest, opts ...grpc.CallOption) (*GetOrderBookResponse, error)
 	// Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
 	// not known only heartbeats are sent; the snapshot follows as soon as it is known.
@@ -146,15 +146,15 @@ type MarketDataClient interface {
 	//
 	// Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
 	StreamCandles(ctx context.Context, in *StreamCandlesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamCandlesResponse], error)
-	// Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
-	// in it, or if the service does not keep the trades of the whole interval.
+	// Computes the volume-weighted average price of the trades that ListTrades has for an interval. Fails with NO_DATA if
+	// nothing was traded in it, or if the service does not keep the trades of the whole interval.
 	GetVWAP(ctx context.Context, in *GetVWAPRequest, opts ...grpc.CallOption) (*GetVWAPResponse, error)
 	// Returns the newest ticker of a listing.
 	GetTicker(ctx context.Context, in *GetTickerRequest, opts ...grpc.CallOption) (*GetTickerResponse, error)
 	// Streams the newest tickers of listings.
 	StreamTickers(ctx context.Context, in *StreamTickersRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamTickersResponse], error)
 	// Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
-	// an answer before its time.
+	// returned before its time.
 	GetInstrumentStatus(ctx context.Context, in *GetInstrumentStatusRequest, opts ...grpc.CallOption) (*GetInstrumentStatusResponse, error)
 	// Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time.
 	StreamInstrumentStatuses(ctx context.Context, in *StreamInstrumentStatusesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamInstrumentStatusesResponse], error)
@@ -659,20 +659,20 @@ type MarketData_StreamSwapsClient = grpc.ServerStreamingClient[StreamSwapsRespon
 // Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
 // requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
 //
-// Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+// Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
 // GetOrderBook.
 //
 // List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
 // names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
 // and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-// out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
-// alone and the same other fields.
+// out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+// same values of the other fields that both requests have.
 //
 // Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
-// Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+// Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
 // there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
-// listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
-// is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+// listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+// returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
 //
 // Methods fail with the first of these that applies; their comments add what is special to them:
 //   - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -680,11 +680,11 @@ type MarketData_StreamSwapsClient = grpc.ServerStreamingClient[StreamSwapsRespon
 //   - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
 //   - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
 //     kind, such as funding of a spot market; `feature` is the method;
-//   - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+//   - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
 //   - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
-//   - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+//   - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
 //
-// Errors that every method has are in "Errors" in SPEC.
+// "Services" in SPEC lists the errors that every method has.
 type MarketDataServer interface {
 	// Returns the newest price of an asset. The answer's `asset_id` is the request's.
 	//
@@ -700,7 +700,7 @@ type MarketDataServer interface {
 	// Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
 	//
 	// Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
-	// until the next one. An empty book is an answer.
+	// until the next one. A known book without levels is returned, empty.
 	GetOrderBook(context.Context, *GetOrderBookRequest) (*GetOrderBookResponse, error)
 	// Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
 	// not known only heartbeats are sent; the snapshot follows as soon as it is known.
@@ -740,15 +740,15 @@ type MarketDataServer interface {
 	//
 	// Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
 	StreamCandles(*StreamCandlesRequest, grpc.ServerStreamingServer[StreamCandlesResponse]) error
-	// Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
-	// in it, or if the service does not keep the trades of the whole interval.
+	// Computes the volume-weighted average price of the trades that ListTrades has for an interval. Fails with NO_DATA if
+	// nothing was traded in it, or if the service does not keep the trades of the whole interval.
 	GetVWAP(context.Context, *GetVWAPRequest) (*GetVWAPResponse, error)
 	// Returns the newest ticker of a listing.
 	GetTicker(context.Context, *GetTickerRequest) (*GetTickerResponse, error)
 	// Streams the newest tickers of listings.
 	StreamTickers(*StreamTickersRequest, grpc.ServerStreamingServer[StreamTickersResponse]) error
 	// Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
-	// an answer before its time.
+	// returned before its time.
 	GetInstrumentStatus(context.Context, *GetInstrumentStatusRequest) (*GetInstrumentStatusResponse, error)
 	// Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time.
 	StreamInstrumentStatuses(*StreamInstrumentStatusesRequest, grpc.ServerStreamingServer[StreamInstrumentStatusesResponse]) error

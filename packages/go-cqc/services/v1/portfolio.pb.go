@@ -33,7 +33,7 @@ type GetPortfolioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolio to get.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Time whose records to answer. Absent means now.
+	// Return the records as of this time. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -136,9 +136,9 @@ type ListPortfoliosRequest struct {
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Token of the page to return; see "Lists" in SPEC.
 	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Only portfolios that are directly part of this one. Absent means all.
+	// Only portfolios that are directly part of this one; none if there is no such portfolio. Absent means all.
 	ParentPortfolioId *string `protobuf:"bytes,3,opt,name=parent_portfolio_id,json=parentPortfolioId,proto3,oneof" json:"parent_portfolio_id,omitempty"`
-	// Time whose records to answer. Absent means now.
+	// Return the records as of this time. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -271,7 +271,7 @@ type CreatePortfolioRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the request, a UUID; see "Retries" in SPEC.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Portfolio to add. Its revision and times are not set.
+	// Portfolio to add. `revision` and the service's times are ignored.
 	Portfolio     *v1.Portfolio `protobuf:"bytes,2,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -324,7 +324,7 @@ func (x *CreatePortfolioRequest) GetPortfolio() *v1.Portfolio {
 // The portfolio that was added.
 type CreatePortfolioResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The portfolio with its revision and times.
+	// The portfolio as stored, with revision 1.
 	Portfolio     *v1.Portfolio `protobuf:"bytes,1,opt,name=portfolio,proto3" json:"portfolio,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -485,7 +485,7 @@ type GetPositionRequest struct {
 	AccountId string `protobuf:"bytes,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
 	// Position to get.
 	PositionId string `protobuf:"bytes,2,opt,name=position_id,json=positionId,proto3" json:"position_id,omitempty"`
-	// Time whose records to answer. Absent means now.
+	// Return the records as of this time. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -599,7 +599,7 @@ type ListPositionsRequest struct {
 	PortfolioId string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
 	// Only positions of this account. Absent means all.
 	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Time whose records to answer. Absent means now.
+	// Return the records as of this time. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1208,7 +1208,7 @@ type ListTransactionsResponse struct {
 	Transactions []*v1.Transaction `protobuf:"bytes,1,rep,name=transactions,proto3" json:"transactions,omitempty"`
 	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time` or `as_of`.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1381,7 +1381,7 @@ type ListLotsRequest struct {
 	AssetId *string `protobuf:"bytes,5,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
 	// Which lots the disposals used up. Unspecified means FIFO.
 	Method v1.CostBasisMethod `protobuf:"varint,6,opt,name=method,proto3,enum=cqc.portfolio.v1.CostBasisMethod" json:"method,omitempty"`
-	// Time whose records to answer. Absent means now.
+	// Time of recording up to which entries count, inclusive. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1526,7 +1526,7 @@ type GetAllocationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolio whose target allocations to return.
 	PortfolioId string `protobuf:"bytes,1,opt,name=portfolio_id,json=portfolioId,proto3" json:"portfolio_id,omitempty"`
-	// Time whose records to answer. Absent means now.
+	// Return the records as of this time. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

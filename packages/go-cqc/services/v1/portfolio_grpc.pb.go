@@ -43,23 +43,26 @@ const (
 //
 // Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
 // whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
-// portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
-// future, fails with AS_OF_NOT_KEPT.
+// portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+// nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+// the future, fails with AS_OF_NOT_KEPT.
 type PortfolioClient interface {
 	// Returns a portfolio.
 	GetPortfolio(ctx context.Context, in *GetPortfolioRequest, opts ...grpc.CallOption) (*GetPortfolioResponse, error)
-	// Lists portfolios, in the order of their ids.
+	// Lists portfolios, in the order of their ids. Continued by EventLog.StreamEvents only.
 	ListPortfolios(ctx context.Context, in *ListPortfoliosRequest, opts ...grpc.CallOption) (*ListPortfoliosResponse, error)
 	// Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
-	// does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
-	// target twice.
+	// does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, a target is allocated
+	// twice, or an allocation's bounds exclude its weight.
 	CreatePortfolio(ctx context.Context, in *CreatePortfolioRequest, opts ...grpc.CallOption) (*CreatePortfolioResponse, error)
 	// Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
-	// INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+	// INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, with INVALID_FIELD if the new parent
+	// is the portfolio itself or below it, and otherwise as CreatePortfolio.
 	UpdatePortfolio(ctx context.Context, in *UpdatePortfolioRequest, opts ...grpc.CallOption) (*UpdatePortfolioResponse, error)
 	// Returns a position, whether open or closed.
 	GetPosition(ctx context.Context, in *GetPositionRequest, opts ...grpc.CallOption) (*GetPositionResponse, error)
-	// Lists open positions, ordered by account, then by position id.
+	// Lists open positions, ordered by account, then by position id. Continued by StreamPositions with the same portfolio
+	// and account.
 	ListPositions(ctx context.Context, in *ListPositionsRequest, opts ...grpc.CallOption) (*ListPositionsResponse, error)
 	// Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
 	// closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
@@ -69,20 +72,21 @@ type PortfolioClient interface {
 	// Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
 	// venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
 	// UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
-	// `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+	// an interval that ends in the future, or starts there, and for `venue_symbol_id` of a SPOT or MARGIN listing: its
+	// lots are per asset.
 	GetPnL(ctx context.Context, in *GetPnLRequest, opts ...grpc.CallOption) (*GetPnLResponse, error)
 	// Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
-	// Reversed and reversing entries are listed too.
+	// Reversed and reversing entries are listed too. Continued by EventLog.StreamEvents only.
 	ListTransactions(ctx context.Context, in *ListTransactionsRequest, opts ...grpc.CallOption) (*ListTransactionsResponse, error)
 	// Adds an entry to a portfolio's books.
 	//
-	// Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
-	// portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
-	// reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
-	// REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
-	// ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
-	// LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
-	// are not refused.
+	// Fails with RECORD_NOT_FOUND if the portfolio does not exist; with INVALID_FIELD if the request sets what the
+	// service sets, if the account is not in the portfolio or the portfolio is archived, or if a reversing entry is not
+	// the opposite of the entry that it reverses or reverses a reversing entry; with RECORD_EXISTS if `caused_by` is
+	// recorded already, `id` being that entry's; with REFERENCE_NOT_FOUND if an entry or lot that is named does not
+	// exist, or the corrected entry is not reversed; with ALREADY_CORRECTED if the entry to reverse is reversed, or the
+	// entry to correct has a replacement; and with LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that
+	// disposes of more than is held is recorded: facts are not refused.
 	RecordTransaction(ctx context.Context, in *RecordTransactionRequest, opts ...grpc.CallOption) (*RecordTransactionResponse, error)
 	// Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
 	// LOTS_INSUFFICIENT as GetPnL does.
@@ -91,7 +95,7 @@ type PortfolioClient interface {
 	GetAllocations(ctx context.Context, in *GetAllocationsRequest, opts ...grpc.CallOption) (*GetAllocationsResponse, error)
 	// Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
 	// one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
-	// with INVALID_FIELD if a target occurs twice.
+	// with INVALID_FIELD if a target occurs twice, or if an allocation's bounds exclude its weight.
 	SetAllocations(ctx context.Context, in *SetAllocationsRequest, opts ...grpc.CallOption) (*SetAllocationsResponse, error)
 }
 
@@ -251,23 +255,26 @@ func (c *portfolioClient) SetAllocations(ctx context.Context, in *SetAllocations
 //
 // Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
 // whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
-// portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
-// future, fails with AS_OF_NOT_KEPT.
+// portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+// nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+// the future, fails with AS_OF_NOT_KEPT.
 type PortfolioServer interface {
 	// Returns a portfolio.
 	GetPortfolio(context.Context, *GetPortfolioRequest) (*GetPortfolioResponse, error)
-	// Lists portfolios, in the order of their ids.
+	// Lists portfolios, in the order of their ids. Continued by EventLog.StreamEvents only.
 	ListPortfolios(context.Context, *ListPortfoliosRequest) (*ListPortfoliosResponse, error)
 	// Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
-	// does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
-	// target twice.
+	// does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, a target is allocated
+	// twice, or an allocation's bounds exclude its weight.
 	CreatePortfolio(context.Context, *CreatePortfolioRequest) (*CreatePortfolioResponse, error)
 	// Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
-	// INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+	// INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, with INVALID_FIELD if the new parent
+	// is the portfolio itself or below it, and otherwise as CreatePortfolio.
 	UpdatePortfolio(context.Context, *UpdatePortfolioRequest) (*UpdatePortfolioResponse, error)
 	// Returns a position, whether open or closed.
 	GetPosition(context.Context, *GetPositionRequest) (*GetPositionResponse, error)
-	// Lists open positions, ordered by account, then by position id.
+	// Lists open positions, ordered by account, then by position id. Continued by StreamPositions with the same portfolio
+	// and account.
 	ListPositions(context.Context, *ListPositionsRequest) (*ListPositionsResponse, error)
 	// Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
 	// closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
@@ -277,20 +284,21 @@ type PortfolioServer interface {
 	// Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
 	// venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
 	// UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
-	// `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+	// an interval that ends in the future, or starts there, and for `venue_symbol_id` of a SPOT or MARGIN listing: its
+	// lots are per asset.
 	GetPnL(context.Context, *GetPnLRequest) (*GetPnLResponse, error)
 	// Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
-	// Reversed and reversing entries are listed too.
+	// Reversed and reversing entries are listed too. Continued by EventLog.StreamEvents only.
 	ListTransactions(context.Context, *ListTransactionsRequest) (*ListTransactionsResponse, error)
 	// Adds an entry to a portfolio's books.
 	//
-	// Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
-	// portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
-	// reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
-	// REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
-	// ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
-	// LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
-	// are not refused.
+	// Fails with RECORD_NOT_FOUND if the portfolio does not exist; with INVALID_FIELD if the request sets what the
+	// service sets, if the account is not in the portfolio or the portfolio is archived, or if a reversing entry is not
+	// the opposite of the entry that it reverses or reverses a reversing entry; with RECORD_EXISTS if `caused_by` is
+	// recorded already, `id` being that entry's; with REFERENCE_NOT_FOUND if an entry or lot that is named does not
+	// exist, or the corrected entry is not reversed; with ALREADY_CORRECTED if the entry to reverse is reversed, or the
+	// entry to correct has a replacement; and with LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that
+	// disposes of more than is held is recorded: facts are not refused.
 	RecordTransaction(context.Context, *RecordTransactionRequest) (*RecordTransactionResponse, error)
 	// Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
 	// LOTS_INSUFFICIENT as GetPnL does.
@@ -299,7 +307,7 @@ type PortfolioServer interface {
 	GetAllocations(context.Context, *GetAllocationsRequest) (*GetAllocationsResponse, error)
 	// Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
 	// one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
-	// with INVALID_FIELD if a target occurs twice.
+	// with INVALID_FIELD if a target occurs twice, or if an allocation's bounds exclude its weight.
 	SetAllocations(context.Context, *SetAllocationsRequest) (*SetAllocationsResponse, error)
 	mustEmbedUnimplementedPortfolioServer()
 }

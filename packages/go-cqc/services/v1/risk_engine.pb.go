@@ -170,7 +170,7 @@ type GetRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Limit to get.
 	LimitId string `protobuf:"bytes,1,opt,name=limit_id,json=limitId,proto3" json:"limit_id,omitempty"`
-	// Time whose records to answer. Absent means now.
+	// Return the records as of this time. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -277,7 +277,7 @@ type ListRiskLimitsRequest struct {
 	PortfolioId *string `protobuf:"bytes,3,opt,name=portfolio_id,json=portfolioId,proto3,oneof" json:"portfolio_id,omitempty"`
 	// Only limits whose scope names this account. Absent means all.
 	AccountId *string `protobuf:"bytes,4,opt,name=account_id,json=accountId,proto3,oneof" json:"account_id,omitempty"`
-	// Time whose records to answer. Absent means now.
+	// Return the records as of this time. Absent means now.
 	AsOf          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -417,7 +417,7 @@ type CreateRiskLimitRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the request, a UUID; see "Retries" in SPEC.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// Limit to add. The engine sets its end, revision and times.
+	// Limit to add. `valid_to` is absent; `revision` and the engine's times are ignored.
 	Limit         *v1.RiskLimit `protobuf:"bytes,2,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -470,7 +470,7 @@ func (x *CreateRiskLimitRequest) GetLimit() *v1.RiskLimit {
 // The limit that was added.
 type CreateRiskLimitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The limit with its revision and times.
+	// The limit as stored, with revision 1.
 	Limit         *v1.RiskLimit `protobuf:"bytes,1,opt,name=limit,proto3" json:"limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -890,7 +890,7 @@ type StreamExposuresRequest struct {
 	GroupBy v1.ExposureDimension `protobuf:"varint,3,opt,name=group_by,json=groupBy,proto3,enum=cqc.portfolio.v1.ExposureDimension" json:"group_by,omitempty"`
 	// Asset in which to state the exposures. Absent means the portfolio's reporting asset, or `USD` for an account.
 	ReportingAssetId *string `protobuf:"bytes,4,opt,name=reporting_asset_id,json=reportingAssetId,proto3,oneof" json:"reporting_asset_id,omitempty"`
-	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
 	ResumeToken string `protobuf:"bytes,5,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,6,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
@@ -1236,7 +1236,7 @@ type ListAlertsResponse struct {
 	Alerts []*v11.RiskAlert `protobuf:"bytes,1,rep,name=alerts,proto3" json:"alerts,omitempty"`
 	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Token that continues this list as a stream; see "Streams" in SPEC.
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2027,9 +2027,8 @@ func (x *CheckOrdersResponse) GetResults() []*OrderCheckResult {
 	return nil
 }
 
-// Scope of a trading state. Contains what every field that is set matches: an account is in the scope of the portfolios
-// that it belongs to, and an order in that of its account, their portfolios and its venue. No field set means
-// everywhere.
+// Scope of a trading state. Contains what every field that is set matches: an account is in the scope of its venue and
+// of the portfolios that it belongs to, and an order in every scope of its account. No field set means everywhere.
 type TradingScope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Portfolio in scope, with those below it. Absent means all.
@@ -2417,7 +2416,7 @@ func (x *SetTradingStateResponse) GetTradingState() *TradingStateRecord {
 // Starts or resumes a stream of the trading states of all scopes.
 type StreamTradingStateRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
 	ResumeToken string `protobuf:"bytes,1,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,2,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
@@ -2783,7 +2782,8 @@ type RunScenarioResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Change of the portfolio's equity, in the reporting asset. Negative is a loss.
 	ValueChange float64 `protobuf:"fixed64,1,opt,name=value_change,json=valueChange,proto3" json:"value_change,omitempty"`
-	// Effects by position and balance, largest loss first. Their sum is `value_change`.
+	// Effects by position and balance, largest loss first; equal ones by account, then by position or asset id. Their sum
+	// is `value_change`.
 	Results []*ScenarioResult `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
 	// Limits that would be exceeded, in the order of their ids.
 	Breaches []*RiskBreach `protobuf:"bytes,3,rep,name=breaches,proto3" json:"breaches,omitempty"`

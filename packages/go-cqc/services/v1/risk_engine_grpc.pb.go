@@ -49,13 +49,14 @@ const (
 //
 // Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
 // kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
-// an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
-// What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
-// never from the request.
+// an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+// to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+// concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+// from the request.
 type RiskEngineClient interface {
 	// Returns a limit, whether it has ended or not.
 	GetRiskLimit(ctx context.Context, in *GetRiskLimitRequest, opts ...grpc.CallOption) (*GetRiskLimitResponse, error)
-	// Lists limits, ended ones included, in the order of their ids.
+	// Lists limits, ended ones included, in the order of their ids. Continued by EventLog.StreamEvents only.
 	ListRiskLimits(ctx context.Context, in *ListRiskLimitsRequest, opts ...grpc.CallOption) (*ListRiskLimitsResponse, error)
 	// Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
 	// not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
@@ -68,13 +69,14 @@ type RiskEngineClient interface {
 	// revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
 	// the revision.
 	DeleteRiskLimit(ctx context.Context, in *DeleteRiskLimitRequest, opts ...grpc.CallOption) (*DeleteRiskLimitResponse, error)
-	// Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
-	// price.
+	// Computes the exposures of a scope, one per key of the dimension. What has no key in the dimension, such as an asset
+	// without an issuer, is left out. Fails with PRICE_MISSING if an asset held has no price.
 	GetExposure(ctx context.Context, in *GetExposureRequest, opts ...grpc.CallOption) (*GetExposureResponse, error)
 	// Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
-	// One that is gone is sent once more, with all values zero. Fails as GetExposure.
+	// An exposure that no longer exists is sent once more, with all values zero. Fails as GetExposure.
 	StreamExposures(ctx context.Context, in *StreamExposuresRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamExposuresResponse], error)
-	// Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending.
+	// Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending. Continued by StreamAlerts with the
+	// same portfolio and account.
 	ListAlerts(ctx context.Context, in *ListAlertsRequest, opts ...grpc.CallOption) (*ListAlertsResponse, error)
 	// Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
 	// `alert_id`.
@@ -92,16 +94,17 @@ type RiskEngineClient interface {
 	//
 	// Combinations count gross, with the sum of their legs' values; options count with their premium and with their
 	// underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
-	// or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+	// or reducing state rejects it as TradingState states. A rejection is a result, not an error. Fails with
 	// REFERENCE_NOT_FOUND if the account or the listing does not exist.
 	CheckOrder(ctx context.Context, in *CheckOrderRequest, opts ...grpc.CallOption) (*CheckOrderResponse, error)
-	// Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
-	// atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
-	// fail for one of them.
+	// Decides on several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not atomic:
+	// some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would fail for
+	// one of them.
 	CheckOrders(ctx context.Context, in *CheckOrdersRequest, opts ...grpc.CallOption) (*CheckOrdersResponse, error)
 	// Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
-	// REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
-	// ACTIVE with revision 0 and the requested scope if no state was ever set.
+	// REDUCING before ACTIVE. Of equally strict ones, the state whose scope has the fewest fields set is returned, then
+	// the first by account, portfolio and venue id. ACTIVE with revision 0 and the requested scope if no state was ever
+	// set.
 	GetTradingState(ctx context.Context, in *GetTradingStateRequest, opts ...grpc.CallOption) (*GetTradingStateResponse, error)
 	// Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
 	// one of a wider scope still holds.
@@ -326,13 +329,14 @@ func (c *riskEngineClient) RunScenario(ctx context.Context, in *RunScenarioReque
 //
 // Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
 // kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
-// an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
-// What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
-// never from the request.
+// an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+// to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+// concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+// from the request.
 type RiskEngineServer interface {
 	// Returns a limit, whether it has ended or not.
 	GetRiskLimit(context.Context, *GetRiskLimitRequest) (*GetRiskLimitResponse, error)
-	// Lists limits, ended ones included, in the order of their ids.
+	// Lists limits, ended ones included, in the order of their ids. Continued by EventLog.StreamEvents only.
 	ListRiskLimits(context.Context, *ListRiskLimitsRequest) (*ListRiskLimitsResponse, error)
 	// Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
 	// not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
@@ -345,13 +349,14 @@ type RiskEngineServer interface {
 	// revision is not the current one. For a limit that has ended nothing changes, and the record is returned whatever
 	// the revision.
 	DeleteRiskLimit(context.Context, *DeleteRiskLimitRequest) (*DeleteRiskLimitResponse, error)
-	// Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
-	// price.
+	// Computes the exposures of a scope, one per key of the dimension. What has no key in the dimension, such as an asset
+	// without an issuer, is left out. Fails with PRICE_MISSING if an asset held has no price.
 	GetExposure(context.Context, *GetExposureRequest) (*GetExposureResponse, error)
 	// Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
-	// One that is gone is sent once more, with all values zero. Fails as GetExposure.
+	// An exposure that no longer exists is sent once more, with all values zero. Fails as GetExposure.
 	StreamExposures(*StreamExposuresRequest, grpc.ServerStreamingServer[StreamExposuresResponse]) error
-	// Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending.
+	// Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending. Continued by StreamAlerts with the
+	// same portfolio and account.
 	ListAlerts(context.Context, *ListAlertsRequest) (*ListAlertsResponse, error)
 	// Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
 	// `alert_id`.
@@ -369,16 +374,17 @@ type RiskEngineServer interface {
 	//
 	// Combinations count gross, with the sum of their legs' values; options count with their premium and with their
 	// underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
-	// or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+	// or reducing state rejects it as TradingState states. A rejection is a result, not an error. Fails with
 	// REFERENCE_NOT_FOUND if the account or the listing does not exist.
 	CheckOrder(context.Context, *CheckOrderRequest) (*CheckOrderResponse, error)
-	// Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
-	// atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
-	// fail for one of them.
+	// Decides on several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not atomic:
+	// some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would fail for
+	// one of them.
 	CheckOrders(context.Context, *CheckOrdersRequest) (*CheckOrdersResponse, error)
 	// Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
-	// REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
-	// ACTIVE with revision 0 and the requested scope if no state was ever set.
+	// REDUCING before ACTIVE. Of equally strict ones, the state whose scope has the fewest fields set is returned, then
+	// the first by account, portfolio and venue id. ACTIVE with revision 0 and the requested scope if no state was ever
+	// set.
 	GetTradingState(context.Context, *GetTradingStateRequest) (*GetTradingStateResponse, error)
 	// Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
 	// one of a wider scope still holds.

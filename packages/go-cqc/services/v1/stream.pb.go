@@ -89,9 +89,9 @@ func (StreamResetReason) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_services_v1_stream_proto_rawDescGZIP(), []int{0}
 }
 
-// Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and as the
-// first message of a stream that has nothing else to send. A client that receives no message for three intervals treats
-// the connection as broken and resumes.
+// Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and
+// immediately as the first message of a stream, resumed or not, that has nothing else to send. A client that receives
+// no message for three intervals treats the connection as broken and resumes.
 //
 // A response with a heartbeat always has a `resume_token`.
 type Heartbeat struct {

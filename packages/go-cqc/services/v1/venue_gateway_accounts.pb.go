@@ -915,10 +915,11 @@ func (x *SetPositionModeResponse) GetSettings() *v1.AccountSettings {
 	return nil
 }
 
-// The collateral to add or remove. A position that does not exist or is not isolated fails with VENUE_REFUSED, more
-// than is free with INSUFFICIENT_FUNDS, a removal that the margin does not allow with AMOUNT_OUT_OF_RANGE. If the venue
-// does not answer, the call fails with DEADLINE_EXCEEDED and the collateral may have moved: compare the position before
-// trying again.
+// The collateral to add or remove. A position that does not exist fails with RECORD_NOT_FOUND, one that is not isolated
+// with VENUE_REFUSED, more than is free with INSUFFICIENT_FUNDS, a removal that the margin does not allow with
+// AMOUNT_OUT_OF_RANGE. If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the collateral may have
+// moved: repeat the call with its `request_id`, which moves nothing twice, or compare the position before a new
+// request.
 type AdjustMarginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the request, a UUID; see "Retries" in SPEC.
@@ -1057,7 +1058,8 @@ func (x *AdjustMarginResponse) GetCollateral() string {
 }
 
 // What to borrow. More than the account may borrow fails with AMOUNT_OUT_OF_RANGE. If the venue does not answer, the
-// call fails with DEADLINE_EXCEEDED and the loan may exist: compare `Balance.debt` before trying again.
+// call fails with DEADLINE_EXCEEDED and the loan may exist: repeat the call with its `request_id`, which borrows
+// nothing twice, or compare `Balance.debt` before a new request.
 type BorrowRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the request, a UUID; see "Retries" in SPEC.
@@ -1204,8 +1206,8 @@ func (x *BorrowResponse) GetBalance() *v1.Balance {
 }
 
 // What to repay. More than the account owns fails with INSUFFICIENT_FUNDS, more than it owes with AMOUNT_OUT_OF_RANGE.
-// If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the debt may be repaid: compare
-// `Balance.debt` before trying again.
+// If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the debt may be repaid: repeat the call with
+// its `request_id`, which repays nothing twice, or compare `Balance.debt` before a new request.
 type RepayRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the request, a UUID; see "Retries" in SPEC.
@@ -1684,9 +1686,9 @@ type StreamBalancesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts to follow.
 	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// Token to resume after, empty to start anew; see "Streams" in SPEC.
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
 	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	// Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC.
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -1981,9 +1983,9 @@ type StreamAccountMarginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts to follow.
 	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// Token to resume after, empty to start anew; see "Streams" in SPEC.
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
 	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	// Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC.
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -2143,7 +2145,8 @@ type isStreamAccountMarginResponse_Event interface {
 }
 
 type StreamAccountMarginResponse_Margin struct {
-	// A margin. Replaces the margin with the same key: account, asset, `all_assets`, `window` and listing.
+	// A margin. Replaces the margin with the same key: account, asset, `all_assets`, `window` and listing. A margin
+	// that no longer exists is sent once more with an `equity` of zero.
 	Margin *v1.AccountMargin `protobuf:"bytes,1,opt,name=margin,proto3,oneof"`
 }
 
@@ -2286,7 +2289,7 @@ type ListLedgerEntriesResponse struct {
 	Entries []*v1.LedgerEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
 	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Token that continues this list as a stream; see "Streams" in SPEC.
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2348,9 +2351,9 @@ type StreamLedgerEntriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts to follow.
 	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// Token to resume after, empty to start anew; see "Streams" in SPEC.
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
 	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
-	// Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC.
+	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

@@ -57,8 +57,8 @@ type NewOrder struct {
 	// Unit of the quantities in this order, those of attached orders and the algorithm included. Unspecified means the
 	// listing's unit.
 	QuantityUnit v11.QuantityUnit `protobuf:"varint,11,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Limit price, in quote units. Negative only for a listing of several legs. Absent for orders that fill at market,
-	// and for orders priced by another field.
+	// Limit price, in quote units, greater than zero; on a listing of several legs any number. Absent for orders that
+	// fill at market, and for orders priced by another field.
 	Price *string `protobuf:"bytes,12,opt,name=price,proto3,oneof" json:"price,omitempty"`
 	// Limit price of an option stated as a volatility per year, as a fraction: 0.65 is 65 %. Absent unless the order is
 	// priced by volatility.
@@ -107,7 +107,8 @@ type NewOrder struct {
 	PostOnly *bool `protobuf:"varint,30,opt,name=post_only,json=postOnly,proto3,oneof" json:"post_only,omitempty"`
 	// Whether the order may only reduce a position. Absent means no.
 	ReduceOnly *bool `protobuf:"varint,31,opt,name=reduce_only,json=reduceOnly,proto3,oneof" json:"reduce_only,omitempty"`
-	// Position that the order belongs to. Unspecified means the account's only one.
+	// Which of the listing's positions the order changes. Unspecified means the only one; INVALID_FIELD if the account
+	// holds a long and a short one.
 	PositionSide v1.PositionSide `protobuf:"varint,32,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
 	// What the order does to the position, for venues that require it. Unspecified means the venue's default.
 	PositionEffect v1.PositionEffect `protobuf:"varint,33,opt,name=position_effect,json=positionEffect,proto3,enum=cqc.venues.v1.PositionEffect" json:"position_effect,omitempty"`
@@ -115,9 +116,9 @@ type NewOrder struct {
 	MarginMode v1.MarginMode `protobuf:"varint,34,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
 	// Leverage to place the order with, such as 10. Absent means the leverage set for the listing.
 	Leverage *string `protobuf:"bytes,35,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
-	// Whether the venue is to borrow what the order lacks. Absent means the venue's default.
+	// Whether the venue borrows what the account lacks for the order. Absent means the venue's default.
 	AutoBorrow *bool `protobuf:"varint,36,opt,name=auto_borrow,json=autoBorrow,proto3,oneof" json:"auto_borrow,omitempty"`
-	// Whether the venue is to use the proceeds of the order to repay debts. Absent means the venue's default.
+	// Whether the venue repays debts with the proceeds of the order. Absent means the venue's default.
 	AutoRepay *bool `protobuf:"varint,37,opt,name=auto_repay,json=autoRepay,proto3,oneof" json:"auto_repay,omitempty"`
 	// Until when the order works. Set for TIME_IN_FORCE_GTD, and unset for every other time in force.
 	//
@@ -698,9 +699,9 @@ type NewAlgo struct {
 	// When the algorithm ends, exclusive; what is unfilled then is cancelled. Absent means when the order is filled or
 	// cancelled.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Part of the market's volume to trade at, for POV: above 0, at most 1. 0.1 is 10 %. Absent for other strategies.
+	// Target share of the market's volume, for POV: above 0, at most 1. 0.1 is 10 %. Absent for other strategies.
 	Participation *string `protobuf:"bytes,4,opt,name=participation,proto3,oneof" json:"participation,omitempty"`
-	// Part of the market's volume that the algorithm must not exceed: above 0, at most 1. Absent means no limit.
+	// Largest share of the market's volume that the algorithm may take: above 0, at most 1. Absent means no limit.
 	MaxParticipation *string `protobuf:"bytes,5,opt,name=max_participation,json=maxParticipation,proto3,oneof" json:"max_participation,omitempty"`
 	// Time between slices. Absent means that the venue chooses.
 	Interval *durationpb.Duration `protobuf:"bytes,6,opt,name=interval,proto3" json:"interval,omitempty"`
@@ -1409,8 +1410,8 @@ type PreviewOrderResponse struct {
 	// Margin that the order would require, in units of the settlement asset, zero or positive. Absent without margin, or
 	// if not known.
 	InitialMargin *string `protobuf:"bytes,4,opt,name=initial_margin,json=initialMargin,proto3,oneof" json:"initial_margin,omitempty"`
-	// Why PlaceOrder would fail, by the rules of the listing and by the account's state and funds. The risk engine is not
-	// asked. Empty if no reason is known.
+	// Why PlaceOrder would fail, by the rules of the listing and by the account's state and funds, in the order in which
+	// PlaceOrder checks. The risk engine is not asked. Empty if no reason is known.
 	Errors []*OrderError `protobuf:"bytes,5,rep,name=errors,proto3" json:"errors,omitempty"`
 	// The venue's own remarks on the order, in its words. Empty if there are none.
 	Warnings      []string `protobuf:"bytes,6,rep,name=warnings,proto3" json:"warnings,omitempty"`
@@ -1665,7 +1666,8 @@ type ReplaceOrderRequest struct {
 	// Total amount to spend or to receive after the change, including what is already filled, in quote units. For orders
 	// sized by `quote_quantity` only. Absent keeps it.
 	QuoteQuantity *string `protobuf:"bytes,5,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof" json:"quote_quantity,omitempty"`
-	// Limit price after the change, in quote units. Absent keeps it.
+	// Limit price after the change, in quote units. One that NewOrder would refuse on the listing fails with
+	// INVALID_FIELD. Absent keeps it.
 	Price *string `protobuf:"bytes,6,opt,name=price,proto3,oneof" json:"price,omitempty"`
 	// Limit price after the change as a volatility per year, as a fraction. Absent keeps it.
 	VolatilityPrice *string `protobuf:"bytes,7,opt,name=volatility_price,json=volatilityPrice,proto3,oneof" json:"volatility_price,omitempty"`
@@ -3024,8 +3026,9 @@ type ListExecutionReportsRequest struct {
 	VenueSymbolId *string `protobuf:"bytes,4,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// Only reports on the order with this id in this system. Absent means all.
 	OrderId *string `protobuf:"bytes,5,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
-	// Only reports whose `report_sequence` is above this number; 0 means all. If one of them is no longer kept, the
-	// request fails with SEQUENCE_NOT_KEPT. Absent means from the oldest one kept.
+	// Only reports whose `report_sequence` is above this number; 0 means all. If the account's first report above it is
+	// no longer kept, whatever the other filters, the request fails with SEQUENCE_NOT_KEPT. Absent means from the oldest
+	// one kept.
 	AfterReportSequence *uint64 `protobuf:"varint,6,opt,name=after_report_sequence,json=afterReportSequence,proto3,oneof" json:"after_report_sequence,omitempty"`
 	// Only reports with `received_at` at or after this time. Absent means from the oldest one kept.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -3190,7 +3193,7 @@ type StreamExecutionReportsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts to follow.
 	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
 	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
@@ -3366,7 +3369,7 @@ var File_cqc_services_v1_venue_gateway_orders_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_venue_gateway_orders_proto_rawDesc = "" +
 	"\n" +
-	"*cqc/services/v1/venue_gateway_orders.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/errors.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x18cqc/venues/v1/algo.proto\x1a\"cqc/venues/v1/attached_order.proto\x1a\x1dcqc/venues/v1/execution.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1ecqc/venues/v1/order_list.proto\x1a\x1bcqc/venues/v1/trigger.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c<\n" +
+	"*cqc/services/v1/venue_gateway_orders.proto\x12\x0fcqc.services.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1ccqc/services/v1/errors.proto\x1a\x1ccqc/services/v1/stream.proto\x1a\x18cqc/venues/v1/algo.proto\x1a\"cqc/venues/v1/attached_order.proto\x1a\x1dcqc/venues/v1/execution.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1ecqc/venues/v1/order_list.proto\x1a\x1bcqc/venues/v1/trigger.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbc?\n" +
 	"\bNewOrder\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -3426,10 +3429,11 @@ const file_cqc_services_v1_venue_gateway_orders_proto_rawDesc = "" +
 	"\x17market_maker_protection\x18* \x01(\bH\x14R\x15marketMakerProtection\x88\x01\x01\x12T\n" +
 	"\x0fattached_orders\x18+ \x03(\v2!.cqc.services.v1.NewAttachedOrderB\b\xbaH\x05\x92\x01\x02\x10\n" +
 	"R\x0eattachedOrders\x12,\n" +
-	"\x04algo\x18, \x01(\v2\x18.cqc.services.v1.NewAlgoR\x04algo:\xeb$\xbaH\xe7$\x1a\xab\x02\n" +
+	"\x04algo\x18, \x01(\v2\x18.cqc.services.v1.NewAlgoR\x04algo:\x9b(\xbaH\x97(\x1a\xab\x02\n" +
 	"\x15new_order.limit_price\x12^a limit order needs exactly one of price, volatility_price, strike_asset_price and price_match\x1a\xb1\x01!(this.type in [2, 4, 6, 12]) || (has(this.price) ? 1 : 0) + (has(this.volatility_price) ? 1 : 0) + (has(this.strike_asset_price) ? 1 : 0) + (this.price_match != 0 ? 1 : 0) == 1\x1a\xfa\x01\n" +
 	"\x18new_order.trailing_limit\x12pa trailing stop limit order needs a price or a limit_offset, not both; other orders must not have a limit_offset\x1al(this.type == 8 && has(this.price) != has(this.limit_offset)) || (this.type != 8 && !has(this.limit_offset))\x1a\x91\x02\n" +
-	"\x16new_order.market_price\x12Wonly limit orders may have a price, volatility_price, strike_asset_price or price_match\x1a\x9d\x01this.type in [2, 4, 6, 12] || (!(has(this.price) && this.type != 8) && !has(this.volatility_price) && !has(this.strike_asset_price) && this.price_match == 0)\x1a\xae\x01\n" +
+	"\x16new_order.market_price\x12Wonly limit orders may have a price, volatility_price, strike_asset_price or price_match\x1a\x9d\x01this.type in [2, 4, 6, 12] || (!(has(this.price) && this.type != 8) && !has(this.volatility_price) && !has(this.strike_asset_price) && this.price_match == 0)\x1a\xe9\x01\n" +
+	"\x14new_order.price_sign\x12Hthe price must be greater than zero, except on a listing of several legs\x1a\x86\x01!has(this.price) || this.venue_symbol_id.matches('^[a-z0-9_]+:COMBO-') || (this.price.matches('[1-9]') && !this.price.startsWith('-'))\x1a\xae\x01\n" +
 	"\x11new_order.trigger\x12Ystop, take-profit and trigger orders need a trigger_price, other orders must not have one\x1a>(this.type in [3, 4, 5, 6, 11, 12]) == has(this.trigger_price)\x1a\xe0\x01\n" +
 	"\x16new_order.trigger_kind\x12bonly stop, take-profit, trigger and trailing orders may have a trigger_kind or a trigger_direction\x1ab(this.trigger_kind == 0 && this.trigger_direction == 0) || this.type in [3, 4, 5, 6, 7, 8, 11, 12]\x1a\xdf\x02\n" +
 	"\x1bnew_order.trigger_direction\x12\xa5\x01the trigger_direction contradicts type and side: a stop or trailing BUY and a take-profit SELL trigger UP, a stop or trailing SELL and a take-profit BUY trigger DOWN\x1a\x97\x01this.trigger_direction == 0 || !(this.type in [3, 4, 5, 6, 7, 8]) || (this.trigger_direction == 1) == ((this.side == 1) == (this.type in [3, 4, 7, 8]))\x1a\xef\x01\n" +
@@ -3444,7 +3448,8 @@ const file_cqc_services_v1_venue_gateway_orders_proto_rawDesc = "" +
 	"\x12new_order.start_at\x12%start_at must be before good_til_time\x1aU!has(this.start_at) || !has(this.good_til_time) || this.start_at < this.good_til_time\x1a\x99\x01\n" +
 	"\x16new_order.display_type\x12>an order that fills at market must not have a display_quantity\x1a?!has(this.display_quantity) || !(this.type in [1, 3, 5, 7, 11])\x1a\xa4\x06\n" +
 	"\x1anew_order.display_quantity\x12=a display_quantity needs a quantity, and must not be above it\x1a\xc6\x05!has(this.display_quantity) || (has(this.quantity) && !([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25].exists(n, this.display_quantity.matches('^[0-9]{' + string(n + 1) + '}') && !this.quantity.matches('^[0-9]{' + string(n + 1) + '}'))) && !([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25].exists(n, this.display_quantity.matches('^[0-9]{' + string(n) + '}([.]|$)') && this.quantity.matches('^[0-9]{' + string(n) + '}([.]|$)') && this.display_quantity > this.quantity && this.display_quantity.matches('^[0-9.]+$') && this.quantity.matches('^[0-9.]+$') && !this.display_quantity.matches('^' + this.quantity + '[.]?0*$'))))\x1a\xad\x01\n" +
-	"\x0enew_order.cash\x12Van order without borrowing (MARGIN_MODE_CASH) must not have a leverage, or auto_borrow\x1aCthis.margin_mode != 1 || (!has(this.leverage) && !this.auto_borrow)\x1a\xa0\x01\n" +
+	"\x0enew_order.cash\x12Van order without borrowing (MARGIN_MODE_CASH) must not have a leverage, or auto_borrow\x1aCthis.margin_mode != 1 || (!has(this.leverage) && !this.auto_borrow)\x1a\xc1\x01\n" +
+	"\x19new_order.position_effect\x12Man order that opens a position must not be reduce_only, or close the position\x1aU!(this.position_effect in [1, 3]) || (!this.reduce_only && !has(this.close_position))\x1a\xa0\x01\n" +
 	"\x18new_order.attached_close\x12Ean order that closes the whole position must not have attached orders\x1a=this.attached_orders.size() == 0 || !has(this.close_position)\x1al\n" +
 	"\x13new_order.algo_type\x12-only market and limit orders may have an algo\x1a&!has(this.algo) || this.type in [1, 2]B\r\n" +
 	"\x04size\x12\x05\xbaH\x02\b\x01B\n" +

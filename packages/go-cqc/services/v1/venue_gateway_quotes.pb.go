@@ -135,7 +135,7 @@ type NewQuoteRequest struct {
 	LimitPrice *string `protobuf:"bytes,9,opt,name=limit_price,json=limitPrice,proto3,oneof" json:"limit_price,omitempty"`
 	// The venue's names of the makers to ask. Empty means all.
 	Counterparties []string `protobuf:"bytes,10,rep,name=counterparties,proto3" json:"counterparties,omitempty"`
-	// Whether to hide from the makers who asks. Absent means the venue's default.
+	// Whether to hide our identity from the makers. Absent means the venue's default.
 	Anonymous *bool `protobuf:"varint,11,opt,name=anonymous,proto3,oneof" json:"anonymous,omitempty"`
 	// Whether a quote may be accepted in part. Absent means the venue's default.
 	AllowPartial *bool `protobuf:"varint,12,opt,name=allow_partial,json=allowPartial,proto3,oneof" json:"allow_partial,omitempty"`
@@ -824,7 +824,7 @@ type StreamQuotesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Accounts to follow.
 	AccountIds []string `protobuf:"bytes,1,rep,name=account_ids,json=accountIds,proto3" json:"account_ids,omitempty"`
-	// Token to continue from. Empty starts anew; see "Streams" in SPEC.
+	// Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
 	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
 	HeartbeatInterval *durationpb.Duration `protobuf:"bytes,3,opt,name=heartbeat_interval,json=heartbeatInterval,proto3" json:"heartbeat_interval,omitempty"`
@@ -1032,7 +1032,7 @@ type AcceptQuoteRequest struct {
 	// Amount to trade, in quote units, at most that of the quote. Absent means all.
 	QuoteQuantity *string `protobuf:"bytes,6,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof" json:"quote_quantity,omitempty"`
 	// Quantity of each leg, one entry per leg in the order of the request, in the leg's `quantity_unit`, at most that of
-	// the quote. Empty means all.
+	// the quote. Another number of entries fails with INVALID_FIELD. Empty means all.
 	LegQuantities []string `protobuf:"bytes,7,rep,name=leg_quantities,json=legQuantities,proto3" json:"leg_quantities,omitempty"`
 	// Worst price at which to trade, in the unit of the quote's price: the highest for BUY, the lowest for SELL. A quote
 	// with a worse price fails with INVALID_FIELD. Absent means the price of the quote.

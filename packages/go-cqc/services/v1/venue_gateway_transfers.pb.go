@@ -28,8 +28,8 @@ const (
 // Selects the deposit address to return.
 //
 // If the account has no address for the asset and network yet, the gateway has the venue create one; creating an
-// address moves nothing, and later calls return the same address. A network that the venue does not name fails with
-// FEATURE_NOT_SUPPORTED, suspended deposits with TRANSFER_SUSPENDED.
+// address moves nothing, and later calls return the same address. An asset or network that the venue does not list
+// fails with REFERENCE_NOT_FOUND, suspended deposits with TRANSFER_SUSPENDED.
 type GetDepositAddressRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Account to deposit to.
@@ -300,7 +300,7 @@ type CreateWithdrawalRequest struct {
 	// Reference to the travel-rule record, which is kept elsewhere. Absent if no record is required.
 	TravelRuleRef *string `protobuf:"bytes,9,opt,name=travel_rule_ref,json=travelRuleRef,proto3,oneof" json:"travel_rule_ref,omitempty"`
 	// Nothing is sent to the venue at or after this time: SEND_BEFORE_PASSED, or CANCELLED for a withdrawal that waited
-	// for approvals. Absent means no such time.
+	// for approvals. Absent means no limit.
 	SendBefore    *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=send_before,json=sendBefore,proto3" json:"send_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -473,7 +473,7 @@ type CreateTransferRequest struct {
 	// neither account is of that type.
 	VenueSymbolId *string `protobuf:"bytes,7,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// Nothing is sent to the venue at or after this time: SEND_BEFORE_PASSED, or CANCELLED for a transfer that waited for
-	// approvals. Absent means no such time.
+	// approvals. Absent means no limit.
 	SendBefore    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=send_before,json=sendBefore,proto3" json:"send_before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -817,11 +817,11 @@ func (x *ListTransfersRequest) GetEndTime() *timestamppb.Timestamp {
 // A page of transfers.
 type ListTransfersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Transfers of this page, each in its current state, newest `received_at` first.
+	// Transfers of this page, each in its current state, latest `received_at` first, then by `transfer_id`.
 	Transfers []*v1.Transfer `protobuf:"bytes,1,rep,name=transfers,proto3" json:"transfers,omitempty"`
 	// Token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Token that continues this list as a stream; see "Streams" in SPEC.
+	// Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -973,7 +973,8 @@ func (x *CancelTransferResponse) GetTransfer() *v1.Transfer {
 
 // Approves a transfer that waits for approval. The creator fails with CREATOR_CANNOT_APPROVE, a state other than
 // PENDING_APPROVAL with TRANSFER_NOT_IN_STATE. A principal that approved the transfer before gets it as it is, whatever
-// the `revision`. The last of the required approvals makes the state REQUESTED; only then is the transfer sent.
+// its state and the `revision`. The last of the required approvals makes the state REQUESTED; only then is the transfer
+// sent.
 type ApproveTransferRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Transfer to approve.
@@ -1225,14 +1226,14 @@ const file_cqc_services_v1_venue_gateway_transfers_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x00R\n" +
 	"transferId\x129\n" +
 	"\x12client_transfer_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@H\x00R\x10clientTransferIdB\v\n" +
-	"\x02id\x12\x05\xbaH\x02\b\x01\"\xbe\x04\n" +
+	"\x02id\x12\x05\xbaH\x02\b\x01\"\x9e\x04\n" +
 	"\x17CreateWithdrawalRequest\x12M\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01R\trequestId\x12)\n" +
 	"\n" +
 	"account_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x12W\n" +
-	"\x12client_transfer_id\x18\x03 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$R\x10clientTransferId\x12$\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\taccountId\x127\n" +
+	"\x12client_transfer_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\xf8\x88'\x01R\x10clientTransferId\x12$\n" +
 	"\basset_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
 	"\x06amount\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\x06amount\x12$\n" +
 	"\anetwork\x18\x06 \x01(\tB\n" +
@@ -1250,15 +1251,15 @@ const file_cqc_services_v1_venue_gateway_transfers_proto_rawDesc = "" +
 	"\x05_memoB\x12\n" +
 	"\x10_travel_rule_ref\"W\n" +
 	"\x18CreateWithdrawalResponse\x12;\n" +
-	"\btransfer\x18\x01 \x01(\v2\x17.cqc.venues.v1.TransferB\x06\xbaH\x03\xc8\x01\x01R\btransfer\"\xf1\x04\n" +
+	"\btransfer\x18\x01 \x01(\v2\x17.cqc.venues.v1.TransferB\x06\xbaH\x03\xc8\x01\x01R\btransfer\"\xd1\x04\n" +
 	"\x15CreateTransferRequest\x12M\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB.\xbaH+r)Z$00000000-0000-0000-0000-000000000000\xb0\x01\x01R\trequestId\x122\n" +
 	"\x0ffrom_account_id\x18\x02 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\rfromAccountId\x12.\n" +
 	"\rto_account_id\x18\x03 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vtoAccountId\x12W\n" +
-	"\x12client_transfer_id\x18\x04 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$R\x10clientTransferId\x12$\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\vtoAccountId\x127\n" +
+	"\x12client_transfer_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\xf8\x88'\x01R\x10clientTransferId\x12$\n" +
 	"\basset_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04Ј'\x01R\aassetId\x12!\n" +
 	"\x06amount\x18\x06 \x01(\tB\t\xbaH\x06r\x04\x98\x88'\x01R\x06amount\x126\n" +
 	"\x0fvenue_symbol_id\x18\a \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12;\n" +

@@ -220,11 +220,13 @@ const (
 	OrderStatus_ORDER_STATUS_FILLED OrderStatus = 5
 	// Cancellation requested, no response yet.
 	//
-	// If the venue refuses the cancellation, the order returns to its previous state.
+	// If the venue refuses the cancellation, the order returns to the state that it would have without the request: fills
+	// in between count.
 	OrderStatus_ORDER_STATUS_PENDING_CANCEL OrderStatus = 6
 	// Replacement requested, no response yet.
 	//
-	// If the venue refuses the replacement, the order returns to its previous state with its previous terms.
+	// If the venue refuses the replacement, the order returns to its previous terms, and to the state that it would have
+	// without the request: fills in between count.
 	OrderStatus_ORDER_STATUS_PENDING_REPLACE OrderStatus = 7
 	// The rest of the order was cancelled.
 	//

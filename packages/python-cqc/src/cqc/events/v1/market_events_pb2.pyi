@@ -45,7 +45,9 @@ Global___SymbolCreated: _TypeAlias = SymbolCreated  # noqa: Y015
 
 @_typing.final
 class PriceUpdated(_message.Message):
-    """A price changed. The event's subject is the asset reference of the price, such as `BTC-EUR`."""
+    """A price changed. The event's subject is the `asset_id` of the price, always with both assets: `BTC-EUR`, and
+    `BTC-USD` for US dollars.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

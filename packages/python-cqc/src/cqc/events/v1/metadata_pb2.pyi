@@ -21,8 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class EventMetadata(_message.Message):
     """Id, order and origin of an event. "Events" in SPEC states how CloudEvents, NATS and Kafka carry them.
 
-    Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`, of
-    events that it does not know too.
+    Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`,
+    counting events of types that it does not know.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -47,7 +47,7 @@ class EventMetadata(_message.Message):
     """Partition key: the id of what the event is about, as the event's message states it. Any characters."""
     sequence: _builtins.int
     """Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
-    before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
+    before, also across restarts. A higher number that is not the next one means a gap: list the missing events from
     EventLog. The loss of the newest event shows only when the next one arrives, or in EventLog.
     """
     revision: _builtins.int
@@ -64,8 +64,8 @@ class EventMetadata(_message.Message):
     """`event_id` of the event that caused this one. Absent if no event did."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When the event happened, by the clock of the party that it happened to: for a venue's report its `timestamp`, or
-        `received_at` if the venue states none.
+        """When the event happened: for what a venue reports its `timestamp` (of FundingPaid, `funding_time`), or
+        `received_at` if the venue states none; otherwise when the source made the change, by its clock.
         """
 
     @_builtins.property

@@ -25,8 +25,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OrderPlaced(_message.Message):
-    """An order was sent to a venue, or became known that was not placed here. A separate event reports whether the venue
-    accepts it. The event's subject is the account.
+    """An order was sent to a venue, or an order placed outside this system was found. A separate event reports whether the
+    venue accepts the order. The event's subject is the account.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -235,7 +235,9 @@ Global___OrderTriggered: _TypeAlias = OrderTriggered  # noqa: Y015
 
 @_typing.final
 class OrderReplaced(_message.Message):
-    """A venue changed an order at our request. The order has the new terms. The event's subject is the account."""
+    """A venue replaced the terms of an order on request, or made another order from it. The order has its terms and state
+    after the replacement. The event's subject is the account.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -265,7 +267,9 @@ Global___OrderReplaced: _TypeAlias = OrderReplaced  # noqa: Y015
 
 @_typing.final
 class CancelRejected(_message.Message):
-    """A venue refused to cancel an order. The order is as it was before the request. The event's subject is the account."""
+    """A venue refused to cancel an order. The order is as it would be without the request: fills in between count. The
+    event's subject is the account.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -301,7 +305,9 @@ Global___CancelRejected: _TypeAlias = CancelRejected  # noqa: Y015
 
 @_typing.final
 class ReplaceRejected(_message.Message):
-    """A venue refused to replace an order. The order is as it was before the request. The event's subject is the account."""
+    """A venue refused to replace an order. The order is as it would be without the request: fills in between count. The
+    event's subject is the account.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -403,8 +409,9 @@ Global___TradeCancelled: _TypeAlias = TradeCancelled  # noqa: Y015
 class OrderUpdated(_message.Message):
     """An order changed, or a report of it arrived, without one of the events above: a cancellation or replacement was sent
     and is pending, the venue restated the order, or a report filled in what was not known or answered a query. Every
-    report is in exactly one event, so that reports can be rebuilt without gaps in `report_sequence`. The event's subject
-    is the account.
+    report is in exactly one event, so reports can be rebuilt without gaps in `report_sequence`. The event follows from
+    the report's `exec_type`: this one for UNSPECIFIED, PENDING_CANCEL, PENDING_REPLACE, RESTATED and ORDER_STATUS. The
+    event's subject is the account.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -174,7 +174,9 @@ class FundingPaid(_message.Message):
     mark_price: _builtins.str
     """Mark price from which the funding was computed, in quote units. Absent if the venue does not report it."""
     venue_payment_id: _builtins.str
-    """The venue's id of the payment, by which it counts once beside a ledger entry. Absent if the venue has none."""
+    """The venue's id of the payment. A ledger entry with the same id is the same payment and is not booked again. Absent
+    if the venue has none.
+    """
     @_builtins.property
     def native_listing(self) -> _native_listing_pb2.NativeListing:
         """The listing in the venue's words. Set where `venue_symbol_id` is absent; may be left out where the listing states

@@ -153,8 +153,9 @@ class RiskAlert(_message.Message):
     RESOLVED_AT_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     alert_id: _builtins.str
-    """Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts; when the cause
-    returns after `resolved_at`, it is another alert.
+    """Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts: a warning of a
+    limit and the breach that follows are one alert, whose type changes. When the cause returns after `resolved_at`, it
+    is another alert.
     """
     type: Global___RiskAlertType.ValueType
     """What the alert is about."""

@@ -123,7 +123,9 @@ Global___VenueSymbolDelisted: _TypeAlias = VenueSymbolDelisted  # noqa: Y015
 
 @_typing.final
 class BalanceChanged(_message.Message):
-    """A balance of one of our accounts changed. Books nothing by itself. The event's subject is the account."""
+    """A balance of one of our accounts changed. Not booked: balances are compared with the books. The event's subject is
+    the account.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

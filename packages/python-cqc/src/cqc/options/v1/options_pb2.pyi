@@ -33,6 +33,6 @@ code: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions
 unspecified one has exactly one.
 """
 metadata_key: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
-"""Keys of the metadata of an error with this reason, in the order of the reason's comment. None: no metadata."""
+"""Keys of the metadata of an error with this reason, in the order of the reason's comment. Empty means no metadata."""
 retry_info: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.bool]
 """Whether an error with this reason also carries a google.rpc.RetryInfo."""

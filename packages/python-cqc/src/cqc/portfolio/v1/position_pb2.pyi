@@ -237,7 +237,8 @@ class Position(_message.Message):
     VENUE_FIELDS_FIELD_NUMBER: _builtins.int
     position_id: _builtins.str
     """Opaque id assigned by this system, the key of the position. Stays the same until the position is closed; one that
-    is opened later on the same listing has another id.
+    is opened later on the same listing has another id. A fill that turns a long position short, or a short one long,
+    closes it and opens another.
     """
     account_id: _builtins.str
     """Account that holds the position."""

@@ -43,14 +43,14 @@ class _RiskMetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskMetric
     RISK_METRIC_DAILY_LOSS: _RiskMetric.ValueType  # 5
     """Loss since the start of the UTC day, in the limit's reporting asset: PnL.total times -1, zero for a profit."""
     RISK_METRIC_DRAWDOWN: _RiskMetric.ValueType  # 6
-    """Loss since the highest equity, as a fraction of the highest equity, such as 0.1. Deposits and withdrawals are no
-    profit or loss.
+    """Loss since the highest equity since the limit was created, as a fraction of that equity, such as 0.1. Each deposit
+    raises the highest equity by its amount, each withdrawal lowers it.
     """
     RISK_METRIC_ORDER_RATE: _RiskMetric.ValueType  # 7
     """Orders and replacements sent in the last second, the checked one included, a plain number."""
     RISK_METRIC_PRICE_DEVIATION_BPS: _RiskMetric.ValueType  # 8
     """Distance of the order's price from the middle of the book, in basis points, in the direction that is worse for us.
-    Zero for an order that is priced better than the middle.
+    Zero for an order that is priced better than the middle, and for one without a limit price.
     """
     RISK_METRIC_ORDER_QUANTITY: _RiskMetric.ValueType  # 9
     """Quantity of one order, in units of the base asset."""
@@ -61,7 +61,7 @@ class _RiskMetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskMetric
     buy orders filled and all such sell orders filled, in units of the base asset.
     """
     RISK_METRIC_CONCENTRATION: _RiskMetric.ValueType  # 12
-    """Largest gross exposure to one asset, divided by the gross exposure to all, such as 0.4."""
+    """Largest gross exposure to one asset, divided by the gross exposure to all, such as 0.4. Zero without exposure."""
     RISK_METRIC_OPTION_PREMIUM: _RiskMetric.ValueType  # 13
     """Premium of the options bought, open and reserved orders included, in the limit's reporting asset."""
     RISK_METRIC_OPTION_UNDERLYING: _RiskMetric.ValueType  # 14
@@ -71,7 +71,8 @@ class _RiskMetricEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskMetric
 
 class RiskMetric(_RiskMetric, metaclass=_RiskMetricEnumTypeWrapper):
     """Quantity that a limit bounds, measured over the limit's whole scope. Open and reserved orders include the order that
-    is checked.
+    is checked. An order sized by `quote_quantity` counts with that amount divided by its limit price, or by the mark
+    price if it has none; an order with `close_position` counts with the size of the position.
     """
 
 RISK_METRIC_UNSPECIFIED: RiskMetric.ValueType  # 0
@@ -93,14 +94,14 @@ RISK_METRIC_LEVERAGE: RiskMetric.ValueType  # 4
 RISK_METRIC_DAILY_LOSS: RiskMetric.ValueType  # 5
 """Loss since the start of the UTC day, in the limit's reporting asset: PnL.total times -1, zero for a profit."""
 RISK_METRIC_DRAWDOWN: RiskMetric.ValueType  # 6
-"""Loss since the highest equity, as a fraction of the highest equity, such as 0.1. Deposits and withdrawals are no
-profit or loss.
+"""Loss since the highest equity since the limit was created, as a fraction of that equity, such as 0.1. Each deposit
+raises the highest equity by its amount, each withdrawal lowers it.
 """
 RISK_METRIC_ORDER_RATE: RiskMetric.ValueType  # 7
 """Orders and replacements sent in the last second, the checked one included, a plain number."""
 RISK_METRIC_PRICE_DEVIATION_BPS: RiskMetric.ValueType  # 8
 """Distance of the order's price from the middle of the book, in basis points, in the direction that is worse for us.
-Zero for an order that is priced better than the middle.
+Zero for an order that is priced better than the middle, and for one without a limit price.
 """
 RISK_METRIC_ORDER_QUANTITY: RiskMetric.ValueType  # 9
 """Quantity of one order, in units of the base asset."""
@@ -111,7 +112,7 @@ RISK_METRIC_POSITION_SIZE: RiskMetric.ValueType  # 11
 buy orders filled and all such sell orders filled, in units of the base asset.
 """
 RISK_METRIC_CONCENTRATION: RiskMetric.ValueType  # 12
-"""Largest gross exposure to one asset, divided by the gross exposure to all, such as 0.4."""
+"""Largest gross exposure to one asset, divided by the gross exposure to all, such as 0.4. Zero without exposure."""
 RISK_METRIC_OPTION_PREMIUM: RiskMetric.ValueType  # 13
 """Premium of the options bought, open and reserved orders included, in the limit's reporting asset."""
 RISK_METRIC_OPTION_UNDERLYING: RiskMetric.ValueType  # 14
@@ -129,9 +130,9 @@ class _RiskActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAction
     RISK_ACTION_UNSPECIFIED: _RiskAction.ValueType  # 0
     """Not known."""
     RISK_ACTION_ALERT: _RiskAction.ValueType  # 1
-    """An alert is raised."""
+    """An alert is raised. No order is rejected."""
     RISK_ACTION_REJECT: _RiskAction.ValueType  # 2
-    """An alert is raised, and orders that raise the metric are rejected."""
+    """An alert is raised, and orders are rejected as described above."""
     RISK_ACTION_REDUCE_ONLY: _RiskAction.ValueType  # 3
     """An alert is raised, and the scope's trading state becomes REDUCING until someone sets it again."""
     RISK_ACTION_HALT: _RiskAction.ValueType  # 4
@@ -140,16 +141,19 @@ class _RiskActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RiskAction
     """
 
 class RiskAction(_RiskAction, metaclass=_RiskActionEnumTypeWrapper):
-    """What happens when a limit is exceeded. A trading state is set for the limit's portfolio, account and venue; an asset
-    or a listing does not narrow it.
+    """What happens when a limit is exceeded. An order with which the metric would be above the threshold is rejected,
+    whatever the action except ALERT, unless it lowers the metric, or leaves the metric as it is and is one that
+    TRADING_STATE_REDUCING lets through. A rejected order exceeds nothing: the action follows when the limit is exceeded
+    in fact. A trading state is set for the limit's portfolio, account and venue; an asset or a listing does not narrow
+    it.
     """
 
 RISK_ACTION_UNSPECIFIED: RiskAction.ValueType  # 0
 """Not known."""
 RISK_ACTION_ALERT: RiskAction.ValueType  # 1
-"""An alert is raised."""
+"""An alert is raised. No order is rejected."""
 RISK_ACTION_REJECT: RiskAction.ValueType  # 2
-"""An alert is raised, and orders that raise the metric are rejected."""
+"""An alert is raised, and orders are rejected as described above."""
 RISK_ACTION_REDUCE_ONLY: RiskAction.ValueType  # 3
 """An alert is raised, and the scope's trading state becomes REDUCING until someone sets it again."""
 RISK_ACTION_HALT: RiskAction.ValueType  # 4
@@ -185,7 +189,7 @@ class RiskLimit(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     limit_id: _builtins.str
-    """Id of the limit, proposed by whoever creates it, immutable."""
+    """Id of the limit, proposed by whoever creates it, immutable and never reused."""
     name: _builtins.str
     """Display name."""
     metric: Global___RiskMetric.ValueType

@@ -554,12 +554,16 @@ class PnL(_message.Message):
     on `method`. Absent if a cost is unknown.
     """
     start_equity: _builtins.str
-    """Equity at `start_time`. Absent for a part that has no equity of its own: one listing."""
+    """Equity at `start_time`, before the entries of that time. Absent for a part that has no equity of its own: one
+    listing.
+    """
     end_equity: _builtins.str
-    """Equity at `end_time`. Absent for a part that has no equity of its own: one listing."""
+    """Equity at `end_time`, before the entries of that time. Absent for a part that has no equity of its own: one
+    listing.
+    """
     net_flows: _builtins.str
     """Deposits less withdrawals, and for one account transfers in less transfers out, at the price of their time. Absent
-    where the equity is.
+    if `start_equity` is absent.
     """
     method: Global___CostBasisMethod.ValueType
     """Method that decided which lots the disposals used up. Always specified."""

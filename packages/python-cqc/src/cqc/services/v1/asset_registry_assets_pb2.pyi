@@ -40,7 +40,7 @@ class GetAssetRequest(_message.Message):
     """Asset to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class ListAssetsRequest(_message.Message):
     """Only assets whose `symbol` or one of whose `aliases` equals this text. Absent means all."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -274,7 +274,7 @@ class GetChainRequest(_message.Message):
     """Chain to get, in CAIP-2 format."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -329,7 +329,7 @@ class ListChainsRequest(_message.Message):
     """Token of the page to return; see "Lists" in SPEC."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -502,7 +502,7 @@ class GetAssetDeploymentRequest(_message.Message):
     """Deployment to get, in CAIP-19 format."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -570,7 +570,7 @@ class ListAssetDeploymentsRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -753,7 +753,7 @@ class GetAssetIdentifierRequest(_message.Message):
     """Identifier to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -829,7 +829,7 @@ class ListAssetIdentifiersRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1014,7 +1014,7 @@ class GetAssetRelationshipRequest(_message.Message):
     """Relationship to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1082,7 +1082,7 @@ class ListAssetRelationshipsRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1265,7 +1265,7 @@ class GetAssetQualityFlagRequest(_message.Message):
     """Warning to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1330,7 +1330,7 @@ class ListAssetQualityFlagsRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1507,7 +1507,7 @@ class GetAssetGroupRequest(_message.Message):
     """Group to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1565,7 +1565,7 @@ class ListAssetGroupsRequest(_message.Message):
     """Only groups that this asset belongs to, now or formerly. Absent means all."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1741,7 +1741,7 @@ class GetAssetActionRequest(_message.Message):
     """Action to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1811,7 +1811,7 @@ class ListAssetActionsRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1845,11 +1845,11 @@ class ListAssetActionsResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
     resume_token: _builtins.str
-    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`."""
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time` or `as_of`."""
     @_builtins.property
     def actions(self) -> _containers.RepeatedCompositeFieldContainer[_action_pb2.AssetAction]:
-        """Records of this page, those that take effect last first, after those whose time of effect is not known; equal ones
-        in the order of their ids.
+        """Records of this page: first those whose time of effect is not known, then the others, latest time of effect first;
+        ties in the order of their ids.
         """
 
     def __init__(

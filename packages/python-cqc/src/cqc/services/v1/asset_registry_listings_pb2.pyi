@@ -38,7 +38,7 @@ class GetVenueRequest(_message.Message):
     """Venue to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class ListVenuesRequest(_message.Message):
     """Token of the page to return; see "Lists" in SPEC."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -266,7 +266,7 @@ class GetSymbolRequest(_message.Message):
     """Product to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -332,7 +332,7 @@ class ListSymbolsRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -515,7 +515,7 @@ class GetSymbolIdentifierRequest(_message.Message):
     """Identifier to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -591,7 +591,7 @@ class ListSymbolIdentifiersRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -776,7 +776,7 @@ class GetVenueAssetRequest(_message.Message):
     """Listing to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -847,7 +847,7 @@ class ListVenueAssetsRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1035,7 +1035,7 @@ class GetVenueSymbolRequest(_message.Message):
     """Listing to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,
@@ -1103,7 +1103,7 @@ class ListVenueSymbolsRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry."""
+        """Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry."""
 
     def __init__(
         self,

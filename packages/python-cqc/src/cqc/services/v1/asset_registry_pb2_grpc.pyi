@@ -36,18 +36,18 @@ class AssetRegistryStub:
     the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
     never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
 
-    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
-    is absent "still".
+    Validity: A period includes its start and excludes its end. Without a start, a record has always applied; without an
+    end, it still applies.
 
-    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
-    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
-    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
-    fail with:
+    Get and List: Return the current revisions or, with `as_of`, those that were current at that time: a revision is
+    current from the time at which the registry stored it, inclusive, to that of the next, exclusive, and a record
+    created later does not exist. Lists include records that have ended, and sort ids by their bytes, ascending. A filter
+    that names a record that does not exist matches nothing. Both fail with:
     - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
     - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
     - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
 
-    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    Create: Returns the record with revision 1. Fails with the first of these that applies:
     - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
     - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
     - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
@@ -57,10 +57,11 @@ class AssetRegistryStub:
       the keys; records without one never overlap.
 
     Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
-    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
-    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
-    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
-    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    no value differs, the record stays as it is, with its revision, and no event is published. A path is the name of a
+    field of the record, or leads through messages to a field, such as `rules.min_price`. A repeated field is replaced as
+    a whole, and no path leads into it. A field that is absent from the request's record becomes absent. Values outside
+    the mask are not used, apart from the id and `revision`, but have to obey the rules. Fails with the first of these
+    that applies:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
     - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
     - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
@@ -69,7 +70,7 @@ class AssetRegistryStub:
     - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
     - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
 
-    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    "Retries" in SPEC states what a retry returns, and "Services" the errors that every method has.
     Messages in asset_registry_assets.proto.
     """
 
@@ -146,8 +147,8 @@ class AssetRegistryStub:
     GetAssetAction: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetActionRequest, _asset_registry_assets_pb2.GetAssetActionResponse]
     """Returns an action that changes the holdings of an asset. Errors: "Get and List" above."""
     ListAssetActions: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetActionsRequest, _asset_registry_assets_pb2.ListAssetActionsResponse]
-    """Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
-    effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
+    """Lists actions that change the holdings of assets: first those whose time of effect is not known, then the others,
+    latest time of effect first; ties in the order of their ids. Errors: "Get and List" above.
     """
     CreateAssetAction: _grpc.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetActionRequest, _asset_registry_assets_pb2.CreateAssetActionResponse]
     """Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above."""
@@ -241,18 +242,18 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
     never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
 
-    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
-    is absent "still".
+    Validity: A period includes its start and excludes its end. Without a start, a record has always applied; without an
+    end, it still applies.
 
-    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
-    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
-    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
-    fail with:
+    Get and List: Return the current revisions or, with `as_of`, those that were current at that time: a revision is
+    current from the time at which the registry stored it, inclusive, to that of the next, exclusive, and a record
+    created later does not exist. Lists include records that have ended, and sort ids by their bytes, ascending. A filter
+    that names a record that does not exist matches nothing. Both fail with:
     - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
     - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
     - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
 
-    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    Create: Returns the record with revision 1. Fails with the first of these that applies:
     - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
     - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
     - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
@@ -262,10 +263,11 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
       the keys; records without one never overlap.
 
     Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
-    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
-    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
-    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
-    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    no value differs, the record stays as it is, with its revision, and no event is published. A path is the name of a
+    field of the record, or leads through messages to a field, such as `rules.min_price`. A repeated field is replaced as
+    a whole, and no path leads into it. A field that is absent from the request's record becomes absent. Values outside
+    the mask are not used, apart from the id and `revision`, but have to obey the rules. Fails with the first of these
+    that applies:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
     - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
     - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
@@ -274,7 +276,7 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
     - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
 
-    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    "Retries" in SPEC states what a retry returns, and "Services" the errors that every method has.
     Messages in asset_registry_assets.proto.
     """
 
@@ -348,8 +350,8 @@ class AssetRegistryAsyncStub(AssetRegistryStub):
     GetAssetAction: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.GetAssetActionRequest, _asset_registry_assets_pb2.GetAssetActionResponse]  # type: ignore[assignment]
     """Returns an action that changes the holdings of an asset. Errors: "Get and List" above."""
     ListAssetActions: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.ListAssetActionsRequest, _asset_registry_assets_pb2.ListAssetActionsResponse]  # type: ignore[assignment]
-    """Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
-    effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
+    """Lists actions that change the holdings of assets: first those whose time of effect is not known, then the others,
+    latest time of effect first; ties in the order of their ids. Errors: "Get and List" above.
     """
     CreateAssetAction: _aio.UnaryUnaryMultiCallable[_asset_registry_assets_pb2.CreateAssetActionRequest, _asset_registry_assets_pb2.CreateAssetActionResponse]  # type: ignore[assignment]
     """Adds an action that changes the holdings of an asset. The registry makes the id. Errors: "Create" above."""
@@ -442,18 +444,18 @@ class AssetRegistryServicer:
     the registry accepts or refuses them. All other ids are opaque and made by the registry. Ids never change and are
     never reused. Records are never deleted: a record that no longer applies gets a status or the end of its validity.
 
-    Validity: A period includes its start and excludes its end. A start that is absent means "always before", an end that
-    is absent "still".
+    Validity: A period includes its start and excludes its end. Without a start, a record has always applied; without an
+    end, it still applies.
 
-    Get and List: Without `as_of` they answer the current revisions. With `as_of` they answer the revisions that were
-    current at that time, in which a record that was created later does not exist. Lists contain records that have ended,
-    and order ids by their bytes, ascending. A filter that names a record that does not exist answers an empty list. Both
-    fail with:
+    Get and List: Return the current revisions or, with `as_of`, those that were current at that time: a revision is
+    current from the time at which the registry stored it, inclusive, to that of the next, exclusive, and a record
+    created later does not exist. Lists include records that have ended, and sort ids by their bytes, ascending. A filter
+    that names a record that does not exist matches nothing. Both fail with:
     - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id (Get only);
     - INVALID_ARGUMENT, INVALID_PAGE_TOKEN (List only): see "Lists" in SPEC;
     - OUT_OF_RANGE, AS_OF_NOT_KEPT, if `as_of` is in the future or before the history that the registry keeps.
 
-    Create: Answers the record with revision 1. Fails with the first of these that applies:
+    Create: Returns the record with revision 1. Fails with the first of these that applies:
     - INVALID_ARGUMENT, INVALID_FIELD, if the record breaks a rule, or sets an id that the registry makes;
     - INVALID_ARGUMENT, ID_CONTRADICTS_RECORD, if the proposed id is not the one that the record's fields give;
     - ALREADY_EXISTS, RECORD_EXISTS, if the proposed id is taken;
@@ -463,10 +465,11 @@ class AssetRegistryServicer:
       the keys; records without one never overlap.
 
     Update: Sets the fields that `update_mask` names to their values in the request, and raises the revision by one; if
-    no value differs, the record stays as it is, with its revision. A path is the name of a field of the record, or leads
-    through messages to a field, such as `rules.min_price`. A repeated field is replaced as a whole, and no path leads
-    into it. A field that is absent from the request's record becomes absent. Values outside the mask are not used, apart
-    from the id and `revision`, but have to obey the rules. Fails with the first of these that applies:
+    no value differs, the record stays as it is, with its revision, and no event is published. A path is the name of a
+    field of the record, or leads through messages to a field, such as `rules.min_price`. A repeated field is replaced as
+    a whole, and no path leads into it. A field that is absent from the request's record becomes absent. Values outside
+    the mask are not used, apart from the id and `revision`, but have to obey the rules. Fails with the first of these
+    that applies:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
     - NOT_FOUND, RECORD_NOT_FOUND, if there is no record with the id;
     - INVALID_ARGUMENT, INVALID_UPDATE_MASK, if a path is `*`, leads to no field, or to the id, `revision`, `created_at`
@@ -475,7 +478,7 @@ class AssetRegistryServicer:
     - INVALID_ARGUMENT, INVALID_FIELD, if the changed record breaks a rule;
     - ID_CONTRADICTS_RECORD, REFERENCE_NOT_FOUND or VALIDITY_OVERLAP, as in Create.
 
-    What a retry answers is in "Retries" in SPEC, and errors that every method has in "Errors".
+    "Retries" in SPEC states what a retry returns, and "Services" the errors that every method has.
     Messages in asset_registry_assets.proto.
     """
 
@@ -697,8 +700,8 @@ class AssetRegistryServicer:
         request: _asset_registry_assets_pb2.ListAssetActionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_asset_registry_assets_pb2.ListAssetActionsResponse, _abc.Awaitable[_asset_registry_assets_pb2.ListAssetActionsResponse]]:
-        """Lists actions that change the holdings of assets, those that take effect last first, after those whose time of
-        effect is not known; equal ones in the order of their ids. Errors: "Get and List" above.
+        """Lists actions that change the holdings of assets: first those whose time of effect is not known, then the others,
+        latest time of effect first; ties in the order of their ids. Errors: "Get and List" above.
         """
 
     def CreateAssetAction(

@@ -35,8 +35,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     resets the stream instead.
     """
     ERROR_REASON_INVALID_UPDATE_MASK: _ErrorReason.ValueType  # 4
-    """The update mask names no field, `*`, an unknown field, or a field that cannot change; `path` is the first such
-    path.
+    """The update mask names `*`, an unknown field, or a field that cannot change; `path` is the first such path. An empty
+    mask is INVALID_FIELD.
     """
     ERROR_REASON_ID_CONTRADICTS_RECORD: _ErrorReason.ValueType  # 5
     """The proposed id differs from the one that the record's fields give; `field` is the id's field, `expected` the id."""
@@ -51,11 +51,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CREATOR_CANNOT_APPROVE: _ErrorReason.ValueType  # 10
     """The principal created the transfer, so it can neither approve nor reject it."""
     ERROR_REASON_RECORD_NOT_FOUND: _ErrorReason.ValueType  # 11
-    """Nothing has this id, or it is not the principal's to see. `type` is the record's message name, such as `Order`, and
-    `checked_at` the time of the search by the server's clock, in RFC 3339.
+    """Nothing has this id, or it is not the principal's to see. `type` is the record's message name, such as `Order`,
+    `id` the id as the request states it, and `checked_at` the time of the search by the server's clock, in RFC 3339.
     """
     ERROR_REASON_NO_DATA: _ErrorReason.ValueType  # 12
-    """The listing or asset is known, but there is no data for it. For an asset, `venue_symbol_id` is left out."""
+    """The listing or asset is known, but there is no data for it. `venue_symbol_id` is left out for an asset."""
     ERROR_REASON_RECORD_EXISTS: _ErrorReason.ValueType  # 13
     """A record has this id already. `type` is its message name, such as `Portfolio`."""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 14
@@ -91,7 +91,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     `ACCOUNT_STATUS_DISABLED`.
     """
     ERROR_REASON_LISTING_NOT_TRADABLE: _ErrorReason.ValueType  # 27
-    """The listing takes no such order now, or ever, as an index. `trading_mode` is the name of its TradingMode."""
+    """The listing does not accept the order now, or never accepts orders, such as an index. `trading_mode` is the name of
+    its TradingMode.
+    """
     ERROR_REASON_LISTING_RULE: _ErrorReason.ValueType  # 28
     """The order breaks a rule of the listing. `rule` is the path of the field in VenueSymbol, such as
     `trading_rules.tick_size`, `limit` its value, and `value` the order's.
@@ -109,9 +111,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SEND_BEFORE_PASSED: _ErrorReason.ValueType  # 33
     """`send_before` had passed before anything was sent to the venue. The value is in RFC 3339."""
     ERROR_REASON_ORDER_ENDED: _ErrorReason.ValueType  # 34
-    """The order has ended, so it can be neither cancelled nor replaced. `status` is the name of its OrderStatus."""
+    """The order, list or request for quotes has ended, so it can be neither cancelled nor replaced. `status` is the name
+    of its OrderStatus, OrderListStatus or QuoteRequestState.
+    """
     ERROR_REASON_REPLACE_BELOW_FILLED: _ErrorReason.ValueType  # 35
-    """The new quantity is not above what is filled. `cumulative_quantity` is the order's."""
+    """The new quantity is not above what is filled. `cumulative_quantity` is the order's; for a new `quote_quantity`, its
+    `cumulative_quote_quantity`.
+    """
     ERROR_REASON_QUOTE_EXPIRED: _ErrorReason.ValueType  # 36
     """The quote is no longer valid. `expires_at` is the time at which it ended, in RFC 3339."""
     ERROR_REASON_REFERENCE_NOT_FOUND: _ErrorReason.ValueType  # 37
@@ -121,7 +127,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_VALIDITY_OVERLAP: _ErrorReason.ValueType  # 39
     """The validity overlaps that of a record with the same key. `id` is that record's."""
     ERROR_REASON_POSITION_OPEN: _ErrorReason.ValueType  # 40
-    """The setting cannot change while a position or an order is open on the listing."""
+    """The setting cannot change while a position or an order is open. `venue_symbol_id` is left out if the setting is the
+    whole account's.
+    """
     ERROR_REASON_LEVERAGE_OUT_OF_RANGE: _ErrorReason.ValueType  # 41
     """The leverage is above what the listing allows. `max_leverage` is a decimal."""
     ERROR_REASON_VENUE_REFUSED: _ErrorReason.ValueType  # 42
@@ -167,8 +175,8 @@ ERROR_REASON_INVALID_RESUME_TOKEN: ErrorReason.ValueType  # 3
 resets the stream instead.
 """
 ERROR_REASON_INVALID_UPDATE_MASK: ErrorReason.ValueType  # 4
-"""The update mask names no field, `*`, an unknown field, or a field that cannot change; `path` is the first such
-path.
+"""The update mask names `*`, an unknown field, or a field that cannot change; `path` is the first such path. An empty
+mask is INVALID_FIELD.
 """
 ERROR_REASON_ID_CONTRADICTS_RECORD: ErrorReason.ValueType  # 5
 """The proposed id differs from the one that the record's fields give; `field` is the id's field, `expected` the id."""
@@ -183,11 +191,11 @@ ERROR_REASON_ACCOUNT_NOT_ALLOWED: ErrorReason.ValueType  # 9
 ERROR_REASON_CREATOR_CANNOT_APPROVE: ErrorReason.ValueType  # 10
 """The principal created the transfer, so it can neither approve nor reject it."""
 ERROR_REASON_RECORD_NOT_FOUND: ErrorReason.ValueType  # 11
-"""Nothing has this id, or it is not the principal's to see. `type` is the record's message name, such as `Order`, and
-`checked_at` the time of the search by the server's clock, in RFC 3339.
+"""Nothing has this id, or it is not the principal's to see. `type` is the record's message name, such as `Order`,
+`id` the id as the request states it, and `checked_at` the time of the search by the server's clock, in RFC 3339.
 """
 ERROR_REASON_NO_DATA: ErrorReason.ValueType  # 12
-"""The listing or asset is known, but there is no data for it. For an asset, `venue_symbol_id` is left out."""
+"""The listing or asset is known, but there is no data for it. `venue_symbol_id` is left out for an asset."""
 ERROR_REASON_RECORD_EXISTS: ErrorReason.ValueType  # 13
 """A record has this id already. `type` is its message name, such as `Portfolio`."""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 14
@@ -223,7 +231,9 @@ ERROR_REASON_ACCOUNT_NOT_ACTIVE: ErrorReason.ValueType  # 26
 `ACCOUNT_STATUS_DISABLED`.
 """
 ERROR_REASON_LISTING_NOT_TRADABLE: ErrorReason.ValueType  # 27
-"""The listing takes no such order now, or ever, as an index. `trading_mode` is the name of its TradingMode."""
+"""The listing does not accept the order now, or never accepts orders, such as an index. `trading_mode` is the name of
+its TradingMode.
+"""
 ERROR_REASON_LISTING_RULE: ErrorReason.ValueType  # 28
 """The order breaks a rule of the listing. `rule` is the path of the field in VenueSymbol, such as
 `trading_rules.tick_size`, `limit` its value, and `value` the order's.
@@ -241,9 +251,13 @@ ERROR_REASON_TRADING_REDUCING: ErrorReason.ValueType  # 32
 ERROR_REASON_SEND_BEFORE_PASSED: ErrorReason.ValueType  # 33
 """`send_before` had passed before anything was sent to the venue. The value is in RFC 3339."""
 ERROR_REASON_ORDER_ENDED: ErrorReason.ValueType  # 34
-"""The order has ended, so it can be neither cancelled nor replaced. `status` is the name of its OrderStatus."""
+"""The order, list or request for quotes has ended, so it can be neither cancelled nor replaced. `status` is the name
+of its OrderStatus, OrderListStatus or QuoteRequestState.
+"""
 ERROR_REASON_REPLACE_BELOW_FILLED: ErrorReason.ValueType  # 35
-"""The new quantity is not above what is filled. `cumulative_quantity` is the order's."""
+"""The new quantity is not above what is filled. `cumulative_quantity` is the order's; for a new `quote_quantity`, its
+`cumulative_quote_quantity`.
+"""
 ERROR_REASON_QUOTE_EXPIRED: ErrorReason.ValueType  # 36
 """The quote is no longer valid. `expires_at` is the time at which it ended, in RFC 3339."""
 ERROR_REASON_REFERENCE_NOT_FOUND: ErrorReason.ValueType  # 37
@@ -253,7 +267,9 @@ ERROR_REASON_AMBIGUOUS_NAME: ErrorReason.ValueType  # 38
 ERROR_REASON_VALIDITY_OVERLAP: ErrorReason.ValueType  # 39
 """The validity overlaps that of a record with the same key. `id` is that record's."""
 ERROR_REASON_POSITION_OPEN: ErrorReason.ValueType  # 40
-"""The setting cannot change while a position or an order is open on the listing."""
+"""The setting cannot change while a position or an order is open. `venue_symbol_id` is left out if the setting is the
+whole account's.
+"""
 ERROR_REASON_LEVERAGE_OUT_OF_RANGE: ErrorReason.ValueType  # 41
 """The leverage is above what the listing allows. `max_leverage` is a decimal."""
 ERROR_REASON_VENUE_REFUSED: ErrorReason.ValueType  # 42

@@ -30,9 +30,9 @@ class EventLogStub:
     """Returns the events that a service has published. Every service that publishes events serves an EventLog of its own
     events, beside its own service: for consumers that join late, that miss events, or that have no bus.
 
-    Only events that the principal may read are returned: of the topics whose subject is an account, those of the
-    principal's accounts; of the others, all. Events are those of the buses, with the same `event_id`. "Events" in SPEC
-    states what a consumer does with them.
+    Only events that the principal may read are returned: those whose subject is one of its accounts, those of portfolios
+    and limits that Portfolio and RiskEngine would return to it, and all whose subject is none of the three. Events are
+    those of the buses, with the same `event_id`. "Events" in SPEC states what a consumer does with them.
     """
 
     @_typing.overload
@@ -43,19 +43,21 @@ class EventLogStub:
     """Lists the events of one topic and subject, in the order of their `sequence`.
 
     A consumer that sees a gap lists the events after the last one that it has. Fails with SEQUENCE_NOT_KEPT if the
-    first event after `after_sequence` is no longer kept, and with ACCOUNT_NOT_ALLOWED if the topic's subject is an
-    account that is not the principal's. A topic or subject without events is an empty list.
+    first event after `after_sequence` is no longer kept, and with ACCOUNT_NOT_ALLOWED if subjects of the topic are
+    always accounts (see "Events" in SPEC) and this one is not the principal's. The list is empty for any other subject
+    that the principal may not read, for a topic or subject without events, and if no event follows `after_sequence`.
     """
     StreamEvents: _grpc.UnaryStreamMultiCallable[_event_log_pb2.StreamEventsRequest, _event_log_pb2.StreamEventsResponse]
-    """Streams events as they are published, in the order of their `sequence` for each topic and subject, and of recording
-    among them.
+    """Streams events as they are published, in the order in which they were recorded. Within one topic and subject, that
+    is the order of `sequence`.
 
     A stream without state. An empty token starts with what is published next; the token of a list of the same service
-    starts with the first event after the list was read, so that list and stream together are complete. Some of what
-    the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
-    service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-    reset, list what is missing of each known subject with ListEvents, or read the lists again, which also have the
-    records of subjects that are not yet known.
+    starts with the first event after the list was read, with any topics and subjects, so that list and stream together
+    are complete. Some of what the list contains may come again: the higher revision holds. Fails with
+    INVALID_RESUME_TOKEN for a token of another service, and for a token of this stream with other topics or subjects;
+    and with ACCOUNT_NOT_ALLOWED if subjects of all named topics are always accounts and one of `subjects` is not the
+    principal's. After a reset, list what is missing of each known subject with ListEvents, or read the lists again,
+    which also have the records of subjects that are not yet known.
     """
 
 @_typing.type_check_only
@@ -63,9 +65,9 @@ class EventLogAsyncStub(EventLogStub):
     """Returns the events that a service has published. Every service that publishes events serves an EventLog of its own
     events, beside its own service: for consumers that join late, that miss events, or that have no bus.
 
-    Only events that the principal may read are returned: of the topics whose subject is an account, those of the
-    principal's accounts; of the others, all. Events are those of the buses, with the same `event_id`. "Events" in SPEC
-    states what a consumer does with them.
+    Only events that the principal may read are returned: those whose subject is one of its accounts, those of portfolios
+    and limits that Portfolio and RiskEngine would return to it, and all whose subject is none of the three. Events are
+    those of the buses, with the same `event_id`. "Events" in SPEC states what a consumer does with them.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -73,28 +75,30 @@ class EventLogAsyncStub(EventLogStub):
     """Lists the events of one topic and subject, in the order of their `sequence`.
 
     A consumer that sees a gap lists the events after the last one that it has. Fails with SEQUENCE_NOT_KEPT if the
-    first event after `after_sequence` is no longer kept, and with ACCOUNT_NOT_ALLOWED if the topic's subject is an
-    account that is not the principal's. A topic or subject without events is an empty list.
+    first event after `after_sequence` is no longer kept, and with ACCOUNT_NOT_ALLOWED if subjects of the topic are
+    always accounts (see "Events" in SPEC) and this one is not the principal's. The list is empty for any other subject
+    that the principal may not read, for a topic or subject without events, and if no event follows `after_sequence`.
     """
     StreamEvents: _aio.UnaryStreamMultiCallable[_event_log_pb2.StreamEventsRequest, _event_log_pb2.StreamEventsResponse]  # type: ignore[assignment]
-    """Streams events as they are published, in the order of their `sequence` for each topic and subject, and of recording
-    among them.
+    """Streams events as they are published, in the order in which they were recorded. Within one topic and subject, that
+    is the order of `sequence`.
 
     A stream without state. An empty token starts with what is published next; the token of a list of the same service
-    starts with the first event after the list was read, so that list and stream together are complete. Some of what
-    the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
-    service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-    reset, list what is missing of each known subject with ListEvents, or read the lists again, which also have the
-    records of subjects that are not yet known.
+    starts with the first event after the list was read, with any topics and subjects, so that list and stream together
+    are complete. Some of what the list contains may come again: the higher revision holds. Fails with
+    INVALID_RESUME_TOKEN for a token of another service, and for a token of this stream with other topics or subjects;
+    and with ACCOUNT_NOT_ALLOWED if subjects of all named topics are always accounts and one of `subjects` is not the
+    principal's. After a reset, list what is missing of each known subject with ListEvents, or read the lists again,
+    which also have the records of subjects that are not yet known.
     """
 
 class EventLogServicer:
     """Returns the events that a service has published. Every service that publishes events serves an EventLog of its own
     events, beside its own service: for consumers that join late, that miss events, or that have no bus.
 
-    Only events that the principal may read are returned: of the topics whose subject is an account, those of the
-    principal's accounts; of the others, all. Events are those of the buses, with the same `event_id`. "Events" in SPEC
-    states what a consumer does with them.
+    Only events that the principal may read are returned: those whose subject is one of its accounts, those of portfolios
+    and limits that Portfolio and RiskEngine would return to it, and all whose subject is none of the three. Events are
+    those of the buses, with the same `event_id`. "Events" in SPEC states what a consumer does with them.
     """
 
     def ListEvents(
@@ -105,8 +109,9 @@ class EventLogServicer:
         """Lists the events of one topic and subject, in the order of their `sequence`.
 
         A consumer that sees a gap lists the events after the last one that it has. Fails with SEQUENCE_NOT_KEPT if the
-        first event after `after_sequence` is no longer kept, and with ACCOUNT_NOT_ALLOWED if the topic's subject is an
-        account that is not the principal's. A topic or subject without events is an empty list.
+        first event after `after_sequence` is no longer kept, and with ACCOUNT_NOT_ALLOWED if subjects of the topic are
+        always accounts (see "Events" in SPEC) and this one is not the principal's. The list is empty for any other subject
+        that the principal may not read, for a topic or subject without events, and if no event follows `after_sequence`.
         """
 
     def StreamEvents(
@@ -114,15 +119,16 @@ class EventLogServicer:
         request: _event_log_pb2.StreamEventsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_event_log_pb2.StreamEventsResponse], _abc.AsyncIterator[_event_log_pb2.StreamEventsResponse]]:
-        """Streams events as they are published, in the order of their `sequence` for each topic and subject, and of recording
-        among them.
+        """Streams events as they are published, in the order in which they were recorded. Within one topic and subject, that
+        is the order of `sequence`.
 
         A stream without state. An empty token starts with what is published next; the token of a list of the same service
-        starts with the first event after the list was read, so that list and stream together are complete. Some of what
-        the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
-        service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-        reset, list what is missing of each known subject with ListEvents, or read the lists again, which also have the
-        records of subjects that are not yet known.
+        starts with the first event after the list was read, with any topics and subjects, so that list and stream together
+        are complete. Some of what the list contains may come again: the higher revision holds. Fails with
+        INVALID_RESUME_TOKEN for a token of another service, and for a token of this stream with other topics or subjects;
+        and with ACCOUNT_NOT_ALLOWED if subjects of all named topics are always accounts and one of `subjects` is not the
+        principal's. After a reset, list what is missing of each known subject with ListEvents, or read the lists again,
+        which also have the records of subjects that are not yet known.
         """
 
 def add_EventLogServicer_to_server(servicer: EventLogServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -461,11 +461,11 @@ class ListTradesRequest(_message.Message):
     """Listing whose trades to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only trades whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
+        """Only trades whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only trades whose `timestamp` is before this time. Absent means no end."""
+        """Only trades whose time is before this one; see "List" at MarketData. Absent means no end."""
 
     def __init__(
         self,
@@ -1363,11 +1363,13 @@ class ListOpenInterestRequest(_message.Message):
     """Listing whose open interest to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only open interest whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
+        """Only open interest whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+        kept.
+        """
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only open interest whose `timestamp` is before this time. Absent means no end."""
+        """Only open interest whose time is before this one; see "List" at MarketData. Absent means no end."""
 
     def __init__(
         self,
@@ -1519,11 +1521,13 @@ class ListLiquidationsRequest(_message.Message):
     """Listing whose liquidations to list."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only liquidations whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
+        """Only liquidations whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+        kept.
+        """
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only liquidations whose `timestamp` is before this time. Absent means no end."""
+        """Only liquidations whose time is before this one; see "List" at MarketData. Absent means no end."""
 
     def __init__(
         self,
@@ -1990,11 +1994,13 @@ class ListBorrowRatesRequest(_message.Message):
     """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only borrow rates whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
+        """Only borrow rates whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+        kept.
+        """
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only borrow rates whose `timestamp` is before this time. Absent means no end."""
+        """Only borrow rates whose time is before this one; see "List" at MarketData. Absent means no end."""
 
     def __init__(
         self,
@@ -2198,11 +2204,11 @@ class ListSwapsRequest(_message.Message):
     """Listing of the pool."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
-        """Only swaps whose `timestamp` is at or after this time. Absent means from the oldest one kept."""
+        """Only swaps whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one kept."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """Only swaps whose `timestamp` is before this time. Absent means no end."""
+        """Only swaps whose time is before this one; see "List" at MarketData. Absent means no end."""
 
     def __init__(
         self,

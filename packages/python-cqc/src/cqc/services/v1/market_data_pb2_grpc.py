@@ -34,20 +34,20 @@ class MarketDataStub(object):
     Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
     requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
 
-    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
     GetOrderBook.
 
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
-    alone and the same other fields.
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+    same values of the other fields that both requests have.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
-    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
     there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
-    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
-    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+    listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+    returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
 
     Methods fail with the first of these that applies; their comments add what is special to them:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -55,11 +55,11 @@ class MarketDataStub(object):
     - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
     - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
     kind, such as funding of a spot market; `feature` is the method;
-    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
     - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
-    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+    - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
 
-    Errors that every method has are in "Errors" in SPEC.
+    "Services" in SPEC lists the errors that every method has.
     """
 
     def __init__(self, channel):
@@ -242,20 +242,20 @@ class MarketDataServicer(object):
     Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
     requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
 
-    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
     GetOrderBook.
 
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
-    alone and the same other fields.
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+    same values of the other fields that both requests have.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
-    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
     there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
-    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
-    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+    listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+    returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
 
     Methods fail with the first of these that applies; their comments add what is special to them:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -263,11 +263,11 @@ class MarketDataServicer(object):
     - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
     - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
     kind, such as funding of a spot market; `feature` is the method;
-    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
     - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
-    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+    - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
 
-    Errors that every method has are in "Errors" in SPEC.
+    "Services" in SPEC lists the errors that every method has.
     """
 
     def GetPrice(self, request, context):
@@ -300,7 +300,7 @@ class MarketDataServicer(object):
         """Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
 
         Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
-        until the next one. An empty book is an answer.
+        until the next one. A known book without levels is returned, empty.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -380,8 +380,8 @@ class MarketDataServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetVWAP(self, request, context):
-        """Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
-        in it, or if the service does not keep the trades of the whole interval.
+        """Computes the volume-weighted average price of the trades that ListTrades has for an interval. Fails with NO_DATA if
+        nothing was traded in it, or if the service does not keep the trades of the whole interval.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -403,7 +403,7 @@ class MarketDataServicer(object):
 
     def GetInstrumentStatus(self, request, context):
         """Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
-        an answer before its time.
+        returned before its time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -727,20 +727,20 @@ class MarketData(object):
     Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
     requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
 
-    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
     GetOrderBook.
 
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
-    alone and the same other fields.
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+    same values of the other fields that both requests have.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
-    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
     there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
-    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
-    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+    listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+    returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
 
     Methods fail with the first of these that applies; their comments add what is special to them:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -748,11 +748,11 @@ class MarketData(object):
     - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
     - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
     kind, such as funding of a spot market; `feature` is the method;
-    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
     - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
-    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+    - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
 
-    Errors that every method has are in "Errors" in SPEC.
+    "Services" in SPEC lists the errors that every method has.
     """
 
     @staticmethod

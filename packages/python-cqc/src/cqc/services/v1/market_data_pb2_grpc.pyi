@@ -34,20 +34,20 @@ class MarketDataStub:
     Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
     requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
 
-    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
     GetOrderBook.
 
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
-    alone and the same other fields.
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+    same values of the other fields that both requests have.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
-    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
     there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
-    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
-    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+    listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+    returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
 
     Methods fail with the first of these that applies; their comments add what is special to them:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -55,11 +55,11 @@ class MarketDataStub:
     - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
     - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
       kind, such as funding of a spot market; `feature` is the method;
-    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
     - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
-    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+    - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
 
-    Errors that every method has are in "Errors" in SPEC.
+    "Services" in SPEC lists the errors that every method has.
     """
 
     @_typing.overload
@@ -83,7 +83,7 @@ class MarketDataStub:
     """Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
 
     Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
-    until the next one. An empty book is an answer.
+    until the next one. A known book without levels is returned, empty.
     """
     StreamOrderBook: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamOrderBookRequest, _market_data_pb2.StreamOrderBookResponse]
     """Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
@@ -130,8 +130,8 @@ class MarketDataStub:
     Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
     """
     GetVWAP: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetVWAPRequest, _market_data_pb2.GetVWAPResponse]
-    """Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
-    in it, or if the service does not keep the trades of the whole interval.
+    """Computes the volume-weighted average price of the trades that ListTrades has for an interval. Fails with NO_DATA if
+    nothing was traded in it, or if the service does not keep the trades of the whole interval.
     """
     GetTicker: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetTickerRequest, _market_data_pb2.GetTickerResponse]
     """Returns the newest ticker of a listing."""
@@ -139,7 +139,7 @@ class MarketDataStub:
     """Streams the newest tickers of listings."""
     GetInstrumentStatus: _grpc.UnaryUnaryMultiCallable[_market_data_pb2.GetInstrumentStatusRequest, _market_data_pb2.GetInstrumentStatusResponse]
     """Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
-    an answer before its time.
+    returned before its time.
     """
     StreamInstrumentStatuses: _grpc.UnaryStreamMultiCallable[_market_data_pb2.StreamInstrumentStatusesRequest, _market_data_pb2.StreamInstrumentStatusesResponse]
     """Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time."""
@@ -202,20 +202,20 @@ class MarketDataAsyncStub(MarketDataStub):
     Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
     requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
 
-    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
     GetOrderBook.
 
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
-    alone and the same other fields.
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+    same values of the other fields that both requests have.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
-    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
     there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
-    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
-    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+    listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+    returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
 
     Methods fail with the first of these that applies; their comments add what is special to them:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -223,11 +223,11 @@ class MarketDataAsyncStub(MarketDataStub):
     - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
     - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
       kind, such as funding of a spot market; `feature` is the method;
-    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
     - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
-    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+    - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
 
-    Errors that every method has are in "Errors" in SPEC.
+    "Services" in SPEC lists the errors that every method has.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -248,7 +248,7 @@ class MarketDataAsyncStub(MarketDataStub):
     """Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
 
     Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
-    until the next one. An empty book is an answer.
+    until the next one. A known book without levels is returned, empty.
     """
     StreamOrderBook: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamOrderBookRequest, _market_data_pb2.StreamOrderBookResponse]  # type: ignore[assignment]
     """Streams the order book of a listing: first a snapshot and SnapshotComplete, then deltas in order. While the book is
@@ -295,8 +295,8 @@ class MarketDataAsyncStub(MarketDataStub):
     Fails with FEATURE_NOT_SUPPORTED if the service has no candles of this length and kind of price for a listing.
     """
     GetVWAP: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetVWAPRequest, _market_data_pb2.GetVWAPResponse]  # type: ignore[assignment]
-    """Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
-    in it, or if the service does not keep the trades of the whole interval.
+    """Computes the volume-weighted average price of the trades that ListTrades has for an interval. Fails with NO_DATA if
+    nothing was traded in it, or if the service does not keep the trades of the whole interval.
     """
     GetTicker: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetTickerRequest, _market_data_pb2.GetTickerResponse]  # type: ignore[assignment]
     """Returns the newest ticker of a listing."""
@@ -304,7 +304,7 @@ class MarketDataAsyncStub(MarketDataStub):
     """Streams the newest tickers of listings."""
     GetInstrumentStatus: _aio.UnaryUnaryMultiCallable[_market_data_pb2.GetInstrumentStatusRequest, _market_data_pb2.GetInstrumentStatusResponse]  # type: ignore[assignment]
     """Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
-    an answer before its time.
+    returned before its time.
     """
     StreamInstrumentStatuses: _aio.UnaryStreamMultiCallable[_market_data_pb2.StreamInstrumentStatusesRequest, _market_data_pb2.StreamInstrumentStatusesResponse]  # type: ignore[assignment]
     """Streams which operations the venues allow on listings. A mode that a venue announced for later is sent at its time."""
@@ -366,20 +366,20 @@ class MarketDataServicer:
     Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
     requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
 
-    Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+    Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
     GetOrderBook.
 
     List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
     names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
     and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
-    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
-    alone and the same other fields.
+    out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+    same values of the other fields that both requests have.
 
     Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
-    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+    Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
     there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
-    listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
-    is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+    listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+    returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
 
     Methods fail with the first of these that applies; their comments add what is special to them:
     - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -387,11 +387,11 @@ class MarketDataServicer:
     - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
     - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
       kind, such as funding of a spot market; `feature` is the method;
-    - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+    - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
     - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
-    - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+    - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
 
-    Errors that every method has are in "Errors" in SPEC.
+    "Services" in SPEC lists the errors that every method has.
     """
 
     def GetPrice(
@@ -430,7 +430,7 @@ class MarketDataServicer:
         """Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
 
         Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
-        until the next one. An empty book is an answer.
+        until the next one. A known book without levels is returned, empty.
         """
 
     def StreamOrderBook(
@@ -517,8 +517,8 @@ class MarketDataServicer:
         request: _market_data_pb2.GetVWAPRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.GetVWAPResponse, _abc.Awaitable[_market_data_pb2.GetVWAPResponse]]:
-        """Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
-        in it, or if the service does not keep the trades of the whole interval.
+        """Computes the volume-weighted average price of the trades that ListTrades has for an interval. Fails with NO_DATA if
+        nothing was traded in it, or if the service does not keep the trades of the whole interval.
         """
 
     def GetTicker(
@@ -541,7 +541,7 @@ class MarketDataServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_market_data_pb2.GetInstrumentStatusResponse, _abc.Awaitable[_market_data_pb2.GetInstrumentStatusResponse]]:
         """Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
-        an answer before its time.
+        returned before its time.
         """
 
     def StreamInstrumentStatuses(

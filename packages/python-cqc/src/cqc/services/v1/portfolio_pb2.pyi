@@ -37,7 +37,7 @@ class GetPortfolioRequest(_message.Message):
     """Portfolio to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now."""
+        """Return the records as of this time. Absent means now."""
 
     def __init__(
         self,
@@ -92,10 +92,10 @@ class ListPortfoliosRequest(_message.Message):
     page_token: _builtins.str
     """Token of the page to return; see "Lists" in SPEC."""
     parent_portfolio_id: _builtins.str
-    """Only portfolios that are directly part of this one. Absent means all."""
+    """Only portfolios that are directly part of this one; none if there is no such portfolio. Absent means all."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now."""
+        """Return the records as of this time. Absent means now."""
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class CreatePortfolioRequest(_message.Message):
     """Id of the request, a UUID; see "Retries" in SPEC."""
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """Portfolio to add. Its revision and times are not set."""
+        """Portfolio to add. `revision` and the service's times are ignored."""
 
     def __init__(
         self,
@@ -184,7 +184,7 @@ class CreatePortfolioResponse(_message.Message):
     PORTFOLIO_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def portfolio(self) -> _portfolio_pb2.Portfolio:
-        """The portfolio with its revision and times."""
+        """The portfolio as stored, with revision 1."""
 
     def __init__(
         self,
@@ -274,7 +274,7 @@ class GetPositionRequest(_message.Message):
     """Position to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now."""
+        """Return the records as of this time. Absent means now."""
 
     def __init__(
         self,
@@ -336,7 +336,7 @@ class ListPositionsRequest(_message.Message):
     """Only positions of this account. Absent means all."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now."""
+        """Return the records as of this time. Absent means now."""
 
     def __init__(
         self,
@@ -636,7 +636,7 @@ class ListTransactionsResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
     resume_token: _builtins.str
-    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`."""
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time` or `as_of`."""
     @_builtins.property
     def transactions(self) -> _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]:
         """Entries of this page, oldest first."""
@@ -735,7 +735,7 @@ class ListLotsRequest(_message.Message):
     """Which lots the disposals used up. Unspecified means FIFO."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now."""
+        """Time of recording up to which entries count, inclusive. Absent means now."""
 
     def __init__(
         self,
@@ -803,7 +803,7 @@ class GetAllocationsRequest(_message.Message):
     """Portfolio whose target allocations to return."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now."""
+        """Return the records as of this time. Absent means now."""
 
     def __init__(
         self,

@@ -32,8 +32,9 @@ class PortfolioStub(object):
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
     whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
-    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
-    future, fails with AS_OF_NOT_KEPT.
+    portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+    nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+    the future, fails with AS_OF_NOT_KEPT.
     """
 
     def __init__(self, channel):
@@ -115,8 +116,9 @@ class PortfolioServicer(object):
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
     whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
-    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
-    future, fails with AS_OF_NOT_KEPT.
+    portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+    nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+    the future, fails with AS_OF_NOT_KEPT.
     """
 
     def GetPortfolio(self, request, context):
@@ -127,7 +129,7 @@ class PortfolioServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListPortfolios(self, request, context):
-        """Lists portfolios, in the order of their ids.
+        """Lists portfolios, in the order of their ids. Continued by EventLog.StreamEvents only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,8 +137,8 @@ class PortfolioServicer(object):
 
     def CreatePortfolio(self, request, context):
         """Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
-        does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
-        target twice.
+        does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, a target is allocated
+        twice, or an allocation's bounds exclude its weight.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,7 +146,8 @@ class PortfolioServicer(object):
 
     def UpdatePortfolio(self, request, context):
         """Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
-        INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+        INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, with INVALID_FIELD if the new parent
+        is the portfolio itself or below it, and otherwise as CreatePortfolio.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,7 +161,8 @@ class PortfolioServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListPositions(self, request, context):
-        """Lists open positions, ordered by account, then by position id.
+        """Lists open positions, ordered by account, then by position id. Continued by StreamPositions with the same portfolio
+        and account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -178,7 +182,8 @@ class PortfolioServicer(object):
         Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
         venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
         UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
-        `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+        an interval that ends in the future, or starts there, and for `venue_symbol_id` of a SPOT or MARGIN listing: its
+        lots are per asset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -186,7 +191,7 @@ class PortfolioServicer(object):
 
     def ListTransactions(self, request, context):
         """Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
-        Reversed and reversing entries are listed too.
+        Reversed and reversing entries are listed too. Continued by EventLog.StreamEvents only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -195,13 +200,13 @@ class PortfolioServicer(object):
     def RecordTransaction(self, request, context):
         """Adds an entry to a portfolio's books.
 
-        Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
-        portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
-        reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
-        REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
-        ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
-        LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
-        are not refused.
+        Fails with RECORD_NOT_FOUND if the portfolio does not exist; with INVALID_FIELD if the request sets what the
+        service sets, if the account is not in the portfolio or the portfolio is archived, or if a reversing entry is not
+        the opposite of the entry that it reverses or reverses a reversing entry; with RECORD_EXISTS if `caused_by` is
+        recorded already, `id` being that entry's; with REFERENCE_NOT_FOUND if an entry or lot that is named does not
+        exist, or the corrected entry is not reversed; with ALREADY_CORRECTED if the entry to reverse is reversed, or the
+        entry to correct has a replacement; and with LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that
+        disposes of more than is held is recorded: facts are not refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -225,7 +230,7 @@ class PortfolioServicer(object):
     def SetAllocations(self, request, context):
         """Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
         one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
-        with INVALID_FIELD if a target occurs twice.
+        with INVALID_FIELD if a target occurs twice, or if an allocation's bounds exclude its weight.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -313,8 +318,9 @@ class Portfolio(object):
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
     whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
-    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
-    future, fails with AS_OF_NOT_KEPT.
+    portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+    nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+    the future, fails with AS_OF_NOT_KEPT.
     """
 
     @staticmethod

@@ -32,8 +32,9 @@ class PortfolioStub:
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
     whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
-    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
-    future, fails with AS_OF_NOT_KEPT.
+    portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+    nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+    the future, fails with AS_OF_NOT_KEPT.
     """
 
     @_typing.overload
@@ -43,20 +44,23 @@ class PortfolioStub:
     GetPortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPortfolioRequest, _portfolio_pb2.GetPortfolioResponse]
     """Returns a portfolio."""
     ListPortfolios: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListPortfoliosRequest, _portfolio_pb2.ListPortfoliosResponse]
-    """Lists portfolios, in the order of their ids."""
+    """Lists portfolios, in the order of their ids. Continued by EventLog.StreamEvents only."""
     CreatePortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.CreatePortfolioRequest, _portfolio_pb2.CreatePortfolioResponse]
     """Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
-    does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
-    target twice.
+    does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, a target is allocated
+    twice, or an allocation's bounds exclude its weight.
     """
     UpdatePortfolio: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.UpdatePortfolioRequest, _portfolio_pb2.UpdatePortfolioResponse]
     """Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
-    INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+    INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, with INVALID_FIELD if the new parent
+    is the portfolio itself or below it, and otherwise as CreatePortfolio.
     """
     GetPosition: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.GetPositionRequest, _portfolio_pb2.GetPositionResponse]
     """Returns a position, whether open or closed."""
     ListPositions: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListPositionsRequest, _portfolio_pb2.ListPositionsResponse]
-    """Lists open positions, ordered by account, then by position id."""
+    """Lists open positions, ordered by account, then by position id. Continued by StreamPositions with the same portfolio
+    and account.
+    """
     StreamPositions: _grpc.UnaryStreamMultiCallable[_portfolio_pb2.StreamPositionsRequest, _portfolio_pb2.StreamPositionsResponse]
     """Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
     closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
@@ -67,22 +71,23 @@ class PortfolioStub:
     Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
     venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
     UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
-    `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+    an interval that ends in the future, or starts there, and for `venue_symbol_id` of a SPOT or MARGIN listing: its
+    lots are per asset.
     """
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListTransactionsRequest, _portfolio_pb2.ListTransactionsResponse]
     """Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
-    Reversed and reversing entries are listed too.
+    Reversed and reversing entries are listed too. Continued by EventLog.StreamEvents only.
     """
     RecordTransaction: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.RecordTransactionRequest, _portfolio_pb2.RecordTransactionResponse]
     """Adds an entry to a portfolio's books.
 
-    Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
-    portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
-    reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
-    REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
-    ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
-    LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
-    are not refused.
+    Fails with RECORD_NOT_FOUND if the portfolio does not exist; with INVALID_FIELD if the request sets what the
+    service sets, if the account is not in the portfolio or the portfolio is archived, or if a reversing entry is not
+    the opposite of the entry that it reverses or reverses a reversing entry; with RECORD_EXISTS if `caused_by` is
+    recorded already, `id` being that entry's; with REFERENCE_NOT_FOUND if an entry or lot that is named does not
+    exist, or the corrected entry is not reversed; with ALREADY_CORRECTED if the entry to reverse is reversed, or the
+    entry to correct has a replacement; and with LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that
+    disposes of more than is held is recorded: facts are not refused.
     """
     ListLots: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.ListLotsRequest, _portfolio_pb2.ListLotsResponse]
     """Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
@@ -93,7 +98,7 @@ class PortfolioStub:
     SetAllocations: _grpc.UnaryUnaryMultiCallable[_portfolio_pb2.SetAllocationsRequest, _portfolio_pb2.SetAllocationsResponse]
     """Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
     one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
-    with INVALID_FIELD if a target occurs twice.
+    with INVALID_FIELD if a target occurs twice, or if an allocation's bounds exclude its weight.
     """
 
 @_typing.type_check_only
@@ -103,28 +108,32 @@ class PortfolioAsyncStub(PortfolioStub):
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
     whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
-    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
-    future, fails with AS_OF_NOT_KEPT.
+    portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+    nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+    the future, fails with AS_OF_NOT_KEPT.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetPortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPortfolioRequest, _portfolio_pb2.GetPortfolioResponse]  # type: ignore[assignment]
     """Returns a portfolio."""
     ListPortfolios: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListPortfoliosRequest, _portfolio_pb2.ListPortfoliosResponse]  # type: ignore[assignment]
-    """Lists portfolios, in the order of their ids."""
+    """Lists portfolios, in the order of their ids. Continued by EventLog.StreamEvents only."""
     CreatePortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.CreatePortfolioRequest, _portfolio_pb2.CreatePortfolioResponse]  # type: ignore[assignment]
     """Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
-    does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
-    target twice.
+    does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, a target is allocated
+    twice, or an allocation's bounds exclude its weight.
     """
     UpdatePortfolio: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.UpdatePortfolioRequest, _portfolio_pb2.UpdatePortfolioResponse]  # type: ignore[assignment]
     """Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
-    INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+    INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, with INVALID_FIELD if the new parent
+    is the portfolio itself or below it, and otherwise as CreatePortfolio.
     """
     GetPosition: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.GetPositionRequest, _portfolio_pb2.GetPositionResponse]  # type: ignore[assignment]
     """Returns a position, whether open or closed."""
     ListPositions: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListPositionsRequest, _portfolio_pb2.ListPositionsResponse]  # type: ignore[assignment]
-    """Lists open positions, ordered by account, then by position id."""
+    """Lists open positions, ordered by account, then by position id. Continued by StreamPositions with the same portfolio
+    and account.
+    """
     StreamPositions: _aio.UnaryStreamMultiCallable[_portfolio_pb2.StreamPositionsRequest, _portfolio_pb2.StreamPositionsResponse]  # type: ignore[assignment]
     """Streams the positions of a portfolio: all open positions, SnapshotComplete, then every change. A position that is
     closed is sent once more, with quantity 0. Positions are keyed by `position_id`.
@@ -135,22 +144,23 @@ class PortfolioAsyncStub(PortfolioStub):
     Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
     venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
     UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
-    `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+    an interval that ends in the future, or starts there, and for `venue_symbol_id` of a SPOT or MARGIN listing: its
+    lots are per asset.
     """
     ListTransactions: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListTransactionsRequest, _portfolio_pb2.ListTransactionsResponse]  # type: ignore[assignment]
     """Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
-    Reversed and reversing entries are listed too.
+    Reversed and reversing entries are listed too. Continued by EventLog.StreamEvents only.
     """
     RecordTransaction: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.RecordTransactionRequest, _portfolio_pb2.RecordTransactionResponse]  # type: ignore[assignment]
     """Adds an entry to a portfolio's books.
 
-    Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
-    portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
-    reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
-    REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
-    ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
-    LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
-    are not refused.
+    Fails with RECORD_NOT_FOUND if the portfolio does not exist; with INVALID_FIELD if the request sets what the
+    service sets, if the account is not in the portfolio or the portfolio is archived, or if a reversing entry is not
+    the opposite of the entry that it reverses or reverses a reversing entry; with RECORD_EXISTS if `caused_by` is
+    recorded already, `id` being that entry's; with REFERENCE_NOT_FOUND if an entry or lot that is named does not
+    exist, or the corrected entry is not reversed; with ALREADY_CORRECTED if the entry to reverse is reversed, or the
+    entry to correct has a replacement; and with LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that
+    disposes of more than is held is recorded: facts are not refused.
     """
     ListLots: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.ListLotsRequest, _portfolio_pb2.ListLotsResponse]  # type: ignore[assignment]
     """Lists the lots that remain of what was acquired, oldest first: by `acquired_at`, then `lot_id`. Fails with
@@ -161,7 +171,7 @@ class PortfolioAsyncStub(PortfolioStub):
     SetAllocations: _aio.UnaryUnaryMultiCallable[_portfolio_pb2.SetAllocationsRequest, _portfolio_pb2.SetAllocationsResponse]  # type: ignore[assignment]
     """Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
     one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
-    with INVALID_FIELD if a target occurs twice.
+    with INVALID_FIELD if a target occurs twice, or if an allocation's bounds exclude its weight.
     """
 
 class PortfolioServicer:
@@ -170,8 +180,9 @@ class PortfolioServicer:
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
     whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
-    portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
-    future, fails with AS_OF_NOT_KEPT.
+    portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+    nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+    the future, fails with AS_OF_NOT_KEPT.
     """
 
     def GetPortfolio(
@@ -186,7 +197,7 @@ class PortfolioServicer:
         request: _portfolio_pb2.ListPortfoliosRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListPortfoliosResponse, _abc.Awaitable[_portfolio_pb2.ListPortfoliosResponse]]:
-        """Lists portfolios, in the order of their ids."""
+        """Lists portfolios, in the order of their ids. Continued by EventLog.StreamEvents only."""
 
     def CreatePortfolio(
         self,
@@ -194,8 +205,8 @@ class PortfolioServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.CreatePortfolioResponse, _abc.Awaitable[_portfolio_pb2.CreatePortfolioResponse]]:
         """Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
-        does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
-        target twice.
+        does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, a target is allocated
+        twice, or an allocation's bounds exclude its weight.
         """
 
     def UpdatePortfolio(
@@ -204,7 +215,8 @@ class PortfolioServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.UpdatePortfolioResponse, _abc.Awaitable[_portfolio_pb2.UpdatePortfolioResponse]]:
         """Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
-        INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+        INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, with INVALID_FIELD if the new parent
+        is the portfolio itself or below it, and otherwise as CreatePortfolio.
         """
 
     def GetPosition(
@@ -219,7 +231,9 @@ class PortfolioServicer:
         request: _portfolio_pb2.ListPositionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListPositionsResponse, _abc.Awaitable[_portfolio_pb2.ListPositionsResponse]]:
-        """Lists open positions, ordered by account, then by position id."""
+        """Lists open positions, ordered by account, then by position id. Continued by StreamPositions with the same portfolio
+        and account.
+        """
 
     def StreamPositions(
         self,
@@ -240,7 +254,8 @@ class PortfolioServicer:
         Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
         venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
         UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
-        `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+        an interval that ends in the future, or starts there, and for `venue_symbol_id` of a SPOT or MARGIN listing: its
+        lots are per asset.
         """
 
     def ListTransactions(
@@ -249,7 +264,7 @@ class PortfolioServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_portfolio_pb2.ListTransactionsResponse, _abc.Awaitable[_portfolio_pb2.ListTransactionsResponse]]:
         """Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
-        Reversed and reversing entries are listed too.
+        Reversed and reversing entries are listed too. Continued by EventLog.StreamEvents only.
         """
 
     def RecordTransaction(
@@ -259,13 +274,13 @@ class PortfolioServicer:
     ) -> _typing.Union[_portfolio_pb2.RecordTransactionResponse, _abc.Awaitable[_portfolio_pb2.RecordTransactionResponse]]:
         """Adds an entry to a portfolio's books.
 
-        Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
-        portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
-        reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
-        REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
-        ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
-        LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
-        are not refused.
+        Fails with RECORD_NOT_FOUND if the portfolio does not exist; with INVALID_FIELD if the request sets what the
+        service sets, if the account is not in the portfolio or the portfolio is archived, or if a reversing entry is not
+        the opposite of the entry that it reverses or reverses a reversing entry; with RECORD_EXISTS if `caused_by` is
+        recorded already, `id` being that entry's; with REFERENCE_NOT_FOUND if an entry or lot that is named does not
+        exist, or the corrected entry is not reversed; with ALREADY_CORRECTED if the entry to reverse is reversed, or the
+        entry to correct has a replacement; and with LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that
+        disposes of more than is held is recorded: facts are not refused.
         """
 
     def ListLots(
@@ -291,7 +306,7 @@ class PortfolioServicer:
     ) -> _typing.Union[_portfolio_pb2.SetAllocationsResponse, _abc.Awaitable[_portfolio_pb2.SetAllocationsResponse]]:
         """Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
         one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
-        with INVALID_FIELD if a target occurs twice.
+        with INVALID_FIELD if a target occurs twice, or if an allocation's bounds exclude its weight.
         """
 
 def add_PortfolioServicer_to_server(servicer: PortfolioServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -103,7 +103,7 @@ class GetRiskLimitRequest(_message.Message):
     """Limit to get."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now."""
+        """Return the records as of this time. Absent means now."""
 
     def __init__(
         self,
@@ -164,7 +164,7 @@ class ListRiskLimitsRequest(_message.Message):
     """Only limits whose scope names this account. Absent means all."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time whose records to answer. Absent means now."""
+        """Return the records as of this time. Absent means now."""
 
     def __init__(
         self,
@@ -234,7 +234,7 @@ class CreateRiskLimitRequest(_message.Message):
     """Id of the request, a UUID; see "Retries" in SPEC."""
     @_builtins.property
     def limit(self) -> _risk_limit_pb2.RiskLimit:
-        """Limit to add. The engine sets its end, revision and times."""
+        """Limit to add. `valid_to` is absent; `revision` and the engine's times are ignored."""
 
     def __init__(
         self,
@@ -259,7 +259,7 @@ class CreateRiskLimitResponse(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def limit(self) -> _risk_limit_pb2.RiskLimit:
-        """The limit with its revision and times."""
+        """The limit as stored, with revision 1."""
 
     def __init__(
         self,
@@ -470,7 +470,7 @@ class StreamExposuresRequest(_message.Message):
     reporting_asset_id: _builtins.str
     """Asset in which to state the exposures. Absent means the portfolio's reporting asset, or `USD` for an account."""
     resume_token: _builtins.str
-    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
         """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
@@ -617,7 +617,7 @@ class ListAlertsResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
     resume_token: _builtins.str
-    """Token that continues this list as a stream; see "Streams" in SPEC."""
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
     @_builtins.property
     def alerts(self) -> _containers.RepeatedCompositeFieldContainer[_risk_events_pb2.RiskAlert]:
         """Alerts of this page, newest first."""
@@ -997,9 +997,8 @@ Global___CheckOrdersResponse: _TypeAlias = CheckOrdersResponse  # noqa: Y015
 
 @_typing.final
 class TradingScope(_message.Message):
-    """Scope of a trading state. Contains what every field that is set matches: an account is in the scope of the portfolios
-    that it belongs to, and an order in that of its account, their portfolios and its venue. No field set means
-    everywhere.
+    """Scope of a trading state. Contains what every field that is set matches: an account is in the scope of its venue and
+    of the portfolios that it belongs to, and an order in every scope of its account. No field set means everywhere.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1216,7 +1215,7 @@ class StreamTradingStateRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
+    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
         """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
@@ -1386,7 +1385,9 @@ class RunScenarioResponse(_message.Message):
     """Asset in which the result is stated."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScenarioResult]:
-        """Effects by position and balance, largest loss first. Their sum is `value_change`."""
+        """Effects by position and balance, largest loss first; equal ones by account, then by position or asset id. Their sum
+        is `value_change`.
+        """
 
     @_builtins.property
     def breaches(self) -> _containers.RepeatedCompositeFieldContainer[Global___RiskBreach]:

@@ -35,9 +35,10 @@ class RiskEngineStub(object):
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
     kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
-    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
-    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
-    never from the request.
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+    to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+    concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+    from the request.
     """
 
     def __init__(self, channel):
@@ -137,9 +138,10 @@ class RiskEngineServicer(object):
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
     kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
-    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
-    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
-    never from the request.
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+    to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+    concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+    from the request.
     """
 
     def GetRiskLimit(self, request, context):
@@ -150,7 +152,7 @@ class RiskEngineServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListRiskLimits(self, request, context):
-        """Lists limits, ended ones included, in the order of their ids.
+        """Lists limits, ended ones included, in the order of their ids. Continued by EventLog.StreamEvents only.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -183,8 +185,8 @@ class RiskEngineServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetExposure(self, request, context):
-        """Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
-        price.
+        """Computes the exposures of a scope, one per key of the dimension. What has no key in the dimension, such as an asset
+        without an issuer, is left out. Fails with PRICE_MISSING if an asset held has no price.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,14 +194,15 @@ class RiskEngineServicer(object):
 
     def StreamExposures(self, request, context):
         """Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
-        One that is gone is sent once more, with all values zero. Fails as GetExposure.
+        An exposure that no longer exists is sent once more, with all values zero. Fails as GetExposure.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAlerts(self, request, context):
-        """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending.
+        """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending. Continued by StreamAlerts with the
+        same portfolio and account.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,7 +235,7 @@ class RiskEngineServicer(object):
 
         Combinations count gross, with the sum of their legs' values; options count with their premium and with their
         underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
-        or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+        or reducing state rejects it as TradingState states. A rejection is a result, not an error. Fails with
         REFERENCE_NOT_FOUND if the account or the listing does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -240,9 +243,9 @@ class RiskEngineServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CheckOrders(self, request, context):
-        """Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
-        atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
-        fail for one of them.
+        """Decides on several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not atomic:
+        some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would fail for
+        one of them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -250,8 +253,9 @@ class RiskEngineServicer(object):
 
     def GetTradingState(self, request, context):
         """Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
-        REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
-        ACTIVE with revision 0 and the requested scope if no state was ever set.
+        REDUCING before ACTIVE. Of equally strict ones, the state whose scope has the fewest fields set is returned, then
+        the first by account, portfolio and venue id. ACTIVE with revision 0 and the requested scope if no state was ever
+        set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -386,9 +390,10 @@ class RiskEngine(object):
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
     kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
-    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
-    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
-    never from the request.
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+    to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+    concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+    from the request.
     """
 
     @staticmethod

@@ -35,9 +35,10 @@ class RiskEngineStub:
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
     kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
-    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
-    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
-    never from the request.
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+    to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+    concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+    from the request.
     """
 
     @_typing.overload
@@ -47,7 +48,7 @@ class RiskEngineStub:
     GetRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetRiskLimitRequest, _risk_engine_pb2.GetRiskLimitResponse]
     """Returns a limit, whether it has ended or not."""
     ListRiskLimits: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.ListRiskLimitsRequest, _risk_engine_pb2.ListRiskLimitsResponse]
-    """Lists limits, ended ones included, in the order of their ids."""
+    """Lists limits, ended ones included, in the order of their ids. Continued by EventLog.StreamEvents only."""
     CreateRiskLimit: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.CreateRiskLimitRequest, _risk_engine_pb2.CreateRiskLimitResponse]
     """Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
     not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
@@ -63,15 +64,17 @@ class RiskEngineStub:
     the revision.
     """
     GetExposure: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetExposureRequest, _risk_engine_pb2.GetExposureResponse]
-    """Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
-    price.
+    """Computes the exposures of a scope, one per key of the dimension. What has no key in the dimension, such as an asset
+    without an issuer, is left out. Fails with PRICE_MISSING if an asset held has no price.
     """
     StreamExposures: _grpc.UnaryStreamMultiCallable[_risk_engine_pb2.StreamExposuresRequest, _risk_engine_pb2.StreamExposuresResponse]
     """Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
-    One that is gone is sent once more, with all values zero. Fails as GetExposure.
+    An exposure that no longer exists is sent once more, with all values zero. Fails as GetExposure.
     """
     ListAlerts: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.ListAlertsRequest, _risk_engine_pb2.ListAlertsResponse]
-    """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending."""
+    """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending. Continued by StreamAlerts with the
+    same portfolio and account.
+    """
     StreamAlerts: _grpc.UnaryStreamMultiCallable[_risk_engine_pb2.StreamAlertsRequest, _risk_engine_pb2.StreamAlertsResponse]
     """Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
     `alert_id`.
@@ -91,18 +94,19 @@ class RiskEngineStub:
 
     Combinations count gross, with the sum of their legs' values; options count with their premium and with their
     underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
-    or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+    or reducing state rejects it as TradingState states. A rejection is a result, not an error. Fails with
     REFERENCE_NOT_FOUND if the account or the listing does not exist.
     """
     CheckOrders: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrdersRequest, _risk_engine_pb2.CheckOrdersResponse]
-    """Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
-    atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
-    fail for one of them.
+    """Decides on several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not atomic:
+    some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would fail for
+    one of them.
     """
     GetTradingState: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.GetTradingStateRequest, _risk_engine_pb2.GetTradingStateResponse]
     """Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
-    REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
-    ACTIVE with revision 0 and the requested scope if no state was ever set.
+    REDUCING before ACTIVE. Of equally strict ones, the state whose scope has the fewest fields set is returned, then
+    the first by account, portfolio and venue id. ACTIVE with revision 0 and the requested scope if no state was ever
+    set.
     """
     SetTradingState: _grpc.UnaryUnaryMultiCallable[_risk_engine_pb2.SetTradingStateRequest, _risk_engine_pb2.SetTradingStateResponse]
     """Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
@@ -132,16 +136,17 @@ class RiskEngineAsyncStub(RiskEngineStub):
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
     kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
-    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
-    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
-    never from the request.
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+    to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+    concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+    from the request.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetRiskLimitRequest, _risk_engine_pb2.GetRiskLimitResponse]  # type: ignore[assignment]
     """Returns a limit, whether it has ended or not."""
     ListRiskLimits: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.ListRiskLimitsRequest, _risk_engine_pb2.ListRiskLimitsResponse]  # type: ignore[assignment]
-    """Lists limits, ended ones included, in the order of their ids."""
+    """Lists limits, ended ones included, in the order of their ids. Continued by EventLog.StreamEvents only."""
     CreateRiskLimit: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.CreateRiskLimitRequest, _risk_engine_pb2.CreateRiskLimitResponse]  # type: ignore[assignment]
     """Adds a limit. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if something in its scope does
     not exist, and with INVALID_FIELD if it sets `valid_to` or its thresholds are in the wrong order.
@@ -157,15 +162,17 @@ class RiskEngineAsyncStub(RiskEngineStub):
     the revision.
     """
     GetExposure: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetExposureRequest, _risk_engine_pb2.GetExposureResponse]  # type: ignore[assignment]
-    """Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
-    price.
+    """Computes the exposures of a scope, one per key of the dimension. What has no key in the dimension, such as an asset
+    without an issuer, is left out. Fails with PRICE_MISSING if an asset held has no price.
     """
     StreamExposures: _aio.UnaryStreamMultiCallable[_risk_engine_pb2.StreamExposuresRequest, _risk_engine_pb2.StreamExposuresResponse]  # type: ignore[assignment]
     """Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
-    One that is gone is sent once more, with all values zero. Fails as GetExposure.
+    An exposure that no longer exists is sent once more, with all values zero. Fails as GetExposure.
     """
     ListAlerts: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.ListAlertsRequest, _risk_engine_pb2.ListAlertsResponse]  # type: ignore[assignment]
-    """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending."""
+    """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending. Continued by StreamAlerts with the
+    same portfolio and account.
+    """
     StreamAlerts: _aio.UnaryStreamMultiCallable[_risk_engine_pb2.StreamAlertsRequest, _risk_engine_pb2.StreamAlertsResponse]  # type: ignore[assignment]
     """Streams alerts: those not resolved, SnapshotComplete, then every new or changed one. Alerts are keyed by
     `alert_id`.
@@ -185,18 +192,19 @@ class RiskEngineAsyncStub(RiskEngineStub):
 
     Combinations count gross, with the sum of their legs' values; options count with their premium and with their
     underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
-    or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+    or reducing state rejects it as TradingState states. A rejection is a result, not an error. Fails with
     REFERENCE_NOT_FOUND if the account or the listing does not exist.
     """
     CheckOrders: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.CheckOrdersRequest, _risk_engine_pb2.CheckOrdersResponse]  # type: ignore[assignment]
-    """Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
-    atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
-    fail for one of them.
+    """Decides on several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not atomic:
+    some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would fail for
+    one of them.
     """
     GetTradingState: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.GetTradingStateRequest, _risk_engine_pb2.GetTradingStateResponse]  # type: ignore[assignment]
     """Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
-    REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
-    ACTIVE with revision 0 and the requested scope if no state was ever set.
+    REDUCING before ACTIVE. Of equally strict ones, the state whose scope has the fewest fields set is returned, then
+    the first by account, portfolio and venue id. ACTIVE with revision 0 and the requested scope if no state was ever
+    set.
     """
     SetTradingState: _aio.UnaryUnaryMultiCallable[_risk_engine_pb2.SetTradingStateRequest, _risk_engine_pb2.SetTradingStateResponse]  # type: ignore[assignment]
     """Allows, restricts or stops trading in a scope: the kill switch. Changes the state of exactly this scope; a stricter
@@ -225,9 +233,10 @@ class RiskEngineServicer:
 
     Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
     kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
-    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
-    What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
-    never from the request.
+    an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+    to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+    concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+    from the request.
     """
 
     def GetRiskLimit(
@@ -242,7 +251,7 @@ class RiskEngineServicer:
         request: _risk_engine_pb2.ListRiskLimitsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.ListRiskLimitsResponse, _abc.Awaitable[_risk_engine_pb2.ListRiskLimitsResponse]]:
-        """Lists limits, ended ones included, in the order of their ids."""
+        """Lists limits, ended ones included, in the order of their ids. Continued by EventLog.StreamEvents only."""
 
     def CreateRiskLimit(
         self,
@@ -278,8 +287,8 @@ class RiskEngineServicer:
         request: _risk_engine_pb2.GetExposureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.GetExposureResponse, _abc.Awaitable[_risk_engine_pb2.GetExposureResponse]]:
-        """Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
-        price.
+        """Computes the exposures of a scope, one per key of the dimension. What has no key in the dimension, such as an asset
+        without an issuer, is left out. Fails with PRICE_MISSING if an asset held has no price.
         """
 
     def StreamExposures(
@@ -288,7 +297,7 @@ class RiskEngineServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_risk_engine_pb2.StreamExposuresResponse], _abc.AsyncIterator[_risk_engine_pb2.StreamExposuresResponse]]:
         """Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
-        One that is gone is sent once more, with all values zero. Fails as GetExposure.
+        An exposure that no longer exists is sent once more, with all values zero. Fails as GetExposure.
         """
 
     def ListAlerts(
@@ -296,7 +305,9 @@ class RiskEngineServicer:
         request: _risk_engine_pb2.ListAlertsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.ListAlertsResponse, _abc.Awaitable[_risk_engine_pb2.ListAlertsResponse]]:
-        """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending."""
+        """Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending. Continued by StreamAlerts with the
+        same portfolio and account.
+        """
 
     def StreamAlerts(
         self,
@@ -331,7 +342,7 @@ class RiskEngineServicer:
 
         Combinations count gross, with the sum of their legs' values; options count with their premium and with their
         underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
-        or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+        or reducing state rejects it as TradingState states. A rejection is a result, not an error. Fails with
         REFERENCE_NOT_FOUND if the account or the listing does not exist.
         """
 
@@ -340,9 +351,9 @@ class RiskEngineServicer:
         request: _risk_engine_pb2.CheckOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.CheckOrdersResponse, _abc.Awaitable[_risk_engine_pb2.CheckOrdersResponse]]:
-        """Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
-        atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
-        fail for one of them.
+        """Decides on several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not atomic:
+        some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would fail for
+        one of them.
         """
 
     def GetTradingState(
@@ -351,8 +362,9 @@ class RiskEngineServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_risk_engine_pb2.GetTradingStateResponse, _abc.Awaitable[_risk_engine_pb2.GetTradingStateResponse]]:
         """Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
-        REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
-        ACTIVE with revision 0 and the requested scope if no state was ever set.
+        REDUCING before ACTIVE. Of equally strict ones, the state whose scope has the fewest fields set is returned, then
+        the first by account, portfolio and venue id. ACTIVE with revision 0 and the requested scope if no state was ever
+        set.
         """
 
     def SetTradingState(

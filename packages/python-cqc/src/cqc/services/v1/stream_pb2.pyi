@@ -60,9 +60,9 @@ Global___StreamResetReason: _TypeAlias = StreamResetReason  # noqa: Y015
 
 @_typing.final
 class Heartbeat(_message.Message):
-    """Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and as the
-    first message of a stream that has nothing else to send. A client that receives no message for three intervals treats
-    the connection as broken and resumes.
+    """Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and
+    immediately as the first message of a stream, resumed or not, that has nothing else to send. A client that receives
+    no message for three intervals treats the connection as broken and resumes.
 
     A response with a heartbeat always has a `resume_token`.
     """

@@ -490,10 +490,11 @@ Global___SetPositionModeResponse: _TypeAlias = SetPositionModeResponse  # noqa: 
 
 @_typing.final
 class AdjustMarginRequest(_message.Message):
-    """The collateral to add or remove. A position that does not exist or is not isolated fails with VENUE_REFUSED, more
-    than is free with INSUFFICIENT_FUNDS, a removal that the margin does not allow with AMOUNT_OUT_OF_RANGE. If the venue
-    does not answer, the call fails with DEADLINE_EXCEEDED and the collateral may have moved: compare the position before
-    trying again.
+    """The collateral to add or remove. A position that does not exist fails with RECORD_NOT_FOUND, one that is not isolated
+    with VENUE_REFUSED, more than is free with INSUFFICIENT_FUNDS, a removal that the margin does not allow with
+    AMOUNT_OUT_OF_RANGE. If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the collateral may have
+    moved: repeat the call with its `request_id`, which moves nothing twice, or compare the position before a new
+    request.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -563,7 +564,8 @@ Global___AdjustMarginResponse: _TypeAlias = AdjustMarginResponse  # noqa: Y015
 @_typing.final
 class BorrowRequest(_message.Message):
     """What to borrow. More than the account may borrow fails with AMOUNT_OUT_OF_RANGE. If the venue does not answer, the
-    call fails with DEADLINE_EXCEEDED and the loan may exist: compare `Balance.debt` before trying again.
+    call fails with DEADLINE_EXCEEDED and the loan may exist: repeat the call with its `request_id`, which borrows
+    nothing twice, or compare `Balance.debt` before a new request.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -639,8 +641,8 @@ Global___BorrowResponse: _TypeAlias = BorrowResponse  # noqa: Y015
 @_typing.final
 class RepayRequest(_message.Message):
     """What to repay. More than the account owns fails with INSUFFICIENT_FUNDS, more than it owes with AMOUNT_OUT_OF_RANGE.
-    If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the debt may be repaid: compare
-    `Balance.debt` before trying again.
+    If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the debt may be repaid: repeat the call with
+    its `request_id`, which repays nothing twice, or compare `Balance.debt` before a new request.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -892,14 +894,14 @@ class StreamBalancesRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume after, empty to start anew; see "Streams" in SPEC."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accounts to follow."""
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC."""
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
 
     def __init__(
         self,
@@ -1028,14 +1030,14 @@ class StreamAccountMarginRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume after, empty to start anew; see "Streams" in SPEC."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accounts to follow."""
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC."""
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
 
     def __init__(
         self,
@@ -1067,7 +1069,9 @@ class StreamAccountMarginResponse(_message.Message):
     """Token to resume the stream with after this message; see "Streams" in SPEC. Empty on a reset."""
     @_builtins.property
     def margin(self) -> _margin_pb2.AccountMargin:
-        """A margin. Replaces the margin with the same key: account, asset, `all_assets`, `window` and listing."""
+        """A margin. Replaces the margin with the same key: account, asset, `all_assets`, `window` and listing. A margin
+        that no longer exists is sent once more with an `equity` of zero.
+        """
 
     @_builtins.property
     def snapshot_complete(self) -> _stream_pb2.SnapshotComplete:
@@ -1175,7 +1179,7 @@ class ListLedgerEntriesResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
     resume_token: _builtins.str
-    """Token that continues this list as a stream; see "Streams" in SPEC."""
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[_ledger_pb2.LedgerEntry]:
         """Entries of this page, oldest `received_at` first, of the same time in the venue's order."""
@@ -1205,14 +1209,14 @@ class StreamLedgerEntriesRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to resume after, empty to start anew; see "Streams" in SPEC."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accounts to follow."""
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
-        """Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC."""
+        """Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC."""
 
     def __init__(
         self,

@@ -109,8 +109,8 @@ class NewOrder(_message.Message):
     listing's unit.
     """
     price: _builtins.str
-    """Limit price, in quote units. Negative only for a listing of several legs. Absent for orders that fill at market,
-    and for orders priced by another field.
+    """Limit price, in quote units, greater than zero; on a listing of several legs any number. Absent for orders that
+    fill at market, and for orders priced by another field.
     """
     volatility_price: _builtins.str
     """Limit price of an option stated as a volatility per year, as a fraction: 0.65 is 65 %. Absent unless the order is
@@ -168,7 +168,9 @@ class NewOrder(_message.Message):
     reduce_only: _builtins.bool
     """Whether the order may only reduce a position. Absent means no."""
     position_side: _order_pb2.PositionSide.ValueType
-    """Position that the order belongs to. Unspecified means the account's only one."""
+    """Which of the listing's positions the order changes. Unspecified means the only one; INVALID_FIELD if the account
+    holds a long and a short one.
+    """
     position_effect: _order_pb2.PositionEffect.ValueType
     """What the order does to the position, for venues that require it. Unspecified means the venue's default."""
     margin_mode: _order_pb2.MarginMode.ValueType
@@ -176,9 +178,9 @@ class NewOrder(_message.Message):
     leverage: _builtins.str
     """Leverage to place the order with, such as 10. Absent means the leverage set for the listing."""
     auto_borrow: _builtins.bool
-    """Whether the venue is to borrow what the order lacks. Absent means the venue's default."""
+    """Whether the venue borrows what the account lacks for the order. Absent means the venue's default."""
     auto_repay: _builtins.bool
-    """Whether the venue is to use the proceeds of the order to repay debts. Absent means the venue's default."""
+    """Whether the venue repays debts with the proceeds of the order. Absent means the venue's default."""
     good_til_block: _builtins.int
     """Number of the block of the venue's chain up to which the order works, inclusive."""
     slippage_limit_bps: _builtins.str
@@ -486,9 +488,9 @@ class NewAlgo(_message.Message):
     strategy: _algo_pb2.AlgoStrategy.ValueType
     """How the venue works the order."""
     participation: _builtins.str
-    """Part of the market's volume to trade at, for POV: above 0, at most 1. 0.1 is 10 %. Absent for other strategies."""
+    """Target share of the market's volume, for POV: above 0, at most 1. 0.1 is 10 %. Absent for other strategies."""
     max_participation: _builtins.str
-    """Part of the market's volume that the algorithm must not exceed: above 0, at most 1. Absent means no limit."""
+    """Largest share of the market's volume that the algorithm may take: above 0, at most 1. Absent means no limit."""
     slice_quantity: _builtins.str
     """Quantity of one slice, in the order's `quantity_unit`. Absent means that the venue chooses."""
     price_spread: _builtins.str
@@ -898,8 +900,8 @@ class PreviewOrderResponse(_message.Message):
 
     @_builtins.property
     def errors(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderError]:
-        """Why PlaceOrder would fail, by the rules of the listing and by the account's state and funds. The risk engine is not
-        asked. Empty if no reason is known.
+        """Why PlaceOrder would fail, by the rules of the listing and by the account's state and funds, in the order in which
+        PlaceOrder checks. The risk engine is not asked. Empty if no reason is known.
         """
 
     @_builtins.property
@@ -1044,7 +1046,9 @@ class ReplaceOrderRequest(_message.Message):
     sized by `quote_quantity` only. Absent keeps it.
     """
     price: _builtins.str
-    """Limit price after the change, in quote units. Absent keeps it."""
+    """Limit price after the change, in quote units. One that NewOrder would refuse on the listing fails with
+    INVALID_FIELD. Absent keeps it.
+    """
     volatility_price: _builtins.str
     """Limit price after the change as a volatility per year, as a fraction. Absent keeps it."""
     strike_asset_price: _builtins.str
@@ -1772,8 +1776,9 @@ class ListExecutionReportsRequest(_message.Message):
     order_id: _builtins.str
     """Only reports on the order with this id in this system. Absent means all."""
     after_report_sequence: _builtins.int
-    """Only reports whose `report_sequence` is above this number; 0 means all. If one of them is no longer kept, the
-    request fails with SEQUENCE_NOT_KEPT. Absent means from the oldest one kept.
+    """Only reports whose `report_sequence` is above this number; 0 means all. If the account's first report above it is
+    no longer kept, whatever the other filters, the request fails with SEQUENCE_NOT_KEPT. Absent means from the oldest
+    one kept.
     """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
@@ -1856,7 +1861,7 @@ class StreamExecutionReportsRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accounts to follow."""

@@ -33,11 +33,15 @@ class VenueGatewayStub:
     """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
     trades.
 
-    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
-    no other and without any other filter, or with EventLog.StreamEvents of this service.
+    A list's `resume_token` continues the list with EventLog.StreamEvents of this service, and with the stream that the
+    method's comment names if that stream follows the list's account alone and the list has no filter but the account and
+    a start (`start_time`, `after_report_sequence`). A list with an `end_time` has no token.
 
     The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
-    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused. An
+    account that is the principal's but was never added fails with RECORD_NOT_FOUND in GetVenueAccount and
+    UpdateVenueAccount, and with REFERENCE_NOT_FOUND elsewhere. A listing of another venue than the account's fails with
+    INVALID_FIELD, except as the filter of a list, where it matches nothing.
 
     Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
     SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
@@ -48,8 +52,9 @@ class VenueGatewayStub:
     Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
     an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
     UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
-    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
-    `send_before`; without a `send_before` it is never final.
+    the record up by its client id. Nothing is handed to the venue twice for one `request_id` while the outcome of the
+    first time is not known: the repeated request then fails with REQUEST_IN_PROGRESS. RECORD_NOT_FOUND is final once its
+    `checked_at` is at or after the request's `send_before`; without a `send_before` it is never final.
     Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
@@ -58,21 +63,25 @@ class VenueGatewayStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VenueGatewayAsyncStub: ...
     GetVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetVenueAccountRequest, _venue_gateway_accounts_pb2.GetVenueAccountResponse]
-    """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`."""
+    """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`.
+    RECORD_NOT_FOUND: the account was never added.
+    """
     ListVenueAccounts: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ListVenueAccountsRequest, _venue_gateway_accounts_pb2.ListVenueAccountsResponse]
     """Lists the principal's accounts, in the order of their ids. `credentials_ref` is left out as in GetVenueAccount.
     Continued by EventLog.StreamEvents only.
     """
     CreateVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.CreateVenueAccountRequest, _venue_gateway_accounts_pb2.CreateVenueAccountResponse]
-    """Adds an account. The account's keys reach the secret store by other means.
+    """Adds an account. Its id has to be one of the principal's accounts already. The account's keys reach the secret
+    store by other means.
 
     RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
     """
     UpdateVenueAccount: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.UpdateVenueAccountRequest, _venue_gateway_accounts_pb2.UpdateVenueAccountResponse]
-    """Changes the masked fields of an account.
+    """Changes the masked fields of an account, as "Update" at AssetRegistry describes.
 
-    INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
-    account was changed after the caller read it.
+    RECORD_NOT_FOUND: the account was never added. INVALID_UPDATE_MASK: the mask names a field that cannot change.
+    REVISION_MISMATCH: the account was changed after the caller read it. REFERENCE_NOT_FOUND: the parent account does
+    not exist.
     """
     GetAccountSettings: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetAccountSettingsRequest, _venue_gateway_accounts_pb2.GetAccountSettingsResponse]
     """Returns an account's position mode, and its leverage and margin mode per listing, as the venue states them now."""
@@ -98,8 +107,8 @@ class VenueGatewayStub:
     AdjustMargin: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.AdjustMarginRequest, _venue_gateway_accounts_pb2.AdjustMarginResponse]
     """Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
 
-    RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
-    of the venue: nothing was moved.
+    RECORD_NOT_FOUND: no such position; `type` is `Position`, `id` the listing's. INSUFFICIENT_FUNDS,
+    AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was moved.
     """
     Borrow: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.BorrowRequest, _venue_gateway_accounts_pb2.BorrowResponse]
     """Borrows an asset. OK once the venue has confirmed.
@@ -133,18 +142,20 @@ class VenueGatewayStub:
     """
     PlaceOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrdersRequest, _venue_gateway_orders_pb2.PlaceOrdersResponse]
     """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-    order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
-    INVALID_FIELD, and nothing is sent.
+    order or an error as in PlaceOrder. A request in which any item breaks a rule of validation or names an account
+    that is not the principal's fails as a whole, and nothing is sent. A retry with the same `request_id` returns the
+    same results, errors included: send failed items again in a new request.
     """
     PlaceOrderList: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderListRequest, _venue_gateway_orders_pb2.PlaceOrderListResponse]
     """Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
-    the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+    the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too, and for a client order id that two
+    orders of the list have. On an error, all client ids are free.
 
     FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
     """
     PreviewOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PreviewOrderRequest, _venue_gateway_orders_pb2.PreviewOrderResponse]
     """Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
-    up. What would make PlaceOrder fail is part of the answer.
+    up. Whatever else would make PlaceOrder fail is part of the answer.
 
     REFERENCE_NOT_FOUND: no such listing.
     """
@@ -157,14 +168,15 @@ class VenueGatewayStub:
     it was, if the venue refuses, at once or later.
 
     Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
-    nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
-    has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
-    TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+    nothing is left to change. INVALID_FIELD: the order has no such field to change, such as a `quantity` of an order
+    sized by `quote_quantity`. REPLACE_BELOW_FILLED: `quantity` or `quote_quantity` is not above what is filled.
+    CLIENT_ID_USED: an order has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS,
+    TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
     FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
     """
     CancelOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrderRequest, _venue_gateway_orders_pb2.CancelOrderResponse]
-    """Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
-    and when the risk engine does not answer.
+    """Asks the venue to cancel an order that has not ended, one that is PENDING_NEW included. A fill that crosses the
+    request is legal. Cancels pass when trading is halted and when the risk engine does not answer.
 
     OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
     cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
@@ -179,17 +191,19 @@ class VenueGatewayStub:
     CancelOrderList: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrderListRequest, _venue_gateway_orders_pb2.CancelOrderListResponse]
     """Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
 
-    RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+    RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended; `status` is the name of its
+    OrderListStatus.
     """
     CancelAllOrders: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelAllOrdersRequest, _venue_gateway_orders_pb2.CancelAllOrdersResponse]
-    """Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
-    CancelOrder, per order.
+    """Asks the venue to cancel all orders in a scope that have not ended, untriggered ones included. OK, also if there
+    are none; the reports that follow are as for CancelOrder, per order.
 
     REFERENCE_NOT_FOUND: no such listing.
     """
     CancelAllAfter: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelAllAfterRequest, _venue_gateway_orders_pb2.CancelAllAfterResponse]
     """Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
-    call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+    call counts, and each call starts the time anew, a repeated one too: never repeat a call after a later one. The
+    reports of the cancellations have the reason ORDER_REASON_DEAD_MAN_SWITCH.
 
     The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
     """
@@ -211,7 +225,7 @@ class VenueGatewayStub:
     ListExecutionReports: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.ListExecutionReportsRequest, _venue_gateway_orders_pb2.ListExecutionReportsResponse]
     """Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
 
-    SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+    SEQUENCE_NOT_KEPT: the account's first report after `after_report_sequence` is no longer kept.
     """
     StreamExecutionReports: _grpc.UnaryStreamMultiCallable[_venue_gateway_orders_pb2.StreamExecutionReportsRequest, _venue_gateway_orders_pb2.StreamExecutionReportsResponse]
     """Streams everything that happens to the orders of accounts, from now on. A stream without state: there is no
@@ -258,7 +272,7 @@ class VenueGatewayStub:
     it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
 
     Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
-    transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+    transfer id. REFERENCE_NOT_FOUND for the asset or network, ACCOUNT_NOT_ACTIVE, TRANSFER_SUSPENDED,
     AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
     """
     CreateTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CreateTransferRequest, _venue_gateway_transfers_pb2.CreateTransferResponse]
@@ -270,18 +284,21 @@ class VenueGatewayStub:
     the `send_before` with which the transfer was created.
     """
     ListTransfers: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.ListTransfersRequest, _venue_gateway_transfers_pb2.ListTransfersResponse]
-    """Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only."""
+    """Lists deposits, withdrawals and transfers, latest `received_at` first, then by `transfer_id`. Continued by
+    EventLog.StreamEvents only.
+    """
     CancelTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CancelTransferRequest, _venue_gateway_transfers_pb2.CancelTransferResponse]
     """Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
 
-    RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+    RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: the transfer was sent, or has ended otherwise.
     """
     ApproveTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.ApproveTransferRequest, _venue_gateway_transfers_pb2.ApproveTransferResponse]
     """Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
     Approving it again is OK and counts once per principal.
 
-    RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
-    after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+    RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created the transfer.
+    TRANSFER_NOT_IN_STATE: the transfer does not wait for approval, or no longer. REVISION_MISMATCH: the transfer
+    changed after the caller read it.
     """
     RejectTransfer: _grpc.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.RejectTransferRequest, _venue_gateway_transfers_pb2.RejectTransferResponse]
     """Rejects a withdrawal or a transfer that waits for approval. One rejection ends it. Rejecting it again is OK. The
@@ -305,7 +322,7 @@ class VenueGatewayStub:
     RECORD_NOT_FOUND: no such request.
     """
     ListQuoteRequests: _grpc.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.ListQuoteRequestsRequest, _venue_gateway_quotes_pb2.ListQuoteRequestsResponse]
-    """Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes."""
+    """Lists requests for quotes, latest `received_at` first, then by `quote_request_id`. Continued by StreamQuotes."""
     CancelQuoteRequest: _grpc.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.CancelQuoteRequestRequest, _venue_gateway_quotes_pb2.CancelQuoteRequestResponse]
     """Withdraws a request for quotes. Withdrawing it again is OK.
 
@@ -330,11 +347,15 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
     trades.
 
-    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
-    no other and without any other filter, or with EventLog.StreamEvents of this service.
+    A list's `resume_token` continues the list with EventLog.StreamEvents of this service, and with the stream that the
+    method's comment names if that stream follows the list's account alone and the list has no filter but the account and
+    a start (`start_time`, `after_report_sequence`). A list with an `end_time` has no token.
 
     The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
-    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused. An
+    account that is the principal's but was never added fails with RECORD_NOT_FOUND in GetVenueAccount and
+    UpdateVenueAccount, and with REFERENCE_NOT_FOUND elsewhere. A listing of another venue than the account's fails with
+    INVALID_FIELD, except as the filter of a list, where it matches nothing.
 
     Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
     SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
@@ -345,28 +366,33 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
     an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
     UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
-    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
-    `send_before`; without a `send_before` it is never final.
+    the record up by its client id. Nothing is handed to the venue twice for one `request_id` while the outcome of the
+    first time is not known: the repeated request then fails with REQUEST_IN_PROGRESS. RECORD_NOT_FOUND is final once its
+    `checked_at` is at or after the request's `send_before`; without a `send_before` it is never final.
     Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetVenueAccountRequest, _venue_gateway_accounts_pb2.GetVenueAccountResponse]  # type: ignore[assignment]
-    """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`."""
+    """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`.
+    RECORD_NOT_FOUND: the account was never added.
+    """
     ListVenueAccounts: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ListVenueAccountsRequest, _venue_gateway_accounts_pb2.ListVenueAccountsResponse]  # type: ignore[assignment]
     """Lists the principal's accounts, in the order of their ids. `credentials_ref` is left out as in GetVenueAccount.
     Continued by EventLog.StreamEvents only.
     """
     CreateVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.CreateVenueAccountRequest, _venue_gateway_accounts_pb2.CreateVenueAccountResponse]  # type: ignore[assignment]
-    """Adds an account. The account's keys reach the secret store by other means.
+    """Adds an account. Its id has to be one of the principal's accounts already. The account's keys reach the secret
+    store by other means.
 
     RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
     """
     UpdateVenueAccount: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.UpdateVenueAccountRequest, _venue_gateway_accounts_pb2.UpdateVenueAccountResponse]  # type: ignore[assignment]
-    """Changes the masked fields of an account.
+    """Changes the masked fields of an account, as "Update" at AssetRegistry describes.
 
-    INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
-    account was changed after the caller read it.
+    RECORD_NOT_FOUND: the account was never added. INVALID_UPDATE_MASK: the mask names a field that cannot change.
+    REVISION_MISMATCH: the account was changed after the caller read it. REFERENCE_NOT_FOUND: the parent account does
+    not exist.
     """
     GetAccountSettings: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.GetAccountSettingsRequest, _venue_gateway_accounts_pb2.GetAccountSettingsResponse]  # type: ignore[assignment]
     """Returns an account's position mode, and its leverage and margin mode per listing, as the venue states them now."""
@@ -392,8 +418,8 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     AdjustMargin: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.AdjustMarginRequest, _venue_gateway_accounts_pb2.AdjustMarginResponse]  # type: ignore[assignment]
     """Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
 
-    RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
-    of the venue: nothing was moved.
+    RECORD_NOT_FOUND: no such position; `type` is `Position`, `id` the listing's. INSUFFICIENT_FUNDS,
+    AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was moved.
     """
     Borrow: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.BorrowRequest, _venue_gateway_accounts_pb2.BorrowResponse]  # type: ignore[assignment]
     """Borrows an asset. OK once the venue has confirmed.
@@ -427,18 +453,20 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     """
     PlaceOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrdersRequest, _venue_gateway_orders_pb2.PlaceOrdersResponse]  # type: ignore[assignment]
     """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-    order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
-    INVALID_FIELD, and nothing is sent.
+    order or an error as in PlaceOrder. A request in which any item breaks a rule of validation or names an account
+    that is not the principal's fails as a whole, and nothing is sent. A retry with the same `request_id` returns the
+    same results, errors included: send failed items again in a new request.
     """
     PlaceOrderList: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderListRequest, _venue_gateway_orders_pb2.PlaceOrderListResponse]  # type: ignore[assignment]
     """Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
-    the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+    the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too, and for a client order id that two
+    orders of the list have. On an error, all client ids are free.
 
     FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
     """
     PreviewOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PreviewOrderRequest, _venue_gateway_orders_pb2.PreviewOrderResponse]  # type: ignore[assignment]
     """Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
-    up. What would make PlaceOrder fail is part of the answer.
+    up. Whatever else would make PlaceOrder fail is part of the answer.
 
     REFERENCE_NOT_FOUND: no such listing.
     """
@@ -451,14 +479,15 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     it was, if the venue refuses, at once or later.
 
     Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
-    nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
-    has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
-    TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+    nothing is left to change. INVALID_FIELD: the order has no such field to change, such as a `quantity` of an order
+    sized by `quote_quantity`. REPLACE_BELOW_FILLED: `quantity` or `quote_quantity` is not above what is filled.
+    CLIENT_ID_USED: an order has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS,
+    TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
     FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
     """
     CancelOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrderRequest, _venue_gateway_orders_pb2.CancelOrderResponse]  # type: ignore[assignment]
-    """Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
-    and when the risk engine does not answer.
+    """Asks the venue to cancel an order that has not ended, one that is PENDING_NEW included. A fill that crosses the
+    request is legal. Cancels pass when trading is halted and when the risk engine does not answer.
 
     OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
     cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
@@ -473,17 +502,19 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     CancelOrderList: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelOrderListRequest, _venue_gateway_orders_pb2.CancelOrderListResponse]  # type: ignore[assignment]
     """Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
 
-    RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+    RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended; `status` is the name of its
+    OrderListStatus.
     """
     CancelAllOrders: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelAllOrdersRequest, _venue_gateway_orders_pb2.CancelAllOrdersResponse]  # type: ignore[assignment]
-    """Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
-    CancelOrder, per order.
+    """Asks the venue to cancel all orders in a scope that have not ended, untriggered ones included. OK, also if there
+    are none; the reports that follow are as for CancelOrder, per order.
 
     REFERENCE_NOT_FOUND: no such listing.
     """
     CancelAllAfter: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.CancelAllAfterRequest, _venue_gateway_orders_pb2.CancelAllAfterResponse]  # type: ignore[assignment]
     """Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
-    call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+    call counts, and each call starts the time anew, a repeated one too: never repeat a call after a later one. The
+    reports of the cancellations have the reason ORDER_REASON_DEAD_MAN_SWITCH.
 
     The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
     """
@@ -505,7 +536,7 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     ListExecutionReports: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.ListExecutionReportsRequest, _venue_gateway_orders_pb2.ListExecutionReportsResponse]  # type: ignore[assignment]
     """Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
 
-    SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+    SEQUENCE_NOT_KEPT: the account's first report after `after_report_sequence` is no longer kept.
     """
     StreamExecutionReports: _aio.UnaryStreamMultiCallable[_venue_gateway_orders_pb2.StreamExecutionReportsRequest, _venue_gateway_orders_pb2.StreamExecutionReportsResponse]  # type: ignore[assignment]
     """Streams everything that happens to the orders of accounts, from now on. A stream without state: there is no
@@ -552,7 +583,7 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
 
     Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
-    transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+    transfer id. REFERENCE_NOT_FOUND for the asset or network, ACCOUNT_NOT_ACTIVE, TRANSFER_SUSPENDED,
     AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
     """
     CreateTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CreateTransferRequest, _venue_gateway_transfers_pb2.CreateTransferResponse]  # type: ignore[assignment]
@@ -564,18 +595,21 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     the `send_before` with which the transfer was created.
     """
     ListTransfers: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.ListTransfersRequest, _venue_gateway_transfers_pb2.ListTransfersResponse]  # type: ignore[assignment]
-    """Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only."""
+    """Lists deposits, withdrawals and transfers, latest `received_at` first, then by `transfer_id`. Continued by
+    EventLog.StreamEvents only.
+    """
     CancelTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.CancelTransferRequest, _venue_gateway_transfers_pb2.CancelTransferResponse]  # type: ignore[assignment]
     """Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
 
-    RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+    RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: the transfer was sent, or has ended otherwise.
     """
     ApproveTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.ApproveTransferRequest, _venue_gateway_transfers_pb2.ApproveTransferResponse]  # type: ignore[assignment]
     """Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
     Approving it again is OK and counts once per principal.
 
-    RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
-    after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+    RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created the transfer.
+    TRANSFER_NOT_IN_STATE: the transfer does not wait for approval, or no longer. REVISION_MISMATCH: the transfer
+    changed after the caller read it.
     """
     RejectTransfer: _aio.UnaryUnaryMultiCallable[_venue_gateway_transfers_pb2.RejectTransferRequest, _venue_gateway_transfers_pb2.RejectTransferResponse]  # type: ignore[assignment]
     """Rejects a withdrawal or a transfer that waits for approval. One rejection ends it. Rejecting it again is OK. The
@@ -599,7 +633,7 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     RECORD_NOT_FOUND: no such request.
     """
     ListQuoteRequests: _aio.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.ListQuoteRequestsRequest, _venue_gateway_quotes_pb2.ListQuoteRequestsResponse]  # type: ignore[assignment]
-    """Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes."""
+    """Lists requests for quotes, latest `received_at` first, then by `quote_request_id`. Continued by StreamQuotes."""
     CancelQuoteRequest: _aio.UnaryUnaryMultiCallable[_venue_gateway_quotes_pb2.CancelQuoteRequestRequest, _venue_gateway_quotes_pb2.CancelQuoteRequestResponse]  # type: ignore[assignment]
     """Withdraws a request for quotes. Withdrawing it again is OK.
 
@@ -623,11 +657,15 @@ class VenueGatewayServicer:
     """Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
     trades.
 
-    A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
-    no other and without any other filter, or with EventLog.StreamEvents of this service.
+    A list's `resume_token` continues the list with EventLog.StreamEvents of this service, and with the stream that the
+    method's comment names if that stream follows the list's account alone and the list has no filter but the account and
+    a start (`start_time`, `after_report_sequence`). A list with an `end_time` has no token.
 
     The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
-    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+    and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused. An
+    account that is the principal's but was never added fails with RECORD_NOT_FOUND in GetVenueAccount and
+    UpdateVenueAccount, and with REFERENCE_NOT_FOUND elsewhere. A listing of another venue than the account's fails with
+    INVALID_FIELD, except as the filter of a list, where it matches nothing.
 
     Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
     SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
@@ -638,8 +676,9 @@ class VenueGatewayServicer:
     Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
     an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
     UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
-    the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
-    `send_before`; without a `send_before` it is never final.
+    the record up by its client id. Nothing is handed to the venue twice for one `request_id` while the outcome of the
+    first time is not known: the repeated request then fails with REQUEST_IN_PROGRESS. RECORD_NOT_FOUND is final once its
+    `checked_at` is at or after the request's `send_before`; without a `send_before` it is never final.
     Accounts and their settings: messages in venue_gateway_accounts.proto.
     """
 
@@ -648,7 +687,9 @@ class VenueGatewayServicer:
         request: _venue_gateway_accounts_pb2.GetVenueAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_accounts_pb2.GetVenueAccountResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.GetVenueAccountResponse]]:
-        """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`."""
+        """Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`.
+        RECORD_NOT_FOUND: the account was never added.
+        """
 
     def ListVenueAccounts(
         self,
@@ -664,7 +705,8 @@ class VenueGatewayServicer:
         request: _venue_gateway_accounts_pb2.CreateVenueAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_accounts_pb2.CreateVenueAccountResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.CreateVenueAccountResponse]]:
-        """Adds an account. The account's keys reach the secret store by other means.
+        """Adds an account. Its id has to be one of the principal's accounts already. The account's keys reach the secret
+        store by other means.
 
         RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
         """
@@ -674,10 +716,11 @@ class VenueGatewayServicer:
         request: _venue_gateway_accounts_pb2.UpdateVenueAccountRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_accounts_pb2.UpdateVenueAccountResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.UpdateVenueAccountResponse]]:
-        """Changes the masked fields of an account.
+        """Changes the masked fields of an account, as "Update" at AssetRegistry describes.
 
-        INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
-        account was changed after the caller read it.
+        RECORD_NOT_FOUND: the account was never added. INVALID_UPDATE_MASK: the mask names a field that cannot change.
+        REVISION_MISMATCH: the account was changed after the caller read it. REFERENCE_NOT_FOUND: the parent account does
+        not exist.
         """
 
     def GetAccountSettings(
@@ -728,8 +771,8 @@ class VenueGatewayServicer:
     ) -> _typing.Union[_venue_gateway_accounts_pb2.AdjustMarginResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.AdjustMarginResponse]]:
         """Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
 
-        RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
-        of the venue: nothing was moved.
+        RECORD_NOT_FOUND: no such position; `type` is `Position`, `id` the listing's. INSUFFICIENT_FUNDS,
+        AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was moved.
         """
 
     def Borrow(
@@ -788,8 +831,9 @@ class VenueGatewayServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_orders_pb2.PlaceOrdersResponse, _abc.Awaitable[_venue_gateway_orders_pb2.PlaceOrdersResponse]]:
         """Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-        order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
-        INVALID_FIELD, and nothing is sent.
+        order or an error as in PlaceOrder. A request in which any item breaks a rule of validation or names an account
+        that is not the principal's fails as a whole, and nothing is sent. A retry with the same `request_id` returns the
+        same results, errors included: send failed items again in a new request.
         """
 
     def PlaceOrderList(
@@ -798,7 +842,8 @@ class VenueGatewayServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_orders_pb2.PlaceOrderListResponse, _abc.Awaitable[_venue_gateway_orders_pb2.PlaceOrderListResponse]]:
         """Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
-        the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+        the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too, and for a client order id that two
+        orders of the list have. On an error, all client ids are free.
 
         FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
         """
@@ -809,7 +854,7 @@ class VenueGatewayServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_orders_pb2.PreviewOrderResponse, _abc.Awaitable[_venue_gateway_orders_pb2.PreviewOrderResponse]]:
         """Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
-        up. What would make PlaceOrder fail is part of the answer.
+        up. Whatever else would make PlaceOrder fail is part of the answer.
 
         REFERENCE_NOT_FOUND: no such listing.
         """
@@ -827,9 +872,10 @@ class VenueGatewayServicer:
         it was, if the venue refuses, at once or later.
 
         Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
-        nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
-        has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
-        TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+        nothing is left to change. INVALID_FIELD: the order has no such field to change, such as a `quantity` of an order
+        sized by `quote_quantity`. REPLACE_BELOW_FILLED: `quantity` or `quote_quantity` is not above what is filled.
+        CLIENT_ID_USED: an order has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS,
+        TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
         FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
         """
 
@@ -838,8 +884,8 @@ class VenueGatewayServicer:
         request: _venue_gateway_orders_pb2.CancelOrderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_orders_pb2.CancelOrderResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelOrderResponse]]:
-        """Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
-        and when the risk engine does not answer.
+        """Asks the venue to cancel an order that has not ended, one that is PENDING_NEW included. A fill that crosses the
+        request is legal. Cancels pass when trading is halted and when the risk engine does not answer.
 
         OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
         cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
@@ -864,7 +910,8 @@ class VenueGatewayServicer:
     ) -> _typing.Union[_venue_gateway_orders_pb2.CancelOrderListResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelOrderListResponse]]:
         """Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
 
-        RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+        RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended; `status` is the name of its
+        OrderListStatus.
         """
 
     def CancelAllOrders(
@@ -872,8 +919,8 @@ class VenueGatewayServicer:
         request: _venue_gateway_orders_pb2.CancelAllOrdersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_orders_pb2.CancelAllOrdersResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelAllOrdersResponse]]:
-        """Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
-        CancelOrder, per order.
+        """Asks the venue to cancel all orders in a scope that have not ended, untriggered ones included. OK, also if there
+        are none; the reports that follow are as for CancelOrder, per order.
 
         REFERENCE_NOT_FOUND: no such listing.
         """
@@ -884,7 +931,8 @@ class VenueGatewayServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_orders_pb2.CancelAllAfterResponse, _abc.Awaitable[_venue_gateway_orders_pb2.CancelAllAfterResponse]]:
         """Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
-        call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+        call counts, and each call starts the time anew, a repeated one too: never repeat a call after a later one. The
+        reports of the cancellations have the reason ORDER_REASON_DEAD_MAN_SWITCH.
 
         The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
         """
@@ -926,7 +974,7 @@ class VenueGatewayServicer:
     ) -> _typing.Union[_venue_gateway_orders_pb2.ListExecutionReportsResponse, _abc.Awaitable[_venue_gateway_orders_pb2.ListExecutionReportsResponse]]:
         """Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
 
-        SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+        SEQUENCE_NOT_KEPT: the account's first report after `after_report_sequence` is no longer kept.
         """
 
     def StreamExecutionReports(
@@ -1018,7 +1066,7 @@ class VenueGatewayServicer:
         it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
 
         Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
-        transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+        transfer id. REFERENCE_NOT_FOUND for the asset or network, ACCOUNT_NOT_ACTIVE, TRANSFER_SUSPENDED,
         AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
         """
 
@@ -1045,7 +1093,9 @@ class VenueGatewayServicer:
         request: _venue_gateway_transfers_pb2.ListTransfersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_transfers_pb2.ListTransfersResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.ListTransfersResponse]]:
-        """Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only."""
+        """Lists deposits, withdrawals and transfers, latest `received_at` first, then by `transfer_id`. Continued by
+        EventLog.StreamEvents only.
+        """
 
     def CancelTransfer(
         self,
@@ -1054,7 +1104,7 @@ class VenueGatewayServicer:
     ) -> _typing.Union[_venue_gateway_transfers_pb2.CancelTransferResponse, _abc.Awaitable[_venue_gateway_transfers_pb2.CancelTransferResponse]]:
         """Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
 
-        RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+        RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: the transfer was sent, or has ended otherwise.
         """
 
     def ApproveTransfer(
@@ -1065,8 +1115,9 @@ class VenueGatewayServicer:
         """Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
         Approving it again is OK and counts once per principal.
 
-        RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
-        after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+        RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created the transfer.
+        TRANSFER_NOT_IN_STATE: the transfer does not wait for approval, or no longer. REVISION_MISMATCH: the transfer
+        changed after the caller read it.
         """
 
     def RejectTransfer(
@@ -1110,7 +1161,7 @@ class VenueGatewayServicer:
         request: _venue_gateway_quotes_pb2.ListQuoteRequestsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_venue_gateway_quotes_pb2.ListQuoteRequestsResponse, _abc.Awaitable[_venue_gateway_quotes_pb2.ListQuoteRequestsResponse]]:
-        """Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes."""
+        """Lists requests for quotes, latest `received_at` first, then by `quote_request_id`. Continued by StreamQuotes."""
 
     def CancelQuoteRequest(
         self,

@@ -106,7 +106,7 @@ class NewQuoteRequest(_message.Message):
     limit_price: _builtins.str
     """Worst price at which to trade, in quote units. Absent means none."""
     anonymous: _builtins.bool
-    """Whether to hide from the makers who asks. Absent means the venue's default."""
+    """Whether to hide our identity from the makers. Absent means the venue's default."""
     allow_partial: _builtins.bool
     """Whether a quote may be accepted in part. Absent means the venue's default."""
     @_builtins.property
@@ -443,7 +443,7 @@ class StreamQuotesRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """Token to continue from. Empty starts anew; see "Streams" in SPEC."""
+    """Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC."""
     @_builtins.property
     def account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Accounts to follow."""
@@ -559,7 +559,7 @@ class AcceptQuoteRequest(_message.Message):
     @_builtins.property
     def leg_quantities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Quantity of each leg, one entry per leg in the order of the request, in the leg's `quantity_unit`, at most that of
-        the quote. Empty means all.
+        the quote. Another number of entries fails with INVALID_FIELD. Empty means all.
         """
 
     @_builtins.property

@@ -25,8 +25,8 @@ class GetDepositAddressRequest(_message.Message):
     """Selects the deposit address to return.
 
     If the account has no address for the asset and network yet, the gateway has the venue create one; creating an
-    address moves nothing, and later calls return the same address. A network that the venue does not name fails with
-    FEATURE_NOT_SUPPORTED, suspended deposits with TRANSFER_SUSPENDED.
+    address moves nothing, and later calls return the same address. An asset or network that the venue does not list
+    fails with REFERENCE_NOT_FOUND, suspended deposits with TRANSFER_SUSPENDED.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -182,7 +182,7 @@ class CreateWithdrawalRequest(_message.Message):
     @_builtins.property
     def send_before(self) -> _timestamp_pb2.Timestamp:
         """Nothing is sent to the venue at or after this time: SEND_BEFORE_PASSED, or CANCELLED for a withdrawal that waited
-        for approvals. Absent means no such time.
+        for approvals. Absent means no limit.
         """
 
     def __init__(
@@ -275,7 +275,7 @@ class CreateTransferRequest(_message.Message):
     @_builtins.property
     def send_before(self) -> _timestamp_pb2.Timestamp:
         """Nothing is sent to the venue at or after this time: SEND_BEFORE_PASSED, or CANCELLED for a transfer that waited for
-        approvals. Absent means no such time.
+        approvals. Absent means no limit.
         """
 
     def __init__(
@@ -448,10 +448,10 @@ class ListTransfersResponse(_message.Message):
     next_page_token: _builtins.str
     """Token of the next page. Empty on the last page."""
     resume_token: _builtins.str
-    """Token that continues this list as a stream; see "Streams" in SPEC."""
+    """Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`."""
     @_builtins.property
     def transfers(self) -> _containers.RepeatedCompositeFieldContainer[_transfer_pb2.Transfer]:
-        """Transfers of this page, each in its current state, newest `received_at` first."""
+        """Transfers of this page, each in its current state, latest `received_at` first, then by `transfer_id`."""
 
     def __init__(
         self,
@@ -522,7 +522,8 @@ Global___CancelTransferResponse: _TypeAlias = CancelTransferResponse  # noqa: Y0
 class ApproveTransferRequest(_message.Message):
     """Approves a transfer that waits for approval. The creator fails with CREATOR_CANNOT_APPROVE, a state other than
     PENDING_APPROVAL with TRANSFER_NOT_IN_STATE. A principal that approved the transfer before gets it as it is, whatever
-    the `revision`. The last of the required approvals makes the state REQUESTED; only then is the transfer sent.
+    its state and the `revision`. The last of the required approvals makes the state REQUESTED; only then is the transfer
+    sent.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

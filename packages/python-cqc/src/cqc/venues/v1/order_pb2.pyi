@@ -182,12 +182,14 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     ORDER_STATUS_PENDING_CANCEL: _OrderStatus.ValueType  # 6
     """Cancellation requested, no response yet.
 
-    If the venue refuses the cancellation, the order returns to its previous state.
+    If the venue refuses the cancellation, the order returns to the state that it would have without the request: fills
+    in between count.
     """
     ORDER_STATUS_PENDING_REPLACE: _OrderStatus.ValueType  # 7
     """Replacement requested, no response yet.
 
-    If the venue refuses the replacement, the order returns to its previous state with its previous terms.
+    If the venue refuses the replacement, the order returns to its previous terms, and to the state that it would have
+    without the request: fills in between count.
     """
     ORDER_STATUS_CANCELLED: _OrderStatus.ValueType  # 8
     """The rest of the order was cancelled.
@@ -250,12 +252,14 @@ without that trade.
 ORDER_STATUS_PENDING_CANCEL: OrderStatus.ValueType  # 6
 """Cancellation requested, no response yet.
 
-If the venue refuses the cancellation, the order returns to its previous state.
+If the venue refuses the cancellation, the order returns to the state that it would have without the request: fills
+in between count.
 """
 ORDER_STATUS_PENDING_REPLACE: OrderStatus.ValueType  # 7
 """Replacement requested, no response yet.
 
-If the venue refuses the replacement, the order returns to its previous state with its previous terms.
+If the venue refuses the replacement, the order returns to its previous terms, and to the state that it would have
+without the request: fills in between count.
 """
 ORDER_STATUS_CANCELLED: OrderStatus.ValueType  # 8
 """The rest of the order was cancelled.

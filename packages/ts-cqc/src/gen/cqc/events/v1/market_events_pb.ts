@@ -43,7 +43,8 @@ export const SymbolCreatedSchema: GenMessage<SymbolCreated> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 0);
 
 /**
- * A price changed. The event's subject is the asset reference of the price, such as `BTC-EUR`.
+ * A price changed. The event's subject is the `asset_id` of the price, always with both assets: `BTC-EUR`, and
+ * `BTC-USD` for US dollars.
  *
  * @generated from message cqc.events.v1.PriceUpdated
  */

@@ -18,8 +18,8 @@ export const file_cqc_events_v1_metadata: GenFile = /*@__PURE__*/
 /**
  * Id, order and origin of an event. "Events" in SPEC states how CloudEvents, NATS and Kafka carry them.
  *
- * Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`, of
- * events that it does not know too.
+ * Delivery is at least once: a consumer drops an event whose `event_id` it has seen, and detects gaps by `sequence`,
+ * counting events of types that it does not know.
  *
  * @generated from message cqc.events.v1.EventMetadata
  */
@@ -48,7 +48,7 @@ export type EventMetadata = Message<"cqc.events.v1.EventMetadata"> & {
 
   /**
    * Number of the event among those of the same source, topic and subject. Starts at 1; each is one more than the one
-   * before, over restarts too. A higher number that is not the next one means a gap: list the missing events from
+   * before, also across restarts. A higher number that is not the next one means a gap: list the missing events from
    * EventLog. The loss of the newest event shows only when the next one arrives, or in EventLog.
    *
    * @generated from field: uint64 sequence = 4;
@@ -64,8 +64,8 @@ export type EventMetadata = Message<"cqc.events.v1.EventMetadata"> & {
   revision?: bigint | undefined;
 
   /**
-   * When the event happened, by the clock of the party that it happened to: for a venue's report its `timestamp`, or
-   * `received_at` if the venue states none.
+   * When the event happened: for what a venue reports its `timestamp` (of FundingPaid, `funding_time`), or
+   * `received_at` if the venue states none; otherwise when the source made the change, by its clock.
    *
    * @generated from field: google.protobuf.Timestamp occurred_at = 6;
    */

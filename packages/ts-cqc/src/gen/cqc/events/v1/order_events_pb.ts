@@ -27,8 +27,8 @@ export const file_cqc_events_v1_order_events: GenFile = /*@__PURE__*/
   fileDesc("CiBjcWMvZXZlbnRzL3YxL29yZGVyX2V2ZW50cy5wcm90bxINY3FjLmV2ZW50cy52MSJGCgtPcmRlclBsYWNlZBIrCgVvcmRlchgBIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXJCBrpIA8gBAToK6ponBm9yZGVycyKBAQoLT3JkZXJGaWxsZWQSOQoJZXhlY3V0aW9uGAEgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIrCgVvcmRlchgCIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXJCBrpIA8gBAToK6ponBm9yZGVycyKEAQoOT3JkZXJDYW5jZWxsZWQSOQoJZXhlY3V0aW9uGAEgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIrCgVvcmRlchgCIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXJCBrpIA8gBAToK6ponBm9yZGVycyKDAQoNT3JkZXJBY2NlcHRlZBI5CglleGVjdXRpb24YASABKAsyHi5jcWMudmVudWVzLnYxLkV4ZWN1dGlvblJlcG9ydEIGukgDyAEBEisKBW9yZGVyGAIgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlckIGukgDyAEBOgrqmicGb3JkZXJzIoMBCg1PcmRlclJlamVjdGVkEjkKCWV4ZWN1dGlvbhgBIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESKwoFb3JkZXIYAiABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyQga6SAPIAQE6CuqaJwZvcmRlcnMiggEKDE9yZGVyRXhwaXJlZBI5CglleGVjdXRpb24YASABKAsyHi5jcWMudmVudWVzLnYxLkV4ZWN1dGlvblJlcG9ydEIGukgDyAEBEisKBW9yZGVyGAIgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlckIGukgDyAEBOgrqmicGb3JkZXJzIoQBCg5PcmRlclRyaWdnZXJlZBI5CglleGVjdXRpb24YASABKAsyHi5jcWMudmVudWVzLnYxLkV4ZWN1dGlvblJlcG9ydEIGukgDyAEBEisKBW9yZGVyGAIgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlckIGukgDyAEBOgrqmicGb3JkZXJzIoMBCg1PcmRlclJlcGxhY2VkEjkKCWV4ZWN1dGlvbhgBIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESKwoFb3JkZXIYAiABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyQga6SAPIAQE6CuqaJwZvcmRlcnMi0AEKDkNhbmNlbFJlamVjdGVkEjkKCWV4ZWN1dGlvbhgBIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESKwoFb3JkZXIYAiABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyQga6SAPIAQESLgoXcmVxdWVzdF9jbGllbnRfb3JkZXJfaWQYAyABKAlCCLpIBXIDGIACSACIAQE6CuqaJwZvcmRlcnNCGgoYX3JlcXVlc3RfY2xpZW50X29yZGVyX2lkItEBCg9SZXBsYWNlUmVqZWN0ZWQSOQoJZXhlY3V0aW9uGAEgASgLMh4uY3FjLnZlbnVlcy52MS5FeGVjdXRpb25SZXBvcnRCBrpIA8gBARIrCgVvcmRlchgCIAEoCzIULmNxYy52ZW51ZXMudjEuT3JkZXJCBrpIA8gBARIuChdyZXF1ZXN0X2NsaWVudF9vcmRlcl9pZBgDIAEoCUIIukgFcgMYgAJIAIgBAToK6ponBm9yZGVyc0IaChhfcmVxdWVzdF9jbGllbnRfb3JkZXJfaWQihAEKDlRyYWRlQ29ycmVjdGVkEjkKCWV4ZWN1dGlvbhgBIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESKwoFb3JkZXIYAiABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyQga6SAPIAQE6CuqaJwZvcmRlcnMihAEKDlRyYWRlQ2FuY2VsbGVkEjkKCWV4ZWN1dGlvbhgBIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0Qga6SAPIAQESKwoFb3JkZXIYAiABKAsyFC5jcWMudmVudWVzLnYxLk9yZGVyQga6SAPIAQE6CuqaJwZvcmRlcnMiegoMT3JkZXJVcGRhdGVkEisKBW9yZGVyGAEgASgLMhQuY3FjLnZlbnVlcy52MS5PcmRlckIGukgDyAEBEjEKCWV4ZWN1dGlvbhgCIAEoCzIeLmNxYy52ZW51ZXMudjEuRXhlY3V0aW9uUmVwb3J0OgrqmicGb3JkZXJzIlQKEE9yZGVyTGlzdFVwZGF0ZWQSNAoKb3JkZXJfbGlzdBgBIAEoCzIYLmNxYy52ZW51ZXMudjEuT3JkZXJMaXN0Qga6SAPIAQE6CuqaJwZvcmRlcnMiXQoTUXVvdGVSZXF1ZXN0VXBkYXRlZBI6Cg1xdW90ZV9yZXF1ZXN0GAEgASgLMhsuY3FjLnZlbnVlcy52MS5RdW90ZVJlcXVlc3RCBrpIA8gBAToK6ponBm9yZGVyc0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_options_v1_options, file_cqc_venues_v1_execution, file_cqc_venues_v1_order, file_cqc_venues_v1_order_list, file_cqc_venues_v1_rfq]);
 
 /**
- * An order was sent to a venue, or became known that was not placed here. A separate event reports whether the venue
- * accepts it. The event's subject is the account.
+ * An order was sent to a venue, or an order placed outside this system was found. A separate event reports whether the
+ * venue accepts the order. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.OrderPlaced
  */
@@ -219,7 +219,8 @@ export const OrderTriggeredSchema: GenMessage<OrderTriggered> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 6);
 
 /**
- * A venue changed an order at our request. The order has the new terms. The event's subject is the account.
+ * A venue replaced the terms of an order on request, or made another order from it. The order has its terms and state
+ * after the replacement. The event's subject is the account.
  *
  * @generated from message cqc.events.v1.OrderReplaced
  */
@@ -247,7 +248,8 @@ export const OrderReplacedSchema: GenMessage<OrderReplaced> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 7);
 
 /**
- * A venue refused to cancel an order. The order is as it was before the request. The event's subject is the account.
+ * A venue refused to cancel an order. The order is as it would be without the request: fills in between count. The
+ * event's subject is the account.
  *
  * @generated from message cqc.events.v1.CancelRejected
  */
@@ -282,7 +284,8 @@ export const CancelRejectedSchema: GenMessage<CancelRejected> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_order_events, 8);
 
 /**
- * A venue refused to replace an order. The order is as it was before the request. The event's subject is the account.
+ * A venue refused to replace an order. The order is as it would be without the request: fills in between count. The
+ * event's subject is the account.
  *
  * @generated from message cqc.events.v1.ReplaceRejected
  */
@@ -377,8 +380,9 @@ export const TradeCancelledSchema: GenMessage<TradeCancelled> = /*@__PURE__*/
 /**
  * An order changed, or a report of it arrived, without one of the events above: a cancellation or replacement was sent
  * and is pending, the venue restated the order, or a report filled in what was not known or answered a query. Every
- * report is in exactly one event, so that reports can be rebuilt without gaps in `report_sequence`. The event's subject
- * is the account.
+ * report is in exactly one event, so reports can be rebuilt without gaps in `report_sequence`. The event follows from
+ * the report's `exec_type`: this one for UNSPECIFIED, PENDING_CANCEL, PENDING_REPLACE, RESTATED and ORDER_STATUS. The
+ * event's subject is the account.
  *
  * @generated from message cqc.events.v1.OrderUpdated
  */

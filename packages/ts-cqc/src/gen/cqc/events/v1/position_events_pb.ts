@@ -184,7 +184,8 @@ export type FundingPaid = Message<"cqc.events.v1.FundingPaid"> & {
   markPrice?: string | undefined;
 
   /**
-   * The venue's id of the payment, by which it counts once beside a ledger entry. Absent if the venue has none.
+   * The venue's id of the payment. A ledger entry with the same id is the same payment and is not booked again. Absent
+   * if the venue has none.
    *
    * @generated from field: optional string venue_payment_id = 12;
    */

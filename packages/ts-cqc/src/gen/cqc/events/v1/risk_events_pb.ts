@@ -32,8 +32,9 @@ export const file_cqc_events_v1_risk_events: GenFile = /*@__PURE__*/
  */
 export type RiskAlert = Message<"cqc.events.v1.RiskAlert"> & {
   /**
-   * Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts; when the cause
-   * returns after `resolved_at`, it is another alert.
+   * Opaque id of the alert, assigned by the risk engine. The id stays the same while the cause lasts: a warning of a
+   * limit and the breach that follows are one alert, whose type changes. When the cause returns after `resolved_at`, it
+   * is another alert.
    *
    * @generated from field: string alert_id = 1;
    */

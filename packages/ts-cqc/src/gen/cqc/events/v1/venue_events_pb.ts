@@ -114,7 +114,8 @@ export const VenueSymbolDelistedSchema: GenMessage<VenueSymbolDelisted> = /*@__P
   messageDesc(file_cqc_events_v1_venue_events, 3);
 
 /**
- * A balance of one of our accounts changed. Books nothing by itself. The event's subject is the account.
+ * A balance of one of our accounts changed. Not booked: balances are compared with the books. The event's subject is
+ * the account.
  *
  * @generated from message cqc.events.v1.BalanceChanged
  */

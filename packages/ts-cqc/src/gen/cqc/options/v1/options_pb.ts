@@ -52,7 +52,7 @@ export const code: GenExtension<EnumValueOptions, string> = /*@__PURE__*/
   extDesc(file_cqc_options_v1_options, 3);
 
 /**
- * Keys of the metadata of an error with this reason, in the order of the reason's comment. None: no metadata.
+ * Keys of the metadata of an error with this reason, in the order of the reason's comment. Empty means no metadata.
  *
  * @generated from extension: repeated string metadata_key = 80103;
  */

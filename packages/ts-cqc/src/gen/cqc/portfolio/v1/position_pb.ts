@@ -44,7 +44,8 @@ export const file_cqc_portfolio_v1_position: GenFile = /*@__PURE__*/
 export type Position = Message<"cqc.portfolio.v1.Position"> & {
   /**
    * Opaque id assigned by this system, the key of the position. Stays the same until the position is closed; one that
-   * is opened later on the same listing has another id.
+   * is opened later on the same listing has another id. A fill that turns a long position short, or a short one long,
+   * closes it and opens another.
    *
    * @generated from field: string position_id = 1;
    */

@@ -25,7 +25,7 @@ export const file_cqc_portfolio_v1_risk_limit: GenFile = /*@__PURE__*/
  */
 export type RiskLimit = Message<"cqc.portfolio.v1.RiskLimit"> & {
   /**
-   * Id of the limit, proposed by whoever creates it, immutable.
+   * Id of the limit, proposed by whoever creates it, immutable and never reused.
    *
    * @generated from field: string limit_id = 1;
    */
@@ -156,7 +156,8 @@ export const RiskLimitSchema: GenMessage<RiskLimit> = /*@__PURE__*/
 
 /**
  * Quantity that a limit bounds, measured over the limit's whole scope. Open and reserved orders include the order that
- * is checked.
+ * is checked. An order sized by `quote_quantity` counts with that amount divided by its limit price, or by the mark
+ * price if it has none; an order with `close_position` counts with the size of the position.
  *
  * @generated from enum cqc.portfolio.v1.RiskMetric
  */
@@ -207,8 +208,8 @@ export enum RiskMetric {
   DAILY_LOSS = 5,
 
   /**
-   * Loss since the highest equity, as a fraction of the highest equity, such as 0.1. Deposits and withdrawals are no
-   * profit or loss.
+   * Loss since the highest equity since the limit was created, as a fraction of that equity, such as 0.1. Each deposit
+   * raises the highest equity by its amount, each withdrawal lowers it.
    *
    * @generated from enum value: RISK_METRIC_DRAWDOWN = 6;
    */
@@ -223,7 +224,7 @@ export enum RiskMetric {
 
   /**
    * Distance of the order's price from the middle of the book, in basis points, in the direction that is worse for us.
-   * Zero for an order that is priced better than the middle.
+   * Zero for an order that is priced better than the middle, and for one without a limit price.
    *
    * @generated from enum value: RISK_METRIC_PRICE_DEVIATION_BPS = 8;
    */
@@ -252,7 +253,7 @@ export enum RiskMetric {
   POSITION_SIZE = 11,
 
   /**
-   * Largest gross exposure to one asset, divided by the gross exposure to all, such as 0.4.
+   * Largest gross exposure to one asset, divided by the gross exposure to all, such as 0.4. Zero without exposure.
    *
    * @generated from enum value: RISK_METRIC_CONCENTRATION = 12;
    */
@@ -281,8 +282,11 @@ export const RiskMetricSchema: GenEnum<RiskMetric> = /*@__PURE__*/
   enumDesc(file_cqc_portfolio_v1_risk_limit, 0);
 
 /**
- * What happens when a limit is exceeded. A trading state is set for the limit's portfolio, account and venue; an asset
- * or a listing does not narrow it.
+ * What happens when a limit is exceeded. An order with which the metric would be above the threshold is rejected,
+ * whatever the action except ALERT, unless it lowers the metric, or leaves the metric as it is and is one that
+ * TRADING_STATE_REDUCING lets through. A rejected order exceeds nothing: the action follows when the limit is exceeded
+ * in fact. A trading state is set for the limit's portfolio, account and venue; an asset or a listing does not narrow
+ * it.
  *
  * @generated from enum cqc.portfolio.v1.RiskAction
  */
@@ -295,14 +299,14 @@ export enum RiskAction {
   UNSPECIFIED = 0,
 
   /**
-   * An alert is raised.
+   * An alert is raised. No order is rejected.
    *
    * @generated from enum value: RISK_ACTION_ALERT = 1;
    */
   ALERT = 1,
 
   /**
-   * An alert is raised, and orders that raise the metric are rejected.
+   * An alert is raised, and orders are rejected as described above.
    *
    * @generated from enum value: RISK_ACTION_REJECT = 2;
    */

@@ -471,14 +471,16 @@ export type PnL = Message<"cqc.portfolio.v1.PnL"> & {
   realizedFromCost?: string | undefined;
 
   /**
-   * Equity at `start_time`. Absent for a part that has no equity of its own: one listing.
+   * Equity at `start_time`, before the entries of that time. Absent for a part that has no equity of its own: one
+   * listing.
    *
    * @generated from field: optional string start_equity = 14;
    */
   startEquity?: string | undefined;
 
   /**
-   * Equity at `end_time`. Absent for a part that has no equity of its own: one listing.
+   * Equity at `end_time`, before the entries of that time. Absent for a part that has no equity of its own: one
+   * listing.
    *
    * @generated from field: optional string end_equity = 15;
    */
@@ -486,7 +488,7 @@ export type PnL = Message<"cqc.portfolio.v1.PnL"> & {
 
   /**
    * Deposits less withdrawals, and for one account transfers in less transfers out, at the price of their time. Absent
-   * where the equity is.
+   * if `start_equity` is absent.
    *
    * @generated from field: optional string net_flows = 16;
    */

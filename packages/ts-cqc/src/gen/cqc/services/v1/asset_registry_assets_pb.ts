@@ -46,7 +46,7 @@ export type GetAssetRequest = Message<"cqc.services.v1.GetAssetRequest"> & {
   assetId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -109,7 +109,7 @@ export type ListAssetsRequest = Message<"cqc.services.v1.ListAssetsRequest"> & {
   symbol?: string | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 4;
    */
@@ -278,7 +278,7 @@ export type GetChainRequest = Message<"cqc.services.v1.GetChainRequest"> & {
   chainId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -334,7 +334,7 @@ export type ListChainsRequest = Message<"cqc.services.v1.ListChainsRequest"> & {
   pageToken: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 3;
    */
@@ -503,7 +503,7 @@ export type GetAssetDeploymentRequest = Message<"cqc.services.v1.GetAssetDeploym
   deploymentId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -581,7 +581,7 @@ export type ListAssetDeploymentsRequest = Message<"cqc.services.v1.ListAssetDepl
   validAt?: Timestamp | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 6;
    */
@@ -750,7 +750,7 @@ export type GetAssetIdentifierRequest = Message<"cqc.services.v1.GetAssetIdentif
   identifierId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -843,7 +843,7 @@ export type ListAssetIdentifiersRequest = Message<"cqc.services.v1.ListAssetIden
   validAt?: Timestamp | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 8;
    */
@@ -1012,7 +1012,7 @@ export type GetAssetRelationshipRequest = Message<"cqc.services.v1.GetAssetRelat
   relationshipId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -1090,7 +1090,7 @@ export type ListAssetRelationshipsRequest = Message<"cqc.services.v1.ListAssetRe
   validAt?: Timestamp | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 6;
    */
@@ -1259,7 +1259,7 @@ export type GetAssetQualityFlagRequest = Message<"cqc.services.v1.GetAssetQualit
   flagId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -1330,7 +1330,7 @@ export type ListAssetQualityFlagsRequest = Message<"cqc.services.v1.ListAssetQua
   validAt?: Timestamp | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 5;
    */
@@ -1499,7 +1499,7 @@ export type GetAssetGroupRequest = Message<"cqc.services.v1.GetAssetGroupRequest
   groupId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -1562,7 +1562,7 @@ export type ListAssetGroupsRequest = Message<"cqc.services.v1.ListAssetGroupsReq
   assetId?: string | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 4;
    */
@@ -1731,7 +1731,7 @@ export type GetAssetActionRequest = Message<"cqc.services.v1.GetAssetActionReque
   actionId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -1809,7 +1809,7 @@ export type ListAssetActionsRequest = Message<"cqc.services.v1.ListAssetActionsR
   endTime?: Timestamp | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 6;
    */
@@ -1830,8 +1830,8 @@ export const ListAssetActionsRequestSchema: GenMessage<ListAssetActionsRequest> 
  */
 export type ListAssetActionsResponse = Message<"cqc.services.v1.ListAssetActionsResponse"> & {
   /**
-   * Records of this page, those that take effect last first, after those whose time of effect is not known; equal ones
-   * in the order of their ids.
+   * Records of this page: first those whose time of effect is not known, then the others, latest time of effect first;
+   * ties in the order of their ids.
    *
    * @generated from field: repeated cqc.assets.v1.AssetAction actions = 1;
    */
@@ -1845,7 +1845,7 @@ export type ListAssetActionsResponse = Message<"cqc.services.v1.ListAssetActions
   nextPageToken: string;
 
   /**
-   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time` or `as_of`.
    *
    * @generated from field: string resume_token = 3;
    */

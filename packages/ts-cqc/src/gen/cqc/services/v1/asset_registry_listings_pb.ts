@@ -42,7 +42,7 @@ export type GetVenueRequest = Message<"cqc.services.v1.GetVenueRequest"> & {
   venueId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -98,7 +98,7 @@ export type ListVenuesRequest = Message<"cqc.services.v1.ListVenuesRequest"> & {
   pageToken: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 3;
    */
@@ -267,7 +267,7 @@ export type GetSymbolRequest = Message<"cqc.services.v1.GetSymbolRequest"> & {
   symbolId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -344,7 +344,7 @@ export type ListSymbolsRequest = Message<"cqc.services.v1.ListSymbolsRequest"> &
   types: SymbolType[];
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 6;
    */
@@ -513,7 +513,7 @@ export type GetSymbolIdentifierRequest = Message<"cqc.services.v1.GetSymbolIdent
   identifierId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -606,7 +606,7 @@ export type ListSymbolIdentifiersRequest = Message<"cqc.services.v1.ListSymbolId
   validAt?: Timestamp | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 8;
    */
@@ -775,7 +775,7 @@ export type GetVenueAssetRequest = Message<"cqc.services.v1.GetVenueAssetRequest
   venueAssetId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -860,7 +860,7 @@ export type ListVenueAssetsRequest = Message<"cqc.services.v1.ListVenueAssetsReq
   validAt?: Timestamp | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 7;
    */
@@ -1029,7 +1029,7 @@ export type GetVenueSymbolRequest = Message<"cqc.services.v1.GetVenueSymbolReque
   venueSymbolId: string;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -1107,7 +1107,7 @@ export type ListVenueSymbolsRequest = Message<"cqc.services.v1.ListVenueSymbolsR
   validAt?: Timestamp | undefined;
 
   /**
-   * Time whose records to answer. Absent means now; see "Get and List" at AssetRegistry.
+   * Return the records as of this time. Absent means now; see "Get and List" at AssetRegistry.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 6;
    */

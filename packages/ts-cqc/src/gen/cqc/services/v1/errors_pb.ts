@@ -54,8 +54,8 @@ export enum ErrorReason {
   INVALID_RESUME_TOKEN = 3,
 
   /**
-   * The update mask names no field, `*`, an unknown field, or a field that cannot change; `path` is the first such
-   * path.
+   * The update mask names `*`, an unknown field, or a field that cannot change; `path` is the first such path. An empty
+   * mask is INVALID_FIELD.
    *
    * @generated from enum value: ERROR_REASON_INVALID_UPDATE_MASK = 4;
    */
@@ -104,15 +104,15 @@ export enum ErrorReason {
   CREATOR_CANNOT_APPROVE = 10,
 
   /**
-   * Nothing has this id, or it is not the principal's to see. `type` is the record's message name, such as `Order`, and
-   * `checked_at` the time of the search by the server's clock, in RFC 3339.
+   * Nothing has this id, or it is not the principal's to see. `type` is the record's message name, such as `Order`,
+   * `id` the id as the request states it, and `checked_at` the time of the search by the server's clock, in RFC 3339.
    *
    * @generated from enum value: ERROR_REASON_RECORD_NOT_FOUND = 11;
    */
   RECORD_NOT_FOUND = 11,
 
   /**
-   * The listing or asset is known, but there is no data for it. For an asset, `venue_symbol_id` is left out.
+   * The listing or asset is known, but there is no data for it. `venue_symbol_id` is left out for an asset.
    *
    * @generated from enum value: ERROR_REASON_NO_DATA = 12;
    */
@@ -220,7 +220,8 @@ export enum ErrorReason {
   ACCOUNT_NOT_ACTIVE = 26,
 
   /**
-   * The listing takes no such order now, or ever, as an index. `trading_mode` is the name of its TradingMode.
+   * The listing does not accept the order now, or never accepts orders, such as an index. `trading_mode` is the name of
+   * its TradingMode.
    *
    * @generated from enum value: ERROR_REASON_LISTING_NOT_TRADABLE = 27;
    */
@@ -271,14 +272,16 @@ export enum ErrorReason {
   SEND_BEFORE_PASSED = 33,
 
   /**
-   * The order has ended, so it can be neither cancelled nor replaced. `status` is the name of its OrderStatus.
+   * The order, list or request for quotes has ended, so it can be neither cancelled nor replaced. `status` is the name
+   * of its OrderStatus, OrderListStatus or QuoteRequestState.
    *
    * @generated from enum value: ERROR_REASON_ORDER_ENDED = 34;
    */
   ORDER_ENDED = 34,
 
   /**
-   * The new quantity is not above what is filled. `cumulative_quantity` is the order's.
+   * The new quantity is not above what is filled. `cumulative_quantity` is the order's; for a new `quote_quantity`, its
+   * `cumulative_quote_quantity`.
    *
    * @generated from enum value: ERROR_REASON_REPLACE_BELOW_FILLED = 35;
    */
@@ -313,7 +316,8 @@ export enum ErrorReason {
   VALIDITY_OVERLAP = 39,
 
   /**
-   * The setting cannot change while a position or an order is open on the listing.
+   * The setting cannot change while a position or an order is open. `venue_symbol_id` is left out if the setting is the
+   * whole account's.
    *
    * @generated from enum value: ERROR_REASON_POSITION_OPEN = 40;
    */

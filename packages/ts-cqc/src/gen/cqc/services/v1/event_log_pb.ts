@@ -202,9 +202,9 @@ export const StreamEventsResponseSchema: GenMessage<StreamEventsResponse> = /*@_
  * Returns the events that a service has published. Every service that publishes events serves an EventLog of its own
  * events, beside its own service: for consumers that join late, that miss events, or that have no bus.
  *
- * Only events that the principal may read are returned: of the topics whose subject is an account, those of the
- * principal's accounts; of the others, all. Events are those of the buses, with the same `event_id`. "Events" in SPEC
- * states what a consumer does with them.
+ * Only events that the principal may read are returned: those whose subject is one of its accounts, those of portfolios
+ * and limits that Portfolio and RiskEngine would return to it, and all whose subject is none of the three. Events are
+ * those of the buses, with the same `event_id`. "Events" in SPEC states what a consumer does with them.
  *
  * @generated from service cqc.services.v1.EventLog
  */
@@ -213,8 +213,9 @@ export const EventLog: GenService<{
    * Lists the events of one topic and subject, in the order of their `sequence`.
    *
    * A consumer that sees a gap lists the events after the last one that it has. Fails with SEQUENCE_NOT_KEPT if the
-   * first event after `after_sequence` is no longer kept, and with ACCOUNT_NOT_ALLOWED if the topic's subject is an
-   * account that is not the principal's. A topic or subject without events is an empty list.
+   * first event after `after_sequence` is no longer kept, and with ACCOUNT_NOT_ALLOWED if subjects of the topic are
+   * always accounts (see "Events" in SPEC) and this one is not the principal's. The list is empty for any other subject
+   * that the principal may not read, for a topic or subject without events, and if no event follows `after_sequence`.
    *
    * @generated from rpc cqc.services.v1.EventLog.ListEvents
    */
@@ -224,15 +225,16 @@ export const EventLog: GenService<{
     output: typeof ListEventsResponseSchema;
   },
   /**
-   * Streams events as they are published, in the order of their `sequence` for each topic and subject, and of recording
-   * among them.
+   * Streams events as they are published, in the order in which they were recorded. Within one topic and subject, that
+   * is the order of `sequence`.
    *
    * A stream without state. An empty token starts with what is published next; the token of a list of the same service
-   * starts with the first event after the list was read, so that list and stream together are complete. Some of what
-   * the list contains may come again: the higher revision holds. Fails with INVALID_RESUME_TOKEN for a token of another
-   * service or, of a stream, with other topics or subjects, and with ACCOUNT_NOT_ALLOWED as ListEvents does. After a
-   * reset, list what is missing of each known subject with ListEvents, or read the lists again, which also have the
-   * records of subjects that are not yet known.
+   * starts with the first event after the list was read, with any topics and subjects, so that list and stream together
+   * are complete. Some of what the list contains may come again: the higher revision holds. Fails with
+   * INVALID_RESUME_TOKEN for a token of another service, and for a token of this stream with other topics or subjects;
+   * and with ACCOUNT_NOT_ALLOWED if subjects of all named topics are always accounts and one of `subjects` is not the
+   * principal's. After a reset, list what is missing of each known subject with ListEvents, or read the lists again,
+   * which also have the records of subjects that are not yet known.
    *
    * @generated from rpc cqc.services.v1.EventLog.StreamEvents
    */

@@ -505,14 +505,14 @@ export type ListTradesRequest = Message<"cqc.services.v1.ListTradesRequest"> & {
   venueSymbolId: string;
 
   /**
-   * Only trades whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+   * Only trades whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only trades whose `timestamp` is before this time. Absent means no end.
+   * Only trades whose time is before this one; see "List" at MarketData. Absent means no end.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 5;
    */
@@ -1509,14 +1509,15 @@ export type ListOpenInterestRequest = Message<"cqc.services.v1.ListOpenInterestR
   venueSymbolId: string;
 
   /**
-   * Only open interest whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+   * Only open interest whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+   * kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only open interest whose `timestamp` is before this time. Absent means no end.
+   * Only open interest whose time is before this one; see "List" at MarketData. Absent means no end.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 5;
    */
@@ -1688,14 +1689,15 @@ export type ListLiquidationsRequest = Message<"cqc.services.v1.ListLiquidationsR
   venueSymbolId: string;
 
   /**
-   * Only liquidations whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+   * Only liquidations whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+   * kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only liquidations whose `timestamp` is before this time. Absent means no end.
+   * Only liquidations whose time is before this one; see "List" at MarketData. Absent means no end.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 5;
    */
@@ -2214,14 +2216,15 @@ export type ListBorrowRatesRequest = Message<"cqc.services.v1.ListBorrowRatesReq
   tier?: string | undefined;
 
   /**
-   * Only borrow rates whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+   * Only borrow rates whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one
+   * kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 7;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only borrow rates whose `timestamp` is before this time. Absent means no end.
+   * Only borrow rates whose time is before this one; see "List" at MarketData. Absent means no end.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 8;
    */
@@ -2428,14 +2431,14 @@ export type ListSwapsRequest = Message<"cqc.services.v1.ListSwapsRequest"> & {
   venueSymbolId: string;
 
   /**
-   * Only swaps whose `timestamp` is at or after this time. Absent means from the oldest one kept.
+   * Only swaps whose time is at or after this one; see "List" at MarketData. Absent means from the oldest one kept.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only swaps whose `timestamp` is before this time. Absent means no end.
+   * Only swaps whose time is before this one; see "List" at MarketData. Absent means no end.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 5;
    */
@@ -2578,20 +2581,20 @@ export const StreamSwapsResponseSchema: GenMessage<StreamSwapsResponse> = /*@__P
  * Listings: An index is a listing too, such as `deribit:BTC-USD-INDEX`. The tickers and candles of an index are
  * requested by the id of its listing. Settlement and delivery prices and the state of an auction are in the ticker.
  *
- * Get: Answers the newest fact that is known, however old: its times show the age. A book is the exception: see
+ * Get: Returns the newest fact that is known, however old: its times show the age. A book is the exception: see
  * GetOrderBook.
  *
  * List: The time of a fact is its `timestamp`, or `received_at` if the venue does not report one, unless the method
  * names another field. Lists contain the facts from `start_time`, inclusive, to `end_time`, exclusive, ordered by time,
  * and facts of equal time in the order in which the venue sent them. What is older than what the service keeps is left
- * out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing
- * alone and the same other fields.
+ * out; a list may be empty. `resume_token` is taken by the stream of the same facts, with this listing alone and the
+ * same values of the other fields that both requests have.
  *
  * Stream: Facts of one listing come in the order in which the venue sent them; the order across listings means nothing.
- * Streams with state first send the state: the newest fact of each listing, as the Get of the same fact answers it, if
+ * Streams with state first send the state: the newest fact of each listing, as the Get of the same fact returns it, if
  * there is one. SnapshotComplete follows, then every change. A fact replaces the one with the same key. The key is the
- * listing unless the method names another. Streams without state send what happens from now on. Every fact in an answer
- * is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
+ * listing unless the method names another. Streams without state send what happens from now on. Every fact that is
+ * returned or streamed is whole, so `stated` is absent, and names its listing by `venue_symbol_id`.
  *
  * Methods fail with the first of these that applies; their comments add what is special to them:
  * - INVALID_ARGUMENT, INVALID_FIELD, if the request breaks a rule;
@@ -2599,11 +2602,11 @@ export const StreamSwapsResponseSchema: GenMessage<StreamSwapsResponse> = /*@__P
  * - NOT_FOUND, RECORD_NOT_FOUND, if the registry has no such asset, venue or listing;
  * - UNIMPLEMENTED, FEATURE_NOT_SUPPORTED, if the venue, or the service for this venue, does not provide data of this
  *   kind, such as funding of a spot market; `feature` is the method;
- * - UNAVAILABLE, VENUE_UNAVAILABLE, if the answer is only at the venue, and the venue does not respond;
+ * - UNAVAILABLE, VENUE_UNAVAILABLE, if only the venue has the data, and the venue does not respond;
  * - UNAVAILABLE, DATA_NOT_VALID, while a book is not known;
- * - NOT_FOUND, NO_DATA, if a Get has nothing to answer yet.
+ * - NOT_FOUND, NO_DATA, if a Get has nothing to return yet.
  *
- * Errors that every method has are in "Errors" in SPEC.
+ * "Services" in SPEC lists the errors that every method has.
  *
  * @generated from service cqc.services.v1.MarketData
  */
@@ -2647,7 +2650,7 @@ export const MarketData: GenService<{
    * Returns the order book of a listing: the best `depth` prices of each side, or the whole book.
    *
    * Fails with DATA_NOT_VALID while the book is not known: until the first snapshot from the venue, and after a gap
-   * until the next one. An empty book is an answer.
+   * until the next one. A known book without levels is returned, empty.
    *
    * @generated from rpc cqc.services.v1.MarketData.GetOrderBook
    */
@@ -2751,8 +2754,8 @@ export const MarketData: GenService<{
     output: typeof StreamCandlesResponseSchema;
   },
   /**
-   * Computes the volume-weighted average price of the trades in an interval. Fails with NO_DATA if nothing was traded
-   * in it, or if the service does not keep the trades of the whole interval.
+   * Computes the volume-weighted average price of the trades that ListTrades has for an interval. Fails with NO_DATA if
+   * nothing was traded in it, or if the service does not keep the trades of the whole interval.
    *
    * @generated from rpc cqc.services.v1.MarketData.GetVWAP
    */
@@ -2783,7 +2786,7 @@ export const MarketData: GenService<{
   },
   /**
    * Returns which operations the venue currently allows on a listing. A mode that the venue announced for later is not
-   * an answer before its time.
+   * returned before its time.
    *
    * @generated from rpc cqc.services.v1.MarketData.GetInstrumentStatus
    */

@@ -39,7 +39,7 @@ export type GetPortfolioRequest = Message<"cqc.services.v1.GetPortfolioRequest">
   portfolioId: string;
 
   /**
-   * Time whose records to answer. Absent means now.
+   * Return the records as of this time. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -95,14 +95,14 @@ export type ListPortfoliosRequest = Message<"cqc.services.v1.ListPortfoliosReque
   pageToken: string;
 
   /**
-   * Only portfolios that are directly part of this one. Absent means all.
+   * Only portfolios that are directly part of this one; none if there is no such portfolio. Absent means all.
    *
    * @generated from field: optional string parent_portfolio_id = 3;
    */
   parentPortfolioId?: string | undefined;
 
   /**
-   * Time whose records to answer. Absent means now.
+   * Return the records as of this time. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 4;
    */
@@ -165,7 +165,7 @@ export type CreatePortfolioRequest = Message<"cqc.services.v1.CreatePortfolioReq
   requestId: string;
 
   /**
-   * Portfolio to add. Its revision and times are not set.
+   * Portfolio to add. `revision` and the service's times are ignored.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 2;
    */
@@ -186,7 +186,7 @@ export const CreatePortfolioRequestSchema: GenMessage<CreatePortfolioRequest> = 
  */
 export type CreatePortfolioResponse = Message<"cqc.services.v1.CreatePortfolioResponse"> & {
   /**
-   * The portfolio with its revision and times.
+   * The portfolio as stored, with revision 1.
    *
    * @generated from field: cqc.portfolio.v1.Portfolio portfolio = 1;
    */
@@ -278,7 +278,7 @@ export type GetPositionRequest = Message<"cqc.services.v1.GetPositionRequest"> &
   positionId: string;
 
   /**
-   * Time whose records to answer. Absent means now.
+   * Return the records as of this time. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 3;
    */
@@ -348,7 +348,7 @@ export type ListPositionsRequest = Message<"cqc.services.v1.ListPositionsRequest
   accountId?: string | undefined;
 
   /**
-   * Time whose records to answer. Absent means now.
+   * Return the records as of this time. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 5;
    */
@@ -681,7 +681,7 @@ export type ListTransactionsResponse = Message<"cqc.services.v1.ListTransactions
   nextPageToken: string;
 
   /**
-   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `as_of`.
+   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time` or `as_of`.
    *
    * @generated from field: string resume_token = 3;
    */
@@ -793,7 +793,7 @@ export type ListLotsRequest = Message<"cqc.services.v1.ListLotsRequest"> & {
   method: CostBasisMethod;
 
   /**
-   * Time whose records to answer. Absent means now.
+   * Time of recording up to which entries count, inclusive. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 7;
    */
@@ -849,7 +849,7 @@ export type GetAllocationsRequest = Message<"cqc.services.v1.GetAllocationsReque
   portfolioId: string;
 
   /**
-   * Time whose records to answer. Absent means now.
+   * Return the records as of this time. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -960,8 +960,9 @@ export const SetAllocationsResponseSchema: GenMessage<SetAllocationsResponse> = 
  *
  * Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. A record that does not exist, or
  * whose portfolio holds an account that is not the principal's, fails with RECORD_NOT_FOUND, and lists leave it out. A
- * portfolio without accounts belongs to everyone with the scope. `as_of` before the history that is kept, or in the
- * future, fails with AS_OF_NOT_KEPT.
+ * portfolio without accounts belongs to everyone with the scope. An `account_id` that is not in the portfolio matches
+ * nothing in a list or stream, and fails with INVALID_FIELD elsewhere. `as_of` before the history that is kept, or in
+ * the future, fails with AS_OF_NOT_KEPT.
  *
  * @generated from service cqc.services.v1.Portfolio
  */
@@ -977,7 +978,7 @@ export const Portfolio: GenService<{
     output: typeof GetPortfolioResponseSchema;
   },
   /**
-   * Lists portfolios, in the order of their ids.
+   * Lists portfolios, in the order of their ids. Continued by EventLog.StreamEvents only.
    *
    * @generated from rpc cqc.services.v1.Portfolio.ListPortfolios
    */
@@ -988,8 +989,8 @@ export const Portfolio: GenService<{
   },
   /**
    * Adds a portfolio. Fails with RECORD_EXISTS if the id is taken, with REFERENCE_NOT_FOUND if an account or the parent
-   * does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, or an allocation has a
-   * target twice.
+   * does not exist, and with INVALID_FIELD if an account is also in a portfolio above or below, a target is allocated
+   * twice, or an allocation's bounds exclude its weight.
    *
    * @generated from rpc cqc.services.v1.Portfolio.CreatePortfolio
    */
@@ -1000,7 +1001,8 @@ export const Portfolio: GenService<{
   },
   /**
    * Changes the masked fields of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current one, with
-   * INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, and otherwise as CreatePortfolio.
+   * INVALID_UPDATE_MASK for `portfolio_id` and the fields that the service sets, with INVALID_FIELD if the new parent
+   * is the portfolio itself or below it, and otherwise as CreatePortfolio.
    *
    * @generated from rpc cqc.services.v1.Portfolio.UpdatePortfolio
    */
@@ -1020,7 +1022,8 @@ export const Portfolio: GenService<{
     output: typeof GetPositionResponseSchema;
   },
   /**
-   * Lists open positions, ordered by account, then by position id.
+   * Lists open positions, ordered by account, then by position id. Continued by StreamPositions with the same portfolio
+   * and account.
    *
    * @generated from rpc cqc.services.v1.Portfolio.ListPositions
    */
@@ -1046,7 +1049,8 @@ export const Portfolio: GenService<{
    * Fails with PRICE_MISSING if an asset has no price at or before a time for which one is needed, or has no id (the
    * venue's code is then `asset_id`), with LOTS_INSUFFICIENT if more was disposed of than the lots hold, with
    * UNIT_NOT_RECONCILABLE if the terms of a listing do not determine the value of a trade, and with INVALID_FIELD for
-   * `venue_symbol_id` of a SPOT or MARGIN listing: its lots are per asset.
+   * an interval that ends in the future, or starts there, and for `venue_symbol_id` of a SPOT or MARGIN listing: its
+   * lots are per asset.
    *
    * @generated from rpc cqc.services.v1.Portfolio.GetPnL
    */
@@ -1057,7 +1061,7 @@ export const Portfolio: GenService<{
   },
   /**
    * Lists the entries of a portfolio's books, oldest first: by `timestamp`, then `recorded_at`, then `transaction_id`.
-   * Reversed and reversing entries are listed too.
+   * Reversed and reversing entries are listed too. Continued by EventLog.StreamEvents only.
    *
    * @generated from rpc cqc.services.v1.Portfolio.ListTransactions
    */
@@ -1069,13 +1073,13 @@ export const Portfolio: GenService<{
   /**
    * Adds an entry to a portfolio's books.
    *
-   * Fails with INVALID_FIELD if the request sets what the service sets, if the account is not in the portfolio or the
-   * portfolio is archived, or if a reversing entry is not the opposite of the entry that it reverses or reverses a
-   * reversing entry; with RECORD_EXISTS if `caused_by` is recorded already, `id` being that entry's; with
-   * REFERENCE_NOT_FOUND if an entry or lot that is named does not exist, or the corrected entry is not reversed; with
-   * ALREADY_CORRECTED if the entry to reverse is reversed, or the entry to correct has a replacement; and with
-   * LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that disposes of more than is held is recorded: facts
-   * are not refused.
+   * Fails with RECORD_NOT_FOUND if the portfolio does not exist; with INVALID_FIELD if the request sets what the
+   * service sets, if the account is not in the portfolio or the portfolio is archived, or if a reversing entry is not
+   * the opposite of the entry that it reverses or reverses a reversing entry; with RECORD_EXISTS if `caused_by` is
+   * recorded already, `id` being that entry's; with REFERENCE_NOT_FOUND if an entry or lot that is named does not
+   * exist, or the corrected entry is not reversed; with ALREADY_CORRECTED if the entry to reverse is reversed, or the
+   * entry to correct has a replacement; and with LOTS_INSUFFICIENT if `lot_selections` exceed a lot. An entry that
+   * disposes of more than is held is recorded: facts are not refused.
    *
    * @generated from rpc cqc.services.v1.Portfolio.RecordTransaction
    */
@@ -1108,7 +1112,7 @@ export const Portfolio: GenService<{
   /**
    * Replaces all target allocations of a portfolio. Fails with REVISION_MISMATCH if the revision is not the current
    * one, unless the allocations are already the same: then nothing changes and the current revision is returned. Fails
-   * with INVALID_FIELD if a target occurs twice.
+   * with INVALID_FIELD if a target occurs twice, or if an allocation's bounds exclude its weight.
    *
    * @generated from rpc cqc.services.v1.Portfolio.SetAllocations
    */

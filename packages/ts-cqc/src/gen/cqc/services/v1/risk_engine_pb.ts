@@ -94,7 +94,7 @@ export type GetRiskLimitRequest = Message<"cqc.services.v1.GetRiskLimitRequest">
   limitId: string;
 
   /**
-   * Time whose records to answer. Absent means now.
+   * Return the records as of this time. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 2;
    */
@@ -164,7 +164,7 @@ export type ListRiskLimitsRequest = Message<"cqc.services.v1.ListRiskLimitsReque
   accountId?: string | undefined;
 
   /**
-   * Time whose records to answer. Absent means now.
+   * Return the records as of this time. Absent means now.
    *
    * @generated from field: google.protobuf.Timestamp as_of = 5;
    */
@@ -227,7 +227,7 @@ export type CreateRiskLimitRequest = Message<"cqc.services.v1.CreateRiskLimitReq
   requestId: string;
 
   /**
-   * Limit to add. The engine sets its end, revision and times.
+   * Limit to add. `valid_to` is absent; `revision` and the engine's times are ignored.
    *
    * @generated from field: cqc.portfolio.v1.RiskLimit limit = 2;
    */
@@ -248,7 +248,7 @@ export const CreateRiskLimitRequestSchema: GenMessage<CreateRiskLimitRequest> = 
  */
 export type CreateRiskLimitResponse = Message<"cqc.services.v1.CreateRiskLimitResponse"> & {
   /**
-   * The limit with its revision and times.
+   * The limit as stored, with revision 1.
    *
    * @generated from field: cqc.portfolio.v1.RiskLimit limit = 1;
    */
@@ -484,7 +484,7 @@ export type StreamExposuresRequest = Message<"cqc.services.v1.StreamExposuresReq
   reportingAssetId?: string | undefined;
 
   /**
-   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+   * Token to continue from. Empty starts anew; see "Streams" in SPEC.
    *
    * @generated from field: string resume_token = 5;
    */
@@ -649,7 +649,7 @@ export type ListAlertsResponse = Message<"cqc.services.v1.ListAlertsResponse"> &
   nextPageToken: string;
 
   /**
-   * Token that continues this list as a stream; see "Streams" in SPEC.
+   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
    *
    * @generated from field: string resume_token = 3;
    */
@@ -1031,9 +1031,8 @@ export const CheckOrdersResponseSchema: GenMessage<CheckOrdersResponse> = /*@__P
   messageDesc(file_cqc_services_v1_risk_engine, 27);
 
 /**
- * Scope of a trading state. Contains what every field that is set matches: an account is in the scope of the portfolios
- * that it belongs to, and an order in that of its account, their portfolios and its venue. No field set means
- * everywhere.
+ * Scope of a trading state. Contains what every field that is set matches: an account is in the scope of its venue and
+ * of the portfolios that it belongs to, and an order in every scope of its account. No field set means everywhere.
  *
  * @generated from message cqc.services.v1.TradingScope
  */
@@ -1250,7 +1249,7 @@ export const SetTradingStateResponseSchema: GenMessage<SetTradingStateResponse> 
  */
 export type StreamTradingStateRequest = Message<"cqc.services.v1.StreamTradingStateRequest"> & {
   /**
-   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
+   * Token to continue from. Empty starts anew; see "Streams" in SPEC.
    *
    * @generated from field: string resume_token = 1;
    */
@@ -1439,7 +1438,8 @@ export type RunScenarioResponse = Message<"cqc.services.v1.RunScenarioResponse">
   valueChange: number;
 
   /**
-   * Effects by position and balance, largest loss first. Their sum is `value_change`.
+   * Effects by position and balance, largest loss first; equal ones by account, then by position or asset id. Their sum
+   * is `value_change`.
    *
    * @generated from field: repeated cqc.services.v1.ScenarioResult results = 2;
    */
@@ -1568,9 +1568,10 @@ export const RiskDecisionSchema: GenEnum<RiskDecision> = /*@__PURE__*/
  *
  * Errors are those of "Errors" in SPEC; updates follow "Update" at AssetRegistry. `as_of` before the history that is
  * kept, or in the future, fails with AS_OF_NOT_KEPT. A limit, alert or portfolio that does not exist, or that concerns
- * an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND, and lists and streams leave it out.
- * What concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials,
- * never from the request.
+ * an account or portfolio that is not the principal's, fails with RECORD_NOT_FOUND; in the scope of a limit or a state
+ * to set, with REFERENCE_NOT_FOUND. Lists and streams leave it out, and a filter that names it matches nothing. What
+ * concerns no account and no portfolio belongs to everyone with the scope. Principals come from the credentials, never
+ * from the request.
  *
  * @generated from service cqc.services.v1.RiskEngine
  */
@@ -1586,7 +1587,7 @@ export const RiskEngine: GenService<{
     output: typeof GetRiskLimitResponseSchema;
   },
   /**
-   * Lists limits, ended ones included, in the order of their ids.
+   * Lists limits, ended ones included, in the order of their ids. Continued by EventLog.StreamEvents only.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.ListRiskLimits
    */
@@ -1631,8 +1632,8 @@ export const RiskEngine: GenService<{
     output: typeof DeleteRiskLimitResponseSchema;
   },
   /**
-   * Computes the exposures of a scope, one per key of the dimension. Fails with PRICE_MISSING if an asset held has no
-   * price.
+   * Computes the exposures of a scope, one per key of the dimension. What has no key in the dimension, such as an asset
+   * without an issuer, is left out. Fails with PRICE_MISSING if an asset held has no price.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.GetExposure
    */
@@ -1643,7 +1644,7 @@ export const RiskEngine: GenService<{
   },
   /**
    * Streams the exposures of a scope: all of them, SnapshotComplete, then every change. Exposures are keyed by `key`.
-   * One that is gone is sent once more, with all values zero. Fails as GetExposure.
+   * An exposure that no longer exists is sent once more, with all values zero. Fails as GetExposure.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.StreamExposures
    */
@@ -1653,7 +1654,8 @@ export const RiskEngine: GenService<{
     output: typeof StreamExposuresResponseSchema;
   },
   /**
-   * Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending.
+   * Lists alerts, newest first: by `raised_at`, then by `alert_id`, both descending. Continued by StreamAlerts with the
+   * same portfolio and account.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.ListAlerts
    */
@@ -1695,7 +1697,7 @@ export const RiskEngine: GenService<{
    *
    * Combinations count gross, with the sum of their legs' values; options count with their premium and with their
    * underlying's value, under metrics of their own. A limit whose metric cannot be computed rejects the order. A halted
-   * or reducing state rejects it as TradingState says. A rejection is an answer, not an error. Fails with
+   * or reducing state rejects it as TradingState states. A rejection is a result, not an error. Fails with
    * REFERENCE_NOT_FOUND if the account or the listing does not exist.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.CheckOrder
@@ -1706,9 +1708,9 @@ export const RiskEngine: GenService<{
     output: typeof CheckOrderResponseSchema;
   },
   /**
-   * Decides about several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not
-   * atomic: some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would
-   * fail for one of them.
+   * Decides on several orders, each as if those approved before it were open, and otherwise as CheckOrder. Not atomic:
+   * some may be approved and others rejected. Fails, with no reservation made or changed, if CheckOrder would fail for
+   * one of them.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.CheckOrders
    */
@@ -1719,8 +1721,9 @@ export const RiskEngine: GenService<{
   },
   /**
    * Returns whether trading is allowed in a scope: the strictest state of all scopes that contain it, HALTED before
-   * REDUCING before ACTIVE; of equal ones that with the fewest fields, then the first by account, portfolio, venue.
-   * ACTIVE with revision 0 and the requested scope if no state was ever set.
+   * REDUCING before ACTIVE. Of equally strict ones, the state whose scope has the fewest fields set is returned, then
+   * the first by account, portfolio and venue id. ACTIVE with revision 0 and the requested scope if no state was ever
+   * set.
    *
    * @generated from rpc cqc.services.v1.RiskEngine.GetTradingState
    */

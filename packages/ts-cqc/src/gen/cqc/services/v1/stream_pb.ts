@@ -16,9 +16,9 @@ export const file_cqc_services_v1_stream: GenFile = /*@__PURE__*/
   fileDesc("ChxjcWMvc2VydmljZXMvdjEvc3RyZWFtLnByb3RvEg9jcWMuc2VydmljZXMudjEiQAoJSGVhcnRiZWF0EjMKB3NlbnRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiEgoQU25hcHNob3RDb21wbGV0ZSJbCgtTdHJlYW1SZXNldBIyCgZyZWFzb24YASABKA4yIi5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRSZWFzb24SGAoGZGV0YWlsGAIgASgJQgi6SAVyAxiAICqKAgoRU3RyZWFtUmVzZXRSZWFzb24SIwofU1RSRUFNX1JFU0VUX1JFQVNPTl9VTlNQRUNJRklFRBAAEiQKIFNUUkVBTV9SRVNFVF9SRUFTT05fU0VRVUVOQ0VfR0FQEAESKgomU1RSRUFNX1JFU0VUX1JFQVNPTl9TT1VSQ0VfUkVDT05ORUNURUQQAhIpCiVTVFJFQU1fUkVTRVRfUkVBU09OX0NIRUNLU1VNX01JU01BVENIEAMSLAooU1RSRUFNX1JFU0VUX1JFQVNPTl9SRVNVTUVfVE9LRU5fRVhQSVJFRBAEEiUKIVNUUkVBTV9SRVNFVF9SRUFTT05fU0xPV19DT05TVU1FUhAFQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
- * Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and as the
- * first message of a stream that has nothing else to send. A client that receives no message for three intervals treats
- * the connection as broken and resumes.
+ * Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and
+ * immediately as the first message of a stream, resumed or not, that has nothing else to send. A client that receives
+ * no message for three intervals treats the connection as broken and resumes.
  *
  * A response with a heartbeat always has a `resume_token`.
  *

@@ -487,10 +487,11 @@ export const SetPositionModeResponseSchema: GenMessage<SetPositionModeResponse> 
   messageDesc(file_cqc_services_v1_venue_gateway_accounts, 15);
 
 /**
- * The collateral to add or remove. A position that does not exist or is not isolated fails with VENUE_REFUSED, more
- * than is free with INSUFFICIENT_FUNDS, a removal that the margin does not allow with AMOUNT_OUT_OF_RANGE. If the venue
- * does not answer, the call fails with DEADLINE_EXCEEDED and the collateral may have moved: compare the position before
- * trying again.
+ * The collateral to add or remove. A position that does not exist fails with RECORD_NOT_FOUND, one that is not isolated
+ * with VENUE_REFUSED, more than is free with INSUFFICIENT_FUNDS, a removal that the margin does not allow with
+ * AMOUNT_OUT_OF_RANGE. If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the collateral may have
+ * moved: repeat the call with its `request_id`, which moves nothing twice, or compare the position before a new
+ * request.
  *
  * @generated from message cqc.services.v1.AdjustMarginRequest
  */
@@ -569,7 +570,8 @@ export const AdjustMarginResponseSchema: GenMessage<AdjustMarginResponse> = /*@_
 
 /**
  * What to borrow. More than the account may borrow fails with AMOUNT_OUT_OF_RANGE. If the venue does not answer, the
- * call fails with DEADLINE_EXCEEDED and the loan may exist: compare `Balance.debt` before trying again.
+ * call fails with DEADLINE_EXCEEDED and the loan may exist: repeat the call with its `request_id`, which borrows
+ * nothing twice, or compare `Balance.debt` before a new request.
  *
  * @generated from message cqc.services.v1.BorrowRequest
  */
@@ -654,8 +656,8 @@ export const BorrowResponseSchema: GenMessage<BorrowResponse> = /*@__PURE__*/
 
 /**
  * What to repay. More than the account owns fails with INSUFFICIENT_FUNDS, more than it owes with AMOUNT_OUT_OF_RANGE.
- * If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the debt may be repaid: compare
- * `Balance.debt` before trying again.
+ * If the venue does not answer, the call fails with DEADLINE_EXCEEDED and the debt may be repaid: repeat the call with
+ * its `request_id`, which repays nothing twice, or compare `Balance.debt` before a new request.
  *
  * @generated from message cqc.services.v1.RepayRequest
  */
@@ -933,14 +935,14 @@ export type StreamBalancesRequest = Message<"cqc.services.v1.StreamBalancesReque
   accountIds: string[];
 
   /**
-   * Token to resume after, empty to start anew; see "Streams" in SPEC.
+   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC.
+   * Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
@@ -1079,14 +1081,14 @@ export type StreamAccountMarginRequest = Message<"cqc.services.v1.StreamAccountM
   accountIds: string[];
 
   /**
-   * Token to resume after, empty to start anew; see "Streams" in SPEC.
+   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC.
+   * Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */
@@ -1113,7 +1115,8 @@ export type StreamAccountMarginResponse = Message<"cqc.services.v1.StreamAccount
    */
   event: {
     /**
-     * A margin. Replaces the margin with the same key: account, asset, `all_assets`, `window` and listing.
+     * A margin. Replaces the margin with the same key: account, asset, `all_assets`, `window` and listing. A margin
+     * that no longer exists is sent once more with an `equity` of zero.
      *
      * @generated from field: cqc.venues.v1.AccountMargin margin = 1;
      */
@@ -1251,7 +1254,7 @@ export type ListLedgerEntriesResponse = Message<"cqc.services.v1.ListLedgerEntri
   nextPageToken: string;
 
   /**
-   * Token that continues this list as a stream; see "Streams" in SPEC.
+   * Token that continues this list as a stream; see "Streams" in SPEC. Empty if the request has `end_time`.
    *
    * @generated from field: string resume_token = 3;
    */
@@ -1279,14 +1282,14 @@ export type StreamLedgerEntriesRequest = Message<"cqc.services.v1.StreamLedgerEn
   accountIds: string[];
 
   /**
-   * Token to resume after, empty to start anew; see "Streams" in SPEC.
+   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
    *
    * @generated from field: string resume_token = 2;
    */
   resumeToken: string;
 
   /**
-   * Longest silence, 1 s to 30 s, 5 s if absent; see "Streams" in SPEC.
+   * Longest silence, 1 s to 30 s. Absent means 5 s; see "Streams" in SPEC.
    *
    * @generated from field: google.protobuf.Duration heartbeat_interval = 3;
    */

@@ -24,11 +24,15 @@ export const file_cqc_services_v1_venue_gateway: GenFile = /*@__PURE__*/
  * Owns access to the venues: accounts, orders, executions, balances, transfers and quotes. Called by everything that
  * trades.
  *
- * A list's `resume_token` continues the list with the stream that the method's comment names, for the same account and
- * no other and without any other filter, or with EventLog.StreamEvents of this service.
+ * A list's `resume_token` continues the list with EventLog.StreamEvents of this service, and with the stream that the
+ * method's comment names if that stream follows the list's account alone and the list has no filter but the account and
+ * a start (`start_time`, `after_report_sequence`). A list with an `end_time` has no token.
  *
  * The tables "VenueGateway" and "Errors" in SPEC state, for each situation, the error or the answer, whether an order
- * and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused.
+ * and a report exist afterwards, and whether the client id is used up. Reports from venues are never refused. An
+ * account that is the principal's but was never added fails with RECORD_NOT_FOUND in GetVenueAccount and
+ * UpdateVenueAccount, and with REFERENCE_NOT_FOUND elsewhere. A listing of another venue than the account's fails with
+ * INVALID_FIELD, except as the filter of a list, where it matches nothing.
  *
  * Errors that every method may return are not repeated below: INVALID_FIELD, CREDENTIALS_MISSING, CREDENTIALS_INVALID,
  * SCOPE_MISSING, ACCOUNT_NOT_ALLOWED for an account that is not one of the principal's, whether it exists or not, and
@@ -39,8 +43,9 @@ export const file_cqc_services_v1_venue_gateway: GenFile = /*@__PURE__*/
  * Retries: a method with a `request_id` returns, for 24 hours after an OK, that same answer to the same request; after
  * an error the request is tried again. Methods without one can be repeated as they are. After DEADLINE_EXCEEDED, or an
  * UNAVAILABLE without an ErrorReason, the outcome is not known: repeat the request with the same `request_id`, or look
- * the record up by its client id. RECORD_NOT_FOUND is final once its `checked_at` is at or after the request's
- * `send_before`; without a `send_before` it is never final.
+ * the record up by its client id. Nothing is handed to the venue twice for one `request_id` while the outcome of the
+ * first time is not known: the repeated request then fails with REQUEST_IN_PROGRESS. RECORD_NOT_FOUND is final once its
+ * `checked_at` is at or after the request's `send_before`; without a `send_before` it is never final.
  *
  * Accounts and their settings: messages in venue_gateway_accounts.proto.
  *
@@ -49,6 +54,7 @@ export const file_cqc_services_v1_venue_gateway: GenFile = /*@__PURE__*/
 export const VenueGateway: GenService<{
   /**
    * Returns an account. `credentials_ref` is left out unless the principal has the scope `credentials.read`.
+   * RECORD_NOT_FOUND: the account was never added.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.GetVenueAccount
    */
@@ -69,7 +75,8 @@ export const VenueGateway: GenService<{
     output: typeof ListVenueAccountsResponseSchema;
   },
   /**
-   * Adds an account. The account's keys reach the secret store by other means.
+   * Adds an account. Its id has to be one of the principal's accounts already. The account's keys reach the secret
+   * store by other means.
    *
    * RECORD_EXISTS: an account has this id. REFERENCE_NOT_FOUND: the venue or the parent account does not exist.
    *
@@ -81,10 +88,11 @@ export const VenueGateway: GenService<{
     output: typeof CreateVenueAccountResponseSchema;
   },
   /**
-   * Changes the masked fields of an account.
+   * Changes the masked fields of an account, as "Update" at AssetRegistry describes.
    *
-   * INVALID_UPDATE_MASK: the mask names `*`, an unknown field, or one that cannot change. REVISION_MISMATCH: the
-   * account was changed after the caller read it.
+   * RECORD_NOT_FOUND: the account was never added. INVALID_UPDATE_MASK: the mask names a field that cannot change.
+   * REVISION_MISMATCH: the account was changed after the caller read it. REFERENCE_NOT_FOUND: the parent account does
+   * not exist.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.UpdateVenueAccount
    */
@@ -146,8 +154,8 @@ export const VenueGateway: GenService<{
   /**
    * Adds collateral to an isolated position, or removes collateral from it. OK once the venue has confirmed.
    *
-   * RECORD_NOT_FOUND: no such position. INSUFFICIENT_FUNDS, AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal
-   * of the venue: nothing was moved.
+   * RECORD_NOT_FOUND: no such position; `type` is `Position`, `id` the listing's. INSUFFICIENT_FUNDS,
+   * AMOUNT_OUT_OF_RANGE, or VENUE_REFUSED for any other refusal of the venue: nothing was moved.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.AdjustMargin
    */
@@ -214,8 +222,9 @@ export const VenueGateway: GenService<{
   },
   /**
    * Sends several orders, in the order of the request. The batch is not atomic: OK with a result per item, each an
-   * order or an error as in PlaceOrder. A request in which any item breaks a rule of validation fails as a whole with
-   * INVALID_FIELD, and nothing is sent.
+   * order or an error as in PlaceOrder. A request in which any item breaks a rule of validation or names an account
+   * that is not the principal's fails as a whole, and nothing is sent. A retry with the same `request_id` returns the
+   * same results, errors included: send failed items again in a new request.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.PlaceOrders
    */
@@ -226,7 +235,8 @@ export const VenueGateway: GenService<{
   },
   /**
    * Sends a list of orders that depend on each other. The list is handed to the venue as a whole or not at all; OK and
-   * the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too. On an error, all client ids are free.
+   * the errors are as for PlaceOrder, with CLIENT_ID_USED for the list's id too, and for a client order id that two
+   * orders of the list have. On an error, all client ids are free.
    *
    * FEATURE_NOT_SUPPORTED: the venue has no lists of this type; the gateway does not imitate them.
    *
@@ -239,7 +249,7 @@ export const VenueGateway: GenService<{
   },
   /**
    * Returns what an order would cost and require, without sending it. The client order id is neither checked nor used
-   * up. What would make PlaceOrder fail is part of the answer.
+   * up. Whatever else would make PlaceOrder fail is part of the answer.
    *
    * REFERENCE_NOT_FOUND: no such listing.
    *
@@ -259,9 +269,10 @@ export const VenueGateway: GenService<{
    * it was, if the venue refuses, at once or later.
    *
    * Error: nothing was handed to the venue, and the order is as it was. RECORD_NOT_FOUND: no such order. ORDER_ENDED:
-   * nothing is left to change. REPLACE_BELOW_FILLED: `quantity` is not above what is filled. CLIENT_ID_USED: an order
-   * has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS, TRADING_HALTED,
-   * TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
+   * nothing is left to change. INVALID_FIELD: the order has no such field to change, such as a `quantity` of an order
+   * sized by `quote_quantity`. REPLACE_BELOW_FILLED: `quantity` or `quote_quantity` is not above what is filled.
+   * CLIENT_ID_USED: an order has the new client order id. LISTING_RULE, LEVERAGE_OUT_OF_RANGE, INSUFFICIENT_FUNDS,
+   * TRADING_HALTED, TRADING_REDUCING, RISK_LIMIT, RISK_ENGINE_UNAVAILABLE, SEND_BEFORE_PASSED: as for PlaceOrder.
    * FEATURE_NOT_SUPPORTED: the venue cannot change this field; the gateway does not cancel and place anew.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.ReplaceOrder
@@ -272,8 +283,8 @@ export const VenueGateway: GenService<{
     output: typeof ReplaceOrderResponseSchema;
   },
   /**
-   * Asks the venue to cancel an order. A fill that crosses the request is legal. Cancels pass when trading is halted
-   * and when the risk engine does not answer.
+   * Asks the venue to cancel an order that has not ended, one that is PENDING_NEW included. A fill that crosses the
+   * request is legal. Cancels pass when trading is halted and when the risk engine does not answer.
    *
    * OK: the cancellation was handed to the venue, now or by an earlier call whose answer is pending; a pending
    * cancellation is not sent again. A report of type CANCELLED follows, or CANCEL_REJECTED if the venue refuses, at
@@ -302,7 +313,8 @@ export const VenueGateway: GenService<{
   /**
    * Asks the venue to cancel all orders of a list. OK and the reports that follow are as for CancelOrder, per order.
    *
-   * RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended.
+   * RECORD_NOT_FOUND: no such list. ORDER_ENDED: every order of the list has ended; `status` is the name of its
+   * OrderListStatus.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.CancelOrderList
    */
@@ -312,8 +324,8 @@ export const VenueGateway: GenService<{
     output: typeof CancelOrderListResponseSchema;
   },
   /**
-   * Asks the venue to cancel all open orders in a scope. OK, also if none is open; the reports that follow are as for
-   * CancelOrder, per order.
+   * Asks the venue to cancel all orders in a scope that have not ended, untriggered ones included. OK, also if there
+   * are none; the reports that follow are as for CancelOrder, per order.
    *
    * REFERENCE_NOT_FOUND: no such listing.
    *
@@ -326,7 +338,8 @@ export const VenueGateway: GenService<{
   },
   /**
    * Arms a dead man's switch: all open orders of an account are cancelled unless the call is repeated in time. The last
-   * call counts, and each call starts the time anew. Their cancellation has the reason ORDER_REASON_DEAD_MAN_SWITCH.
+   * call counts, and each call starts the time anew, a repeated one too: never repeat a call after a later one. The
+   * reports of the cancellations have the reason ORDER_REASON_DEAD_MAN_SWITCH.
    *
    * The venue keeps the switch; FEATURE_NOT_SUPPORTED if it has none, or none for the timeout.
    *
@@ -376,7 +389,7 @@ export const VenueGateway: GenService<{
   /**
    * Lists past execution reports, by `report_sequence`, lowest first. Continued by StreamExecutionReports.
    *
-   * SEQUENCE_NOT_KEPT: a report after `after_report_sequence` is no longer kept.
+   * SEQUENCE_NOT_KEPT: the account's first report after `after_report_sequence` is no longer kept.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.ListExecutionReports
    */
@@ -482,7 +495,7 @@ export const VenueGateway: GenService<{
    * it, or OUTCOME_UNKNOWN if the venue has not answered. The client transfer id is used up.
    *
    * Error: there is no withdrawal, and the client transfer id is free. CLIENT_ID_USED: a transfer has the client
-   * transfer id. ACCOUNT_NOT_ACTIVE, REFERENCE_NOT_FOUND for the asset or network, TRANSFER_SUSPENDED,
+   * transfer id. REFERENCE_NOT_FOUND for the asset or network, ACCOUNT_NOT_ACTIVE, TRANSFER_SUSPENDED,
    * AMOUNT_OUT_OF_RANGE, ADDRESS_NOT_ALLOWED, INSUFFICIENT_FUNDS, SEND_BEFORE_PASSED.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.CreateWithdrawal
@@ -516,7 +529,8 @@ export const VenueGateway: GenService<{
     output: typeof GetTransferResponseSchema;
   },
   /**
-   * Lists deposits, withdrawals and transfers, latest `received_at` first. Continued by EventLog.StreamEvents only.
+   * Lists deposits, withdrawals and transfers, latest `received_at` first, then by `transfer_id`. Continued by
+   * EventLog.StreamEvents only.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.ListTransfers
    */
@@ -528,7 +542,7 @@ export const VenueGateway: GenService<{
   /**
    * Cancels a withdrawal or a transfer that was not yet sent to the venue. Cancelling it again is OK.
    *
-   * RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: it was sent, or has ended otherwise.
+   * RECORD_NOT_FOUND: no such transfer. TRANSFER_NOT_IN_STATE: the transfer was sent, or has ended otherwise.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.CancelTransfer
    */
@@ -541,8 +555,9 @@ export const VenueGateway: GenService<{
    * Approves a withdrawal or a transfer that waits for approval. With enough approvals it is sent to the venue.
    * Approving it again is OK and counts once per principal.
    *
-   * RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created it. REVISION_MISMATCH: it changed
-   * after the caller read it. TRANSFER_NOT_IN_STATE: it does not wait for approval, or the approval has expired.
+   * RECORD_NOT_FOUND: no such transfer. CREATOR_CANNOT_APPROVE: the principal created the transfer.
+   * TRANSFER_NOT_IN_STATE: the transfer does not wait for approval, or no longer. REVISION_MISMATCH: the transfer
+   * changed after the caller read it.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.ApproveTransfer
    */
@@ -592,7 +607,7 @@ export const VenueGateway: GenService<{
     output: typeof GetQuoteRequestResponseSchema;
   },
   /**
-   * Lists requests for quotes, latest `received_at` first. Continued by StreamQuotes.
+   * Lists requests for quotes, latest `received_at` first, then by `quote_request_id`. Continued by StreamQuotes.
    *
    * @generated from rpc cqc.services.v1.VenueGateway.ListQuoteRequests
    */

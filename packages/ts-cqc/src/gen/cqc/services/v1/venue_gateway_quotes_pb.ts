@@ -153,7 +153,7 @@ export type NewQuoteRequest = Message<"cqc.services.v1.NewQuoteRequest"> & {
   counterparties: string[];
 
   /**
-   * Whether to hide from the makers who asks. Absent means the venue's default.
+   * Whether to hide our identity from the makers. Absent means the venue's default.
    *
    * @generated from field: optional bool anonymous = 11;
    */
@@ -471,7 +471,7 @@ export type StreamQuotesRequest = Message<"cqc.services.v1.StreamQuotesRequest">
   accountIds: string[];
 
   /**
-   * Token to continue from. Empty starts anew; see "Streams" in SPEC.
+   * Token to continue from, of this stream or of a list. Empty starts anew; see "Streams" in SPEC.
    *
    * @generated from field: string resume_token = 2;
    */
@@ -605,7 +605,7 @@ export type AcceptQuoteRequest = Message<"cqc.services.v1.AcceptQuoteRequest"> &
 
   /**
    * Quantity of each leg, one entry per leg in the order of the request, in the leg's `quantity_unit`, at most that of
-   * the quote. Empty means all.
+   * the quote. Another number of entries fails with INVALID_FIELD. Empty means all.
    *
    * @generated from field: repeated string leg_quantities = 7;
    */

@@ -1081,7 +1081,8 @@ export enum OrderStatus {
   /**
    * Cancellation requested, no response yet.
    *
-   * If the venue refuses the cancellation, the order returns to its previous state.
+   * If the venue refuses the cancellation, the order returns to the state that it would have without the request: fills
+   * in between count.
    *
    * @generated from enum value: ORDER_STATUS_PENDING_CANCEL = 6;
    */
@@ -1090,7 +1091,8 @@ export enum OrderStatus {
   /**
    * Replacement requested, no response yet.
    *
-   * If the venue refuses the replacement, the order returns to its previous state with its previous terms.
+   * If the venue refuses the replacement, the order returns to its previous terms, and to the state that it would have
+   * without the request: fills in between count.
    *
    * @generated from enum value: ORDER_STATUS_PENDING_REPLACE = 7;
    */
