@@ -30,7 +30,16 @@ from cqc.mapping import (
     trigger_direction,
     under,
 )
-from cqc.markets.v1 import AggressorSide, BookAction, Candle, OrderBook, QuantityUnit, Ticker, Trade
+from cqc.markets.v1 import (
+    AggressorSide,
+    BookAction,
+    Candle,
+    OrderBook,
+    OrderBookDelta,
+    QuantityUnit,
+    Ticker,
+    Trade,
+)
 from cqc.portfolio.v1 import Position
 from cqc.venues.v1 import (
     Balance,
@@ -83,6 +92,7 @@ FIELDS = [
 ROWS = st.lists(
     st.tuples(st.sampled_from(["a", "b", "c", "a.b", "a.0", "b.c.a", "x~/y", "0", "/a"]), st.sampled_from(FIELDS)),
     max_size=6,
+    unique=True,
 ).map(lambda rows: "\n".join(f"{place} = {field}" for place, field in rows))
 
 
@@ -95,6 +105,7 @@ LIST_ROWS = st.lists(
         ]
     ),
     max_size=5,
+    unique=True,
 ).map("\n".join)
 ROOTS = st.sampled_from([".", "*", "*|.", "a.*|a|.", "**|*|."])
 
@@ -413,10 +424,14 @@ def test_one_text_holds_all_tables() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[orders: Odrer]", "no message is named Odrer"),
+        ("[orders: Odrer]", r"no message has this name; did you mean Order\?"),
         ("a = price", "before the first header"),
-        ("[fills: Order] in oders", "no table is named oders"),
-        ("[orders: Order]\nuse unit", "no section before"),
+        ("[orders: Order]\n[fills: Order] in oders", r"in oders: no table has this kind; did you mean orders\?"),
+        ("[orders: Order]\nuse unit", r"no section \[unit\] stands before it"),
+        ("[units]\n[orders: Order]\nuse unit", r"did you mean units\?"),
+        ("[unit]\na = price\n[unit]\nb = price", "before has this name; choose another"),
+        ("[orders Order] when id", r"a table is `\[kind: Message\]`"),
+        ("[orders: Order] when id at data", "in this order"),
     ],
 )
 def test_a_wrong_header_is_refused(text: str, said: str) -> None:
@@ -557,6 +572,50 @@ def test_part_of_a_text_that_occurs_around_it_too() -> None:
     assert reading.counts()["records"].typed == 1
 
 
+def test_several_rows_share_a_text() -> None:
+    """A text counts as typed only if the rows together account for every character."""
+    rows = r"t = listing re:^/candles:(.+)_; t = interval re:_([^_]+)$"
+    reading = read(rows, {"t": "/candles:BTC_USD_1hour"}, Candle)
+    (candle,) = reading.messages
+    assert (candle.native_listing.symbol, candle.interval.seconds) == ("BTC_USD", 3600)
+    assert reading.counts()["records"].typed == 1
+    assert reading.write() == {"t": "/candles:BTC_USD_3600s"}
+    part = read(r"t = listing re:candles:(.+)_; t = interval re:_([^_]+)$", {"t": "/candles:BTC_1h"}, Candle)
+    assert part.counts()["records"].typed == 0
+
+
+@pytest.mark.parametrize(("text", "side"), [("9.50,buy,2", "bids"), ("9.50,sell,2", "asks")])
+def test_a_level_in_a_text(text: str, side: str) -> None:
+    rows = r"""
+        c = bids.0.price re:^([\d.]+),buy, if:c=*?buy?*; c = bids.0.quantity re:,buy,([\d.]+)$ if:c=*?buy?*
+        c = asks.0.price re:^([\d.]+),sell, if:c=*?sell?*; c = asks.0.quantity re:,sell,([\d.]+)$ if:c=*?sell?*
+    """
+    reading = read(rows, {"c": text}, OrderBookDelta)
+    (delta,) = reading.messages
+    assert [(level.price, level.quantity) for level in getattr(delta, side)] == [("9.50", "2")]
+    assert reading.counts()["records"].typed == 1
+    assert reading.write() == {"c": text}
+
+
+def test_values_of_json_in_a_text() -> None:
+    rows = r"""c = listing re:^\{"s":"([^"]+)",; c = trade_id re:"id":"(\w+)"\}$"""
+    sent = {"c": '{"s":"BTC-USD","id":"7"}'}
+    reading = read(rows, sent, Trade)
+    (trade,) = reading.messages
+    assert (trade.native_listing.symbol, trade.trade_id) == ("BTC-USD", "7")
+    assert reading.write() == sent
+
+
+def test_why_a_row_left_a_value() -> None:
+    reading = read("a = price; b = price; c = side; d ~ 0; e = label", {"a": "1", "b": "2", "c": "1 2", "d": "7"})
+    assert reading.faults() == {
+        ("records", "b"): "`b = price`: the field has 1",
+        ("records", "d"): '`d ~ 0`: the row has "0"',
+    }
+    assert read("a = price", {"a": "1 2"}).faults()["records", "a"] == "`a = price`: '1 2' is not a number"
+    assert reading.rows()["records", "e = label"] == 0
+
+
 def test_payments_are_events() -> None:
     (paid,) = venue(*tables("[paid: FundingPaid]\nusdc = amount")).read({"usdc": "-1"}).messages
     assert type(paid).__name__ == "FundingPaid"
@@ -572,12 +631,24 @@ def test_rows_for_a_message_inside_another() -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("a = prize", "Order has no field prize"),
-        ("a = price twice", "unknown modifier twice"),
-        ("a = side words:Sides", "no words Sides"),
+        ("a = prize", r"table 'records', row 'a = prize': Order.prize: Order has no field prize; did you mean price"),
+        ("a = last_fill_tme", r"did you mean last_fill_at\b"),
+        ("a = price nome:0", r"unknown modifier nome:0; did you mean none:\?; the modifiers are words: none:"),
+        ("a = side words:Sides", "`words` have no entry 'Sides'"),
+        ("a = side words:BYE=1", r"OrderSide has no value BYE; it has UNSPECIFIED, BUY, SELL"),
+        ("a = price words:BUY=1", "words: is for an enum, and price is none"),
         ("a price", "expected"),
-        ("type := STOPP", "no value STOPP"),
+        ("a # never; mind", "a `;` in a reason ends the row"),
+        ("type := STOPP", "OrderType has no value STOPP; it has .*STOP_LIMIT"),
         ("a = bids.*.price", "has no field bids"),
+        ("a = fees.amount", r"fees is a list: add \.\* or an index"),
+        ("a = price ms", "ms is a unit of time, and price holds none"),
+        ("a = created_at h", "h counts a length of time; a time is in s, ms, us, ns"),
+        ("a = price only", "only does not fit price, which is a decimal"),
+        ("a = status is:live", "is does not fit status, which is an enum"),
+        ("a = price re:([", r"no regular expression"),
+        ("a = price re:x.+", r"needs one group, such as re:candle\(\.\+\)"),
+        ("a = price\nb = side\na = price", "row 'a = price': it stands there twice"),
         ("a = order_id neg", "only a decimal"),
         ("a = fees.*.amount", "as many in its place"),
     ],
@@ -585,6 +656,19 @@ def test_rows_for_a_message_inside_another() -> None:
 def test_a_wrong_table_is_refused_at_once(rows: str, said: str) -> None:
     with pytest.raises(TableError, match=said):
         venue(table("records", Order, rows))
+
+
+def test_all_wrong_rows_are_reported_together() -> None:
+    text = "[orders: Order]\na = prize; b = sied\n[trades: Trade]\nc = prise"
+    with pytest.raises(TableError) as raised:
+        venue(*tables(text), common="/d twice")
+    rows = [line.partition("row ")[2].partition(":")[0] for line in str(raised.value).splitlines()]
+    assert rows == ["'a = prize'", "'b = sied'", "'/d twice'", "'c = prise'", "'/d twice'"]
+
+
+def test_a_wrong_unit_of_the_venue_is_refused() -> None:
+    with pytest.raises(TableError, match="time='msec': expected one of s, ms, us, ns"):
+        venue(time="msec")
 
 
 def test_importing_cqc_does_not_load_the_kit() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any
@@ -14,16 +15,30 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cqc._map_codecs import UNITS, Codec, Instant, Length, Numeric, Word, codec_for, is_decimal, number
+from cqc._map_codecs import UNITS, Codec, Flag, Instant, Integer, Length, Numeric, Word, codec_for, is_decimal, number
 from cqc._map_json import ABSENT, Parts, find, is_star, json_text, selector, states_nothing, word
-from cqc._map_words import Words
+from cqc._map_words import Words, value_names
 
 _FLOATS = (FieldDescriptor.CPPTYPE_DOUBLE, FieldDescriptor.CPPTYPE_FLOAT)
+_KINDS = {
+    FieldDescriptor.CPPTYPE_STRING: "a text",
+    FieldDescriptor.CPPTYPE_BOOL: "a bool",
+    FieldDescriptor.CPPTYPE_DOUBLE: "a double",
+    FieldDescriptor.CPPTYPE_FLOAT: "a float",
+}
 _INTEGERS = (FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64)
 
 
 class TableError(ValueError):
-    """A table that names a field, value or word that does not exist. The message names the table and the row."""
+    """Faulty tables. The message names each table and row, one per line, and what to write instead."""
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """What a misspelt name may have been, for the end of a message; empty if nothing is close."""
+    names = sorted(set(known))
+    parts = set(name.split("_")) - {"id", "time", "price", "quantity", "of", "raw"}
+    close = get_close_matches(name, names, 3, 0.7) or [item for item in names if parts & set(item.split("_"))][:6]
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 @dataclass(frozen=True)
@@ -136,8 +151,14 @@ class Target:
                     raise TableError(f"{message.name}.{text}: {step} does not follow a list of messages")
                 here = found.message_type
                 continue
-            if here is None or step not in here.fields_by_name:
-                raise TableError(f"{message.name}.{text}: {here.name if here else 'a value'} has no field {step}")
+            if here is None:
+                star = found is not None and found.is_repeated and found.message_type is not None
+                why = f"{found.name} is a list: add .* or an index" if found and star else f"{step} follows a value"
+                raise TableError(f"{message.name}.{text}: {why}")
+            if step not in here.fields_by_name:
+                raise TableError(
+                    f"{message.name}.{text}: {here.name} has no field {step}{meant(step, here.fields_by_name)}"
+                )
             found = here.fields_by_name[step]
             here = None if found.is_repeated else found.message_type
         if found is None or steps[-1].isdecimal() or steps[-1] == "*":
@@ -224,6 +245,7 @@ class Row:
     scale: Place | None = None
     constant: str = ""
     reason: str = ""
+    text: str = ""
 
     def is_absent(self, value: Any) -> bool:
         """Whether the value states nothing, or is one of the row's sentinels. Numbers match in any spelling."""
@@ -301,9 +323,31 @@ class Row:
             codec = self.scaled(context, scales)
             value = [codec.write(item) for item in value] if self.target.field.is_repeated else codec.write(value)
         if self.pattern and value is not ABSENT:
-            before, _, rest = self.pattern.partition("(")
-            value = f"{_literal(before)}{word(value)}{_literal(rest.rpartition(')')[2])}"
+            before, after = self._around()
+            value = f"{before}{word(value)}{after}"
         return value
+
+    def _around(self) -> tuple[str, str]:
+        """The literal text before and after the pattern's group."""
+        before, _, rest = self.pattern.partition("(")
+        return _literal(before), _literal(rest.rpartition(")")[2])
+
+    def piece(self, sent: Any, written: Any) -> tuple[int, int, int, int, str] | None:
+        """Which part of a string the pattern accounts for, where its group is, and what is written there.
+
+        None if what is written there does not state the same.
+        """
+        text, found, (before, after) = word(sent), re.search(self.pattern, word(sent)), self._around()
+        if found is None or not isinstance(written, str):
+            return None
+        inner = written[len(before) : len(written) - len(after)]
+        start, end = found.span(1)
+        is_same = inner == found[1] if isinstance(self.codec, Word) else self.codec.same(found[1], inner)
+        if not is_same:
+            return None
+        first = start - len(before) if text[:start].endswith(before) else start
+        last = end + len(after) if text[end:].startswith(after) else end
+        return first, last, start, end, inner
 
     def same(self, sent: Any, written: Any) -> bool:
         """Whether a value that was written again states what was sent."""
@@ -328,6 +372,25 @@ class Row:
             return one[::2] == other[::2] and self.codec.same(one[1], other[1])
         except (ValueError, ArithmeticError):
             return False
+
+
+def composed(sent: Any, written: Sequence[tuple[Row, Any]]) -> Any:
+    """A string again of which several rows hold a part each; ABSENT unless they account for all of it."""
+    try:
+        pieces = sorted(filter(None, (row.piece(sent, value) for row, value in written)))
+    except (ValueError, ArithmeticError):
+        return ABSENT
+    covered = 0
+    for first, last, *_ in pieces:
+        if first > covered:
+            return ABSENT
+        covered = max(covered, last)
+    text = word(sent)
+    if covered < len(text):
+        return ABSENT
+    for _, _, start, end, inner in sorted(pieces, key=lambda piece: -piece[2]):
+        text = text[:start] + inner + text[end:]
+    return text
 
 
 def _listed(value: Any) -> Any:
@@ -480,8 +543,13 @@ def tables(text: str, derive: Mapping[str, Derive | Sequence[Derive]] | None = N
     for line in filter(None, (line.strip() for line in text.splitlines())):
         if line.startswith("["):
             header = _HEADER.fullmatch(line)
-            if not header:
-                raise TableError(f"{line}: expected `[kind: Message] in KIND at ROOT partial when CONDITION`")
+            if not header or {"in", "at", "partial", "when"} & set((header["when"] or "").split()):
+                raise TableError(
+                    f"{line}: expected `[kind: Message] in KIND at ROOT partial when CONDITION`, in this order; only "
+                    "the brackets are required"
+                )
+            if not header[2] and any(header.groupdict().values()):
+                raise TableError(f"{line}: a section of shared rows is `[name]` alone; a table is `[kind: Message]`")
             sections.append((header, []))
         elif sections:
             sections[-1][1].append(line)
@@ -493,6 +561,8 @@ def tables(text: str, derive: Mapping[str, Derive | Sequence[Derive]] | None = N
         kind, message = header[1].strip(), (header[2] or "").strip()
         rows = "\n".join(_included(line, shared) for line in _lines("\n".join(lines)))
         if not message:
+            if kind in shared:
+                raise TableError(f"[{kind}]: a section of shared rows before has this name; choose another")
             shared[kind] = rows
         elif kind == "skip":
             made.append(("", skip(message, header["when"] or "", root=header["root"] or "")))
@@ -501,9 +571,14 @@ def tables(text: str, derive: Mapping[str, Derive | Sequence[Derive]] | None = N
             options["partial"] = _partial(header["partial"] or "")
             found = table(kind, _message(message), rows, derive=derive.get(kind, ()), **options)
             made.append((header["outer"] or "", found))
-    unknown = {outer for outer, _ in made if outer} - {item.kind for outer, item in made if not outer}
-    if unknown or derive.keys() - {item.kind for _, item in made}:
-        raise TableError(f"no table is named {', '.join(sorted(unknown or derive.keys()))}")
+    outermost = {item.kind for outer, item in made if not outer}
+    for outer, item in made:
+        if outer and outer not in outermost:
+            raise TableError(f"[{item.kind}: ...] in {outer}: no table has this kind{meant(outer, outermost)}")
+    kinds = {item.kind for _, item in made}
+    for kind in derive:
+        if kind not in kinds:
+            raise TableError(f"derive: no table has the kind {kind}{meant(kind, kinds)}")
     return [
         replace(item, also=tuple(inner for outer, inner in made if outer == item.kind))
         for outer, item in made
@@ -518,17 +593,21 @@ def _partial(text: str) -> str | bool:
 def _included(line: str, shared: Mapping[str, str]) -> str:
     if not line.startswith("use "):
         return line
-    if line[4:].strip() not in shared:
-        raise TableError(f"{line}: no section before it has this name")
-    return shared[line[4:].strip()]
+    name = line[4:].strip()
+    if name not in shared:
+        raise TableError(f"{line}: no section [{name}] stands before it{meant(name, shared)}")
+    return shared[name]
 
 
 def _message(name: str) -> type[Message]:
+    known: set[str] = set()
     for package in _PACKAGES:
-        found = getattr(import_module(f"cqc.{package}.v1"), name, None)
+        module = import_module(f"cqc.{package}.v1")
+        found = getattr(module, name, None)
         if isinstance(found, type) and issubclass(found, Message):
             return found
-    raise TableError(f"no message is named {name}")
+        known |= {item for item in dir(module) if item[0].isupper() and not item.isupper()}
+    raise TableError(f"[...: {name}]: no message has this name{meant(name, known)}")
 
 
 @dataclass(frozen=True)
@@ -554,23 +633,26 @@ class Compiled:
     also: tuple[Compiled, ...]
 
 
-def compile_table(source: Table, defaults: Defaults, inside: bool = False) -> Compiled:
-    """Check a table against the descriptors. Raises TableError."""
+def compile_table(source: Table, defaults: Defaults, faults: list[str], inside: bool = False) -> Compiled:
+    """Check a table against the descriptors. Adds what is wrong to `faults`."""
     root = source.root or ("." if inside else defaults.root)
     roots = tuple(Place.of(item.strip()).parts for item in root.split("|"))
     rows: list[Row] = []
     constants: list[Constant] = []
-    for text in (*_lines(source.rows), *(() if inside else _lines(defaults.common))):
+    lines = _lines(source.rows)
+    for text in sorted({line for line in lines if lines.count(line) > 1}):
+        faults.append(f"table {source.kind!r}, row {text!r}: it stands there twice, perhaps through `use`; remove one")
+    for text in (*lines, *(() if inside else _lines(defaults.common))):
         try:
             for line in _spread(text):
                 made = _row(line, source, defaults)
                 if isinstance(made, Row):
-                    rows.append(made)
+                    rows.append(replace(made, text=line))
                 else:
                     constants.append(made)
         except (TypeError, ValueError) as error:
-            raise TableError(f"table {source.kind!r}, row {text!r}: {error}") from error
-    also = tuple(compile_table(item, defaults, inside=True) for item in source.also)
+            faults.append(f"table {source.kind!r}, row {text!r}: {error}")
+    also = tuple(compile_table(item, defaults, faults, inside=True) for item in source.also)
     partial = Condition.of(source.partial if isinstance(source.partial, str) else "") if source.partial else None
     return Compiled(source, roots, Condition.of(source.when), partial, tuple(rows), tuple(constants), also)
 
@@ -599,7 +681,10 @@ def _spread(text: str) -> list[str]:
 def _row(text: str, source: Table, defaults: Defaults) -> Row | Constant:
     found = re.fullmatch(r"(\S+)\s+(=|:=|~|#)\s+(.*)", text)
     if not found:
-        raise ValueError("expected `place = field`, `field := value`, `place ~ word` or `place # reason`")
+        raise ValueError(
+            "expected `place = field`, `field := value`, `place ~ word` or `place # reason`, spaces around the sign; "
+            "a `;` in a reason ends the row"
+        )
     left, operator, right = found.groups()
     if operator == "#":
         return Row(Place.of(left), reason=right)
@@ -614,7 +699,9 @@ def _row(text: str, source: Table, defaults: Defaults) -> Row | Constant:
         words = _words(target.field, "", defaults)
         choices = tuple(item.strip() for item in right.split(" | "))
         if words is not None and not all(words.number(item) for item in choices if "{" not in item):
-            raise ValueError(f"{target.field.enum_type.name if target.field.enum_type else ''} has no value {right}")
+            enum = target.field.enum_type
+            assert enum is not None
+            raise ValueError(f"{enum.name} has no value {right}; it has {', '.join(value_names(enum))}")
         return Constant(target, choices, Condition.of(condition), words)
     path, *modifiers = right.split()
     path = "native_listing.symbol" if path == "listing" else path
@@ -624,13 +711,23 @@ def _row(text: str, source: Table, defaults: Defaults) -> Row | Constant:
 def _words(field: FieldDescriptor, name: str, defaults: Defaults) -> Words | None:
     enum = field.enum_type
     if enum is None:
+        if name:
+            raise ValueError(f"words: is for an enum, and {field.name} is none")
         return None
     if "=" in name:
         inline = name.replace("=", ": ").replace(",", "; ").replace("|", " ")
         return Words(enum, inline, defaults.words.get(enum.name, ""))
     if name and name not in defaults.words:
-        raise ValueError(f"the venue has no words {name}")
+        raise ValueError(f"the venue's `words` have no entry {name!r}{meant(name, defaults.words)}")
     return Words(enum, *(defaults.words[key] for key in (name, enum.name) if key in defaults.words))
+
+
+def _holds(field: FieldDescriptor) -> str:
+    if field.enum_type is not None:
+        return "an enum"
+    if field.message_type is not None:
+        return f"a {field.message_type.name}"
+    return "a decimal" if is_decimal(field) else _KINDS.get(field.cpp_type, "an integer")
 
 
 def _typed(place: Place, target: Target, modifiers: list[str], defaults: Defaults) -> Row:
@@ -648,13 +745,16 @@ def _typed(place: Place, target: Target, modifiers: list[str], defaults: Default
         elif item in UNITS or item in ("m", "h", "d"):
             unit = item
         else:
-            raise ValueError(f"unknown modifier {item}")
+            known = (*(f"{name}:" for name in values), *flags, "%", "e-8", *UNITS, "m", "h", "d")
+            raise ValueError(f"unknown modifier {item}{meant(item, known)}; the modifiers are {' '.join(known)}")
     if not place.absolute and target.steps.count("*") not in (0, sum(map(is_star, place.parts))):
         raise ValueError("a field with stars needs as many in its place")
     words = _words(target.field, values["words"], defaults)
     sign = target.sibling(values["sign"]) if values["sign"] else None
     if values["sign"] and (sign is None or sign.field.enum_type is None):
-        raise ValueError(f"no enum {values['sign']} beside the field")
+        owner = target.field.containing_type
+        names = [item.name for item in owner.fields if item.enum_type] if owner else []
+        raise ValueError(f"no enum {values['sign']} beside {target.field.name}{meant(values['sign'], names)}")
     scaled = shift or values["by"] or sign
     signs = is_decimal(target.field) or target.field.cpp_type in (*_FLOATS, *(() if scaled else _INTEGERS))
     opposite = signs or (not scaled and target.field.cpp_type == FieldDescriptor.CPPTYPE_BOOL)
@@ -676,7 +776,22 @@ def _typed(place: Place, target: Target, modifiers: list[str], defaults: Default
         signed=flags["int32"],
     )
     if unit and not isinstance(codec, Instant | Length):
-        raise ValueError(f"{unit} is a unit of time")
+        raise ValueError(
+            f"{unit} is a unit of time, and {target.field.name} holds none: leave it out, or use e-3 to scale"
+        )
+    if isinstance(codec, Instant) and unit and unit not in UNITS:
+        raise ValueError(f"{unit} counts a length of time; a time is in {', '.join(UNITS)}")
+    misplaced = (("only", words is not None), ("int32", isinstance(codec, Integer)))
+    for name, fits in (*misplaced, ("is", isinstance(codec, Flag))):
+        if (flags.get(name) or values.get(name)) and not fits:
+            raise ValueError(f"{name} does not fit {target.field.name}, which is {_holds(target.field)}")
+    if values["re"]:
+        try:
+            groups = re.compile(values["re"]).groups
+        except re.error as error:
+            raise ValueError(f"re:{values['re']} is no regular expression: {error}") from error
+        if groups != 1:
+            raise ValueError(f"re:{values['re']} needs one group, such as re:candle(.+); write others as (?:...)")
     return Row(
         place,
         target,

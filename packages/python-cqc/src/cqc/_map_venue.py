@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cqc._map_codecs import UNITS
 from cqc._map_derive import fill_symbol
 from cqc._map_json import (
     ABSENT,
@@ -27,7 +28,7 @@ from cqc._map_json import (
     states_nothing,
     word,
 )
-from cqc._map_table import Compiled, Context, Defaults, Row, Table, compile_table
+from cqc._map_table import Compiled, Context, Defaults, Row, Table, TableError, compile_table, composed
 from cqc.markets.v1 import Symbol
 from cqc.venues.v1 import VenueSymbol
 
@@ -63,7 +64,7 @@ class Venue:
     - asset: the asset id of a code, or None; None too for a code that counts a multiple of an asset (`1000SATS`)
     - personal: further keys that are never kept, as a regular expression for keys in lower case without separators
 
-    Raises TableError for a field, value or word that does not exist.
+    Raises TableError with every row that names a field, value, word or modifier that does not exist.
     """
 
     venue_id: str
@@ -84,7 +85,14 @@ class Venue:
     def compiled(self) -> tuple[Compiled, ...]:
         """The tables, checked."""
         defaults = Defaults(self.root, self.time, self.words, self.common)
-        return tuple(compile_table(item, defaults) for item in self.tables)
+        faults: list[str] = []
+        made = tuple(compile_table(item, defaults, faults) for item in self.tables)
+        if self.time not in ("", *UNITS):
+            faults.insert(0, f"time={self.time!r}: expected one of {', '.join(UNITS)}, or nothing")
+        if faults:
+            # A row of `common` or of a shared section is faulty in every table.
+            raise TableError("\n".join(dict.fromkeys(faults)))
+        return made
 
     @cached_property
     def _private(self) -> re.Pattern[str]:
@@ -148,6 +156,7 @@ class Reading:
         self.items: list[Item] = []
         """Records in the order of the payload."""
         self._settled: dict[Parts, tuple[str, str, Item | None]] = {}
+        self._faults: dict[Parts, str] = {}
         self._account_id, self._received_at = account_id, received_at
         self._claim(Context(payload, name))
         for item in self.items:
@@ -231,7 +240,8 @@ class Reading:
             if key not in filled:
                 row.put(item.message, found, value, indices)
                 filled.add(key)
-        except (ValueError, ArithmeticError, TypeError):
+        except (ValueError, ArithmeticError, TypeError) as error:
+            self._faults[at] = f"`{row.text}`: {error}"
             return
         if not row.place.special:
             item.typed.append((at, indices, row))
@@ -282,9 +292,13 @@ class Reading:
         for item in self.items:
             if item.message is None:
                 self._settle_all(look(self.payload, item.at), item.at, item.kind, item)
-            for at, indices, row in item.typed:
-                if row.same(look(self.payload, at), self._written(item, row, indices, item.message)):
+            for at, row, written, same in self._compared(item, item.message):
+                if same:
                     self._settled[at] = ("typed", "", item)
+                else:
+                    held = f"the {'row' if row.constant else 'field'} has {_short(written)}"
+                    came = "it does not come back" if written is ABSENT else held
+                    self._faults[at] = f"`{row.text}`: {came}"
         if self.items and not self.messages:
             # What stands around records that are skipped goes with them.
             self._settle_all(self.payload, (), self.items[0].kind, self.items[0])
@@ -347,6 +361,20 @@ class Reading:
         except (ValueError, ArithmeticError, TypeError):
             return ABSENT
 
+    def _compared(self, item: Item, message: Any) -> Iterator[tuple[Parts, Row, Any, bool]]:
+        """Per place and row: what is written again, and whether it states what was sent."""
+        parts: dict[Parts, list[tuple[Row, Any]]] = {}
+        for at, indices, row in item.typed:
+            written = self._written(item, row, indices, message)
+            same = row.same(look(self.payload, at), written)
+            yield at, row, written, same
+            if row.pattern and not same:
+                parts.setdefault(at, []).append((row, written))
+        for at, rows in parts.items():
+            whole = composed(look(self.payload, at), rows)
+            if whole is not ABSENT:
+                yield at, rows[0][0], whole, True
+
     def _returned(self, messages: Sequence[Any] | None) -> tuple[dict[Parts, Any], dict[Parts, Any], dict[Parts, Any]]:
         """By place: what fields bring back, what `venue_fields` bring back, and what fields bring back differently."""
         items = [item for item in self.items if item.message is not None]
@@ -354,10 +382,9 @@ class Reading:
         kept: dict[Parts, Any] = {}
         different: dict[Parts, Any] = {}
         for item, message in zip(items, self.messages if messages is None else messages, strict=True):
-            for at, indices, row in item.typed:
-                sent, written = look(self.payload, at), self._written(item, row, indices, message)
-                if row.same(sent, written):
-                    typed[at] = _like(sent, written)
+            for at, _, written, same in self._compared(item, message):
+                if same:
+                    typed[at] = _like(look(self.payload, at), written)
                 elif written is not ABSENT:
                     different[at] = written
             if _has_fields(message):
@@ -397,6 +424,22 @@ class Reading:
                 counts.lost.append(f"{pointer(at)}: {reason or f'{word(sent)} {came}'}")
         return result
 
+    def faults(self) -> dict[tuple[str, str], str]:
+        """Why a row that names a place did not type its value, by kind and place as in `unnamed`, for who writes it."""
+        return {
+            (owner.kind, _general(at[len(owner.at) :])): self._faults[at]
+            for at, (state, _, owner) in self._settled.items()
+            if state in ("fields", "lost") and owner is not None and at in self._faults
+        }
+
+    def rows(self) -> Counter[tuple[str, str]]:
+        """How many values each row of the tables in use found, by kind and row: 0 for a place that does not occur."""
+        result: Counter[tuple[str, str]] = Counter()
+        for item in self.items:
+            for row in item.source.rows:
+                result[item.kind, row.text] += len(item.context.values(row.place))
+        return result
+
     def unnamed(self) -> Counter[tuple[str, str]]:
         """Kinds and places, with `*` for the items of lists, of what is in `venue_fields`: what a table could name."""
         return Counter(
@@ -429,6 +472,11 @@ def _has_fields(message: Any) -> bool:
 def _general(at: Parts) -> str:
     # The last part of `bids.0.2` is a place in an array, not one of many items.
     return ".".join(["*" if part.isdecimal() else part for part in at[:-1]] + list(at[-1:]))
+
+
+def _short(value: Any) -> str:
+    text = json_text(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _like(sent: Any, written: Any) -> Any:

@@ -65,6 +65,12 @@ VOCABULARY = {
 capital letter only as it is spelt. The names of the values themselves need not be listed."""
 
 
+def value_names(enum: EnumDescriptor) -> list[str]:
+    """The names of an enum's values without their prefix."""
+    prefix = str(enum.values_by_number[0].name).removesuffix("UNSPECIFIED")
+    return [str(value.name).removeprefix(prefix) for value in enum.values]
+
+
 class Words:
     """Words of one enum, the venue's own before the shared ones."""
 
@@ -74,11 +80,11 @@ class Words:
         self._loose: dict[str, int] = {}
         self._back: dict[int, str] = {}
         prefix = str(enum.values_by_number[0].name).removesuffix("UNSPECIFIED")
-        numbers = {str(value.name).removeprefix(prefix): int(value.number) for value in enum.values}
+        numbers = {name: int(value.number) for name, value in zip(value_names(enum), enum.values, strict=True)}
         for text in (*texts, VOCABULARY.get(enum.name, "")):
             for value, words in _entries(text):
                 if value not in numbers:
-                    raise ValueError(f"{enum.full_name} has no value {value}")
+                    raise ValueError(f"words: {enum.name} has no value {value}; it has {', '.join(numbers)}")
                 for item in words:
                     self._add(item, numbers[value])
         for name, number in numbers.items():
