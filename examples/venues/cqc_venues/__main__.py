@@ -145,6 +145,8 @@ def unnamed(folders: Sequence[Path], venue: str) -> None:
     """Print what a venue's tables leave, per kind and place, with the first payload that has it."""
     result = Comparison()
     left: dict[str, list[str]] = {}
+    faults: dict[tuple[str, str, str], str] = {}
+    rows: Counter[tuple[str, str, str]] = Counter()
     for record in load(folders, venue):
         messages = record.reading.messages
         found = [cqc.validate(message) for message in messages]
@@ -153,6 +155,9 @@ def unnamed(folders: Sequence[Path], venue: str) -> None:
             for item in violations:
                 text = f"refused  {message.DESCRIPTOR.name}.{item.field}: {item.message}"
                 left.setdefault(text, []).append(record.place)
+        faults |= {(record.folder, *key): why for key, why in record.reading.faults().items()}
+        for key, times in record.reading.rows().items():
+            rows[record.folder, *key] += times
         for kind, counts in record.reading.counts().items():
             for lost in counts.lost:
                 pointer, _, reason = lost.partition(": ")
@@ -162,7 +167,16 @@ def unnamed(folders: Sequence[Path], venue: str) -> None:
         print(f"{text} x{len(places)}, first {places[0]}")
     for (folder, kind), row in result.rows.items():
         for place, times in row.unnamed.most_common():
-            print(f"in venue_fields  {folder} {kind}: {place} x{times}")
+            why = faults.get((folder, kind, place), "")
+            print(
+                f"in venue_fields  {folder} {kind}: {place} x{times}"
+                + (f", though a row names it: {why}" if why else "")
+            )
+    # A row of `common` or of a shared section is in several tables.
+    occurring = {(folder, line) for (folder, _, line), times in rows.items() if times}
+    never = {(folder, line): kind for folder, kind, line in rows if (folder, line) not in occurring}
+    for (folder, line), kind in never.items():
+        print(f"never occurs  {folder} {kind}: {line}")
     plain = [row for row in result.rows.values() if not row.books and not row.skipped]
     typed = sum(row.typed for row in plain)
     total = typed + sum(row.in_venue_fields + row.lost for row in plain)
