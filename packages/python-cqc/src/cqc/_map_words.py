@@ -17,11 +17,11 @@ VOCABULARY = {
     "LegSide": "BUY: b bid; SELL: s ask",
     "AggressorSide": "BUYER: buy b bid; SELLER: sell s ask",
     "OrderStatus": (
-        "PENDING_NEW: pendingsubmit created received pending; "
+        "PENDING_NEW: pendingsubmit created received pending init; "
         "NEW: live open active accepted resting besteffortopened working placed submitted; "
         "UNTRIGGERED: conditional inactive; "
-        "PARTIALLY_FILLED: partiallyfilled partialfill partial partfilled; "
-        "FILLED: done fullfill effective; "
+        "PARTIALLY_FILLED: partiallyfilled partialfill partialfilled partial partfilled; "
+        "FILLED: fullfill fullyfilled effective; "
         "PENDING_CANCEL: canceling cancelling cancelrequested; "
         "CANCELLED: canceled cancelled partiallyfilledcanceled partiallyfilledcancelled deactivated mmpcanceled "
         "besteffortcanceled; "
@@ -43,19 +43,31 @@ VOCABULARY = {
     "MarginMode": "CASH: spot noncollateral; CROSS: crossed crossmargin regularmargin; ISOLATED: isolatedmargin",
     "LiquiditySide": "MAKER: m add; TAKER: t remove",
     "TriggerKind": (
-        "LAST: lastprice contractprice tradeprice; MARK: markprice markpx; INDEX: indexprice; BID: bestbid; "
+        "LAST: lastprice contractprice tradeprice fillprice; MARK: markprice markpx; INDEX: indexprice; BID: bestbid; "
         "ASK: bestask"
     ),
+    "PositionMode": "ONE_WAY: onewaymode netmode; HEDGE: hedgemode longshortmode",
     "OptionType": "CALL: c; PUT: p",
     "TickDirection": "PLUS: plustick; ZERO_PLUS: zeroplustick; MINUS: minustick; ZERO_MINUS: zerominustick",
     "TradingMode": (
-        "OPEN: live trading online open active tradable; HALTED: suspend suspended break halt halted paused; "
+        "OPEN: live trading online open active tradable normal; "
+        "HALTED: suspend suspended break halt halted paused maintain maintenance; "
         "CLOSED: settled expired delisted; PRE_LAUNCH: preopen pretrading prelaunch"
     ),
     "PayoffType": "LINEAR: linearperpetual linearfutures vanilla; INVERSE: inverseperpetual inversefutures reversed",
-    "ExecType": "TRADE: fill filled partiallyfilled; CANCELLED: canceled; NEW: live; EXPIRED: expiredinmatch",
+    "ExecType": "TRADE: match fill filled partiallyfilled; CANCELLED: canceled; NEW: live; EXPIRED: expiredinmatch",
     "CalendarInterval": "MONTH: 1M 1Mutc 1month; QUARTER: 3M 3Mutc; YEAR: 1Y 1y",
     "OrderOrigin": "USER: normal; LIQUIDATION: fullliquidation partialliquidation liquidated; ADL: adl",
+    "TransferState": (
+        "COMPLETED: success successful succeeded complete; PROCESSING: processing; FAILED: failure fail; "
+        "CANCELLED: canceled; REJECTED: reject"
+    ),
+    "TransferStatus": "ENABLED: true enable; DISABLED: false disable",
+    "TransferType": "WITHDRAWAL: withdraw",
+    "BalanceChangeReason": (
+        "TRANSFER: transferin transferout; WITHDRAWAL: withdraw; REALIZED_PNL: realisedpnl; FUNDING: fundingfee; "
+        "FEE: commission; REBATE: commissionrebate"
+    ),
     "SelfTradePrevention": (
         "NONE: none; CANCEL_MAKER: expiremaker cm canceloldest co; CANCEL_TAKER: expiretaker ct cancelnewest cn; "
         "CANCEL_BOTH: expireboth cb cancelboth; DECREMENT: decrementandcancel dc"
