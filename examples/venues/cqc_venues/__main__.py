@@ -147,6 +147,7 @@ def unnamed(folders: Sequence[Path], venue: str) -> None:
     left: dict[str, list[str]] = {}
     faults: dict[tuple[str, str, str], str] = {}
     rows: Counter[tuple[str, str, str]] = Counter()
+    words: Counter[tuple[str, str, str, str]] = Counter()
     for record in load(folders, venue):
         messages = record.reading.messages
         found = [cqc.validate(message) for message in messages]
@@ -156,8 +157,10 @@ def unnamed(folders: Sequence[Path], venue: str) -> None:
                 text = f"refused  {message.DESCRIPTOR.name}.{item.field}: {item.message}"
                 left.setdefault(text, []).append(record.place)
         faults |= {(record.folder, *key): why for key, why in record.reading.faults().items()}
-        for key, times in record.reading.rows().items():
-            rows[record.folder, *key] += times
+        for row_key, times in record.reading.rows().items():
+            rows[record.folder, *row_key] += times
+        for word_key, times in record.reading.unknown_words().items():
+            words[record.folder, *word_key] += times
         for kind, counts in record.reading.counts().items():
             for lost in counts.lost:
                 pointer, _, reason = lost.partition(": ")
@@ -172,6 +175,8 @@ def unnamed(folders: Sequence[Path], venue: str) -> None:
                 f"in venue_fields  {folder} {kind}: {place} x{times}"
                 + (f", though a row names it: {why}" if why else "")
             )
+    for (folder, kind, target, word), times in words.items():
+        print(f"unknown word  {folder} {kind}: {target} {word!r} x{times}")
     # A row of `common` or of a shared section is in several tables.
     occurring = {(folder, line) for (folder, _, line), times in rows.items() if times}
     never = {(folder, line): kind for folder, kind, line in rows if (folder, line) not in occurring}

@@ -616,6 +616,11 @@ def test_why_a_row_left_a_value() -> None:
     assert reading.rows()["records", "e = label"] == 0
 
 
+def test_words_that_no_vocabulary_knows() -> None:
+    reading = read("a = side; b = type; b = time_in_force only; c = status", {"a": "left", "b": "limit", "c": "live"})
+    assert reading.unknown_words() == {("records", "side", "left"): 1}
+
+
 def test_payments_are_events() -> None:
     (paid,) = venue(*tables("[paid: FundingPaid]\nusdc = amount")).read({"usdc": "-1"}).messages
     assert type(paid).__name__ == "FundingPaid"
@@ -664,6 +669,11 @@ def test_all_wrong_rows_are_reported_together() -> None:
         venue(*tables(text), common="/d twice")
     rows = [line.partition("row ")[2].partition(":")[0] for line in str(raised.value).splitlines()]
     assert rows == ["'a = prize'", "'b = sied'", "'/d twice'", "'c = prise'", "'/d twice'"]
+
+
+def test_words_for_an_enum_that_does_not_exist_are_refused() -> None:
+    with pytest.raises(TableError, match=r"words: no enum is named OrderStaus; did you mean OrderStatus "):
+        venue(words={"OrderStaus": "NEW: live", "own": "NEW: live"})
 
 
 def test_a_wrong_unit_of_the_venue_is_refused() -> None:

@@ -600,14 +600,17 @@ def _included(line: str, shared: Mapping[str, str]) -> str:
 
 
 def _message(name: str) -> type[Message]:
-    known: set[str] = set()
     for package in _PACKAGES:
-        module = import_module(f"cqc.{package}.v1")
-        found = getattr(module, name, None)
+        found = getattr(import_module(f"cqc.{package}.v1"), name, None)
         if isinstance(found, type) and issubclass(found, Message):
             return found
-        known |= {item for item in dir(module) if item[0].isupper() and not item.isupper()}
-    raise TableError(f"[...: {name}]: no message has this name{meant(name, known)}")
+    raise TableError(f"[...: {name}]: no message has this name{meant(name, type_names())}")
+
+
+def type_names() -> set[str]:
+    """The names of all messages and enums that tables can use."""
+    modules = (import_module(f"cqc.{package}.v1") for package in _PACKAGES)
+    return {name for module in modules for name in dir(module) if name[0].isupper() and not name.isupper()}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,18 @@ from cqc._map_json import (
     states_nothing,
     word,
 )
-from cqc._map_table import Compiled, Context, Defaults, Row, Table, TableError, compile_table, composed
+from cqc._map_table import (
+    Compiled,
+    Context,
+    Defaults,
+    Row,
+    Table,
+    TableError,
+    compile_table,
+    composed,
+    meant,
+    type_names,
+)
 from cqc.markets.v1 import Symbol
 from cqc.venues.v1 import VenueSymbol
 
@@ -87,6 +98,11 @@ class Venue:
         defaults = Defaults(self.root, self.time, self.words, self.common)
         faults: list[str] = []
         made = tuple(compile_table(item, defaults, faults) for item in self.tables)
+        known = type_names()
+        for name in self.words:
+            # Another capital name may be one for `words:` that no row uses.
+            if name[:1].isupper() and name not in known and meant(name, known):
+                faults.append(f"words: no enum is named {name}{meant(name, known)}")
         if self.time not in ("", *UNITS):
             faults.insert(0, f"time={self.time!r}: expected one of {', '.join(UNITS)}, or nothing")
         if faults:
@@ -296,8 +312,8 @@ class Reading:
                 if same:
                     self._settled[at] = ("typed", "", item)
                 else:
-                    held = f"the {'row' if row.constant else 'field'} has {_short(written)}"
-                    came = "it does not come back" if written is ABSENT else held
+                    holder = "row" if row.constant else "field"
+                    came = "it does not come back" if written is ABSENT else f"the {holder} has {_short(written)}"
                     self._faults[at] = f"`{row.text}`: {came}"
         if self.items and not self.messages:
             # What stands around records that are skipped goes with them.
@@ -431,6 +447,15 @@ class Reading:
             for at, (state, _, owner) in self._settled.items()
             if state in ("fields", "lost") and owner is not None and at in self._faults
         }
+
+    def unknown_words(self) -> Counter[tuple[str, str, str]]:
+        """Kinds, fields and words that no vocabulary knows: the field is unspecified, and its `raw_` field has the word."""
+        result: Counter[tuple[str, str, str]] = Counter()
+        for item in self.items:
+            for at, indices, row in item.typed:
+                if row.raw is not None and row.target is not None and row.target.get(item.message, indices) is ABSENT:
+                    result[item.kind, ".".join(row.target.steps), word(look(self.payload, at))] += 1
+        return result
 
     def rows(self) -> Counter[tuple[str, str]]:
         """How many values each row of the tables in use found, by kind and row: 0 for a place that does not occur."""

@@ -21,7 +21,10 @@ value.
   first table whose condition holds takes a record.
 - `[kind: Message] in OTHER KIND ...`: a further message from the same record, or, with `at`, from records inside it
 - `[skip: reason] when CONDITION`: records for which the contracts have no message
-- `[name]`: rows that a later section takes over with the row `use name`
+- `[name]`: rows that a later section takes over with the row `use name`; a name of its own, alone in the brackets
+
+A kind may have several tables, such as one per shape of payload. A table that is wrong raises `TableError`, which names
+every faulty row of the venue and the name that was probably meant.
 
 `table`, `skip` and `under` make the same from Python. Functions in `derive`, by kind, fill what rows cannot: they get
 the message, its ids filled, and the `Context`; `candle_close`, `order_state` and
@@ -72,13 +75,20 @@ and `native_symbol`), and Symbol from the VenueSymbol of the same record.
   power of ten in `Venue.scales` of the code at that place
 - `1+`: a deviation to a multiple: 0.05 to 1.05, with `neg` to 0.95
 - `sign:side`: the number's sign is the enum field `side` beside it (BUY or SELL, LONG or SHORT), the field its size
-- `re:candle(.+)`: the part in the group. What is around it has to be literal to be written again; for a string with two
-  parts (`1m_BTC_USDT`) two rows fill two fields, and a third says so: `n # the interval and the listing`
+- `re:candle(.+)`: the part in the one group, without spaces. What is around it has to be literal to be written again.
+  Several rows may share a string if together they account for every character of it, each for its group and the
+  literal text around it: `t = listing re:^/candles:(.+)_; t = interval re:_([^_]+)$` for `/candles:BTC_USD_1h`;
+  `c = bids.0.price re:^([\d.]+),buy,` and `c = bids.0.quantity re:,buy,(\d+)$` for `9.5,buy,2`; the same for JSON in a
+  string: `c = trade_id re:^\{"id":"(\w+)",`
 - `words:NAME`: the venue's words of that name first, or those of the row: `words:CALL=true|1,PUT=false|0`
 - `only`: nothing is set for an unknown word
 - `is:post_only|alo`: a bool that is true for these words and otherwise absent
 - `int32`: 32 bits that the venue writes with a sign
-- `if:condition`: the row applies where the condition holds (no spaces: separate tests by commas)
+- `if:condition`: the row applies where the condition holds (no spaces: separate tests by commas, and write `?` for a
+  comma or a space inside a word: `if:change=*?sell?*`)
+
+An unsigned size beside a word is two rows: `size = quantity neg if:side=short; size = quantity if:side=long`. A venue
+that mixes units of time leaves `Venue.time` out: the size of each number tells its unit.
 
 Several rows may share a place (`ordType = type; ordType = time_in_force only`), and several places a field: the first
 fills it, the others are typed where they say the same.
@@ -91,6 +101,10 @@ Wildcards are those of a shell.
 as it was written; one entry for the largest part none of which has a field. At most 256 entries and 64 KiB; keys that
 look personal (user ids, names, e-mail, API keys, IPs) never. Messages without `venue_fields` (Candle, OrderBookDelta)
 and the frame around records have no such place: what is not named there is in `Counts.lost`.
+
+**While writing tables**, a `Reading` tells what is left: `unnamed()` lists places without a field, `faults()` why a row
+that names such a place did not type its value, `unknown_words()` the words of enums that mean nothing yet, and `rows()`
+how many values each row found: a row that never finds any has a misspelt place.
 """
 
 from cqc._map_derive import candle_close, order_state, trigger_direction
