@@ -87,6 +87,11 @@ FIELDS = [
         "price none:0",
         "type only",
         "side re:b(.+)y",
+        "client_order_id re:(.)",
+        "label re:^(.*).$",
+        r"price re:^(\d+)",
+        r"quantity re:(\d+)$",
+        "created_at re:(.+)Z",
     ),
 ]
 ROWS = st.lists(
