@@ -350,7 +350,11 @@ def test_parallel_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("5m", 300), ("1H", 3600), ("PT8H", 28800), ("4HOURS", 14400), ("5MINS", 300), ("D", 86400)]
+    ("text", "seconds"),
+    [
+        *(("5m", 300), ("1H", 3600), ("PT8H", 28800), ("4HOURS", 14400), ("5MINS", 300), ("D", 86400)),
+        *(("Min15", 900), ("Hour4", 14400), ("Day1", 86400)),
+    ],
 )
 def test_lengths_of_time(text: str, seconds: int) -> None:
     (candle,) = read("i = interval", {"i": text}, Candle).messages

@@ -22,6 +22,8 @@ _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.](\d{1,9}))?(Z
 _LENGTH = re.compile(
     r"(?:PT?)?(\d{1,9})?(ms|[smhHdDwW]|(?i:sec(?:ond)?s?|min(?:ute)?s?|hours?|days?|weeks?))(?:utc)?", re.ASCII
 )
+# `Min15`, `Hour4`: the unit first.
+_UNIT_FIRST = re.compile(r"(?i:(sec(?:ond)?|min(?:ute)?|hour|day|week))(\d{1,9})", re.ASCII)
 UNITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 # 10^11 seconds is the year 5138; the same number of milliseconds is 1973.
 _SIZES = (("s", Decimal(10**11)), ("ms", Decimal(10**14)), ("us", Decimal(10**17)), ("ns", Decimal("Infinity")))
@@ -196,12 +198,12 @@ class Instant(Codec):
 
 @dataclass(frozen=True)
 class Length(Codec):
-    """A length of time: a number of `unit` (`ms`, `s`, `m`, `h`, `d`), or a string such as `5m`, `4HOURS`, `PT1H`."""
+    """A length of time: a number of `unit` (`ms`, `s`, `m`, `h`, `d`), or a string: `5m`, `4HOURS`, `PT1H`, `Min15`."""
 
     unit: str = ""
 
     def read(self, value: Any) -> Any:
-        text = word(value)
+        text = _UNIT_FIRST.sub(r"\2\1", word(value))
         found = _LENGTH.fullmatch(text)
         if found:
             # `D` alone is a day.

@@ -56,7 +56,7 @@ VOCABULARY = {
     ),
     "PayoffType": "LINEAR: linearperpetual linearfutures vanilla; INVERSE: inverseperpetual inversefutures reversed",
     "ExecType": "TRADE: match fill filled partiallyfilled; CANCELLED: canceled; NEW: live; EXPIRED: expiredinmatch",
-    "CalendarInterval": "MONTH: 1M 1Mutc 1month; QUARTER: 3M 3Mutc; YEAR: 1Y 1y",
+    "CalendarInterval": "MONTH: 1M 1Mutc 1month 1mon month1; QUARTER: 3M 3Mutc; YEAR: 1Y 1y",
     "OrderOrigin": "USER: normal; LIQUIDATION: fullliquidation partialliquidation liquidated; ADL: adl",
     "TransferState": (
         "COMPLETED: success successful succeeded complete; PROCESSING: processing; FAILED: failure fail; "

@@ -57,7 +57,7 @@ for `native_listing.symbol`. The codec follows from the field's descriptor:
 
 - text with a decimal rule: exact, exponents expanded, all digits kept; other text: as it is
 - Timestamp: unit of the row, else of the venue, else by the size of the number; RFC 3339; 0 and -1 mean "none"
-- Duration: `5m`, `1H`, `PT8H`, or a number with the row's unit
+- Duration: `5m`, `1H`, `PT8H`, `Min15`, or a number with the row's unit
 - enum: by the shared `VOCABULARY` and the venue's `words`; the word goes to the `raw_` field beside it, known or not
 - bool: `true`, "true", 1, "Y" and the like; integer; double (kept twice if it has more digits than a double)
 - list of these: from a list, or from the only item
