@@ -625,6 +625,15 @@ def test_why_a_row_left_a_value() -> None:
     assert reading.rows()["records", "e = label"] == 0
 
 
+def test_only_known_words_of_a_list() -> None:
+    reading = read("m = margin_modes only", {"m": ["isolated", "odd"]}, VenueSymbol)
+    assert list(reading.messages[0].margin_modes) == [MarginMode.MARGIN_MODE_ISOLATED]
+    assert reading.counts()["records"].typed == 2
+    reading = read("m = margin_modes only", {"m": "odd"}, VenueSymbol)
+    assert not reading.messages[0].margin_modes
+    assert reading.counts()["records"].in_venue_fields == 1
+
+
 def test_words_that_no_vocabulary_knows() -> None:
     reading = read("a = side; b = type; b = time_in_force only; c = status", {"a": "left", "b": "limit", "c": "live"})
     assert reading.unknown_words() == {("records", "side", "left"): 1}

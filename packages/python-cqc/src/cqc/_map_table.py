@@ -265,7 +265,8 @@ class Row:
         codec = self.scaled(context, scales)
         if not self.target.field.is_repeated:
             return codec.read(value)
-        return [codec.read(item) for item in _listed(value)]
+        known = [item for item in map(codec.read, _listed(value)) if item is not ABSENT]
+        return known or ABSENT
 
     def scaled(self, context: Context, scales: Mapping[str, int]) -> Codec:
         """The codec, with the scale that another place tells."""

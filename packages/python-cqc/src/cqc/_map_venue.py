@@ -449,7 +449,7 @@ class Reading:
         }
 
     def unknown_words(self) -> Counter[tuple[str, str, str]]:
-        """Kinds, fields and words that no vocabulary knows: the field is unspecified, and its `raw_` field has the word."""
+        """Kinds, fields and words that no vocabulary knows: only the `raw_` field has such a word."""
         result: Counter[tuple[str, str, str]] = Counter()
         for item in self.items:
             for at, indices, row in item.typed:
