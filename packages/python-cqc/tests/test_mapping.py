@@ -625,6 +625,14 @@ def test_why_a_row_left_a_value() -> None:
     assert reading.rows()["records", "e = label"] == 0
 
 
+def test_a_constant_of_a_value_that_does_not_fit_is_left_out() -> None:
+    for rows in ("price := {@a}", "created_at := {@a}", "revision := {@b}"):
+        (order,) = read(rows, {"a": "much", "b": "-1"}).messages
+        assert not order.HasField("price")
+        assert not order.HasField("created_at")
+        assert not order.revision
+
+
 def test_only_known_words_of_a_list() -> None:
     reading = read("m = margin_modes only", {"m": ["isolated", "odd"]}, VenueSymbol)
     assert list(reading.messages[0].margin_modes) == [MarginMode.MARGIN_MODE_ISOLATED]
@@ -664,6 +672,8 @@ def test_rows_for_a_message_inside_another() -> None:
         ("a # never; mind", "a `;` in a reason ends the row"),
         ("type := STOPP", "OrderType has no value STOPP; it has .*STOP_LIMIT"),
         ("a = bids.*.price", "has no field bids"),
+        ("price := much", "'much' is not a number"),
+        ("a = price if:b c", "unknown modifier c; if: and re: have no spaces in them"),
         ("a = fees.amount", r"fees is a list: add \.\* or an index"),
         ("a = price ms", "ms is a unit of time, and price holds none"),
         ("a = created_at h", "h counts a length of time; a time is in s, ms, us, ns"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -449,8 +450,10 @@ class Constant:
         text = next((text for text in texts if text is not None), None)
         for indices in self.target.instances(message) if text is not None else ():
             if self.target.get(message, indices) is ABSENT:
-                value = codec.read(text)
-                self.target.put(message, [value] if self.target.field.is_repeated else value, indices)
+                # What a payload states in braces may not fit; the rules of the message then tell.
+                with suppress(ValueError, ArithmeticError):
+                    value = codec.read(text)
+                    self.target.put(message, [value] if self.target.field.is_repeated else value, indices)
 
     def _filled(self, choice: str, message: Any, context: Context) -> str | None:
         parts = []
@@ -706,6 +709,10 @@ def _row(text: str, source: Table, defaults: Defaults) -> Row | Constant:
             enum = target.field.enum_type
             assert enum is not None
             raise ValueError(f"{enum.name} has no value {right}; it has {', '.join(value_names(enum))}")
+        codec = codec_for(target.field, words)
+        for item in choices:
+            if "{" not in item:
+                codec.read(item)
         return Constant(target, choices, Condition.of(condition), words)
     path, *modifiers = right.split()
     path = "native_listing.symbol" if path == "listing" else path
@@ -750,9 +757,12 @@ def _typed(place: Place, target: Target, modifiers: list[str], defaults: Default
             unit = item
         else:
             known = (*(f"{name}:" for name in values), *flags, "%", "e-8", *UNITS, "m", "h", "d")
-            raise ValueError(f"unknown modifier {item}{meant(item, known)}; the modifiers are {' '.join(known)}")
+            spaces = "; if: and re: have no spaces in them" if values["if"] or values["re"] else ""
+            raise ValueError(
+                f"unknown modifier {item}{meant(item, known)}{spaces}; the modifiers are {' '.join(known)}"
+            )
     if not place.absolute and target.steps.count("*") not in (0, sum(map(is_star, place.parts))):
-        raise ValueError("a field with stars needs as many in its place")
+        raise ValueError("a field with stars needs as many in its place, or an index such as fees.0.amount")
     words = _words(target.field, values["words"], defaults)
     sign = target.sibling(values["sign"]) if values["sign"] else None
     if values["sign"] and (sign is None or sign.field.enum_type is None):
