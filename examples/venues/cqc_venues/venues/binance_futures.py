@@ -113,7 +113,7 @@ position_id := binance_futures:{native_listing.symbol}:{raw_side}; use unit
 
 [accounts: VenueAccount] when totalWalletBalance assets
 type := DERIVATIVES; feeTier = fee_tier; canTrade = can_trade; canDeposit = can_deposit; canWithdraw = can_withdraw
-updateTime # documented as to be ignored; tradeGroupId = trade_group_id none:-1
+updateTime # documented as to be ignored; tradeGroupId = self_trade_group_id none:-1
 
 [margin of the account: AccountMargin] in accounts
 multiAssetsMargin = multi_asset; all_assets := true if:multiAssetsMargin=true

@@ -168,7 +168,7 @@ total_pl = total_pnl; session_upl = session_unrealized_pnl; session_rpl = sessio
 options_{delta,gamma,vega,theta} = option_exposure.{delta,gamma,vega,theta}; delta_total = delta
 projected_delta_total = projected_delta; estimated_liquidation_ratio = estimated_liquidation_ratio none:0
 spot_reserve = spot_reserve; additional_reserve = additional_reserve; fee_balance = fee_balance
-locked_balance = locked_balance; margin_model = model; cross_collateral_enabled = cross_collateral
+locked_balance = locked_balance; margin_model = model; cross_collateral_enabled = multi_asset
 portfolio_margining_enabled # the margin model states it
 limits # how often requests may be sent, for which the contracts have no message
 
@@ -335,7 +335,7 @@ side = side re:(buy|sell) none:-; info.other_user # personal data; info.other_us
 
 [settlements: LedgerEntry] when session_profit_loss instrument_name
 use unit; instrument_name = listing; type = type; timestamp = timestamp; session_profit_loss = realized_pnl
-position = position_before; {mark,index}_price = market.{mark,index}_price
+position = position_before; {mark,index}_price = market_context.{mark,index}_price
 entry_id := {raw_type}:{native_listing.symbol}:{timestamp}
 
 [transfers: Transfer] when address received_timestamp or address priority or other_side direction

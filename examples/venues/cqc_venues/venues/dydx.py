@@ -137,7 +137,7 @@ fees.0.asset_id := USDC if:fee=?*; createdAt = timestamp; createdAtHeight = onch
 marketType # the listing states it; clientMetadata # the order has it; quantity_unit := BASE
 
 [subaccounts: AccountMargin] at contents.subaccount|result.subaccount|subaccount|subaccounts.*|. when freeCollateral
-equity = equity; freeCollateral = available; asset_id := USDC; all_assets := true
+equity = equity; freeCollateral = available; asset_id := USDC
 latestProcessedBlockHeight # how far the indexer is, not when the account changed
 [accounts: VenueAccount] in subaccounts when address
 venue_account_id := {@address}/{@subaccountNumber}; address # venue_account_id states it

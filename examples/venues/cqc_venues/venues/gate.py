@@ -207,7 +207,7 @@ use published; use listing; use greeks
 use time; use published; {name,underlying,contract} = listing; index_price = index_price; index_time = timestamp
 price = index_price if:!contract; price = mark_price; native_listing.segment := index if:!contract; use segment
 [open interest: OpenInterest] when open_interest lsr_taker
-open_interest = quantity; open_interest_usd = notional; time = timestamp; quantity_unit := CONTRACTS
+open_interest = quantity; time = timestamp; quantity_unit := CONTRACTS
 [funding history: FundingRate] when r t
 r = rate; t = funding_time; settled := true
 [charged]
@@ -276,16 +276,16 @@ type := STOP if:initial.size!=-*,trigger.rule=1,initial.price=0; type := TAKE_PR
 type := STOP_LIMIT if:initial.size=-*,trigger.rule=2; type := STOP_LIMIT if:initial.size!=-*,trigger.rule=1
 type := TAKE_PROFIT_LIMIT
 [positions: Position] when contract size entry_price realised_pnl
-use changed; use published; use listing; mode = side; size = quantity; entry_price = entry_price none:0
+use changed; use published; use listing; mode = side; size = quantity; entry_price = entry_price none:0; use unit
 leverage_max = max_leverage; {leverage,cross_leverage_limit} = leverage none:0; mark_price = market_context.mark_price
 pnl_pnl = realized_pnl; underlying_price = market_context.underlying_price; mark_iv = market_context.mark_volatility
-pnl_fund = funding; value = notional neg if:size=-*; value = notional if:size!=-*; margin_mode := CROSS if:leverage=0
-margin = collateral; margin_mode := ISOLATED if:leverage; realised_pnl = realized_pnl_net; use unit
+pnl_fund = funding; value = settlement_value neg if:contract=*_USD|*_USD_*,size=-*; margin_mode := CROSS if:leverage=0
+value = settlement_value if:contract=*_USD|*_USD_*; value = notional neg if:size=-*; value = notional
+margin = collateral; margin_mode := ISOLATED if:leverage; realised_pnl = realized_pnl_net; update_time = updated_at
 unrealised_pnl = unrealized_pnl; pnl_fee = fees.0.amount neg; pending_orders = open_order_count; update_id = sequence
-adl_ranking = raw_adl_rank; risk_limit = max_notional; maintenance_rate = maintenance_margin_rate; open_time = opened_at
-liq_price = liquidation_price none:0; update_time = updated_at
-{initial,maintenance}_margin = {initial,maintenance}_margin
-position_id := gate:{native_listing.symbol}:{raw_side} | gate:{native_listing.symbol}
+adl_ranking = raw_adl_rank; risk_limit = max_notional if:contract!=*_USD|*_USD_*; liq_price = liquidation_price none:0
+maintenance_rate = maintenance_margin_rate; {initial,maintenance}_margin = {initial,maintenance}_margin
+position_id := gate:{native_listing.symbol}:{raw_side} | gate:{native_listing.symbol}; open_time = opened_at
 [greeks: OptionGreeks] in positions when delta
 use listing; use greeks
 [closed positions: Position] when contract pnl side
@@ -297,7 +297,8 @@ max_size = largest_quantity if:side=long; max_size = largest_quantity neg if:sid
 first_open_time = opened_at; time # time_ms states it; position_id := gate:{native_listing.symbol}:{raw_side}
 [risk limits: Position] partial when contract risk_limit liq_price cancel_orders
 use changed; use published; use listing; leverage_max = max_leverage; liq_price = liquidation_price; use unit
-risk_limit = max_notional; maintenance_rate = maintenance_margin_rate; position_id := gate:{native_listing.symbol}
+maintenance_rate = maintenance_margin_rate; position_id := gate:{native_listing.symbol}
+risk_limit = max_notional if:contract!=*_USD|*_USD_*
 [pooled margin: AccountMargin] when balances total
 total = margin_balance if:risk; borrowed = debt; interest = interest; risk = raw_margin_level; leverage = leverage
 total_{initial,maintenance}_margin = {initial,maintenance}_margin; total_margin_balance = margin_balance
@@ -332,12 +333,11 @@ entry_id := {native_listing.symbol}-{timestamp}
 [settlements: Ticker] when settle_price contract profit
 use time; use published; use listing; settle_price = delivery_price; strike_price # the symbol has it
 [ledger: LedgerEntry] when change balance
-use published; id = entry_id; {time_ms,time} = timestamp; time # time_ms states it; currency = asset_code; type = type
-currency_pair = listing; change = change; balance = balance_after; text = text none:-; funding = funding; use segment
-change = funding if:type=fund; text = listing if:type=fund
-text = native_listing.symbol re:^([A-Z0-9]+_[A-Z0-9]+): if:type=fee
+use published; id = entry_id; currency = asset_code; {time_ms,time} = timestamp; currency_pair = listing
+time # time_ms states it; type = type; funding = funding; use segment; change = change; balance = balance_after
+text = text none:-; text = listing if:type=fund; text = native_listing.symbol re:^([A-Z0-9]+_[A-Z0-9]+): if:type=fee
+change = funding if:type=fund; native_listing.segment := futures if:type=fund,text or type=fee,text=*_*:*
 entry_id := {text}-{raw_type}-{timestamp} | {asset_code}-{timestamp} | {raw_type}-{timestamp}
-native_listing.segment := futures if:type=fund,text or type=fee,text=*_*:*
 [funding paid: FundingPaid] in ledger when type=fund
 text = listing; change = amount; {time_ms,time} = funding_time; native_listing.segment := futures
 asset_code := USDT if:text=*_USDT; asset_code := BTC if:text=*_USD

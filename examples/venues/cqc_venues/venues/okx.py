@@ -10,7 +10,7 @@ from typing import Any
 import cqc
 from cqc.mapping import Context, Venue, candle_close, tables
 from cqc.markets.v1 import Ticker
-from cqc.venues.v1 import AttachedOrderKind, VenueSymbol
+from cqc.venues.v1 import AttachedOrderKind, Transfer, VenueSymbol
 
 # Identity
 
@@ -62,6 +62,12 @@ def attached(order: Any, _context: Context) -> None:
         )
 
 
+def withdrawn(message: Transfer, _context: Context) -> None:
+    """OKX takes the fee on top of the amount that arrives."""
+    total = Decimal(message.received_amount) + Decimal(message.fee.amount or 0)
+    message.amount = cqc.format_decimal(total)
+
+
 def spread(message: VenueSymbol, context: Context) -> None:
     """A spread is a combination of one of each leg."""
     legs = [(listing("", leg["instId"]) or "", leg["side"]) for leg in context.record.get("legs", [])]
@@ -69,6 +75,8 @@ def spread(message: VenueSymbol, context: Context) -> None:
     message.symbol_id = f"COMBO-{hashlib.sha256(text.encode()).hexdigest()[:32].upper()}"
     message.venue_symbol_id = f"okx:{message.symbol_id}"
 
+
+TRIGGERS = "conditional|oco|trigger|move_order_stop"
 
 TABLES = r"""
 [listing]
@@ -110,7 +118,8 @@ disEq = valuations.0.discounted_amount; valuations.0.asset_code := USD if:eqUsd=
 rewardBal = bonus
 
 [transfer]
-ccy = asset_code; amt = amount; chain = network; txId = onchain.transaction_id; from = from_address; to = to_address
+ccy = asset_code; chain = network; txId = onchain.transaction_id; from # personal data: an e-mail address or a phone
+to = to_address if:to=*[A-Za-z]*,to!=*@*; to # personal data: an e-mail address or a phone
 depId = venue_transfer_id; wdId = venue_transfer_id; clientId = client_transfer_id
 fee = fee.amount re:([\d.]+)
 feeCcy = fee.asset_code if:fee=?*; actualDepBlkConfirm = confirmations; ts = created_at; pTime = updated_at
@@ -189,11 +198,14 @@ idxPx = market_context.index_price; indexPx = market_context.index_price; block 
 optType # the listing states it; instFamily # the listing states it
 
 [orders: Order] when ordId state side ordType or algoId state side ordType
-use listing; sprdId = listing; ordId = venue_order_id; algoId = venue_order_id if:!ordId=?*
-algoId = parent_venue_order_id; clOrdId = client_order_id; algoClOrdId = client_order_id; tag = label; side = side
+use listing; sprdId = listing; algoId = venue_order_id if:ordType=<algo>; tag = label; side = side
+algoClOrdId = client_order_id if:ordType=<algo>; tgtCcy # the unit of sz
+ordId = attached_venue_order_id if:ordType=<algo>; ordId = venue_order_id; algoId = parent_venue_order_id
+clOrdId = client_order_id if:ordType!=<algo>; clOrdId = client_order_id if:algoClOrdId!=?*
 posSide = position_side; ordType = type words:stop if:ordType=conditional|oco,slTriggerPx=?*; ordType = type
-ordType = time_in_force only; ordType = post_only is:post_only; state = status; tgtCcy # the unit of sz
-sz = quantity if:tgtCcy!=quote_ccy; sz = quote_quantity if:tgtCcy=quote_ccy; px = price; ordPx = price none:-1
+state = status words:triggers if:ordType=<triggers>; state = status; ordType = time_in_force only
+ordType = post_only is:post_only; px = price; ordPx = price none:-1
+sz = quantity if:tgtCcy!=quote_ccy; sz = quote_quantity if:tgtCcy=quote_ccy
 avgPx = average_price none:0; accFillSz = cumulative_quantity; canceledSz = cancelled_quantity; lever = leverage
 tdMode = margin_mode; reduceOnly = reduce_only; category = origin; source = raw_placement_source
 stpId = self_trade_group_id; stpMode = self_trade_prevention; cancelSource = status_reason
@@ -221,10 +233,9 @@ attachAlgoOrds.*.{sl,tp}TriggerPxType = attached_orders.*.trigger_kind
 attachAlgoOrds.*.{sl,tp}OrdPx = attached_orders.*.price none:-1
 attachAlgoOrds.*.attachAlgoId = attached_orders.*.venue_order_id
 attachAlgoOrds.*.attachAlgoClOrdId = attached_orders.*.client_order_id; fillPx ~ 0; fillSz ~ 0; fillNotionalUsd ~ 0
-fillFee ~ 0; fillPnl ~ 0; code ~ 0; amendResult ~ 0; tradeId ~ 0; actualSz ~ 0; actualPx = average_price
-actualSz = cumulative_quantity; actualSide = raw_conditions; pxType = raw_flags; isTpLimit ~ false
-order_id := okx:{venue_order_id}; fillFeeCcy # states nothing where nothing was filled; last # the ticker has it
-lastPx # the ticker has it; use unit
+fillFee ~ 0; fillPnl ~ 0; code ~ 0; amendResult ~ 0; tradeId ~ 0; actualSz ~ 0; actualSide = raw_conditions
+pxType = raw_flags; isTpLimit ~ false; order_id := okx:{venue_order_id}; use unit; {last,lastPx} # the ticker has it
+fillFeeCcy # states nothing where nothing was filled
 
 [order fills: ExecutionReport] in orders when fillPx=?* fillSz!=0 tradeId=?*
 use fill
@@ -239,7 +250,7 @@ use listing; fundingRate = rate; realizedRate = realized_rate; fundingTime = fun
 nextFundingTime = next_funding_time; {min,max}FundingRate = {min,max}_rate; premium = premium_rate; ts = timestamp
 
 [open interest: OpenInterest] when oi
-use listing; oi = quantity; oiCcy = base_quantity; oiUsd = notional; ts = timestamp; use unit
+use listing; oi = quantity; oiCcy = base_quantity; oiUsd = notional if:instId=*-USD-*; ts = timestamp; use unit
 
 [liquidations: Liquidation] at data.*.details.*|details.* when bkPx
 /data.*.instId = listing; /data.*.instType = native_listing.segment; /instId = listing; bkPx = bankruptcy_price
@@ -250,39 +261,30 @@ use listing; oi = quantity; oiCcy = base_quantity; oiUsd = notional; ts = timest
 [settlements: Ticker] at data.*.details.*|details.*|. when insId px
 insId = listing; use listing; px = delivery_price; ts = timestamp; /data.*.ts = timestamp; /ts = timestamp
 
-[positions: Position] at data.*.posData.*|posData.*|data.*|. when mgnMode posId
+[position]
 use listing; /data.*.eventType # why OKX pushed; /data.*.pTime = published_at; /pTime = published_at
 /data.*.trades # each is a fill of its own; /trades # each is a fill of its own; uTIme = updated_at
 posId = venue_position_id; posSide = side; mgnMode = margin_mode; pos = quantity; availPos = available_quantity
 avgPx = entry_price; last = last_price; markPx = market_context.mark_price; idxPx = market_context.index_price
 lever = leverage; liqPx = liquidation_price; margin = collateral; imr = initial_margin; mmr = maintenance_margin
-mgnRatio = margin_ratio; upl = unrealized_pnl; uplLastPx = unrealized_pnl_at_last; uplRatio = unrealized_pnl_ratio
-realizedPnl = realized_pnl_net; pnl = realized_pnl; fundingFee = funding; fee = fees.0.amount neg
+mgnRatio = maintenance_margin_level; uplLastPx = unrealized_pnl_at_last; uplRatio = unrealized_pnl_ratio
+upl = unrealized_pnl; realizedPnl = realized_pnl_net; pnl = realized_pnl; fundingFee = funding; fee = fees.0.amount neg
 liqPenalty = liquidation_fee neg; interest = interest; liab = debt neg; liabCcy = debt_asset_code
-optVal = valuations.1.amount; notionalUsd = valuations.0.amount; valuations.0.asset_code := USD if:notionalUsd=?*
+optVal = settlement_value; notionalUsd = valuations.0.amount; valuations.0.asset_code := USD if:notionalUsd=?*
+adl_quantile := 0 if:adl=0; adl_quantile := 0.2 if:adl=1; adl_quantile := 0.4 if:adl=2; adl_quantile := 0.6 if:adl=3
+adl_quantile := 0.8 if:adl=4; adl_quantile := 1 if:adl=5
 ccy = settlement_asset_code; adl = raw_adl_rank; tradeId = last_venue_trade_id; cTime = opened_at; uTime = updated_at
 pTime = published_at; bePx = break_even_price; {delta,gamma,vega,theta}BS = greeks.{delta,gamma,vega,theta}
 openAvgPx = entry_price; closeAvgPx = exit_price; openMaxPos = largest_quantity; closeTotalPos = closed_quantity
-direction = side; uly # the listing states it; valuations.1.asset_code := {settlement_asset_code} if:optVal=?*
+direction = side; uly # the listing states it
 position_id := okx:{venue_position_id} | okx:{native_listing.symbol}:{raw_side} | okx:{native_listing.symbol}
 use greeks; use unit
 
+[positions: Position] at data.*.posData.*|posData.*|data.*|. when mgnMode posId
+use position
+
 [positions: Position] when liqPx instId posSide
-use listing; /data.*.eventType # why OKX pushed; /data.*.pTime = published_at; /pTime = published_at
-/data.*.trades # each is a fill of its own; /trades # each is a fill of its own; uTIme = updated_at
-posId = venue_position_id; posSide = side; mgnMode = margin_mode; pos = quantity; availPos = available_quantity
-avgPx = entry_price; last = last_price; markPx = market_context.mark_price; idxPx = market_context.index_price
-lever = leverage; liqPx = liquidation_price; margin = collateral; imr = initial_margin; mmr = maintenance_margin
-mgnRatio = margin_ratio; upl = unrealized_pnl; uplLastPx = unrealized_pnl_at_last; uplRatio = unrealized_pnl_ratio
-realizedPnl = realized_pnl_net; pnl = realized_pnl; fundingFee = funding; fee = fees.0.amount neg
-liqPenalty = liquidation_fee neg; interest = interest; liab = debt neg; liabCcy = debt_asset_code
-optVal = valuations.1.amount; notionalUsd = valuations.0.amount; valuations.0.asset_code := USD if:notionalUsd=?*
-ccy = settlement_asset_code; adl = raw_adl_rank; tradeId = last_venue_trade_id; cTime = opened_at; uTime = updated_at
-pTime = published_at; bePx = break_even_price; {delta,gamma,vega,theta}BS = greeks.{delta,gamma,vega,theta}
-openAvgPx = entry_price; closeAvgPx = exit_price; openMaxPos = largest_quantity; closeTotalPos = closed_quantity
-direction = side; uly # the listing states it; valuations.1.asset_code := {settlement_asset_code} if:optVal=?*
-position_id := okx:{venue_position_id} | okx:{native_listing.symbol}:{raw_side} | okx:{native_listing.symbol}
-use greeks; use unit
+use position
 
 [margin: AccountMargin] when details totalEq
 totalEq = equity; isoEq = isolated_equity; adjEq = margin_balance; imr = initial_margin; mmr = maintenance_margin
@@ -309,14 +311,14 @@ use listing; billId = entry_id; type = type words:bills; subType = raw_sub_type;
 bal = balance_after; fee = fees.0.amount neg; pnl = realized_pnl; sz = quantity; px = price; price = price
 execType = liquidity; mgnMode = margin_mode; posBal = position_after; posBalChg = position_change
 ordId = venue_order_id; clOrdId = client_order_id; tradeId = trade_id; interest = interest; notes = text
-ts = timestamp; fillIdxPx = market.index_price; fillMarkPx = market.mark_price; fillFwdPx = market.forward_price
-fillPxVol = market.price_volatility; fillMarkVol = market.mark_volatility; tag # the order has it
+ts = timestamp; tag # the order has it; fill{Idx,Mark,Fwd}Px = market_context.{index,mark,forward}_price
+fill{Px,Mark}Vol = market_context.{price,mark}_volatility
 
 [deposits: Transfer] when depId
-use transfer; state = state words:deposits; type := DEPOSIT
+use transfer; state = state words:deposits; type := DEPOSIT; amt = amount
 
 [withdrawals: Transfer] when wdId
-use transfer; state = state words:withdrawals; type := WITHDRAWAL
+use transfer; state = state words:withdrawals; type := WITHDRAWAL; amt = received_amount
 
 [transfers: Transfer] when transId
 ccy = asset_code; amt = amount; transId = venue_transfer_id; from = from_wallet; to = to_wallet; state = state
@@ -360,13 +362,14 @@ sodUtc0 = windows.1.open; sodUtc8 = windows.2.open; use unit
 VENUE = Venue(
     "okx",
     tables(
-        TABLES,
+        TABLES.replace("<triggers>", TRIGGERS).replace("<algo>", f"{TRIGGERS}|iceberg|twap|chase"),
         {
             "instruments": contract,
             "spreads": spread,
             "orders": attached,
             "candles": candle_close,
             "tickers": days,
+            "withdrawals": withdrawn,
         },
     ),
     root="data.*|*|.",
@@ -384,6 +387,8 @@ VENUE = Venue(
         "OptionType": "CALL: C; PUT: P",
         "OrderType": "MARKET: optimal_limit_ioc; LIMIT: mmp mmp_and_post_only iceberg twap; TAKE_PROFIT: conditional",
         "stop": "STOP: conditional oco",
+        # An order that triggered has placed another order.
+        "triggers": "UNTRIGGERED: live; REPLACED: effective order_placed",
         "PositionMode": "ONE_WAY: net_mode; HEDGE: long_short_mode",
         "TransferStatus": "ENABLED: true; DISABLED: false",
         "TransferState": "COMPLETED: success",
