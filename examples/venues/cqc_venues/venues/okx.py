@@ -113,9 +113,8 @@ sprdId = listing; use unit
 ccy = asset_code; cashBal = total; bal = total; availBal = free; frozenBal = locked; ordFrozen = locked_by_orders
 liab = debt; interest = interest; maxLoan = max_borrowable; collateralEnabled = collateral_enabled; uTime = timestamp
 /data.*.eventType # why OKX pushed; /data.*.pTime = published_at; /pTime = published_at
-/data.*.trades # each is a fill of its own; /trades # each is a fill of its own; eqUsd = valuations.0.amount
-disEq = valuations.0.discounted_amount; valuations.0.asset_code := USD if:eqUsd=?*; openAvgPx = average_cost.amount
-rewardBal = bonus
+/data.*.trades # each is a fill of its own; /trades # each is a fill of its own; openAvgPx = average_cost.amount
+rewardBal = bonus; average_cost.asset_code := USD if:openAvgPx=?*
 
 [transfer]
 ccy = asset_code; chain = network; txId = onchain.transaction_id; from # personal data: an e-mail address or a phone
@@ -274,9 +273,9 @@ optVal = settlement_value; notionalUsd = valuations.0.amount; valuations.0.asset
 adl_quantile := 0 if:adl=0; adl_quantile := 0.2 if:adl=1; adl_quantile := 0.4 if:adl=2; adl_quantile := 0.6 if:adl=3
 adl_quantile := 0.8 if:adl=4; adl_quantile := 1 if:adl=5
 ccy = settlement_asset_code; adl = raw_adl_rank; tradeId = last_venue_trade_id; cTime = opened_at; uTime = updated_at
-pTime = published_at; bePx = break_even_price; {delta,gamma,vega,theta}BS = greeks.{delta,gamma,vega,theta}
-openAvgPx = entry_price; closeAvgPx = exit_price; openMaxPos = largest_quantity; closeTotalPos = closed_quantity
-direction = side; uly # the listing states it
+pTime = published_at; bePx = break_even_price none:0; {delta,gamma,vega,theta}BS = greeks.{delta,gamma,vega,theta}
+fees.0.asset_code := {settlement_asset_code} if:fee=?*; openAvgPx = entry_price; closeAvgPx = exit_price
+openMaxPos = largest_quantity; closeTotalPos = closed_quantity; direction = side; uly # the listing states it
 position_id := okx:{venue_position_id} | okx:{native_listing.symbol}:{raw_side} | okx:{native_listing.symbol}
 use greeks; use unit
 
@@ -298,7 +297,8 @@ use balance
 [margin of an asset: AccountMargin] in margin at details.* when eq
 ccy = asset_code; eq = equity; availEq = available; isoEq = isolated_equity; upl = unrealized_pnl
 isoUpl = isolated_unrealized_pnl; imr = initial_margin; mmr = maintenance_margin; mgnRatio = maintenance_margin_level
-notionalLever = effective_leverage; crossLiab = debt; uTime = timestamp
+notionalLever = effective_leverage; crossLiab = debt; uTime = timestamp; eqUsd = valuations.0.amount
+disEq = valuations.0.discounted_amount; valuations.0.asset_code := USD if:eqUsd=?*
 
 [balances: Balance] at data.*.balData.*|balData.*|data.*|. when ccy cashBal
 use balance
@@ -308,11 +308,11 @@ use balance; type := FUNDING
 
 [ledger: LedgerEntry] when billId
 use listing; billId = entry_id; type = type words:bills; subType = raw_sub_type; ccy = asset_code; balChg = change
-bal = balance_after; fee = fees.0.amount neg; pnl = realized_pnl; sz = quantity; px = price; price = price
-execType = liquidity; mgnMode = margin_mode; posBal = position_after; posBalChg = position_change
-ordId = venue_order_id; clOrdId = client_order_id; tradeId = trade_id; interest = interest; notes = text
-ts = timestamp; tag # the order has it; fill{Idx,Mark,Fwd}Px = market_context.{index,mark,forward}_price
-fill{Px,Mark}Vol = market_context.{price,mark}_volatility
+bal = balance_after; fee = fees.0.amount neg; pnl = realized_pnl; sz = quantity; {px,price} = price none:0
+fees.0.asset_code := {asset_code} if:fee=?*; execType = liquidity; mgnMode = margin_mode; posBal = position_after
+posBalChg = position_change; ordId = venue_order_id; clOrdId = client_order_id; tradeId = trade_id none:0
+interest = interest; notes = text; ts = timestamp; fill{Idx,Mark,Fwd}Px = market_context.{index,mark,forward}_price
+tag # the order has it; fill{Px,Mark}Vol = market_context.{price,mark}_volatility
 
 [deposits: Transfer] when depId
 use transfer; state = state words:deposits; type := DEPOSIT; amt = amount
