@@ -94,7 +94,7 @@ openOrderInitialMargin = order_initial_margin; updateTime = timestamp
 [margin of an asset]
 use margin; asset = asset_code; walletBalance = wallet_balance; balance = wallet_balance; marginBalance = equity
 unrealizedProfit = unrealized_pnl; crossWalletBalance = cross_wallet_balance; crossUnPnl = cross_unrealized_pnl
-availableBalance = available; maxWithdrawAmount = withdrawable; marginAvailable = serves_as_collateral
+availableBalance = available; maxWithdrawAmount = max_withdrawable; marginAvailable = serves_as_collateral
 
 [balance]
 asset = asset_code; walletBalance = total; balance = total; crossWalletBalance = cross_wallet_balance
@@ -122,7 +122,7 @@ totalMaintMargin = maintenance_margin; totalInitialMargin = initial_margin; tota
 totalUnrealizedProfit = unrealized_pnl; totalMarginBalance = margin_balance if:multiAssetsMargin!=false
 totalMarginBalance = equity if:multiAssetsMargin=false; totalPositionInitialMargin = position_initial_margin
 totalOpenOrderInitialMargin = order_initial_margin; totalCrossWalletBalance = cross_wallet_balance
-totalCrossUnPnl = cross_unrealized_pnl; availableBalance = available; maxWithdrawAmount = withdrawable
+totalCrossUnPnl = cross_unrealized_pnl; availableBalance = available; maxWithdrawAmount = max_withdrawable
 
 [margin of an asset: AccountMargin] in accounts at assets.*
 use margin of an asset

@@ -320,7 +320,7 @@ grossMarkValue = position_value by:currency; initMargin = order_initial_margin b
 maintMargin = position_initial_margin by:currency; unrealisedPnl = unrealized_pnl by:currency
 marginBalance = equity by:currency; marginLeverage = effective_leverage; marginUsedPcnt = initial_margin_ratio
 availableMargin = available by:currency; excessMargin = available by:currency
-withdrawableMargin = withdrawable by:currency; timestamp = timestamp
+withdrawableMargin = max_withdrawable by:currency; timestamp = timestamp
 
 [wallets: Balance] when currency deltaAmount amount
 currency = asset_code; amount = total by:currency; timestamp = timestamp; prevTimestamp = flows.0.end_time

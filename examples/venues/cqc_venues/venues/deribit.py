@@ -160,7 +160,7 @@ use listing; interest_value = accumulated_interest
 
 [margin]
 currency = asset_code; margin_balance = margin_balance; equity = equity; balance = wallet_balance
-available_funds = available; available_withdrawal_funds = withdrawable; initial_margin = initial_margin
+available_funds = available; available_withdrawal_funds = max_withdrawable; initial_margin = initial_margin
 maintenance_margin = maintenance_margin; projected_{initial,maintenance}_margin = projected_{initial,maintenance}_margin
 total_pl = total_pnl; session_upl = session_unrealized_pnl; session_rpl = session_realized_pnl
 {futures,options}_pl = {futures,options}.pnl; {futures,options}_session_rpl = {futures,options}.session_realized_pnl

@@ -111,8 +111,8 @@ crossMarginSummary.totalNtlPos = position_value if:marginSummary
 crossMarginSummary.totalNtlPos = position_value if:!assetPositions.0
 crossMarginSummary.totalMarginUsed = initial_margin if:marginSummary
 crossMarginSummary.totalMarginUsed = initial_margin if:!assetPositions.0
-crossMaintenanceMarginUsed = maintenance_margin; withdrawable = withdrawable
-crossMarginSummary.withdrawable = withdrawable; time = timestamp; /data.dex = native_listing.segment
+crossMaintenanceMarginUsed = maintenance_margin; withdrawable = max_withdrawable
+crossMarginSummary.withdrawable = max_withdrawable; time = timestamp; /data.dex = native_listing.segment
 asset_code := USDC if:/data.dex!=?*
 
 [position]

@@ -21,7 +21,7 @@ VOCABULARY = {
         "NEW: live open active accepted resting besteffortopened working placed submitted; "
         "UNTRIGGERED: conditional inactive; "
         "PARTIALLY_FILLED: partiallyfilled partialfill partialfilled partial partfilled; "
-        "FILLED: fullfill fullyfilled effective; "
+        "FILLED: fullfill fullyfilled; "
         "PENDING_CANCEL: canceling cancelling cancelrequested; "
         "CANCELLED: canceled cancelled partiallyfilledcanceled partiallyfilledcancelled deactivated mmpcanceled "
         "besteffortcanceled; "
