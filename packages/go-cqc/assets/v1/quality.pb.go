@@ -123,7 +123,7 @@ const (
 	FlagSeverity_FLAG_SEVERITY_MEDIUM FlagSeverity = 3
 	// Do not open new positions.
 	FlagSeverity_FLAG_SEVERITY_HIGH FlagSeverity = 4
-	// Do not touch.
+	// Do not trade.
 	FlagSeverity_FLAG_SEVERITY_CRITICAL FlagSeverity = 5
 )
 

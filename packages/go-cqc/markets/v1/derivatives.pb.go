@@ -66,11 +66,11 @@ type FundingRate struct {
 	MinRate *string `protobuf:"bytes,13,opt,name=min_rate,json=minRate,proto3,oneof" json:"min_rate,omitempty"`
 	// Highest value that `rate` can have, with the sign of `rate`.
 	MaxRate *string `protobuf:"bytes,14,opt,name=max_rate,json=maxRate,proto3,oneof" json:"max_rate,omitempty"`
-	// Payment of a long position per unit of its quantity, in units of the settlement asset, with the sign of `rate`,
-	// from venues that report it in addition to the rate.
+	// Payment of a long position per unit of the listing's `quantity_unit`, in units of the settlement asset, with the
+	// sign of `rate`, from venues that report it in addition to the rate.
 	AbsoluteRate *string `protobuf:"bytes,15,opt,name=absolute_rate,json=absoluteRate,proto3,oneof" json:"absolute_rate,omitempty"`
-	// Sum of all funding so far per unit of the quantity, in units of the settlement asset, with the sign of `rate`, from
-	// which venues such as Deribit compute each payment.
+	// Sum of all funding so far per unit of the listing's `quantity_unit`, in units of the settlement asset, with the
+	// sign of `rate`, from which venues such as Deribit compute each payment.
 	AccumulatedInterest *string `protobuf:"bytes,16,opt,name=accumulated_interest,json=accumulatedInterest,proto3,oneof" json:"accumulated_interest,omitempty"`
 	// Mark price from which the payment is computed, in quote units.
 	MarkPrice *string `protobuf:"bytes,17,opt,name=mark_price,json=markPrice,proto3,oneof" json:"mark_price,omitempty"`
@@ -292,9 +292,10 @@ type OpenInterest struct {
 	QuantityUnit QuantityUnit `protobuf:"varint,5,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	// Quantity held in contracts, from venues that report it beside `quantity`.
 	Contracts *string `protobuf:"bytes,6,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
-	// Quantity held in base units, from venues that report it beside `quantity`.
+	// Quantity held in units of the listing's base, from venues that report it beside `quantity`.
 	BaseQuantity *string `protobuf:"bytes,7,opt,name=base_quantity,json=baseQuantity,proto3,oneof" json:"base_quantity,omitempty"`
-	// Quantity held, in quote units, at the venue's price.
+	// Value of the quantity held, in quote units, at the venue's price. A value in another asset, such as US dollars for
+	// a listing quoted in USDT, is in `venue_fields`.
 	Notional *string `protobuf:"bytes,8,opt,name=notional,proto3,oneof" json:"notional,omitempty"`
 	// What the venue states and no field here holds; see "Venue fields" in SPEC.
 	VenueFields map[string]string `protobuf:"bytes,9,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`

@@ -705,11 +705,11 @@ type DepthBand struct {
 	BidQuantity string `protobuf:"bytes,2,opt,name=bid_quantity,json=bidQuantity,proto3" json:"bid_quantity,omitempty"`
 	// Sum of the ask quantities within the distance, in the quantity unit of the MarketDepth.
 	AskQuantity string `protobuf:"bytes,3,opt,name=ask_quantity,json=askQuantity,proto3" json:"ask_quantity,omitempty"`
-	// Notional of the bids within the distance, in quote units: the sum of price times quantity in base units. Absent if
-	// the quantity unit does not allow computing it.
+	// Notional of the bids within the distance, in quote units: the sum of price times quantity in units of the
+	// listing's base. Absent if the quantity unit does not allow computing it.
 	BidNotional *string `protobuf:"bytes,4,opt,name=bid_notional,json=bidNotional,proto3,oneof" json:"bid_notional,omitempty"`
-	// Notional of the asks within the distance, in quote units: the sum of price times quantity in base units. Absent if
-	// the quantity unit does not allow computing it.
+	// Notional of the asks within the distance, in quote units: the sum of price times quantity in units of the
+	// listing's base. Absent if the quantity unit does not allow computing it.
 	AskNotional   *string `protobuf:"bytes,5,opt,name=ask_notional,json=askNotional,proto3,oneof" json:"ask_notional,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

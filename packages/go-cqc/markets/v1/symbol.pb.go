@@ -367,8 +367,9 @@ type Symbol struct {
 	// Usual smallest price step, in quote units, greater than zero. A default for display only: an order is checked
 	// against its listing. Absent if there is no convention.
 	TickSize *string `protobuf:"bytes,15,opt,name=tick_size,json=tickSize,proto3,oneof" json:"tick_size,omitempty"`
-	// Usual smallest quantity step, in base units or contracts, greater than zero. A default for display only: an order
-	// is checked against its listing. Absent if there is no convention.
+	// Usual smallest quantity step, in units of the base asset, or in contracts for a product without a base asset;
+	// greater than zero. A default for display only: an order is checked against its listing. Absent if there is no
+	// convention.
 	LotSize *string `protobuf:"bytes,16,opt,name=lot_size,json=lotSize,proto3,oneof" json:"lot_size,omitempty"`
 	// Usual smallest quantity of an order, in the units of `lot_size`. A default for display only: an order is checked
 	// against its listing. Absent if none is known.
@@ -631,7 +632,7 @@ var File_cqc_markets_v1_symbol_proto protoreflect.FileDescriptor
 
 const file_cqc_markets_v1_symbol_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/markets/v1/symbol.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x1e\n" +
+	"\x1bcqc/markets/v1/symbol.proto\x12\x0ecqc.markets.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4!\n" +
 	"\x06Symbol\x12&\n" +
 	"\tsymbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xe0\x88'\x01R\bsymbolId\x12\"\n" +
 	"\x06symbol\x18\x02 \x01(\tB\n" +
@@ -658,7 +659,7 @@ const file_cqc_markets_v1_symbol_proto_rawDesc = "" +
 	"\n" +
 	"created_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\tcreatedAt\x129\n" +
 	"\n" +
-	"updated_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt:\xe8\x14\xbaH\xe4\x14\x1a\xad\x01\n" +
+	"updated_at\x18\x15 \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt:\xba\x17\xbaH\xb6\x17\x1a\xad\x01\n" +
 	"\x11symbol.base_asset\x12Ybase_asset_id must be set, except for a combination or an event contract, which have none\x1a=has(this.base_asset_id) != (this.type == 6 || this.type == 8)\x1a\xb1\x01\n" +
 	"\x17symbol.settlement_asset\x12>a perpetual, a future or an option needs a settlement_asset_id\x1aV!(this.type == 2 || this.type == 3 || this.type == 4) || has(this.settlement_asset_id)\x1a\xa5\x02\n" +
 	"\x15symbol.not_derivative\x12ea spot or margin market or an index has no settlement_asset_id, underlying_asset_id, payoff or expiry\x1a\xa4\x01!(this.type == 1 || this.type == 5 || this.type == 7) || (!has(this.settlement_asset_id) && !has(this.underlying_asset_id) && this.payoff == 0 && !has(this.expiry))\x1ac\n" +
@@ -669,7 +670,8 @@ const file_cqc_markets_v1_symbol_proto_rawDesc = "" +
 	"\vsymbol.legs\x12Da combination needs at least two legs, and no other product has legs\x1a<this.type == 6 ? size(this.legs) >= 2 : size(this.legs) == 0\x1a\x89\x05\n" +
 	"\x10symbol.symbol_id\x12[symbol_id must start with base_asset_id, quote_asset_id and the type, such as BTC-USDT-SPOT\x1a\x97\x04(this.type != 1 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-SPOT')) && (this.type != 2 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-PERP-')) && (this.type != 3 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-FUT-')) && (this.type != 5 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-MARGIN')) && (this.type != 7 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.quote_asset_id + '-INDEX'))\x1a\xe9\x01\n" +
 	"\x17symbol.symbol_id_option\x12fsymbol_id of an option must start with base_asset_id, strike_asset_id and OPT, such as BTC-USD-OPT-...\x1afthis.type != 4 || this.symbol_id.startsWith(this.base_asset_id + '-' + this.strike_asset_id + '-OPT-')\x1a\xd6\x02\n" +
-	"\x16symbol.symbol_id_keyed\x12\x80\x01symbol_id must start with COMBO- for a combination and with EVENT- for an event contract, and otherwise only with the base asset\x1a\xb8\x01(this.type == 6) == (this.symbol_id.startsWith('COMBO-') && this.base_asset_id != 'COMBO') && (this.type == 8) == (this.symbol_id.startsWith('EVENT-') && this.base_asset_id != 'EVENT')B\x10\n" +
+	"\x16symbol.symbol_id_keyed\x12\x80\x01symbol_id must start with COMBO- for a combination and with EVENT- for an event contract, and otherwise only with the base asset\x1a\xb8\x01(this.type == 6) == (this.symbol_id.startsWith('COMBO-') && this.base_asset_id != 'COMBO') && (this.type == 8) == (this.symbol_id.startsWith('EVENT-') && this.base_asset_id != 'EVENT')\x1a\xcf\x02\n" +
+	"\x15symbol.order_quantity\x127min_order_quantity must not be above max_order_quantity\x1a\xfc\x01!has(this.min_order_quantity) || !has(this.max_order_quantity) || !this.min_order_quantity.matches('^[0-9]+([.][0-9]+)?$') || !this.max_order_quantity.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_order_quantity) <= double(this.max_order_quantity)B\x10\n" +
 	"\x0e_base_asset_idB\x16\n" +
 	"\x14_settlement_asset_idB\x12\n" +
 	"\x10_strike_asset_idB\x16\n" +

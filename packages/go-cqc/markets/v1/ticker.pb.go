@@ -55,8 +55,8 @@ type Ticker struct {
 	// impact notional, such as 10,000 USD, and computes the premium of a perpetual from these prices. Absent if the venue
 	// does not report it, or if the book is too thin.
 	ImpactBidPrice *string `protobuf:"bytes,9,opt,name=impact_bid_price,json=impactBidPrice,proto3,oneof" json:"impact_bid_price,omitempty"`
-	// Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the venue
-	// does not report it, or if the book is too thin.
+	// Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the
+	// venue does not report it, or if the book is too thin.
 	ImpactAskPrice *string `protobuf:"bytes,10,opt,name=impact_ask_price,json=impactAskPrice,proto3,oneof" json:"impact_ask_price,omitempty"`
 	// Mean of the two impact prices as the venue states it, in quote units. Absent if the venue does not report it; never
 	// computed.
@@ -407,15 +407,16 @@ type TickerWindow struct {
 	Low *string `protobuf:"bytes,5,opt,name=low,proto3,oneof" json:"low,omitempty"`
 	// Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it.
 	Volume *string `protobuf:"bytes,6,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
-	// Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed.
+	// Quantity traded, in units of the listing's base, from venues that report it beside `volume`. Absent elsewhere;
+	// never computed.
 	BaseVolume *string `protobuf:"bytes,7,opt,name=base_volume,json=baseVolume,proto3,oneof" json:"base_volume,omitempty"`
 	// Quantity traded, in quote units. Absent if the venue does not report it.
 	QuoteVolume *string `protobuf:"bytes,8,opt,name=quote_volume,json=quoteVolume,proto3,oneof" json:"quote_volume,omitempty"`
 	// Value traded, in units of the settlement asset, from venues that report it beside `volume`. Absent elsewhere; never
 	// computed.
 	SettlementVolume *string `protobuf:"bytes,9,opt,name=settlement_volume,json=settlementVolume,proto3,oneof" json:"settlement_volume,omitempty"`
-	// Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume; in quote units
-	// unless the venue states otherwise. Absent elsewhere.
+	// Value traded, in US dollars, as the venue values it, from venues that report it beside the volumes above. Absent
+	// elsewhere; never computed.
 	NotionalVolume *string `protobuf:"bytes,10,opt,name=notional_volume,json=notionalVolume,proto3,oneof" json:"notional_volume,omitempty"`
 	// Last price minus first price of the span, in quote units. Absent if the venue does not report it.
 	PriceChange *string `protobuf:"bytes,11,opt,name=price_change,json=priceChange,proto3,oneof" json:"price_change,omitempty"`

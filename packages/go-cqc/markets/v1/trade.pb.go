@@ -30,13 +30,13 @@ const (
 type AggressorSide int32
 
 const (
-	// Reported by the venue in words that the mapping cannot interpret; a consumer must not guess.
+	// No side is stated, or the mapping cannot interpret the venue's word for it; a consumer must not guess.
 	AggressorSide_AGGRESSOR_SIDE_UNSPECIFIED AggressorSide = 0
 	// The buyer took a resting ask.
 	AggressorSide_AGGRESSOR_SIDE_BUYER AggressorSide = 1
 	// The seller took a resting bid.
 	AggressorSide_AGGRESSOR_SIDE_SELLER AggressorSide = 2
-	// Neither side: an auction or a negotiated trade.
+	// Neither side: an auction or a negotiated trade, as the venue states.
 	AggressorSide_AGGRESSOR_SIDE_NONE AggressorSide = 3
 	// Not reported by the venue.
 	AggressorSide_AGGRESSOR_SIDE_UNKNOWN AggressorSide = 4
@@ -337,16 +337,17 @@ type Trade struct {
 	// Price in quote units per unit of the listing's base, exactly as the venue wrote it. Negative prices exist for
 	// spreads.
 	Price string `protobuf:"bytes,4,opt,name=price,proto3" json:"price,omitempty"`
-	// Quantity traded, in `quantity_unit`.
+	// Quantity traded, positive, in `quantity_unit`: `aggressor` has the direction.
 	Quantity string `protobuf:"bytes,5,opt,name=quantity,proto3" json:"quantity,omitempty"`
 	// Unit of `quantity`.
 	QuantityUnit QuantityUnit `protobuf:"varint,6,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	// Quantity traded in contracts, from venues that report it beside `quantity`. Absent elsewhere; never computed.
 	Contracts *string `protobuf:"bytes,7,opt,name=contracts,proto3,oneof" json:"contracts,omitempty"`
-	// Quantity traded in base units, from venues that report it beside `quantity`. Absent elsewhere; never computed.
+	// Quantity traded in units of the listing's base, positive, from venues that report it beside `quantity`. Absent
+	// elsewhere; never computed.
 	BaseQuantity *string `protobuf:"bytes,8,opt,name=base_quantity,json=baseQuantity,proto3,oneof" json:"base_quantity,omitempty"`
-	// Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
-	// because the venue's figure may be rounded.
+	// Value traded in quote units, with the sign of the price, as the venue reports it. Absent if the venue does not
+	// report it; never computed, because the venue's figure may be rounded.
 	QuoteQuantity *string `protobuf:"bytes,9,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof" json:"quote_quantity,omitempty"`
 	// Side that crossed the spread. Coinbase reports the maker's side in its matches, and Binance whether the buyer was
 	// the maker; a mapping converts both.
@@ -972,7 +973,8 @@ type Candle struct {
 	Volume *string `protobuf:"bytes,13,opt,name=volume,proto3,oneof" json:"volume,omitempty"`
 	// Unit of `volume`.
 	VolumeUnit QuantityUnit `protobuf:"varint,14,opt,name=volume_unit,json=volumeUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"volume_unit,omitempty"`
-	// Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed.
+	// Quantity traded, in units of the listing's base, from venues that report it beside `volume`. Absent elsewhere;
+	// never computed.
 	BaseVolume *string `protobuf:"bytes,15,opt,name=base_volume,json=baseVolume,proto3,oneof" json:"base_volume,omitempty"`
 	// Quantity traded, in quote units. Absent if the venue does not report it.
 	QuoteVolume *string `protobuf:"bytes,16,opt,name=quote_volume,json=quoteVolume,proto3,oneof" json:"quote_volume,omitempty"`

@@ -287,7 +287,8 @@ type Position struct {
 	CumulativeFunding *string `protobuf:"bytes,50,opt,name=cumulative_funding,json=cumulativeFunding,proto3,oneof" json:"cumulative_funding,omitempty"`
 	// Funding owed but not yet paid, in the settlement asset. Positive is to be received.
 	AccruedFunding *string `protobuf:"bytes,51,opt,name=accrued_funding,json=accruedFunding,proto3,oneof" json:"accrued_funding,omitempty"`
-	// Fees charged since the position was opened, one entry per asset. Positive is a cost.
+	// Fees charged since the position was opened, in no particular order; several entries may be in one
+	// asset. Positive is a cost.
 	Fees []*v11.Fee `protobuf:"bytes,52,rep,name=fees,proto3" json:"fees,omitempty"`
 	// Fee that the venue holds back for closing the position, in the settlement asset, zero or greater.
 	ClosingFeeReserve *string `protobuf:"bytes,53,opt,name=closing_fee_reserve,json=closingFeeReserve,proto3,oneof" json:"closing_fee_reserve,omitempty"`
@@ -321,7 +322,7 @@ type Position struct {
 	MaintenanceMarginRate *string `protobuf:"bytes,66,opt,name=maintenance_margin_rate,json=maintenanceMarginRate,proto3,oneof" json:"maintenance_margin_rate,omitempty"`
 	// Margin that the position has, divided by the maintenance margin that it requires: at 1 the position is liquidated.
 	// Absent also for a venue whose ratio is defined otherwise.
-	MarginRatio *string `protobuf:"bytes,67,opt,name=margin_ratio,json=marginRatio,proto3,oneof" json:"margin_ratio,omitempty"`
+	MaintenanceMarginLevel *string `protobuf:"bytes,67,opt,name=maintenance_margin_level,json=maintenanceMarginLevel,proto3,oneof" json:"maintenance_margin_level,omitempty"`
 	// Leverage set for the position, such as 10 for tenfold.
 	Leverage *string `protobuf:"bytes,68,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
 	// Notional divided by the margin that the position has, such as 7.5.
@@ -885,9 +886,9 @@ func (x *Position) GetMaintenanceMarginRate() string {
 	return ""
 }
 
-func (x *Position) GetMarginRatio() string {
-	if x != nil && x.MarginRatio != nil {
-		return *x.MarginRatio
+func (x *Position) GetMaintenanceMarginLevel() string {
+	if x != nil && x.MaintenanceMarginLevel != nil {
+		return *x.MaintenanceMarginLevel
 	}
 	return ""
 }
@@ -1359,7 +1360,7 @@ var File_cqc_portfolio_v1_position_proto protoreflect.FileDescriptor
 
 const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/assets/v1/valuation.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\"cqc/venues/v1/attached_order.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfe6\n" +
+	"\x1fcqc/portfolio/v1/position.proto\x12\x10cqc.portfolio.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a\x1dcqc/assets/v1/valuation.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\"cqc/venues/v1/attached_order.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa17\n" +
 	"\bPosition\x12+\n" +
 	"\vposition_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\n" +
@@ -1443,8 +1444,8 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\x14order_initial_margin\x18? \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H/R\x12orderInitialMargin\x88\x01\x01\x12=\n" +
 	"\x12maintenance_margin\x18@ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H0R\x11maintenanceMargin\x88\x01\x01\x12>\n" +
 	"\x13initial_margin_rate\x18A \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H1R\x11initialMarginRate\x88\x01\x01\x12F\n" +
-	"\x17maintenance_margin_rate\x18B \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H2R\x15maintenanceMarginRate\x88\x01\x01\x121\n" +
-	"\fmargin_ratio\x18C \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H3R\vmarginRatio\x88\x01\x01\x12*\n" +
+	"\x17maintenance_margin_rate\x18B \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H2R\x15maintenanceMarginRate\x88\x01\x01\x12H\n" +
+	"\x18maintenance_margin_level\x18C \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H3R\x16maintenanceMarginLevel\x88\x01\x01\x12*\n" +
 	"\bleverage\x18D \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H4R\bleverage\x88\x01\x01\x12=\n" +
 	"\x12effective_leverage\x18E \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H5R\x11effectiveLeverage\x88\x01\x01\x121\n" +
 	"\fmax_leverage\x18F \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H6R\vmaxLeverage\x88\x01\x01\x121\n" +
@@ -1536,8 +1537,8 @@ const file_cqc_portfolio_v1_position_proto_rawDesc = "" +
 	"\x15_order_initial_marginB\x15\n" +
 	"\x13_maintenance_marginB\x16\n" +
 	"\x14_initial_margin_rateB\x1a\n" +
-	"\x18_maintenance_margin_rateB\x0f\n" +
-	"\r_margin_ratioB\v\n" +
+	"\x18_maintenance_margin_rateB\x1b\n" +
+	"\x19_maintenance_margin_levelB\v\n" +
 	"\t_leverageB\x15\n" +
 	"\x13_effective_leverageB\x0f\n" +
 	"\r_max_leverageB\x0f\n" +

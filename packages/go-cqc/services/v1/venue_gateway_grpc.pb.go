@@ -149,6 +149,9 @@ type VenueGatewayClient interface {
 	Repay(ctx context.Context, in *RepayRequest, opts ...grpc.CallOption) (*RepayResponse, error)
 	// Compares an account with the venue's records and reports what was missed, in execution reports with
 	// `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+	//
+	// An order that the venue does not know becomes REJECTED with ORDER_REASON_UNKNOWN_ORDER once its `send_before` has
+	// passed. Without a `send_before` the order stays PENDING_NEW: the venue may still receive it.
 	Reconcile(ctx context.Context, in *ReconcileRequest, opts ...grpc.CallOption) (*ReconcileResponse, error)
 	// Sends an order to its venue, after the risk engine has approved it.
 	//
@@ -931,6 +934,9 @@ type VenueGatewayServer interface {
 	Repay(context.Context, *RepayRequest) (*RepayResponse, error)
 	// Compares an account with the venue's records and reports what was missed, in execution reports with
 	// `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+	//
+	// An order that the venue does not know becomes REJECTED with ORDER_REASON_UNKNOWN_ORDER once its `send_before` has
+	// passed. Without a `send_before` the order stays PENDING_NEW: the venue may still receive it.
 	Reconcile(context.Context, *ReconcileRequest) (*ReconcileResponse, error)
 	// Sends an order to its venue, after the risk engine has approved it.
 	//

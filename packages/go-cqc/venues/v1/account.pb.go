@@ -311,8 +311,8 @@ type VenueAccount struct {
 	CanDeposit *bool `protobuf:"varint,14,opt,name=can_deposit,json=canDeposit,proto3,oneof" json:"can_deposit,omitempty"`
 	// The account's tier in the venue's fee schedule, in the venue's words. Empty if the venue does not report it.
 	FeeTier string `protobuf:"bytes,15,opt,name=fee_tier,json=feeTier,proto3" json:"fee_tier,omitempty"`
-	// Fee rates of this account, in no particular order. Where several entries fit a product, the one that names more of
-	// `venue_symbol_id`, `segment` and `price_index` holds. Empty if the venue does not report them.
+	// Fee rates of this account, in no particular order. If several entries match a product, the one that names more of
+	// listing, `segment` and `price_index` applies. Empty if the venue does not report them.
 	FeeRates []*AccountFeeRate `protobuf:"bytes,16,rep,name=fee_rates,json=feeRates,proto3" json:"fee_rates,omitempty"`
 	// What the account may trade, in the venue's words, such as `SPOT`. Empty if the venue does not report it.
 	Permissions []string `protobuf:"bytes,17,rep,name=permissions,proto3" json:"permissions,omitempty"`
@@ -334,13 +334,13 @@ type VenueAccount struct {
 	IsDefault *bool `protobuf:"varint,25,opt,name=is_default,json=isDefault,proto3,oneof" json:"is_default,omitempty"`
 	// Whether the venue has finished setting up the account. Absent if the venue does not report it.
 	Ready *bool `protobuf:"varint,26,opt,name=ready,proto3,oneof" json:"ready,omitempty"`
-	// The venue's id of the group of accounts that do not trade with each other. Absent if the account is in no such
-	// group.
-	TradeGroupId *string `protobuf:"bytes,27,opt,name=trade_group_id,json=tradeGroupId,proto3,oneof" json:"trade_group_id,omitempty"`
+	// The venue's id of the group of accounts within which self-trades are prevented. Absent if the account is in no such
+	// group, or if the venue does not report it.
+	SelfTradeGroupId *string `protobuf:"bytes,27,opt,name=self_trade_group_id,json=selfTradeGroupId,proto3,oneof" json:"self_trade_group_id,omitempty"`
 	// When the account was opened at the venue. Absent if the venue does not report it.
 	OpenedAt *timestamppb.Timestamp `protobuf:"bytes,28,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
 	// When the account was closed at the venue. Absent means that the account is open, or that the venue does not report
-	// it; `status` tells.
+	// it; `status` distinguishes the two.
 	ClosedAt *timestamppb.Timestamp `protobuf:"bytes,29,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
 	// Time of the venue's part of this record. Absent if the venue does not report it.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,30,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
@@ -570,9 +570,9 @@ func (x *VenueAccount) GetReady() bool {
 	return false
 }
 
-func (x *VenueAccount) GetTradeGroupId() string {
-	if x != nil && x.TradeGroupId != nil {
-		return *x.TradeGroupId
+func (x *VenueAccount) GetSelfTradeGroupId() string {
+	if x != nil && x.SelfTradeGroupId != nil {
+		return *x.SelfTradeGroupId
 	}
 	return ""
 }
@@ -817,7 +817,8 @@ type AccountSettings struct {
 	MarginMode MarginMode `protobuf:"varint,6,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
 	// The venue's own value for `margin_mode`. Empty if it has none.
 	RawMarginMode string `protobuf:"bytes,7,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
-	// Whether several assets together serve as collateral. Absent if the venue does not report it.
+	// Whether the account's assets together serve as collateral for all positions. Absent if the venue does not report
+	// it.
 	MultiAsset *bool `protobuf:"varint,8,opt,name=multi_asset,json=multiAsset,proto3,oneof" json:"multi_asset,omitempty"`
 	// Whether orders borrow what the account lacks. Absent if the venue does not report it.
 	AutoBorrow *bool `protobuf:"varint,9,opt,name=auto_borrow,json=autoBorrow,proto3,oneof" json:"auto_borrow,omitempty"`
@@ -986,7 +987,7 @@ type ListingSettings struct {
 	MarginMode MarginMode `protobuf:"varint,3,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
 	// The venue's own value for `margin_mode`. Empty if it has none.
 	RawMarginMode string `protobuf:"bytes,4,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
-	// How many positions the account holds on the listing. Unspecified if the account's setting holds.
+	// How many positions the account holds on the listing. Unspecified if the account's setting applies.
 	PositionMode PositionMode `protobuf:"varint,5,opt,name=position_mode,json=positionMode,proto3,enum=cqc.venues.v1.PositionMode" json:"position_mode,omitempty"`
 	// The venue's own value for `position_mode`. Empty if it has none.
 	RawPositionMode string `protobuf:"bytes,6,opt,name=raw_position_mode,json=rawPositionMode,proto3" json:"raw_position_mode,omitempty"`
@@ -1079,11 +1080,11 @@ func (x *ListingSettings) GetLeverages() []*LeverageSetting {
 // Leverage of an account on one listing.
 type LeverageSetting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Margin mode that the leverage applies to. Unspecified means every one.
+	// Margin mode that the leverage applies to. Unspecified means all margin modes.
 	MarginMode MarginMode `protobuf:"varint,1,opt,name=margin_mode,json=marginMode,proto3,enum=cqc.venues.v1.MarginMode" json:"margin_mode,omitempty"`
 	// The venue's own value for `margin_mode`. Empty if it has none.
 	RawMarginMode string `protobuf:"bytes,2,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
-	// Position that the leverage applies to. Unspecified means every one.
+	// Position that the leverage applies to. Unspecified means all positions.
 	PositionSide PositionSide `protobuf:"varint,3,opt,name=position_side,json=positionSide,proto3,enum=cqc.venues.v1.PositionSide" json:"position_side,omitempty"`
 	// The venue's own value for `position_side`. Empty if it has none.
 	RawPositionSide string `protobuf:"bytes,4,opt,name=raw_position_side,json=rawPositionSide,proto3" json:"raw_position_side,omitempty"`
@@ -1180,7 +1181,7 @@ var File_cqc_venues_v1_account_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcqc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1acqc/venues/v1/margin.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xec\x13\n" +
+	"\x1bcqc/venues/v1/account.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1acqc/venues/v1/margin.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x13\n" +
 	"\fVenueAccount\x125\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18\x80\x01Z\n" +
@@ -1217,8 +1218,8 @@ const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	"\x17market_maker_protection\x18\x18 \x01(\bH\vR\x15marketMakerProtection\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"is_default\x18\x19 \x01(\bH\fR\tisDefault\x88\x01\x01\x12\x19\n" +
-	"\x05ready\x18\x1a \x01(\bH\rR\x05ready\x88\x01\x01\x123\n" +
-	"\x0etrade_group_id\x18\x1b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x0eR\ftradeGroupId\x88\x01\x01\x127\n" +
+	"\x05ready\x18\x1a \x01(\bH\rR\x05ready\x88\x01\x01\x12<\n" +
+	"\x13self_trade_group_id\x18\x1b \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x0eR\x10selfTradeGroupId\x88\x01\x01\x127\n" +
 	"\topened_at\x18\x1c \x01(\v2\x1a.google.protobuf.TimestampR\bopenedAt\x127\n" +
 	"\tclosed_at\x18\x1d \x01(\v2\x1a.google.protobuf.TimestampR\bclosedAt\x128\n" +
 	"\ttimestamp\x18\x1e \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12;\n" +
@@ -1250,8 +1251,8 @@ const file_cqc_venues_v1_account_proto_rawDesc = "" +
 	")_self_trade_prevention_across_subaccountsB\x1a\n" +
 	"\x18_market_maker_protectionB\r\n" +
 	"\v_is_defaultB\b\n" +
-	"\x06_readyB\x11\n" +
-	"\x0f_trade_group_id\"\xf8\x05\n" +
+	"\x06_readyB\x16\n" +
+	"\x14_self_trade_group_id\"\xf8\x05\n" +
 	"\x0eAccountFeeRate\x126\n" +
 	"\x0fvenue_symbol_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\xf0\x88'\x01H\x00R\rvenueSymbolId\x88\x01\x01\x12D\n" +
 	"\x0enative_listing\x18\x02 \x01(\v2\x1d.cqc.markets.v1.NativeListingR\rnativeListing\x12\"\n" +

@@ -80,8 +80,8 @@ func (AttachedOrderKind) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_attached_order_proto_rawDescGZIP(), []int{0}
 }
 
-// A closing order that hangs on another order or on a position: placed by the venue once the order fills, or while the
-// position is open. Its side is opposite to that of the order or position.
+// A closing order that belongs to another order or to a position: placed by the venue once the order fills, or while
+// the position is open. Its side is opposite to that of the order or position.
 //
 // Once the venue has made an order from the attached order, that order is an Order too, and names its parent in
 // `parent_venue_order_id`. NewAttachedOrder is the strict form of a new one.
@@ -104,8 +104,8 @@ type AttachedOrder struct {
 	RawTriggerKind string `protobuf:"bytes,6,opt,name=raw_trigger_kind,json=rawTriggerKind,proto3" json:"raw_trigger_kind,omitempty"`
 	// Limit price once triggered, in quote units. Absent means that the attached order fills at market.
 	Price *string `protobuf:"bytes,7,opt,name=price,proto3,oneof" json:"price,omitempty"`
-	// Quantity to close, positive, in the `quantity_unit` of the order or position. Absent, as is `fraction`, means all
-	// of it.
+	// Quantity to close, positive, in the `quantity_unit` of the order or position. If neither `quantity` nor `fraction`
+	// is set, the attached order closes all of it.
 	Quantity *string `protobuf:"bytes,8,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
 	// Part of the order's filled quantity, or of the position, to close: above 0, at most 1 for all of it. Absent if
 	// `quantity` states the size, or if all is closed.

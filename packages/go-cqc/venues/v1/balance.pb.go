@@ -27,7 +27,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Use that a balance is set aside for.
+// What a balance is set aside for.
 type BalanceType int32
 
 const (
@@ -110,7 +110,7 @@ const (
 	BalanceChangeReason_BALANCE_CHANGE_REASON_WITHDRAWAL BalanceChangeReason = 3
 	// A transfer between our accounts, or between wallets of one account.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_TRANSFER BalanceChangeReason = 4
-	// A fee that the venue books apart from what it was charged for.
+	// A fee that the venue books separately from what it was charged for.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_FEE BalanceChangeReason = 5
 	// A funding payment for a perpetual, paid or received.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_FUNDING BalanceChangeReason = 6
@@ -126,7 +126,7 @@ const (
 	BalanceChangeReason_BALANCE_CHANGE_REASON_ADJUSTMENT BalanceChangeReason = 11
 	// A rebate of fees, or a commission for a referral.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_REBATE BalanceChangeReason = 12
-	// Profit or loss of a position that the venue books apart from the trade.
+	// Profit or loss of a position that the venue books separately from the trade.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_REALIZED_PNL BalanceChangeReason = 13
 	// An order that was placed, changed or ended, which moves an amount between free and locked.
 	BalanceChangeReason_BALANCE_CHANGE_REASON_ORDER BalanceChangeReason = 14
@@ -226,8 +226,8 @@ func (BalanceChangeReason) EnumDescriptor() ([]byte, []int) {
 }
 
 // An account's balance of one asset. The key is account, asset, `type` and listing: a balance replaces the balance with
-// the same key. The asset is `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. An
-// unspecified `type` is told apart by `raw_type`.
+// the same key. The asset is `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`.
+// Where `type` is unspecified, `raw_type` takes its place in the key.
 //
 // Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
 // Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. What derivatives add to a
@@ -240,7 +240,7 @@ type Balance struct {
 	AssetId *string `protobuf:"bytes,2,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
 	// The venue's own code for `asset_id`. Empty if it has none.
 	AssetCode string `protobuf:"bytes,3,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
-	// Use that the balance is set aside for. Part of the key.
+	// What the balance is set aside for. Part of the key.
 	Type BalanceType `protobuf:"varint,4,opt,name=type,proto3,enum=cqc.venues.v1.BalanceType" json:"type,omitempty"`
 	// The venue's own value for `type`. Empty if it has none.
 	RawType string `protobuf:"bytes,5,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`
@@ -285,7 +285,7 @@ type Balance struct {
 	// The venue's own value for `change_reason`. Empty if it has none.
 	RawChangeReason string `protobuf:"bytes,22,opt,name=raw_change_reason,json=rawChangeReason,proto3" json:"raw_change_reason,omitempty"`
 	// Value of `total`, as the venue computes it, one entry per asset in which it is expressed. In no particular order.
-	// Empty if the venue does not report it.
+	// Empty if the venue does not report it. A value that includes unrealized profit and loss is in AccountMargin.
 	Valuations []*v11.Valuation `protobuf:"bytes,23,rep,name=valuations,proto3" json:"valuations,omitempty"`
 	// What was paid for `total`, as the venue computes it. Absent if the venue does not report it.
 	CostBasis *v11.Valuation `protobuf:"bytes,24,opt,name=cost_basis,json=costBasis,proto3" json:"cost_basis,omitempty"`

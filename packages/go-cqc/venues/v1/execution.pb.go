@@ -34,7 +34,7 @@ const (
 	ExecType_EXEC_TYPE_UNSPECIFIED ExecType = 0
 	// The venue accepted the order.
 	ExecType_EXEC_TYPE_NEW ExecType = 1
-	// A fill, whatever caused it: `origin` tells whether it was a liquidation, an auto-deleveraging or a delivery. No
+	// A fill, whatever caused it: `origin` states whether it was a liquidation, an auto-deleveraging or a delivery. No
 	// other type is a fill.
 	//
 	// A funding payment that a venue reports as an execution is no report: it becomes a FundingPaid event.
@@ -42,10 +42,9 @@ const (
 	// The order was cancelled.
 	ExecType_EXEC_TYPE_CANCELLED ExecType = 3
 	// The terms of the order were replaced, and the order keeps its id in this system. `order_status` is the state after
-	// it: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only if the venue made another order of it (see
-	// ORDER_STATUS_REPLACED).
+	// the replacement: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only as ORDER_STATUS_REPLACED describes.
 	ExecType_EXEC_TYPE_REPLACED ExecType = 4
-	// The venue rejected the order, at once or later.
+	// The venue rejected the order, immediately or later.
 	ExecType_EXEC_TYPE_REJECTED ExecType = 5
 	// The order expired.
 	ExecType_EXEC_TYPE_EXPIRED ExecType = 6
@@ -59,17 +58,18 @@ const (
 	// the complete values after the correction.
 	ExecType_EXEC_TYPE_TRADE_CORRECT ExecType = 10
 	// An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
-	// report. The quantity, price and fees of the fill are those of the undone trade, with its signs; absent if the venue
-	// does not repeat them.
+	// report. The quantity, price and fees of the fill are those of the undone trade, with the same signs; absent if the
+	// venue does not repeat them.
 	ExecType_EXEC_TYPE_TRADE_CANCEL ExecType = 11
 	// The venue restated the order unprompted, for example reduced it to prevent a self-trade, or put it back to work.
 	ExecType_EXEC_TYPE_RESTATED ExecType = 12
 	// Response to a query for the order's status. Nothing changed.
 	ExecType_EXEC_TYPE_ORDER_STATUS ExecType = 13
-	// The venue refused to cancel the order. `order_status` is the state as it is, and `reason` tells why.
+	// The venue refused to cancel the order. `order_status` is the state of the order, which the refusal does not
+	// change; `reason` states why.
 	ExecType_EXEC_TYPE_CANCEL_REJECTED ExecType = 14
-	// The venue refused to replace the order, whose terms stay as they were. `order_status` is the state as it is, and
-	// `reason` tells why.
+	// The venue refused to replace the order, whose terms stay as they were. `order_status` is the state of the order,
+	// which the refusal does not change; `reason` states why.
 	ExecType_EXEC_TYPE_REPLACE_REJECTED ExecType = 15
 )
 
@@ -217,8 +217,9 @@ type ExecutionLeg struct {
 	Price *string `protobuf:"bytes,7,opt,name=price,proto3,oneof" json:"price,omitempty"`
 	// The venue's id of the leg's trade. Absent if the venue does not report it.
 	TradeId *string `protobuf:"bytes,8,opt,name=trade_id,json=tradeId,proto3,oneof" json:"trade_id,omitempty"`
-	// Fees charged for this leg, one entry per asset; not contained in the fees of the report. Negative amounts are
-	// rebates. Empty if there are none, or if the venue reports them for the whole fill.
+	// Fees charged for this leg, in no particular order, and not contained in the fees of the report. Several entries in
+	// one asset add up. Negative amounts are rebates. Empty if there are none, or if the venue reports them for the whole
+	// fill.
 	Fees []*Fee `protobuf:"bytes,9,rep,name=fees,proto3" json:"fees,omitempty"`
 	// Prices and volatilities of the leg's listing at the time of the fill. Absent if the venue does not report it.
 	MarketContext *v1.MarketContext `protobuf:"bytes,10,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`
@@ -342,7 +343,7 @@ func (x *ExecutionLeg) GetVenueFields() map[string]string {
 type ExecutionReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
-	// time the same event is received, by whatever way: a report with a known id is dropped.
+	// time the same event is received, over any channel: a report with a known id is dropped.
 	ExecId string `protobuf:"bytes,1,opt,name=exec_id,json=execId,proto3" json:"exec_id,omitempty"`
 	// Number of the report among those of its account, assigned by the gateway when it found the event: 1 for the first,
 	// one more for each, without gaps, also across restarts. A report that is found late has the next number, so numbers
@@ -402,9 +403,11 @@ type ExecutionReport struct {
 	// Price of this fill of an option in units of the strike asset, such as US dollars, per unit of the underlying.
 	// Absent if the venue does not report it.
 	LastStrikeAssetPrice *string `protobuf:"bytes,25,opt,name=last_strike_asset_price,json=lastStrikeAssetPrice,proto3,oneof" json:"last_strike_asset_price,omitempty"`
-	// Value of this fill, in quote units, without fees. Absent if the venue does not report it.
+	// Value of this fill, with the sign of its price, in quote units, without fees. Absent if the venue does not report
+	// it.
 	LastQuoteQuantity *string `protobuf:"bytes,26,opt,name=last_quote_quantity,json=lastQuoteQuantity,proto3,oneof" json:"last_quote_quantity,omitempty"`
-	// The venue's valuation of this fill in another asset, such as US dollars. Absent if the venue does not report one.
+	// The venue's valuation of this fill in another asset, such as US dollars, positive. Absent if the venue does not
+	// report one.
 	LastValuation *v11.Valuation `protobuf:"bytes,27,opt,name=last_valuation,json=lastValuation,proto3" json:"last_valuation,omitempty"`
 	// The venue's id of the trade, the same as in its public trades. Absent if the event is neither a fill nor corrects
 	// or undoes one, or if the venue does not report it.
@@ -415,8 +418,8 @@ type ExecutionReport struct {
 	Liquidity LiquiditySide `protobuf:"varint,30,opt,name=liquidity,proto3,enum=cqc.venues.v1.LiquiditySide" json:"liquidity,omitempty"`
 	// The venue's own value for `liquidity`. Empty if it has none.
 	RawLiquidity string `protobuf:"bytes,31,opt,name=raw_liquidity,json=rawLiquidity,proto3" json:"raw_liquidity,omitempty"`
-	// Fees charged for the fill, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the
-	// venue reports them elsewhere.
+	// Fees charged for the fill, in no particular order. Several entries in one asset add up. Negative amounts are
+	// rebates. Empty if there are none, or if the venue reports them elsewhere.
 	Fees []*Fee `protobuf:"bytes,32,rep,name=fees,proto3" json:"fees,omitempty"`
 	// Profit or loss realized by the fill, in units of the settlement asset, without fees and funding. Negative is a
 	// loss. Absent if the venue does not report it.
@@ -443,9 +446,11 @@ type ExecutionReport struct {
 	// Quantity filled so far, including this fill, in `quantity_unit`, over all ids that the order has had. Absent if the
 	// venue does not report it.
 	CumulativeQuantity *string `protobuf:"bytes,42,opt,name=cumulative_quantity,json=cumulativeQuantity,proto3,oneof" json:"cumulative_quantity,omitempty"`
-	// Value filled so far, including this fill, in quote units, without fees. Absent if the venue does not report it.
+	// Value filled so far, including this fill, with the sign of the price, in quote units, without fees. Absent if the
+	// venue does not report it.
 	CumulativeQuoteQuantity *string `protobuf:"bytes,43,opt,name=cumulative_quote_quantity,json=cumulativeQuoteQuantity,proto3,oneof" json:"cumulative_quote_quantity,omitempty"`
-	// Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it.
+	// Quantity still working after the event, in `quantity_unit`; zero once the order has ended. Absent if the venue
+	// does not report it.
 	LeavesQuantity *string `protobuf:"bytes,44,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
 	// Quantity of the order that was cancelled unfilled, in `quantity_unit`. Absent if the venue does not report it.
 	CancelledQuantity *string `protobuf:"bytes,45,opt,name=cancelled_quantity,json=cancelledQuantity,proto3,oneof" json:"cancelled_quantity,omitempty"`

@@ -23,7 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// A fee charged in one asset.
+// A fee charged in one asset. A fee whose amount the venue does not report has no entry.
 type Fee struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Asset in which the fee was charged. If a venue reports only an amount, the mapping fills in the asset that the
@@ -34,8 +34,8 @@ type Fee struct {
 	// Amount of the fee, in units of `asset_id`, or of `asset_code` where `asset_id` is absent. Positive is a cost,
 	// negative a rebate, whatever sign the venue writes.
 	Amount string `protobuf:"bytes,3,opt,name=amount,proto3" json:"amount,omitempty"`
-	// Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate. Absent if the venue
-	// does not report it.
+	// Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate, whatever sign the
+	// venue writes. Absent if the venue does not report it.
 	Rate *string `protobuf:"bytes,4,opt,name=rate,proto3,oneof" json:"rate,omitempty"`
 	// The venue's own value for what the fee is for, such as `liquidation`. Empty if it has none.
 	RawType       string `protobuf:"bytes,5,opt,name=raw_type,json=rawType,proto3" json:"raw_type,omitempty"`

@@ -29,8 +29,8 @@ const (
 // One entry of a venue's ledger for an account: one change of one balance, as the venue books it.
 //
 // An entry is evidence, never a booking of its own: a fill, a funding payment and a transfer each have a report or an
-// event, which the entry names where it is known. What counts such a report must not count the entry again. See "How
-// money is counted" in SPEC.
+// event, which the entry names where it is known. Whoever counts such a report or event must not count the entry
+// again. See "How money is counted" in SPEC.
 //
 // Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. Every component is stated
 // as the venue books it; the components need not add up to `change`.
@@ -74,7 +74,8 @@ type LedgerEntry struct {
 	// Profit or loss that the entry realizes, without fees and funding. Negative is a loss. Absent if the venue does not
 	// report it.
 	RealizedPnl *string `protobuf:"bytes,17,opt,name=realized_pnl,json=realizedPnl,proto3,oneof" json:"realized_pnl,omitempty"`
-	// Fees that the entry includes, one entry per asset. Empty if there are none, or if the venue does not report them.
+	// Fees that the entry includes, in no particular order. Several entries in one asset add up. Empty if there are
+	// none, or if the venue does not report them.
 	Fees []*Fee `protobuf:"bytes,18,rep,name=fees,proto3" json:"fees,omitempty"`
 	// Funding that the entry includes. Positive was received. Absent if the venue does not report it.
 	Funding *string `protobuf:"bytes,19,opt,name=funding,proto3,oneof" json:"funding,omitempty"`
@@ -117,7 +118,7 @@ type LedgerEntry struct {
 	// the venue does not report it.
 	PositionChange *string `protobuf:"bytes,36,opt,name=position_change,json=positionChange,proto3,oneof" json:"position_change,omitempty"`
 	// Prices and volatilities at the time of the entry. Absent if the venue reports none.
-	Market *v1.MarketContext `protobuf:"bytes,37,opt,name=market,proto3" json:"market,omitempty"`
+	MarketContext *v1.MarketContext `protobuf:"bytes,37,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`
 	// Id of the order in this system. Absent if there is no order, or if it is not known.
 	OrderId *string `protobuf:"bytes,38,opt,name=order_id,json=orderId,proto3,oneof" json:"order_id,omitempty"`
 	// Client order id of the order. Absent if the venue does not report it.
@@ -443,9 +444,9 @@ func (x *LedgerEntry) GetPositionChange() string {
 	return ""
 }
 
-func (x *LedgerEntry) GetMarket() *v1.MarketContext {
+func (x *LedgerEntry) GetMarketContext() *v1.MarketContext {
 	if x != nil {
-		return x.Market
+		return x.MarketContext
 	}
 	return nil
 }
@@ -587,7 +588,7 @@ var File_cqc_venues_v1_ledger_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_ledger_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/venues/v1/ledger.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1bcqc/venues/v1/balance.proto\x1a\x1dcqc/venues/v1/execution.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x1a\n" +
+	"\x1acqc/venues/v1/ledger.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1bcqc/assets/v1/onchain.proto\x1a#cqc/markets/v1/market_context.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x1dcqc/markets/v1/quantity.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1bcqc/venues/v1/balance.proto\x1a\x1dcqc/venues/v1/execution.proto\x1a\x17cqc/venues/v1/fee.proto\x1a\x19cqc/venues/v1/order.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x1a\n" +
 	"\vLedgerEntry\x12%\n" +
 	"\bentry_id\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x02R\aentryId\x12)\n" +
@@ -632,8 +633,8 @@ const file_cqc_venues_v1_ledger_proto_rawDesc = "" +
 	"\x0fraw_margin_mode\x18! \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\rrawMarginMode\x127\n" +
 	"\x0fposition_before\x18\" \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0eR\x0epositionBefore\x88\x01\x01\x125\n" +
 	"\x0eposition_after\x18# \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x0fR\rpositionAfter\x88\x01\x01\x127\n" +
-	"\x0fposition_change\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x0epositionChange\x88\x01\x01\x125\n" +
-	"\x06market\x18% \x01(\v2\x1d.cqc.markets.v1.MarketContextR\x06market\x12*\n" +
+	"\x0fposition_change\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x10R\x0epositionChange\x88\x01\x01\x12D\n" +
+	"\x0emarket_context\x18% \x01(\v2\x1d.cqc.markets.v1.MarketContextR\rmarketContext\x12*\n" +
 	"\border_id\x18& \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01H\x11R\aorderId\x88\x01\x01\x125\n" +
 	"\x0fclient_order_id\x18' \x01(\tB\b\xbaH\x05r\x03\x18\x80\x02H\x12R\rclientOrderId\x88\x01\x01\x123\n" +
@@ -732,7 +733,7 @@ var file_cqc_venues_v1_ledger_proto_depIdxs = []int32{
 	8,  // 6: cqc.venues.v1.LedgerEntry.quantity_unit:type_name -> cqc.markets.v1.QuantityUnit
 	9,  // 7: cqc.venues.v1.LedgerEntry.position_side:type_name -> cqc.venues.v1.PositionSide
 	10, // 8: cqc.venues.v1.LedgerEntry.margin_mode:type_name -> cqc.venues.v1.MarginMode
-	11, // 9: cqc.venues.v1.LedgerEntry.market:type_name -> cqc.markets.v1.MarketContext
+	11, // 9: cqc.venues.v1.LedgerEntry.market_context:type_name -> cqc.markets.v1.MarketContext
 	12, // 10: cqc.venues.v1.LedgerEntry.onchain:type_name -> cqc.assets.v1.OnchainRef
 	13, // 11: cqc.venues.v1.LedgerEntry.timestamp:type_name -> google.protobuf.Timestamp
 	13, // 12: cqc.venues.v1.LedgerEntry.published_at:type_name -> google.protobuf.Timestamp

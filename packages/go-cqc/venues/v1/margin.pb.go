@@ -135,8 +135,8 @@ func (MarginWindow) EnumDescriptor() ([]byte, []int) {
 
 // Margin of an account: what the account has to cover its positions, and what the positions require. The key is
 // account, asset, `all_assets`, `window` and listing: a margin replaces the margin with the same key. The asset is
-// `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. An unspecified `window` is
-// told apart by `raw_window`.
+// `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. Where `window` is
+// unspecified, `raw_window` takes its place in the key.
 //
 // Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. Requirements, reserves
 // and held amounts are positive; profits and losses, equities and balances carry their sign, negative for a loss or a
@@ -150,12 +150,12 @@ type AccountMargin struct {
 	// The venue's own code for `asset_id`. Empty if it has none.
 	AssetCode string `protobuf:"bytes,3,opt,name=asset_code,json=assetCode,proto3" json:"asset_code,omitempty"`
 	// Whether the amounts cover all assets of the account, valued in the asset above. False means that they cover only
-	// that asset. Part of the key.
+	// that asset, also if the account can hold no other. Part of the key.
 	AllAssets bool `protobuf:"varint,4,opt,name=all_assets,json=allAssets,proto3" json:"all_assets,omitempty"`
 	// Listing that the margin is set aside for. Part of the key. Absent unless the margin is isolated.
 	VenueSymbolId *string `protobuf:"bytes,5,opt,name=venue_symbol_id,json=venueSymbolId,proto3,oneof" json:"venue_symbol_id,omitempty"`
 	// The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
-	// it.
+	// it. Only `venue_id` and `segment` are set for the margin of one part of the venue.
 	NativeListing *v1.NativeListing `protobuf:"bytes,6,opt,name=native_listing,json=nativeListing,proto3" json:"native_listing,omitempty"`
 	// Time of day that the amounts apply to. Part of the key.
 	Window MarginWindow `protobuf:"varint,7,opt,name=window,proto3,enum=cqc.venues.v1.MarginWindow" json:"window,omitempty"`
@@ -218,7 +218,7 @@ type AccountMargin struct {
 	OrderInitialMargin *string `protobuf:"bytes,33,opt,name=order_initial_margin,json=orderInitialMargin,proto3,oneof" json:"order_initial_margin,omitempty"`
 	// Part of `initial_margin` for loans. Absent if the venue does not report it.
 	BorrowInitialMargin *string `protobuf:"bytes,34,opt,name=borrow_initial_margin,json=borrowInitialMargin,proto3,oneof" json:"borrow_initial_margin,omitempty"`
-	// Margin below which positions are liquidated. Absent if the venue does not report it.
+	// Margin required to keep all positions and loans open. Absent if the venue does not report it.
 	MaintenanceMargin *string `protobuf:"bytes,35,opt,name=maintenance_margin,json=maintenanceMargin,proto3,oneof" json:"maintenance_margin,omitempty"`
 	// Initial margin that takes the upcoming settlement into account. Absent if the venue does not report it.
 	ProjectedInitialMargin *string `protobuf:"bytes,36,opt,name=projected_initial_margin,json=projectedInitialMargin,proto3,oneof" json:"projected_initial_margin,omitempty"`
@@ -229,10 +229,11 @@ type AccountMargin struct {
 	// Maximum value of new positions. Absent if the venue does not report it.
 	BuyingPower *string `protobuf:"bytes,39,opt,name=buying_power,json=buyingPower,proto3,oneof" json:"buying_power,omitempty"`
 	// Amount that can be moved out of the account. Absent if the venue does not report it.
-	Withdrawable *string `protobuf:"bytes,40,opt,name=withdrawable,proto3,oneof" json:"withdrawable,omitempty"`
+	MaxWithdrawable *string `protobuf:"bytes,40,opt,name=max_withdrawable,json=maxWithdrawable,proto3,oneof" json:"max_withdrawable,omitempty"`
 	// Amount that the account can still borrow. Absent if the venue does not report it.
 	MaxBorrowable *string `protobuf:"bytes,41,opt,name=max_borrowable,json=maxBorrowable,proto3,oneof" json:"max_borrowable,omitempty"`
-	// Amount that open orders hold. Zero or greater. Absent if the venue does not report it.
+	// Amount that open orders hold, as opposed to the margin that they require (`order_initial_margin`). Zero or
+	// greater. Absent if the venue does not report it.
 	HeldAmount *string `protobuf:"bytes,42,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
 	// Amount set aside for fees. Absent if the venue does not report it.
 	FeeBalance *string `protobuf:"bytes,43,opt,name=fee_balance,json=feeBalance,proto3,oneof" json:"fee_balance,omitempty"`
@@ -245,21 +246,24 @@ type AccountMargin struct {
 	// Part of `wallet_balance` that the venue granted and that can be used but not withdrawn. Absent if the venue does
 	// not report it.
 	Bonus *string `protobuf:"bytes,47,opt,name=bonus,proto3,oneof" json:"bonus,omitempty"`
-	// Equity below which positions are liquidated. Absent if the venue does not report it.
+	// Equity below which the venue liquidates, from venues that state it beside `maintenance_margin`. Absent if the
+	// venue does not report it.
 	LiquidationThreshold *string `protobuf:"bytes,48,opt,name=liquidation_threshold,json=liquidationThreshold,proto3,oneof" json:"liquidation_threshold,omitempty"`
 	// Amount left before liquidation. Zero or negative means liquidation. Absent if the venue does not report it.
 	LiquidationBuffer *string `protobuf:"bytes,49,opt,name=liquidation_buffer,json=liquidationBuffer,proto3,oneof" json:"liquidation_buffer,omitempty"`
 	// `liquidation_buffer` divided by `liquidation_threshold`. Absent if the venue does not report it.
 	LiquidationBufferRatio *string `protobuf:"bytes,50,opt,name=liquidation_buffer_ratio,json=liquidationBufferRatio,proto3,oneof" json:"liquidation_buffer_ratio,omitempty"`
-	// `initial_margin` divided by equity: above 1 no position can be opened. Absent if the venue does not report it.
+	// `initial_margin` divided by `margin_balance`, or by `equity` where the venue does not distinguish the two: above 1
+	// no position can be opened. Absent if the venue does not report it.
 	InitialMarginRatio *string `protobuf:"bytes,51,opt,name=initial_margin_ratio,json=initialMarginRatio,proto3,oneof" json:"initial_margin_ratio,omitempty"`
-	// `maintenance_margin` divided by equity: at 1 liquidation starts. Absent if the venue does not report it.
+	// `maintenance_margin` divided by the same balance as in `initial_margin_ratio`: at 1 liquidation starts. Absent if
+	// the venue does not report it.
 	MaintenanceMarginRatio *string `protobuf:"bytes,52,opt,name=maintenance_margin_ratio,json=maintenanceMarginRatio,proto3,oneof" json:"maintenance_margin_ratio,omitempty"`
-	// Equity divided by `initial_margin` or the margin used, the inverse of `initial_margin_ratio`. Absent if the venue
-	// does not report it.
+	// The same balance divided by `initial_margin` or by the margin used, the inverse of `initial_margin_ratio`. Absent
+	// if the venue does not report it.
 	InitialMarginLevel *string `protobuf:"bytes,53,opt,name=initial_margin_level,json=initialMarginLevel,proto3,oneof" json:"initial_margin_level,omitempty"`
-	// Equity divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`. Absent if the venue does not
-	// report it.
+	// The same balance divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`: at 1 liquidation
+	// starts. Absent if the venue does not report it.
 	MaintenanceMarginLevel *string `protobuf:"bytes,54,opt,name=maintenance_margin_level,json=maintenanceMarginLevel,proto3,oneof" json:"maintenance_margin_level,omitempty"`
 	// Amount borrowed divided by the value of the collateral. Absent if the venue does not report it.
 	LoanToValue *string `protobuf:"bytes,55,opt,name=loan_to_value,json=loanToValue,proto3,oneof" json:"loan_to_value,omitempty"`
@@ -274,48 +278,47 @@ type AccountMargin struct {
 	InLiquidation *bool `protobuf:"varint,59,opt,name=in_liquidation,json=inLiquidation,proto3,oneof" json:"in_liquidation,omitempty"`
 	// Cost of the open positions. Absent if the venue does not report it.
 	CostBasis *string `protobuf:"bytes,60,opt,name=cost_basis,json=costBasis,proto3,oneof" json:"cost_basis,omitempty"`
-	// Value of the open positions: the sum of their sizes, short positions counted as positive. Absent if the venue does
-	// not report it.
+	// Sum of the values of the open positions at the mark price, short positions counted as positive. Absent if the
+	// venue does not report it.
 	PositionValue *string `protobuf:"bytes,61,opt,name=position_value,json=positionValue,proto3,oneof" json:"position_value,omitempty"`
 	// Largest `position_value` that the venue allows. Absent if the venue does not report it.
 	MaxPositionValue *string `protobuf:"bytes,62,opt,name=max_position_value,json=maxPositionValue,proto3,oneof" json:"max_position_value,omitempty"`
 	// Value of the options held, negative if more were sold than bought. Absent if the venue does not report it.
 	OptionsValue *string `protobuf:"bytes,63,opt,name=options_value,json=optionsValue,proto3,oneof" json:"options_value,omitempty"`
-	// Whether several assets together serve as collateral. Absent if the venue does not report it.
+	// Whether the account's assets together serve as collateral for all positions. Absent if the venue does not report
+	// it.
 	MultiAsset *bool `protobuf:"varint,64,opt,name=multi_asset,json=multiAsset,proto3,oneof" json:"multi_asset,omitempty"`
 	// Whether the asset counts as collateral. Absent if the venue does not report it.
 	ServesAsCollateral *bool `protobuf:"varint,65,opt,name=serves_as_collateral,json=servesAsCollateral,proto3,oneof" json:"serves_as_collateral,omitempty"`
-	// Whether other assets cover the positions in this asset. Absent if the venue does not report it.
-	CrossCollateral *bool `protobuf:"varint,66,opt,name=cross_collateral,json=crossCollateral,proto3,oneof" json:"cross_collateral,omitempty"`
 	// Price of the underlying at which the venue estimates that the positions are liquidated, divided by its current
 	// price: 0.1 is a fall of 90 %, 1.2 a rise of 20 %. Greater than zero. Absent if no price liquidates them, or if the
 	// venue does not report it.
-	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,67,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
+	EstimatedLiquidationRatio *float64 `protobuf:"fixed64,66,opt,name=estimated_liquidation_ratio,json=estimatedLiquidationRatio,proto3,oneof" json:"estimated_liquidation_ratio,omitempty"`
 	// Quantity of the underlying whose gain equals that of all positions when the price of the underlying moves slightly,
 	// in units of the asset. An amount, not a fraction of equity; negative gains when the price falls. Absent if the
 	// venue does not report it.
-	Delta *float64 `protobuf:"fixed64,68,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	Delta *float64 `protobuf:"fixed64,67,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
 	// `delta` that takes the upcoming settlement into account. Absent if the venue does not report it.
-	ProjectedDelta *float64 `protobuf:"fixed64,69,opt,name=projected_delta,json=projectedDelta,proto3,oneof" json:"projected_delta,omitempty"`
+	ProjectedDelta *float64 `protobuf:"fixed64,68,opt,name=projected_delta,json=projectedDelta,proto3,oneof" json:"projected_delta,omitempty"`
 	// Greeks of all options together. Absent if the venue does not report it.
-	OptionExposure *OptionExposure `protobuf:"bytes,70,opt,name=option_exposure,json=optionExposure,proto3" json:"option_exposure,omitempty"`
+	OptionExposure *OptionExposure `protobuf:"bytes,69,opt,name=option_exposure,json=optionExposure,proto3" json:"option_exposure,omitempty"`
 	// Delta, greeks and estimated liquidation ratio per index, in no particular order, at most one per index. Empty if
 	// the venue does not report them.
-	Exposures []*IndexExposure `protobuf:"bytes,71,rep,name=exposures,proto3" json:"exposures,omitempty"`
+	Exposures []*IndexExposure `protobuf:"bytes,70,rep,name=exposures,proto3" json:"exposures,omitempty"`
 	// Value of `equity`, as the venue computes it, one entry per asset in which it is expressed. In no particular order.
 	// Empty if the venue does not report it.
-	Valuations []*v11.Valuation `protobuf:"bytes,72,rep,name=valuations,proto3" json:"valuations,omitempty"`
+	Valuations []*v11.Valuation `protobuf:"bytes,71,rep,name=valuations,proto3" json:"valuations,omitempty"`
 	// Time of this state at the venue. Absent if the venue does not report it.
-	Timestamp *timestamppb.Timestamp `protobuf:"bytes,73,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
+	Timestamp *timestamppb.Timestamp `protobuf:"bytes,72,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
 	// When the venue sent this state. Absent if the venue does not report it.
-	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,74,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
+	PublishedAt *timestamppb.Timestamp `protobuf:"bytes,73,opt,name=published_at,json=publishedAt,proto3" json:"published_at,omitempty"`
 	// When this system received this state, by its own clock.
-	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,75,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
+	ReceivedAt *timestamppb.Timestamp `protobuf:"bytes,74,opt,name=received_at,json=receivedAt,proto3" json:"received_at,omitempty"`
 	// Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
 	// only between adapter and gateway: what a service answers, streams or publishes is whole and has no `stated`.
-	Stated *fieldmaskpb.FieldMask `protobuf:"bytes,76,opt,name=stated,proto3" json:"stated,omitempty"`
+	Stated *fieldmaskpb.FieldMask `protobuf:"bytes,75,opt,name=stated,proto3" json:"stated,omitempty"`
 	// What the venue states and no field here holds; see "Venue fields" in SPEC.
-	VenueFields   map[string]string `protobuf:"bytes,77,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	VenueFields   map[string]string `protobuf:"bytes,76,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -623,9 +626,9 @@ func (x *AccountMargin) GetBuyingPower() string {
 	return ""
 }
 
-func (x *AccountMargin) GetWithdrawable() string {
-	if x != nil && x.Withdrawable != nil {
-		return *x.Withdrawable
+func (x *AccountMargin) GetMaxWithdrawable() string {
+	if x != nil && x.MaxWithdrawable != nil {
+		return *x.MaxWithdrawable
 	}
 	return ""
 }
@@ -805,13 +808,6 @@ func (x *AccountMargin) GetServesAsCollateral() bool {
 	return false
 }
 
-func (x *AccountMargin) GetCrossCollateral() bool {
-	if x != nil && x.CrossCollateral != nil {
-		return *x.CrossCollateral
-	}
-	return false
-}
-
 func (x *AccountMargin) GetEstimatedLiquidationRatio() float64 {
 	if x != nil && x.EstimatedLiquidationRatio != nil {
 		return *x.EstimatedLiquidationRatio
@@ -968,8 +964,8 @@ type OptionExposure struct {
 	Vega *float64 `protobuf:"fixed64,3,opt,name=vega,proto3,oneof" json:"vega,omitempty"`
 	// Change in value per day that passes, in units of the value asset. Absent if the venue does not report it.
 	Theta *float64 `protobuf:"fixed64,4,opt,name=theta,proto3,oneof" json:"theta,omitempty"`
-	// Asset in which `vega` and `theta` are stated, such as `USD`. Absent together with an empty code: as the venue
-	// states them, in a unit that it does not name.
+	// Asset in which `vega` and `theta` are stated, such as `USD`. If absent, and `value_asset_code` is empty, the venue
+	// does not name their unit.
 	ValueAssetId *string `protobuf:"bytes,5,opt,name=value_asset_id,json=valueAssetId,proto3,oneof" json:"value_asset_id,omitempty"`
 	// The venue's own code for `value_asset_id`. Empty if it has none.
 	ValueAssetCode string `protobuf:"bytes,6,opt,name=value_asset_code,json=valueAssetCode,proto3" json:"value_asset_code,omitempty"`
@@ -1128,7 +1124,7 @@ var File_cqc_venues_v1_margin_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\n" +
-	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/assets/v1/valuation.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9c,\n" +
+	"\x1acqc/venues/v1/margin.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcqc/assets/v1/valuation.proto\x1a#cqc/markets/v1/native_listing.proto\x1a\x18cqc/rules/v1/rules.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2+\n" +
 	"\rAccountMargin\x12)\n" +
 	"\n" +
 	"account_id\x18\x01 \x01(\tB\n" +
@@ -1175,8 +1171,8 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\x18projected_initial_margin\x18$ \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x19R\x16projectedInitialMargin\x88\x01\x01\x12P\n" +
 	"\x1cprojected_maintenance_margin\x18% \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1aR\x1aprojectedMaintenanceMargin\x88\x01\x01\x12,\n" +
 	"\tavailable\x18& \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1bR\tavailable\x88\x01\x01\x121\n" +
-	"\fbuying_power\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1cR\vbuyingPower\x88\x01\x01\x122\n" +
-	"\fwithdrawable\x18( \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1dR\fwithdrawable\x88\x01\x01\x125\n" +
+	"\fbuying_power\x18' \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1cR\vbuyingPower\x88\x01\x01\x129\n" +
+	"\x10max_withdrawable\x18( \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1dR\x0fmaxWithdrawable\x88\x01\x01\x125\n" +
 	"\x0emax_borrowable\x18) \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1eR\rmaxBorrowable\x88\x01\x01\x12/\n" +
 	"\vheld_amount\x18* \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H\x1fR\n" +
 	"heldAmount\x88\x01\x01\x12/\n" +
@@ -1205,22 +1201,21 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\roptions_value\x18? \x01(\tB\t\xbaH\x06r\x04\x88\x88'\x01H3R\foptionsValue\x88\x01\x01\x12$\n" +
 	"\vmulti_asset\x18@ \x01(\bH4R\n" +
 	"multiAsset\x88\x01\x01\x125\n" +
-	"\x14serves_as_collateral\x18A \x01(\bH5R\x12servesAsCollateral\x88\x01\x01\x12.\n" +
-	"\x10cross_collateral\x18B \x01(\bH6R\x0fcrossCollateral\x88\x01\x01\x12L\n" +
-	"\x1bestimated_liquidation_ratio\x18C \x01(\x01B\a\xbaH\x04\x12\x02@\x01H7R\x19estimatedLiquidationRatio\x88\x01\x01\x12\"\n" +
-	"\x05delta\x18D \x01(\x01B\a\xbaH\x04\x12\x02@\x01H8R\x05delta\x88\x01\x01\x125\n" +
-	"\x0fprojected_delta\x18E \x01(\x01B\a\xbaH\x04\x12\x02@\x01H9R\x0eprojectedDelta\x88\x01\x01\x12F\n" +
-	"\x0foption_exposure\x18F \x01(\v2\x1d.cqc.venues.v1.OptionExposureR\x0eoptionExposure\x12:\n" +
-	"\texposures\x18G \x03(\v2\x1c.cqc.venues.v1.IndexExposureR\texposures\x128\n" +
+	"\x14serves_as_collateral\x18A \x01(\bH5R\x12servesAsCollateral\x88\x01\x01\x12L\n" +
+	"\x1bestimated_liquidation_ratio\x18B \x01(\x01B\a\xbaH\x04\x12\x02@\x01H6R\x19estimatedLiquidationRatio\x88\x01\x01\x12\"\n" +
+	"\x05delta\x18C \x01(\x01B\a\xbaH\x04\x12\x02@\x01H7R\x05delta\x88\x01\x01\x125\n" +
+	"\x0fprojected_delta\x18D \x01(\x01B\a\xbaH\x04\x12\x02@\x01H8R\x0eprojectedDelta\x88\x01\x01\x12F\n" +
+	"\x0foption_exposure\x18E \x01(\v2\x1d.cqc.venues.v1.OptionExposureR\x0eoptionExposure\x12:\n" +
+	"\texposures\x18F \x03(\v2\x1c.cqc.venues.v1.IndexExposureR\texposures\x128\n" +
 	"\n" +
-	"valuations\x18H \x03(\v2\x18.cqc.assets.v1.ValuationR\n" +
+	"valuations\x18G \x03(\v2\x18.cqc.assets.v1.ValuationR\n" +
 	"valuations\x128\n" +
-	"\ttimestamp\x18I \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
-	"\fpublished_at\x18J \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
-	"\vreceived_at\x18K \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"\ttimestamp\x18H \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12=\n" +
+	"\fpublished_at\x18I \x01(\v2\x1a.google.protobuf.TimestampR\vpublishedAt\x12C\n" +
+	"\vreceived_at\x18J \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"receivedAt\x122\n" +
-	"\x06stated\x18L \x01(\v2\x1a.google.protobuf.FieldMaskR\x06stated\x12P\n" +
-	"\fvenue_fields\x18M \x03(\v2-.cqc.venues.v1.AccountMargin.VenueFieldsEntryR\vvenueFields\x1a>\n" +
+	"\x06stated\x18K \x01(\v2\x1a.google.protobuf.FieldMaskR\x06stated\x12P\n" +
+	"\fvenue_fields\x18L \x03(\v2-.cqc.venues.v1.AccountMargin.VenueFieldsEntryR\vvenueFields\x1a>\n" +
 	"\x10VenueFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\v\n" +
@@ -1254,8 +1249,8 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\x1d_projected_maintenance_marginB\f\n" +
 	"\n" +
 	"_availableB\x0f\n" +
-	"\r_buying_powerB\x0f\n" +
-	"\r_withdrawableB\x11\n" +
+	"\r_buying_powerB\x13\n" +
+	"\x11_max_withdrawableB\x11\n" +
 	"\x0f_max_borrowableB\x0e\n" +
 	"\f_held_amountB\x0e\n" +
 	"\f_fee_balanceB\x0f\n" +
@@ -1279,8 +1274,7 @@ const file_cqc_venues_v1_margin_proto_rawDesc = "" +
 	"\x13_max_position_valueB\x10\n" +
 	"\x0e_options_valueB\x0e\n" +
 	"\f_multi_assetB\x17\n" +
-	"\x15_serves_as_collateralB\x13\n" +
-	"\x11_cross_collateralB\x1e\n" +
+	"\x15_serves_as_collateralB\x1e\n" +
 	"\x1c_estimated_liquidation_ratioB\b\n" +
 	"\x06_deltaB\x12\n" +
 	"\x10_projected_delta\"\xf4\x01\n" +

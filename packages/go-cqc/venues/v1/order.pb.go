@@ -189,12 +189,10 @@ func (OrderSide) EnumDescriptor() ([]byte, []int) {
 
 // State of an order in its life cycle, after FIX tag 39 (OrdStatus).
 //
-//	Where several states apply, the first of this list counts: PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELLED,
-//
-// EXPIRED,  PARTIALLY_FILLED, NEW. An ended order (FILLED, CANCELLED, REJECTED, EXPIRED, REPLACED) may still receive
-// late fills: a  fill that completes it makes it FILLED, a smaller one keeps the state and raises
-// `cumulative_quantity`. "Completes"  applies to orders sized by `quantity`; an ended order of any other size keeps its
-// state.
+// Where several states apply, the first in this list counts: PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELLED,
+// EXPIRED, PARTIALLY_FILLED, NEW. An ended order (FILLED, CANCELLED, REJECTED, EXPIRED, REPLACED) may still receive
+// late fills: a fill that completes it makes it FILLED, a smaller one keeps the state and raises `cumulative_quantity`.
+// "Completes" applies to orders sized by `quantity`; an ended order of any other size keeps its state.
 //
 // Each value declares the states that may follow it. A report that repeats the state is always legal, and any state may
 // follow the unspecified state.
@@ -228,7 +226,9 @@ const (
 	// If the venue refuses the replacement, the order returns to its previous terms, and to the state that it would have
 	// without the request: fills in between count.
 	OrderStatus_ORDER_STATUS_PENDING_REPLACE OrderStatus = 7
-	// The rest of the order was cancelled.
+	// The rest of the order was cancelled, in the venue's words. Some venues also call an order cancelled whose time in
+	// force ran out, or whose rest could not be filled immediately: the venue's word decides, and the reason (such as
+	// ORDER_REASON_NOT_FILLABLE) states the cause.
 	//
 	// A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. NEW and
 	// PARTIALLY_FILLED follow only by a report of type RESTATED or TRADE_CANCEL after which `leaves_quantity` is above
@@ -239,15 +239,19 @@ const (
 	// If only the rest was rejected, a late fill that completes the order makes it FILLED; a smaller one changes only the
 	// quantities.
 	OrderStatus_ORDER_STATUS_REJECTED OrderStatus = 9
-	// The order's time in force ran out, or an immediate order could not be filled.
+	// The order expired, in the venue's words: its time in force ran out, or what was left of an immediate order could
+	// not be filled.
 	//
 	// Late fills and a return to work are as for CANCELLED.
 	OrderStatus_ORDER_STATUS_EXPIRED OrderStatus = 10
-	// The venue ended the order and made another one from it, which this system knows by an `order_id` of its own, such
-	// as when the replacement was made outside this system. A replacement by ReplaceOrder keeps the `order_id` and never
-	// leads to this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED.
+	// The venue ended the order and made another one from it, which this system knows by an `order_id` of its own: a
+	// replacement made outside this system, or a trigger order that placed a new order when it triggered
+	// (`attached_venue_order_id` names that order). A replacement by ReplaceOrder keeps the `order_id` and never leads to
+	// this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED. Nor does a trigger after which the
+	// order keeps its venue id.
 	//
-	// A late fill that completes the order makes it FILLED; a smaller one changes only the quantities.
+	// A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. PARTIALLY_FILLED
+	// and CANCELLED follow only if the venue undoes the replacement.
 	OrderStatus_ORDER_STATUS_REPLACED OrderStatus = 11
 )
 
@@ -379,7 +383,7 @@ func (TimeInForce) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_order_proto_rawDescGZIP(), []int{3}
 }
 
-// What happens to an order that would trade with another order of the same account.
+// What happens to an order that would trade with another order of the same account or self-trade group.
 type SelfTradePrevention int32
 
 const (
@@ -805,9 +809,10 @@ const (
 	OrderOrigin_ORDER_ORIGIN_ADL OrderOrigin = 3
 	// The venue's insurance fund.
 	OrderOrigin_ORDER_ORIGIN_INSURANCE OrderOrigin = 4
-	// The venue, at settlement.
+	// The venue, at a settlement before the contract's expiry, such as at a delisting, or at one that the venue does not
+	// distinguish from a delivery.
 	OrderOrigin_ORDER_ORIGIN_SETTLEMENT OrderOrigin = 5
-	// The venue, at delivery.
+	// The venue, at the contract's expiry.
 	OrderOrigin_ORDER_ORIGIN_DELIVERY OrderOrigin = 6
 	// We, outside this system, such as on the venue's website.
 	OrderOrigin_ORDER_ORIGIN_EXTERNAL OrderOrigin = 7
@@ -1007,9 +1012,9 @@ type Order struct {
 	Side OrderSide `protobuf:"varint,6,opt,name=side,proto3,enum=cqc.venues.v1.OrderSide" json:"side,omitempty"`
 	// The venue's own value for `side`. Empty if it has none.
 	RawSide string `protobuf:"bytes,7,opt,name=raw_side,json=rawSide,proto3" json:"raw_side,omitempty"`
-	// Ordered quantity, positive, in `quantity_unit`, including what is filled. The order ends when the first of
-	// `close_position`, `quote_quantity` and `quantity` that is set is used up; the others are the venue's words. Absent
-	// if the venue does not report it.
+	// Ordered quantity, positive, in `quantity_unit`, including what is filled. The first of `close_position`,
+	// `quote_quantity` and `quantity` that is set determines when the order ends; the others are only what the venue
+	// states. Absent if the venue does not report it.
 	Quantity *string `protobuf:"bytes,8,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
 	// Ordered amount to spend or to receive, positive, in quote units. Absent if the venue does not report it.
 	QuoteQuantity *string `protobuf:"bytes,9,opt,name=quote_quantity,json=quoteQuantity,proto3,oneof" json:"quote_quantity,omitempty"`
@@ -1062,7 +1067,7 @@ type Order struct {
 	ParentOrderId *string `protobuf:"bytes,30,opt,name=parent_order_id,json=parentOrderId,proto3,oneof" json:"parent_order_id,omitempty"`
 	// The venue's id of the order that created this one. Absent if there is none, or if the venue does not report it.
 	ParentVenueOrderId *string `protobuf:"bytes,31,opt,name=parent_venue_order_id,json=parentVenueOrderId,proto3,oneof" json:"parent_venue_order_id,omitempty"`
-	// The venue's id of an order that this one places when it fills, from venues that state only the id;
+	// The venue's id of an order that this one places when it triggers or fills, from venues that state only the id;
 	// `attached_orders` has the terms. Absent if there is none.
 	AttachedVenueOrderId *string `protobuf:"bytes,32,opt,name=attached_venue_order_id,json=attachedVenueOrderId,proto3,oneof" json:"attached_venue_order_id,omitempty"`
 	// Id in this system of the quote that the order accepted. Absent unless `type` is ORDER_TYPE_QUOTED.
@@ -1081,8 +1086,8 @@ type Order struct {
 	StrikeAssetPrice *string `protobuf:"bytes,37,opt,name=strike_asset_price,json=strikeAssetPrice,proto3,oneof" json:"strike_asset_price,omitempty"`
 	// Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger.
 	TriggerPrice *string `protobuf:"bytes,38,opt,name=trigger_price,json=triggerPrice,proto3,oneof" json:"trigger_price,omitempty"`
-	// Way in which the watched price has to cross the trigger price. Set wherever known: from the venue's words, or from
-	// `type` and `side`.
+	// Direction in which the watched price must move to reach the trigger price. Set wherever known: from the venue's
+	// words, or from `type` and `side`.
 	TriggerDirection TriggerDirection `protobuf:"varint,39,opt,name=trigger_direction,json=triggerDirection,proto3,enum=cqc.venues.v1.TriggerDirection" json:"trigger_direction,omitempty"`
 	// The venue's own value for `trigger_direction`. Empty if it has none.
 	RawTriggerDirection string `protobuf:"bytes,40,opt,name=raw_trigger_direction,json=rawTriggerDirection,proto3" json:"raw_trigger_direction,omitempty"`
@@ -1155,7 +1160,7 @@ type Order struct {
 	RawMarginMode string `protobuf:"bytes,70,opt,name=raw_margin_mode,json=rawMarginMode,proto3" json:"raw_margin_mode,omitempty"`
 	// Leverage that the order was placed with, such as 10. Absent if the venue does not report it.
 	Leverage *string `protobuf:"bytes,71,opt,name=leverage,proto3,oneof" json:"leverage,omitempty"`
-	// Whether the venue borrows what the order lacks. Absent if the venue does not report it.
+	// Whether the venue borrows what the account lacks for the order. Absent if the venue does not report it.
 	AutoBorrow *bool `protobuf:"varint,72,opt,name=auto_borrow,json=autoBorrow,proto3,oneof" json:"auto_borrow,omitempty"`
 	// Whether the venue uses the proceeds of the order to repay debts. Absent if the venue does not report it.
 	AutoRepay *bool `protobuf:"varint,73,opt,name=auto_repay,json=autoRepay,proto3,oneof" json:"auto_repay,omitempty"`
@@ -1179,7 +1184,8 @@ type Order struct {
 	// Quantity filled so far, in `quantity_unit`, over all ids that the order has had. Absent if the venue does not
 	// report it, which is not the same as zero.
 	CumulativeQuantity *string `protobuf:"bytes,80,opt,name=cumulative_quantity,json=cumulativeQuantity,proto3,oneof" json:"cumulative_quantity,omitempty"`
-	// Value filled so far, in quote units, without fees. Absent if the venue does not report it.
+	// Value filled so far, with the sign of the price, in quote units, without fees. Absent if the venue does not report
+	// it.
 	CumulativeQuoteQuantity *string `protobuf:"bytes,81,opt,name=cumulative_quote_quantity,json=cumulativeQuoteQuantity,proto3,oneof" json:"cumulative_quote_quantity,omitempty"`
 	// Quantity still working, in `quantity_unit`; zero once the order has ended. Absent if the venue does not report it.
 	LeavesQuantity *string `protobuf:"bytes,82,opt,name=leaves_quantity,json=leavesQuantity,proto3,oneof" json:"leaves_quantity,omitempty"`
@@ -1190,8 +1196,8 @@ type Order struct {
 	AveragePrice *string `protobuf:"bytes,84,opt,name=average_price,json=averagePrice,proto3,oneof" json:"average_price,omitempty"`
 	// Number of fills so far. Absent if the venue does not report it.
 	FillCount *uint32 `protobuf:"varint,85,opt,name=fill_count,json=fillCount,proto3,oneof" json:"fill_count,omitempty"`
-	// Fees charged so far, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the venue
-	// does not report them.
+	// Fees charged so far, in no particular order. Several entries in one asset add up. Negative amounts are rebates.
+	// Empty if there are none, or if the venue does not report them.
 	Fees []*Fee `protobuf:"bytes,86,rep,name=fees,proto3" json:"fees,omitempty"`
 	// Profit or loss realized by the fills so far, in units of the settlement asset, without fees and funding. Negative
 	// is a loss. Absent if the venue does not report it.
@@ -1199,8 +1205,8 @@ type Order struct {
 	// Amount that the venue holds for the order, zero or positive: of the settlement asset for derivatives; on spot
 	// markets of the quote asset for BUY, of the base asset for SELL. Absent if the venue does not report it.
 	HeldAmount *string `protobuf:"bytes,88,opt,name=held_amount,json=heldAmount,proto3,oneof" json:"held_amount,omitempty"`
-	// Amount received by a SELL or paid by a BUY so far, fees included, in quote units, zero or positive. Absent if the
-	// venue does not report it.
+	// Amount received by a SELL (value filled less fees) or paid by a BUY (value filled plus fees) so far, in quote
+	// units, zero or positive. Absent if the venue does not report it.
 	NetQuoteQuantity *string `protobuf:"bytes,89,opt,name=net_quote_quantity,json=netQuoteQuantity,proto3,oneof" json:"net_quote_quantity,omitempty"`
 	// The venue's valuation of the ordered quantity in another asset, such as US dollars. Absent if the venue does not
 	// report one.
@@ -2302,10 +2308,10 @@ const file_cqc_venues_v1_order_proto_rawDesc = "" +
 	"\tOrderSide\x12\x1a\n" +
 	"\x16ORDER_SIDE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eORDER_SIDE_BUY\x10\x01\x12\x13\n" +
-	"\x0fORDER_SIDE_SELL\x10\x02*\xa3\x11\n" +
+	"\x0fORDER_SIDE_SELL\x10\x02*\xbc\x11\n" +
 	"\vOrderStatus\x12\x1c\n" +
-	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\x91\x02\n" +
-	"\x18ORDER_STATUS_PENDING_NEW\x10\x01\x1a\xf2\x01\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x18ORDER_STATUS_UNTRIGGERED\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\x12\x8e\x02\n" +
+	"\x18ORDER_STATUS_UNSPECIFIED\x10\x00\x12\xaa\x02\n" +
+	"\x18ORDER_STATUS_PENDING_NEW\x10\x01\x1a\x8b\x02\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x18ORDER_STATUS_UNTRIGGERED\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12\x8e\x02\n" +
 	"\x10ORDER_STATUS_NEW\x10\x02\x1a\xf7\x01\xaa\x8e'\x18ORDER_STATUS_UNTRIGGERED\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12\x8e\x02\n" +
 	"\x18ORDER_STATUS_UNTRIGGERED\x10\x03\x1a\xef\x01\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x1dORDER_STATUS_PARTIALLY_FILLED\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12\xf2\x01\n" +
 	"\x1dORDER_STATUS_PARTIALLY_FILLED\x10\x04\x1a\xce\x01\xaa\x8e'\x10ORDER_STATUS_NEW\xaa\x8e'\x13ORDER_STATUS_FILLED\xaa\x8e'\x1bORDER_STATUS_PENDING_CANCEL\xaa\x8e'\x1cORDER_STATUS_PENDING_REPLACE\xaa\x8e'\x16ORDER_STATUS_CANCELLED\xaa\x8e'\x15ORDER_STATUS_REJECTED\xaa\x8e'\x14ORDER_STATUS_EXPIRED\xaa\x8e'\x15ORDER_STATUS_REPLACED\x12\xb3\x01\n" +

@@ -173,8 +173,8 @@ type OrderList struct {
 	RawStatusReason string `protobuf:"bytes,11,opt,name=raw_status_reason,json=rawStatusReason,proto3" json:"raw_status_reason,omitempty"`
 	// The reason in the venue's words. Empty if it gives none.
 	StatusReasonText string `protobuf:"bytes,12,opt,name=status_reason_text,json=statusReasonText,proto3" json:"status_reason_text,omitempty"`
-	// Ids in this system of the list's orders. The first is the order on which the others depend; for OCO and OUO the
-	// order of the request, or the venue's.
+	// Ids in this system of the list's orders. For OTO and OTOCO, the first is the order that triggers the others. For
+	// OCO and OUO, as in the request, or in the venue's order if the list was placed outside this system.
 	OrderIds []string `protobuf:"bytes,13,rep,name=order_ids,json=orderIds,proto3" json:"order_ids,omitempty"`
 	// What the venue states and no field here holds; see "Venue fields" in SPEC.
 	VenueFields map[string]string `protobuf:"bytes,14,rep,name=venue_fields,json=venueFields,proto3" json:"venue_fields,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`

@@ -115,7 +115,7 @@ type QuoteLeg struct {
 	Quantity *string `protobuf:"bytes,5,opt,name=quantity,proto3,oneof" json:"quantity,omitempty"`
 	// Unit of `quantity`.
 	QuantityUnit v1.QuantityUnit `protobuf:"varint,6,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
-	// Worst price of this leg at which the venue may accept a quote without asking, in quote units of the leg's listing.
+	// Worst price of this leg at which the venue may accept a quote on its own, in quote units of the leg's listing.
 	// Absent means that no quote is accepted without AcceptQuote.
 	LimitPrice    *string `protobuf:"bytes,7,opt,name=limit_price,json=limitPrice,proto3,oneof" json:"limit_price,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -275,11 +275,11 @@ type Quote struct {
 	QuoteId string `protobuf:"bytes,1,opt,name=quote_id,json=quoteId,proto3" json:"quote_id,omitempty"`
 	// The venue's id of the quote. Absent from venues that accept a quote by its price.
 	VenueQuoteId *string `protobuf:"bytes,2,opt,name=venue_quote_id,json=venueQuoteId,proto3,oneof" json:"venue_quote_id,omitempty"`
-	// Price at which the makers buy and SELL accepts, in quote units per unit of the base; with legs, the net price of
-	// one package as the venue states it. Absent if the makers do not buy.
+	// Price at which the makers buy and SELL accepts, in quote units per unit of the listing's base; with legs, the net
+	// price of one package as the venue states it. Absent if the makers do not buy.
 	BidPrice *string `protobuf:"bytes,3,opt,name=bid_price,json=bidPrice,proto3,oneof" json:"bid_price,omitempty"`
-	// Price at which the makers sell and BUY accepts, in quote units per unit of the base; with legs, the net price of
-	// one package as the venue states it. Absent if the makers do not sell.
+	// Price at which the makers sell and BUY accepts, in quote units per unit of the listing's base; with legs, the net
+	// price of one package as the venue states it. Absent if the makers do not sell.
 	AskPrice *string `protobuf:"bytes,4,opt,name=ask_price,json=askPrice,proto3,oneof" json:"ask_price,omitempty"`
 	// Quantity that the quote covers, positive, in the `quantity_unit` of the request. Absent if the quote covers all
 	// that was requested, or if `leg_prices` states it.
@@ -498,9 +498,9 @@ type QuoteRequest struct {
 	QuantityUnit v1.QuantityUnit `protobuf:"varint,12,opt,name=quantity_unit,json=quantityUnit,proto3,enum=cqc.markets.v1.QuantityUnit" json:"quantity_unit,omitempty"`
 	// Worst price at which we trade, in quote units, as stated to the venue. Absent if there is none.
 	LimitPrice *string `protobuf:"bytes,13,opt,name=limit_price,json=limitPrice,proto3,oneof" json:"limit_price,omitempty"`
-	// The venue's names of the makers that are asked. Empty means all.
+	// The venue's names of the makers that receive the request. Empty means all.
 	Counterparties []string `protobuf:"bytes,14,rep,name=counterparties,proto3" json:"counterparties,omitempty"`
-	// Whether the makers do not learn who asks. Absent if the venue does not report it.
+	// Whether our identity is hidden from the makers. Absent if the venue does not report it.
 	Anonymous *bool `protobuf:"varint,15,opt,name=anonymous,proto3,oneof" json:"anonymous,omitempty"`
 	// Whether a quote may be accepted in part. Absent if the venue does not report it.
 	AllowPartial *bool `protobuf:"varint,16,opt,name=allow_partial,json=allowPartial,proto3,oneof" json:"allow_partial,omitempty"`

@@ -90,15 +90,15 @@ type TransferState int32
 const (
 	// Not known.
 	TransferState_TRANSFER_STATE_UNSPECIFIED TransferState = 0
-	// Waiting for approvals on our side. The venue knows nothing of the transfer.
+	// Waiting for approvals on our side. Nothing was sent to the venue.
 	TransferState_TRANSFER_STATE_PENDING_APPROVAL TransferState = 1
-	// Approved, or without need of approvals: handed to the venue or about to be, without an answer so far.
+	// Approved, or not subject to approval: handed to the venue or about to be, no response yet.
 	TransferState_TRANSFER_STATE_REQUESTED TransferState = 2
 	// Being processed by the venue. A deposit that is seen but not yet credited is in this state.
 	TransferState_TRANSFER_STATE_PROCESSING TransferState = 3
 	// On the chain, or with the bank. Back to PROCESSING if a reorganization of the chain removes the transaction.
 	TransferState_TRANSFER_STATE_SENT TransferState = 4
-	// Arrived, and available for use. FAILED afterwards only if the transfer was undone.
+	// Arrived, and available for use. FAILED follows only if the transfer was undone.
 	TransferState_TRANSFER_STATE_COMPLETED TransferState = 5
 	// Cancelled before it was sent. Final.
 	TransferState_TRANSFER_STATE_CANCELLED TransferState = 6
@@ -106,8 +106,8 @@ const (
 	TransferState_TRANSFER_STATE_REJECTED TransferState = 7
 	// Failed: nothing moved, or the asset was returned. Final.
 	TransferState_TRANSFER_STATE_FAILED TransferState = 8
-	// Handed to the venue without an answer: the asset may move. Nothing is sent again; the gateway queries the venue
-	// until it knows.
+	// Handed to the venue, but no response arrived: the asset may move. The gateway does not send the transfer again; it
+	// queries the venue until the outcome is known.
 	TransferState_TRANSFER_STATE_OUTCOME_UNKNOWN TransferState = 9
 	// Approvals were not complete before `approval_expires_at`. Final.
 	TransferState_TRANSFER_STATE_EXPIRED TransferState = 10

@@ -90,7 +90,7 @@ func (TriggerKind) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_trigger_proto_rawDescGZIP(), []int{0}
 }
 
-// Way in which the watched price has to cross the trigger price.
+// Direction in which the watched price must move to reach the trigger price.
 type TriggerDirection int32
 
 const (

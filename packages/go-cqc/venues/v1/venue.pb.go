@@ -293,7 +293,7 @@ type VenueEndpoint struct {
 	Segment string `protobuf:"bytes,4,opt,name=segment,proto3" json:"segment,omitempty"`
 	// Whether the endpoint needs credentials for everything. Absent if not known.
 	Private *bool `protobuf:"varint,5,opt,name=private,proto3,oneof" json:"private,omitempty"`
-	// What the endpoint is for. Empty if its kind says enough.
+	// What the endpoint is for. Empty if the kind is self-explanatory.
 	Description   string `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -98,8 +98,8 @@ type VenueAsset struct {
 	// The venue's code for the asset, exactly as the venue spells it, in any alphabet, such as `XXBT` on Kraken. Facts
 	// repeat it as `asset_code`.
 	Code string `protobuf:"bytes,4,opt,name=code,proto3" json:"code,omitempty"`
-	// Other codes that the venue uses for the same asset, such as `XBT` in streams, in no particular order. As unique as
-	// `code`. Empty if there are none.
+	// Other codes that the venue uses for the same asset, such as `XBT` in streams, in no particular order. Each is as
+	// unique as `code`. Empty if there are none.
 	OtherCodes []string `protobuf:"bytes,5,rep,name=other_codes,json=otherCodes,proto3" json:"other_codes,omitempty"`
 	// The venue's id of the asset, such as a number or an address, if the venue has one in addition to the code. Absent
 	// otherwise.
@@ -121,8 +121,8 @@ type VenueAsset struct {
 	MinBorrow *string `protobuf:"bytes,13,opt,name=min_borrow,json=minBorrow,proto3,oneof" json:"min_borrow,omitempty"`
 	// Whether the venue accepts the asset as collateral. Absent if the venue does not report it.
 	CollateralEnabled *bool `protobuf:"varint,14,opt,name=collateral_enabled,json=collateralEnabled,proto3,oneof" json:"collateral_enabled,omitempty"`
-	// Fraction of the asset's value that counts as collateral, such as 0.98, for an account with the smallest amount.
-	// Absent if the venue does not report it.
+	// Fraction of the asset's value that counts as collateral, 0 to 1, such as 0.98, for an account with the smallest
+	// amount. Absent if the venue does not report it.
 	CollateralRatio *string `protobuf:"bytes,15,opt,name=collateral_ratio,json=collateralRatio,proto3,oneof" json:"collateral_ratio,omitempty"`
 	// How the asset can be moved in and out, one entry per network, in the order of `network`. Empty if it cannot be
 	// moved, or if the venue does not report it.
@@ -549,7 +549,7 @@ var File_cqc_venues_v1_venue_asset_proto protoreflect.FileDescriptor
 
 const file_cqc_venues_v1_venue_asset_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcqc/venues/v1/venue_asset.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x89\v\n" +
+	"\x1fcqc/venues/v1/venue_asset.proto\x12\rcqc.venues.v1\x1a\x1bbuf/validate/validate.proto\x1a\x18cqc/rules/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xad\f\n" +
 	"\n" +
 	"VenueAsset\x12.\n" +
 	"\x0evenue_asset_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\fvenueAssetId\x12$\n" +
@@ -584,8 +584,9 @@ const file_cqc_venues_v1_venue_asset_proto_rawDesc = "" +
 	"\fvenue_fields\x18\x15 \x03(\v2*.cqc.venues.v1.VenueAsset.VenueFieldsEntryR\vvenueFields\x1a>\n" +
 	"\x10VenueFieldsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\x91\x01\xbaH\x8d\x01\x1a\x8a\x01\n" +
-	"\x14venue_asset.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_toB\f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xb5\x02\xbaH\xb1\x02\x1a\x8a\x01\n" +
+	"\x14venue_asset.validity\x12!valid_to must be after valid_from\x1aO!has(this.valid_from) || !has(this.valid_to) || this.valid_from < this.valid_to\x1a\xa1\x01\n" +
+	"\x1cvenue_asset.collateral_ratio\x12$collateral_ratio must be from 0 to 1\x1a[!has(this.collateral_ratio) || this.collateral_ratio.matches('^(0([.][0-9]+)?|1([.]0+)?)$')B\f\n" +
 	"\n" +
 	"_native_idB\r\n" +
 	"\v_multiplierB\f\n" +
@@ -596,7 +597,7 @@ const file_cqc_venues_v1_venue_asset_proto_rawDesc = "" +
 	"\r_borrow_limitB\r\n" +
 	"\v_min_borrowB\x15\n" +
 	"\x13_collateral_enabledB\x13\n" +
-	"\x11_collateral_ratio\"\xe0\r\n" +
+	"\x11_collateral_ratio\"\xbf\x10\n" +
 	"\x11VenueAssetNetwork\x12$\n" +
 	"\anetwork\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\anetwork\x12+\n" +
@@ -624,8 +625,9 @@ const file_cqc_venues_v1_venue_asset_proto_rawDesc = "" +
 	"\x14unlock_confirmations\x18\x13 \x01(\rH\vR\x13unlockConfirmations\x88\x01\x01\x12(\n" +
 	"\rmemo_required\x18\x14 \x01(\bH\fR\fmemoRequired\x88\x01\x01\x12\"\n" +
 	"\n" +
-	"is_default\x18\x15 \x01(\bH\rR\tisDefault\x88\x01\x01:\xbf\x02\xbaH\xbb\x02\x1a\xb8\x02\n" +
-	"\x1evenue_asset_network.withdrawal\x12/min_withdrawal must not be above max_withdrawal\x1a\xe4\x01!has(this.min_withdrawal) || !has(this.max_withdrawal) || !this.min_withdrawal.matches('^[0-9]+([.][0-9]+)?$') || !this.max_withdrawal.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_withdrawal) <= double(this.max_withdrawal)B\v\n" +
+	"is_default\x18\x15 \x01(\bH\rR\tisDefault\x88\x01\x01:\x9e\x05\xbaH\x9a\x05\x1a\xb8\x02\n" +
+	"\x1evenue_asset_network.withdrawal\x12/min_withdrawal must not be above max_withdrawal\x1a\xe4\x01!has(this.min_withdrawal) || !has(this.max_withdrawal) || !this.min_withdrawal.matches('^[0-9]+([.][0-9]+)?$') || !this.max_withdrawal.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_withdrawal) <= double(this.max_withdrawal)\x1a\xdc\x02\n" +
+	"\"venue_asset_network.withdrawal_fee\x127min_withdrawal_fee must not be above max_withdrawal_fee\x1a\xfc\x01!has(this.min_withdrawal_fee) || !has(this.max_withdrawal_fee) || !this.min_withdrawal_fee.matches('^[0-9]+([.][0-9]+)?$') || !this.max_withdrawal_fee.matches('^[0-9]+([.][0-9]+)?$') || double(this.min_withdrawal_fee) <= double(this.max_withdrawal_fee)B\v\n" +
 	"\t_chain_idB\x11\n" +
 	"\x0f_withdrawal_feeB\x16\n" +
 	"\x14_withdrawal_fee_rateB\x15\n" +

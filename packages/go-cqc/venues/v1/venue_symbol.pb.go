@@ -36,7 +36,7 @@ const (
 	TradingMode_TRADING_MODE_OPEN TradingMode = 1
 	// Orders can be cancelled but not placed.
 	TradingMode_TRADING_MODE_CANCEL_ONLY TradingMode = 2
-	// Only orders that rest can be placed.
+	// Only post-only orders can be placed.
 	TradingMode_TRADING_MODE_POST_ONLY TradingMode = 3
 	// Only limit orders can be placed.
 	TradingMode_TRADING_MODE_LIMIT_ONLY TradingMode = 4
@@ -111,8 +111,8 @@ func (TradingMode) EnumDescriptor() ([]byte, []int) {
 	return file_cqc_venues_v1_venue_symbol_proto_rawDescGZIP(), []int{0}
 }
 
-// Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so the
-// phase is no part of any id.
+// Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so no id
+// contains the phase.
 type LaunchPhase int32
 
 const (
@@ -248,7 +248,7 @@ func (PriceBandReference) EnumDescriptor() ([]byte, []int) {
 // venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
 // identify their market by `venue_symbol_id`.
 //
-// How a quantity q in a unit, at a price p, becomes an amount:
+// Conversion of a quantity q at a price p, by unit:
 //
 // BASE: q counts units of the listing's base, each `base_multiplier` units of the base asset. Base quantity = q.
 // Notional = p x q, in the quote asset.
@@ -284,7 +284,7 @@ type VenueSymbol struct {
 	// The venue's name for the listing, such as `BTCUSDT`. Unique within the venue and segment at any one time.
 	NativeSymbol string `protobuf:"bytes,5,opt,name=native_symbol,json=nativeSymbol,proto3" json:"native_symbol,omitempty"`
 	// Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`, in no particular
-	// order. As unique as `native_symbol`. Empty if it has no other name.
+	// order. Each is as unique as `native_symbol`. Empty if it has no other name.
 	OtherNativeSymbols []string `protobuf:"bytes,6,rep,name=other_native_symbols,json=otherNativeSymbols,proto3" json:"other_native_symbols,omitempty"`
 	// The venue's id of the listing, such as a number or an address, if the venue has one in addition to the name. Absent
 	// otherwise.
@@ -1262,7 +1262,7 @@ type QuantityLimits struct {
 	MinNotional *string `protobuf:"bytes,4,opt,name=min_notional,json=minNotional,proto3,oneof" json:"min_notional,omitempty"`
 	// Largest notional, in units of the notional asset.
 	MaxNotional *string `protobuf:"bytes,5,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
-	// Asset in which the notional is counted. Absent together with an empty code means the quote asset.
+	// Asset in which the notional is counted. If absent, and `notional_asset_code` is empty: the quote asset.
 	NotionalAssetId *string `protobuf:"bytes,6,opt,name=notional_asset_id,json=notionalAssetId,proto3,oneof" json:"notional_asset_id,omitempty"`
 	// The venue's own code for `notional_asset_id`. Empty if it has none.
 	NotionalAssetCode string `protobuf:"bytes,7,opt,name=notional_asset_code,json=notionalAssetCode,proto3" json:"notional_asset_code,omitempty"`
@@ -1565,9 +1565,9 @@ func (x *FeeTier) GetExercise() string {
 
 // Margin requirements for one range of position sizes, by notional or by quantity.
 //
-// Without `deduction` the tier's rate holds for the whole position; with it: maintenance = notional x rate - deduction.
-// Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x 0.004 + 50000
-// x 0.005.
+// Without `deduction` the tier's rate applies to the whole position; with it: maintenance = notional x rate -
+// deduction. Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x
+// 0.004 + 50000 x 0.005.
 type MarginTier struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The venue's id of the tier. Absent if it has none.
@@ -1577,7 +1577,7 @@ type MarginTier struct {
 	// Notional up to which the tier applies, in units of the notional asset: inclusive in the last tier, exclusive in
 	// every other. Absent means no upper bound.
 	MaxNotional *string `protobuf:"bytes,3,opt,name=max_notional,json=maxNotional,proto3,oneof" json:"max_notional,omitempty"`
-	// Asset of the notionals and of `deduction`. Absent together with an empty code means the quote asset.
+	// Asset of the notionals and of `deduction`. If absent, and `notional_asset_code` is empty: the quote asset.
 	NotionalAssetId *string `protobuf:"bytes,4,opt,name=notional_asset_id,json=notionalAssetId,proto3,oneof" json:"notional_asset_id,omitempty"`
 	// The venue's own code for `notional_asset_id`. Empty if it has none.
 	NotionalAssetCode string `protobuf:"bytes,5,opt,name=notional_asset_code,json=notionalAssetCode,proto3" json:"notional_asset_code,omitempty"`

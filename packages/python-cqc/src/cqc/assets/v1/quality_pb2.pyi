@@ -92,7 +92,7 @@ class _FlagSeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FlagSeve
     FLAG_SEVERITY_HIGH: _FlagSeverity.ValueType  # 4
     """Do not open new positions."""
     FLAG_SEVERITY_CRITICAL: _FlagSeverity.ValueType  # 5
-    """Do not touch."""
+    """Do not trade."""
 
 class FlagSeverity(_FlagSeverity, metaclass=_FlagSeverityEnumTypeWrapper):
     """How serious a flag is."""
@@ -108,7 +108,7 @@ FLAG_SEVERITY_MEDIUM: FlagSeverity.ValueType  # 3
 FLAG_SEVERITY_HIGH: FlagSeverity.ValueType  # 4
 """Do not open new positions."""
 FLAG_SEVERITY_CRITICAL: FlagSeverity.ValueType  # 5
-"""Do not touch."""
+"""Do not trade."""
 Global___FlagSeverity: _TypeAlias = FlagSeverity  # noqa: Y015
 
 @_typing.final

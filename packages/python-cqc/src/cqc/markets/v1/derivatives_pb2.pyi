@@ -101,12 +101,12 @@ class FundingRate(_message.Message):
     max_rate: _builtins.str
     """Highest value that `rate` can have, with the sign of `rate`."""
     absolute_rate: _builtins.str
-    """Payment of a long position per unit of its quantity, in units of the settlement asset, with the sign of `rate`,
-    from venues that report it in addition to the rate.
+    """Payment of a long position per unit of the listing's `quantity_unit`, in units of the settlement asset, with the
+    sign of `rate`, from venues that report it in addition to the rate.
     """
     accumulated_interest: _builtins.str
-    """Sum of all funding so far per unit of the quantity, in units of the settlement asset, with the sign of `rate`, from
-    which venues such as Deribit compute each payment.
+    """Sum of all funding so far per unit of the listing's `quantity_unit`, in units of the settlement asset, with the
+    sign of `rate`, from which venues such as Deribit compute each payment.
     """
     mark_price: _builtins.str
     """Mark price from which the payment is computed, in quote units."""
@@ -290,9 +290,11 @@ class OpenInterest(_message.Message):
     contracts: _builtins.str
     """Quantity held in contracts, from venues that report it beside `quantity`."""
     base_quantity: _builtins.str
-    """Quantity held in base units, from venues that report it beside `quantity`."""
+    """Quantity held in units of the listing's base, from venues that report it beside `quantity`."""
     notional: _builtins.str
-    """Quantity held, in quote units, at the venue's price."""
+    """Value of the quantity held, in quote units, at the venue's price. A value in another asset, such as US dollars for
+    a listing quoted in USDT, is in `venue_fields`.
+    """
     @_builtins.property
     def native_listing(self) -> _native_listing_pb2.NativeListing:
         """The listing as the venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states

@@ -513,12 +513,12 @@ class DepthBand(_message.Message):
     ask_quantity: _builtins.str
     """Sum of the ask quantities within the distance, in the quantity unit of the MarketDepth."""
     bid_notional: _builtins.str
-    """Notional of the bids within the distance, in quote units: the sum of price times quantity in base units. Absent if
-    the quantity unit does not allow computing it.
+    """Notional of the bids within the distance, in quote units: the sum of price times quantity in units of the
+    listing's base. Absent if the quantity unit does not allow computing it.
     """
     ask_notional: _builtins.str
-    """Notional of the asks within the distance, in quote units: the sum of price times quantity in base units. Absent if
-    the quantity unit does not allow computing it.
+    """Notional of the asks within the distance, in quote units: the sum of price times quantity in units of the
+    listing's base. Absent if the quantity unit does not allow computing it.
     """
     def __init__(
         self,

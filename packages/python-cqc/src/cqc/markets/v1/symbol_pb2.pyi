@@ -255,8 +255,9 @@ class Symbol(_message.Message):
     against its listing. Absent if there is no convention.
     """
     lot_size: _builtins.str
-    """Usual smallest quantity step, in base units or contracts, greater than zero. A default for display only: an order
-    is checked against its listing. Absent if there is no convention.
+    """Usual smallest quantity step, in units of the base asset, or in contracts for a product without a base asset;
+    greater than zero. A default for display only: an order is checked against its listing. Absent if there is no
+    convention.
     """
     min_order_quantity: _builtins.str
     """Usual smallest quantity of an order, in the units of `lot_size`. A default for display only: an order is checked

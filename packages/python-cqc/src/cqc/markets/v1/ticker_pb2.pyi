@@ -107,8 +107,8 @@ class Ticker(_message.Message):
     does not report it, or if the book is too thin.
     """
     impact_ask_price: _builtins.str
-    """Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the venue
-    does not report it, or if the book is too thin.
+    """Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the
+    venue does not report it, or if the book is too thin.
     """
     impact_mid_price: _builtins.str
     """Mean of the two impact prices as the venue states it, in quote units. Absent if the venue does not report it; never
@@ -368,7 +368,9 @@ class TickerWindow(_message.Message):
     volume: _builtins.str
     """Quantity traded, in the ticker's quantity unit. Absent if the venue does not report it."""
     base_volume: _builtins.str
-    """Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed."""
+    """Quantity traded, in units of the listing's base, from venues that report it beside `volume`. Absent elsewhere;
+    never computed.
+    """
     quote_volume: _builtins.str
     """Quantity traded, in quote units. Absent if the venue does not report it."""
     settlement_volume: _builtins.str
@@ -376,8 +378,8 @@ class TickerWindow(_message.Message):
     computed.
     """
     notional_volume: _builtins.str
-    """Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume; in quote units
-    unless the venue states otherwise. Absent elsewhere.
+    """Value traded, in US dollars, as the venue values it, from venues that report it beside the volumes above. Absent
+    elsewhere; never computed.
     """
     price_change: _builtins.str
     """Last price minus first price of the span, in quote units. Absent if the venue does not report it."""

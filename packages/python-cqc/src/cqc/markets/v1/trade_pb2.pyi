@@ -33,13 +33,13 @@ class _AggressorSide:
 class _AggressorSideEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AggressorSide.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     AGGRESSOR_SIDE_UNSPECIFIED: _AggressorSide.ValueType  # 0
-    """Reported by the venue in words that the mapping cannot interpret; a consumer must not guess."""
+    """No side is stated, or the mapping cannot interpret the venue's word for it; a consumer must not guess."""
     AGGRESSOR_SIDE_BUYER: _AggressorSide.ValueType  # 1
     """The buyer took a resting ask."""
     AGGRESSOR_SIDE_SELLER: _AggressorSide.ValueType  # 2
     """The seller took a resting bid."""
     AGGRESSOR_SIDE_NONE: _AggressorSide.ValueType  # 3
-    """Neither side: an auction or a negotiated trade."""
+    """Neither side: an auction or a negotiated trade, as the venue states."""
     AGGRESSOR_SIDE_UNKNOWN: _AggressorSide.ValueType  # 4
     """Not reported by the venue."""
 
@@ -47,13 +47,13 @@ class AggressorSide(_AggressorSide, metaclass=_AggressorSideEnumTypeWrapper):
     """Side that crossed the spread in a trade."""
 
 AGGRESSOR_SIDE_UNSPECIFIED: AggressorSide.ValueType  # 0
-"""Reported by the venue in words that the mapping cannot interpret; a consumer must not guess."""
+"""No side is stated, or the mapping cannot interpret the venue's word for it; a consumer must not guess."""
 AGGRESSOR_SIDE_BUYER: AggressorSide.ValueType  # 1
 """The buyer took a resting ask."""
 AGGRESSOR_SIDE_SELLER: AggressorSide.ValueType  # 2
 """The seller took a resting bid."""
 AGGRESSOR_SIDE_NONE: AggressorSide.ValueType  # 3
-"""Neither side: an auction or a negotiated trade."""
+"""Neither side: an auction or a negotiated trade, as the venue states."""
 AGGRESSOR_SIDE_UNKNOWN: AggressorSide.ValueType  # 4
 """Not reported by the venue."""
 Global___AggressorSide: _TypeAlias = AggressorSide  # noqa: Y015
@@ -249,16 +249,18 @@ class Trade(_message.Message):
     spreads.
     """
     quantity: _builtins.str
-    """Quantity traded, in `quantity_unit`."""
+    """Quantity traded, positive, in `quantity_unit`: `aggressor` has the direction."""
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of `quantity`."""
     contracts: _builtins.str
     """Quantity traded in contracts, from venues that report it beside `quantity`. Absent elsewhere; never computed."""
     base_quantity: _builtins.str
-    """Quantity traded in base units, from venues that report it beside `quantity`. Absent elsewhere; never computed."""
+    """Quantity traded in units of the listing's base, positive, from venues that report it beside `quantity`. Absent
+    elsewhere; never computed.
+    """
     quote_quantity: _builtins.str
-    """Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
-    because the venue's figure may be rounded.
+    """Value traded in quote units, with the sign of the price, as the venue reports it. Absent if the venue does not
+    report it; never computed, because the venue's figure may be rounded.
     """
     aggressor: Global___AggressorSide.ValueType
     """Side that crossed the spread. Coinbase reports the maker's side in its matches, and Binance whether the buyer was
@@ -674,7 +676,9 @@ class Candle(_message.Message):
     volume_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of `volume`."""
     base_volume: _builtins.str
-    """Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed."""
+    """Quantity traded, in units of the listing's base, from venues that report it beside `volume`. Absent elsewhere;
+    never computed.
+    """
     quote_volume: _builtins.str
     """Quantity traded, in quote units. Absent if the venue does not report it."""
     taker_buy_volume: _builtins.str

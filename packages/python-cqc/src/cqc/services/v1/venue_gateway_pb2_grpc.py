@@ -437,6 +437,9 @@ class VenueGatewayServicer(object):
     def Reconcile(self, request, context):
         """Compares an account with the venue's records and reports what was missed, in execution reports with
         `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+
+        An order that the venue does not know becomes REJECTED with ORDER_REASON_UNKNOWN_ORDER once its `send_before` has
+        passed. Without a `send_before` the order stays PENDING_NEW: the venue may still receive it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -124,6 +124,9 @@ class VenueGatewayStub:
     Reconcile: _grpc.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ReconcileRequest, _venue_gateway_accounts_pb2.ReconcileResponse]
     """Compares an account with the venue's records and reports what was missed, in execution reports with
     `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+
+    An order that the venue does not know becomes REJECTED with ORDER_REASON_UNKNOWN_ORDER once its `send_before` has
+    passed. Without a `send_before` the order stays PENDING_NEW: the venue may still receive it.
     """
     PlaceOrder: _grpc.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderRequest, _venue_gateway_orders_pb2.PlaceOrderResponse]
     """Orders: messages in venue_gateway_orders.proto.
@@ -435,6 +438,9 @@ class VenueGatewayAsyncStub(VenueGatewayStub):
     Reconcile: _aio.UnaryUnaryMultiCallable[_venue_gateway_accounts_pb2.ReconcileRequest, _venue_gateway_accounts_pb2.ReconcileResponse]  # type: ignore[assignment]
     """Compares an account with the venue's records and reports what was missed, in execution reports with
     `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+
+    An order that the venue does not know becomes REJECTED with ORDER_REASON_UNKNOWN_ORDER once its `send_before` has
+    passed. Without a `send_before` the order stays PENDING_NEW: the venue may still receive it.
     """
     PlaceOrder: _aio.UnaryUnaryMultiCallable[_venue_gateway_orders_pb2.PlaceOrderRequest, _venue_gateway_orders_pb2.PlaceOrderResponse]  # type: ignore[assignment]
     """Orders: messages in venue_gateway_orders.proto.
@@ -803,6 +809,9 @@ class VenueGatewayServicer:
     ) -> _typing.Union[_venue_gateway_accounts_pb2.ReconcileResponse, _abc.Awaitable[_venue_gateway_accounts_pb2.ReconcileResponse]]:
         """Compares an account with the venue's records and reports what was missed, in execution reports with
         `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
+
+        An order that the venue does not know becomes REJECTED with ORDER_REASON_UNKNOWN_ORDER once its `send_before` has
+        passed. Without a `send_before` the order stays PENDING_NEW: the venue may still receive it.
         """
 
     def PlaceOrder(

@@ -211,7 +211,7 @@ class VenueAccount(_message.Message):
     MARKET_MAKER_PROTECTION_FIELD_NUMBER: _builtins.int
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
     READY_FIELD_NUMBER: _builtins.int
-    TRADE_GROUP_ID_FIELD_NUMBER: _builtins.int
+    SELF_TRADE_GROUP_ID_FIELD_NUMBER: _builtins.int
     OPENED_AT_FIELD_NUMBER: _builtins.int
     CLOSED_AT_FIELD_NUMBER: _builtins.int
     TIMESTAMP_FIELD_NUMBER: _builtins.int
@@ -272,16 +272,16 @@ class VenueAccount(_message.Message):
     """Whether the venue uses this account when a request names no account. Absent if the venue does not report it."""
     ready: _builtins.bool
     """Whether the venue has finished setting up the account. Absent if the venue does not report it."""
-    trade_group_id: _builtins.str
-    """The venue's id of the group of accounts that do not trade with each other. Absent if the account is in no such
-    group.
+    self_trade_group_id: _builtins.str
+    """The venue's id of the group of accounts within which self-trades are prevented. Absent if the account is in no such
+    group, or if the venue does not report it.
     """
     revision: _builtins.int
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def fee_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountFeeRate]:
-        """Fee rates of this account, in no particular order. Where several entries fit a product, the one that names more of
-        `venue_symbol_id`, `segment` and `price_index` holds. Empty if the venue does not report them.
+        """Fee rates of this account, in no particular order. If several entries match a product, the one that names more of
+        listing, `segment` and `price_index` applies. Empty if the venue does not report them.
         """
 
     @_builtins.property
@@ -295,7 +295,7 @@ class VenueAccount(_message.Message):
     @_builtins.property
     def closed_at(self) -> _timestamp_pb2.Timestamp:
         """When the account was closed at the venue. Absent means that the account is open, or that the venue does not report
-        it; `status` tells.
+        it; `status` distinguishes the two.
         """
 
     @_builtins.property
@@ -347,7 +347,7 @@ class VenueAccount(_message.Message):
         market_maker_protection: _builtins.bool | None = ...,
         is_default: _builtins.bool | None = ...,
         ready: _builtins.bool | None = ...,
-        trade_group_id: _builtins.str | None = ...,
+        self_trade_group_id: _builtins.str | None = ...,
         opened_at: _timestamp_pb2.Timestamp | None = ...,
         closed_at: _timestamp_pb2.Timestamp | None = ...,
         timestamp: _timestamp_pb2.Timestamp | None = ...,
@@ -357,9 +357,9 @@ class VenueAccount(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_trade_group_id", b"_trade_group_id", "_venue_account_id", b"_venue_account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "ready", b"ready", "received_at", b"received_at", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "timestamp", b"timestamp", "trade_group_id", b"trade_group_id", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_group_id", b"_self_trade_group_id", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_venue_account_id", b"_venue_account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "ready", b"ready", "received_at", b"received_at", "self_trade_group_id", b"self_trade_group_id", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "timestamp", b"timestamp", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_trade_group_id", b"_trade_group_id", "_venue_account_id", b"_venue_account_id", "account_id", b"account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "fee_rates", b"fee_rates", "fee_tier", b"fee_tier", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "name", b"name", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "permissions", b"permissions", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_status", b"raw_status", "raw_type", b"raw_type", "ready", b"ready", "received_at", b"received_at", "revision", b"revision", "self_trade_prevention", b"self_trade_prevention", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "status", b"status", "timestamp", b"timestamp", "trade_group_id", b"trade_group_id", "type", b"type", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id", "venue_fields", b"venue_fields", "venue_id", b"venue_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_brokered", b"_brokered", "_can_deposit", b"_can_deposit", "_can_trade", b"_can_trade", "_can_withdraw", b"_can_withdraw", "_credentials_ref", b"_credentials_ref", "_is_default", b"_is_default", "_market_maker_protection", b"_market_maker_protection", "_parent_account_id", b"_parent_account_id", "_ready", b"_ready", "_self_trade_group_id", b"_self_trade_group_id", "_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts", "_self_trade_prevention_required", b"_self_trade_prevention_required", "_smart_order_routing_prevented", b"_smart_order_routing_prevented", "_venue_account_id", b"_venue_account_id", "account_id", b"account_id", "address", b"address", "brokered", b"brokered", "can_deposit", b"can_deposit", "can_trade", b"can_trade", "can_withdraw", b"can_withdraw", "closed_at", b"closed_at", "created_at", b"created_at", "credentials_ref", b"credentials_ref", "fee_rates", b"fee_rates", "fee_tier", b"fee_tier", "is_default", b"is_default", "market_maker_protection", b"market_maker_protection", "name", b"name", "opened_at", b"opened_at", "parent_account_id", b"parent_account_id", "permissions", b"permissions", "raw_self_trade_prevention", b"raw_self_trade_prevention", "raw_status", b"raw_status", "raw_type", b"raw_type", "ready", b"ready", "received_at", b"received_at", "revision", b"revision", "self_trade_group_id", b"self_trade_group_id", "self_trade_prevention", b"self_trade_prevention", "self_trade_prevention_across_subaccounts", b"self_trade_prevention_across_subaccounts", "self_trade_prevention_required", b"self_trade_prevention_required", "smart_order_routing_prevented", b"smart_order_routing_prevented", "status", b"status", "timestamp", b"timestamp", "type", b"type", "updated_at", b"updated_at", "venue_account_id", b"venue_account_id", "venue_fields", b"venue_fields", "venue_id", b"venue_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
@@ -381,14 +381,14 @@ class VenueAccount(_message.Message):
     _WhichOneofArgType__parent_account_id: _TypeAlias = _typing.Literal["_parent_account_id", b"_parent_account_id"]  # noqa: Y015
     _WhichOneofReturnType__ready: _TypeAlias = _typing.Literal["ready"]  # noqa: Y015
     _WhichOneofArgType__ready: _TypeAlias = _typing.Literal["_ready", b"_ready"]  # noqa: Y015
+    _WhichOneofReturnType__self_trade_group_id: _TypeAlias = _typing.Literal["self_trade_group_id"]  # noqa: Y015
+    _WhichOneofArgType__self_trade_group_id: _TypeAlias = _typing.Literal["_self_trade_group_id", b"_self_trade_group_id"]  # noqa: Y015
     _WhichOneofReturnType__self_trade_prevention_across_subaccounts: _TypeAlias = _typing.Literal["self_trade_prevention_across_subaccounts"]  # noqa: Y015
     _WhichOneofArgType__self_trade_prevention_across_subaccounts: _TypeAlias = _typing.Literal["_self_trade_prevention_across_subaccounts", b"_self_trade_prevention_across_subaccounts"]  # noqa: Y015
     _WhichOneofReturnType__self_trade_prevention_required: _TypeAlias = _typing.Literal["self_trade_prevention_required"]  # noqa: Y015
     _WhichOneofArgType__self_trade_prevention_required: _TypeAlias = _typing.Literal["_self_trade_prevention_required", b"_self_trade_prevention_required"]  # noqa: Y015
     _WhichOneofReturnType__smart_order_routing_prevented: _TypeAlias = _typing.Literal["smart_order_routing_prevented"]  # noqa: Y015
     _WhichOneofArgType__smart_order_routing_prevented: _TypeAlias = _typing.Literal["_smart_order_routing_prevented", b"_smart_order_routing_prevented"]  # noqa: Y015
-    _WhichOneofReturnType__trade_group_id: _TypeAlias = _typing.Literal["trade_group_id"]  # noqa: Y015
-    _WhichOneofArgType__trade_group_id: _TypeAlias = _typing.Literal["_trade_group_id", b"_trade_group_id"]  # noqa: Y015
     _WhichOneofReturnType__venue_account_id: _TypeAlias = _typing.Literal["venue_account_id"]  # noqa: Y015
     _WhichOneofArgType__venue_account_id: _TypeAlias = _typing.Literal["_venue_account_id", b"_venue_account_id"]  # noqa: Y015
     @_typing.overload
@@ -412,13 +412,13 @@ class VenueAccount(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ready) -> _WhichOneofReturnType__ready | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__self_trade_group_id) -> _WhichOneofReturnType__self_trade_group_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__self_trade_prevention_across_subaccounts) -> _WhichOneofReturnType__self_trade_prevention_across_subaccounts | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__self_trade_prevention_required) -> _WhichOneofReturnType__self_trade_prevention_required | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__smart_order_routing_prevented) -> _WhichOneofReturnType__smart_order_routing_prevented | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__trade_group_id) -> _WhichOneofReturnType__trade_group_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_account_id) -> _WhichOneofReturnType__venue_account_id | None: ...
 
@@ -599,7 +599,9 @@ class AccountSettings(_message.Message):
     raw_margin_mode: _builtins.str
     """The venue's own value for `margin_mode`. Empty if it has none."""
     multi_asset: _builtins.bool
-    """Whether several assets together serve as collateral. Absent if the venue does not report it."""
+    """Whether the account's assets together serve as collateral for all positions. Absent if the venue does not report
+    it.
+    """
     auto_borrow: _builtins.bool
     """Whether orders borrow what the account lacks. Absent if the venue does not report it."""
     auto_repay: _builtins.bool
@@ -688,7 +690,7 @@ class ListingSettings(_message.Message):
     raw_margin_mode: _builtins.str
     """The venue's own value for `margin_mode`. Empty if it has none."""
     position_mode: Global___PositionMode.ValueType
-    """How many positions the account holds on the listing. Unspecified if the account's setting holds."""
+    """How many positions the account holds on the listing. Unspecified if the account's setting applies."""
     raw_position_mode: _builtins.str
     """The venue's own value for `position_mode`. Empty if it has none."""
     @_builtins.property
@@ -738,11 +740,11 @@ class LeverageSetting(_message.Message):
     MAX_LEVERAGE_FIELD_NUMBER: _builtins.int
     MAX_NOTIONAL_FIELD_NUMBER: _builtins.int
     margin_mode: _order_pb2.MarginMode.ValueType
-    """Margin mode that the leverage applies to. Unspecified means every one."""
+    """Margin mode that the leverage applies to. Unspecified means all margin modes."""
     raw_margin_mode: _builtins.str
     """The venue's own value for `margin_mode`. Empty if it has none."""
     position_side: _order_pb2.PositionSide.ValueType
-    """Position that the leverage applies to. Unspecified means every one."""
+    """Position that the leverage applies to. Unspecified means all positions."""
     raw_position_side: _builtins.str
     """The venue's own value for `position_side`. Empty if it has none."""
     leverage: _builtins.str

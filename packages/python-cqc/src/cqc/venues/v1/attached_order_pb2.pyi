@@ -48,8 +48,8 @@ Global___AttachedOrderKind: _TypeAlias = AttachedOrderKind  # noqa: Y015
 
 @_typing.final
 class AttachedOrder(_message.Message):
-    """A closing order that hangs on another order or on a position: placed by the venue once the order fills, or while the
-    position is open. Its side is opposite to that of the order or position.
+    """A closing order that belongs to another order or to a position: placed by the venue once the order fills, or while
+    the position is open. Its side is opposite to that of the order or position.
 
     Once the venue has made an order from the attached order, that order is an Order too, and names its parent in
     `parent_venue_order_id`. NewAttachedOrder is the strict form of a new one.
@@ -93,8 +93,8 @@ class AttachedOrder(_message.Message):
     price: _builtins.str
     """Limit price once triggered, in quote units. Absent means that the attached order fills at market."""
     quantity: _builtins.str
-    """Quantity to close, positive, in the `quantity_unit` of the order or position. Absent, as is `fraction`, means all
-    of it.
+    """Quantity to close, positive, in the `quantity_unit` of the order or position. If neither `quantity` nor `fraction`
+    is set, the attached order closes all of it.
     """
     fraction: _builtins.str
     """Part of the order's filled quantity, or of the position, to close: above 0, at most 1 for all of it. Absent if

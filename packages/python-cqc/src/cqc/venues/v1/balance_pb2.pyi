@@ -45,7 +45,7 @@ class _BalanceTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BalanceTy
     """Lending or staking."""
 
 class BalanceType(_BalanceType, metaclass=_BalanceTypeEnumTypeWrapper):
-    """Use that a balance is set aside for."""
+    """What a balance is set aside for."""
 
 BALANCE_TYPE_UNSPECIFIED: BalanceType.ValueType  # 0
 """The account's only or total balance of the asset."""
@@ -80,7 +80,7 @@ class _BalanceChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_B
     BALANCE_CHANGE_REASON_TRANSFER: _BalanceChangeReason.ValueType  # 4
     """A transfer between our accounts, or between wallets of one account."""
     BALANCE_CHANGE_REASON_FEE: _BalanceChangeReason.ValueType  # 5
-    """A fee that the venue books apart from what it was charged for."""
+    """A fee that the venue books separately from what it was charged for."""
     BALANCE_CHANGE_REASON_FUNDING: _BalanceChangeReason.ValueType  # 6
     """A funding payment for a perpetual, paid or received."""
     BALANCE_CHANGE_REASON_INTEREST: _BalanceChangeReason.ValueType  # 7
@@ -96,7 +96,7 @@ class _BalanceChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_B
     BALANCE_CHANGE_REASON_REBATE: _BalanceChangeReason.ValueType  # 12
     """A rebate of fees, or a commission for a referral."""
     BALANCE_CHANGE_REASON_REALIZED_PNL: _BalanceChangeReason.ValueType  # 13
-    """Profit or loss of a position that the venue books apart from the trade."""
+    """Profit or loss of a position that the venue books separately from the trade."""
     BALANCE_CHANGE_REASON_ORDER: _BalanceChangeReason.ValueType  # 14
     """An order that was placed, changed or ended, which moves an amount between free and locked."""
     BALANCE_CHANGE_REASON_BORROW: _BalanceChangeReason.ValueType  # 15
@@ -128,7 +128,7 @@ BALANCE_CHANGE_REASON_WITHDRAWAL: BalanceChangeReason.ValueType  # 3
 BALANCE_CHANGE_REASON_TRANSFER: BalanceChangeReason.ValueType  # 4
 """A transfer between our accounts, or between wallets of one account."""
 BALANCE_CHANGE_REASON_FEE: BalanceChangeReason.ValueType  # 5
-"""A fee that the venue books apart from what it was charged for."""
+"""A fee that the venue books separately from what it was charged for."""
 BALANCE_CHANGE_REASON_FUNDING: BalanceChangeReason.ValueType  # 6
 """A funding payment for a perpetual, paid or received."""
 BALANCE_CHANGE_REASON_INTEREST: BalanceChangeReason.ValueType  # 7
@@ -144,7 +144,7 @@ BALANCE_CHANGE_REASON_ADJUSTMENT: BalanceChangeReason.ValueType  # 11
 BALANCE_CHANGE_REASON_REBATE: BalanceChangeReason.ValueType  # 12
 """A rebate of fees, or a commission for a referral."""
 BALANCE_CHANGE_REASON_REALIZED_PNL: BalanceChangeReason.ValueType  # 13
-"""Profit or loss of a position that the venue books apart from the trade."""
+"""Profit or loss of a position that the venue books separately from the trade."""
 BALANCE_CHANGE_REASON_ORDER: BalanceChangeReason.ValueType  # 14
 """An order that was placed, changed or ended, which moves an amount between free and locked."""
 BALANCE_CHANGE_REASON_BORROW: BalanceChangeReason.ValueType  # 15
@@ -166,8 +166,8 @@ Global___BalanceChangeReason: _TypeAlias = BalanceChangeReason  # noqa: Y015
 @_typing.final
 class Balance(_message.Message):
     """An account's balance of one asset. The key is account, asset, `type` and listing: a balance replaces the balance with
-    the same key. The asset is `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. An
-    unspecified `type` is told apart by `raw_type`.
+    the same key. The asset is `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`.
+    Where `type` is unspecified, `raw_type` takes its place in the key.
 
     Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
     Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. What derivatives add to a
@@ -234,7 +234,7 @@ class Balance(_message.Message):
     asset_code: _builtins.str
     """The venue's own code for `asset_id`. Empty if it has none."""
     type: Global___BalanceType.ValueType
-    """Use that the balance is set aside for. Part of the key."""
+    """What the balance is set aside for. Part of the key."""
     raw_type: _builtins.str
     """The venue's own value for `type`. Empty if it has none."""
     venue_symbol_id: _builtins.str
@@ -288,7 +288,7 @@ class Balance(_message.Message):
     @_builtins.property
     def valuations(self) -> _containers.RepeatedCompositeFieldContainer[_valuation_pb2.Valuation]:
         """Value of `total`, as the venue computes it, one entry per asset in which it is expressed. In no particular order.
-        Empty if the venue does not report it.
+        Empty if the venue does not report it. A value that includes unrealized profit and loss is in AccountMargin.
         """
 
     @_builtins.property

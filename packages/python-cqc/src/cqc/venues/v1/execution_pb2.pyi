@@ -38,7 +38,7 @@ class _ExecTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExecType.Val
     EXEC_TYPE_NEW: _ExecType.ValueType  # 1
     """The venue accepted the order."""
     EXEC_TYPE_TRADE: _ExecType.ValueType  # 2
-    """A fill, whatever caused it: `origin` tells whether it was a liquidation, an auto-deleveraging or a delivery. No
+    """A fill, whatever caused it: `origin` states whether it was a liquidation, an auto-deleveraging or a delivery. No
     other type is a fill.
 
     A funding payment that a venue reports as an execution is no report: it becomes a FundingPaid event.
@@ -47,11 +47,10 @@ class _ExecTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExecType.Val
     """The order was cancelled."""
     EXEC_TYPE_REPLACED: _ExecType.ValueType  # 4
     """The terms of the order were replaced, and the order keeps its id in this system. `order_status` is the state after
-    it: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only if the venue made another order of it (see
-    ORDER_STATUS_REPLACED).
+    the replacement: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only as ORDER_STATUS_REPLACED describes.
     """
     EXEC_TYPE_REJECTED: _ExecType.ValueType  # 5
-    """The venue rejected the order, at once or later."""
+    """The venue rejected the order, immediately or later."""
     EXEC_TYPE_EXPIRED: _ExecType.ValueType  # 6
     """The order expired."""
     EXEC_TYPE_PENDING_CANCEL: _ExecType.ValueType  # 7
@@ -66,18 +65,20 @@ class _ExecTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExecType.Val
     """
     EXEC_TYPE_TRADE_CANCEL: _ExecType.ValueType  # 11
     """An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
-    report. The quantity, price and fees of the fill are those of the undone trade, with its signs; absent if the venue
-    does not repeat them.
+    report. The quantity, price and fees of the fill are those of the undone trade, with the same signs; absent if the
+    venue does not repeat them.
     """
     EXEC_TYPE_RESTATED: _ExecType.ValueType  # 12
     """The venue restated the order unprompted, for example reduced it to prevent a self-trade, or put it back to work."""
     EXEC_TYPE_ORDER_STATUS: _ExecType.ValueType  # 13
     """Response to a query for the order's status. Nothing changed."""
     EXEC_TYPE_CANCEL_REJECTED: _ExecType.ValueType  # 14
-    """The venue refused to cancel the order. `order_status` is the state as it is, and `reason` tells why."""
+    """The venue refused to cancel the order. `order_status` is the state of the order, which the refusal does not
+    change; `reason` states why.
+    """
     EXEC_TYPE_REPLACE_REJECTED: _ExecType.ValueType  # 15
-    """The venue refused to replace the order, whose terms stay as they were. `order_status` is the state as it is, and
-    `reason` tells why.
+    """The venue refused to replace the order, whose terms stay as they were. `order_status` is the state of the order,
+    which the refusal does not change; `reason` states why.
     """
 
 class ExecType(_ExecType, metaclass=_ExecTypeEnumTypeWrapper):
@@ -88,7 +89,7 @@ EXEC_TYPE_UNSPECIFIED: ExecType.ValueType  # 0
 EXEC_TYPE_NEW: ExecType.ValueType  # 1
 """The venue accepted the order."""
 EXEC_TYPE_TRADE: ExecType.ValueType  # 2
-"""A fill, whatever caused it: `origin` tells whether it was a liquidation, an auto-deleveraging or a delivery. No
+"""A fill, whatever caused it: `origin` states whether it was a liquidation, an auto-deleveraging or a delivery. No
 other type is a fill.
 
 A funding payment that a venue reports as an execution is no report: it becomes a FundingPaid event.
@@ -97,11 +98,10 @@ EXEC_TYPE_CANCELLED: ExecType.ValueType  # 3
 """The order was cancelled."""
 EXEC_TYPE_REPLACED: ExecType.ValueType  # 4
 """The terms of the order were replaced, and the order keeps its id in this system. `order_status` is the state after
-it: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only if the venue made another order of it (see
-ORDER_STATUS_REPLACED).
+the replacement: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only as ORDER_STATUS_REPLACED describes.
 """
 EXEC_TYPE_REJECTED: ExecType.ValueType  # 5
-"""The venue rejected the order, at once or later."""
+"""The venue rejected the order, immediately or later."""
 EXEC_TYPE_EXPIRED: ExecType.ValueType  # 6
 """The order expired."""
 EXEC_TYPE_PENDING_CANCEL: ExecType.ValueType  # 7
@@ -116,18 +116,20 @@ the complete values after the correction.
 """
 EXEC_TYPE_TRADE_CANCEL: ExecType.ValueType  # 11
 """An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
-report. The quantity, price and fees of the fill are those of the undone trade, with its signs; absent if the venue
-does not repeat them.
+report. The quantity, price and fees of the fill are those of the undone trade, with the same signs; absent if the
+venue does not repeat them.
 """
 EXEC_TYPE_RESTATED: ExecType.ValueType  # 12
 """The venue restated the order unprompted, for example reduced it to prevent a self-trade, or put it back to work."""
 EXEC_TYPE_ORDER_STATUS: ExecType.ValueType  # 13
 """Response to a query for the order's status. Nothing changed."""
 EXEC_TYPE_CANCEL_REJECTED: ExecType.ValueType  # 14
-"""The venue refused to cancel the order. `order_status` is the state as it is, and `reason` tells why."""
+"""The venue refused to cancel the order. `order_status` is the state of the order, which the refusal does not
+change; `reason` states why.
+"""
 EXEC_TYPE_REPLACE_REJECTED: ExecType.ValueType  # 15
-"""The venue refused to replace the order, whose terms stay as they were. `order_status` is the state as it is, and
-`reason` tells why.
+"""The venue refused to replace the order, whose terms stay as they were. `order_status` is the state of the order,
+which the refusal does not change; `reason` states why.
 """
 Global___ExecType: _TypeAlias = ExecType  # noqa: Y015
 
@@ -218,8 +220,9 @@ class ExecutionLeg(_message.Message):
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged for this leg, one entry per asset; not contained in the fees of the report. Negative amounts are
-        rebates. Empty if there are none, or if the venue reports them for the whole fill.
+        """Fees charged for this leg, in no particular order, and not contained in the fees of the report. Several entries in
+        one asset add up. Negative amounts are rebates. Empty if there are none, or if the venue reports them for the whole
+        fill.
         """
 
     @_builtins.property
@@ -363,7 +366,7 @@ class ExecutionReport(_message.Message):
     RECEIVED_AT_FIELD_NUMBER: _builtins.int
     exec_id: _builtins.str
     """Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
-    time the same event is received, by whatever way: a report with a known id is dropped.
+    time the same event is received, over any channel: a report with a known id is dropped.
     """
     report_sequence: _builtins.int
     """Number of the report among those of its account, assigned by the gateway when it found the event: 1 for the first,
@@ -428,7 +431,9 @@ class ExecutionReport(_message.Message):
     Absent if the venue does not report it.
     """
     last_quote_quantity: _builtins.str
-    """Value of this fill, in quote units, without fees. Absent if the venue does not report it."""
+    """Value of this fill, with the sign of its price, in quote units, without fees. Absent if the venue does not report
+    it.
+    """
     trade_id: _builtins.str
     """The venue's id of the trade, the same as in its public trades. Absent if the event is neither a fill nor corrects
     or undoes one, or if the venue does not report it.
@@ -464,9 +469,13 @@ class ExecutionReport(_message.Message):
     venue does not report it.
     """
     cumulative_quote_quantity: _builtins.str
-    """Value filled so far, including this fill, in quote units, without fees. Absent if the venue does not report it."""
+    """Value filled so far, including this fill, with the sign of the price, in quote units, without fees. Absent if the
+    venue does not report it.
+    """
     leaves_quantity: _builtins.str
-    """Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it."""
+    """Quantity still working after the event, in `quantity_unit`; zero once the order has ended. Absent if the venue
+    does not report it.
+    """
     cancelled_quantity: _builtins.str
     """Quantity of the order that was cancelled unfilled, in `quantity_unit`. Absent if the venue does not report it."""
     reduced_quantity: _builtins.str
@@ -513,12 +522,14 @@ class ExecutionReport(_message.Message):
 
     @_builtins.property
     def last_valuation(self) -> _valuation_pb2.Valuation:
-        """The venue's valuation of this fill in another asset, such as US dollars. Absent if the venue does not report one."""
+        """The venue's valuation of this fill in another asset, such as US dollars, positive. Absent if the venue does not
+        report one.
+        """
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged for the fill, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the
-        venue reports them elsewhere.
+        """Fees charged for the fill, in no particular order. Several entries in one asset add up. Negative amounts are
+        rebates. Empty if there are none, or if the venue reports them elsewhere.
         """
 
     @_builtins.property

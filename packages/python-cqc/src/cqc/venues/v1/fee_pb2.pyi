@@ -18,7 +18,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Fee(_message.Message):
-    """A fee charged in one asset."""
+    """A fee charged in one asset. A fee whose amount the venue does not report has no entry."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -38,8 +38,8 @@ class Fee(_message.Message):
     negative a rebate, whatever sign the venue writes.
     """
     rate: _builtins.str
-    """Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate. Absent if the venue
-    does not report it.
+    """Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate, whatever sign the
+    venue writes. Absent if the venue does not report it.
     """
     raw_type: _builtins.str
     """The venue's own value for what the fee is for, such as `liquidation`. Empty if it has none."""

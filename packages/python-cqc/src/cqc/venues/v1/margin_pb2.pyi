@@ -75,8 +75,8 @@ Global___MarginWindow: _TypeAlias = MarginWindow  # noqa: Y015
 class AccountMargin(_message.Message):
     """Margin of an account: what the account has to cover its positions, and what the positions require. The key is
     account, asset, `all_assets`, `window` and listing: a margin replaces the margin with the same key. The asset is
-    `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. An unspecified `window` is
-    told apart by `raw_window`.
+    `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. Where `window` is
+    unspecified, `raw_window` takes its place in the key.
 
     Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. Requirements, reserves
     and held amounts are positive; profits and losses, equities and balances carry their sign, negative for a loss or a
@@ -144,7 +144,7 @@ class AccountMargin(_message.Message):
     PROJECTED_MAINTENANCE_MARGIN_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     BUYING_POWER_FIELD_NUMBER: _builtins.int
-    WITHDRAWABLE_FIELD_NUMBER: _builtins.int
+    MAX_WITHDRAWABLE_FIELD_NUMBER: _builtins.int
     MAX_BORROWABLE_FIELD_NUMBER: _builtins.int
     HELD_AMOUNT_FIELD_NUMBER: _builtins.int
     FEE_BALANCE_FIELD_NUMBER: _builtins.int
@@ -170,7 +170,6 @@ class AccountMargin(_message.Message):
     OPTIONS_VALUE_FIELD_NUMBER: _builtins.int
     MULTI_ASSET_FIELD_NUMBER: _builtins.int
     SERVES_AS_COLLATERAL_FIELD_NUMBER: _builtins.int
-    CROSS_COLLATERAL_FIELD_NUMBER: _builtins.int
     ESTIMATED_LIQUIDATION_RATIO_FIELD_NUMBER: _builtins.int
     DELTA_FIELD_NUMBER: _builtins.int
     PROJECTED_DELTA_FIELD_NUMBER: _builtins.int
@@ -190,7 +189,7 @@ class AccountMargin(_message.Message):
     """The venue's own code for `asset_id`. Empty if it has none."""
     all_assets: _builtins.bool
     """Whether the amounts cover all assets of the account, valued in the asset above. False means that they cover only
-    that asset. Part of the key.
+    that asset, also if the account can hold no other. Part of the key.
     """
     venue_symbol_id: _builtins.str
     """Listing that the margin is set aside for. Part of the key. Absent unless the margin is isolated."""
@@ -257,7 +256,7 @@ class AccountMargin(_message.Message):
     borrow_initial_margin: _builtins.str
     """Part of `initial_margin` for loans. Absent if the venue does not report it."""
     maintenance_margin: _builtins.str
-    """Margin below which positions are liquidated. Absent if the venue does not report it."""
+    """Margin required to keep all positions and loans open. Absent if the venue does not report it."""
     projected_initial_margin: _builtins.str
     """Initial margin that takes the upcoming settlement into account. Absent if the venue does not report it."""
     projected_maintenance_margin: _builtins.str
@@ -266,12 +265,14 @@ class AccountMargin(_message.Message):
     """Amount available for new orders. Absent if the venue does not report it."""
     buying_power: _builtins.str
     """Maximum value of new positions. Absent if the venue does not report it."""
-    withdrawable: _builtins.str
+    max_withdrawable: _builtins.str
     """Amount that can be moved out of the account. Absent if the venue does not report it."""
     max_borrowable: _builtins.str
     """Amount that the account can still borrow. Absent if the venue does not report it."""
     held_amount: _builtins.str
-    """Amount that open orders hold. Zero or greater. Absent if the venue does not report it."""
+    """Amount that open orders hold, as opposed to the margin that they require (`order_initial_margin`). Zero or
+    greater. Absent if the venue does not report it.
+    """
     fee_balance: _builtins.str
     """Amount set aside for fees. Absent if the venue does not report it."""
     spot_reserve: _builtins.str
@@ -285,22 +286,28 @@ class AccountMargin(_message.Message):
     not report it.
     """
     liquidation_threshold: _builtins.str
-    """Equity below which positions are liquidated. Absent if the venue does not report it."""
+    """Equity below which the venue liquidates, from venues that state it beside `maintenance_margin`. Absent if the
+    venue does not report it.
+    """
     liquidation_buffer: _builtins.str
     """Amount left before liquidation. Zero or negative means liquidation. Absent if the venue does not report it."""
     liquidation_buffer_ratio: _builtins.str
     """`liquidation_buffer` divided by `liquidation_threshold`. Absent if the venue does not report it."""
     initial_margin_ratio: _builtins.str
-    """`initial_margin` divided by equity: above 1 no position can be opened. Absent if the venue does not report it."""
+    """`initial_margin` divided by `margin_balance`, or by `equity` where the venue does not distinguish the two: above 1
+    no position can be opened. Absent if the venue does not report it.
+    """
     maintenance_margin_ratio: _builtins.str
-    """`maintenance_margin` divided by equity: at 1 liquidation starts. Absent if the venue does not report it."""
+    """`maintenance_margin` divided by the same balance as in `initial_margin_ratio`: at 1 liquidation starts. Absent if
+    the venue does not report it.
+    """
     initial_margin_level: _builtins.str
-    """Equity divided by `initial_margin` or the margin used, the inverse of `initial_margin_ratio`. Absent if the venue
-    does not report it.
+    """The same balance divided by `initial_margin` or by the margin used, the inverse of `initial_margin_ratio`. Absent
+    if the venue does not report it.
     """
     maintenance_margin_level: _builtins.str
-    """Equity divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`. Absent if the venue does not
-    report it.
+    """The same balance divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`: at 1 liquidation
+    starts. Absent if the venue does not report it.
     """
     loan_to_value: _builtins.str
     """Amount borrowed divided by the value of the collateral. Absent if the venue does not report it."""
@@ -317,19 +324,19 @@ class AccountMargin(_message.Message):
     cost_basis: _builtins.str
     """Cost of the open positions. Absent if the venue does not report it."""
     position_value: _builtins.str
-    """Value of the open positions: the sum of their sizes, short positions counted as positive. Absent if the venue does
-    not report it.
+    """Sum of the values of the open positions at the mark price, short positions counted as positive. Absent if the
+    venue does not report it.
     """
     max_position_value: _builtins.str
     """Largest `position_value` that the venue allows. Absent if the venue does not report it."""
     options_value: _builtins.str
     """Value of the options held, negative if more were sold than bought. Absent if the venue does not report it."""
     multi_asset: _builtins.bool
-    """Whether several assets together serve as collateral. Absent if the venue does not report it."""
+    """Whether the account's assets together serve as collateral for all positions. Absent if the venue does not report
+    it.
+    """
     serves_as_collateral: _builtins.bool
     """Whether the asset counts as collateral. Absent if the venue does not report it."""
-    cross_collateral: _builtins.bool
-    """Whether other assets cover the positions in this asset. Absent if the venue does not report it."""
     estimated_liquidation_ratio: _builtins.float
     """Price of the underlying at which the venue estimates that the positions are liquidated, divided by its current
     price: 0.1 is a fall of 90 %, 1.2 a rise of 20 %. Greater than zero. Absent if no price liquidates them, or if the
@@ -345,7 +352,7 @@ class AccountMargin(_message.Message):
     @_builtins.property
     def native_listing(self) -> _native_listing_pb2.NativeListing:
         """The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
-        it.
+        it. Only `venue_id` and `segment` are set for the margin of one part of the venue.
         """
 
     @_builtins.property
@@ -436,7 +443,7 @@ class AccountMargin(_message.Message):
         projected_maintenance_margin: _builtins.str | None = ...,
         available: _builtins.str | None = ...,
         buying_power: _builtins.str | None = ...,
-        withdrawable: _builtins.str | None = ...,
+        max_withdrawable: _builtins.str | None = ...,
         max_borrowable: _builtins.str | None = ...,
         held_amount: _builtins.str | None = ...,
         fee_balance: _builtins.str | None = ...,
@@ -462,7 +469,6 @@ class AccountMargin(_message.Message):
         options_value: _builtins.str | None = ...,
         multi_asset: _builtins.bool | None = ...,
         serves_as_collateral: _builtins.bool | None = ...,
-        cross_collateral: _builtins.bool | None = ...,
         estimated_liquidation_ratio: _builtins.float | None = ...,
         delta: _builtins.float | None = ...,
         projected_delta: _builtins.float | None = ...,
@@ -475,9 +481,9 @@ class AccountMargin(_message.Message):
         stated: _field_mask_pb2.FieldMask | None = ...,
         venue_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_asset_id", b"_asset_id", "_available", b"_available", "_bonus", b"_bonus", "_borrow_initial_margin", b"_borrow_initial_margin", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_collateral", b"_cross_collateral", "_cross_equity", b"_cross_equity", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_effective_leverage", b"_effective_leverage", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_in_liquidation", b"_in_liquidation", "_initial_margin", b"_initial_margin", "_initial_margin_level", b"_initial_margin_level", "_initial_margin_ratio", b"_initial_margin_ratio", "_interest", b"_interest", "_isolated_equity", b"_isolated_equity", "_isolated_unrealized_pnl", b"_isolated_unrealized_pnl", "_leverage", b"_leverage", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_ratio", b"_liquidation_buffer_ratio", "_liquidation_threshold", b"_liquidation_threshold", "_loan_to_value", b"_loan_to_value", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_maintenance_margin_level", b"_maintenance_margin_level", "_maintenance_margin_ratio", b"_maintenance_margin_ratio", "_margin_balance", b"_margin_balance", "_max_borrowable", b"_max_borrowable", "_max_position_value", b"_max_position_value", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_previous_session_realized_pnl", b"_previous_session_realized_pnl", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_realized_pnl", b"_realized_pnl", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_venue_symbol_id", b"_venue_symbol_id", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "additional_reserve", b"additional_reserve", "asset_id", b"asset_id", "available", b"available", "bonus", b"bonus", "borrow_initial_margin", b"borrow_initial_margin", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_collateral", b"cross_collateral", "cross_equity", b"cross_equity", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "effective_leverage", b"effective_leverage", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "in_liquidation", b"in_liquidation", "initial_margin", b"initial_margin", "initial_margin_level", b"initial_margin_level", "initial_margin_ratio", b"initial_margin_ratio", "interest", b"interest", "isolated_equity", b"isolated_equity", "isolated_unrealized_pnl", b"isolated_unrealized_pnl", "leverage", b"leverage", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_ratio", b"liquidation_buffer_ratio", "liquidation_threshold", b"liquidation_threshold", "loan_to_value", b"loan_to_value", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "maintenance_margin_level", b"maintenance_margin_level", "maintenance_margin_ratio", b"maintenance_margin_ratio", "margin_balance", b"margin_balance", "max_borrowable", b"max_borrowable", "max_position_value", b"max_position_value", "multi_asset", b"multi_asset", "native_listing", b"native_listing", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "previous_session_realized_pnl", b"previous_session_realized_pnl", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "stated", b"stated", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "venue_symbol_id", b"venue_symbol_id", "wallet_balance", b"wallet_balance", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_asset_id", b"_asset_id", "_available", b"_available", "_bonus", b"_bonus", "_borrow_initial_margin", b"_borrow_initial_margin", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_equity", b"_cross_equity", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_effective_leverage", b"_effective_leverage", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_in_liquidation", b"_in_liquidation", "_initial_margin", b"_initial_margin", "_initial_margin_level", b"_initial_margin_level", "_initial_margin_ratio", b"_initial_margin_ratio", "_interest", b"_interest", "_isolated_equity", b"_isolated_equity", "_isolated_unrealized_pnl", b"_isolated_unrealized_pnl", "_leverage", b"_leverage", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_ratio", b"_liquidation_buffer_ratio", "_liquidation_threshold", b"_liquidation_threshold", "_loan_to_value", b"_loan_to_value", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_maintenance_margin_level", b"_maintenance_margin_level", "_maintenance_margin_ratio", b"_maintenance_margin_ratio", "_margin_balance", b"_margin_balance", "_max_borrowable", b"_max_borrowable", "_max_position_value", b"_max_position_value", "_max_withdrawable", b"_max_withdrawable", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_previous_session_realized_pnl", b"_previous_session_realized_pnl", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_realized_pnl", b"_realized_pnl", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_venue_symbol_id", b"_venue_symbol_id", "_wallet_balance", b"_wallet_balance", "additional_reserve", b"additional_reserve", "asset_id", b"asset_id", "available", b"available", "bonus", b"bonus", "borrow_initial_margin", b"borrow_initial_margin", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_equity", b"cross_equity", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "effective_leverage", b"effective_leverage", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "in_liquidation", b"in_liquidation", "initial_margin", b"initial_margin", "initial_margin_level", b"initial_margin_level", "initial_margin_ratio", b"initial_margin_ratio", "interest", b"interest", "isolated_equity", b"isolated_equity", "isolated_unrealized_pnl", b"isolated_unrealized_pnl", "leverage", b"leverage", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_ratio", b"liquidation_buffer_ratio", "liquidation_threshold", b"liquidation_threshold", "loan_to_value", b"loan_to_value", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "maintenance_margin_level", b"maintenance_margin_level", "maintenance_margin_ratio", b"maintenance_margin_ratio", "margin_balance", b"margin_balance", "max_borrowable", b"max_borrowable", "max_position_value", b"max_position_value", "max_withdrawable", b"max_withdrawable", "multi_asset", b"multi_asset", "native_listing", b"native_listing", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "previous_session_realized_pnl", b"previous_session_realized_pnl", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "published_at", b"published_at", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "stated", b"stated", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "venue_symbol_id", b"venue_symbol_id", "wallet_balance", b"wallet_balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_asset_id", b"_asset_id", "_available", b"_available", "_bonus", b"_bonus", "_borrow_initial_margin", b"_borrow_initial_margin", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_collateral", b"_cross_collateral", "_cross_equity", b"_cross_equity", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_effective_leverage", b"_effective_leverage", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_in_liquidation", b"_in_liquidation", "_initial_margin", b"_initial_margin", "_initial_margin_level", b"_initial_margin_level", "_initial_margin_ratio", b"_initial_margin_ratio", "_interest", b"_interest", "_isolated_equity", b"_isolated_equity", "_isolated_unrealized_pnl", b"_isolated_unrealized_pnl", "_leverage", b"_leverage", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_ratio", b"_liquidation_buffer_ratio", "_liquidation_threshold", b"_liquidation_threshold", "_loan_to_value", b"_loan_to_value", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_maintenance_margin_level", b"_maintenance_margin_level", "_maintenance_margin_ratio", b"_maintenance_margin_ratio", "_margin_balance", b"_margin_balance", "_max_borrowable", b"_max_borrowable", "_max_position_value", b"_max_position_value", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_previous_session_realized_pnl", b"_previous_session_realized_pnl", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_realized_pnl", b"_realized_pnl", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_venue_symbol_id", b"_venue_symbol_id", "_wallet_balance", b"_wallet_balance", "_withdrawable", b"_withdrawable", "account_id", b"account_id", "additional_reserve", b"additional_reserve", "all_assets", b"all_assets", "asset_code", b"asset_code", "asset_id", b"asset_id", "available", b"available", "bonus", b"bonus", "borrow_initial_margin", b"borrow_initial_margin", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_collateral", b"cross_collateral", "cross_equity", b"cross_equity", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "effective_leverage", b"effective_leverage", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "exposures", b"exposures", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "in_liquidation", b"in_liquidation", "initial_margin", b"initial_margin", "initial_margin_level", b"initial_margin_level", "initial_margin_ratio", b"initial_margin_ratio", "interest", b"interest", "isolated_equity", b"isolated_equity", "isolated_unrealized_pnl", b"isolated_unrealized_pnl", "leverage", b"leverage", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_ratio", b"liquidation_buffer_ratio", "liquidation_threshold", b"liquidation_threshold", "loan_to_value", b"loan_to_value", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "maintenance_margin_level", b"maintenance_margin_level", "maintenance_margin_ratio", b"maintenance_margin_ratio", "margin_balance", b"margin_balance", "max_borrowable", b"max_borrowable", "max_position_value", b"max_position_value", "model", b"model", "multi_asset", b"multi_asset", "native_listing", b"native_listing", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "previous_session_realized_pnl", b"previous_session_realized_pnl", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "published_at", b"published_at", "raw_margin_level", b"raw_margin_level", "raw_model", b"raw_model", "raw_window", b"raw_window", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "stated", b"stated", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "valuations", b"valuations", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id", "wallet_balance", b"wallet_balance", "window", b"window", "withdrawable", b"withdrawable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve", "_asset_id", b"_asset_id", "_available", b"_available", "_bonus", b"_bonus", "_borrow_initial_margin", b"_borrow_initial_margin", "_buying_power", b"_buying_power", "_cost_basis", b"_cost_basis", "_cross_equity", b"_cross_equity", "_cross_unrealized_pnl", b"_cross_unrealized_pnl", "_cross_wallet_balance", b"_cross_wallet_balance", "_debt", b"_debt", "_delta", b"_delta", "_derivatives_balance", b"_derivatives_balance", "_effective_leverage", b"_effective_leverage", "_equity", b"_equity", "_estimated_liquidation_ratio", b"_estimated_liquidation_ratio", "_fee_balance", b"_fee_balance", "_held_amount", b"_held_amount", "_in_liquidation", b"_in_liquidation", "_initial_margin", b"_initial_margin", "_initial_margin_level", b"_initial_margin_level", "_initial_margin_ratio", b"_initial_margin_ratio", "_interest", b"_interest", "_isolated_equity", b"_isolated_equity", "_isolated_unrealized_pnl", b"_isolated_unrealized_pnl", "_leverage", b"_leverage", "_liquidation_buffer", b"_liquidation_buffer", "_liquidation_buffer_ratio", b"_liquidation_buffer_ratio", "_liquidation_threshold", b"_liquidation_threshold", "_loan_to_value", b"_loan_to_value", "_locked_balance", b"_locked_balance", "_maintenance_margin", b"_maintenance_margin", "_maintenance_margin_level", b"_maintenance_margin_level", "_maintenance_margin_ratio", b"_maintenance_margin_ratio", "_margin_balance", b"_margin_balance", "_max_borrowable", b"_max_borrowable", "_max_position_value", b"_max_position_value", "_max_withdrawable", b"_max_withdrawable", "_multi_asset", b"_multi_asset", "_options_value", b"_options_value", "_order_initial_margin", b"_order_initial_margin", "_position_initial_margin", b"_position_initial_margin", "_position_value", b"_position_value", "_previous_session_realized_pnl", b"_previous_session_realized_pnl", "_projected_delta", b"_projected_delta", "_projected_initial_margin", b"_projected_initial_margin", "_projected_maintenance_margin", b"_projected_maintenance_margin", "_realized_pnl", b"_realized_pnl", "_serves_as_collateral", b"_serves_as_collateral", "_session_realized_pnl", b"_session_realized_pnl", "_session_unrealized_pnl", b"_session_unrealized_pnl", "_spot_balance", b"_spot_balance", "_spot_reserve", b"_spot_reserve", "_total_pnl", b"_total_pnl", "_unrealized_pnl", b"_unrealized_pnl", "_venue_symbol_id", b"_venue_symbol_id", "_wallet_balance", b"_wallet_balance", "account_id", b"account_id", "additional_reserve", b"additional_reserve", "all_assets", b"all_assets", "asset_code", b"asset_code", "asset_id", b"asset_id", "available", b"available", "bonus", b"bonus", "borrow_initial_margin", b"borrow_initial_margin", "buying_power", b"buying_power", "cost_basis", b"cost_basis", "cross_equity", b"cross_equity", "cross_unrealized_pnl", b"cross_unrealized_pnl", "cross_wallet_balance", b"cross_wallet_balance", "debt", b"debt", "delta", b"delta", "derivatives_balance", b"derivatives_balance", "effective_leverage", b"effective_leverage", "equity", b"equity", "estimated_liquidation_ratio", b"estimated_liquidation_ratio", "exposures", b"exposures", "fee_balance", b"fee_balance", "futures", b"futures", "held_amount", b"held_amount", "in_liquidation", b"in_liquidation", "initial_margin", b"initial_margin", "initial_margin_level", b"initial_margin_level", "initial_margin_ratio", b"initial_margin_ratio", "interest", b"interest", "isolated_equity", b"isolated_equity", "isolated_unrealized_pnl", b"isolated_unrealized_pnl", "leverage", b"leverage", "liquidation_buffer", b"liquidation_buffer", "liquidation_buffer_ratio", b"liquidation_buffer_ratio", "liquidation_threshold", b"liquidation_threshold", "loan_to_value", b"loan_to_value", "locked_balance", b"locked_balance", "maintenance_margin", b"maintenance_margin", "maintenance_margin_level", b"maintenance_margin_level", "maintenance_margin_ratio", b"maintenance_margin_ratio", "margin_balance", b"margin_balance", "max_borrowable", b"max_borrowable", "max_position_value", b"max_position_value", "max_withdrawable", b"max_withdrawable", "model", b"model", "multi_asset", b"multi_asset", "native_listing", b"native_listing", "option_exposure", b"option_exposure", "options", b"options", "options_value", b"options_value", "order_initial_margin", b"order_initial_margin", "position_initial_margin", b"position_initial_margin", "position_value", b"position_value", "previous_session_realized_pnl", b"previous_session_realized_pnl", "projected_delta", b"projected_delta", "projected_initial_margin", b"projected_initial_margin", "projected_maintenance_margin", b"projected_maintenance_margin", "published_at", b"published_at", "raw_margin_level", b"raw_margin_level", "raw_model", b"raw_model", "raw_window", b"raw_window", "realized_pnl", b"realized_pnl", "received_at", b"received_at", "serves_as_collateral", b"serves_as_collateral", "session_realized_pnl", b"session_realized_pnl", "session_unrealized_pnl", b"session_unrealized_pnl", "spot_balance", b"spot_balance", "spot_reserve", b"spot_reserve", "stated", b"stated", "timestamp", b"timestamp", "total_pnl", b"total_pnl", "unrealized_pnl", b"unrealized_pnl", "valuations", b"valuations", "venue_fields", b"venue_fields", "venue_symbol_id", b"venue_symbol_id", "wallet_balance", b"wallet_balance", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__additional_reserve: _TypeAlias = _typing.Literal["additional_reserve"]  # noqa: Y015
     _WhichOneofArgType__additional_reserve: _TypeAlias = _typing.Literal["_additional_reserve", b"_additional_reserve"]  # noqa: Y015
@@ -493,8 +499,6 @@ class AccountMargin(_message.Message):
     _WhichOneofArgType__buying_power: _TypeAlias = _typing.Literal["_buying_power", b"_buying_power"]  # noqa: Y015
     _WhichOneofReturnType__cost_basis: _TypeAlias = _typing.Literal["cost_basis"]  # noqa: Y015
     _WhichOneofArgType__cost_basis: _TypeAlias = _typing.Literal["_cost_basis", b"_cost_basis"]  # noqa: Y015
-    _WhichOneofReturnType__cross_collateral: _TypeAlias = _typing.Literal["cross_collateral"]  # noqa: Y015
-    _WhichOneofArgType__cross_collateral: _TypeAlias = _typing.Literal["_cross_collateral", b"_cross_collateral"]  # noqa: Y015
     _WhichOneofReturnType__cross_equity: _TypeAlias = _typing.Literal["cross_equity"]  # noqa: Y015
     _WhichOneofArgType__cross_equity: _TypeAlias = _typing.Literal["_cross_equity", b"_cross_equity"]  # noqa: Y015
     _WhichOneofReturnType__cross_unrealized_pnl: _TypeAlias = _typing.Literal["cross_unrealized_pnl"]  # noqa: Y015
@@ -555,6 +559,8 @@ class AccountMargin(_message.Message):
     _WhichOneofArgType__max_borrowable: _TypeAlias = _typing.Literal["_max_borrowable", b"_max_borrowable"]  # noqa: Y015
     _WhichOneofReturnType__max_position_value: _TypeAlias = _typing.Literal["max_position_value"]  # noqa: Y015
     _WhichOneofArgType__max_position_value: _TypeAlias = _typing.Literal["_max_position_value", b"_max_position_value"]  # noqa: Y015
+    _WhichOneofReturnType__max_withdrawable: _TypeAlias = _typing.Literal["max_withdrawable"]  # noqa: Y015
+    _WhichOneofArgType__max_withdrawable: _TypeAlias = _typing.Literal["_max_withdrawable", b"_max_withdrawable"]  # noqa: Y015
     _WhichOneofReturnType__multi_asset: _TypeAlias = _typing.Literal["multi_asset"]  # noqa: Y015
     _WhichOneofArgType__multi_asset: _TypeAlias = _typing.Literal["_multi_asset", b"_multi_asset"]  # noqa: Y015
     _WhichOneofReturnType__options_value: _TypeAlias = _typing.Literal["options_value"]  # noqa: Y015
@@ -593,8 +599,6 @@ class AccountMargin(_message.Message):
     _WhichOneofArgType__venue_symbol_id: _TypeAlias = _typing.Literal["_venue_symbol_id", b"_venue_symbol_id"]  # noqa: Y015
     _WhichOneofReturnType__wallet_balance: _TypeAlias = _typing.Literal["wallet_balance"]  # noqa: Y015
     _WhichOneofArgType__wallet_balance: _TypeAlias = _typing.Literal["_wallet_balance", b"_wallet_balance"]  # noqa: Y015
-    _WhichOneofReturnType__withdrawable: _TypeAlias = _typing.Literal["withdrawable"]  # noqa: Y015
-    _WhichOneofArgType__withdrawable: _TypeAlias = _typing.Literal["_withdrawable", b"_withdrawable"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__additional_reserve) -> _WhichOneofReturnType__additional_reserve | None: ...
     @_typing.overload
@@ -609,8 +613,6 @@ class AccountMargin(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__buying_power) -> _WhichOneofReturnType__buying_power | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_basis) -> _WhichOneofReturnType__cost_basis | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_collateral) -> _WhichOneofReturnType__cross_collateral | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_equity) -> _WhichOneofReturnType__cross_equity | None: ...
     @_typing.overload
@@ -672,6 +674,8 @@ class AccountMargin(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_position_value) -> _WhichOneofReturnType__max_position_value | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_withdrawable) -> _WhichOneofReturnType__max_withdrawable | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__multi_asset) -> _WhichOneofReturnType__multi_asset | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__options_value) -> _WhichOneofReturnType__options_value | None: ...
@@ -709,8 +713,6 @@ class AccountMargin(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__venue_symbol_id) -> _WhichOneofReturnType__venue_symbol_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__wallet_balance) -> _WhichOneofReturnType__wallet_balance | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__withdrawable) -> _WhichOneofReturnType__withdrawable | None: ...
 
 Global___AccountMargin: _TypeAlias = AccountMargin  # noqa: Y015
 
@@ -784,8 +786,8 @@ class OptionExposure(_message.Message):
     theta: _builtins.float
     """Change in value per day that passes, in units of the value asset. Absent if the venue does not report it."""
     value_asset_id: _builtins.str
-    """Asset in which `vega` and `theta` are stated, such as `USD`. Absent together with an empty code: as the venue
-    states them, in a unit that it does not name.
+    """Asset in which `vega` and `theta` are stated, such as `USD`. If absent, and `value_asset_code` is empty, the venue
+    does not name their unit.
     """
     value_asset_code: _builtins.str
     """The venue's own code for `value_asset_id`. Empty if it has none."""

@@ -161,8 +161,8 @@ class OrderList(_message.Message):
     """
     @_builtins.property
     def order_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids in this system of the list's orders. The first is the order on which the others depend; for OCO and OUO the
-        order of the request, or the venue's.
+        """Ids in this system of the list's orders. For OTO and OTOCO, the first is the order that triggers the others. For
+        OCO and OUO, as in the request, or in the venue's order if the list was placed outside this system.
         """
 
     @_builtins.property

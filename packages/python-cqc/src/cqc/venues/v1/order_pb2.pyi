@@ -192,7 +192,9 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     without the request: fills in between count.
     """
     ORDER_STATUS_CANCELLED: _OrderStatus.ValueType  # 8
-    """The rest of the order was cancelled.
+    """The rest of the order was cancelled, in the venue's words. Some venues also call an order cancelled whose time in
+    force ran out, or whose rest could not be filled immediately: the venue's word decides, and the reason (such as
+    ORDER_REASON_NOT_FILLABLE) states the cause.
 
     A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. NEW and
     PARTIALLY_FILLED follow only by a report of type RESTATED or TRADE_CANCEL after which `leaves_quantity` is above
@@ -205,26 +207,29 @@ class _OrderStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderStat
     quantities.
     """
     ORDER_STATUS_EXPIRED: _OrderStatus.ValueType  # 10
-    """The order's time in force ran out, or an immediate order could not be filled.
+    """The order expired, in the venue's words: its time in force ran out, or what was left of an immediate order could
+    not be filled.
 
     Late fills and a return to work are as for CANCELLED.
     """
     ORDER_STATUS_REPLACED: _OrderStatus.ValueType  # 11
-    """The venue ended the order and made another one from it, which this system knows by an `order_id` of its own, such
-    as when the replacement was made outside this system. A replacement by ReplaceOrder keeps the `order_id` and never
-    leads to this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED.
+    """The venue ended the order and made another one from it, which this system knows by an `order_id` of its own: a
+    replacement made outside this system, or a trigger order that placed a new order when it triggered
+    (`attached_venue_order_id` names that order). A replacement by ReplaceOrder keeps the `order_id` and never leads to
+    this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED. Nor does a trigger after which the
+    order keeps its venue id.
 
-    A late fill that completes the order makes it FILLED; a smaller one changes only the quantities.
+    A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. PARTIALLY_FILLED
+    and CANCELLED follow only if the venue undoes the replacement.
     """
 
 class OrderStatus(_OrderStatus, metaclass=_OrderStatusEnumTypeWrapper):
     """State of an order in its life cycle, after FIX tag 39 (OrdStatus).
 
-     Where several states apply, the first of this list counts: PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELLED,
-    EXPIRED,  PARTIALLY_FILLED, NEW. An ended order (FILLED, CANCELLED, REJECTED, EXPIRED, REPLACED) may still receive
-    late fills: a  fill that completes it makes it FILLED, a smaller one keeps the state and raises
-    `cumulative_quantity`. "Completes"  applies to orders sized by `quantity`; an ended order of any other size keeps its
-    state.
+    Where several states apply, the first in this list counts: PENDING_CANCEL, PENDING_REPLACE, FILLED, CANCELLED,
+    EXPIRED, PARTIALLY_FILLED, NEW. An ended order (FILLED, CANCELLED, REJECTED, EXPIRED, REPLACED) may still receive
+    late fills: a fill that completes it makes it FILLED, a smaller one keeps the state and raises `cumulative_quantity`.
+    "Completes" applies to orders sized by `quantity`; an ended order of any other size keeps its state.
 
     Each value declares the states that may follow it. A report that repeats the state is always legal, and any state may
     follow the unspecified state.
@@ -262,7 +267,9 @@ If the venue refuses the replacement, the order returns to its previous terms, a
 without the request: fills in between count.
 """
 ORDER_STATUS_CANCELLED: OrderStatus.ValueType  # 8
-"""The rest of the order was cancelled.
+"""The rest of the order was cancelled, in the venue's words. Some venues also call an order cancelled whose time in
+force ran out, or whose rest could not be filled immediately: the venue's word decides, and the reason (such as
+ORDER_REASON_NOT_FILLABLE) states the cause.
 
 A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. NEW and
 PARTIALLY_FILLED follow only by a report of type RESTATED or TRADE_CANCEL after which `leaves_quantity` is above
@@ -275,16 +282,20 @@ If only the rest was rejected, a late fill that completes the order makes it FIL
 quantities.
 """
 ORDER_STATUS_EXPIRED: OrderStatus.ValueType  # 10
-"""The order's time in force ran out, or an immediate order could not be filled.
+"""The order expired, in the venue's words: its time in force ran out, or what was left of an immediate order could
+not be filled.
 
 Late fills and a return to work are as for CANCELLED.
 """
 ORDER_STATUS_REPLACED: OrderStatus.ValueType  # 11
-"""The venue ended the order and made another one from it, which this system knows by an `order_id` of its own, such
-as when the replacement was made outside this system. A replacement by ReplaceOrder keeps the `order_id` and never
-leads to this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED.
+"""The venue ended the order and made another one from it, which this system knows by an `order_id` of its own: a
+replacement made outside this system, or a trigger order that placed a new order when it triggered
+(`attached_venue_order_id` names that order). A replacement by ReplaceOrder keeps the `order_id` and never leads to
+this state: the order is then NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED. Nor does a trigger after which the
+order keeps its venue id.
 
-A late fill that completes the order makes it FILLED; a smaller one changes only the quantities.
+A late fill that completes the order makes it FILLED; a smaller one changes only the quantities. PARTIALLY_FILLED
+and CANCELLED follow only if the venue undoes the replacement.
 """
 Global___OrderStatus: _TypeAlias = OrderStatus  # noqa: Y015
 
@@ -348,7 +359,7 @@ class _SelfTradePreventionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_S
     """Both orders are reduced by the smaller of their quantities."""
 
 class SelfTradePrevention(_SelfTradePrevention, metaclass=_SelfTradePreventionEnumTypeWrapper):
-    """What happens to an order that would trade with another order of the same account."""
+    """What happens to an order that would trade with another order of the same account or self-trade group."""
 
 SELF_TRADE_PREVENTION_UNSPECIFIED: SelfTradePrevention.ValueType  # 0
 """The venue's default, or not known."""
@@ -555,9 +566,11 @@ class _OrderOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderOrig
     ORDER_ORIGIN_INSURANCE: _OrderOrigin.ValueType  # 4
     """The venue's insurance fund."""
     ORDER_ORIGIN_SETTLEMENT: _OrderOrigin.ValueType  # 5
-    """The venue, at settlement."""
+    """The venue, at a settlement before the contract's expiry, such as at a delisting, or at one that the venue does not
+    distinguish from a delivery.
+    """
     ORDER_ORIGIN_DELIVERY: _OrderOrigin.ValueType  # 6
-    """The venue, at delivery."""
+    """The venue, at the contract's expiry."""
     ORDER_ORIGIN_EXTERNAL: _OrderOrigin.ValueType  # 7
     """We, outside this system, such as on the venue's website."""
 
@@ -575,9 +588,11 @@ ORDER_ORIGIN_ADL: OrderOrigin.ValueType  # 3
 ORDER_ORIGIN_INSURANCE: OrderOrigin.ValueType  # 4
 """The venue's insurance fund."""
 ORDER_ORIGIN_SETTLEMENT: OrderOrigin.ValueType  # 5
-"""The venue, at settlement."""
+"""The venue, at a settlement before the contract's expiry, such as at a delisting, or at one that the venue does not
+distinguish from a delivery.
+"""
 ORDER_ORIGIN_DELIVERY: OrderOrigin.ValueType  # 6
-"""The venue, at delivery."""
+"""The venue, at the contract's expiry."""
 ORDER_ORIGIN_EXTERNAL: OrderOrigin.ValueType  # 7
 """We, outside this system, such as on the venue's website."""
 Global___OrderOrigin: _TypeAlias = OrderOrigin  # noqa: Y015
@@ -829,9 +844,9 @@ class Order(_message.Message):
     raw_side: _builtins.str
     """The venue's own value for `side`. Empty if it has none."""
     quantity: _builtins.str
-    """Ordered quantity, positive, in `quantity_unit`, including what is filled. The order ends when the first of
-    `close_position`, `quote_quantity` and `quantity` that is set is used up; the others are the venue's words. Absent
-    if the venue does not report it.
+    """Ordered quantity, positive, in `quantity_unit`, including what is filled. The first of `close_position`,
+    `quote_quantity` and `quantity` that is set determines when the order ends; the others are only what the venue
+    states. Absent if the venue does not report it.
     """
     quote_quantity: _builtins.str
     """Ordered amount to spend or to receive, positive, in quote units. Absent if the venue does not report it."""
@@ -882,7 +897,7 @@ class Order(_message.Message):
     parent_venue_order_id: _builtins.str
     """The venue's id of the order that created this one. Absent if there is none, or if the venue does not report it."""
     attached_venue_order_id: _builtins.str
-    """The venue's id of an order that this one places when it fills, from venues that state only the id;
+    """The venue's id of an order that this one places when it triggers or fills, from venues that state only the id;
     `attached_orders` has the terms. Absent if there is none.
     """
     quote_id: _builtins.str
@@ -906,8 +921,8 @@ class Order(_message.Message):
     trigger_price: _builtins.str
     """Price at which the order triggers, in quote units. Absent for orders that do not wait for a trigger."""
     trigger_direction: _trigger_pb2.TriggerDirection.ValueType
-    """Way in which the watched price has to cross the trigger price. Set wherever known: from the venue's words, or from
-    `type` and `side`.
+    """Direction in which the watched price must move to reach the trigger price. Set wherever known: from the venue's
+    words, or from `type` and `side`.
     """
     raw_trigger_direction: _builtins.str
     """The venue's own value for `trigger_direction`. Empty if it has none."""
@@ -987,7 +1002,7 @@ class Order(_message.Message):
     leverage: _builtins.str
     """Leverage that the order was placed with, such as 10. Absent if the venue does not report it."""
     auto_borrow: _builtins.bool
-    """Whether the venue borrows what the order lacks. Absent if the venue does not report it."""
+    """Whether the venue borrows what the account lacks for the order. Absent if the venue does not report it."""
     auto_repay: _builtins.bool
     """Whether the venue uses the proceeds of the order to repay debts. Absent if the venue does not report it."""
     good_til_block: _builtins.int
@@ -999,7 +1014,9 @@ class Order(_message.Message):
     report it, which is not the same as zero.
     """
     cumulative_quote_quantity: _builtins.str
-    """Value filled so far, in quote units, without fees. Absent if the venue does not report it."""
+    """Value filled so far, with the sign of the price, in quote units, without fees. Absent if the venue does not report
+    it.
+    """
     leaves_quantity: _builtins.str
     """Quantity still working, in `quantity_unit`; zero once the order has ended. Absent if the venue does not report it."""
     cancelled_quantity: _builtins.str
@@ -1019,8 +1036,8 @@ class Order(_message.Message):
     markets of the quote asset for BUY, of the base asset for SELL. Absent if the venue does not report it.
     """
     net_quote_quantity: _builtins.str
-    """Amount received by a SELL or paid by a BUY so far, fees included, in quote units, zero or positive. Absent if the
-    venue does not report it.
+    """Amount received by a SELL (value filled less fees) or paid by a BUY (value filled plus fees) so far, in quote
+    units, zero or positive. Absent if the venue does not report it.
     """
     contracts: _builtins.str
     """Ordered quantity in contracts, if the venue reports it in addition to the quantity in another unit. Absent
@@ -1090,8 +1107,8 @@ class Order(_message.Message):
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged so far, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the venue
-        does not report them.
+        """Fees charged so far, in no particular order. Several entries in one asset add up. Negative amounts are rebates.
+        Empty if there are none, or if the venue does not report them.
         """
 
     @_builtins.property

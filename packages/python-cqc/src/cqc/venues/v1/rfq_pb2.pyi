@@ -93,7 +93,7 @@ class QuoteLeg(_message.Message):
     quantity_unit: _quantity_pb2.QuantityUnit.ValueType
     """Unit of `quantity`."""
     limit_price: _builtins.str
-    """Worst price of this leg at which the venue may accept a quote without asking, in quote units of the leg's listing.
+    """Worst price of this leg at which the venue may accept a quote on its own, in quote units of the leg's listing.
     Absent means that no quote is accepted without AcceptQuote.
     """
     @_builtins.property
@@ -227,12 +227,12 @@ class Quote(_message.Message):
     venue_quote_id: _builtins.str
     """The venue's id of the quote. Absent from venues that accept a quote by its price."""
     bid_price: _builtins.str
-    """Price at which the makers buy and SELL accepts, in quote units per unit of the base; with legs, the net price of
-    one package as the venue states it. Absent if the makers do not buy.
+    """Price at which the makers buy and SELL accepts, in quote units per unit of the listing's base; with legs, the net
+    price of one package as the venue states it. Absent if the makers do not buy.
     """
     ask_price: _builtins.str
-    """Price at which the makers sell and BUY accepts, in quote units per unit of the base; with legs, the net price of
-    one package as the venue states it. Absent if the makers do not sell.
+    """Price at which the makers sell and BUY accepts, in quote units per unit of the listing's base; with legs, the net
+    price of one package as the venue states it. Absent if the makers do not sell.
     """
     quantity: _builtins.str
     """Quantity that the quote covers, positive, in the `quantity_unit` of the request. Absent if the quote covers all
@@ -426,7 +426,7 @@ class QuoteRequest(_message.Message):
     limit_price: _builtins.str
     """Worst price at which we trade, in quote units, as stated to the venue. Absent if there is none."""
     anonymous: _builtins.bool
-    """Whether the makers do not learn who asks. Absent if the venue does not report it."""
+    """Whether our identity is hidden from the makers. Absent if the venue does not report it."""
     allow_partial: _builtins.bool
     """Whether a quote may be accepted in part. Absent if the venue does not report it."""
     state: Global___QuoteRequestState.ValueType
@@ -459,7 +459,7 @@ class QuoteRequest(_message.Message):
 
     @_builtins.property
     def counterparties(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The venue's names of the makers that are asked. Empty means all."""
+        """The venue's names of the makers that receive the request. Empty means all."""
 
     @_builtins.property
     def quotes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Quote]:

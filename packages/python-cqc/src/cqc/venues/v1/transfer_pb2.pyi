@@ -60,15 +60,15 @@ class _TransferStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfe
     TRANSFER_STATE_UNSPECIFIED: _TransferState.ValueType  # 0
     """Not known."""
     TRANSFER_STATE_PENDING_APPROVAL: _TransferState.ValueType  # 1
-    """Waiting for approvals on our side. The venue knows nothing of the transfer."""
+    """Waiting for approvals on our side. Nothing was sent to the venue."""
     TRANSFER_STATE_REQUESTED: _TransferState.ValueType  # 2
-    """Approved, or without need of approvals: handed to the venue or about to be, without an answer so far."""
+    """Approved, or not subject to approval: handed to the venue or about to be, no response yet."""
     TRANSFER_STATE_PROCESSING: _TransferState.ValueType  # 3
     """Being processed by the venue. A deposit that is seen but not yet credited is in this state."""
     TRANSFER_STATE_SENT: _TransferState.ValueType  # 4
     """On the chain, or with the bank. Back to PROCESSING if a reorganization of the chain removes the transaction."""
     TRANSFER_STATE_COMPLETED: _TransferState.ValueType  # 5
-    """Arrived, and available for use. FAILED afterwards only if the transfer was undone."""
+    """Arrived, and available for use. FAILED follows only if the transfer was undone."""
     TRANSFER_STATE_CANCELLED: _TransferState.ValueType  # 6
     """Cancelled before it was sent. Final."""
     TRANSFER_STATE_REJECTED: _TransferState.ValueType  # 7
@@ -76,8 +76,8 @@ class _TransferStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Transfe
     TRANSFER_STATE_FAILED: _TransferState.ValueType  # 8
     """Failed: nothing moved, or the asset was returned. Final."""
     TRANSFER_STATE_OUTCOME_UNKNOWN: _TransferState.ValueType  # 9
-    """Handed to the venue without an answer: the asset may move. Nothing is sent again; the gateway queries the venue
-    until it knows.
+    """Handed to the venue, but no response arrived: the asset may move. The gateway does not send the transfer again; it
+    queries the venue until the outcome is known.
     """
     TRANSFER_STATE_EXPIRED: _TransferState.ValueType  # 10
     """Approvals were not complete before `approval_expires_at`. Final."""
@@ -88,15 +88,15 @@ class TransferState(_TransferState, metaclass=_TransferStateEnumTypeWrapper):
 TRANSFER_STATE_UNSPECIFIED: TransferState.ValueType  # 0
 """Not known."""
 TRANSFER_STATE_PENDING_APPROVAL: TransferState.ValueType  # 1
-"""Waiting for approvals on our side. The venue knows nothing of the transfer."""
+"""Waiting for approvals on our side. Nothing was sent to the venue."""
 TRANSFER_STATE_REQUESTED: TransferState.ValueType  # 2
-"""Approved, or without need of approvals: handed to the venue or about to be, without an answer so far."""
+"""Approved, or not subject to approval: handed to the venue or about to be, no response yet."""
 TRANSFER_STATE_PROCESSING: TransferState.ValueType  # 3
 """Being processed by the venue. A deposit that is seen but not yet credited is in this state."""
 TRANSFER_STATE_SENT: TransferState.ValueType  # 4
 """On the chain, or with the bank. Back to PROCESSING if a reorganization of the chain removes the transaction."""
 TRANSFER_STATE_COMPLETED: TransferState.ValueType  # 5
-"""Arrived, and available for use. FAILED afterwards only if the transfer was undone."""
+"""Arrived, and available for use. FAILED follows only if the transfer was undone."""
 TRANSFER_STATE_CANCELLED: TransferState.ValueType  # 6
 """Cancelled before it was sent. Final."""
 TRANSFER_STATE_REJECTED: TransferState.ValueType  # 7
@@ -104,8 +104,8 @@ TRANSFER_STATE_REJECTED: TransferState.ValueType  # 7
 TRANSFER_STATE_FAILED: TransferState.ValueType  # 8
 """Failed: nothing moved, or the asset was returned. Final."""
 TRANSFER_STATE_OUTCOME_UNKNOWN: TransferState.ValueType  # 9
-"""Handed to the venue without an answer: the asset may move. Nothing is sent again; the gateway queries the venue
-until it knows.
+"""Handed to the venue, but no response arrived: the asset may move. The gateway does not send the transfer again; it
+queries the venue until the outcome is known.
 """
 TRANSFER_STATE_EXPIRED: TransferState.ValueType  # 10
 """Approvals were not complete before `approval_expires_at`. Final."""

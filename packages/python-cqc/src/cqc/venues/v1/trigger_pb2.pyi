@@ -70,7 +70,7 @@ class _TriggerDirectionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Trig
     """Triggers when the watched price is at or below the trigger price."""
 
 class TriggerDirection(_TriggerDirection, metaclass=_TriggerDirectionEnumTypeWrapper):
-    """Way in which the watched price has to cross the trigger price."""
+    """Direction in which the watched price must move to reach the trigger price."""
 
 TRIGGER_DIRECTION_UNSPECIFIED: TriggerDirection.ValueType  # 0
 """Not known, or there is no trigger."""

@@ -134,15 +134,15 @@ class VenueAsset(_message.Message):
     collateral_enabled: _builtins.bool
     """Whether the venue accepts the asset as collateral. Absent if the venue does not report it."""
     collateral_ratio: _builtins.str
-    """Fraction of the asset's value that counts as collateral, such as 0.98, for an account with the smallest amount.
-    Absent if the venue does not report it.
+    """Fraction of the asset's value that counts as collateral, 0 to 1, such as 0.98, for an account with the smallest
+    amount. Absent if the venue does not report it.
     """
     revision: _builtins.int
     """Version of this record, increased by one at each change. Send this value back with an update."""
     @_builtins.property
     def other_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Other codes that the venue uses for the same asset, such as `XBT` in streams, in no particular order. As unique as
-        `code`. Empty if there are none.
+        """Other codes that the venue uses for the same asset, such as `XBT` in streams, in no particular order. Each is as
+        unique as `code`. Empty if there are none.
         """
 
     @_builtins.property

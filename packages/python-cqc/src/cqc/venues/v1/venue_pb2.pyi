@@ -183,7 +183,7 @@ class VenueEndpoint(_message.Message):
     private: _builtins.bool
     """Whether the endpoint needs credentials for everything. Absent if not known."""
     description: _builtins.str
-    """What the endpoint is for. Empty if its kind says enough."""
+    """What the endpoint is for. Empty if the kind is self-explanatory."""
     def __init__(
         self,
         *,

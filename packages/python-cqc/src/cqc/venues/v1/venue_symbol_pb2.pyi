@@ -36,7 +36,7 @@ class _TradingModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingMo
     TRADING_MODE_CANCEL_ONLY: _TradingMode.ValueType  # 2
     """Orders can be cancelled but not placed."""
     TRADING_MODE_POST_ONLY: _TradingMode.ValueType  # 3
-    """Only orders that rest can be placed."""
+    """Only post-only orders can be placed."""
     TRADING_MODE_LIMIT_ONLY: _TradingMode.ValueType  # 4
     """Only limit orders can be placed."""
     TRADING_MODE_REDUCE_ONLY: _TradingMode.ValueType  # 5
@@ -62,7 +62,7 @@ TRADING_MODE_OPEN: TradingMode.ValueType  # 1
 TRADING_MODE_CANCEL_ONLY: TradingMode.ValueType  # 2
 """Orders can be cancelled but not placed."""
 TRADING_MODE_POST_ONLY: TradingMode.ValueType  # 3
-"""Only orders that rest can be placed."""
+"""Only post-only orders can be placed."""
 TRADING_MODE_LIMIT_ONLY: TradingMode.ValueType  # 4
 """Only limit orders can be placed."""
 TRADING_MODE_REDUCE_ONLY: TradingMode.ValueType  # 5
@@ -99,8 +99,8 @@ class _LaunchPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LaunchPha
     """Traded, with an announced end."""
 
 class LaunchPhase(_LaunchPhase, metaclass=_LaunchPhaseEnumTypeWrapper):
-    """Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so the
-    phase is no part of any id.
+    """Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so no id
+    contains the phase.
     """
 
 LAUNCH_PHASE_UNSPECIFIED: LaunchPhase.ValueType  # 0
@@ -161,7 +161,7 @@ class VenueSymbol(_message.Message):
     venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
     identify their market by `venue_symbol_id`.
 
-    How a quantity q in a unit, at a price p, becomes an amount:
+    Conversion of a quantity q at a price p, by unit:
 
     BASE: q counts units of the listing's base, each `base_multiplier` units of the base asset. Base quantity = q.
     Notional = p x q, in the quote asset.
@@ -394,7 +394,7 @@ class VenueSymbol(_message.Message):
     @_builtins.property
     def other_native_symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`, in no particular
-        order. As unique as `native_symbol`. Empty if it has no other name.
+        order. Each is as unique as `native_symbol`. Empty if it has no other name.
         """
 
     @_builtins.property
@@ -917,7 +917,7 @@ class QuantityLimits(_message.Message):
     max_notional: _builtins.str
     """Largest notional, in units of the notional asset."""
     notional_asset_id: _builtins.str
-    """Asset in which the notional is counted. Absent together with an empty code means the quote asset."""
+    """Asset in which the notional is counted. If absent, and `notional_asset_code` is empty: the quote asset."""
     notional_asset_code: _builtins.str
     """The venue's own code for `notional_asset_id`. Empty if it has none."""
     @_builtins.property
@@ -1112,9 +1112,9 @@ Global___FeeTier: _TypeAlias = FeeTier  # noqa: Y015
 class MarginTier(_message.Message):
     """Margin requirements for one range of position sizes, by notional or by quantity.
 
-    Without `deduction` the tier's rate holds for the whole position; with it: maintenance = notional x rate - deduction.
-    Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x 0.004 + 50000
-    x 0.005.
+    Without `deduction` the tier's rate applies to the whole position; with it: maintenance = notional x rate -
+    deduction. Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x
+    0.004 + 50000 x 0.005.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1142,7 +1142,7 @@ class MarginTier(_message.Message):
     every other. Absent means no upper bound.
     """
     notional_asset_id: _builtins.str
-    """Asset of the notionals and of `deduction`. Absent together with an empty code means the quote asset."""
+    """Asset of the notionals and of `deduction`. If absent, and `notional_asset_code` is empty: the quote asset."""
     notional_asset_code: _builtins.str
     """The venue's own code for `notional_asset_id`. Empty if it has none."""
     min_quantity: _builtins.str

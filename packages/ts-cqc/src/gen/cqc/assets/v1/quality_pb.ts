@@ -248,7 +248,7 @@ export enum FlagSeverity {
   HIGH = 4,
 
   /**
-   * Do not touch.
+   * Do not trade.
    *
    * @generated from enum value: FLAG_SEVERITY_CRITICAL = 5;
    */

@@ -138,16 +138,16 @@ export type FundingRate = Message<"cqc.markets.v1.FundingRate"> & {
   maxRate?: string | undefined;
 
   /**
-   * Payment of a long position per unit of its quantity, in units of the settlement asset, with the sign of `rate`,
-   * from venues that report it in addition to the rate.
+   * Payment of a long position per unit of the listing's `quantity_unit`, in units of the settlement asset, with the
+   * sign of `rate`, from venues that report it in addition to the rate.
    *
    * @generated from field: optional string absolute_rate = 15;
    */
   absoluteRate?: string | undefined;
 
   /**
-   * Sum of all funding so far per unit of the quantity, in units of the settlement asset, with the sign of `rate`, from
-   * which venues such as Deribit compute each payment.
+   * Sum of all funding so far per unit of the listing's `quantity_unit`, in units of the settlement asset, with the
+   * sign of `rate`, from which venues such as Deribit compute each payment.
    *
    * @generated from field: optional string accumulated_interest = 16;
    */
@@ -257,14 +257,15 @@ export type OpenInterest = Message<"cqc.markets.v1.OpenInterest"> & {
   contracts?: string | undefined;
 
   /**
-   * Quantity held in base units, from venues that report it beside `quantity`.
+   * Quantity held in units of the listing's base, from venues that report it beside `quantity`.
    *
    * @generated from field: optional string base_quantity = 7;
    */
   baseQuantity?: string | undefined;
 
   /**
-   * Quantity held, in quote units, at the venue's price.
+   * Value of the quantity held, in quote units, at the venue's price. A value in another asset, such as US dollars for
+   * a listing quoted in USDT, is in `venue_fields`.
    *
    * @generated from field: optional string notional = 8;
    */

@@ -418,16 +418,16 @@ export type DepthBand = Message<"cqc.markets.v1.DepthBand"> & {
   askQuantity: string;
 
   /**
-   * Notional of the bids within the distance, in quote units: the sum of price times quantity in base units. Absent if
-   * the quantity unit does not allow computing it.
+   * Notional of the bids within the distance, in quote units: the sum of price times quantity in units of the
+   * listing's base. Absent if the quantity unit does not allow computing it.
    *
    * @generated from field: optional string bid_notional = 4;
    */
   bidNotional?: string | undefined;
 
   /**
-   * Notional of the asks within the distance, in quote units: the sum of price times quantity in base units. Absent if
-   * the quantity unit does not allow computing it.
+   * Notional of the asks within the distance, in quote units: the sum of price times quantity in units of the
+   * listing's base. Absent if the quantity unit does not allow computing it.
    *
    * @generated from field: optional string ask_notional = 5;
    */

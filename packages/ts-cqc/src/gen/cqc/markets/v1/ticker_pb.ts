@@ -100,8 +100,8 @@ export type Ticker = Message<"cqc.markets.v1.Ticker"> & {
   impactBidPrice?: string | undefined;
 
   /**
-   * Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the venue
-   * does not report it, or if the book is too thin.
+   * Average price at which a purchase of the venue's impact notional would fill now, in quote units. Absent if the
+   * venue does not report it, or if the book is too thin.
    *
    * @generated from field: optional string impact_ask_price = 10;
    */
@@ -346,7 +346,8 @@ export type TickerWindow = Message<"cqc.markets.v1.TickerWindow"> & {
   volume?: string | undefined;
 
   /**
-   * Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed.
+   * Quantity traded, in units of the listing's base, from venues that report it beside `volume`. Absent elsewhere;
+   * never computed.
    *
    * @generated from field: optional string base_volume = 7;
    */
@@ -368,8 +369,8 @@ export type TickerWindow = Message<"cqc.markets.v1.TickerWindow"> & {
   settlementVolume?: string | undefined;
 
   /**
-   * Value traded, by the venue's own valuation, from venues that distinguish it from the quote volume; in quote units
-   * unless the venue states otherwise. Absent elsewhere.
+   * Value traded, in US dollars, as the venue values it, from venues that report it beside the volumes above. Absent
+   * elsewhere; never computed.
    *
    * @generated from field: optional string notional_volume = 10;
    */

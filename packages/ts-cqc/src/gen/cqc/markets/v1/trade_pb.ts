@@ -64,7 +64,7 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
   price: string;
 
   /**
-   * Quantity traded, in `quantity_unit`.
+   * Quantity traded, positive, in `quantity_unit`: `aggressor` has the direction.
    *
    * @generated from field: string quantity = 5;
    */
@@ -85,15 +85,16 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
   contracts?: string | undefined;
 
   /**
-   * Quantity traded in base units, from venues that report it beside `quantity`. Absent elsewhere; never computed.
+   * Quantity traded in units of the listing's base, positive, from venues that report it beside `quantity`. Absent
+   * elsewhere; never computed.
    *
    * @generated from field: optional string base_quantity = 8;
    */
   baseQuantity?: string | undefined;
 
   /**
-   * Quantity traded in quote units, as the venue reports it. Absent if the venue does not report it; never computed,
-   * because the venue's figure may be rounded.
+   * Value traded in quote units, with the sign of the price, as the venue reports it. Absent if the venue does not
+   * report it; never computed, because the venue's figure may be rounded.
    *
    * @generated from field: optional string quote_quantity = 9;
    */
@@ -578,7 +579,8 @@ export type Candle = Message<"cqc.markets.v1.Candle"> & {
   volumeUnit: QuantityUnit;
 
   /**
-   * Quantity traded, in base units, from venues that report it beside `volume`. Absent elsewhere; never computed.
+   * Quantity traded, in units of the listing's base, from venues that report it beside `volume`. Absent elsewhere;
+   * never computed.
    *
    * @generated from field: optional string base_volume = 15;
    */
@@ -670,7 +672,7 @@ export const CandleSchema: GenMessage<Candle> = /*@__PURE__*/
  */
 export enum AggressorSide {
   /**
-   * Reported by the venue in words that the mapping cannot interpret; a consumer must not guess.
+   * No side is stated, or the mapping cannot interpret the venue's word for it; a consumer must not guess.
    *
    * @generated from enum value: AGGRESSOR_SIDE_UNSPECIFIED = 0;
    */
@@ -691,7 +693,7 @@ export enum AggressorSide {
   SELLER = 2,
 
   /**
-   * Neither side: an auction or a negotiated trade.
+   * Neither side: an auction or a negotiated trade, as the venue states.
    *
    * @generated from enum value: AGGRESSOR_SIDE_NONE = 3;
    */

@@ -193,6 +193,9 @@ export const VenueGateway: GenService<{
    * Compares an account with the venue's records and reports what was missed, in execution reports with
    * `reconciliation` set and the next `report_sequence`. Repeating the call finds only what was missed since.
    *
+   * An order that the venue does not know becomes REJECTED with ORDER_REASON_UNKNOWN_ORDER once its `send_before` has
+   * passed. Without a `send_before` the order stays PENDING_NEW: the venue may still receive it.
+   *
    * @generated from rpc cqc.services.v1.VenueGateway.Reconcile
    */
   reconcile: {

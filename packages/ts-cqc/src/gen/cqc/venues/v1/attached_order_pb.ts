@@ -17,8 +17,8 @@ export const file_cqc_venues_v1_attached_order: GenFile = /*@__PURE__*/
   fileDesc("CiJjcWMvdmVudWVzL3YxL2F0dGFjaGVkX29yZGVyLnByb3RvEg1jcWMudmVudWVzLnYxIqcGCg1BdHRhY2hlZE9yZGVyEi4KBGtpbmQYASABKA4yIC5jcWMudmVudWVzLnYxLkF0dGFjaGVkT3JkZXJLaW5kEhoKCHJhd19raW5kGAIgASgJQgi6SAVyAxiAARIlCg10cmlnZ2VyX3ByaWNlGAMgASgJQgm6SAZyBIiIJwFIAIgBARIlCg10cmlnZ2VyX3JhdGlvGAQgASgJQgm6SAZyBIiIJwFIAYgBARIwCgx0cmlnZ2VyX2tpbmQYBSABKA4yGi5jcWMudmVudWVzLnYxLlRyaWdnZXJLaW5kEiIKEHJhd190cmlnZ2VyX2tpbmQYBiABKAlCCLpIBXIDGIABEh0KBXByaWNlGAcgASgJQgm6SAZyBIiIJwFIAogBARIgCghxdWFudGl0eRgIIAEoCUIJukgGcgSIiCcBSAOIAQESIAoIZnJhY3Rpb24YCSABKAlCCbpIBnIEiIgnAUgEiAEBEicKD3RyYWlsaW5nX29mZnNldBgKIAEoCUIJukgGcgSIiCcBSAWIAQESPwoUdHJhaWxpbmdfb2Zmc2V0X2tpbmQYCyABKA4yIS5jcWMudmVudWVzLnYxLlRyYWlsaW5nT2Zmc2V0S2luZBIqChhyYXdfdHJhaWxpbmdfb2Zmc2V0X2tpbmQYDCABKAlCCLpIBXIDGIABEigKEGFjdGl2YXRpb25fcHJpY2UYDSABKAlCCbpIBnIEiIgnAUgGiAEBEiYKD2NsaWVudF9vcmRlcl9pZBgOIAEoCUIIukgFcgMYgAJIB4gBARIlCg52ZW51ZV9vcmRlcl9pZBgPIAEoCUIIukgFcgMYgAJICIgBARIcCgpyYXdfc3RhdHVzGBAgASgJQgi6SAVyAxiAAUIQCg5fdHJpZ2dlcl9wcmljZUIQCg5fdHJpZ2dlcl9yYXRpb0IICgZfcHJpY2VCCwoJX3F1YW50aXR5QgsKCV9mcmFjdGlvbkISChBfdHJhaWxpbmdfb2Zmc2V0QhMKEV9hY3RpdmF0aW9uX3ByaWNlQhIKEF9jbGllbnRfb3JkZXJfaWRCEQoPX3ZlbnVlX29yZGVyX2lkKqcBChFBdHRhY2hlZE9yZGVyS2luZBIjCh9BVFRBQ0hFRF9PUkRFUl9LSU5EX1VOU1BFQ0lGSUVEEAASIwofQVRUQUNIRURfT1JERVJfS0lORF9UQUtFX1BST0ZJVBABEiEKHUFUVEFDSEVEX09SREVSX0tJTkRfU1RPUF9MT1NTEAISJQohQVRUQUNIRURfT1JERVJfS0lORF9UUkFJTElOR19TVE9QEANCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_cqc_venues_v1_trigger]);
 
 /**
- * A closing order that hangs on another order or on a position: placed by the venue once the order fills, or while the
- * position is open. Its side is opposite to that of the order or position.
+ * A closing order that belongs to another order or to a position: placed by the venue once the order fills, or while
+ * the position is open. Its side is opposite to that of the order or position.
  *
  * Once the venue has made an order from the attached order, that order is an Order too, and names its parent in
  * `parent_venue_order_id`. NewAttachedOrder is the strict form of a new one.
@@ -79,8 +79,8 @@ export type AttachedOrder = Message<"cqc.venues.v1.AttachedOrder"> & {
   price?: string | undefined;
 
   /**
-   * Quantity to close, positive, in the `quantity_unit` of the order or position. Absent, as is `fraction`, means all
-   * of it.
+   * Quantity to close, positive, in the `quantity_unit` of the order or position. If neither `quantity` nor `fraction`
+   * is set, the attached order closes all of it.
    *
    * @generated from field: optional string quantity = 8;
    */

@@ -22,8 +22,8 @@ export const file_cqc_venues_v1_balance: GenFile = /*@__PURE__*/
 
 /**
  * An account's balance of one asset. The key is account, asset, `type` and listing: a balance replaces the balance with
- * the same key. The asset is `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. An
- * unspecified `type` is told apart by `raw_type`.
+ * the same key. The asset is `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`.
+ * Where `type` is unspecified, `raw_type` takes its place in the key.
  *
  * Balances are facts: the venue decides what counts as free and locked, and the two need not add up to the total.
  * Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. What derivatives add to a
@@ -54,7 +54,7 @@ export type Balance = Message<"cqc.venues.v1.Balance"> & {
   assetCode: string;
 
   /**
-   * Use that the balance is set aside for. Part of the key.
+   * What the balance is set aside for. Part of the key.
    *
    * @generated from field: cqc.venues.v1.BalanceType type = 4;
    */
@@ -194,7 +194,7 @@ export type Balance = Message<"cqc.venues.v1.Balance"> & {
 
   /**
    * Value of `total`, as the venue computes it, one entry per asset in which it is expressed. In no particular order.
-   * Empty if the venue does not report it.
+   * Empty if the venue does not report it. A value that includes unrealized profit and loss is in AccountMargin.
    *
    * @generated from field: repeated cqc.assets.v1.Valuation valuations = 23;
    */
@@ -373,7 +373,7 @@ export const BalanceFlowSchema: GenMessage<BalanceFlow> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_balance, 1);
 
 /**
- * Use that a balance is set aside for.
+ * What a balance is set aside for.
  *
  * @generated from enum cqc.venues.v1.BalanceType
  */
@@ -476,7 +476,7 @@ export enum BalanceChangeReason {
   TRANSFER = 4,
 
   /**
-   * A fee that the venue books apart from what it was charged for.
+   * A fee that the venue books separately from what it was charged for.
    *
    * @generated from enum value: BALANCE_CHANGE_REASON_FEE = 5;
    */
@@ -532,7 +532,7 @@ export enum BalanceChangeReason {
   REBATE = 12,
 
   /**
-   * Profit or loss of a position that the venue books apart from the trade.
+   * Profit or loss of a position that the venue books separately from the trade.
    *
    * @generated from enum value: BALANCE_CHANGE_REASON_REALIZED_PNL = 13;
    */

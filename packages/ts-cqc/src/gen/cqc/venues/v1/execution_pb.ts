@@ -94,8 +94,9 @@ export type ExecutionLeg = Message<"cqc.venues.v1.ExecutionLeg"> & {
   tradeId?: string | undefined;
 
   /**
-   * Fees charged for this leg, one entry per asset; not contained in the fees of the report. Negative amounts are
-   * rebates. Empty if there are none, or if the venue reports them for the whole fill.
+   * Fees charged for this leg, in no particular order, and not contained in the fees of the report. Several entries in
+   * one asset add up. Negative amounts are rebates. Empty if there are none, or if the venue reports them for the whole
+   * fill.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 9;
    */
@@ -134,7 +135,7 @@ export const ExecutionLegSchema: GenMessage<ExecutionLeg> = /*@__PURE__*/
 export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   /**
    * Id of the report, unique per account. If the venue gives none, the gateway derives an id that is the same every
-   * time the same event is received, by whatever way: a report with a known id is dropped.
+   * time the same event is received, over any channel: a report with a known id is dropped.
    *
    * @generated from field: string exec_id = 1;
    */
@@ -319,14 +320,16 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   lastStrikeAssetPrice?: string | undefined;
 
   /**
-   * Value of this fill, in quote units, without fees. Absent if the venue does not report it.
+   * Value of this fill, with the sign of its price, in quote units, without fees. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional string last_quote_quantity = 26;
    */
   lastQuoteQuantity?: string | undefined;
 
   /**
-   * The venue's valuation of this fill in another asset, such as US dollars. Absent if the venue does not report one.
+   * The venue's valuation of this fill in another asset, such as US dollars, positive. Absent if the venue does not
+   * report one.
    *
    * @generated from field: cqc.assets.v1.Valuation last_valuation = 27;
    */
@@ -362,8 +365,8 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   rawLiquidity: string;
 
   /**
-   * Fees charged for the fill, one entry per asset. Negative amounts are rebates. Empty if there are none, or if the
-   * venue reports them elsewhere.
+   * Fees charged for the fill, in no particular order. Several entries in one asset add up. Negative amounts are
+   * rebates. Empty if there are none, or if the venue reports them elsewhere.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 32;
    */
@@ -445,14 +448,16 @@ export type ExecutionReport = Message<"cqc.venues.v1.ExecutionReport"> & {
   cumulativeQuantity?: string | undefined;
 
   /**
-   * Value filled so far, including this fill, in quote units, without fees. Absent if the venue does not report it.
+   * Value filled so far, including this fill, with the sign of the price, in quote units, without fees. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional string cumulative_quote_quantity = 43;
    */
   cumulativeQuoteQuantity?: string | undefined;
 
   /**
-   * Quantity still working after the event, in `quantity_unit`. Absent if the venue does not report it.
+   * Quantity still working after the event, in `quantity_unit`; zero once the order has ended. Absent if the venue
+   * does not report it.
    *
    * @generated from field: optional string leaves_quantity = 44;
    */
@@ -626,7 +631,7 @@ export enum ExecType {
   NEW = 1,
 
   /**
-   * A fill, whatever caused it: `origin` tells whether it was a liquidation, an auto-deleveraging or a delivery. No
+   * A fill, whatever caused it: `origin` states whether it was a liquidation, an auto-deleveraging or a delivery. No
    * other type is a fill.
    *
    * A funding payment that a venue reports as an execution is no report: it becomes a FundingPaid event.
@@ -644,15 +649,14 @@ export enum ExecType {
 
   /**
    * The terms of the order were replaced, and the order keeps its id in this system. `order_status` is the state after
-   * it: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only if the venue made another order of it (see
-   * ORDER_STATUS_REPLACED).
+   * the replacement: NEW, UNTRIGGERED, PARTIALLY_FILLED or FILLED; REPLACED only as ORDER_STATUS_REPLACED describes.
    *
    * @generated from enum value: EXEC_TYPE_REPLACED = 4;
    */
   REPLACED = 4,
 
   /**
-   * The venue rejected the order, at once or later.
+   * The venue rejected the order, immediately or later.
    *
    * @generated from enum value: EXEC_TYPE_REJECTED = 5;
    */
@@ -696,8 +700,8 @@ export enum ExecType {
 
   /**
    * An earlier trade was undone: busted by the venue, or in a block that was replaced. `ref_exec_id` identifies its
-   * report. The quantity, price and fees of the fill are those of the undone trade, with its signs; absent if the venue
-   * does not repeat them.
+   * report. The quantity, price and fees of the fill are those of the undone trade, with the same signs; absent if the
+   * venue does not repeat them.
    *
    * @generated from enum value: EXEC_TYPE_TRADE_CANCEL = 11;
    */
@@ -718,15 +722,16 @@ export enum ExecType {
   ORDER_STATUS = 13,
 
   /**
-   * The venue refused to cancel the order. `order_status` is the state as it is, and `reason` tells why.
+   * The venue refused to cancel the order. `order_status` is the state of the order, which the refusal does not
+   * change; `reason` states why.
    *
    * @generated from enum value: EXEC_TYPE_CANCEL_REJECTED = 14;
    */
   CANCEL_REJECTED = 14,
 
   /**
-   * The venue refused to replace the order, whose terms stay as they were. `order_status` is the state as it is, and
-   * `reason` tells why.
+   * The venue refused to replace the order, whose terms stay as they were. `order_status` is the state of the order,
+   * which the refusal does not change; `reason` states why.
    *
    * @generated from enum value: EXEC_TYPE_REPLACE_REJECTED = 15;
    */

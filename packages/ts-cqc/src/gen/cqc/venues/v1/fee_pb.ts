@@ -15,7 +15,7 @@ export const file_cqc_venues_v1_fee: GenFile = /*@__PURE__*/
   fileDesc("ChdjcWMvdmVudWVzL3YxL2ZlZS5wcm90bxINY3FjLnZlbnVlcy52MSKwAQoDRmVlEiAKCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIAIgBARIcCgphc3NldF9jb2RlGAIgASgJQgi6SAVyAxiAARIZCgZhbW91bnQYAyABKAlCCbpIBnIEiIgnARIcCgRyYXRlGAQgASgJQgm6SAZyBIiIJwFIAYgBARIaCghyYXdfdHlwZRgFIAEoCUIIukgFcgMYgAFCCwoJX2Fzc2V0X2lkQgcKBV9yYXRlQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules]);
 
 /**
- * A fee charged in one asset.
+ * A fee charged in one asset. A fee whose amount the venue does not report has no entry.
  *
  * @generated from message cqc.venues.v1.Fee
  */
@@ -44,8 +44,8 @@ export type Fee = Message<"cqc.venues.v1.Fee"> & {
   amount: string;
 
   /**
-   * Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate. Absent if the venue
-   * does not report it.
+   * Fraction of the traded value that was charged, such as 0.001 for 0.1 %. Negative is a rebate, whatever sign the
+   * venue writes. Absent if the venue does not report it.
    *
    * @generated from field: optional string rate = 4;
    */

@@ -18,13 +18,13 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/margin.proto.
  */
 export const file_cqc_venues_v1_margin: GenFile = /*@__PURE__*/
-  fileDesc("ChpjcWMvdmVudWVzL3YxL21hcmdpbi5wcm90bxINY3FjLnZlbnVlcy52MSL7IgoNQWNjb3VudE1hcmdpbhIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEiAKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwFIAIgBARIcCgphc3NldF9jb2RlGAMgASgJQgi6SAVyAxiAARISCgphbGxfYXNzZXRzGAQgASgIEicKD3ZlbnVlX3N5bWJvbF9pZBgFIAEoCUIJukgGcgTwiCcBSAGIAQESNQoObmF0aXZlX2xpc3RpbmcYBiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEisKBndpbmRvdxgHIAEoDjIbLmNxYy52ZW51ZXMudjEuTWFyZ2luV2luZG93EhwKCnJhd193aW5kb3cYCCABKAlCCLpIBXIDGIABEikKBW1vZGVsGAkgASgOMhouY3FjLnZlbnVlcy52MS5NYXJnaW5Nb2RlbBIbCglyYXdfbW9kZWwYCiABKAlCCLpIBXIDGIABEh4KBmVxdWl0eRgLIAEoCUIJukgGcgSIiCcBSAKIAQESJAoMY3Jvc3NfZXF1aXR5GAwgASgJQgm6SAZyBIiIJwFIA4gBARInCg9pc29sYXRlZF9lcXVpdHkYDSABKAlCCbpIBnIEiIgnAUgEiAEBEiYKDndhbGxldF9iYWxhbmNlGA4gASgJQgm6SAZyBIiIJwFIBYgBARIsChRjcm9zc193YWxsZXRfYmFsYW5jZRgPIAEoCUIJukgGcgSIiCcBSAaIAQESJgoObWFyZ2luX2JhbGFuY2UYECABKAlCCbpIBnIEiIgnAUgHiAEBEiQKDHNwb3RfYmFsYW5jZRgRIAEoCUIJukgGcgSIiCcBSAiIAQESKwoTZGVyaXZhdGl2ZXNfYmFsYW5jZRgSIAEoCUIJukgGcgSIiCcBSAmIAQESHAoEZGVidBgTIAEoCUIJukgGcgSIiCcBSAqIAQESIAoIaW50ZXJlc3QYFCABKAlCCbpIBnIEiIgnAUgLiAEBEiYKDnVucmVhbGl6ZWRfcG5sGBUgASgJQgm6SAZyBIiIJwFIDIgBARIsChRjcm9zc191bnJlYWxpemVkX3BubBgWIAEoCUIJukgGcgSIiCcBSA2IAQESLwoXaXNvbGF0ZWRfdW5yZWFsaXplZF9wbmwYFyABKAlCCbpIBnIEiIgnAUgOiAEBEiQKDHJlYWxpemVkX3BubBgYIAEoCUIJukgGcgSIiCcBSA+IAQESLAoUc2Vzc2lvbl9yZWFsaXplZF9wbmwYGSABKAlCCbpIBnIEiIgnAUgQiAEBEjUKHXByZXZpb3VzX3Nlc3Npb25fcmVhbGl6ZWRfcG5sGBogASgJQgm6SAZyBIiIJwFIEYgBARIuChZzZXNzaW9uX3VucmVhbGl6ZWRfcG5sGBsgASgJQgm6SAZyBIiIJwFIEogBARIhCgl0b3RhbF9wbmwYHCABKAlCCbpIBnIEiIgnAUgTiAEBEiwKB2Z1dHVyZXMYHSABKAsyGy5jcWMudmVudWVzLnYxLlBubEJyZWFrZG93bhIsCgdvcHRpb25zGB4gASgLMhsuY3FjLnZlbnVlcy52MS5QbmxCcmVha2Rvd24SJgoOaW5pdGlhbF9tYXJnaW4YHyABKAlCCbpIBnIEiIgnAUgUiAEBEi8KF3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luGCAgASgJQgm6SAZyBIiIJwFIFYgBARIsChRvcmRlcl9pbml0aWFsX21hcmdpbhghIAEoCUIJukgGcgSIiCcBSBaIAQESLQoVYm9ycm93X2luaXRpYWxfbWFyZ2luGCIgASgJQgm6SAZyBIiIJwFIF4gBARIqChJtYWludGVuYW5jZV9tYXJnaW4YIyABKAlCCbpIBnIEiIgnAUgYiAEBEjAKGHByb2plY3RlZF9pbml0aWFsX21hcmdpbhgkIAEoCUIJukgGcgSIiCcBSBmIAQESNAoccHJvamVjdGVkX21haW50ZW5hbmNlX21hcmdpbhglIAEoCUIJukgGcgSIiCcBSBqIAQESIQoJYXZhaWxhYmxlGCYgASgJQgm6SAZyBIiIJwFIG4gBARIkCgxidXlpbmdfcG93ZXIYJyABKAlCCbpIBnIEiIgnAUgciAEBEiQKDHdpdGhkcmF3YWJsZRgoIAEoCUIJukgGcgSIiCcBSB2IAQESJgoObWF4X2JvcnJvd2FibGUYKSABKAlCCbpIBnIEiIgnAUgeiAEBEiMKC2hlbGRfYW1vdW50GCogASgJQgm6SAZyBIiIJwFIH4gBARIjCgtmZWVfYmFsYW5jZRgrIAEoCUIJukgGcgSIiCcBSCCIAQESJAoMc3BvdF9yZXNlcnZlGCwgASgJQgm6SAZyBIiIJwFIIYgBARIqChJhZGRpdGlvbmFsX3Jlc2VydmUYLSABKAlCCbpIBnIEiIgnAUgiiAEBEiYKDmxvY2tlZF9iYWxhbmNlGC4gASgJQgm6SAZyBIiIJwFII4gBARIdCgVib251cxgvIAEoCUIJukgGcgSIiCcBSCSIAQESLQoVbGlxdWlkYXRpb25fdGhyZXNob2xkGDAgASgJQgm6SAZyBIiIJwFIJYgBARIqChJsaXF1aWRhdGlvbl9idWZmZXIYMSABKAlCCbpIBnIEiIgnAUgmiAEBEjAKGGxpcXVpZGF0aW9uX2J1ZmZlcl9yYXRpbxgyIAEoCUIJukgGcgSIiCcBSCeIAQESLAoUaW5pdGlhbF9tYXJnaW5fcmF0aW8YMyABKAlCCbpIBnIEiIgnAUgoiAEBEjAKGG1haW50ZW5hbmNlX21hcmdpbl9yYXRpbxg0IAEoCUIJukgGcgSIiCcBSCmIAQESLAoUaW5pdGlhbF9tYXJnaW5fbGV2ZWwYNSABKAlCCbpIBnIEiIgnAUgqiAEBEjAKGG1haW50ZW5hbmNlX21hcmdpbl9sZXZlbBg2IAEoCUIJukgGcgSIiCcBSCuIAQESJQoNbG9hbl90b192YWx1ZRg3IAEoCUIJukgGcgSIiCcBSCyIAQESKgoSZWZmZWN0aXZlX2xldmVyYWdlGDggASgJQgm6SAZyBIiIJwFILYgBARIgCghsZXZlcmFnZRg5IAEoCUIJukgGcgSIiCcBSC6IAQESIgoQcmF3X21hcmdpbl9sZXZlbBg6IAEoCUIIukgFcgMYgAESGwoOaW5fbGlxdWlkYXRpb24YOyABKAhIL4gBARIiCgpjb3N0X2Jhc2lzGDwgASgJQgm6SAZyBIiIJwFIMIgBARImCg5wb3NpdGlvbl92YWx1ZRg9IAEoCUIJukgGcgSIiCcBSDGIAQESKgoSbWF4X3Bvc2l0aW9uX3ZhbHVlGD4gASgJQgm6SAZyBIiIJwFIMogBARIlCg1vcHRpb25zX3ZhbHVlGD8gASgJQgm6SAZyBIiIJwFIM4gBARIYCgttdWx0aV9hc3NldBhAIAEoCEg0iAEBEiEKFHNlcnZlc19hc19jb2xsYXRlcmFsGEEgASgISDWIAQESHQoQY3Jvc3NfY29sbGF0ZXJhbBhCIAEoCEg2iAEBEjEKG2VzdGltYXRlZF9saXF1aWRhdGlvbl9yYXRpbxhDIAEoAUIHukgEEgJAAUg3iAEBEhsKBWRlbHRhGEQgASgBQge6SAQSAkABSDiIAQESJQoPcHJvamVjdGVkX2RlbHRhGEUgASgBQge6SAQSAkABSDmIAQESNgoPb3B0aW9uX2V4cG9zdXJlGEYgASgLMh0uY3FjLnZlbnVlcy52MS5PcHRpb25FeHBvc3VyZRIvCglleHBvc3VyZXMYRyADKAsyHC5jcWMudmVudWVzLnYxLkluZGV4RXhwb3N1cmUSLAoKdmFsdWF0aW9ucxhIIAMoCzIYLmNxYy5hc3NldHMudjEuVmFsdWF0aW9uEi0KCXRpbWVzdGFtcBhJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMcHVibGlzaGVkX2F0GEogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBhLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIqCgZzdGF0ZWQYTCABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEkMKDHZlbnVlX2ZpZWxkcxhNIAMoCzItLmNxYy52ZW51ZXMudjEuQWNjb3VudE1hcmdpbi5WZW51ZUZpZWxkc0VudHJ5GjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfYXNzZXRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEIJCgdfZXF1aXR5Qg8KDV9jcm9zc19lcXVpdHlCEgoQX2lzb2xhdGVkX2VxdWl0eUIRCg9fd2FsbGV0X2JhbGFuY2VCFwoVX2Nyb3NzX3dhbGxldF9iYWxhbmNlQhEKD19tYXJnaW5fYmFsYW5jZUIPCg1fc3BvdF9iYWxhbmNlQhYKFF9kZXJpdmF0aXZlc19iYWxhbmNlQgcKBV9kZWJ0QgsKCV9pbnRlcmVzdEIRCg9fdW5yZWFsaXplZF9wbmxCFwoVX2Nyb3NzX3VucmVhbGl6ZWRfcG5sQhoKGF9pc29sYXRlZF91bnJlYWxpemVkX3BubEIPCg1fcmVhbGl6ZWRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIgCh5fcHJldmlvdXNfc2Vzc2lvbl9yZWFsaXplZF9wbmxCGQoXX3Nlc3Npb25fdW5yZWFsaXplZF9wbmxCDAoKX3RvdGFsX3BubEIRCg9faW5pdGlhbF9tYXJnaW5CGgoYX3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luQhcKFV9vcmRlcl9pbml0aWFsX21hcmdpbkIYChZfYm9ycm93X2luaXRpYWxfbWFyZ2luQhUKE19tYWludGVuYW5jZV9tYXJnaW5CGwoZX3Byb2plY3RlZF9pbml0aWFsX21hcmdpbkIfCh1fcHJvamVjdGVkX21haW50ZW5hbmNlX21hcmdpbkIMCgpfYXZhaWxhYmxlQg8KDV9idXlpbmdfcG93ZXJCDwoNX3dpdGhkcmF3YWJsZUIRCg9fbWF4X2JvcnJvd2FibGVCDgoMX2hlbGRfYW1vdW50Qg4KDF9mZWVfYmFsYW5jZUIPCg1fc3BvdF9yZXNlcnZlQhUKE19hZGRpdGlvbmFsX3Jlc2VydmVCEQoPX2xvY2tlZF9iYWxhbmNlQggKBl9ib251c0IYChZfbGlxdWlkYXRpb25fdGhyZXNob2xkQhUKE19saXF1aWRhdGlvbl9idWZmZXJCGwoZX2xpcXVpZGF0aW9uX2J1ZmZlcl9yYXRpb0IXChVfaW5pdGlhbF9tYXJnaW5fcmF0aW9CGwoZX21haW50ZW5hbmNlX21hcmdpbl9yYXRpb0IXChVfaW5pdGlhbF9tYXJnaW5fbGV2ZWxCGwoZX21haW50ZW5hbmNlX21hcmdpbl9sZXZlbEIQCg5fbG9hbl90b192YWx1ZUIVChNfZWZmZWN0aXZlX2xldmVyYWdlQgsKCV9sZXZlcmFnZUIRCg9faW5fbGlxdWlkYXRpb25CDQoLX2Nvc3RfYmFzaXNCEQoPX3Bvc2l0aW9uX3ZhbHVlQhUKE19tYXhfcG9zaXRpb25fdmFsdWVCEAoOX29wdGlvbnNfdmFsdWVCDgoMX211bHRpX2Fzc2V0QhcKFV9zZXJ2ZXNfYXNfY29sbGF0ZXJhbEITChFfY3Jvc3NfY29sbGF0ZXJhbEIeChxfZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvQggKBl9kZWx0YUISChBfcHJvamVjdGVkX2RlbHRhIsUBCgxQbmxCcmVha2Rvd24SGwoDcG5sGAEgASgJQgm6SAZyBIiIJwFIAIgBARIsChRzZXNzaW9uX3JlYWxpemVkX3BubBgCIAEoCUIJukgGcgSIiCcBSAGIAQESLgoWc2Vzc2lvbl91bnJlYWxpemVkX3BubBgDIAEoCUIJukgGcgSIiCcBSAKIAQFCBgoEX3BubEIXChVfc2Vzc2lvbl9yZWFsaXplZF9wbmxCGQoXX3Nlc3Npb25fdW5yZWFsaXplZF9wbmwiiQIKDk9wdGlvbkV4cG9zdXJlEhsKBWRlbHRhGAEgASgBQge6SAQSAkABSACIAQESGwoFZ2FtbWEYAiABKAFCB7pIBBICQAFIAYgBARIaCgR2ZWdhGAMgASgBQge6SAQSAkABSAKIAQESGwoFdGhldGEYBCABKAFCB7pIBBICQAFIA4gBARImCg52YWx1ZV9hc3NldF9pZBgFIAEoCUIJukgGcgTQiCcBSASIAQESIgoQdmFsdWVfYXNzZXRfY29kZRgGIAEoCUIIukgFcgMYgAFCCAoGX2RlbHRhQggKBl9nYW1tYUIHCgVfdmVnYUIICgZfdGhldGFCEQoPX3ZhbHVlX2Fzc2V0X2lkItoBCg1JbmRleEV4cG9zdXJlEh8KC3ByaWNlX2luZGV4GAEgASgJQgq6SAdyBRABGIABEhsKBWRlbHRhGAIgASgBQge6SAQSAkABSACIAQESLgoHb3B0aW9ucxgDIAEoCzIdLmNxYy52ZW51ZXMudjEuT3B0aW9uRXhwb3N1cmUSMQobZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvGAQgASgBQge6SAQSAkABSAGIAQFCCAoGX2RlbHRhQh4KHF9lc3RpbWF0ZWRfbGlxdWlkYXRpb25fcmF0aW8qYgoLTWFyZ2luTW9kZWwSHAoYTUFSR0lOX01PREVMX1VOU1BFQ0lGSUVEEAASGQoVTUFSR0lOX01PREVMX1NUQU5EQVJEEAESGgoWTUFSR0lOX01PREVMX1BPUlRGT0xJTxACKmYKDE1hcmdpbldpbmRvdxIdChlNQVJHSU5fV0lORE9XX1VOU1BFQ0lGSUVEEAASGgoWTUFSR0lOX1dJTkRPV19JTlRSQURBWRABEhsKF01BUkdJTl9XSU5ET1dfT1ZFUk5JR0hUEAJCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_assets_v1_valuation, file_cqc_markets_v1_native_listing, file_cqc_rules_v1_rules, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChpjcWMvdmVudWVzL3YxL21hcmdpbi5wcm90bxINY3FjLnZlbnVlcy52MSLPIgoNQWNjb3VudE1hcmdpbhIeCgphY2NvdW50X2lkGAEgASgJQgq6SAdyBRABGIABEiAKCGFzc2V0X2lkGAIgASgJQgm6SAZyBNCIJwFIAIgBARIcCgphc3NldF9jb2RlGAMgASgJQgi6SAVyAxiAARISCgphbGxfYXNzZXRzGAQgASgIEicKD3ZlbnVlX3N5bWJvbF9pZBgFIAEoCUIJukgGcgTwiCcBSAGIAQESNQoObmF0aXZlX2xpc3RpbmcYBiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEisKBndpbmRvdxgHIAEoDjIbLmNxYy52ZW51ZXMudjEuTWFyZ2luV2luZG93EhwKCnJhd193aW5kb3cYCCABKAlCCLpIBXIDGIABEikKBW1vZGVsGAkgASgOMhouY3FjLnZlbnVlcy52MS5NYXJnaW5Nb2RlbBIbCglyYXdfbW9kZWwYCiABKAlCCLpIBXIDGIABEh4KBmVxdWl0eRgLIAEoCUIJukgGcgSIiCcBSAKIAQESJAoMY3Jvc3NfZXF1aXR5GAwgASgJQgm6SAZyBIiIJwFIA4gBARInCg9pc29sYXRlZF9lcXVpdHkYDSABKAlCCbpIBnIEiIgnAUgEiAEBEiYKDndhbGxldF9iYWxhbmNlGA4gASgJQgm6SAZyBIiIJwFIBYgBARIsChRjcm9zc193YWxsZXRfYmFsYW5jZRgPIAEoCUIJukgGcgSIiCcBSAaIAQESJgoObWFyZ2luX2JhbGFuY2UYECABKAlCCbpIBnIEiIgnAUgHiAEBEiQKDHNwb3RfYmFsYW5jZRgRIAEoCUIJukgGcgSIiCcBSAiIAQESKwoTZGVyaXZhdGl2ZXNfYmFsYW5jZRgSIAEoCUIJukgGcgSIiCcBSAmIAQESHAoEZGVidBgTIAEoCUIJukgGcgSIiCcBSAqIAQESIAoIaW50ZXJlc3QYFCABKAlCCbpIBnIEiIgnAUgLiAEBEiYKDnVucmVhbGl6ZWRfcG5sGBUgASgJQgm6SAZyBIiIJwFIDIgBARIsChRjcm9zc191bnJlYWxpemVkX3BubBgWIAEoCUIJukgGcgSIiCcBSA2IAQESLwoXaXNvbGF0ZWRfdW5yZWFsaXplZF9wbmwYFyABKAlCCbpIBnIEiIgnAUgOiAEBEiQKDHJlYWxpemVkX3BubBgYIAEoCUIJukgGcgSIiCcBSA+IAQESLAoUc2Vzc2lvbl9yZWFsaXplZF9wbmwYGSABKAlCCbpIBnIEiIgnAUgQiAEBEjUKHXByZXZpb3VzX3Nlc3Npb25fcmVhbGl6ZWRfcG5sGBogASgJQgm6SAZyBIiIJwFIEYgBARIuChZzZXNzaW9uX3VucmVhbGl6ZWRfcG5sGBsgASgJQgm6SAZyBIiIJwFIEogBARIhCgl0b3RhbF9wbmwYHCABKAlCCbpIBnIEiIgnAUgTiAEBEiwKB2Z1dHVyZXMYHSABKAsyGy5jcWMudmVudWVzLnYxLlBubEJyZWFrZG93bhIsCgdvcHRpb25zGB4gASgLMhsuY3FjLnZlbnVlcy52MS5QbmxCcmVha2Rvd24SJgoOaW5pdGlhbF9tYXJnaW4YHyABKAlCCbpIBnIEiIgnAUgUiAEBEi8KF3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luGCAgASgJQgm6SAZyBIiIJwFIFYgBARIsChRvcmRlcl9pbml0aWFsX21hcmdpbhghIAEoCUIJukgGcgSIiCcBSBaIAQESLQoVYm9ycm93X2luaXRpYWxfbWFyZ2luGCIgASgJQgm6SAZyBIiIJwFIF4gBARIqChJtYWludGVuYW5jZV9tYXJnaW4YIyABKAlCCbpIBnIEiIgnAUgYiAEBEjAKGHByb2plY3RlZF9pbml0aWFsX21hcmdpbhgkIAEoCUIJukgGcgSIiCcBSBmIAQESNAoccHJvamVjdGVkX21haW50ZW5hbmNlX21hcmdpbhglIAEoCUIJukgGcgSIiCcBSBqIAQESIQoJYXZhaWxhYmxlGCYgASgJQgm6SAZyBIiIJwFIG4gBARIkCgxidXlpbmdfcG93ZXIYJyABKAlCCbpIBnIEiIgnAUgciAEBEigKEG1heF93aXRoZHJhd2FibGUYKCABKAlCCbpIBnIEiIgnAUgdiAEBEiYKDm1heF9ib3Jyb3dhYmxlGCkgASgJQgm6SAZyBIiIJwFIHogBARIjCgtoZWxkX2Ftb3VudBgqIAEoCUIJukgGcgSIiCcBSB+IAQESIwoLZmVlX2JhbGFuY2UYKyABKAlCCbpIBnIEiIgnAUggiAEBEiQKDHNwb3RfcmVzZXJ2ZRgsIAEoCUIJukgGcgSIiCcBSCGIAQESKgoSYWRkaXRpb25hbF9yZXNlcnZlGC0gASgJQgm6SAZyBIiIJwFIIogBARImCg5sb2NrZWRfYmFsYW5jZRguIAEoCUIJukgGcgSIiCcBSCOIAQESHQoFYm9udXMYLyABKAlCCbpIBnIEiIgnAUgkiAEBEi0KFWxpcXVpZGF0aW9uX3RocmVzaG9sZBgwIAEoCUIJukgGcgSIiCcBSCWIAQESKgoSbGlxdWlkYXRpb25fYnVmZmVyGDEgASgJQgm6SAZyBIiIJwFIJogBARIwChhsaXF1aWRhdGlvbl9idWZmZXJfcmF0aW8YMiABKAlCCbpIBnIEiIgnAUgniAEBEiwKFGluaXRpYWxfbWFyZ2luX3JhdGlvGDMgASgJQgm6SAZyBIiIJwFIKIgBARIwChhtYWludGVuYW5jZV9tYXJnaW5fcmF0aW8YNCABKAlCCbpIBnIEiIgnAUgpiAEBEiwKFGluaXRpYWxfbWFyZ2luX2xldmVsGDUgASgJQgm6SAZyBIiIJwFIKogBARIwChhtYWludGVuYW5jZV9tYXJnaW5fbGV2ZWwYNiABKAlCCbpIBnIEiIgnAUgriAEBEiUKDWxvYW5fdG9fdmFsdWUYNyABKAlCCbpIBnIEiIgnAUgsiAEBEioKEmVmZmVjdGl2ZV9sZXZlcmFnZRg4IAEoCUIJukgGcgSIiCcBSC2IAQESIAoIbGV2ZXJhZ2UYOSABKAlCCbpIBnIEiIgnAUguiAEBEiIKEHJhd19tYXJnaW5fbGV2ZWwYOiABKAlCCLpIBXIDGIABEhsKDmluX2xpcXVpZGF0aW9uGDsgASgISC+IAQESIgoKY29zdF9iYXNpcxg8IAEoCUIJukgGcgSIiCcBSDCIAQESJgoOcG9zaXRpb25fdmFsdWUYPSABKAlCCbpIBnIEiIgnAUgxiAEBEioKEm1heF9wb3NpdGlvbl92YWx1ZRg+IAEoCUIJukgGcgSIiCcBSDKIAQESJQoNb3B0aW9uc192YWx1ZRg/IAEoCUIJukgGcgSIiCcBSDOIAQESGAoLbXVsdGlfYXNzZXQYQCABKAhINIgBARIhChRzZXJ2ZXNfYXNfY29sbGF0ZXJhbBhBIAEoCEg1iAEBEjEKG2VzdGltYXRlZF9saXF1aWRhdGlvbl9yYXRpbxhCIAEoAUIHukgEEgJAAUg2iAEBEhsKBWRlbHRhGEMgASgBQge6SAQSAkABSDeIAQESJQoPcHJvamVjdGVkX2RlbHRhGEQgASgBQge6SAQSAkABSDiIAQESNgoPb3B0aW9uX2V4cG9zdXJlGEUgASgLMh0uY3FjLnZlbnVlcy52MS5PcHRpb25FeHBvc3VyZRIvCglleHBvc3VyZXMYRiADKAsyHC5jcWMudmVudWVzLnYxLkluZGV4RXhwb3N1cmUSLAoKdmFsdWF0aW9ucxhHIAMoCzIYLmNxYy5hc3NldHMudjEuVmFsdWF0aW9uEi0KCXRpbWVzdGFtcBhIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMcHVibGlzaGVkX2F0GEkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI3CgtyZWNlaXZlZF9hdBhKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARIqCgZzdGF0ZWQYSyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEkMKDHZlbnVlX2ZpZWxkcxhMIAMoCzItLmNxYy52ZW51ZXMudjEuQWNjb3VudE1hcmdpbi5WZW51ZUZpZWxkc0VudHJ5GjIKEFZlbnVlRmllbGRzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUILCglfYXNzZXRfaWRCEgoQX3ZlbnVlX3N5bWJvbF9pZEIJCgdfZXF1aXR5Qg8KDV9jcm9zc19lcXVpdHlCEgoQX2lzb2xhdGVkX2VxdWl0eUIRCg9fd2FsbGV0X2JhbGFuY2VCFwoVX2Nyb3NzX3dhbGxldF9iYWxhbmNlQhEKD19tYXJnaW5fYmFsYW5jZUIPCg1fc3BvdF9iYWxhbmNlQhYKFF9kZXJpdmF0aXZlc19iYWxhbmNlQgcKBV9kZWJ0QgsKCV9pbnRlcmVzdEIRCg9fdW5yZWFsaXplZF9wbmxCFwoVX2Nyb3NzX3VucmVhbGl6ZWRfcG5sQhoKGF9pc29sYXRlZF91bnJlYWxpemVkX3BubEIPCg1fcmVhbGl6ZWRfcG5sQhcKFV9zZXNzaW9uX3JlYWxpemVkX3BubEIgCh5fcHJldmlvdXNfc2Vzc2lvbl9yZWFsaXplZF9wbmxCGQoXX3Nlc3Npb25fdW5yZWFsaXplZF9wbmxCDAoKX3RvdGFsX3BubEIRCg9faW5pdGlhbF9tYXJnaW5CGgoYX3Bvc2l0aW9uX2luaXRpYWxfbWFyZ2luQhcKFV9vcmRlcl9pbml0aWFsX21hcmdpbkIYChZfYm9ycm93X2luaXRpYWxfbWFyZ2luQhUKE19tYWludGVuYW5jZV9tYXJnaW5CGwoZX3Byb2plY3RlZF9pbml0aWFsX21hcmdpbkIfCh1fcHJvamVjdGVkX21haW50ZW5hbmNlX21hcmdpbkIMCgpfYXZhaWxhYmxlQg8KDV9idXlpbmdfcG93ZXJCEwoRX21heF93aXRoZHJhd2FibGVCEQoPX21heF9ib3Jyb3dhYmxlQg4KDF9oZWxkX2Ftb3VudEIOCgxfZmVlX2JhbGFuY2VCDwoNX3Nwb3RfcmVzZXJ2ZUIVChNfYWRkaXRpb25hbF9yZXNlcnZlQhEKD19sb2NrZWRfYmFsYW5jZUIICgZfYm9udXNCGAoWX2xpcXVpZGF0aW9uX3RocmVzaG9sZEIVChNfbGlxdWlkYXRpb25fYnVmZmVyQhsKGV9saXF1aWRhdGlvbl9idWZmZXJfcmF0aW9CFwoVX2luaXRpYWxfbWFyZ2luX3JhdGlvQhsKGV9tYWludGVuYW5jZV9tYXJnaW5fcmF0aW9CFwoVX2luaXRpYWxfbWFyZ2luX2xldmVsQhsKGV9tYWludGVuYW5jZV9tYXJnaW5fbGV2ZWxCEAoOX2xvYW5fdG9fdmFsdWVCFQoTX2VmZmVjdGl2ZV9sZXZlcmFnZUILCglfbGV2ZXJhZ2VCEQoPX2luX2xpcXVpZGF0aW9uQg0KC19jb3N0X2Jhc2lzQhEKD19wb3NpdGlvbl92YWx1ZUIVChNfbWF4X3Bvc2l0aW9uX3ZhbHVlQhAKDl9vcHRpb25zX3ZhbHVlQg4KDF9tdWx0aV9hc3NldEIXChVfc2VydmVzX2FzX2NvbGxhdGVyYWxCHgocX2VzdGltYXRlZF9saXF1aWRhdGlvbl9yYXRpb0IICgZfZGVsdGFCEgoQX3Byb2plY3RlZF9kZWx0YSLFAQoMUG5sQnJlYWtkb3duEhsKA3BubBgBIAEoCUIJukgGcgSIiCcBSACIAQESLAoUc2Vzc2lvbl9yZWFsaXplZF9wbmwYAiABKAlCCbpIBnIEiIgnAUgBiAEBEi4KFnNlc3Npb25fdW5yZWFsaXplZF9wbmwYAyABKAlCCbpIBnIEiIgnAUgCiAEBQgYKBF9wbmxCFwoVX3Nlc3Npb25fcmVhbGl6ZWRfcG5sQhkKF19zZXNzaW9uX3VucmVhbGl6ZWRfcG5sIokCCg5PcHRpb25FeHBvc3VyZRIbCgVkZWx0YRgBIAEoAUIHukgEEgJAAUgAiAEBEhsKBWdhbW1hGAIgASgBQge6SAQSAkABSAGIAQESGgoEdmVnYRgDIAEoAUIHukgEEgJAAUgCiAEBEhsKBXRoZXRhGAQgASgBQge6SAQSAkABSAOIAQESJgoOdmFsdWVfYXNzZXRfaWQYBSABKAlCCbpIBnIE0IgnAUgEiAEBEiIKEHZhbHVlX2Fzc2V0X2NvZGUYBiABKAlCCLpIBXIDGIABQggKBl9kZWx0YUIICgZfZ2FtbWFCBwoFX3ZlZ2FCCAoGX3RoZXRhQhEKD192YWx1ZV9hc3NldF9pZCLaAQoNSW5kZXhFeHBvc3VyZRIfCgtwcmljZV9pbmRleBgBIAEoCUIKukgHcgUQARiAARIbCgVkZWx0YRgCIAEoAUIHukgEEgJAAUgAiAEBEi4KB29wdGlvbnMYAyABKAsyHS5jcWMudmVudWVzLnYxLk9wdGlvbkV4cG9zdXJlEjEKG2VzdGltYXRlZF9saXF1aWRhdGlvbl9yYXRpbxgEIAEoAUIHukgEEgJAAUgBiAEBQggKBl9kZWx0YUIeChxfZXN0aW1hdGVkX2xpcXVpZGF0aW9uX3JhdGlvKmIKC01hcmdpbk1vZGVsEhwKGE1BUkdJTl9NT0RFTF9VTlNQRUNJRklFRBAAEhkKFU1BUkdJTl9NT0RFTF9TVEFOREFSRBABEhoKFk1BUkdJTl9NT0RFTF9QT1JURk9MSU8QAipmCgxNYXJnaW5XaW5kb3cSHQoZTUFSR0lOX1dJTkRPV19VTlNQRUNJRklFRBAAEhoKFk1BUkdJTl9XSU5ET1dfSU5UUkFEQVkQARIbChdNQVJHSU5fV0lORE9XX09WRVJOSUdIVBACQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_assets_v1_valuation, file_cqc_markets_v1_native_listing, file_cqc_rules_v1_rules, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * Margin of an account: what the account has to cover its positions, and what the positions require. The key is
  * account, asset, `all_assets`, `window` and listing: a margin replaces the margin with the same key. The asset is
- * `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. An unspecified `window` is
- * told apart by `raw_window`.
+ * `asset_id`, else `asset_code`; the listing is `venue_symbol_id`, else `native_listing`. Where `window` is
+ * unspecified, `raw_window` takes its place in the key.
  *
  * Amounts are in units of `asset_id`, or in units of `asset_code` where `asset_id` is absent. Requirements, reserves
  * and held amounts are positive; profits and losses, equities and balances carry their sign, negative for a loss or a
@@ -56,7 +56,7 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
 
   /**
    * Whether the amounts cover all assets of the account, valued in the asset above. False means that they cover only
-   * that asset. Part of the key.
+   * that asset, also if the account can hold no other. Part of the key.
    *
    * @generated from field: bool all_assets = 4;
    */
@@ -71,7 +71,7 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
 
   /**
    * The listing as its venue names it. Set where `venue_symbol_id` is absent; may be left out where the listing states
-   * it.
+   * it. Only `venue_id` and `segment` are set for the margin of one part of the venue.
    *
    * @generated from field: cqc.markets.v1.NativeListing native_listing = 6;
    */
@@ -279,7 +279,7 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   borrowInitialMargin?: string | undefined;
 
   /**
-   * Margin below which positions are liquidated. Absent if the venue does not report it.
+   * Margin required to keep all positions and loans open. Absent if the venue does not report it.
    *
    * @generated from field: optional string maintenance_margin = 35;
    */
@@ -316,9 +316,9 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   /**
    * Amount that can be moved out of the account. Absent if the venue does not report it.
    *
-   * @generated from field: optional string withdrawable = 40;
+   * @generated from field: optional string max_withdrawable = 40;
    */
-  withdrawable?: string | undefined;
+  maxWithdrawable?: string | undefined;
 
   /**
    * Amount that the account can still borrow. Absent if the venue does not report it.
@@ -328,7 +328,8 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   maxBorrowable?: string | undefined;
 
   /**
-   * Amount that open orders hold. Zero or greater. Absent if the venue does not report it.
+   * Amount that open orders hold, as opposed to the margin that they require (`order_initial_margin`). Zero or
+   * greater. Absent if the venue does not report it.
    *
    * @generated from field: optional string held_amount = 42;
    */
@@ -371,7 +372,8 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   bonus?: string | undefined;
 
   /**
-   * Equity below which positions are liquidated. Absent if the venue does not report it.
+   * Equity below which the venue liquidates, from venues that state it beside `maintenance_margin`. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional string liquidation_threshold = 48;
    */
@@ -392,30 +394,32 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   liquidationBufferRatio?: string | undefined;
 
   /**
-   * `initial_margin` divided by equity: above 1 no position can be opened. Absent if the venue does not report it.
+   * `initial_margin` divided by `margin_balance`, or by `equity` where the venue does not distinguish the two: above 1
+   * no position can be opened. Absent if the venue does not report it.
    *
    * @generated from field: optional string initial_margin_ratio = 51;
    */
   initialMarginRatio?: string | undefined;
 
   /**
-   * `maintenance_margin` divided by equity: at 1 liquidation starts. Absent if the venue does not report it.
+   * `maintenance_margin` divided by the same balance as in `initial_margin_ratio`: at 1 liquidation starts. Absent if
+   * the venue does not report it.
    *
    * @generated from field: optional string maintenance_margin_ratio = 52;
    */
   maintenanceMarginRatio?: string | undefined;
 
   /**
-   * Equity divided by `initial_margin` or the margin used, the inverse of `initial_margin_ratio`. Absent if the venue
-   * does not report it.
+   * The same balance divided by `initial_margin` or by the margin used, the inverse of `initial_margin_ratio`. Absent
+   * if the venue does not report it.
    *
    * @generated from field: optional string initial_margin_level = 53;
    */
   initialMarginLevel?: string | undefined;
 
   /**
-   * Equity divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`. Absent if the venue does not
-   * report it.
+   * The same balance divided by `maintenance_margin`, the inverse of `maintenance_margin_ratio`: at 1 liquidation
+   * starts. Absent if the venue does not report it.
    *
    * @generated from field: optional string maintenance_margin_level = 54;
    */
@@ -465,8 +469,8 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   costBasis?: string | undefined;
 
   /**
-   * Value of the open positions: the sum of their sizes, short positions counted as positive. Absent if the venue does
-   * not report it.
+   * Sum of the values of the open positions at the mark price, short positions counted as positive. Absent if the
+   * venue does not report it.
    *
    * @generated from field: optional string position_value = 61;
    */
@@ -487,7 +491,8 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   optionsValue?: string | undefined;
 
   /**
-   * Whether several assets together serve as collateral. Absent if the venue does not report it.
+   * Whether the account's assets together serve as collateral for all positions. Absent if the venue does not report
+   * it.
    *
    * @generated from field: optional bool multi_asset = 64;
    */
@@ -501,18 +506,11 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
   servesAsCollateral?: boolean | undefined;
 
   /**
-   * Whether other assets cover the positions in this asset. Absent if the venue does not report it.
-   *
-   * @generated from field: optional bool cross_collateral = 66;
-   */
-  crossCollateral?: boolean | undefined;
-
-  /**
    * Price of the underlying at which the venue estimates that the positions are liquidated, divided by its current
    * price: 0.1 is a fall of 90 %, 1.2 a rise of 20 %. Greater than zero. Absent if no price liquidates them, or if the
    * venue does not report it.
    *
-   * @generated from field: optional double estimated_liquidation_ratio = 67;
+   * @generated from field: optional double estimated_liquidation_ratio = 66;
    */
   estimatedLiquidationRatio?: number | undefined;
 
@@ -521,21 +519,21 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
    * in units of the asset. An amount, not a fraction of equity; negative gains when the price falls. Absent if the
    * venue does not report it.
    *
-   * @generated from field: optional double delta = 68;
+   * @generated from field: optional double delta = 67;
    */
   delta?: number | undefined;
 
   /**
    * `delta` that takes the upcoming settlement into account. Absent if the venue does not report it.
    *
-   * @generated from field: optional double projected_delta = 69;
+   * @generated from field: optional double projected_delta = 68;
    */
   projectedDelta?: number | undefined;
 
   /**
    * Greeks of all options together. Absent if the venue does not report it.
    *
-   * @generated from field: cqc.venues.v1.OptionExposure option_exposure = 70;
+   * @generated from field: cqc.venues.v1.OptionExposure option_exposure = 69;
    */
   optionExposure?: OptionExposure | undefined;
 
@@ -543,7 +541,7 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
    * Delta, greeks and estimated liquidation ratio per index, in no particular order, at most one per index. Empty if
    * the venue does not report them.
    *
-   * @generated from field: repeated cqc.venues.v1.IndexExposure exposures = 71;
+   * @generated from field: repeated cqc.venues.v1.IndexExposure exposures = 70;
    */
   exposures: IndexExposure[];
 
@@ -551,28 +549,28 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
    * Value of `equity`, as the venue computes it, one entry per asset in which it is expressed. In no particular order.
    * Empty if the venue does not report it.
    *
-   * @generated from field: repeated cqc.assets.v1.Valuation valuations = 72;
+   * @generated from field: repeated cqc.assets.v1.Valuation valuations = 71;
    */
   valuations: Valuation[];
 
   /**
    * Time of this state at the venue. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp timestamp = 73;
+   * @generated from field: google.protobuf.Timestamp timestamp = 72;
    */
   timestamp?: Timestamp | undefined;
 
   /**
    * When the venue sent this state. Absent if the venue does not report it.
    *
-   * @generated from field: google.protobuf.Timestamp published_at = 74;
+   * @generated from field: google.protobuf.Timestamp published_at = 73;
    */
   publishedAt?: Timestamp | undefined;
 
   /**
    * When this system received this state, by its own clock.
    *
-   * @generated from field: google.protobuf.Timestamp received_at = 75;
+   * @generated from field: google.protobuf.Timestamp received_at = 74;
    */
   receivedAt?: Timestamp | undefined;
 
@@ -580,14 +578,14 @@ export type AccountMargin = Message<"cqc.venues.v1.AccountMargin"> & {
    * Absent: this is the whole record. Set: only these fields were stated; one that is stated and absent is cleared. Set
    * only between adapter and gateway: what a service answers, streams or publishes is whole and has no `stated`.
    *
-   * @generated from field: google.protobuf.FieldMask stated = 76;
+   * @generated from field: google.protobuf.FieldMask stated = 75;
    */
   stated?: FieldMask | undefined;
 
   /**
    * What the venue states and no field here holds; see "Venue fields" in SPEC.
    *
-   * @generated from field: map<string, string> venue_fields = 77;
+   * @generated from field: map<string, string> venue_fields = 76;
    */
   venueFields: { [key: string]: string };
 };
@@ -673,8 +671,8 @@ export type OptionExposure = Message<"cqc.venues.v1.OptionExposure"> & {
   theta?: number | undefined;
 
   /**
-   * Asset in which `vega` and `theta` are stated, such as `USD`. Absent together with an empty code: as the venue
-   * states them, in a unit that it does not name.
+   * Asset in which `vega` and `theta` are stated, such as `USD`. If absent, and `value_asset_code` is empty, the venue
+   * does not name their unit.
    *
    * @generated from field: optional string value_asset_id = 5;
    */

@@ -109,8 +109,8 @@ export type OrderList = Message<"cqc.venues.v1.OrderList"> & {
   statusReasonText: string;
 
   /**
-   * Ids in this system of the list's orders. The first is the order on which the others depend; for OCO and OUO the
-   * order of the request, or the venue's.
+   * Ids in this system of the list's orders. For OTO and OTOCO, the first is the order that triggers the others. For
+   * OCO and OUO, as in the request, or in the venue's order if the list was placed outside this system.
    *
    * @generated from field: repeated string order_ids = 13;
    */

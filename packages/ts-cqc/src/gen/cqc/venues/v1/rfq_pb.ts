@@ -73,7 +73,7 @@ export type QuoteLeg = Message<"cqc.venues.v1.QuoteLeg"> & {
   quantityUnit: QuantityUnit;
 
   /**
-   * Worst price of this leg at which the venue may accept a quote without asking, in quote units of the leg's listing.
+   * Worst price of this leg at which the venue may accept a quote on its own, in quote units of the leg's listing.
    * Absent means that no quote is accepted without AcceptQuote.
    *
    * @generated from field: optional string limit_price = 7;
@@ -147,16 +147,16 @@ export type Quote = Message<"cqc.venues.v1.Quote"> & {
   venueQuoteId?: string | undefined;
 
   /**
-   * Price at which the makers buy and SELL accepts, in quote units per unit of the base; with legs, the net price of
-   * one package as the venue states it. Absent if the makers do not buy.
+   * Price at which the makers buy and SELL accepts, in quote units per unit of the listing's base; with legs, the net
+   * price of one package as the venue states it. Absent if the makers do not buy.
    *
    * @generated from field: optional string bid_price = 3;
    */
   bidPrice?: string | undefined;
 
   /**
-   * Price at which the makers sell and BUY accepts, in quote units per unit of the base; with legs, the net price of
-   * one package as the venue states it. Absent if the makers do not sell.
+   * Price at which the makers sell and BUY accepts, in quote units per unit of the listing's base; with legs, the net
+   * price of one package as the venue states it. Absent if the makers do not sell.
    *
    * @generated from field: optional string ask_price = 4;
    */
@@ -368,14 +368,14 @@ export type QuoteRequest = Message<"cqc.venues.v1.QuoteRequest"> & {
   limitPrice?: string | undefined;
 
   /**
-   * The venue's names of the makers that are asked. Empty means all.
+   * The venue's names of the makers that receive the request. Empty means all.
    *
    * @generated from field: repeated string counterparties = 14;
    */
   counterparties: string[];
 
   /**
-   * Whether the makers do not learn who asks. Absent if the venue does not report it.
+   * Whether our identity is hidden from the makers. Absent if the venue does not report it.
    *
    * @generated from field: optional bool anonymous = 15;
    */

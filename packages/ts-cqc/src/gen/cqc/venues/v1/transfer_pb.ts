@@ -418,14 +418,14 @@ export enum TransferState {
   UNSPECIFIED = 0,
 
   /**
-   * Waiting for approvals on our side. The venue knows nothing of the transfer.
+   * Waiting for approvals on our side. Nothing was sent to the venue.
    *
    * @generated from enum value: TRANSFER_STATE_PENDING_APPROVAL = 1;
    */
   PENDING_APPROVAL = 1,
 
   /**
-   * Approved, or without need of approvals: handed to the venue or about to be, without an answer so far.
+   * Approved, or not subject to approval: handed to the venue or about to be, no response yet.
    *
    * @generated from enum value: TRANSFER_STATE_REQUESTED = 2;
    */
@@ -446,7 +446,7 @@ export enum TransferState {
   SENT = 4,
 
   /**
-   * Arrived, and available for use. FAILED afterwards only if the transfer was undone.
+   * Arrived, and available for use. FAILED follows only if the transfer was undone.
    *
    * @generated from enum value: TRANSFER_STATE_COMPLETED = 5;
    */
@@ -474,8 +474,8 @@ export enum TransferState {
   FAILED = 8,
 
   /**
-   * Handed to the venue without an answer: the asset may move. Nothing is sent again; the gateway queries the venue
-   * until it knows.
+   * Handed to the venue, but no response arrived: the asset may move. The gateway does not send the transfer again; it
+   * queries the venue until the outcome is known.
    *
    * @generated from enum value: TRANSFER_STATE_OUTCOME_UNKNOWN = 9;
    */

@@ -74,7 +74,7 @@ export const TriggerKindSchema: GenEnum<TriggerKind> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_trigger, 0);
 
 /**
- * Way in which the watched price has to cross the trigger price.
+ * Direction in which the watched price must move to reach the trigger price.
  *
  * @generated from enum cqc.venues.v1.TriggerDirection
  */

@@ -58,7 +58,7 @@ export type VenueEndpoint = Message<"cqc.venues.v1.VenueEndpoint"> & {
   private?: boolean | undefined;
 
   /**
-   * What the endpoint is for. Empty if its kind says enough.
+   * What the endpoint is for. Empty if the kind is self-explanatory.
    *
    * @generated from field: string description = 6;
    */

@@ -27,7 +27,7 @@ export const file_cqc_venues_v1_venue_symbol: GenFile = /*@__PURE__*/
  * venue `BTCUSDT` is both a spot market and a perpetual. Books, trades, candles, orders and positions therefore
  * identify their market by `venue_symbol_id`.
  *
- * How a quantity q in a unit, at a price p, becomes an amount:
+ * Conversion of a quantity q at a price p, by unit:
  *
  * BASE: q counts units of the listing's base, each `base_multiplier` units of the base asset. Base quantity = q.
  * Notional = p x q, in the quote asset.
@@ -91,7 +91,7 @@ export type VenueSymbol = Message<"cqc.venues.v1.VenueSymbol"> & {
 
   /**
    * Other names of the listing at the venue, such as Kraken's `XBT/USD` in streams for `XBTUSD`, in no particular
-   * order. As unique as `native_symbol`. Empty if it has no other name.
+   * order. Each is as unique as `native_symbol`. Empty if it has no other name.
    *
    * @generated from field: repeated string other_native_symbols = 6;
    */
@@ -814,7 +814,7 @@ export type QuantityLimits = Message<"cqc.venues.v1.QuantityLimits"> & {
   maxNotional?: string | undefined;
 
   /**
-   * Asset in which the notional is counted. Absent together with an empty code means the quote asset.
+   * Asset in which the notional is counted. If absent, and `notional_asset_code` is empty: the quote asset.
    *
    * @generated from field: optional string notional_asset_id = 6;
    */
@@ -976,9 +976,9 @@ export const FeeTierSchema: GenMessage<FeeTier> = /*@__PURE__*/
 /**
  * Margin requirements for one range of position sizes, by notional or by quantity.
  *
- * Without `deduction` the tier's rate holds for the whole position; with it: maintenance = notional x rate - deduction.
- * Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x 0.004 + 50000
- * x 0.005.
+ * Without `deduction` the tier's rate applies to the whole position; with it: maintenance = notional x rate -
+ * deduction. Example: a notional of 100000 at a rate of 0.005 with a deduction of 50 requires 450, which is 50000 x
+ * 0.004 + 50000 x 0.005.
  *
  * @generated from message cqc.venues.v1.MarginTier
  */
@@ -1006,7 +1006,7 @@ export type MarginTier = Message<"cqc.venues.v1.MarginTier"> & {
   maxNotional?: string | undefined;
 
   /**
-   * Asset of the notionals and of `deduction`. Absent together with an empty code means the quote asset.
+   * Asset of the notionals and of `deduction`. If absent, and `notional_asset_code` is empty: the quote asset.
    *
    * @generated from field: optional string notional_asset_id = 4;
    */
@@ -1120,7 +1120,7 @@ export enum TradingMode {
   CANCEL_ONLY = 2,
 
   /**
-   * Only orders that rest can be placed.
+   * Only post-only orders can be placed.
    *
    * @generated from enum value: TRADING_MODE_POST_ONLY = 3;
    */
@@ -1183,8 +1183,8 @@ export const TradingModeSchema: GenEnum<TradingMode> = /*@__PURE__*/
   enumDesc(file_cqc_venues_v1_venue_symbol, 0);
 
 /**
- * Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so the
- * phase is no part of any id.
+ * Phase of a listing's life. Venues take a listing from one phase to the next in place, under the same name, so no id
+ * contains the phase.
  *
  * @generated from enum cqc.venues.v1.LaunchPhase
  */
