@@ -287,8 +287,8 @@ type Position struct {
 	CumulativeFunding *string `protobuf:"bytes,50,opt,name=cumulative_funding,json=cumulativeFunding,proto3,oneof" json:"cumulative_funding,omitempty"`
 	// Funding owed but not yet paid, in the settlement asset. Positive is to be received.
 	AccruedFunding *string `protobuf:"bytes,51,opt,name=accrued_funding,json=accruedFunding,proto3,oneof" json:"accrued_funding,omitempty"`
-	// Fees charged since the position was opened, in no particular order; several entries may be in one
-	// asset. Positive is a cost.
+	// Fees charged since the position was opened, in no particular order; several entries may be in one asset. Positive
+	// is a cost.
 	Fees []*v11.Fee `protobuf:"bytes,52,rep,name=fees,proto3" json:"fees,omitempty"`
 	// Fee that the venue holds back for closing the position, in the settlement asset, zero or greater.
 	ClosingFeeReserve *string `protobuf:"bytes,53,opt,name=closing_fee_reserve,json=closingFeeReserve,proto3,oneof" json:"closing_fee_reserve,omitempty"`

@@ -273,8 +273,8 @@ type Transaction struct {
 	// Amounts that moved, fees and rebates excluded. Profit and loss of a future or perpetual is no leg: it follows from
 	// the terms. Empty if only terms or fees are stated.
 	Legs []*TransactionLeg `protobuf:"bytes,6,rep,name=legs,proto3" json:"legs,omitempty"`
-	// Fees charged and, with negative amounts, rebates received; several entries may be in one asset. Not included in `legs`. A fee is a
-	// disposal of its asset, a rebate opens a lot.
+	// Fees charged and, with negative amounts, rebates received; several entries may be in one asset. Not included in
+	// `legs`. A fee is a disposal of its asset, a rebate opens a lot.
 	Fees []*v1.Fee `protobuf:"bytes,7,rep,name=fees,proto3" json:"fees,omitempty"`
 	// What was traded, settled or delivered, and at which price. Absent for transactions that are not about a market.
 	Terms *TradeTerms `protobuf:"bytes,8,opt,name=terms,proto3" json:"terms,omitempty"`

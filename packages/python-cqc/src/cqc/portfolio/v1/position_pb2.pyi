@@ -453,8 +453,8 @@ class Position(_message.Message):
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged since the position was opened, in no particular order; several entries may be in one
-        asset. Positive is a cost.
+        """Fees charged since the position was opened, in no particular order; several entries may be in one asset. Positive
+        is a cost.
         """
 
     @_builtins.property

@@ -244,8 +244,8 @@ class Transaction(_message.Message):
 
     @_builtins.property
     def fees(self) -> _containers.RepeatedCompositeFieldContainer[_fee_pb2.Fee]:
-        """Fees charged and, with negative amounts, rebates received; several entries may be in one asset. Not included in `legs`. A fee is a
-        disposal of its asset, a rebate opens a lot.
+        """Fees charged and, with negative amounts, rebates received; several entries may be in one asset. Not included in
+        `legs`. A fee is a disposal of its asset, a rebate opens a lot.
         """
 
     @_builtins.property

@@ -416,8 +416,8 @@ export type Position = Message<"cqc.portfolio.v1.Position"> & {
   accruedFunding?: string | undefined;
 
   /**
-   * Fees charged since the position was opened, in no particular order; several entries may be in one
-   * asset. Positive is a cost.
+   * Fees charged since the position was opened, in no particular order; several entries may be in one asset. Positive
+   * is a cost.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 52;
    */

@@ -81,8 +81,8 @@ export type Transaction = Message<"cqc.portfolio.v1.Transaction"> & {
   legs: TransactionLeg[];
 
   /**
-   * Fees charged and, with negative amounts, rebates received; several entries may be in one asset. Not included in `legs`. A fee is a
-   * disposal of its asset, a rebate opens a lot.
+   * Fees charged and, with negative amounts, rebates received; several entries may be in one asset. Not included in
+   * `legs`. A fee is a disposal of its asset, a rebate opens a lot.
    *
    * @generated from field: repeated cqc.venues.v1.Fee fees = 7;
    */
