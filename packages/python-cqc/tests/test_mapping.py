@@ -24,10 +24,12 @@ from cqc.mapping import (
     json_text,
     order_state,
     parse_json,
+    settlement_asset,
     skip,
     table,
     tables,
     trigger_direction,
+    trigger_type,
     under,
 )
 from cqc.markets.v1 import (
@@ -518,6 +520,41 @@ def test_triggers_have_the_direction_of_type_and_side(kind: str, side: str, dire
     orders = venue(table("orders", Order, "t = type; s = side", derive=trigger_direction))
     (order,) = orders.read({"t": kind, "s": side}).messages
     assert TriggerDirection.Name(order.trigger_direction) == f"TRIGGER_DIRECTION_{direction or 'UNSPECIFIED'}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "direction", "expected"),
+    [
+        ("market", "buy", "up", "STOP"),
+        ("market", "sell", "up", "TAKE_PROFIT"),
+        ("limit", "sell", "down", "STOP_LIMIT"),
+        ("limit", "buy", "down", "TAKE_PROFIT_LIMIT"),
+        ("limit", "buy", "", "LIMIT"),
+    ],
+)
+def test_a_trigger_makes_a_plain_order_a_stop_or_take_profit(
+    kind: str, side: str, direction: str, expected: str
+) -> None:
+    orders = venue(table("orders", Order, "t = type; s = side; d = trigger_direction", derive=trigger_type))
+    sent = {"t": kind, "s": side} | ({"d": direction} if direction else {})
+    reading = orders.read(sent)
+    (order,) = reading.messages
+    assert OrderType.Name(order.type) == f"ORDER_TYPE_{expected}"
+    assert reading.write() == sent
+
+
+@pytest.mark.parametrize(
+    ("symbol", "code", "expected"),
+    [("BTC-USD-PERP-BTC", "", "BTC"), ("BTC-USDT-PERP-USDT", "BNB", ""), ("BTC-USDT-SPOT", "", ""), ("odd", "", "")],
+)
+def test_fees_without_an_asset_are_in_what_the_contract_is_settled_in(symbol: str, code: str, expected: str) -> None:
+    def listing(_segment: str, name: str) -> str | None:
+        return f"somewhere:{name}" if "-" in name else None
+
+    rows = "s = listing; f = fees.0.amount; c = fees.0.asset_code"
+    fills = venue(table("fills", ExecutionReport, rows, derive=settlement_asset), listing=listing)
+    (report,) = fills.read({"s": symbol, "f": "0.1", "c": code}).messages
+    assert report.fees[0].asset_id == expected
 
 
 def test_an_exponent_is_a_precision_and_a_single_word_a_list() -> None:

@@ -1,4 +1,4 @@
-"""What follows from other fields: the end of a candle, the state of an order, and what the id of a product says."""
+"""What follows from other fields: the end of a candle, the state of an order, and what an id says."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cqc._decimal import parse_decimal
+from cqc._ids import InvalidIdError, parse_symbol_id, parse_venue_symbol_id
 from cqc._map_table import Context
 from cqc._timestamp import from_unix_nanos, to_datetime, to_unix_nanos
 from cqc.markets.v1 import CalendarInterval, OptionType, Symbol, SymbolType
@@ -25,6 +26,11 @@ _UP_TO_BUY = {
     OrderType.ORDER_TYPE_TRAILING_STOP_LIMIT: True,
     OrderType.ORDER_TYPE_TAKE_PROFIT: False,
     OrderType.ORDER_TYPE_TAKE_PROFIT_LIMIT: False,
+}
+# What an order is that waits for a price which goes its way, and which goes the other way.
+_TRIGGERED = {
+    OrderType.ORDER_TYPE_MARKET: (OrderType.ORDER_TYPE_STOP, OrderType.ORDER_TYPE_TAKE_PROFIT),
+    OrderType.ORDER_TYPE_LIMIT: (OrderType.ORDER_TYPE_STOP_LIMIT, OrderType.ORDER_TYPE_TAKE_PROFIT_LIMIT),
 }
 _TYPES = {
     "SPOT": SymbolType.SYMBOL_TYPE_SPOT,
@@ -64,6 +70,31 @@ def trigger_direction(order: Any, _context: Context) -> None:
         order.trigger_direction = (
             TriggerDirection.TRIGGER_DIRECTION_UP if up else TriggerDirection.TRIGGER_DIRECTION_DOWN
         )
+
+
+def trigger_type(order: Any, _context: Context) -> None:
+    """A `derive` function: the type of a market or limit order with a trigger, from the trigger's direction."""
+    if order.type in _TRIGGERED and order.side and order.trigger_direction:
+        up = order.trigger_direction == TriggerDirection.TRIGGER_DIRECTION_UP
+        stop, take_profit = _TRIGGERED[order.type]
+        order.type = stop if up == (order.side == OrderSide.ORDER_SIDE_BUY) else take_profit
+
+
+def settlement_asset(message: Any, _context: Context) -> None:
+    """A `derive` function: the asset of a contract's fees and profits, for a venue that states only amounts.
+
+    It is what the listing's id says that the contract is settled in; other listings are left as they are.
+    """
+    try:
+        settled = parse_symbol_id(parse_venue_symbol_id(message.venue_symbol_id).symbol_id).settlement_asset_id
+    except InvalidIdError:
+        return
+    names = message.DESCRIPTOR.fields_by_name if settled else ()
+    for fee in message.fees if "fees" in names else ():
+        if not fee.asset_id and not fee.asset_code:
+            fee.asset_id = settled
+    if "settlement_asset_id" in names and not message.settlement_asset_id and not message.settlement_asset_code:
+        message.settlement_asset_id = settled
 
 
 def fill_symbol(symbol: Symbol) -> None:

@@ -27,8 +27,8 @@ A kind may have several tables, such as one per shape of payload. A table that i
 every faulty row of the venue and the name that was probably meant.
 
 `table`, `skip` and `under` make the same from Python. Functions in `derive`, by kind, fill what rows cannot: they get
-the message, its ids filled, and the `Context`; `candle_close`, `order_state` and
-`trigger_direction` are three.
+the message, its ids filled, and the `Context`; `candle_close`, `order_state`, `settlement_asset`,
+`trigger_direction` and `trigger_type` are five.
 
 **Rows**, one a line or separated by `;`:
 
@@ -107,7 +107,7 @@ that names such a place did not type its value, `unknown_words()` the words of e
 how many values each row found: a row that never finds any has a misspelt place.
 """
 
-from cqc._map_derive import candle_close, order_state, trigger_direction
+from cqc._map_derive import candle_close, order_state, settlement_asset, trigger_direction, trigger_type
 from cqc._map_json import Number, json_text, parse_json
 from cqc._map_table import Context, Table, TableError, skip, table, tables, under
 from cqc._map_venue import MAX_VENUE_FIELDS, MAX_VENUE_FIELDS_BYTES, Counts, Item, Reading, Venue
@@ -129,9 +129,11 @@ __all__ = [
     "json_text",
     "order_state",
     "parse_json",
+    "settlement_asset",
     "skip",
     "table",
     "tables",
     "trigger_direction",
+    "trigger_type",
     "under",
 ]
