@@ -557,6 +557,15 @@ def test_fees_without_an_asset_are_in_what_the_contract_is_settled_in(symbol: st
     assert report.fees[0].asset_id == expected
 
 
+def test_a_listing_whose_name_makes_no_valid_id_keeps_its_name() -> None:
+    def listing(_segment: str, name: str) -> str | None:
+        return cqc.venue_symbol_id("somewhere", f"{name}-USDT-SPOT")
+
+    trades = [read("s = listing", {"s": name}, Trade, listing=listing).messages[0] for name in ("BTC", "k&c")]
+    assert [trade.venue_symbol_id for trade in trades] == ["somewhere:BTC-USDT-SPOT", ""]
+    assert [trade.native_listing.symbol for trade in trades] == ["BTC", "k&c"]
+
+
 def test_an_exponent_is_a_precision_and_a_single_word_a_list() -> None:
     rows = "e = base_precision neg; m = margin_modes"
     reading = venue(table("instruments", VenueSymbol, rows)).read(parse_json('{"e": -10, "m": "CROSS"}'))

@@ -11,6 +11,7 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from cqc._ids import InvalidIdError
 from cqc._map_codecs import UNITS
 from cqc._map_derive import fill_symbol
 from cqc._map_json import (
@@ -71,7 +72,7 @@ class Venue:
     - words: the venue's words beyond the shared ones, per enum's name or per name used in a row's `words:`
     - scales: by which power of ten the venue counts an asset, for the modifier `by:`
     - common: rows `place ~ word` and `place # reason` for every table, such as those of the frame around records
-    - listing: the `venue_symbol_id` of a segment and symbol, or None where it is not known
+    - listing: the `venue_symbol_id` of a segment and symbol; None or an InvalidIdError where it is not known
     - asset: the asset id of a code, or None; None too for a code that counts a multiple of an asset (`1000SATS`)
     - personal: further keys that are never kept, as a regular expression for keys in lower case without separators
 
@@ -288,13 +289,19 @@ class Reading:
                 for inner in value if known.is_repeated else [value]:
                     self._identify(inner)
         if isinstance(message, VenueSymbol) and not message.venue_symbol_id:
-            message.venue_symbol_id = self.venue.listing(message.segment, message.native_symbol) or ""
+            message.venue_symbol_id = self._listing(message.segment, message.native_symbol)
             message.symbol_id = message.symbol_id or message.venue_symbol_id.partition(":")[2].partition(":")[0]
         if "native_listing" in names and "venue_symbol_id" in names and message.HasField("native_listing"):
             native = message.native_listing
-            found = self.venue.listing(native.segment, native.symbol)
+            found = self._listing(native.segment, native.symbol)
             if found and native.symbol and not message.venue_symbol_id:
                 message.venue_symbol_id = found
+
+    def _listing(self, segment: str, symbol: str) -> str:
+        try:
+            return self.venue.listing(segment, symbol) or ""
+        except InvalidIdError:
+            return ""
 
     def _identify_symbol(self, symbol: Symbol, at: Parts) -> None:
         for item in self.items:
