@@ -7,11 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import cqc
-from cqc.mapping import Context, Venue, candle_close, tables
-from cqc.portfolio.v1 import Position, PositionStatus
+from cqc.mapping import Context, Venue, candle_close, settlement_asset, tables, trigger_type
+from cqc.portfolio.v1 import PositionStatus
 from cqc.venues.v1 import AttachedOrderKind, TrailingOffsetKind, Transfer, VenueSymbol
-
-# Identity
 
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _DATED = re.compile(r"([A-Z0-9]+?)(USDT)?-(\d{1,2})([A-Z]{3})(\d\d)(?:-(\d+(?:\.\d+)?)-([CP])(?:-(USDT|USDC))?)?")
@@ -27,9 +25,7 @@ def asset(code: str) -> str | None:
 def _base(name: str) -> tuple[str, str]:
     """The asset of a contract's base, and how many of it one unit of the base is."""
     found = _MULTIPLE.fullmatch(name)
-    if not found:
-        return name, ""
-    return found["base"] or found["coin"], found["before"] or found["after"]
+    return (found["base"] or found["coin"], found["before"] or found["after"]) if found else (name, "")
 
 
 def listing(segment: str, symbol: str) -> str | None:
@@ -43,35 +39,19 @@ def listing(segment: str, symbol: str) -> str | None:
         date = f"20{year}{_MONTHS.index(month) + 1:02}{int(day):02}"
         settled = settled or usdt or "USDC"
         if strike is None:
-            return _checked(f"{_base(base)[0]}-{settled}-FUT-{settled}-{date}")
+            return cqc.venue_symbol_id("bybit", f"{_base(base)[0]}-{settled}-FUT-{settled}-{date}")
         quote = "USD" if settled == "USDC" else settled
-        return _checked(f"{base}-{quote}-OPT-{settled}-{date}-{strike.replace('.', 'd')}-{right}")
+        return cqc.venue_symbol_id("bybit", f"{base}-{quote}-OPT-{settled}-{date}-{strike.replace('.', 'd')}-{right}")
     perpetual = re.fullmatch(r"([A-Z0-9]+?)(PERP|USDT|USD)", symbol)
     if perpetual and segment in {"PERP": ("", "linear"), "USDT": ("linear",), "USD": ("", "inverse")}[perpetual[2]]:
         base, quote = _base(perpetual[1])[0], "USDC" if perpetual[2] == "PERP" else perpetual[2]
-        return _checked(f"{base}-{quote}-PERP-{base if quote == 'USD' else quote}")
+        return cqc.venue_symbol_id("bybit", f"{base}-{quote}-PERP-{base if quote == 'USD' else quote}")
     pair = _SPOT.fullmatch(symbol) if segment == "spot" else None
-    return _checked(f"{pair[1]}-{pair[2]}-SPOT") if pair else None
+    return cqc.venue_symbol_id("bybit", f"{pair[1]}-{pair[2]}-SPOT") if pair else None
 
 
-def _checked(symbol_id: str) -> str | None:
-    try:
-        return cqc.venue_symbol_id("bybit", symbol_id)
-    except cqc.InvalidIdError:
-        return None
-
-
-def settled(message: Any, _context: Context) -> None:
-    """Fees of a derivative without a stated asset are in what it is settled in."""
-    native = message.native_listing
-    words = (listing(native.segment, native.symbol) or "").split("-")
-    for fee in message.fees:
-        if not fee.asset_code and len(words) > 3:
-            fee.asset_code = words[3]
-
-
-def order(message: Any, context: Context) -> None:
-    """The kinds of the attached orders that are there; what was charged in which assets."""
+def attached(message: Any, context: Context) -> None:
+    """The kinds of the attached orders that are there."""
     names = {"takeProfit": "TAKE_PROFIT", "stopLoss": "STOP_LOSS", "trailingStop": "TRAILING_STOP"}
     kinds = [kind for key, kind in names.items() if re.search("[1-9]", str(context.value(key) or ""))]
     for index in reversed(range(len(message.attached_orders))):
@@ -81,16 +61,17 @@ def order(message: Any, context: Context) -> None:
         item.kind = AttachedOrderKind.Value(f"ATTACHED_ORDER_KIND_{kind}")
         if item.trailing_offset:
             item.trailing_offset_kind = TrailingOffsetKind.TRAILING_OFFSET_KIND_PRICE
-    charged = context.value("cumFeeDetail") or {}
-    for index, (code, amount) in enumerate(charged.items()):
+
+
+def charged(message: Any, context: Context) -> None:
+    """What an order was charged in which assets."""
+    for index, (code, amount) in enumerate((context.value("cumFeeDetail") or {}).items()):
         fee = message.fees[index] if index < len(message.fees) else message.fees.add()
         fee.asset_code, fee.amount = code, str(amount)
-    settled(message, context)
 
 
-def position(message: Position, context: Context) -> None:
+def position(message: Any, _context: Context) -> None:
     """Whether it is closed, and its place in the queue on Bybit's scale of 1 to 5."""
-    order(message, context)
     if message.quantity and not Decimal(message.quantity):
         message.status = PositionStatus.POSITION_STATUS_CLOSED
     if message.raw_adl_rank in ("1", "2", "3", "4", "5"):
@@ -106,32 +87,32 @@ def multiple(message: VenueSymbol, _context: Context) -> None:
 def withdrawn(message: Transfer, _context: Context) -> None:
     """Bybit takes the fee on top of the amount that arrives."""
     if message.received_amount:
-        total = Decimal(message.received_amount) + Decimal(message.fee.amount or 0)
-        message.amount = cqc.format_decimal(total)
+        message.amount = cqc.format_decimal(Decimal(message.received_amount) + Decimal(message.fee.amount or 0))
 
 
+ENDED = "Cancelled|Rejected|PartiallyFilledCanceled|Deactivated"
 TABLES = r"""
 [answered]
 /time = published_at if:/result
 [listing]
 {symbol,/result.symbol} = listing; {category,/result.category} = native_listing.segment
 [contract]
-native_listing.segment := inverse if:symbol=*USD|*USD[HMUZ]??; native_listing.segment := linear if:symbol=*USDT|*PERP
+native_listing.segment := inverse if:symbol=<inverse>; native_listing.segment := linear if:symbol=*USDT|*PERP
 [unit]
-quantity_unit := QUOTE if:symbol=*USD|*USD[HMUZ]?? or s=*USD|*USD[HMUZ]??; quantity_unit := BASE
+quantity_unit := QUOTE if:symbol=<inverse> or s=<inverse>; quantity_unit := BASE
 [book]
 use answered; {s,/result.s} = listing; u = sequence; cts = timestamp; ts = timestamp if:!cts; {ts,/ts} = published_at
 /ts = timestamp if:!/cts; /cts = timestamp; {b,a}.*.0 = {bids,asks}.*.price; use unit
 {b,a}.*.1 = {bids,asks}.*.quantity; seq # orders books of several depths among each other
 [fill]
-use answered; use listing; /creationTime = published_at; execId = exec_id; {execId,tradeId} = trade_id; side = side
-orderId = venue_order_id; tradeId = exec_id if:!execId; orderLinkId = client_order_id; execPrice = last_price
-execQty = last_quantity; execValue = last_quote_quantity if:symbol!=*USD|*USD[HMUZ]??; {execTime,tradeTime} = timestamp
-isMaker = liquidity words:maker; lastLiquidityInd = liquidity; execFee = fees.0.amount; feeRate = fees.0.rate
-{feeCurrency,feeCoin} = fees.0.asset_code; leavesQty = leaves_quantity; execType = exec_type; execPnl = realized_pnl
-execType = origin only if:!createType; execType = origin only if:createType=; createType = origin; seq = venue_sequence
-closedSize = closed_quantity; blockTradeId = block_trade_id; tradeIv = market_context.price_volatility
-markIv = market_context.mark_volatility; exec_type := TRADE; use unit
+use answered; use listing; use unit; /creationTime = published_at; exec_type := TRADE; execType = exec_type
+execType = origin only if:!createType; execType = origin only if:createType=; createType = origin; execId = exec_id
+{execId,tradeId} = trade_id; tradeId = exec_id if:!execId; orderId = venue_order_id; orderLinkId = client_order_id
+seq = venue_sequence; blockTradeId = block_trade_id; side = side; execPrice = last_price; execQty = last_quantity
+execValue = last_quote_quantity if:symbol!=<inverse>; closedSize = closed_quantity; leavesQty = leaves_quantity
+{execTime,tradeTime} = timestamp; isMaker = liquidity words:maker; lastLiquidityInd = liquidity; execFee = fees.0.amount
+feeRate = fees.0.rate; {feeCurrency,feeCoin} = fees.0.asset_code; execPnl = realized_pnl
+tradeIv = market_context.price_volatility; markIv = market_context.mark_volatility
 {mark,index,underlying}Price = market_context.{mark,index,underlying}_price
 [attached]
 {takeProfit,tpLimitPrice} = attached_orders.0.{trigger_price,price} none:0
@@ -139,33 +120,38 @@ tpTriggerBy = attached_orders.0.trigger_kind none:UNKNOWN if:takeProfit=*[1-9]*
 {stopLoss,slLimitPrice} = attached_orders.1.{trigger_price,price} none:0
 slTriggerBy = attached_orders.1.trigger_kind none:UNKNOWN if:stopLoss=*[1-9]*
 {trailingStop,activePrice} = attached_orders.2.{trailing_offset,activation_price} none:0
+
 [instruments: VenueSymbol] when symbol priceFilter
-symbol = native_symbol; /result.category = segment; symbolId = native_id; contractType = raw_symbol_type
-status = trading_mode; baseCoin = base_code; quoteCoin = quote_code; settleCoin = settlement_code
-symbolType = underlying_kind; launchTime = listed_at; deliveryTime = delisted_at; deliveryFeeRate = fees.0.settlement
-priceScale = price_precision; leverageFilter.leverageStep = leverage_step; fundingInterval = funding_interval m
-leverageFilter.{min,max}Leverage = {min,max}_leverage; priceFilter.{min,max}Price = rules.{min,max}_price
-priceFilter.tickSize = rules.tick_tiers.0.tick_size; {lower,upper}FundingRate = {min,max}_funding_rate
-{lotSizeFilter.basePrecision,lotSizeFilter.qtyStep} = rules.limit_order.lot_step; segment := option if:optionsType
-lotSizeFilter.{min,max}OrderQty = rules.limit_order.{min,max}_quantity; segment := linear if:contractType=Linear*
-lotSizeFilter.maxLimitOrderQty = rules.limit_order.max_quantity; segment := inverse if:contractType=Inverse*
-lotSizeFilter.{min,max}OrderAmt = rules.limit_order.{min,max}_notional; segment := spot; use unit
+symbol = native_symbol; symbolId = native_id; symbolType = underlying_kind; /result.category = segment
+segment := option if:optionsType; segment := linear if:contractType=Linear*; segment := inverse if:contractType=Inverse*
+segment := spot; contractType = raw_symbol_type; status = trading_mode
+marginTrading = margin_enabled is:both|utaOnly|normalSpotOnly; baseCoin = base_code; quoteCoin = quote_code
+settleCoin = settlement_code; use unit; launchTime = listed_at; deliveryTime = delisted_at
+deliveryFeeRate = fees.0.settlement; priceScale = price_precision; priceFilter.{min,max}Price = rules.{min,max}_price
+priceFilter.tickSize = rules.tick_tiers.0.tick_size
+lotSizeFilter.{min,max}OrderQty = rules.limit_order.{min,max}_quantity
+lotSizeFilter.maxLimitOrderQty = rules.limit_order.max_quantity
+lotSizeFilter.{min,max}OrderAmt = rules.limit_order.{min,max}_notional
 lotSizeFilter.minNotionalValue = rules.limit_order.min_notional
-{lotSizeFilter.maxMktOrderQty,lotSizeFilter.maxMarketOrderQty} = rules.market_order.max_quantity
 lotSizeFilter.postOnlyMaxOrderQty = rules.post_only_order.max_quantity
+{lotSizeFilter.basePrecision,lotSizeFilter.qtyStep} = rules.limit_order.lot_step
+{lotSizeFilter.maxMktOrderQty,lotSizeFilter.maxMarketOrderQty} = rules.market_order.max_quantity
 rules.market_order.min_quantity := {rules.limit_order.min_quantity} if:lotSizeFilter.maxMktOrderQty=?*
 rules.market_order.lot_step := {rules.limit_order.lot_step} if:lotSizeFilter.maxMktOrderQty=?*
 rules.post_only_order.min_quantity := {rules.limit_order.min_quantity} if:lotSizeFilter.postOnlyMaxOrderQty=?*
 rules.post_only_order.lot_step := {rules.limit_order.lot_step} if:lotSizeFilter.postOnlyMaxOrderQty=?*
-marginTrading = margin_enabled is:both|utaOnly|normalSpotOnly
+leverageFilter.leverageStep = leverage_step; leverageFilter.{min,max}Leverage = {min,max}_leverage
+fundingInterval = funding_interval m; {lower,upper}FundingRate = {min,max}_funding_rate
 [symbols: Symbol] in instruments
 contractType = payoff; optionsType = option_type
+
 [margin tiers: VenueSymbol] when riskLimitValue isLowestRisk
 symbol = native_symbol; /result.category = segment; segment := inverse if:symbol=*USD; segment := linear; use unit
 id = margin_tiers.0.tier_id; riskLimitValue = margin_tiers.0.max_notional if:symbol!=*USD
 maxLeverage = margin_tiers.0.max_leverage
 {initial,maintenance}Margin = margin_tiers.0.{initial,maintenance}_margin_rate % if:initialMargin=[1-9]*,maxLeverage!=1
 {initial,maintenance}Margin = margin_tiers.0.{initial,maintenance}_margin_rate if:initialMargin=0*
+
 [assets: VenueAsset] when coin chains.0.chainDeposit
 asset_id := {code}; coin = code; name = name; remainAmount = networks.0.max_withdrawal
 networks.*.max_withdrawal := {@remainAmount}; chains.*.chain = networks.*.network
@@ -173,10 +159,12 @@ chains.*.chainType = networks.*.network_name; chains.*.confirmation = networks.*
 chains.*.withdrawFee = networks.*.withdrawal_fee; chains.*.withdrawPercentageFee = networks.*.withdrawal_fee_rate
 chains.*.{deposit,withdraw}Min = networks.*.min_{deposit,withdrawal}
 chains.*.chain{Deposit,Withdraw} = networks.*.{deposit,withdrawal}_status
+
 [book deltas: OrderBookDelta] when s b a /type=delta
 use book
 [book snapshots: OrderBook] when s b a u
 use book
+
 [candles: Candle] when start end interval open
 /topic = listing re:kline\.[^.]+\.(.+); start = open_time; interval = interval m; interval = calendar_interval only
 {open,high,low,close} = {open,high,low,close}; volume = volume; confirm = closed; /ts = published_at
@@ -184,24 +172,27 @@ turnover = quote_volume if:/topic!=*USD; turnover = base_volume if:/topic=*USD; 
 volume_unit := QUOTE if:/topic=*USD; volume_unit := BASE
 timestamp # of the last trade in the candle, which trades state
 [skip: a candle of whose request, which states the length, there is no record] at result|. when @name=*ohlcv
+
 [interest]
 use answered; use listing; openInterest = quantity; use unit; use contract; {timestamp,/ts} = timestamp
-openInterestValue = notional if:symbol!=*USD|*USD[HMUZ]??
+openInterestValue = notional if:symbol!=<inverse>
 [rate]
 use answered; use listing; use contract; fundingRate = rate; {nextFundingTime,fundingRateTimestamp} = funding_time
 /ts = timestamp; fundingIntervalHour = interval h; fundingCap = max_rate
+
 [tickers: Ticker] partial if:/type=delta when symbol lastPrice !orderId or symbol /topic=tickers*
-use answered; use listing; lastPrice = last_price; {bid,ask}1Price = {bid,ask}_price none:0; /cs = sequence
-{bid,ask}Price = {bid,ask}_price none:0; {bid,ask}1Size = {bid,ask}_quantity none:0; /ts = timestamp
-{bid,ask}Size = {bid,ask}_quantity none:0; {mark,index}Price = {mark,index}_price; prevPrice24h = windows.0.open
-predictedDeliveryPrice = estimated_delivery_price none:0; {lastTickDirection,tickDirection} = last_tick_direction
-{high,low}Price24h = windows.0.{high,low}; volume24h = windows.0.volume; prevPrice1h = windows.1.open
-windows.0.duration := 24h if:volume24h or highPrice24h or prevPrice24h or turnover24h or change24h or price24hPcnt
-windows.1.duration := 1h if:prevPrice1h=?*; turnover24h = windows.0.quote_volume if:symbol!=*USD|*USD[HMUZ]??; use unit
-turnover24h = windows.0.settlement_volume if:symbol=*USD|*USD[HMUZ]??
-{price24hPcnt,change24h} = windows.0.price_change_percent e2; {deliveryTime,deliveryFeeRate} # the listing states it
+use answered; use listing
 native_listing.segment := linear if:symbol=*USDT|*PERP,fundingRate=?* or symbol=*USDT,markPrice
-native_listing.segment := inverse if:symbol=*USD|*USD[HMUZ]??; native_listing.segment := option if:delta
+native_listing.segment := inverse if:symbol=<inverse>; native_listing.segment := option if:delta; use unit
+/ts = timestamp; /cs = sequence; lastPrice = last_price; {bid,ask}1Price = {bid,ask}_price none:0
+{bid,ask}Price = {bid,ask}_price none:0; {bid,ask}1Size = {bid,ask}_quantity none:0
+{bid,ask}Size = {bid,ask}_quantity none:0; {lastTickDirection,tickDirection} = last_tick_direction
+{mark,index}Price = {mark,index}_price; predictedDeliveryPrice = estimated_delivery_price none:0
+windows.0.duration := 24h if:volume24h or highPrice24h or prevPrice24h or turnover24h or change24h or price24hPcnt
+prevPrice24h = windows.0.open; {high,low}Price24h = windows.0.{high,low}; volume24h = windows.0.volume
+turnover24h = windows.0.quote_volume if:symbol!=<inverse>; turnover24h = windows.0.settlement_volume if:symbol=<inverse>
+{price24hPcnt,change24h} = windows.0.price_change_percent e2; windows.1.duration := 1h if:prevPrice1h=?*
+prevPrice1h = windows.1.open; {deliveryTime,deliveryFeeRate} # the listing states it
 [open interest: OpenInterest] in tickers partial if:/type=delta when openInterest or openInterestValue
 use interest
 [funding: FundingRate] in tickers partial if:/type=delta when fundingRate or nextFundingTime=?*
@@ -210,18 +201,20 @@ use rate
 use answered; use listing; {delta,gamma,vega,theta} = {delta,gamma,vega,theta}; underlyingPrice = underlying_price
 {bid1,ask1,mark}Iv = {bid,ask,mark}_implied_volatility none:0; markPriceIv = mark_implied_volatility none:0
 {bid,ask}Iv = {bid,ask}_implied_volatility none:0; /ts = timestamp
+
 [funding history: FundingRate] when fundingRate fundingRateTimestamp
 use rate; settled := true
 [open interest history: OpenInterest] when openInterest timestamp
 quantity_unit := QUOTE if:/result.symbol=*USD; use interest
+
 [trades: Trade] when execId price size isBlockTrade or T s S v p i
 use answered; use listing; {execId,i} = trade_id; {price,p} = price; {size,v} = quantity; {side,S} = aggressor
 {time,T} = timestamp; {isBlockTrade,BT} = block; s = listing; L = tick_direction; seq = sequence; /ts = published_at
 native_listing.segment := inverse if:s=*USD
 native_listing.segment := linear if:s=*USDT|*PERP,L or s=*USDT,/topic=*.linear.*; use unit
 [liquidations: Liquidation] when T s S v p or symbol size side price updatedTime !orderId
-{symbol,s} = listing; {price,p} = bankruptcy_price; {size,v} = quantity; {updatedTime,T} = timestamp; /ts = published_at
-{side,S} = side words:liquidated; native_listing.segment := inverse if:s=*USD or symbol=*USD
+{symbol,s} = listing; {price,p} = bankruptcy_price; {size,v} = filled_quantity; {updatedTime,T} = timestamp
+/ts = published_at; {side,S} = side words:liquidated; native_listing.segment := inverse if:s=*USD or symbol=*USD
 native_listing.segment := linear; use unit
 [funding paid: FundingPaid] when execType=Funding
 symbol = listing; category = native_listing.segment; execFee = amount neg; execTime = funding_time; use contract
@@ -230,44 +223,47 @@ stopOrderType ~ UNKNOWN; asset_code := USDT if:symbol=*USDT; asset_code := USDC 
 orderQty ~ 0; orderPrice ~ 0; closedSize ~ 0; nextPageCursor # of the answer
 [fills: ExecutionReport] when execPrice execQty
 use fill
+
 [orders: Order] when orderStatus orderId or closedPnl avgEntryPrice orderId
-avgExitPrice = average_price; {closedSize,cumExecQty} = cumulative_quantity; fillCount = fill_count; leverage = leverage
-{execType,createType} = origin; {cumExitValue,cumExecValue} = cumulative_quote_quantity if:symbol!=*USD|*USD[HMUZ]??
-position_effect := CLOSE if:avgExitPrice; use listing; orderId = venue_order_id; orderLinkId = client_order_id
-side = side; orderStatus = status; smpOrderId ~ 0; orderType = type words:trailing if:stopOrderType=TrailingStop
-timeInForce = time_in_force; cumExecFee = fees.0.amount; orderType = type words:stop if:side=Buy,triggerDirection=1
-orderType = type words:stop if:side=Sell,triggerDirection=2; orderType = type words:take if:side=Sell,triggerDirection=1
-orderType = type words:take if:side=Buy,triggerDirection=2; positionIdx = position_side; avgPrice = average_price none:0
-orderType = type words:trigger if:stopOrderType=tpslOrder,triggerPrice=?*; orderType = type; reduceOnly = reduce_only
-timeInForce = post_only is:PostOnly; triggerDirection = trigger_direction none:0; triggerPrice = trigger_price none:0
-triggerBy = trigger_kind none:UNKNOWN; stopOrderType = raw_conditions none:UNKNOWN; feeCurrency = fees.0.asset_code
-qty = quantity if:marketUnit!=quoteCoin; qty = quote_quantity if:marketUnit=quoteCoin; cumFeeDetail # the fees have it
-price = price none:0 if:orderType!=Market; isLeverage = auto_borrow; slippageTolerance ~ 0
-leavesQty = leaves_quantity if:orderStatus!=Cancelled|Rejected|PartiallyFilledCanceled|Deactivated|Filled
-leavesQty = leaves_quantity if:leavesQty!=*[1-9]*; cancelType = status_reason none:UNKNOWN
-leavesQty = cancelled_quantity if:leavesQty=*[1-9]*,orderStatus=Cancelled|Rejected|PartiallyFilledCanceled|Deactivated
-leaves_quantity := 0 if:orderStatus=Cancelled|Rejected|PartiallyFilledCanceled|Deactivated|Filled
-rejectReason = status_reason none:EC_NoError,UNKNOWN if:cancelType!=Cancel*; tpslMode = raw_flags none:UNKNOWN
-rejectReason = status_reason_text none:EC_NoError,UNKNOWN; {createdTime,createdAt} = created_at
-leavesValue # the leaves at the price, which the order states; smpType = self_trade_prevention
-smpGroup = self_trade_group_id none:0; orderIv = volatility_price none:0; /creationTime # when the push was sent
-{updatedTime,updatedAt,updateTimeStamp} = updated_at; order_id := bybit:{venue_order_id}; use attached; use unit
-blockTradeId # of its fills, which state it; lastPriceOnCreated # of the ticker then; iv = volatility_price
-slippageToleranceType ~ UNKNOWN; basePrice # see lastPriceOnCreated
+use listing; orderId = venue_order_id; order_id := bybit:{venue_order_id}; orderLinkId = client_order_id; use unit
+side = side; positionIdx = position_side; orderStatus = status; cancelType = status_reason none:UNKNOWN
+rejectReason = status_reason none:EC_NoError,UNKNOWN if:cancelType!=Cancel*
+rejectReason = status_reason_text none:EC_NoError,UNKNOWN; orderType = type words:trailing if:stopOrderType=TrailingStop
+orderType = type words:trigger if:stopOrderType=tpslOrder,triggerPrice=?*; orderType = type; timeInForce = time_in_force
+timeInForce = post_only is:PostOnly; stopOrderType = raw_conditions none:UNKNOWN; tpslMode = raw_flags none:UNKNOWN
+reduceOnly = reduce_only; closeOnTrigger = reduce_only if:closeOnTrigger=true; position_effect := CLOSE if:avgExitPrice
+qty = quantity if:marketUnit!=quoteCoin; qty = quote_quantity if:marketUnit=quoteCoin
+price = price none:0 if:orderType!=Market; {orderIv,iv} = volatility_price none:0; isLeverage = auto_borrow
+leverage = leverage; triggerDirection = trigger_direction none:0; triggerPrice = trigger_price none:0
+triggerBy = trigger_kind none:UNKNOWN; use attached; {closedSize,cumExecQty} = cumulative_quantity
+avgPrice = average_price none:0; avgExitPrice = average_price
+{cumExitValue,cumExecValue} = cumulative_quote_quantity if:symbol!=<inverse>
+leavesQty = leaves_quantity if:orderStatus!=<ended>|Filled; leavesQty = leaves_quantity if:leavesQty!=*[1-9]*
+leavesQty = cancelled_quantity if:leavesQty=*[1-9]*,orderStatus=<ended>
+leaves_quantity := 0 if:orderStatus=<ended>|Filled; leavesValue # the leaves at the price, which the order states
+fillCount = fill_count; cumExecFee = fees.0.amount; feeCurrency = fees.0.asset_code; cumFeeDetail # the fees have it
+{createdTime,createdAt} = created_at; {updatedTime,updatedAt,updateTimeStamp} = updated_at
+/creationTime # when the push was sent; smpOrderId ~ 0; smpType = self_trade_prevention
+smpGroup = self_trade_group_id none:0; {execType,createType} = origin; slippageTolerance ~ 0
+blockTradeId # of its fills, which state it; lastPriceOnCreated # of the ticker then; slippageToleranceType ~ UNKNOWN
+basePrice # see lastPriceOnCreated
+
 [positions: Position] when symbol side size positionValue
-use answered; use listing; positionIdx = side; size = quantity neg if:side=Sell; size = quantity if:side!=Sell
-use contract; use unit; side # the sign of the quantity states it; {avgPrice,entryPrice} = entry_price none:0
-leverage = leverage; sessionAvgPrice = session_entry_price none:0; markPrice = market_context.mark_price; seq = sequence
-liqPrice = liquidation_price none:0; bustPrice = bankruptcy_price none:0; tradeMode = margin_mode; use attached
-positionValue = entry_cost if:symbol!=*USD|*USD[HMUZ]??; positionBalance = collateral none:0; positionStatus = status
-{positionIM,positionIMByMp} = position_initial_margin; {positionMM,positionMMByMp} = maintenance_margin
-orderMargin = order_initial_margin; occClosingFee = closing_fee_reserve; riskId = venue_margin_tier_id none:0
-riskLimitValue = max_notional none:0 if:symbol!=*USD|*USD[HMUZ]??; unrealisedPnl = unrealized_pnl; openTime = opened_at
-curRealisedPnl = realized_pnl_net; cumRealisedPnl = cumulative_realized_pnl; sessionRPL = session_realized_pnl
-sessionUPL = session_unrealized_pnl; autoAddMargin = auto_add_margin; isReduceOnly = reduce_only
-{adlRankIndicator,deleverageIndicator} = raw_adl_rank; {updatedTime,updatedAt} = updated_at
-/creationTime = published_at; {tpslMode,tpSlMode,tpSLMode} # deprecated by Bybit
-position_id := bybit:{native_listing.symbol}:{raw_side} | bybit:{native_listing.symbol}
+use answered; use listing; use contract; use unit
+position_id := bybit:{native_listing.symbol}:{raw_side} | bybit:{native_listing.symbol}; positionIdx = side
+positionStatus = status; tradeMode = margin_mode; side # the sign of the quantity states it
+size = quantity neg if:side=Sell; size = quantity if:side!=Sell; {avgPrice,entryPrice} = entry_price none:0
+sessionAvgPrice = session_entry_price none:0; markPrice = market_context.mark_price
+{liq,bust}Price = {liquidation,bankruptcy}_price none:0; positionValue = entry_cost if:symbol!=<inverse>
+leverage = leverage; riskId = venue_margin_tier_id none:0; riskLimitValue = max_notional none:0 if:symbol!=<inverse>
+positionBalance = collateral none:0; {positionIM,positionIMByMp} = position_initial_margin
+{positionMM,positionMMByMp} = maintenance_margin; orderMargin = order_initial_margin
+occClosingFee = closing_fee_reserve; autoAddMargin = auto_add_margin; isReduceOnly = reduce_only
+unrealisedPnl = unrealized_pnl; {cur,cum}RealisedPnl = {realized_pnl_net,cumulative_realized_pnl}
+session{RPL,UPL} = session_{realized,unrealized}_pnl; use attached; {tpslMode,tpSlMode,tpSLMode} # deprecated by Bybit
+{adlRankIndicator,deleverageIndicator} = raw_adl_rank; openTime = opened_at; {updatedTime,updatedAt} = updated_at
+seq = sequence; /creationTime = published_at
+
 [coin]
 use answered; coin = asset_code; walletBalance = total; {availableToWithdraw,transferBalance} = max_withdrawable
 borrowAmount = debt; availableToBorrow = max_borrowable; accruedInterest = interest; bonus = bonus
@@ -278,6 +274,7 @@ use answered; coin = asset_code; equity = equity; usdValue = valuations.0.amount
 totalPositionIM = position_initial_margin; totalPositionMM = maintenance_margin; unrealisedPnl = unrealized_pnl
 cumRealisedPnl = realized_pnl; marginCollateral = serves_as_collateral; /creationTime = published_at
 valuations.0.asset_code := USD if:usdValue=?*
+
 [margin: AccountMargin] when totalEquity
 use answered; {accountIM,accountMM}Rate = {initial,maintenance}_margin_ratio; accountLTV = loan_to_value
 totalEquity = equity; totalWalletBalance = wallet_balance; totalMarginBalance = margin_balance; asset_code := USD
@@ -295,28 +292,32 @@ use coin margin
 [exposure: AccountMargin] when baseCoin totalDelta
 baseCoin = asset_code; total{Delta,Gamma,Vega,Theta} = option_exposure.{delta,gamma,vega,theta}
 /creationTime = published_at
+
 [ledger: LedgerEntry] when transactionTime cashFlow
-use answered; use listing; id = entry_id; transactionTime = timestamp; type = type words:funding if:funding=?*
-type = type; side = side; qty = quantity; size = position_after; currency = asset_code; tradePrice = price
-funding = funding; fee = fees.0.amount; feeRate = fees.0.rate if:type=TRADE; feeRate = rate if:type=SETTLEMENT
-cashFlow = cash_flow; change = change; cashBalance = balance_after; tradeId = trade_id; orderId = venue_order_id
-orderLinkId = client_order_id; fees.0.asset_code := {asset_code} if:fee=?*; use unit
+use answered; use listing; id = entry_id
 entry_id := {trade_id}-{raw_type} | {venue_order_id}-{raw_type}-{timestamp} | {asset_code}-{raw_type}-{timestamp}
+type = type words:funding if:funding=?*; type = type; transactionTime = timestamp; currency = asset_code
+change = change; cashFlow = cash_flow; cashBalance = balance_after; funding = funding; fee = fees.0.amount
+feeRate = fees.0.rate if:type=TRADE; feeRate = rate if:type=SETTLEMENT; fees.0.asset_code := {asset_code} if:fee=?*
+tradeId = trade_id; orderId = venue_order_id; orderLinkId = client_order_id; side = side; qty = quantity
+size = position_after; tradePrice = price; use unit
 [deliveries: LedgerEntry] when deliveryRpl
 use answered; use listing; deliveryPrice = price; deliveryTime = timestamp; side = side; fee = fees.0.amount
 position = quantity; deliveryRpl = realized_pnl; strike # the listing states it
 entry_id := {native_listing.symbol}-{timestamp}; type := SETTLEMENT; use unit
 [settlements: Ticker] when deliveryPrice
 use answered; use listing; deliveryPrice = delivery_price; deliveryTime = timestamp
+
 [transfers: Transfer] when toAddress successAt or withdrawId or transferId coin
-coin = asset_code; chain = network; amount = received_amount if:withdrawId; amount = amount if:!withdrawId; tag = memo
-txID = onchain.transaction_id; blockHash = onchain.block_hash; confirmations = confirmations; updateTime = updated_at
-toAddress = to_address if:toAddress!=*@*; toAddress # an e-mail address; {depositFee,withdrawFee} = fee.amount
-{id,withdrawId,transferId} = venue_transfer_id; {createTime,timestamp} = created_at; successAt = completed_at
-withdrawType = raw_type; {from,to}AccountType = {from,to}_wallet; status = state words:deposits if:successAt
-status = state; type := DEPOSIT if:successAt; type := WITHDRAWAL if:withdrawId; type := INTERNAL
-transfer_id := bybit:{venue_transfer_id} | bybit:{onchain.transaction_id}
-fee.asset_code := {asset_code} if:depositFee=?* or withdrawFee=?*
+{id,withdrawId,transferId} = venue_transfer_id
+transfer_id := bybit:{venue_transfer_id} | bybit:{onchain.transaction_id}; type := DEPOSIT if:successAt
+type := WITHDRAWAL if:withdrawId; type := INTERNAL; withdrawType = raw_type; status = state words:deposits if:successAt
+status = state; coin = asset_code; amount = received_amount if:withdrawId; amount = amount if:!withdrawId
+{depositFee,withdrawFee} = fee.amount; fee.asset_code := {asset_code} if:depositFee=?* or withdrawFee=?*
+chain = network; toAddress = to_address if:toAddress!=*@*; toAddress # an e-mail address; tag = memo
+txID = onchain.transaction_id; blockHash = onchain.block_hash; confirmations = confirmations
+{from,to}AccountType = {from,to}_wallet; {createTime,timestamp} = created_at; updateTime = updated_at
+successAt = completed_at
 [borrow rates: BorrowRate] at result.vipCoinList.*.list.*|result.list.*|. when hourlyBorrowRate
 {/result.vipCoinList.*.vipLevel,vipLevel} = tier; currency = asset_code; hourlyBorrowRate = rate; interval := 1h
 borrowable = borrowable; collateralRatio = collateral_ratio; marginCollateral = collateral
@@ -345,14 +346,14 @@ exchangeStatus = order_status words:conversions; exec_type := TRADE; side := SEL
 VENUE = Venue(
     "bybit",
     tables(
-        TABLES,
+        TABLES.replace("<inverse>", "*USD|*USD[HMUZ]??").replace("<ended>", ENDED),
         {
             "instruments": multiple,
             "candles": candle_close,
-            "fills": settled,
-            "deliveries": settled,
-            "orders": order,
-            "positions": position,
+            "fills": settlement_asset,
+            "deliveries": settlement_asset,
+            "orders": (attached, charged, trigger_type, settlement_asset),
+            "positions": (attached, settlement_asset, position),
             "transfers": withdrawn,
         },
     ),
@@ -392,8 +393,6 @@ VENUE = Venue(
         "liquidated": "SELLER: Buy; BUYER: Sell",
         "maker": "MAKER: true; TAKER: false",
         "model": "PORTFOLIO: portfoliomargin; STANDARD: regularmargin isolatedmargin",
-        "stop": "STOP: market; STOP_LIMIT: limit",
-        "take": "TAKE_PROFIT: market; TAKE_PROFIT_LIMIT: limit",
         "trailing": "TRAILING_STOP: market; TRAILING_STOP_LIMIT: limit",
         "trigger": "TRIGGER_MARKET: market; TRIGGER_LIMIT: limit",
     },
