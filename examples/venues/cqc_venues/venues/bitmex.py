@@ -125,6 +125,7 @@ order_id := bitmex:{venue_order_id} | bitmex:{@execID}; ordRejReason = status_re
 
 TABLES = r"""
 [ticker]
+indicativeTaxRate # deprecated by BitMEX
 symbol = listing; timestamp = timestamp; quantity_unit := CONTRACTS; lastPrice = last_price
 lastTickDirection = last_tick_direction; {bid,ask,mid,mark}Price = {bid,ask,mid,mark}_price; bidSize = bid_quantity
 askSize = ask_quantity; fairPrice = mark_price; indexPrice = index_price
@@ -139,7 +140,7 @@ windows.0.duration := 24h if:volume24h=?*; volume24h = windows.0.volume; homeNot
 turnover24h = windows.0.settlement_volume by:settlCurrency; foreignNotional24h = windows.0.quote_volume
 prevPrice24h = windows.0.open; vwap = windows.0.vwap; highPrice = windows.0.high; lowPrice = windows.0.low
 lastChangePcnt = windows.0.price_change_percent e2; openingTimestamp = windows.1.start_time; volume = windows.1.volume
-turnover = windows.1.settlement_volume by:settlCurrency; closingTimestamp # the start of the session and its length
+turnover = windows.1.settlement_volume by:settlCurrency; closingTimestamp # an hour after openingTimestamp
 totalVolume = windows.2.volume; totalTurnover = windows.2.settlement_volume by:settlCurrency
 prevTotalVolume # the total less the session's; prevTotalTurnover # the total less the session's
 
@@ -153,9 +154,8 @@ openValue = base_quantity by:settlCurrency if:isInverse=true
 openValue = notional by:settlCurrency if:isInverse=false,isQuanto=false
 
 [deprecated]
-simpleOrderQty # deprecated by BitMEX; simpleLeavesQty # deprecated by BitMEX; simpleCumQty # deprecated by BitMEX
-simpleQty # deprecated by BitMEX; simpleCost # deprecated by BitMEX; simpleValue # deprecated by BitMEX
-simplePnl # deprecated by BitMEX; simplePnlPcnt # deprecated by BitMEX
+simple{OrderQty,LeavesQty,CumQty,Qty,Cost,Value,Pnl,PnlPcnt} # deprecated by BitMEX
+indicativeTaxRate # deprecated by BitMEX
 
 [position]
 use deprecated
@@ -185,7 +185,7 @@ timestamp = published_at; position_id := bitmex:{native_listing.symbol}
 
 [instruments: VenueSymbol] when underlying typ tickSize
 symbol = native_symbol; instrumentID = native_id; state = trading_mode; typ = raw_symbol_type; listing = listed_at
-expiry = delisted_at; underlying = base_code; rootSymbol = base_code; quoteCurrency = quote_code
+expiry = delisted_at; underlying = base_code; rootSymbol = categories; quoteCurrency = quote_code
 settlCurrency = settlement_code; underlyingSymbol = native_pair; referenceSymbol = price_index
 maxOrderQty = rules.limit_order.max_quantity; minPrice = rules.min_price; maxPrice = rules.max_price
 lotSize = rules.limit_order.lot_step; lotSize = rules.limit_order.min_quantity
@@ -201,6 +201,7 @@ initMargin = margin_tiers.0.initial_margin_rate; maintMargin = margin_tiers.0.ma
 riskLimit = margin_tiers.0.max_notional by:settlCurrency
 settlCurrency = margin_tiers.0.notional_asset_code if:riskLimit=?*; makerFee = fees.0.maker; takerFee = fees.0.taker
 settlementFee = fees.0.settlement; fundingInterval = funding_interval h re:2000-01-01T(\d+):00:00\.000Z
+{taxed,insuranceFee,indicativeTaxRate} # deprecated by BitMEX
 fundingBaseSymbol # made of base_code; fundingQuoteSymbol # made of quote_code
 fundingPremiumSymbol # made of native_symbol; nearLegSymbol # the legs state it; farLegSymbol # the legs state it
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase as fnmatch
 from typing import Any
 
 import cqc
-from cqc.mapping import Context, Venue, candle_close, tables, trigger_direction
+from cqc.mapping import Context, Venue, candle_close, settlement_asset, tables, trigger_direction
 from cqc.markets.v1 import LegSide, QuantityUnit, Symbol, SymbolLeg, Trade
 from cqc.venues.v1 import ExecutionReport, Order, OrderStatus, VenueSymbol
 
@@ -82,11 +82,6 @@ def legs(record: Any) -> list[SymbolLeg]:
     return stated or combination(record["instrument_name"])
 
 
-def settlement(symbol: str) -> str:
-    """The asset in which a listing settles, as its id states it."""
-    return "".join((product(symbol) or "").split("-")[3:4])
-
-
 def combo(message: VenueSymbol, context: Context) -> None:
     """A combination is identified by its legs."""
     message.symbol_id = cqc.combo_id(legs(context.record))
@@ -115,19 +110,13 @@ def order(message: Order, context: Context) -> None:
         message.status = OrderStatus.ORDER_STATUS_PARTIALLY_FILLED
     message.raw_placement_source = next((name for name in ("web", "api") if context.record.get(name) is True), "")
     trigger_direction(message, context)
-    for fee in message.fees:
-        fee.asset_id = settlement(message.native_listing.symbol)
+    settlement_asset(message, context)
 
 
 def fill(report: ExecutionReport, _context: Context) -> None:
     """Deribit says "open" of the order behind a fill."""
     if report.order_status == OrderStatus.ORDER_STATUS_NEW:
         report.order_status = report.order.status = OrderStatus.ORDER_STATUS_PARTIALLY_FILLED
-
-
-def position(message: Any, _context: Context) -> None:
-    """Deribit states amounts without their asset."""
-    message.settlement_asset_id = settlement(message.native_listing.symbol)
 
 
 TABLES = r"""
@@ -175,6 +164,7 @@ limits # how often requests may be sent, for which the contracts have no message
 [totals]
 asset_code := USD; all_assets := true; total_margin_balance_usd = margin_balance; total_equity_usd = equity
 total_initial_margin_usd = initial_margin; total_maintenance_margin_usd = maintenance_margin
+
 [skip: a combination whose legs its name does not state] when kind=*_combo instrument_name!=*-FS-*|*-CS-*|*-STR[DG]-*
 
 [instruments: VenueSymbol] when kind instrument_name tick_size
@@ -190,8 +180,10 @@ min_trade_amount = rules.limit_order.min_quantity; block_trade_min_trade_amount 
 max_liquidation_commission = fees.0.liquidation; max_leverage = max_leverage; rfq = rfq_enabled
 price_index = price_index; instrument_id = native_id; contract_size_unit := QUOTE if:instrument_name=<inverse>
 contract_size_unit := BASE
+
 [combinations: Symbol] in instruments when kind=*_combo
 expiration_timestamp = expiry
+
 [symbols: Symbol] in instruments when kind!=*_combo
 expiration_timestamp = expiry none:32503708800000; strike = strike; option_type = option_type
 exercise_style := EUROPEAN if:kind=option; payoff := INVERSE if:instrument_name=<inverse>
@@ -222,17 +214,22 @@ use interest
 
 [tickers: Ticker] when best_bid_price or mark_price !trade_id !leverage !position or mid_price or bid_price
 use prices
+
 [books: OrderBook] in tickers when bids asks
 use unit; use listing; change_id = sequence; {bids,asks}.*.0 = {bids,asks}.*.price
 {bids,asks}.*.1 = {bids,asks}.*.quantity
+
 [status: InstrumentStatus] in tickers when state
 use listing; state = trading_mode
+
 [open interest: OpenInterest] in tickers when open_interest
 use interest
+
 [greeks: OptionGreeks] in tickers when greeks or underlying_index or iv
 use listing; underlying_price = underlying_price; underlying_index = underlying_name; interest_rate = interest_rate
 {bid,ask,mark}_iv = {bid,ask,mark}_implied_volatility %
 greeks.{delta,gamma,vega,theta,rho} = {delta,gamma,vega,theta,rho}; iv = mark_implied_volatility
+
 [funding: FundingRate] in tickers when current_funding
 use funding; current_funding = rate
 [funding of 8 hours: FundingRate] in tickers when funding_8h
@@ -346,6 +343,7 @@ fee.asset_code := {asset_code} if:fee=?*; state = state words:internal if:other_
 state = state words:transfers if:!other_side; type = type words:kinds; type := DEPOSIT if:received_timestamp
 type := WITHDRAWAL if:priority; type := WITHDRAWAL if:type=user direction=payment
 type := DEPOSIT if:type=user direction=income; other_side # personal data: the name of a user
+
 [skip: what makes up an index, or the losses of all accounts: no message has it] when session_tax or original_price
 [skip: a candle or rate of whose request, which states the listing, there is no record] when ticks or o c or 0 1 !2
 [skip: an address to deposit to, which services state in their answers] when requires_confirmation or address type
@@ -354,6 +352,7 @@ type := DEPOSIT if:type=user direction=income; other_side # personal data: the n
 [skip: service news and the clock] when publication_timestamp or @name=fetch_* or allow_unauthenticated_public_requests
 [skip: a remark of the documentation, a subscription, a refusal] when @name=*
 """
+
 VENUE = Venue(
     "deribit",
     tables(
@@ -365,7 +364,7 @@ VENUE = Venue(
             "trades": trade_legs,
             "fills": fill,
             "orders": order,
-            "positions": position,
+            "positions": settlement_asset,
             "candles": candle_close,
         },
     ),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 import cqc
 from cqc.mapping import Context, Venue, candle_close, tables, trigger_direction
+from cqc.markets.v1 import Ticker
 from cqc.portfolio.v1 import Position
 from cqc.venues.v1 import Order, OrderStatus, Transfer, TransferType
 
@@ -37,6 +40,18 @@ def position(message: Position, context: Context) -> None:
     if sent.get("realizedPnl") and sent.get("netFunding"):
         profit = cqc.parse_decimal(sent["realizedPnl"]) - cqc.parse_decimal(sent["netFunding"])
         message.realized_pnl = cqc.format_decimal(profit)
+
+
+def closing(message: Ticker, context: Context) -> None:
+    """When a candle ended, if it has ended: until then its last mid price is of the time when it was received."""
+    length = {"1MIN": 1, "5MINS": 5, "15MINS": 15, "30MINS": 30, "1HOUR": 60, "4HOURS": 240, "1DAY": 1440}
+    minutes = length.get(context.record["resolution"])
+    if minutes:
+        end = Timestamp()
+        end.FromJsonString(context.record["startedAt"])
+        end.seconds += 60 * minutes
+        if end.ToNanoseconds() <= message.received_at.ToNanoseconds():
+            message.timestamp.CopyFrom(end)
 
 
 def transfer(message: Transfer, _context: Context) -> None:
@@ -118,6 +133,8 @@ baseTokenVolume = volume; volume_unit := BASE; usdVolume = quote_volume; trades 
 ticker = listing; startedAt = timestamp; startingOpenInterest = quantity; quantity_unit := BASE
 [mid prices of candles: Ticker] in candles when orderbookMidPriceOpen
 ticker = listing; startedAt = timestamp; orderbookMidPriceOpen = mid_price
+[closing mid prices of candles: Ticker] in candles when orderbookMidPriceClose
+ticker = listing; orderbookMidPriceClose = mid_price
 
 [funding paid: FundingRate] at result.historicalFunding.*|historicalFunding.*|. when effectiveAt rate
 ticker = listing; rate = rate; price = index_price; price = mark_price; effectiveAt = funding_time; settled := true
@@ -169,6 +186,7 @@ VENUE = Venue(
         {
             "orders": order,
             "candles": candle_close,
+            "closing mid prices of candles": closing,
             "positions": position,
             "positions of subaccounts": position,
             "transfers": transfer,
