@@ -17,7 +17,7 @@ from pathlib import Path
 import semver
 from packageurl import PackageURL
 
-from cqc_tools.foundation import console, files, process, workspace
+from cqc_tools.foundation import console, files, kept_trees, process, workspace
 from cqc_tools.foundation.configuration import Configuration, Patience
 from cqc_tools.foundation.errors import NoAnswer, ProgramFailed, Refused, StageFailed
 from cqc_tools.foundation.version import Version
@@ -61,7 +61,7 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     environment = workspace.tool_environment()
     _install_dependencies(package, workspace.ROOT / settings.folder)
     write_descriptor_copies(source.folder, source.configuration)
-    process.run(["npm", "run", "build"], cwd=package, env=environment, what="compile the npm package")
+    _compile(package)
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
     shutil.copytree(source.folder / "proto", package / "proto")
     manifest = package / "package.json"
@@ -76,6 +76,22 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     )
     file = out / _packed_file(printed)
     return (artifact(KEY, file, integrity(file)),)
+
+
+def _compile(package: Path) -> None:
+    """Write dist/, or take what the same sources and the same lock compiled to before."""
+
+    def run() -> dict[Path, bytes]:
+        process.run(
+            ["npm", "run", "build"], cwd=package, env=workspace.tool_environment(), what="compile the npm package"
+        )
+        return {path.relative_to(package): path.read_bytes() for path in sorted(package.glob("dist/**/*.*"))}
+
+    inputs = sorted(path for path in [*package.glob("src/**/*"), *package.glob("*.*")] if path.is_file())
+    sources = (part for path in inputs for part in (path.relative_to(package).as_posix().encode(), path.read_bytes()))
+    for path, content in kept_trees.tree("compiled", sources, run).items():
+        (package / path).parent.mkdir(parents=True, exist_ok=True)
+        (package / path).write_bytes(content)
 
 
 def _install_dependencies(package: Path, installed: Path) -> None:

@@ -1,0 +1,37 @@
+"""Trees of files that take long to make, kept in the cache under a digest of what they are made from."""
+
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from cqc_tools.foundation import files, workspace
+
+KEPT = 20
+
+
+def tree(kind: str, sources: Iterable[bytes], make: Callable[[], Mapping[Path, bytes]]) -> dict[Path, bytes]:
+    """The files that `make` returns, or those that it returned for the same sources before.
+
+    `kind` is a folder of the cache. The trees that were made last are kept.
+    """
+    folder = workspace.CACHE / kind
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(hashlib.sha256(source).digest())
+    kept = folder / f"{digest.hexdigest()}.zip"
+    try:
+        with zipfile.ZipFile(kept) as archive:
+            return {Path(name): archive.read(name) for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        made = dict(make())
+    with tempfile.TemporaryDirectory(prefix="cqc-kept-") as scratch:
+        packed = Path(scratch, kept.name)
+        with zipfile.ZipFile(packed, "w") as archive:
+            for path, content in made.items():
+                archive.writestr(path.as_posix(), content)
+        files.write_bytes(kept, packed.read_bytes())
+    for old in sorted(folder.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+        old.unlink(missing_ok=True)
+    return made

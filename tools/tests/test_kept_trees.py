@@ -1,0 +1,34 @@
+"""Trees of files that are kept by a digest of what they are made from."""
+
+from pathlib import Path
+
+import pytest
+
+from cqc_tools.foundation import kept_trees, workspace
+
+
+def test_a_tree_is_made_once_for_the_same_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "CACHE", tmp_path)
+    made: list[bytes] = []
+
+    def tree(*sources: bytes) -> dict[Path, bytes]:
+        def make() -> dict[Path, bytes]:
+            made.append(b"".join(sources))
+            return {Path("dist", "a.js"): made[-1]}
+
+        return kept_trees.tree("compiled", sources, make)
+
+    assert tree(b"ab") == tree(b"ab") == {Path("dist", "a.js"): b"ab"}
+    assert tree(b"a", b"b") == {Path("dist", "a.js"): b"ab"}
+    assert made == [b"ab", b"ab"], "the same bytes in other pieces are other sources"
+    for kept in tmp_path.glob("compiled/*.zip"):
+        kept.write_bytes(b"half written")
+    assert tree(b"ab") == {Path("dist", "a.js"): b"ab"}
+    assert len(made) == 3
+
+
+def test_old_trees_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace, "CACHE", tmp_path)
+    for number in range(kept_trees.KEPT + 5):
+        kept_trees.tree("compiled", [bytes([number])], lambda: {Path("a"): b""})
+    assert len(list(tmp_path.glob("compiled/*.zip"))) == kept_trees.KEPT
