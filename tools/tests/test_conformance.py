@@ -2,6 +2,7 @@
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ OPERATIONS["{operation}"] = changed
 """
 
 
+@cache
+def whole_corpus() -> list[corpus.Case]:
+    return corpus.cases(MESSAGES)
+
+
 def peer(language: str, folder: Path, operation: str = "", answer: str = "") -> Peer:
     """A Python peer that uses the sources; `answer` is an expression that replaces the `data` of an operation."""
     module = "helpers"
@@ -46,7 +52,7 @@ def peer(language: str, folder: Path, operation: str = "", answer: str = "") -> 
 
 
 def test_different_verdict_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = [case for case in corpus.cases(MESSAGES) if "Liquidation" in case.type]
+    few = [case for case in whole_corpus() if "Liquidation" in case.type]
     monkeypatch.setattr(conformance, "cases", lambda _: few)
     lenient = peer("Lenient", tmp_path, "validate", '[] if "Liquidation" in request["type"] else data')
     with pytest.raises(StageFailed, match=r"verdicts are wrong") as stopped:
@@ -72,7 +78,7 @@ def test_changed_message_is_reported(tmp_path: Path) -> None:
 
 
 def test_corpus_meets_and_breaks_every_rule() -> None:
-    cases = corpus.cases(MESSAGES)
+    cases = whole_corpus()
     assert len(cases) >= 15_000
     rules = MESSAGES.pool.FindFileByName("cqc/rules/v1/rules.proto").extensions_by_name.values()
     stated = {f"string.{rule.name}" for rule in rules}
@@ -115,7 +121,7 @@ def test_only_comments_leave_the_fingerprint_of_the_contracts_as_it_is() -> None
 
 
 def test_a_sample_of_the_corpus_has_every_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    some = [case for case in corpus.cases(MESSAGES) if "Liquidation" in case.type or "OrderKey" in case.type]
+    some = [case for case in whole_corpus() if "Liquidation" in case.type or "OrderKey" in case.type]
     monkeypatch.setattr(conformance, "cases", lambda _: some.copy())
     languages = [peer("Python", tmp_path)]
     whole = conformance.rules(languages, MESSAGES, None, 1)
