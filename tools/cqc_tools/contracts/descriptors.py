@@ -5,7 +5,7 @@ import re
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.message import DecodeError
 
 from cqc_tools.contracts.messages import is_below, pool_of
-from cqc_tools.foundation import configuration, process, workspace
+from cqc_tools.foundation import configuration, kept_trees, process, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import ProgramFailed, StageFailed, UserError
 from cqc_tools.foundation.git import Repository
@@ -139,6 +139,25 @@ def compile_checkout(settings: Configuration, top: Path = workspace.ROOT) -> Con
     Raises StageFailed with the compiler's own `file:line:column: message` lines if they do not compile.
     """
     names = find(settings.root_package, top)
+    made = kept_trees.tree("descriptors", _sources(names, top), lambda: {Path(DESCRIPTOR_SET): _compiled(names, top)})
+    contracts = Contracts(settings, top, made[Path(DESCRIPTOR_SET)])
+    for file in contracts.descriptor_set.file:
+        if file.name in names and file.package != file.name.rpartition("/")[0].replace("/", "."):
+            raise UserError(
+                f"{SOURCES}/{file.name} declares package {file.package!r}",
+                f"write package {file.name.rpartition('/')[0].replace('/', '.')}; as its folder requires",
+            )
+    return contracts
+
+
+def _sources(names: Sequence[str], top: Path) -> Iterator[bytes]:
+    """Everything that the descriptor set depends on: the protos, and the locks of the compiler and of other protos."""
+    for name in names:
+        yield from (name.encode(), (top / SOURCES / name).read_bytes())
+    yield from ((workspace.ROOT / lock).read_bytes() for lock in ("tools/requirements.lock", "tools/protos/go.sum"))
+
+
+def _compiled(names: Sequence[str], top: Path) -> bytes:
     with tempfile.TemporaryDirectory(prefix="cqc-compile-") as scratch:
         out = Path(scratch, DESCRIPTOR_SET)
         options = ["--include_imports", "--include_source_info", f"--descriptor_set_out={out}"]
@@ -150,14 +169,7 @@ def compile_checkout(settings: Configuration, top: Path = workspace.ROOT) -> Con
                 raise
             shown = [f"{SOURCES}/{line}" if line.startswith(tuple(names)) else line for line in lines]
             raise StageFailed("the protos do not compile:", details="\n".join(shown)) from None
-        contracts = Contracts(settings, top, canonical(out.read_bytes()))
-    for file in contracts.descriptor_set.file:
-        if file.name in names and file.package != file.name.rpartition("/")[0].replace("/", "."):
-            raise UserError(
-                f"{SOURCES}/{file.name} declares package {file.package!r}",
-                f"write package {file.name.rpartition('/')[0].replace('/', '.')}; as its folder requires",
-            )
-    return contracts
+        return canonical(out.read_bytes())
 
 
 def protoc(

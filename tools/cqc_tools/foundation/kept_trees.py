@@ -8,13 +8,13 @@ from pathlib import Path
 
 from cqc_tools.foundation import files, workspace
 
-KEPT = 20
+KEPT = 40
 
 
 def tree(kind: str, sources: Iterable[bytes], make: Callable[[], Mapping[Path, bytes]]) -> dict[Path, bytes]:
     """The files that `make` returns, or those that it returned for the same sources before.
 
-    `kind` is a folder of the cache. The trees that were made last are kept.
+    `kind` is a folder of the cache. The trees that were used last are kept.
     """
     folder = workspace.CACHE / kind
     digest = hashlib.sha256()
@@ -23,7 +23,9 @@ def tree(kind: str, sources: Iterable[bytes], make: Callable[[], Mapping[Path, b
     kept = folder / f"{digest.hexdigest()}.zip"
     try:
         with zipfile.ZipFile(kept) as archive:
-            return {Path(name): archive.read(name) for name in archive.namelist()}
+            found = {Path(name): archive.read(name) for name in archive.namelist()}
+        kept.touch()
+        return found
     except (OSError, zipfile.BadZipFile):
         made = dict(make())
     with tempfile.TemporaryDirectory(prefix="cqc-kept-") as scratch:
