@@ -1,5 +1,8 @@
 """Trees of files that are kept by a digest of what they are made from."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,3 +35,21 @@ def test_old_trees_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for number in range(kept_trees.KEPT + 5):
         kept_trees.tree("compiled", [bytes([number])], lambda: {Path("a"): b""})
     assert len(list(tmp_path.glob("compiled/*.zip"))) == kept_trees.KEPT
+
+
+def test_processes_may_share_the_folder(tmp_path: Path) -> None:
+    """Each process removes what the others list."""
+    code = (
+        "import sys; from pathlib import Path; from cqc_tools.foundation import kept_trees, workspace\n"
+        "workspace.CACHE, kept_trees.KEPT = Path(sys.argv[1]), 2\n"
+        "for number in range(60):\n"
+        "    found = kept_trees.tree('compiled', [bytes([number % 7])], lambda: {Path('a'): b'x'})\n"
+        "    assert found == {Path('a'): b'x'}"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(workspace.ROOT / "tools")}
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, tmp_path], env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    errors = [process.communicate(timeout=60)[1] for process in running]
+    assert [process.returncode for process in running] == [0] * 4, errors

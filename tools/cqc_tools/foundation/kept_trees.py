@@ -1,9 +1,11 @@
 """Trees of files that take long to make, kept in the cache under a digest of what they are made from."""
 
 import hashlib
+import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cqc_tools.foundation import files, workspace
@@ -24,7 +26,8 @@ def tree(kind: str, sources: Iterable[bytes], make: Callable[[], Mapping[Path, b
     try:
         with zipfile.ZipFile(kept) as archive:
             found = {Path(name): archive.read(name) for name in archive.namelist()}
-        kept.touch()
+        with suppress(FileNotFoundError):
+            os.utime(kept)
         return found
     except (OSError, zipfile.BadZipFile):
         made = dict(make())
@@ -34,6 +37,13 @@ def tree(kind: str, sources: Iterable[bytes], make: Callable[[], Mapping[Path, b
             for path, content in made.items():
                 archive.writestr(path.as_posix(), content)
         files.write_bytes(kept, packed.read_bytes())
-    for old in sorted(folder.glob("*.zip"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+    for old in sorted(folder.glob("*.zip"), key=_last_used)[:-KEPT]:
         old.unlink(missing_ok=True)
     return made
+
+
+def _last_used(path: Path) -> float:
+    # Another process may have removed the file since it was listed.
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0
