@@ -1,6 +1,8 @@
 """Errors as values and access by scope and account, through real servers and clients."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from datetime import timedelta
@@ -257,3 +259,15 @@ def test_scopes() -> None:
     assert scope_of("cqc.services.v1.MarketData.GetPrice") == "market.read"
     assert scope_of("/grpc.health.v1.Health/Check") is None
     assert scope_of("nothing") is None
+
+
+def test_a_scope_is_found_once_its_service_is_loaded() -> None:
+    code = (
+        "from cqc.access import scope_of\n"
+        "method = '/cqc.services.v1.VenueGateway/ListOrders'\n"
+        "before = scope_of(method)\n"
+        "import cqc.services.v1.venue_gateway_pb2_grpc\n"
+        "print(before, scope_of(method))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "None orders.read\n"

@@ -15,48 +15,47 @@ from cqc.errors import ServiceError
 class Guard(Protocol):
     """Checks of a call. Each raises ServiceError; what they set in context variables holds for the handler."""
 
-    def call(self, metadata: Any) -> None:
-        """Check the call by its metadata."""
+    def call(self, context: Any) -> None:
+        """Check the call before its first request."""
 
     def request(self, request: Any) -> None:
         """Check one request."""
 
 
+Guards = Callable[[str], Guard | None]
+"""Returns the checks of a method such as `/cqc.services.v1.MarketData/GetPrice`, or None for no checks."""
+
+
 class GuardingInterceptor(grpc.ServerInterceptor):  # type: ignore[misc,unused-ignore]
     """Runs a guard before the handler of each call. A ServiceError of either becomes the status of the call."""
 
-    def guard(self, method: str) -> Guard | None:
-        """Return the checks of a method such as `/cqc.services.v1.MarketData/GetPrice`, or None for no checks."""
-        raise NotImplementedError
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
 
     def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
         """See grpc.ServerInterceptor."""
-        handler = continuation(handler_call_details)
-        guard = self.guard(handler_call_details.method)
-        return handler if handler is None or guard is None else _replaced(handler, _guarded(handler, guard))
+        return _replaced(continuation(handler_call_details), handler_call_details.method, self._guards, _guarded)
 
 
 class AsyncGuardingInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore]
     """Runs a guard before the handler of each call, for grpc.aio."""
 
-    def guard(self, method: str) -> Guard | None:
-        """Return the checks of a method such as `/cqc.services.v1.MarketData/GetPrice`, or None for no checks."""
-        raise NotImplementedError
+    def __init__(self, guards: Guards) -> None:
+        self._guards = guards
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
         """See grpc.aio.ServerInterceptor."""
         handler = await continuation(handler_call_details)
-        guard = self.guard(handler_call_details.method)
-        return handler if handler is None or guard is None else _replaced(handler, _guarded_async(handler, guard))
+        return _replaced(handler, handler_call_details.method, self._guards, _guarded_async)
 
 
 def _guarded(handler: Any, guard: Guard) -> Callable[[Any, Any], Any]:
     # The threads of a server take turns with many calls, so each step of a call runs in a context of its own.
-    behavior, current_context = _behavior(handler), copy_context
+    behavior = _behavior(handler)
 
     def start(requests: Any, context: Any) -> Any:
-        current = current_context()
-        current.run(guard.call, context.invocation_metadata())
+        current = copy_context()
+        current.run(guard.call, context)
         if not handler.request_streaming:
             current.run(guard.request, requests)
             return current, requests
@@ -95,7 +94,7 @@ def _guarded_async(handler: Any, guard: Guard) -> Callable[[Any, Any], Any]:
     behavior = _behavior(handler)
 
     def start(requests: Any, context: Any) -> Any:
-        guard.call(context.invocation_metadata())
+        guard.call(context)
         if not handler.request_streaming:
             guard.request(requests)
             return requests
@@ -136,11 +135,17 @@ def _behavior(handler: Any) -> Callable[[Any, Any], Any]:
     return found
 
 
-def _replaced(handler: Any, behavior: Callable[[Any, Any], Any]) -> Any:
+def _replaced(
+    handler: Any, method: str, guards: Guards, guarded: Callable[[Any, Guard], Callable[[Any, Any], Any]]
+) -> Any:
+    """The handler of a method behind its guard; the handler itself if the method is not served or has no guard."""
+    guard = guards(method) if handler is not None else None
+    if guard is None:
+        return handler
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
         (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[bool(handler.request_streaming), bool(handler.response_streaming)]
-    return make(behavior, handler.request_deserializer, handler.response_serializer)
+    return make(guarded(handler, guard), handler.request_deserializer, handler.response_serializer)

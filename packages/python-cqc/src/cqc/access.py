@@ -16,7 +16,7 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import partial
 from typing import Any
 
 from google.protobuf import descriptor_pool
@@ -57,7 +57,6 @@ def principal() -> Principal:
     return _principal.get()
 
 
-@cache
 def scope_of(method: str) -> str | None:
     """Return the scope that a method needs, such as `market.read` for `/cqc.services.v1.MarketData/GetPrice`.
 
@@ -76,24 +75,19 @@ class AccessServerInterceptor(GuardingInterceptor):
     """Rejects calls that their principal may not make. A method without a scope is not checked."""
 
     def __init__(self, verify: Verifier) -> None:
-        self._verify = verify
-
-    def guard(self, method: str) -> Guard | None:
-        """See GuardingInterceptor."""
-        scope = scope_of(method)
-        return _Access(self._verify, scope) if scope else None
+        super().__init__(partial(_access, verify))
 
 
 class AsyncAccessServerInterceptor(AsyncGuardingInterceptor):
     """Rejects calls that their principal may not make, for grpc.aio. A method without a scope is not checked."""
 
     def __init__(self, verify: Verifier) -> None:
-        self._verify = verify
+        super().__init__(partial(_access, verify))
 
-    def guard(self, method: str) -> Guard | None:
-        """See AsyncGuardingInterceptor."""
-        scope = scope_of(method)
-        return _Access(self._verify, scope) if scope else None
+
+def _access(verify: Verifier, method: str) -> Guard | None:
+    scope = scope_of(method)
+    return _Access(verify, scope) if scope else None
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,8 @@ class _Access:
     verify: Verifier
     scope: str
 
-    def call(self, metadata: Any) -> None:
+    def call(self, context: Any) -> None:
+        metadata = context.invocation_metadata()
         words = next((str(value) for key, value in metadata if key == "authorization"), "").split()
         if len(words) != 2 or words[0].lower() != "bearer":
             raise ServiceError(

@@ -19,7 +19,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from cqc._interception import AsyncGuardingInterceptor, Guard, GuardingInterceptor
+from cqc._interception import AsyncGuardingInterceptor, GuardingInterceptor
 from cqc._validation import Violation, validate
 from cqc.errors import ServiceError
 
@@ -56,9 +56,8 @@ class InvalidRequestError(grpc.RpcError):
 class ValidationServerInterceptor(GuardingInterceptor):
     """Rejects invalid requests. A ServiceError that a handler raises becomes the status of the call."""
 
-    def guard(self, method: str) -> Guard:
-        """See GuardingInterceptor."""
-        return _Validation()
+    def __init__(self) -> None:
+        super().__init__(lambda _: _Validation())
 
 
 class ValidationClientInterceptor(
@@ -81,13 +80,12 @@ class ValidationClientInterceptor(
 class AsyncValidationServerInterceptor(AsyncGuardingInterceptor):
     """Rejects invalid requests, for grpc.aio. A ServiceError that a handler raises becomes the status of the call."""
 
-    def guard(self, method: str) -> Guard:
-        """See AsyncGuardingInterceptor."""
-        return _Validation()
+    def __init__(self) -> None:
+        super().__init__(lambda _: _Validation())
 
 
 class _Validation:
-    def call(self, metadata: Any) -> None:
+    def call(self, context: Any) -> None:
         """Any call may be made."""
 
     def request(self, request: Any) -> None:
