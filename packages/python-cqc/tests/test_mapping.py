@@ -21,6 +21,7 @@ from cqc.mapping import (
     TableError,
     Venue,
     candle_close,
+    code_as_asset,
     json_text,
     order_state,
     parse_json,
@@ -216,6 +217,14 @@ def test_every_value_is_counted_once(records: list[Any]) -> None:
 def test_json_is_written_as_it_was(payload: Any) -> None:
     text = json_text(payload)
     assert json_text(parse_json(text)) == text
+
+
+def test_a_code_is_an_asset_only_where_an_asset_may_have_it() -> None:
+    assert [code_as_asset(code) for code in ("BTC", "1INCH", "XBt", "USDC.e", "+10", "")] == [
+        "BTC",
+        "1INCH",
+        *[None] * 4,
+    ]
 
 
 def test_a_lost_field_is_noticed() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cqc.mapping import Context, Venue, candle_close, tables, trigger_direction
+from cqc.mapping import Context, Venue, candle_close, code_as_asset, tables, trigger_direction
 from cqc.venues.v1 import ExecutionReport, OrderList, PriceBandReference, VenueSymbol
 
 # Identity
@@ -31,7 +31,7 @@ def multiple(code: str) -> tuple[str, str]:
 
 def asset(code: str) -> str | None:
     """Binance's codes are the asset ids, except those that count a multiple."""
-    return code if re.fullmatch(r"[A-Z0-9]{1,32}", code) and multiple(code)[1] == "1" else None
+    return code_as_asset(code) if multiple(code)[1] == "1" else None
 
 
 def listing(_segment: str, symbol: str) -> str | None:

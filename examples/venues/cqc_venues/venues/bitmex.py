@@ -6,7 +6,7 @@ import calendar
 import re
 
 import cqc
-from cqc.mapping import Context, Venue, tables, under
+from cqc.mapping import Context, Venue, code_as_asset, tables, under
 from cqc.markets.v1 import Candle, LegSide, Symbol, SymbolLeg
 from cqc.venues.v1 import ExecutionReport, Order, OrderStatus, VenueSymbol
 
@@ -20,7 +20,7 @@ _ASSETS = {"XBT": "BTC", "XBt": "BTC", "USDt": "USDT", "Gwei": "ETH", "LAMp": "S
 
 def asset(code: str) -> str | None:
     """XBT is BTC. A code with lower-case letters, such as `XBt`, is the asset's smallest unit."""
-    return _ASSETS.get(code) or (code if re.fullmatch(r"[A-Z0-9]{1,32}", code) else None)
+    return _ASSETS.get(code) or code_as_asset(code)
 
 
 def expiry(month: str, year: str) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import cqc
-from cqc.mapping import Context, Venue, candle_close, settlement_asset, tables, trigger_type
+from cqc.mapping import Context, Venue, candle_close, code_as_asset, settlement_asset, tables, trigger_type
 from cqc.portfolio.v1 import PositionStatus
 from cqc.venues.v1 import AttachedOrderKind, TrailingOffsetKind, Transfer, VenueSymbol
 
@@ -19,7 +19,7 @@ _MULTIPLE = re.compile(r"(?P<before>1000+)(?P<base>[A-Z]\w*)|(?P<coin>[A-Z]+)(?P
 
 def asset(code: str) -> str | None:
     """Bybit's codes are the asset ids, except those of contracts on a multiple (`1000BONK`)."""
-    return code if re.fullmatch(r"[A-Z0-9]{1,32}", code) and not _MULTIPLE.fullmatch(code) else None
+    return None if _MULTIPLE.fullmatch(code) else code_as_asset(code)
 
 
 def _base(name: str) -> tuple[str, str]:

@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 
 import cqc
-from cqc.mapping import Context, Venue, order_state, tables
+from cqc.mapping import Context, Venue, code_as_asset, order_state, tables
 from cqc.markets.v1 import SymbolType
 from cqc.venues.v1 import ExecutionReport, Order, OrderStatus, TradingMode, VenueSymbol
 
 # Identity
 
 _PAIR = re.compile(r"([A-Z0-9]{1,32})-([A-Z0-9]{1,32})")
-
-
-def asset(code: str) -> str | None:
-    """Coinbase's codes are the asset ids."""
-    return code if re.fullmatch(r"[A-Z0-9]{1,32}", code) else None
 
 
 def listing(_segment: str, symbol: str) -> str | None:
@@ -175,7 +170,7 @@ VENUE = Venue(
         TABLES,
         {"instruments": mode, "fills": fee_asset, "orders": [order_state, pending_cancel, fee_asset]},
     ),
-    asset=asset,
+    asset=code_as_asset,
     listing=listing,
     common="""
         /has_next # of an answer in parts; /cursor # of an answer in parts; /size # of an answer in parts

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase as fnmatch
 from typing import Any
 
 import cqc
-from cqc.mapping import Context, Venue, candle_close, settlement_asset, tables, trigger_direction
+from cqc.mapping import Context, Venue, candle_close, code_as_asset, settlement_asset, tables, trigger_direction
 from cqc.markets.v1 import LegSide, QuantityUnit, Symbol, SymbolLeg, Trade
 from cqc.venues.v1 import ExecutionReport, Order, OrderStatus, VenueSymbol
 
@@ -26,11 +26,6 @@ _COMBOS = {
 _INDEX = re.compile(r"([a-z0-9]+)_([a-z]+)")
 # Inverse contracts, which are sized in dollars. Everything else is sized in units of the base.
 INVERSE = "???-PERPETUAL|???-*[A-Z][0-9][0-9]|???-FS-*_PERP"
-
-
-def asset(code: str) -> str | None:
-    """Deribit's codes are the asset ids."""
-    return code if re.fullmatch(r"[A-Z0-9]{1,32}", code) else None
 
 
 def product(symbol: str) -> str | None:
@@ -372,7 +367,7 @@ VENUE = Venue(
     "result.trades.*|result.order|result.logs.*|result.settlements.*|result.data.*|result.*.result.*|result.*|result|"
     "trades.*|logs.*|settlements.*|data.*|*|.",
     time="ms",
-    asset=asset,
+    asset=code_as_asset,
     listing=listing,
     common="""
         /jsonrpc ~ 2.0; /id # of the request; /method # the kind of the frame; /params.channel # the data states it

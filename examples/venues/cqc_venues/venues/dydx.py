@@ -7,17 +7,12 @@ import re
 from google.protobuf.timestamp_pb2 import Timestamp
 
 import cqc
-from cqc.mapping import Context, Venue, candle_close, tables, trigger_direction
+from cqc.mapping import Context, Venue, candle_close, code_as_asset, tables, trigger_direction
 from cqc.markets.v1 import Ticker
 from cqc.portfolio.v1 import Position
 from cqc.venues.v1 import Order, OrderStatus, Transfer, TransferType
 
 # Identity
-
-
-def asset(code: str) -> str | None:
-    """The codes of dYdX are the asset ids."""
-    return code if re.fullmatch(r"[A-Z0-9]{1,32}", code) else None
 
 
 def listing(_segment: str, symbol: str) -> str | None:
@@ -193,7 +188,7 @@ VENUE = Venue(
         },
     ),
     root="contents.*|contents|result.*|result|*|.",
-    asset=asset,
+    asset=code_as_asset,
     listing=listing,
     common="""
         /requestId # of the request; /status ~ success; /isoTimestamp # when the gateway answered

@@ -9,16 +9,11 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 import cqc
-from cqc.mapping import Context, Venue, candle_close, tables, trigger_direction
+from cqc.mapping import Context, Venue, candle_close, code_as_asset, tables, trigger_direction
 from cqc.markets.v1 import LegSide, OptionType, SymbolLeg, SymbolType, Ticker
 from cqc.venues.v1 import AttachedOrderKind, OrderType, VenueSymbol
 
 _NATIVE = re.compile(r"([A-Z0-9]+)-([A-Z0-9]+)(?:-(SWAP|\d{6})(?:-(\d+(?:\.\d+)?)-([CP]))?)?")
-
-
-def asset(code: str) -> str | None:
-    """OKX's codes are the asset ids."""
-    return code if re.fullmatch(r"[A-Z0-9]{1,32}", code) else None
 
 
 def product(segment: str, symbol: str) -> str | None:
@@ -378,7 +373,7 @@ VENUE = Venue(
     ),
     root="data.*|*|.",
     time="ms",
-    asset=asset,
+    asset=code_as_asset,
     listing=listing,
     common="""
         /code ~ 0; /action # the kind of the message; /arg # the subscription, which the record repeats

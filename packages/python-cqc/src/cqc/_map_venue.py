@@ -59,6 +59,12 @@ _PERSONAL = (
     r"(sender|recipient|beneficiary)name|birth(day|date)|passport|idnumber|residence|country"
 )
 _KEY = "personal data, or a key"
+_CODE = re.compile(r"[A-Z0-9]{1,32}")
+
+
+def code_as_asset(code: str) -> str | None:
+    """For `Venue.asset` of a venue whose codes are the asset ids: the code, or None if no asset has such an id."""
+    return code if _CODE.fullmatch(code) else None
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ how many values each row found: a row that never finds any has a misspelt place.
 from cqc._map_derive import candle_close, order_state, settlement_asset, trigger_direction, trigger_type
 from cqc._map_json import Number, json_text, parse_json
 from cqc._map_table import Context, Table, TableError, skip, table, tables, under
-from cqc._map_venue import MAX_VENUE_FIELDS, MAX_VENUE_FIELDS_BYTES, Counts, Item, Reading, Venue
+from cqc._map_venue import MAX_VENUE_FIELDS, MAX_VENUE_FIELDS_BYTES, Counts, Item, Reading, Venue, code_as_asset
 from cqc._map_words import VOCABULARY
 
 __all__ = [
@@ -126,6 +126,7 @@ __all__ = [
     "TableError",
     "Venue",
     "candle_close",
+    "code_as_asset",
     "json_text",
     "order_state",
     "parse_json",
