@@ -27,13 +27,18 @@ def venues(command: str, folder: Path, stdin: str = "") -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def mapped() -> str:
+    """The messages of the samples."""
+    return venues("map", examples.SAMPLE)
+
+
 @pytest.fixture
 def payloads(tmp_path: Path) -> Path:
     return Path(shutil.copytree(examples.SAMPLE, tmp_path / "payloads"))
 
 
-def test_samples_come_back_complete(payloads: Path) -> None:
-    mapped = venues("map", payloads)
+def test_samples_come_back_complete(payloads: Path, mapped: str) -> None:
     messages = [message for line in mapped.splitlines() for message in json.loads(line)["messages"]]
     assert all(message["broken"] == [] for message in messages)
     found = json.loads(venues("compare", payloads, mapped))
@@ -93,9 +98,8 @@ def other_word(row: Any) -> None:
         (other_word, "status"),
     ],
 )
-def test_lost_value_is_reported(payloads: Path, change: Callable[[Any], None], place: str) -> None:
+def test_lost_value_is_reported(payloads: Path, mapped: str, change: Callable[[Any], None], place: str) -> None:
     """Messages of the samples do not match payloads that were changed after the mapping."""
-    mapped = venues("map", payloads)
     path, rows = read(payloads, "binance", "instruments")
     change(rows[0])
     write(path, rows)
@@ -103,8 +107,7 @@ def test_lost_value_is_reported(payloads: Path, change: Callable[[Any], None], p
     assert lost.startswith(f"binance/instruments.jsonl:1 /{place}: ")
 
 
-def test_lost_trailing_zero_is_reported(payloads: Path) -> None:
-    mapped = venues("map", payloads)
+def test_lost_trailing_zero_is_reported(payloads: Path, mapped: str) -> None:
     path, rows = read(payloads, "kraken", "stream")
     rows[1]["frame"][1]["bs"][0][1] += "0"
     write(path, rows)
