@@ -378,7 +378,7 @@ func position(given string, reason servicesv1.ErrorReason, size int, filters []a
 	return number, nil
 }
 
-// nanos returns a text that differs for times that differ, and for an absent one.
+// nanos returns a string that is different for each time, and for a missing time.
 func nanos(at *timestamppb.Timestamp) string {
 	if at == nil {
 		return ""

@@ -104,7 +104,7 @@ type SymbolIDParts struct {
 	// StrikeAssetID is the asset in which the strike is stated. An option's id states it in place of the quote asset.
 	StrikeAssetID     string
 	SettlementAssetID string
-	// Expiry is a whole second, nil if there is none.
+	// Expiry is a whole second. Nil unless the product expires.
 	Expiry *timestamppb.Timestamp
 	// Strike is a decimal greater than zero, with at most 20 digits before and 18 after the point.
 	Strike     string

@@ -706,7 +706,7 @@ class Life:
 
 
 class Recorded:
-    """The life that the facts of venues tell: a gateway keeps what it is told, fact by fact.
+    """The life that recorded facts describe: a gateway stores them one by one.
 
     - source: the services that lived it
     - facts: how many facts of each type were told

@@ -197,7 +197,7 @@ def _encode(content: dict[str, Any]) -> str:
 
 
 def _decode(token: str) -> dict[str, Any]:
-    """Return the content of a token; empty if it is none of ours."""
+    """Return the content of a token; empty if this log did not issue it."""
     try:
         content = json.loads(base64.urlsafe_b64decode(token.encode()))
     except ValueError:
