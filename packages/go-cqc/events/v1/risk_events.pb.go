@@ -243,7 +243,7 @@ type RiskAlert struct {
 	// Newest measured value, in the unit of the limit's metric, or for LIQUIDATION_NEAR the fraction of the mark price
 	// that is left until liquidation. Absent if nothing is measured.
 	Observed *string `protobuf:"bytes,9,opt,name=observed,proto3,oneof" json:"observed,omitempty"`
-	// Value with which `observed` is compared, in the same unit. Absent if there is none.
+	// Value with which `observed` is compared, in the same unit. Absent if `observed` is compared with nothing.
 	Threshold *string `protobuf:"bytes,10,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
 	// What happened and what to do, in human-readable form.
 	Message string `protobuf:"bytes,11,opt,name=message,proto3" json:"message,omitempty"`

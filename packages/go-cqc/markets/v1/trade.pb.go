@@ -384,8 +384,8 @@ type Trade struct {
 	// Legs of the trade of a combination, in the venue's order. Empty if the listing is not a combination, or if the
 	// venue does not report them.
 	Legs []*TradeLeg `protobuf:"bytes,25,rep,name=legs,proto3" json:"legs,omitempty"`
-	// The venue's id of the combination's trade to which this trade of a leg belongs. Absent if there is none, or if the
-	// venue does not report it.
+	// The venue's id of the combination's trade to which this trade of a leg belongs. Absent if the trade is not one of a
+	// leg, or if the venue does not report the id.
 	ComboTradeId *string `protobuf:"bytes,26,opt,name=combo_trade_id,json=comboTradeId,proto3,oneof" json:"combo_trade_id,omitempty"`
 	// Prices and volatilities that the venue states with the trade. Absent if the venue states none.
 	MarketContext *MarketContext `protobuf:"bytes,27,opt,name=market_context,json=marketContext,proto3" json:"market_context,omitempty"`

@@ -237,11 +237,12 @@ type Position struct {
 	SettlementPrice *string `protobuf:"bytes,28,opt,name=settlement_price,json=settlementPrice,proto3,oneof" json:"settlement_price,omitempty"`
 	// Price at which closing the position would give no profit or loss, fees included.
 	BreakEvenPrice *string `protobuf:"bytes,29,opt,name=break_even_price,json=breakEvenPrice,proto3,oneof" json:"break_even_price,omitempty"`
-	// Price at which the position would be liquidated. Absent also if there is none (0 at some venues).
+	// Price at which the position would be liquidated. Absent also if no such price exists, which some venues report as
+	// 0.
 	LiquidationPrice *string `protobuf:"bytes,30,opt,name=liquidation_price,json=liquidationPrice,proto3,oneof" json:"liquidation_price,omitempty"`
-	// Price at which the position's collateral would be used up. Absent also if there is none.
+	// Price at which the position's collateral would be used up. Absent also if no such price exists.
 	BankruptcyPrice *string `protobuf:"bytes,31,opt,name=bankruptcy_price,json=bankruptcyPrice,proto3,oneof" json:"bankruptcy_price,omitempty"`
-	// Price at which the venue demands more margin. Absent also if there is none.
+	// Price at which the venue demands more margin. Absent also if no such price exists.
 	MarginCallPrice *string `protobuf:"bytes,32,opt,name=margin_call_price,json=marginCallPrice,proto3,oneof" json:"margin_call_price,omitempty"`
 	// Value of the position at the mark price, in quote units, signed as `quantity`: negative for a short position even
 	// where the venue reports it without a sign.

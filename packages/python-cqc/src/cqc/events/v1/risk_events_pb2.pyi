@@ -176,7 +176,7 @@ class RiskAlert(_message.Message):
     that is left until liquidation. Absent if nothing is measured.
     """
     threshold: _builtins.str
-    """Value with which `observed` is compared, in the same unit. Absent if there is none."""
+    """Value with which `observed` is compared, in the same unit. Absent if `observed` is compared with nothing."""
     message: _builtins.str
     """What happened and what to do, in human-readable form."""
     acknowledged_by: _builtins.str

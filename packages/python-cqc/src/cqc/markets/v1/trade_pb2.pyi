@@ -293,8 +293,8 @@ class Trade(_message.Message):
     venue does not report it.
     """
     combo_trade_id: _builtins.str
-    """The venue's id of the combination's trade to which this trade of a leg belongs. Absent if there is none, or if the
-    venue does not report it.
+    """The venue's id of the combination's trade to which this trade of a leg belongs. Absent if the trade is not one of a
+    leg, or if the venue does not report the id.
     """
     raw_conditions: _builtins.str
     """The venue's remarks on the trade. Empty if the venue has none."""

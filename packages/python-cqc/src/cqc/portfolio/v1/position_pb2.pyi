@@ -306,11 +306,13 @@ class Position(_message.Message):
     break_even_price: _builtins.str
     """Price at which closing the position would give no profit or loss, fees included."""
     liquidation_price: _builtins.str
-    """Price at which the position would be liquidated. Absent also if there is none (0 at some venues)."""
+    """Price at which the position would be liquidated. Absent also if no such price exists, which some venues report as
+    0.
+    """
     bankruptcy_price: _builtins.str
-    """Price at which the position's collateral would be used up. Absent also if there is none."""
+    """Price at which the position's collateral would be used up. Absent also if no such price exists."""
     margin_call_price: _builtins.str
-    """Price at which the venue demands more margin. Absent also if there is none."""
+    """Price at which the venue demands more margin. Absent also if no such price exists."""
     notional: _builtins.str
     """Value of the position at the mark price, in quote units, signed as `quantity`: negative for a short position even
     where the venue reports it without a sign.

@@ -98,7 +98,7 @@ export type RiskAlert = Message<"cqc.events.v1.RiskAlert"> & {
   observed?: string | undefined;
 
   /**
-   * Value with which `observed` is compared, in the same unit. Absent if there is none.
+   * Value with which `observed` is compared, in the same unit. Absent if `observed` is compared with nothing.
    *
    * @generated from field: optional string threshold = 10;
    */

@@ -216,8 +216,8 @@ export type Trade = Message<"cqc.markets.v1.Trade"> & {
   legs: TradeLeg[];
 
   /**
-   * The venue's id of the combination's trade to which this trade of a leg belongs. Absent if there is none, or if the
-   * venue does not report it.
+   * The venue's id of the combination's trade to which this trade of a leg belongs. Absent if the trade is not one of a
+   * leg, or if the venue does not report the id.
    *
    * @generated from field: optional string combo_trade_id = 26;
    */

@@ -256,21 +256,22 @@ export type Position = Message<"cqc.portfolio.v1.Position"> & {
   breakEvenPrice?: string | undefined;
 
   /**
-   * Price at which the position would be liquidated. Absent also if there is none (0 at some venues).
+   * Price at which the position would be liquidated. Absent also if no such price exists, which some venues report as
+   * 0.
    *
    * @generated from field: optional string liquidation_price = 30;
    */
   liquidationPrice?: string | undefined;
 
   /**
-   * Price at which the position's collateral would be used up. Absent also if there is none.
+   * Price at which the position's collateral would be used up. Absent also if no such price exists.
    *
    * @generated from field: optional string bankruptcy_price = 31;
    */
   bankruptcyPrice?: string | undefined;
 
   /**
-   * Price at which the venue demands more margin. Absent also if there is none.
+   * Price at which the venue demands more margin. Absent also if no such price exists.
    *
    * @generated from field: optional string margin_call_price = 32;
    */
