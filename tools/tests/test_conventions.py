@@ -20,6 +20,7 @@ extend google.protobuf.MessageOptions { optional string topic = 80301; }
 extend google.protobuf.EnumValueOptions { 
   repeated string next_state = 80101;
   optional string code = 80102;
+  optional string next_step = 80105;
 }
 """
 ORDERS = """\
@@ -101,7 +102,7 @@ enum ErrorReason {
   // Not known.
   ERROR_REASON_UNSPECIFIED = 0;
   // Ask again.
-  ERROR_REASON_BUSY = 1 [(acme.options.v1.code) = "ABORTED"];
+  ERROR_REASON_BUSY = 1 [(acme.options.v1.code) = "ABORTED", (acme.options.v1.next_step) = "wait"];
 }
 // Takes orders.
 service Orders {
@@ -285,10 +286,17 @@ BROKEN = {
     ),
     "a reason without a code": (
         SERVICE,
-        ' [(acme.options.v1.code) = "ABORTED"]',
+        '(acme.options.v1.code) = "ABORTED", ',
         "",
         "ERROR_REASON_BUSY",
         ("has no code",),
+    ),
+    "a reason without a next step": (
+        SERVICE,
+        ', (acme.options.v1.next_step) = "wait"',
+        "",
+        "ERROR_REASON_BUSY",
+        ("has no next_step",),
     ),
     "a reason with an unknown code": (SERVICE, "ABORTED", "BUSY", "ERROR_REASON_BUSY", ("has the code BUSY",)),
 }

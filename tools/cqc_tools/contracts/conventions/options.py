@@ -38,21 +38,27 @@ def next_states(sources: Sources) -> Iterator[Finding]:
 
 
 def error_codes(sources: Sources) -> Iterator[Finding]:
-    """Reasons of errors without a gRPC code, and values with a code that gRPC does not have."""
+    """Reasons of errors without a gRPC code or a next step, and values with a code that gRPC does not have."""
     if sources.option("EnumValueOptions", "code") is None:
         return
     failures = set(Code.keys()) - {"OK"}
+    has_next_steps = sources.option("EnumValueOptions", "next_step") is not None
     for enum in sources.enums:
         for value in enum.values:
             code = sources.stated(value, "EnumValueOptions", "code")
-            if code and code not in failures:
-                problem = f"{value.name} has the code {code}, which is no failure of gRPC"
-            elif not code and value.number and enum.name == "ErrorReason":
-                problem = f"{value.name} has no code"
-            else:
-                continue
+            is_reason = value.number and enum.name == "ErrorReason"
             fix = f'write ({sources.root}.options.v1.code) = "NOT_FOUND", or the code of the call'
-            yield sources.place(value).finding(problem, fix)
+            if code and code not in failures:
+                yield sources.place(value).finding(
+                    f"{value.name} has the code {code}, which is no failure of gRPC", fix
+                )
+            elif not code and is_reason:
+                yield sources.place(value).finding(f"{value.name} has no code", fix)
+            if has_next_steps and is_reason and not sources.stated(value, "EnumValueOptions", "next_step"):
+                yield sources.place(value).finding(
+                    f"{value.name} has no next_step",
+                    f'write ({sources.root}.options.v1.next_step) = "try again later", or what the caller can do',
+                )
 
 
 def topics(sources: Sources) -> Iterator[Finding]:
