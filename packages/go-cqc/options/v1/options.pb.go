@@ -74,6 +74,14 @@ var file_cqc_options_v1_options_proto_extTypes = []protoimpl.ExtensionInfo{
 		Tag:           "varint,80104,opt,name=retry_info",
 		Filename:      "cqc/options/v1/options.proto",
 	},
+	{
+		ExtendedType:  (*descriptorpb.EnumValueOptions)(nil),
+		ExtensionType: (*string)(nil),
+		Field:         80105,
+		Name:          "cqc.options.v1.next_step",
+		Tag:           "bytes,80105,opt,name=next_step",
+		Filename:      "cqc/options/v1/options.proto",
+	},
 }
 
 // Extension fields to descriptorpb.MethodOptions.
@@ -112,6 +120,11 @@ var (
 	//
 	// optional bool retry_info = 80104;
 	E_RetryInfo = &file_cqc_options_v1_options_proto_extTypes[5]
+	// What the caller can do about an error with this reason, for people: an imperative in English without a full stop.
+	// Every ErrorReason except the unspecified one has exactly one.
+	//
+	// optional string next_step = 80105;
+	E_NextStep = &file_cqc_options_v1_options_proto_extTypes[6]
 )
 
 var File_cqc_options_v1_options_proto protoreflect.FileDescriptor
@@ -126,7 +139,8 @@ const file_cqc_options_v1_options_proto_rawDesc = "" +
 	"\x04code\x12!.google.protobuf.EnumValueOptions\x18\xe6\xf1\x04 \x01(\tR\x04code:F\n" +
 	"\fmetadata_key\x12!.google.protobuf.EnumValueOptions\x18\xe7\xf1\x04 \x03(\tR\vmetadataKey:B\n" +
 	"\n" +
-	"retry_info\x12!.google.protobuf.EnumValueOptions\x18\xe8\xf1\x04 \x01(\bR\tretryInfoBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/options/v1;optionsv1"
+	"retry_info\x12!.google.protobuf.EnumValueOptions\x18\xe8\xf1\x04 \x01(\bR\tretryInfo:@\n" +
+	"\tnext_step\x12!.google.protobuf.EnumValueOptions\x18\xe9\xf1\x04 \x01(\tR\bnextStepBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/options/v1;optionsv1"
 
 var file_cqc_options_v1_options_proto_goTypes = []any{
 	(*descriptorpb.MethodOptions)(nil),    // 0: google.protobuf.MethodOptions
@@ -140,10 +154,11 @@ var file_cqc_options_v1_options_proto_depIdxs = []int32{
 	2, // 3: cqc.options.v1.code:extendee -> google.protobuf.EnumValueOptions
 	2, // 4: cqc.options.v1.metadata_key:extendee -> google.protobuf.EnumValueOptions
 	2, // 5: cqc.options.v1.retry_info:extendee -> google.protobuf.EnumValueOptions
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	0, // [0:6] is the sub-list for extension extendee
+	2, // 6: cqc.options.v1.next_step:extendee -> google.protobuf.EnumValueOptions
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	0, // [0:7] is the sub-list for extension extendee
 	0, // [0:0] is the sub-list for field type_name
 }
 
@@ -159,7 +174,7 @@ func file_cqc_options_v1_options_proto_init() {
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cqc_options_v1_options_proto_rawDesc), len(file_cqc_options_v1_options_proto_rawDesc)),
 			NumEnums:      0,
 			NumMessages:   0,
-			NumExtensions: 6,
+			NumExtensions: 7,
 			NumServices:   0,
 		},
 		GoTypes:           file_cqc_options_v1_options_proto_goTypes,

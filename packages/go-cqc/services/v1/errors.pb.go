@@ -26,8 +26,8 @@ const (
 //
 // A failed call carries a google.rpc.ErrorInfo whose `domain` is `cqc`, whose `reason` is the name of the value without
 // `ERROR_REASON_`, and whose `metadata` has the keys that the value's options name and no others; a key without a value
-// is left out. The options also name the call's gRPC code, and whether the call carries a google.rpc.RetryInfo. In
-// OrderError the same words are fields.
+// is left out. The options also name the call's gRPC code, what the caller can do next, and whether the call carries a
+// google.rpc.RetryInfo. In OrderError the same words are fields.
 type ErrorReason int32
 
 const (
@@ -290,67 +290,67 @@ var File_cqc_services_v1_errors_proto protoreflect.FileDescriptor
 
 const file_cqc_services_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccqc/services/v1/errors.proto\x12\x0fcqc.services.v1\x1a\x1ccqc/options/v1/options.proto*\x83\x1d\n" +
+	"\x1ccqc/services/v1/errors.proto\x12\x0fcqc.services.v1\x1a\x1ccqc/options/v1/options.proto*\xc1.\n" +
 	"\vErrorReason\x12\x1c\n" +
-	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x124\n" +
-	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x1a\x14\xb2\x8e'\x10INVALID_ARGUMENT\x129\n" +
-	"\x1fERROR_REASON_INVALID_PAGE_TOKEN\x10\x02\x1a\x14\xb2\x8e'\x10INVALID_ARGUMENT\x12;\n" +
-	"!ERROR_REASON_INVALID_RESUME_TOKEN\x10\x03\x1a\x14\xb2\x8e'\x10INVALID_ARGUMENT\x12B\n" +
-	" ERROR_REASON_INVALID_UPDATE_MASK\x10\x04\x1a\x1c\xb2\x8e'\x10INVALID_ARGUMENT\xba\x8e'\x04path\x12Q\n" +
-	"\"ERROR_REASON_ID_CONTRADICTS_RECORD\x10\x05\x1a)\xb2\x8e'\x10INVALID_ARGUMENT\xba\x8e'\x05field\xba\x8e'\bexpected\x129\n" +
-	" ERROR_REASON_CREDENTIALS_MISSING\x10\x06\x1a\x13\xb2\x8e'\x0fUNAUTHENTICATED\x129\n" +
-	" ERROR_REASON_CREDENTIALS_INVALID\x10\a\x1a\x13\xb2\x8e'\x0fUNAUTHENTICATED\x12>\n" +
-	"\x1aERROR_REASON_SCOPE_MISSING\x10\b\x1a\x1e\xb2\x8e'\x11PERMISSION_DENIED\xba\x8e'\x05scope\x12I\n" +
-	" ERROR_REASON_ACCOUNT_NOT_ALLOWED\x10\t\x1a#\xb2\x8e'\x11PERMISSION_DENIED\xba\x8e'\n" +
-	"account_id\x12M\n" +
+	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12c\n" +
+	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x1aC\xb2\x8e'\x10INVALID_ARGUMENTʎ'+correct the fields that the violations name\x12v\n" +
+	"\x1fERROR_REASON_INVALID_PAGE_TOKEN\x10\x02\x1aQ\xb2\x8e'\x10INVALID_ARGUMENTʎ'9list again from the first page, with the filter unchanged\x12o\n" +
+	"!ERROR_REASON_INVALID_RESUME_TOKEN\x10\x03\x1aH\xb2\x8e'\x10INVALID_ARGUMENTʎ'0start the stream anew with an empty resume_token\x12f\n" +
+	" ERROR_REASON_INVALID_UPDATE_MASK\x10\x04\x1a@\xb2\x8e'\x10INVALID_ARGUMENT\xba\x8e'\x04pathʎ' name only fields that can change\x12|\n" +
+	"\"ERROR_REASON_ID_CONTRADICTS_RECORD\x10\x05\x1aT\xb2\x8e'\x10INVALID_ARGUMENT\xba\x8e'\x05field\xba\x8e'\bexpectedʎ''send the expected id, or leave it empty\x12{\n" +
+	" ERROR_REASON_CREDENTIALS_MISSING\x10\x06\x1aU\xb2\x8e'\x0fUNAUTHENTICATEDʎ'>send `authorization: Bearer <token>` in the metadata, over TLS\x12L\n" +
+	" ERROR_REASON_CREDENTIALS_INVALID\x10\a\x1a&\xb2\x8e'\x0fUNAUTHENTICATEDʎ'\x0fget a new token\x12a\n" +
+	"\x1aERROR_REASON_SCOPE_MISSING\x10\b\x1aA\xb2\x8e'\x11PERMISSION_DENIED\xba\x8e'\x05scopeʎ'\x1fask for a token with this scope\x12\x8f\x01\n" +
+	" ERROR_REASON_ACCOUNT_NOT_ALLOWED\x10\t\x1ai\xb2\x8e'\x11PERMISSION_DENIED\xba\x8e'\n" +
+	"account_idʎ'Bname an account of the token, or ask for a token with this account\x12~\n" +
 	"#ERROR_REASON_CREATOR_CANNOT_APPROVE\x10\n" +
-	"\x1a$\xb2\x8e'\x11PERMISSION_DENIED\xba\x8e'\vtransfer_id\x12L\n" +
-	"\x1dERROR_REASON_RECORD_NOT_FOUND\x10\v\x1a)\xb2\x8e'\tNOT_FOUND\xba\x8e'\x04type\xba\x8e'\x02id\xba\x8e'\n" +
-	"checked_at\x12:\n" +
-	"\x14ERROR_REASON_NO_DATA\x10\f\x1a \xb2\x8e'\tNOT_FOUND\xba\x8e'\x0fvenue_symbol_id\x12@\n" +
-	"\x1aERROR_REASON_RECORD_EXISTS\x10\r\x1a \xb2\x8e'\x0eALREADY_EXISTS\xba\x8e'\x04type\xba\x8e'\x02id\x12D\n" +
-	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\x0e\x1a \xb2\x8e'\x0eALREADY_EXISTS\xba\x8e'\n" +
-	"request_id\x12F\n" +
-	"\x1bERROR_REASON_CLIENT_ID_USED\x10\x0f\x1a%\xb2\x8e'\x0eALREADY_EXISTS\xba\x8e'\tclient_id\xba\x8e'\x02id\x12C\n" +
-	"\x1eERROR_REASON_REVISION_MISMATCH\x10\x10\x1a\x1f\xb2\x8e'\aABORTED\xba\x8e'\x10current_revision\x125\n" +
-	" ERROR_REASON_REQUEST_IN_PROGRESS\x10\x11\x1a\x0f\xb2\x8e'\aABORTED\xc0\x8e'\x01\x12;\n" +
-	"\x1bERROR_REASON_AS_OF_NOT_KEPT\x10\x12\x1a\x1a\xb2\x8e'\fOUT_OF_RANGE\xba\x8e'\x06oldest\x12>\n" +
-	"\x1eERROR_REASON_SEQUENCE_NOT_KEPT\x10\x13\x1a\x1a\xb2\x8e'\fOUT_OF_RANGE\xba\x8e'\x06oldest\x12N\n" +
-	"\x19ERROR_REASON_RATE_LIMITED\x10\x14\x1a/\xb2\x8e'\x12RESOURCE_EXHAUSTED\xba\x8e'\x05limit\xba\x8e'\bvenue_id\xc0\x8e'\x01\x12F\n" +
-	"\x1dERROR_REASON_TOO_MANY_STREAMS\x10\x15\x1a#\xb2\x8e'\x12RESOURCE_EXHAUSTED\xba\x8e'\x05limit\xc0\x8e'\x01\x12P\n" +
-	"\"ERROR_REASON_FEATURE_NOT_SUPPORTED\x10\x16\x1a(\xb2\x8e'\rUNIMPLEMENTED\xba\x8e'\bvenue_id\xba\x8e'\afeature\x12?\n" +
-	"\x1eERROR_REASON_VENUE_UNAVAILABLE\x10\x17\x1a\x1b\xb2\x8e'\vUNAVAILABLE\xba\x8e'\bvenue_id\x129\n" +
-	"$ERROR_REASON_RISK_ENGINE_UNAVAILABLE\x10\x18\x1a\x0f\xb2\x8e'\vUNAVAILABLE\x12C\n" +
-	"\x1bERROR_REASON_DATA_NOT_VALID\x10\x19\x1a\"\xb2\x8e'\vUNAVAILABLE\xba\x8e'\x0fvenue_symbol_id\x12T\n" +
-	"\x1fERROR_REASON_ACCOUNT_NOT_ACTIVE\x10\x1a\x1a/\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\n" +
-	"account_id\xba\x8e'\x06status\x12a\n" +
-	"!ERROR_REASON_LISTING_NOT_TRADABLE\x10\x1b\x1a:\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x0fvenue_symbol_id\xba\x8e'\ftrading_mode\x12P\n" +
-	"\x19ERROR_REASON_LISTING_RULE\x10\x1c\x1a1\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x04rule\xba\x8e'\x05limit\xba\x8e'\x05value\x12_\n" +
-	"\x1fERROR_REASON_INSUFFICIENT_FUNDS\x10\x1d\x1a:\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\basset_id\xba\x8e'\x06needed\xba\x8e'\tavailable\x12c\n" +
-	"\x17ERROR_REASON_RISK_LIMIT\x10\x1e\x1aF\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\blimit_id\xba\x8e'\x06metric\xba\x8e'\bobserved\xba\x8e'\tthreshold\x12A\n" +
-	"\x1bERROR_REASON_TRADING_HALTED\x10\x1f\x1a \xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x05scope\x12C\n" +
-	"\x1dERROR_REASON_TRADING_REDUCING\x10 \x1a \xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x05scope\x12K\n" +
-	"\x1fERROR_REASON_SEND_BEFORE_PASSED\x10!\x1a&\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\vsend_before\x12?\n" +
-	"\x18ERROR_REASON_ORDER_ENDED\x10\"\x1a!\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x06status\x12U\n" +
-	"!ERROR_REASON_REPLACE_BELOW_FILLED\x10#\x1a.\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x13cumulative_quantity\x12E\n" +
-	"\x1aERROR_REASON_QUOTE_EXPIRED\x10$\x1a%\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\n" +
-	"expires_at\x12L\n" +
-	" ERROR_REASON_REFERENCE_NOT_FOUND\x10%\x1a&\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x05field\xba\x8e'\x02id\x12F\n" +
-	"\x1bERROR_REASON_AMBIGUOUS_NAME\x10&\x1a%\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\n" +
-	"candidates\x12@\n" +
-	"\x1dERROR_REASON_VALIDITY_OVERLAP\x10'\x1a\x1d\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x02id\x12J\n" +
-	"\x1aERROR_REASON_POSITION_OPEN\x10(\x1a*\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x0fvenue_symbol_id\x12O\n" +
-	"\"ERROR_REASON_LEVERAGE_OUT_OF_RANGE\x10)\x1a'\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\fmax_leverage\x12Q\n" +
-	"\x1aERROR_REASON_VENUE_REFUSED\x10*\x1a1\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\bvenue_id\xba\x8e'\n" +
-	"venue_code\x12S\n" +
-	"\x1fERROR_REASON_TRANSFER_SUSPENDED\x10+\x1a.\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\basset_id\xba\x8e'\anetwork\x12K\n" +
-	" ERROR_REASON_AMOUNT_OUT_OF_RANGE\x10,\x1a%\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x03min\xba\x8e'\x03max\x12H\n" +
-	" ERROR_REASON_ADDRESS_NOT_ALLOWED\x10-\x1a\"\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\anetwork\x12H\n" +
-	"\"ERROR_REASON_TRANSFER_NOT_IN_STATE\x10.\x1a \xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x05state\x12I\n" +
-	"\x1aERROR_REASON_PRICE_MISSING\x10/\x1a)\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\basset_id\xba\x8e'\x02at\x12R\n" +
-	"\x1eERROR_REASON_LOTS_INSUFFICIENT\x100\x1a.\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\basset_id\xba\x8e'\amissing\x12R\n" +
-	"\"ERROR_REASON_UNIT_NOT_RECONCILABLE\x101\x1a*\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x0fvenue_symbol_id\x12M\n" +
-	"\x1eERROR_REASON_ALREADY_CORRECTED\x102\x1a)\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x0etransaction_idBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
+	"\x1aU\xb2\x8e'\x11PERMISSION_DENIED\xba\x8e'\vtransfer_idʎ'-have another principal decide on the transfer\x12\\\n" +
+	"\x1dERROR_REASON_RECORD_NOT_FOUND\x10\v\x1a9\xb2\x8e'\tNOT_FOUND\xba\x8e'\x04type\xba\x8e'\x02id\xba\x8e'\n" +
+	"checked_atʎ'\fcheck the id\x12p\n" +
+	"\x14ERROR_REASON_NO_DATA\x10\f\x1aV\xb2\x8e'\tNOT_FOUND\xba\x8e'\x0fvenue_symbol_idʎ'2try again when there is data, or follow the stream\x12k\n" +
+	"\x1aERROR_REASON_RECORD_EXISTS\x10\r\x1aK\xb2\x8e'\x0eALREADY_EXISTS\xba\x8e'\x04type\xba\x8e'\x02idʎ''choose another id, or update the record\x12]\n" +
+	"\x1eERROR_REASON_REQUEST_ID_REUSED\x10\x0e\x1a9\xb2\x8e'\x0eALREADY_EXISTS\xba\x8e'\n" +
+	"request_idʎ'\x15send a new request_id\x12\x81\x01\n" +
+	"\x1bERROR_REASON_CLIENT_ID_USED\x10\x0f\x1a`\xb2\x8e'\x0eALREADY_EXISTS\xba\x8e'\tclient_id\xba\x8e'\x02idʎ'7choose another client id, or get the record by this one\x12\x84\x01\n" +
+	"\x1eERROR_REASON_REVISION_MISMATCH\x10\x10\x1a`\xb2\x8e'\aABORTED\xba\x8e'\x10current_revisionʎ'=read the record again and repeat the update with its revision\x12d\n" +
+	" ERROR_REASON_REQUEST_IN_PROGRESS\x10\x11\x1a>\xb2\x8e'\aABORTED\xc0\x8e'\x01ʎ'+send the same request again after the delay\x12p\n" +
+	"\x1bERROR_REASON_AS_OF_NOT_KEPT\x10\x12\x1aO\xb2\x8e'\fOUT_OF_RANGE\xba\x8e'\x06oldestʎ'1ask for a time that is kept and not in the future\x12\x85\x01\n" +
+	"\x1eERROR_REASON_SEQUENCE_NOT_KEPT\x10\x13\x1aa\xb2\x8e'\fOUT_OF_RANGE\xba\x8e'\x06oldestʎ'Cstart from the oldest sequence that is kept, or read the state anew\x12k\n" +
+	"\x19ERROR_REASON_RATE_LIMITED\x10\x14\x1aL\xb2\x8e'\x12RESOURCE_EXHAUSTED\xba\x8e'\x05limit\xba\x8e'\bvenue_id\xc0\x8e'\x01ʎ'\x19try again after the delay\x12q\n" +
+	"\x1dERROR_REASON_TOO_MANY_STREAMS\x10\x15\x1aN\xb2\x8e'\x12RESOURCE_EXHAUSTED\xba\x8e'\x05limit\xc0\x8e'\x01ʎ''close a stream, or follow more with one\x12o\n" +
+	"\"ERROR_REASON_FEATURE_NOT_SUPPORTED\x10\x16\x1aG\xb2\x8e'\rUNIMPLEMENTED\xba\x8e'\bvenue_id\xba\x8e'\afeatureʎ'\x1buse what the venue supports\x12R\n" +
+	"\x1eERROR_REASON_VENUE_UNAVAILABLE\x10\x17\x1a.\xb2\x8e'\vUNAVAILABLE\xba\x8e'\bvenue_idʎ'\x0ftry again later\x12L\n" +
+	"$ERROR_REASON_RISK_ENGINE_UNAVAILABLE\x10\x18\x1a\"\xb2\x8e'\vUNAVAILABLEʎ'\x0ftry again later\x12l\n" +
+	"\x1bERROR_REASON_DATA_NOT_VALID\x10\x19\x1aK\xb2\x8e'\vUNAVAILABLE\xba\x8e'\x0fvenue_symbol_idʎ'%try again later, or follow the stream\x12\x80\x01\n" +
+	"\x1fERROR_REASON_ACCOUNT_NOT_ACTIVE\x10\x1a\x1a[\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\n" +
+	"account_id\xba\x8e'\x06statusʎ'(activate the account, or use another one\x12\x99\x01\n" +
+	"!ERROR_REASON_LISTING_NOT_TRADABLE\x10\x1b\x1ar\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x0fvenue_symbol_id\xba\x8e'\ftrading_modeʎ'4wait until the listing trades, or choose another one\x12u\n" +
+	"\x19ERROR_REASON_LISTING_RULE\x10\x1c\x1aV\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x04rule\xba\x8e'\x05limit\xba\x8e'\x05valueʎ'!change the order to keep the rule\x12\x89\x01\n" +
+	"\x1fERROR_REASON_INSUFFICIENT_FUNDS\x10\x1d\x1ad\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\basset_id\xba\x8e'\x06needed\xba\x8e'\tavailableʎ'&reduce the amount, or fund the account\x12\x92\x01\n" +
+	"\x17ERROR_REASON_RISK_LIMIT\x10\x1e\x1au\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\blimit_id\xba\x8e'\x06metric\xba\x8e'\bobserved\xba\x8e'\tthresholdʎ'+reduce the order, or have the limit changed\x12_\n" +
+	"\x1bERROR_REASON_TRADING_HALTED\x10\x1f\x1a>\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x05scopeʎ'\x1await until trading resumes\x12n\n" +
+	"\x1dERROR_REASON_TRADING_REDUCING\x10 \x1aK\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x05scopeʎ''send only orders that reduce a position\x12\x94\x01\n" +
+	"\x1fERROR_REASON_SEND_BEFORE_PASSED\x10!\x1ao\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\vsend_beforeʎ'Esend a new request if the order is still wanted, and check the clocks\x12t\n" +
+	"\x18ERROR_REASON_ORDER_ENDED\x10\"\x1aV\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x06statusʎ'1read the current state; nothing is left to change\x12\x93\x01\n" +
+	"!ERROR_REASON_REPLACE_BELOW_FILLED\x10#\x1al\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x13cumulative_quantityʎ':choose a quantity above what is filled, or cancel the rest\x12\\\n" +
+	"\x1aERROR_REASON_QUOTE_EXPIRED\x10$\x1a<\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\n" +
+	"expires_atʎ'\x13ask for a new quote\x12}\n" +
+	" ERROR_REASON_REFERENCE_NOT_FOUND\x10%\x1aW\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x05field\xba\x8e'\x02idʎ'-create the record first, or correct the field\x12\x84\x01\n" +
+	"\x1bERROR_REASON_AMBIGUOUS_NAME\x10&\x1ac\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\n" +
+	"candidatesʎ':ask for one of the candidates by id, or narrow the request\x12~\n" +
+	"\x1dERROR_REASON_VALIDITY_OVERLAP\x10'\x1a[\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x02idʎ':end the other record's validity first, or change the times\x12u\n" +
+	"\x1aERROR_REASON_POSITION_OPEN\x10(\x1aU\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x0fvenue_symbol_idʎ''close the position and the orders first\x12v\n" +
+	"\"ERROR_REASON_LEVERAGE_OUT_OF_RANGE\x10)\x1aN\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\fmax_leverageʎ'#choose a leverage up to the maximum\x12\x82\x01\n" +
+	"\x1aERROR_REASON_VENUE_REFUSED\x10*\x1ab\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\bvenue_id\xba\x8e'\n" +
+	"venue_codeʎ'-look the code up in the venue's documentation\x12v\n" +
+	"\x1fERROR_REASON_TRANSFER_SUSPENDED\x10+\x1aQ\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\basset_id\xba\x8e'\anetworkʎ'\x1fwait, or choose another network\x12p\n" +
+	" ERROR_REASON_AMOUNT_OUT_OF_RANGE\x10,\x1aJ\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x03min\xba\x8e'\x03maxʎ'!choose an amount within the range\x12s\n" +
+	" ERROR_REASON_ADDRESS_NOT_ALLOWED\x10-\x1aM\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\anetworkʎ''correct the address, or have it allowed\x12c\n" +
+	"\"ERROR_REASON_TRANSFER_NOT_IN_STATE\x10.\x1a;\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x05stateʎ'\x17read the transfer again\x12}\n" +
+	"\x1aERROR_REASON_PRICE_MISSING\x10/\x1a]\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\basset_id\xba\x8e'\x02atʎ'0load prices of the asset, or choose a later time\x12{\n" +
+	"\x1eERROR_REASON_LOTS_INSUFFICIENT\x100\x1aW\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\basset_id\xba\x8e'\amissingʎ'%record the missing acquisitions first\x12\x81\x01\n" +
+	"\"ERROR_REASON_UNIT_NOT_RECONCILABLE\x101\x1aY\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x0fvenue_symbol_idʎ'+state the quantity in a unit of the listing\x12q\n" +
+	"\x1eERROR_REASON_ALREADY_CORRECTED\x102\x1aM\xb2\x8e'\x13FAILED_PRECONDITION\xba\x8e'\x0etransaction_idʎ' correct the newest entry insteadBGZEgithub.com/Combine-Capital/cqc/packages/go-cqc/services/v1;servicesv1b\x06proto3"
 
 var (
 	file_cqc_services_v1_errors_proto_rawDescOnce sync.Once

@@ -9,6 +9,7 @@ _MODULES = {
     "code": "options_pb2",
     "metadata_key": "options_pb2",
     "next_state": "options_pb2",
+    "next_step": "options_pb2",
     "retry_info": "options_pb2",
     "scope": "options_pb2",
     "topic": "options_pb2",

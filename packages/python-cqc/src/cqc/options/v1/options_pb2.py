@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/options/v1/options.proto\x12\x0e\x63qc.options.v1\x1a google/protobuf/descriptor.proto:/\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xc9\xf2\x04 \x01(\t:0\n\x05topic\x12\x1f.google.protobuf.MessageOptions\x18\xad\xf3\x04 \x01(\t:7\n\nnext_state\x12!.google.protobuf.EnumValueOptions\x18\xe5\xf1\x04 \x03(\t:1\n\x04\x63ode\x12!.google.protobuf.EnumValueOptions\x18\xe6\xf1\x04 \x01(\t:9\n\x0cmetadata_key\x12!.google.protobuf.EnumValueOptions\x18\xe7\xf1\x04 \x03(\t:7\n\nretry_info\x12!.google.protobuf.EnumValueOptions\x18\xe8\xf1\x04 \x01(\x08\x42\x45ZCgithub.com/Combine-Capital/cqc/packages/go-cqc/options/v1;optionsv1')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63qc/options/v1/options.proto\x12\x0e\x63qc.options.v1\x1a google/protobuf/descriptor.proto:/\n\x05scope\x12\x1e.google.protobuf.MethodOptions\x18\xc9\xf2\x04 \x01(\t:0\n\x05topic\x12\x1f.google.protobuf.MessageOptions\x18\xad\xf3\x04 \x01(\t:7\n\nnext_state\x12!.google.protobuf.EnumValueOptions\x18\xe5\xf1\x04 \x03(\t:1\n\x04\x63ode\x12!.google.protobuf.EnumValueOptions\x18\xe6\xf1\x04 \x01(\t:9\n\x0cmetadata_key\x12!.google.protobuf.EnumValueOptions\x18\xe7\xf1\x04 \x03(\t:7\n\nretry_info\x12!.google.protobuf.EnumValueOptions\x18\xe8\xf1\x04 \x01(\x08:6\n\tnext_step\x12!.google.protobuf.EnumValueOptions\x18\xe9\xf1\x04 \x01(\tBEZCgithub.com/Combine-Capital/cqc/packages/go-cqc/options/v1;optionsv1')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

@@ -20,6 +20,7 @@ NEXT_STATE_FIELD_NUMBER: _builtins.int
 CODE_FIELD_NUMBER: _builtins.int
 METADATA_KEY_FIELD_NUMBER: _builtins.int
 RETRY_INFO_FIELD_NUMBER: _builtins.int
+NEXT_STEP_FIELD_NUMBER: _builtins.int
 scope: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.str]
 """Permission that a principal needs to call the method, such as `orders.write`. Every method has exactly one."""
 topic: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.str]
@@ -36,3 +37,7 @@ metadata_key: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValu
 """Keys of the metadata of an error with this reason, in the order of the reason's comment. Empty means no metadata."""
 retry_info: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.bool]
 """Whether an error with this reason also carries a google.rpc.RetryInfo."""
+next_step: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
+"""What the caller can do about an error with this reason, for people: an imperative in English without a full stop.
+Every ErrorReason except the unspecified one has exactly one.
+"""

@@ -158,8 +158,8 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 
     A failed call carries a google.rpc.ErrorInfo whose `domain` is `cqc`, whose `reason` is the name of the value without
     `ERROR_REASON_`, and whose `metadata` has the keys that the value's options name and no others; a key without a value
-    is left out. The options also name the call's gRPC code, and whether the call carries a google.rpc.RetryInfo. In
-    OrderError the same words are fields.
+    is left out. The options also name the call's gRPC code, what the caller can do next, and whether the call carries a
+    google.rpc.RetryInfo. In OrderError the same words are fields.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0

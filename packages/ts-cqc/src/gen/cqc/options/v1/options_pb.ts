@@ -15,7 +15,7 @@ import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
  * Describes the file cqc/options/v1/options.proto.
  */
 export const file_cqc_options_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChxjcWMvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEg5jcWMub3B0aW9ucy52MTo2CgVzY29wZRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGMnyBCABKAlSBXNjb3BlOjcKBXRvcGljEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGK3zBCABKAlSBXRvcGljOkIKCm5leHRfc3RhdGUSIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjl8QQgAygJUgluZXh0U3RhdGU6NwoEY29kZRIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGObxBCABKAlSBGNvZGU6RgoMbWV0YWRhdGFfa2V5EiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMY5/EEIAMoCVILbWV0YWRhdGFLZXk6QgoKcmV0cnlfaW5mbxIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGOjxBCABKAhSCXJldHJ5SW5mb0JFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL29wdGlvbnMvdjE7b3B0aW9uc3Yx", [file_google_protobuf_descriptor]);
+  fileDesc("ChxjcWMvb3B0aW9ucy92MS9vcHRpb25zLnByb3RvEg5jcWMub3B0aW9ucy52MTo2CgVzY29wZRIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGMnyBCABKAlSBXNjb3BlOjcKBXRvcGljEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGK3zBCABKAlSBXRvcGljOkIKCm5leHRfc3RhdGUSIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjl8QQgAygJUgluZXh0U3RhdGU6NwoEY29kZRIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGObxBCABKAlSBGNvZGU6RgoMbWV0YWRhdGFfa2V5EiEuZ29vZ2xlLnByb3RvYnVmLkVudW1WYWx1ZU9wdGlvbnMY5/EEIAMoCVILbWV0YWRhdGFLZXk6QgoKcmV0cnlfaW5mbxIhLmdvb2dsZS5wcm90b2J1Zi5FbnVtVmFsdWVPcHRpb25zGOjxBCABKAhSCXJldHJ5SW5mbzpACgluZXh0X3N0ZXASIS5nb29nbGUucHJvdG9idWYuRW51bVZhbHVlT3B0aW9ucxjp8QQgASgJUghuZXh0U3RlcEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL29wdGlvbnMvdjE7b3B0aW9uc3Yx", [file_google_protobuf_descriptor]);
 
 /**
  * Permission that a principal needs to call the method, such as `orders.write`. Every method has exactly one.
@@ -66,4 +66,13 @@ export const metadata_key: GenExtension<EnumValueOptions, string[]> = /*@__PURE_
  */
 export const retry_info: GenExtension<EnumValueOptions, boolean> = /*@__PURE__*/
   extDesc(file_cqc_options_v1_options, 5);
+
+/**
+ * What the caller can do about an error with this reason, for people: an imperative in English without a full stop.
+ * Every ErrorReason except the unspecified one has exactly one.
+ *
+ * @generated from extension: optional string next_step = 80105;
+ */
+export const next_step: GenExtension<EnumValueOptions, string> = /*@__PURE__*/
+  extDesc(file_cqc_options_v1_options, 6);
 
