@@ -4,6 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,13 +29,16 @@ def processes_naming(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="NOT TESTED here: only Linux lists processes in /proc")
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["build Go", "publish cqc"])
-def test_an_interrupted_rehearsal_leaves_nothing(checkout: Checkout, tmp_path: Path, sign: int, moment: str) -> None:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    tags = checkout.git("tag")
+needs_proc = pytest.mark.skipif(
+    not Path("/proc").is_dir(), reason="NOT TESTED here: only Linux lists processes in /proc"
+)
+
+
+@contextmanager
+def rehearsing_until(
+    moment: str, checkout: Checkout, scratch: Path, in_background: bool = False
+) -> Iterator[subprocess.Popen[str]]:
+    """A rehearsal that has reached a moment; in the background of a script SIGINT is ignored."""
     command = [sys.executable, "-m", "cqc_tools", "rehearse", "--release", "0.7.7"]
     with subprocess.Popen(
         command,
@@ -42,19 +48,37 @@ def test_an_interrupted_rehearsal_leaves_nothing(checkout: Checkout, tmp_path: P
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # A shell that runs the tests in the background makes them ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if in_background else signal.SIG_DFL),
     ) as running:
         assert running.stderr
         seen = ""
         while moment not in seen:
             line = running.stderr.readline()
             seen += line
-            if not line:
-                break
+            assert line, seen
+        yield running
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("sign", "moment", "in_background"),
+    [
+        (signal.SIGINT, "build Go", False),
+        (signal.SIGINT, "publish cqc", False),
+        (signal.SIGTERM, "build Go", True),
+        (signal.SIGTERM, "publish cqc", False),
+        (signal.SIGHUP, "publish cqc", False),
+    ],
+)
+def test_an_interrupted_rehearsal_leaves_nothing(
+    checkout: Checkout, tmp_path: Path, sign: int, moment: str, in_background: bool
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    tags = checkout.git("tag")
+    with rehearsing_until(moment, checkout, scratch, in_background) as running:
         running.send_signal(sign)
         printed, rest = running.communicate(timeout=60)
-        assert moment in seen, seen
     assert running.returncode == 130
     assert "interrupted" in rest
     assert "Traceback" not in rest
@@ -63,6 +87,24 @@ def test_an_interrupted_rehearsal_leaves_nothing(checkout: Checkout, tmp_path: P
     assert list(scratch.iterdir()) == []
     assert checkout.git("tag") == tags
     assert checkout.git("status", "--porcelain") == ""
+
+
+@needs_proc
+def test_the_servers_of_a_killed_rehearsal_end_and_the_next_run_removes_its_files(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with rehearsing_until("publish cqc", checkout, scratch) as running:
+        assert processes_naming(str(scratch)) != []
+        running.kill()
+    deadline = time.monotonic() + 30
+    while (left := processes_naming(str(scratch / "cqc-rehearsal"))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
+    assert list(scratch.iterdir()) != []
+    assert checkout.cqc("version", TMPDIR=str(scratch)).returncode == 0
+    assert list(scratch.iterdir()) == []
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import keyword
 import re
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.message import DecodeError
 
 from cqc_tools.contracts.messages import is_below, pool_of
-from cqc_tools.foundation import configuration, kept_trees, process, workspace
+from cqc_tools.foundation import configuration, kept_trees, process, temporary, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import ProgramFailed, StageFailed, UserError
 from cqc_tools.foundation.git import Repository
@@ -158,7 +157,7 @@ def _sources(names: Sequence[str], top: Path) -> Iterator[bytes]:
 
 
 def _compiled(names: Sequence[str], top: Path) -> bytes:
-    with tempfile.TemporaryDirectory(prefix="cqc-compile-") as scratch:
+    with temporary.folder("compile") as scratch:
         out = Path(scratch, DESCRIPTOR_SET)
         options = ["--include_imports", "--include_source_info", f"--descriptor_set_out={out}"]
         try:

@@ -2,13 +2,12 @@
 
 import hashlib
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from cqc_tools.foundation import files, workspace
+from cqc_tools.foundation import files, temporary, workspace
 
 KEPT = 40
 
@@ -31,7 +30,7 @@ def tree(kind: str, sources: Iterable[bytes], make: Callable[[], Mapping[Path, b
         return found
     except (OSError, zipfile.BadZipFile):
         made = dict(make())
-    with tempfile.TemporaryDirectory(prefix="cqc-kept-") as scratch:
+    with temporary.folder("kept") as scratch:
         packed = Path(scratch, kept.name)
         with zipfile.ZipFile(packed, "w") as archive:
             for path, content in made.items():

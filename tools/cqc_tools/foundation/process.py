@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +15,7 @@ from cqc_tools.foundation import workspace
 from cqc_tools.foundation.errors import ProgramFailed
 
 Command = Sequence[str | Path]
+LEASH = Path(__file__).with_name("leash.py")
 T = TypeVar("T")
 _started: set[subprocess.Popen[bytes]] = set()
 # Set once the run is interrupted: threads that wait for something else stop waiting.
@@ -62,10 +64,22 @@ def passes(command: Command, *, cwd: Path = workspace.ROOT, env: Mapping[str, st
 
 @contextmanager
 def server(command: Command, *, cwd: Path, env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server for as long as the context lasts; its standard output is a pipe, standard error goes to `log`."""
+    """Run a server for as long as the context lasts; its standard output is a pipe, standard error goes to `log`.
+
+    It is stopped with this process, even if that is killed.
+    """
+    # The pipe to its standard input is closed with this process, however that ends; see leash.py.
+    with background([sys.executable, "-I", LEASH, *command], cwd=cwd, env=env, log=log) as child:
+        yield child
+
+
+@contextmanager
+def background(command: Command, *, cwd: Path, env: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program for as long as the context lasts, with pipes for its standard input and output; standard error goes
+    to `log`."""
     with (
         log.open("wb") as errors,
-        _running(command, cwd, env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors) as child,
+        _running(command, cwd, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as child,
     ):
         yield child
 

@@ -1,12 +1,11 @@
 """Run protoc's plugins over the contracts, or reuse what they made of the same contracts before."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cqc_tools.contracts import descriptors
 from cqc_tools.contracts.descriptors import Contracts
-from cqc_tools.foundation import kept_trees, workspace
+from cqc_tools.foundation import kept_trees, temporary, workspace
 
 # These determine the plugins, together with the options that name them.
 LOCKS = ("tools/requirements.lock", "tools/go/go.sum", "tools/protos/go.sum", "packages/ts-cqc/package-lock.json")
@@ -23,8 +22,7 @@ def run(contracts: Contracts, options: Sequence[str], imports: Sequence[str]) ->
 
 def _run(contracts: Contracts, options: Sequence[str], imports: Sequence[str]) -> dict[Path, bytes]:
     names = [*(proto.name for proto in contracts.protos), *imports]
-    with tempfile.TemporaryDirectory(prefix="cqc-protoc-") as scratch:
-        out = Path(scratch)
+    with temporary.folder("protoc") as out:
         descriptors.protoc(options, names, contracts.top, out)
         return {path.relative_to(out): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
 

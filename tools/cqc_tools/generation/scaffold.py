@@ -8,7 +8,6 @@ import copy
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import tomlkit
 
 from cqc_tools.contracts import descriptors
 from cqc_tools.contracts.descriptors import SOURCES, Contracts
-from cqc_tools.foundation import configuration, files, process, workspace
+from cqc_tools.foundation import configuration, files, process, temporary, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.generation.template import render
@@ -104,7 +103,7 @@ def _python(contracts: Contracts) -> list[Path]:
 
 def _go(contracts: Contracts) -> list[Path]:
     settings, folder = contracts.settings, contracts.settings.folder("go", contracts.top)
-    with tempfile.TemporaryDirectory(prefix="cqc-scaffold-") as scratch:
+    with temporary.folder("scaffold") as scratch:
         module = Path(scratch, "module")
         shutil.copytree(folder, module)
         for name in ("go.mod", "go.sum"):
@@ -148,8 +147,7 @@ def _typescript(contracts: Contracts) -> list[Path]:
     copies = {
         name: (model / name).read_bytes() for name in (".npmrc", "build.mjs", "tsconfig.cjs.json", "tsconfig.json")
     }
-    with tempfile.TemporaryDirectory(prefix="cqc-scaffold-") as scratch:
-        package = Path(scratch)
+    with temporary.folder("scaffold") as package:
         for name in (".npmrc", "package-lock.json"):
             shutil.copyfile(model / name, package / name)
         content = json.dumps(manifest, indent=2) + "\n"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cqc_tools.contracts.descriptors import DESCRIPTOR_SET
-from cqc_tools.foundation import console, files, git, workspace
+from cqc_tools.foundation import console, files, git, temporary, workspace
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import parse_release
 from cqc_tools.packages import Artifact, Declaration, Ecosystem, Source, artifact, ecosystems, manifest, sbom, sources
@@ -19,7 +19,7 @@ from cqc_tools.toolchain import tool_versions
 def build_checkout(release: str = "") -> Build:
     """Build a released version from its tag, or without one what is checked out: at a tag the release, otherwise a
     development version."""
-    with tempfile.TemporaryDirectory(prefix="cqc-build-") as scratch:
+    with temporary.folder("build") as scratch:
         folder = Path(scratch, "source")
         source = sources.of_tag(folder, parse_release(release)) if release else sources.of_checkout(folder)
         return build(source, workspace.DIST)

@@ -1,13 +1,12 @@
 """The registries of a target, ready to be read and written."""
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cqc_tools.foundation import workspace
+from cqc_tools.foundation import temporary, workspace
 from cqc_tools.foundation.configuration import FILE, LOCAL, Configuration, Patience, Target
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.packages import Access, Ecosystem, Registry, ecosystems, local
@@ -38,13 +37,13 @@ def opened(name: str, settings: Configuration) -> Iterator[OpenTarget]:
     """
     chosen = ecosystems.load(settings)
     target = checked(settings, name, chosen)
-    with tempfile.TemporaryDirectory(prefix="cqc-target-", ignore_cleanup_errors=True) as scratch:
+    with temporary.folder("target") as scratch:
         if name == LOCAL:
             with local.running(STORAGE, chosen) as running:
-                yield at(running, settings, Path(scratch), target.patience, name)
+                yield at(running, settings, scratch, target.patience, name)
         else:
             running = Running(_resolved(target.addresses, settings, chosen), None)
-            yield at(running, settings, Path(scratch), target.patience, name)
+            yield at(running, settings, scratch, target.patience, name)
 
 
 def at(

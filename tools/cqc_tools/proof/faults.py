@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cqc_tools.foundation import configuration, console, errors, files, git, process, version, workspace
+from cqc_tools.foundation import configuration, console, errors, files, git, process, temporary, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed, ToolError
 from cqc_tools.packages import Source, belonging, build, ecosystems, local, sources
@@ -174,9 +174,9 @@ class Results:
 def run(chosen: Sequence[Scenario]) -> Results:
     """Run scenarios, several at a time, each against registries that are reset before it."""
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="cqc-faults-", ignore_cleanup_errors=True) as scratch, ExitStack() as stack:
+    with temporary.folder("faults") as scratch, ExitStack() as stack:
         benches: queue.Queue[_Bench] = queue.Queue()
-        checkout, built = _prepare(Path(scratch))
+        checkout, built = _prepare(scratch)
         for number in range(WORKERS):
             bench = stack.enter_context(_bench(Path(scratch, f"bench-{number}"), checkout, built))
             with console.step(f"publish to set {number + 1} of registries"):
@@ -290,7 +290,7 @@ class _Bench:
         """Run the command line; returns how it ended, by its exit code: complete, conflict, stopped or killed."""
         command = [sys.executable, "-m", "cqc_tools", "publish", "--release", VERSION.npm, "--target", TARGET]
         log = self.storage / "tool.log"
-        with process.server(command, cwd=self.checkout, env=self.environment, log=log) as tool:
+        with process.background(command, cwd=self.checkout, env=self.environment, log=log) as tool:
             if fault:
                 fault.tool = tool
             try:

@@ -2,12 +2,11 @@
 
 import shutil
 import sys
-import tempfile
 import zipfile
 from functools import partial
 from pathlib import Path
 
-from cqc_tools.foundation import console, process, workspace
+from cqc_tools.foundation import console, process, temporary, workspace
 from cqc_tools.proof import runtimes, suites
 from cqc_tools.proof.subject import Subject
 from cqc_tools.proof.suites import Suite, Suites
@@ -44,10 +43,10 @@ def go(subject: Subject, live: bool) -> Suites:
         race = []
     environment = workspace.tool_environment(**({"GOTOOLCHAIN": f"go{subject.go}"} if subject.go else {}))
     version = process.run(["go", "version"], env=environment, what="go version").split()[2]
-    with tempfile.TemporaryDirectory(prefix="cqc-go-") as scratch:
+    with temporary.folder("go") as scratch:
         with zipfile.ZipFile(subject.artifact(".zip")) as archive:
             archive.extractall(scratch)
-        (manifest,) = Path(scratch).rglob("go.mod")
+        (manifest,) = scratch.rglob("go.mod")
         # Without -count=1 go would answer from its cache when the module is the same. `make check` vets the sources.
         command = ["go", "test", "-count=1", *race, "./..."]
         return Suites(

@@ -1,12 +1,10 @@
 """A whole release against registries on this machine: tag, build, publish, install, run the examples."""
 
 import shutil
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
-from cqc_tools.foundation import console, version, workspace
+from cqc_tools.foundation import console, temporary, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.generation import module_path
@@ -30,8 +28,7 @@ def rehearse(release: str, settings: Configuration) -> Verification:
     if steps := module_path.steps_to(chosen, settings):
         problem, *fix = steps.splitlines()
         raise UserError(problem, "\n".join(fix))
-    with tempfile.TemporaryDirectory(prefix="cqc-rehearsal-", ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch)
+    with temporary.folder("rehearsal") as folder:
         with console.step(f"clone and tag {chosen.tag}"):
             source = sources.tagged(folder / "source", chosen)
         # The build is not kept in dist/: a rehearsed version is not a release.

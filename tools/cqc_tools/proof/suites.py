@@ -1,13 +1,12 @@
 """Run a test runner: its output goes to the user, or into the failure while other parts run too."""
 
-import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.foundation import console, process, workspace
+from cqc_tools.foundation import console, process, temporary, workspace
 from cqc_tools.foundation.errors import StageFailed, ToolError
 from cqc_tools.proof import outcomes
 
@@ -98,7 +97,7 @@ def run_pytest(
     title: str, python: Path, tests: Path, *options: str, live: bool, environment: Mapping[str, str] | None = None
 ) -> Suite:
     """Run pytest on a folder."""
-    with tempfile.TemporaryDirectory(prefix="cqc-pytest-") as scratch:
+    with temporary.folder("pytest") as scratch:
         report = Path(scratch, "report.xml")
         command: list[str | Path] = [python, *PYTEST, *options, f"--junitxml={report}", tests]
         suite = run(title, command, live=live, environment=environment)

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cqc_tools.foundation import console, files, process, workspace
+from cqc_tools.foundation import console, files, process, temporary, workspace
 from cqc_tools.foundation.errors import Conflict, Difference, UserError
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import manifest, sha256
@@ -34,8 +34,7 @@ def begin(release: Version) -> list[str]:
             flags = ["--prerelease"] if release != release.final else []
             _gh("create", release.tag, *options, *flags, *built_files.values())
         return sorted(built_files)
-    with tempfile.TemporaryDirectory(prefix="cqc-draft-") as scratch, console.step(f"read the release {release.tag}"):
-        fetched = Path(scratch)
+    with temporary.folder("draft") as fetched, console.step(f"read the release {release.tag}"):
         if there:
             _gh("download", release.tag, "--dir", fetched)
         differing = [
@@ -87,7 +86,7 @@ def fetch(release: Version) -> list[str]:
 
 def announce(release: Version) -> list[str]:
     """Publish the draft with the notes of CHANGELOG.md; a pre-release is never the latest. Returns its files."""
-    with tempfile.TemporaryDirectory(prefix="cqc-notes-") as scratch, console.step(f"announce {release.tag}"):
+    with temporary.folder("notes") as scratch, console.step(f"announce {release.tag}"):
         notes = Path(scratch, "notes.md")
         notes.write_text(changelog.notes(release))
         is_final = release == release.final

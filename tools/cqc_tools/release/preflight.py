@@ -1,7 +1,6 @@
 """Every obstacle to a release, all reported together, each with the step that removes it."""
 
 import json
-import tempfile
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cqc_tools.contracts import descriptors, golden_files
-from cqc_tools.foundation import console, git, process, version, workspace
+from cqc_tools.foundation import console, git, process, temporary, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed, ToolError, UserError
 from cqc_tools.foundation.version import parse_release
@@ -261,8 +260,8 @@ def _not_taken(subject: _Subject) -> Found:
             what = f"{registry.package} {registry.spell(chosen.version)}"
             yield f"{what} is already on {registry.label}, and has no tag here", NEW_VERSION
         return
-    with tempfile.TemporaryDirectory(prefix="cqc-preflight-") as scratch:
-        built = _built(chosen.version.npm, chosen.commit, Path(scratch))
+    with temporary.folder("preflight") as scratch:
+        built = _built(chosen.version.npm, chosen.commit, scratch)
         for registry in taken:
             expected = registry.expected(built.artifacts, chosen.version, chosen.commit)
             for item in reading.differences(registry, expected, registry.read(chosen.version)):

@@ -1,7 +1,6 @@
 """Install a published release as its users do, from every registry of a target, and compare what they get."""
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cqc_tools.contracts import descriptors
-from cqc_tools.foundation import console, git
+from cqc_tools.foundation import console, git, temporary
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.foundation.version import Version
@@ -128,8 +127,8 @@ def verify(version: Version, target: OpenTarget, built: Build | None, settings: 
     traffic, replays = "", []
     # What is missing cannot be installed, and an incomplete release is not what its users will get.
     if not findings:
-        with tempfile.TemporaryDirectory(prefix="cqc-verify-", ignore_cleanup_errors=True) as scratch:
-            installed = _install(version, target, settings, Path(scratch))
+        with temporary.folder("verify") as scratch:
+            installed = _install(version, target, settings, scratch)
             for key, installation in installed.items():
                 packages[key], found_versions = _described(packages[key], installation)
                 findings += found_versions
