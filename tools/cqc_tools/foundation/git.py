@@ -59,8 +59,8 @@ class Repository:
         return self.run("tag", "--list", *options, "--", pattern).split()
 
     def tag(self, name: str, commit: str = "HEAD") -> None:
-        """Create a lightweight tag."""
-        self.run("tag", name, commit)
+        """Create a lightweight tag, even if the user's git signs every tag."""
+        self.run("tag", "--no-sign", name, commit)
 
     def delete_tags(self, names: Sequence[str]) -> None:
         """Delete tags; nothing happens if there are none."""

@@ -3,7 +3,10 @@
 Standard library only: the bootstrap imports this module before anything is installed.
 """
 
+import functools
 import os
+import re
+import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,10 +35,14 @@ def venv_bin(venv: Path, name: str) -> Path:
 def tool_environment(**extra: str) -> dict[str, str]:
     """Return the user's environment, with every cache of pip, npm and Go moved inside the checkout.
 
-    Settings for reaching registries (proxies, certificates, indexes) stay the user's own.
+    Settings for reaching registries (proxies, certificates, indexes) stay the user's own. Variables that point git at a
+    repository, as hooks have them, are left out. No program waits for an answer at a prompt or in an editor.
     """
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not _names_a_repository(name)},
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_EDITOR": "false",
+        "PIP_NO_INPUT": "1",
         "PIP_CACHE_DIR": str(CACHE / "pip"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -62,3 +69,20 @@ def tool_environment(**extra: str) -> dict[str, str]:
         if name not in extra:
             environment.pop(name, None)
     return environment
+
+
+def _names_a_repository(variable: str) -> bool:
+    return variable in _repository_variables() or bool(re.fullmatch(r"GIT_CONFIG_(KEY|VALUE)_\d+", variable))
+
+
+@functools.cache
+def _repository_variables() -> frozenset[str]:
+    """The variables that tie git to one repository, among them GIT_CONFIG_COUNT, as this git lists them."""
+    try:
+        listed = subprocess.run(
+            ["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=True, timeout=60
+        )
+    except (OSError, subprocess.SubprocessError):
+        # Without git there is nobody to read them; the set-up reports what is missing.
+        return frozenset()
+    return frozenset(listed.stdout.split())

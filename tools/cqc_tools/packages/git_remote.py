@@ -1,6 +1,5 @@
 """The git remote of a target: its tags and branches, and pushes that happen as a whole or not at all."""
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,16 +62,13 @@ class GitRemote:
             raise classified(failure) from failure
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """Return an environment, with more git settings if given, in which git gives up on a silent remote and never
-        prompts for a password."""
+        """Return an environment, with more git settings if given, in which git gives up on a silent remote."""
         seconds = str(max(1, round(self.patience.answer_seconds)))
         settings = {"http.lowSpeedLimit": "1", "http.lowSpeedTime": seconds, **settings}
-        # The caller may pass settings to git the same way: ours come after them.
-        before = int(os.environ.get("GIT_CONFIG_COUNT", "0"))
-        passed = {"GIT_CONFIG_COUNT": str(before + len(settings))}
-        for number, (key, value) in enumerate(settings.items(), before):
+        passed = {"GIT_CONFIG_COUNT": str(len(settings))}
+        for number, (key, value) in enumerate(settings.items()):
             passed |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        return workspace.tool_environment(GIT_TERMINAL_PROMPT="0", **passed)
+        return workspace.tool_environment(**passed)
 
 
 def classified(failure: ProgramFailed) -> NoAnswer | Refused:

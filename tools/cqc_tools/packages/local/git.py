@@ -1,6 +1,5 @@
 """A git remote over smart HTTP: git's own http-backend behind a WSGI server."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.foundation import git, process
+from cqc_tools.foundation import git, process, workspace
 from cqc_tools.packages import local
 
 REPOSITORY = "cqc.git"
@@ -37,7 +36,7 @@ def main(folder: Path) -> None:
         with subprocess.Popen(
             [backend],
             env={
-                **os.environ,
+                **workspace.tool_environment(),
                 **cgi,
                 "GIT_PROJECT_ROOT": str(folder),
                 "GIT_HTTP_EXPORT_ALL": "1",
