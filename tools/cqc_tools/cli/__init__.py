@@ -29,8 +29,8 @@ def _app() -> typer.Typer:
 def main() -> int:
     """Run the command line; returns 0 on success, 1 if something failed, 2 for invalid usage or input, 3 if other bytes
     are already published, 130 if interrupted."""
-    # A run that is asked to stop cleans up as an interrupted one does, even where SIGINT is ignored, as in the background
-    # of a script. A terminal that closes asks too, unless nohup has told the run to ignore that.
+    # A run that is asked to stop cleans up as an interrupted one does, even where SIGINT is ignored, as in a script's
+    # background. A terminal that closes asks too, unless nohup has told the run to ignore that.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)

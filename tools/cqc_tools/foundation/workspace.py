@@ -47,6 +47,8 @@ def tool_environment(**extra: str) -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "npm_config_cache": str(CACHE / "npm"),
+        # Messages name a log, which must outlive the scratch folder of the command.
+        "npm_config_logs_dir": str(CACHE / "npm" / "_logs"),
         "npm_config_update_notifier": "false",
         "npm_config_audit": "false",
         "npm_config_fund": "false",

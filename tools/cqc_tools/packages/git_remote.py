@@ -71,8 +71,10 @@ class GitRemote:
         return workspace.tool_environment(**passed)
 
 
-def classified(failure: ProgramFailed) -> NoAnswer | Refused:
-    """Return what a failed git or go command means for its remote."""
+def classified(failure: ProgramFailed, reason: str = "") -> NoAnswer | Refused:
+    """Return what a failed git or go command means for its remote. `reason` is its explanation in one line, if that is
+    not the first line of its output."""
+    reason = reason or failure.reason
     if REFUSED.search(failure.stderr):
-        return Refused(failure.reason, CREDENTIALS, str(failure))
-    return NoAnswer(failure.reason, details=str(failure))
+        return Refused(reason, CREDENTIALS, str(failure))
+    return NoAnswer(reason, details=str(failure))

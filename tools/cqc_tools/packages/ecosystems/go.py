@@ -7,7 +7,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import semver
@@ -186,7 +186,7 @@ class GoModule:
             except ProgramFailed as failure:
                 if NO_MODULE.search(failure.stdout + failure.stderr):
                     return "no module"
-                raise classified(failure) from failure
+                raise classified(failure, _error(failure.stdout)) from failure
         return str(json.loads(printed)["Sum"])
 
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
@@ -269,9 +269,16 @@ class GoModule:
             "GOMODCACHE": str(self.scratch / "go-mod"),
             # Without paths in the binaries, the build cache serves the same sources from another folder.
             "GOFLAGS": f"{shared['GOFLAGS']} -trimpath",
-            "GOPROXY": f"file://{shared['GOMODCACHE']}/cache/download,{others}",
+            "GOPROXY": f"{Path(shared['GOMODCACHE'], 'cache', 'download').as_uri()},{others}",
             "GOPRIVATE": self.repository.removeprefix("https://").rpartition("/")[0],
         }
+
+
+def _error(printed: str) -> str:
+    """The error in what `go mod download -json` printed, in one line; empty if there is none."""
+    with suppress(ValueError, AttributeError):
+        return " ".join(str(json.loads(printed).get("Error", "")).split())
+    return ""
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """The Python distribution: an sdist and a wheel by hatchling, on any index that speaks the simple API."""
 
 import argparse
+import configparser
 import hashlib
 import io
+import os
 import shutil
 import sys
 import tarfile
@@ -334,7 +336,7 @@ class PythonIndex:
         process.run([sys.executable, "-m", "venv", "--without-pip", venv], what="create a virtual environment")
         python = workspace.venv_bin(venv, "python")
         pip = (sys.executable, "-m", "pip", "--python", python)
-        environment = workspace.tool_environment()
+        environment = _pip_environment(folder)
         started = time.monotonic()
         # Our package comes from this index alone, its dependencies from wherever the user's pip finds them.
         alone = {**environment, "PIP_INDEX_URL": self.address, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
@@ -353,6 +355,26 @@ class PythonIndex:
         describe = (str(python), "-c", DESCRIBE.format(package=self.import_name))
         run = (str(python), "-m", "cqc_example") if example else ()
         return Installation(folder, environment, seconds, describe, run)
+
+
+def _pip_environment(folder: Path) -> dict[str, str]:
+    """An environment with the user's pip settings, except those that hide what was published only now."""
+    environment = workspace.tool_environment()
+    environment.pop("PIP_UPLOADED_PRIOR_TO", None)
+    given = os.environ.get("PIP_CONFIG_FILE", "")
+    if given == os.devnull:
+        return environment
+    settings = configparser.RawConfigParser()
+    settings.read(given or [], encoding="utf-8")
+    for section in ("global", "download", "install"):
+        if not settings.has_section(section):
+            settings.add_section(section)
+        # pip ignores an empty value, and this file has the last word on all others.
+        settings.set(section, "uploaded-prior-to", "")
+    file = folder / "pip.conf"
+    with file.open("w", encoding="utf-8") as content:
+        settings.write(content)
+    return {**environment, "PIP_CONFIG_FILE": str(file)}
 
 
 @contextmanager

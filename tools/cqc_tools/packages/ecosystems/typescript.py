@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import semver
@@ -40,8 +40,9 @@ from cqc_tools.packages.local import npm
 KEY, LABEL = "typescript", "npm"
 # The name that CQC's own examples import, whatever the package is called in release.toml.
 IMPORTED_AS = "@cq/cqc"
-# npm prints its error code on standard error; some commands do not report it in JSON.
+# Some commands report their error code in words only.
 ERROR_CODE = re.compile(r"npm (?:error|ERR!) code (\w+)")
+PACKED = "package.tgz"
 CREDENTIALS = "give npm credentials that may publish this package: npm login, a token in .npmrc, or trusted publishing"
 DESCRIBE = """
 import {{ createRequire }} from "node:module";
@@ -188,7 +189,7 @@ class NpmRegistry:
             environment = {**self._environment(folder), "npm_config_cache": str(folder / "cache")}
             try:
                 printed = self._npm(
-                    "pack", f"{self.package}@{version.npm}", "--json", "--ignore-scripts", cwd=folder, env=environment
+                    folder, "pack", f"{self.package}@{version.npm}", "--ignore-scripts", env=environment
                 )
             except _Missing:
                 return {}
@@ -202,9 +203,8 @@ class NpmRegistry:
     def holdings(self) -> Holdings:
         """See Registry."""
         with self._folder() as folder:
-            asked = ["versions", "repository.url", "--json", "--prefer-online"]
             try:
-                printed = self._npm("view", self.package, *asked, cwd=folder, env=self._environment(folder))
+                printed = self._npm(folder, "view", self.package, "versions", "repository.url", "--prefer-online")
             except _Missing:
                 return Holdings()
         found = json.loads(printed or "{}")
@@ -220,12 +220,12 @@ class NpmRegistry:
         if self.credentials or is_trusted_publisher():
             return
         with self._folder() as folder:
-            self._npm("whoami", f"--registry={self.address}", cwd=folder, env=self._environment(folder))
+            self._npm(folder, "whoami")
 
     def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
         """See Registry."""
         with self._folder() as folder:
-            tags = self._dist_tags(folder, self._environment(folder))
+            tags = self._dist_tags(folder)
         where = f"--{self.package.partition('/')[0]}:registry={self.address}"
         commands = [["npm", "deprecate", f"{self.package}@{version.npm}", reason, where]]
         finals = [item for item in self.holdings().versions if "-" not in item and item != version.npm]
@@ -245,41 +245,46 @@ class NpmRegistry:
         """See Registry."""
         (packed,) = belonging(artifacts, KEY)
         with self._folder() as folder:
-            environment = self._environment(folder)
-            tags = self._dist_tags(folder, environment)
+            tags = self._dist_tags(folder)
             tag = dist_tag(source.version, tags)
             if not tags and tag != "latest":
                 console.note(
                     f"{source.version.npm} is the first version of {self.package}, so npm makes it `latest` although "
                     f"it is published as `{tag}`. The first final release becomes `latest` instead"
                 )
-            # Without ./ npm reads a path as the name of a repository.
-            options = ["--tag", tag, "--access", "public", "--ignore-scripts"]
-            self._npm("publish", f"./{packed.path.name}", *options, cwd=packed.path.parent, env=environment)
+            # npm takes a name without / for that of a package, and escapes in a path as those of an address.
+            shutil.copyfile(packed.path, folder / PACKED)
+            self._npm(folder, "publish", f"./{PACKED}", "--tag", tag, "--access", "public", "--ignore-scripts")
 
-    def _dist_tags(self, folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    def _dist_tags(self, folder: Path) -> dict[str, str]:
         """Our package's dist-tags in the registry; empty before its first version."""
         try:
-            printed = self._npm(
-                "view", self.package, "dist-tags", "--json", "--prefer-online", cwd=folder, env=environment
-            )
+            printed = self._npm(folder, "view", self.package, "dist-tags", "--prefer-online")
         except _Missing:
             return {}
         found = json.loads(printed or "{}")
         return found if isinstance(found, dict) else {}
 
-    def _npm(self, command: str, *arguments: str, cwd: Path, env: Mapping[str, str]) -> str:
-        """Run npm, which asks once and waits no longer than our patience."""
-        options = ["--fetch-retries=0", f"--fetch-timeout={int(self.patience.answer_seconds * 1000)}"]
+    def _npm(self, folder: Path, command: str, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        """Run npm in a scratch folder and return the JSON that it prints. It sends one request, to this registry, and
+        waits no longer than our patience."""
+        patience = f"--fetch-timeout={int(self.patience.answer_seconds * 1000)}"
+        options = ["--json", *self._addressed(), f"--registry={self.address}", "--fetch-retries=0", patience]
+        words = ["npm", command, *arguments, *options]
         try:
-            return process.run(["npm", command, *arguments, *options], cwd=cwd, env=env, what=f"npm {command}")
+            return process.run(words, cwd=folder, env=env or self._environment(folder), what=f"npm {command}")
         except ProgramFailed as failure:
-            code = found.group(1) if (found := ERROR_CODE.search(failure.stderr)) else ""
+            code, summary = _error(failure)
             if code in ("E404", "ETARGET") and command != "publish":
                 raise _Missing from failure
             if code in ("E401", "E403", "ENEEDAUTH", "EOTP", "E404", "E402"):
-                raise Refused(failure.reason, CREDENTIALS, str(failure)) from failure
-            raise NoAnswer(failure.reason, details=str(failure)) from failure
+                raise Refused(summary, CREDENTIALS, str(failure)) from failure
+            raise NoAnswer(summary, details=str(failure)) from failure
+
+    def _addressed(self) -> list[str]:
+        """Options by which our scope comes from this registry, however new a version is and whatever .npmrc says."""
+        scope = self.package.partition("/")[0]
+        return [f"--{scope}:registry={self.address}", "--before=null", "--min-release-age=0"]
 
     def install(self, version: Version, folder: Path, example: Path | None) -> Installation:
         """See Registry."""
@@ -295,9 +300,9 @@ class NpmRegistry:
         started = time.monotonic()
         # Dependencies may come from npm's cache. Our package may not: the cache would answer with what this address
         # served before.
-        command = ["npm", "cache", "add", wanted, "--prefer-online"]
+        command = ["npm", "cache", "add", wanted, "--prefer-online", *self._addressed()]
         process.run(command, cwd=folder, env=environment, what="npm cache add")
-        command = ["npm", "install", f"{alias}{wanted}", "--prefer-offline"]
+        command = ["npm", "install", f"{alias}{wanted}", "--prefer-offline", *self._addressed()]
         process.run(command, cwd=folder, env=environment, what="npm install")
         seconds = time.monotonic() - started
         if example:
@@ -308,21 +313,33 @@ class NpmRegistry:
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:
+        """A project of its own: otherwise npm would read the .npmrc of a folder above."""
         with tempfile.TemporaryDirectory(prefix="npm-", dir=self.scratch, ignore_cleanup_errors=True) as folder:
+            Path(folder, "package.json").write_text("{}\n")
             yield Path(folder)
 
     def _environment(self, folder: Path) -> dict[str, str]:
-        """An environment in which our scope, and nothing else, comes from this registry."""
-        scope = self.package.partition("/")[0]
+        """An environment with the user's npm settings and this registry's credentials."""
         settings = folder / "cqc.npmrc"
         user = os.environ.get("npm_config_userconfig") or str(Path.home() / ".npmrc")
         lines = [Path(user).read_text()] if Path(user).is_file() else []
-        lines.append(f"{scope}:registry={self.address}")
         if self.credentials:
             lines.append(f"{self.address.partition(':')[2]}:_authToken={self.credentials.secret}")
         settings.touch(mode=0o600)
         settings.write_text("\n".join(lines) + "\n")
         return workspace.tool_environment(npm_config_userconfig=str(settings))
+
+
+def _error(failure: ProgramFailed) -> tuple[str, str]:
+    """npm's code for an error and its summary in one line."""
+    found = ERROR_CODE.search(failure.stderr)
+    code, summary = found.group(1) if found else "", ""
+    with suppress(ValueError, AttributeError):
+        error = json.loads(failure.stdout).get("error", {})
+        code = error.get("code") or code
+        summary = " ".join(str(error.get("summary", "")).split())
+    said = (line.partition(" ")[2].partition(" ")[2] for line in failure.stderr.splitlines() if "code" not in line)
+    return code, summary or next((line for line in said if line), failure.problem)
 
 
 class _Missing(Exception):
