@@ -1,5 +1,6 @@
 """The CI workflows: every step is a target of the Makefile, actions are pinned, permissions are minimal."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -86,11 +87,13 @@ def test_the_steps_of_a_release_are_in_order() -> None:
 @pytest.mark.parametrize("code", [0, 1, 3])
 def test_a_conflict_is_marked_and_keeps_its_exit_code(tmp_path: Path, code: int) -> None:
     release = loaded(workspace.ROOT / ".github" / "workflows" / "release.yml")
-    (script,) = (step["run"] for step in steps(release) if step.get("run", "").startswith("tools/cqc publish"))
-    program = tmp_path / "tools" / "cqc"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\nexit {code}\n")
-    program.chmod(0o755)
-    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    (script,) = (step["run"] for step in steps(release) if "tools/cqc publish" in step.get("run", ""))
+    for name, exits in {"tools/cqc": code, "bin/gh": 0}.items():
+        program = tmp_path / name
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\nexit {exits}\n")
+        program.chmod(0o755)
+    environment = {"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == code
     assert done.stdout.startswith("::error title=Conflict::") == (code == 3)
