@@ -3,6 +3,14 @@ PYTHON ?= python3
 CQC = .venv/bin/python -m cqc_tools
 export PYTHONPATH := tools
 # make puts its variables into the recipes' environment, where the shell reads them as text and never as commands.
+# What a user writes is text, whatever $ it has: make would expand it, and run what a $(shell) names.
+define literal
+ifneq ($(origin $(1)),undefined)
+override $(1) := $$(value $(1))
+export $(1)
+endif
+endef
+$(foreach name,VERSION TARGET REASON FROM TO TEST_PYTHON TEST_GO,$(eval $(call literal,$(name))))
 RELEASE_OPTION = $(if $(VERSION),--release "$$VERSION")
 TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help

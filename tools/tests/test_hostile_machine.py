@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import IDENTITY, RELEASE, Released
+from conftest import IDENTITY, RELEASE, Checkout, Released
 
 from cqc_tools.foundation import workspace
 
@@ -132,3 +132,37 @@ def test_no_program_inherits_what_ties_git_to_a_repository(monkeypatch: pytest.M
     monkeypatch.setenv(name, "somewhere")
     assert name not in workspace.tool_environment()
     assert workspace.tool_environment(**{name: "ours"})[name] == "ours"
+
+
+def test_the_makefile_passes_on_what_a_user_writes_unexpanded(tmp_path: Path) -> None:
+    touched = tmp_path / "touched"
+    run = f"$(shell touch {touched})"
+    command = ["make", "retract", f"VERSION={run}", f"REASON=costs $5 {run}", "CQC=printf '%s\\n'", "PYTHON=true"]
+    done = subprocess.run(command, cwd=workspace.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["retract", "--release", run, "--reason", f"costs $5 {run}"], done.stderr
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, "127.0.0.1,localhost"),
+        ("example.com, localhost", "example.com,localhost,127.0.0.1"),
+        ("*", "*"),
+    ],
+)
+def test_registries_on_this_machine_are_not_behind_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    if given:
+        monkeypatch.setenv("NO_PROXY", given)
+    environment = workspace.tool_environment()
+    assert environment["NO_PROXY"] == environment["no_proxy"] == expected
+
+
+def test_an_untracked_link_is_a_change(checkout: Checkout, tmp_path: Path) -> None:
+    (checkout.folder / "docs" / "elsewhere").symlink_to("nowhere")
+    done = checkout.cqc("build", "--json")
+    assert done.returncode == 0, done.stderr

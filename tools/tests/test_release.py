@@ -98,6 +98,7 @@ def test_verify_names_what_a_registry_lacks(other: Site, gone: str) -> None:
         "sdist": "without an sdist",
     }
     assert expected[gone] in done.stderr
+    assert "make publish VERSION=1.2.0 TARGET=" in done.stderr
     assert "registry" in done.stdout
     assert ("missing" in done.stdout) == (gone in ("PyPI", "npm"))
 

@@ -7,7 +7,7 @@ import typer
 
 from cqc_tools.cli import contracts, generation, output, packages, proof, release, toolchain
 from cqc_tools.cli.output import ResultFailed
-from cqc_tools.foundation import errors, process, temporary
+from cqc_tools.foundation import errors, process, temporary, workspace
 from cqc_tools.foundation.errors import ToolError
 
 ROOMS = (toolchain, generation, contracts, packages, release, proof)
@@ -35,6 +35,7 @@ def main() -> int:
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.default_int_handler)
     temporary.remove_leftovers()
+    workspace.reach_loopback_directly()
     try:
         _app()()
     except SystemExit as ended:

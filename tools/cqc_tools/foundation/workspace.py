@@ -7,6 +7,7 @@ import functools
 import os
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -43,6 +44,8 @@ def tool_environment(**extra: str) -> dict[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_EDITOR": "false",
         "PIP_NO_INPUT": "1",
+        # Registries on this machine are not behind the user's proxy.
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), _with_loopback(os.environ)),
         "PIP_CACHE_DIR": str(CACHE / "pip"),
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -71,6 +74,19 @@ def tool_environment(**extra: str) -> dict[str, str]:
         if name not in extra:
             environment.pop(name, None)
     return environment
+
+
+def reach_loopback_directly() -> None:
+    """Let this process, too, reach registries on this machine without the user's proxy."""
+    os.environ.update(dict.fromkeys(("NO_PROXY", "no_proxy"), _with_loopback(os.environ)))
+
+
+def _with_loopback(environment: Mapping[str, str]) -> str:
+    given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in given.split(",") if host.strip()]
+    if "*" in hosts:
+        return given
+    return ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))
 
 
 def _names_a_repository(variable: str) -> bool:

@@ -90,9 +90,10 @@ def _commit_working_tree(checkout: git.Repository, cloned: git.Repository) -> st
     for name in cloned.files():
         (cloned.folder / name).unlink()
     for name in checkout.files(untracked=True):
-        if (checkout.folder / name).is_file():
+        path = checkout.folder / name
+        if path.is_symlink() or path.is_file():
             (cloned.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(checkout.folder / name, cloned.folder / name)
+            shutil.copy2(path, cloned.folder / name, follow_symlinks=False)
     date = cloned.run("log", "-1", "--format=%cI").strip()
     identity = {
         f"GIT_{role}_{key}": value

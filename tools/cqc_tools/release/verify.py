@@ -38,10 +38,11 @@ class Package:
 
 @dataclass(frozen=True)
 class Verification:
-    """The result of verifying a release; `findings` is empty if everything agrees. `compared` says with what it was
-    compared, `steps` how long each step took."""
+    """The result of verifying a release on a target; `findings` is empty if everything agrees. `compared` says what
+    it was compared with, `steps` how long each step took."""
 
     version: str
+    target: str
     compared: str
     packages: tuple[Package, ...]
     traffic: str
@@ -95,7 +96,8 @@ class Verification:
             return None
         return StageFailed(
             f"version {self.version} is not as it should be",
-            "publish what is missing with make publish; files with other bytes need a new version",
+            f"publish what is missing: make publish VERSION={self.version} TARGET={self.target}\n"
+            "files with other bytes need a new version",
             "\n".join(self.findings),
         )
 
@@ -140,6 +142,7 @@ def verify(version: Version, target: OpenTarget, built: Build | None, settings: 
                     replays = examples.all_pairs(talking, data, Path(scratch, "logs"))
     return Verification(
         version.npm,
+        target.name,
         "with the bytes that were built" if built else "with the same contracts in each language",
         tuple(packages.values()),
         traffic,
@@ -155,7 +158,7 @@ def _differences(registry: Registry, served: Mapping[str, str], version: Version
     where = reading.where(registry)
     what = f"{registry.package} {registry.spell(version)}"
     if not served:
-        return [f"  {where} does not have {what}: publish it with make publish VERSION={version.npm}"]
+        return [f"  {where} does not have {what}"]
     findings = [f"  {where} has {what} without {lack}" for lack in registry.lacks(served, version)]
     if built:
         expected = registry.expected(built.artifacts, version, built.commit)
