@@ -1,6 +1,7 @@
 """Publishing and verifying by the command line."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -262,3 +263,26 @@ def test_registries_keep_their_files(tmp_path: Path) -> None:
             kept = tmp_path / "registries" / "git" / "cqc.git" / "kept"
             assert (kept.read_bytes() if kept.exists() else b"") == content
             kept.write_bytes(b"kept")
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ({"npm_config_userconfig": os.devnull}, "npm login"),
+        ({"TWINE_PASSWORD": ""}, "twine was given an empty password"),
+    ],
+)
+def test_nothing_is_written_before_every_registry_accepts_the_credentials(
+    released: Released, running: Running, servers: Servers, tmp_path: Path, missing: Mapping[str, str], told: str
+) -> None:
+    site = Site(released.checkout.copy(tmp_path / "checkout"), servers.folder, {**servers.environment, **missing})
+    point_target(site.checkout, running)
+    # As in CI, where only the public registries know an identity.
+    done = site.checkout.cqc(
+        "publish", "--release", "1.2.0", "--target", "test", **site.environment, GITHUB_ACTIONS="true"
+    )
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "This run wrote nothing." in done.stderr
+    assert list((site.storage / "pypi").iterdir()) == []
+    assert remote_tags(site.storage) == {}

@@ -12,7 +12,7 @@ from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
@@ -23,11 +23,18 @@ from cqc_tools.foundation.configuration import Patience
 from cqc_tools.foundation.errors import Refused
 from cqc_tools.packages import Source, manifest
 from cqc_tools.packages.ecosystems.python import PythonIndex, attestation_of
+from cqc_tools.packages.ecosystems.typescript import NpmRegistry
+from cqc_tools.packages.identity import is_elsewhere
 from cqc_tools.packages.manifest import Build
 
-CLAIMS = json.dumps({"aud": "the-index", "iss": "the CI", "sub": "the run"}).encode()
-# It has the form of a token. The test does not check its signature.
-IDENTITY = ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"none"}', CLAIMS, b"x"))
+
+def identity_for(audience: str) -> str:
+    """It has the form of a token. The tests do not check its signature."""
+    claims = json.dumps({"aud": audience, "iss": "the CI", "sub": "the run"}).encode()
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (b'{"alg":"none"}', claims, b"x"))
+
+
+IDENTITY = identity_for("the-index")
 ATTESTATION = {"version": 1, "verification_material": {}, "envelope": {}}
 
 
@@ -51,7 +58,8 @@ def identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[s
         def do_GET(self) -> None:
             assert self.headers["Authorization"] == "bearer of-the-job"
             queries.append(urlsplit(self.path).query)
-            body = json.dumps({"value": IDENTITY}).encode()
+            (audience,) = parse_qs(urlsplit(self.path).query)["audience"]
+            body = json.dumps({"value": identity_for(audience)}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -161,3 +169,77 @@ def test_a_publisher_unknown_to_the_index_is_refused(
     with pytest.raises(Refused, match="no publisher matches this workflow"):
         publish_the_wheel(built, source)
     assert index.uploads == []
+
+
+class NpmExchange:
+    """Answers requests in place of the public npm registry, and keeps them."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+        self.requested: list[tuple[str, str, str]] = []
+
+    def send(self, request: requests.PreparedRequest, **_: object) -> requests.Response:
+        self.requested.append((str(request.method), str(request.url), request.headers.get("Authorization", "")))
+        answer = requests.Response()
+        answer.status_code = self.status
+        answer.reason = "from the test"
+        answer.request = request
+        answer._content = b'{"token": "short-lived"}'
+        return answer
+
+
+@pytest.mark.parametrize("status", [201, 404])
+def test_npm_is_asked_for_its_token_before_anything_is_written(
+    identity: list[str], source: Source, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int
+) -> None:
+    exchange = NpmExchange(status)
+    provider = HTTPAdapter.send
+
+    def send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        is_npm = urlsplit(str(request.url)).hostname == "registry.npmjs.org"
+        return exchange.send(request) if is_npm else provider(adapter, request, **options)
+
+    monkeypatch.setattr(HTTPAdapter, "send", send)
+    registry = NpmRegistry("@cq/cqc", "https://registry.npmjs.org/", None, tmp_path, Patience())
+    if status == 201:
+        registry.authorise(source)
+    else:
+        with pytest.raises(Refused, match="does not take this run's identity for @cq/cqc") as raised:
+            registry.authorise(source)
+        assert "trusted publisher" in raised.value.fix
+    path = "/-/npm/v1/oidc/token/exchange/package/@cq%2Fcqc"
+    assert exchange.requested == [
+        ("POST", f"https://registry.npmjs.org{path}", f"Bearer {identity_for('npm:registry.npmjs.org')}")
+    ]
+    assert all("audience=npm%3Aregistry.npmjs.org" in query for query in identity)
+
+
+def test_the_index_is_asked_for_its_token_before_anything_is_written(
+    identity: list[str], source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Index((422, {"errors": [{"code": "invalid-publisher", "description": "no publisher matches"}]}))
+    monkeypatch.setattr(HTTPAdapter, "send", lambda _, request, **options: index.send(request, **options))
+    registry = PythonIndex("cqc", "https://index.invalid/simple/", "", None, Patience(), "cqc")
+    with pytest.raises(Refused, match="no publisher matches"):
+        registry.authorise(source)
+    assert index.uploads == []
+
+
+@pytest.mark.parametrize(
+    ("address", "has_identity", "expected"),
+    [
+        ("", False, True),
+        ("https://registry.npmjs.org/", False, True),
+        ("https://github.com/Combine-Capital/cqc", False, True),
+        ("https://registry.npmjs.org/", True, False),
+        ("https://npm.example.com/", False, False),
+    ],
+)
+def test_only_public_registries_are_left_to_the_job_with_the_identity(
+    monkeypatch: pytest.MonkeyPatch, address: str, has_identity: bool, expected: bool
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.delenv("ACTIONS_ID_TOKEN_REQUEST_URL", raising=False)
+    if has_identity:
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", "https://example.com/")
+    assert is_elsewhere(address) == expected

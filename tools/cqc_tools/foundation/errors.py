@@ -15,7 +15,7 @@ Code decides by class and fields; nothing reads a message back.
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 OK, FAILED, USAGE, CONFLICT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -37,6 +37,11 @@ class ToolError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(filter(None, (self.problem, self.details, self.fix)))
+
+    def after(self, progress: str) -> Self:
+        """The same failure, with one more line of details: what was done before it."""
+        self.details = "\n".join(filter(None, (self.details, progress)))
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """The failure for a program; subclasses add their own fields."""

@@ -86,6 +86,15 @@ class Repository:
                 raise
             return None
 
+    def tree(self, revision: str, path: str) -> str | None:
+        """The id of a folder's content at a revision; None if it has no such folder."""
+        try:
+            return self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}:{path}").strip()
+        except ProgramFailed as failure:
+            if failure.returncode is None:
+                raise
+            return None
+
     def commit_time(self, revision: str = "HEAD") -> int:
         """When a commit was made, in seconds since 1970."""
         return int(self.run("show", "--no-patch", "--format=%ct", revision))

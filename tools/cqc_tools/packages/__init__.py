@@ -5,7 +5,6 @@ Everything else iterates over the ecosystems that release.toml names.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -155,11 +154,16 @@ class Registry(Protocol):
         Raises NoAnswer or Refused if the registry cannot be read.
         """
 
-    def authorise(self) -> None:
-        """Checks, as far as possible without a write, that there are credentials for one.
+    def authorise(self, source: Source) -> None:
+        """Checks, as far as possible without a write, that this run may publish a release: that its credentials are
+        accepted, or that its CI identity can be exchanged for some.
 
         Raises Refused with the way to supply them.
         """
+
+    @property
+    def upload_address(self) -> str:
+        """Where files are published to, which may differ from where they are read."""
 
     def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
         """Returns how to withdraw a version: in words, and as a shell command if the registry has a client for it."""
@@ -232,9 +236,3 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def is_trusted_publisher() -> bool:
-    """Return whether registries accept this CI run's identity instead of a secret. The job that publishes has the
-    identity; earlier jobs need not."""
-    return os.environ.get("GITHUB_ACTIONS") == "true"

@@ -45,6 +45,10 @@ class GitRemote:
         """Return the commit of a branch, None if the remote lacks it. Raises NoAnswer or Refused."""
         return self.run("ls-remote", self.address, f"refs/heads/{name}").partition("\t")[0] or None
 
+    def branches(self) -> list[str]:
+        """Return the commits of all branches. Raises NoAnswer or Refused."""
+        return [line.partition("\t")[0] for line in self.run("ls-remote", "--heads", self.address).splitlines()]
+
     def push_tags(self, commits: dict[str, str], folder: Path) -> None:
         """Push objects of a repository as tags, all or none; a tag is never moved. Raises NoAnswer or Refused."""
         references = [f"{commit}:refs/tags/{name}" for name, commit in commits.items()]

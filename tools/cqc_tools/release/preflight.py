@@ -14,7 +14,7 @@ from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed, ToolError, UserError
 from cqc_tools.foundation.version import parse_release
 from cqc_tools.generation import generate
-from cqc_tools.packages import build, manifest, reading, sources
+from cqc_tools.packages import Source, build, identity, manifest, reading, sources
 from cqc_tools.packages.manifest import Build
 from cqc_tools.packages.targets import OpenTarget
 from cqc_tools.release import changelog
@@ -90,6 +90,10 @@ class _Subject:
     @property
     def tag(self) -> str:
         return self.plan.candidate.version.tag
+
+    @property
+    def source(self) -> Source:
+        return Source(workspace.ROOT, self.plan.candidate.commit, self.plan.candidate.version, self.settings)
 
 
 def preflight(plan: Plan, target: OpenTarget, settings: Configuration) -> Preflight:
@@ -288,8 +292,11 @@ def _credentials(subject: _Subject) -> Found:
     for registry in subject.target.registries:
         if registry.key in silent:
             continue
+        if identity.is_elsewhere(registry.upload_address):
+            console.note(f"credentials for {registry.label} are checked by the job that publishes, before it writes")
+            continue
         try:
-            registry.authorise()
+            registry.authorise(subject.source)
         except Refused as refused:
             yield f"{reading.where(registry)}: {refused.problem}", refused.fix
         except NoAnswer as failure:

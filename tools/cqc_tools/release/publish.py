@@ -6,7 +6,7 @@ from typing import Any
 
 from cqc_tools.foundation import console, git, process, version, workspace
 from cqc_tools.foundation.configuration import Configuration
-from cqc_tools.foundation.errors import Conflict, NoAnswer, Refused, StageFailed, UserError
+from cqc_tools.foundation.errors import Conflict, NoAnswer, Refused, StageFailed, ToolError, UserError
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import Registry, Source, build, manifest, reading
 from cqc_tools.packages.manifest import Build
@@ -112,9 +112,27 @@ def publish(built: Build, source: Source, registries: Sequence[Registry], journa
     parts = [_Part(registry, built, source, journal) for registry in registries]
     with console.step(f"read {len(parts)} registries", seconds):
         reading.together([part.look for part in parts])
-    for part in parts:
-        part.write_missing(seconds)
+    try:
+        if waiting := [part for part in parts if part.missing]:
+            with console.step("check the credentials", seconds):
+                reading.together([part.authorise for part in waiting])
+        for part in parts:
+            part.write_missing(seconds)
+    except ToolError as failure:
+        raise failure.after(_progress(parts)) from None
     return Published(tuple(part.outcome() for part in parts), seconds)
+
+
+def _progress(parts: Sequence["_Part"]) -> str:
+    """What a run wrote before it failed, in a sentence."""
+    written = [f"{name} to {reading.where(part.registry)}" for part in parts for name in part.written]
+    open_writes = [
+        f"{name} arrived at {reading.where(part.registry)}" for part in parts for name in sorted(part.in_progress)
+    ]
+    known = f"This run wrote {', '.join(written)}." if written else "This run wrote nothing that is known."
+    if not open_writes:
+        return known if written else "This run wrote nothing."
+    return f"{known} Whether {', '.join(open_writes)} is not known."
 
 
 def refuse_differences(registry: Registry, built: Build, served: Mapping[str, str]) -> None:
@@ -137,17 +155,35 @@ class _Part:
         self.served: dict[str, str] = {}
         self.written: tuple[str, ...] = ()
 
+    @property
+    def in_progress(self) -> set[str]:
+        """What was sent without the registry having shown what came of it."""
+        return self.journal.attempted(self.registry.key) & self.expected.keys()
+
     def look(self) -> None:
         """Read the registry, waiting for a write that may still be in progress.
 
         Raises Conflict for other bytes under our version, and StageFailed if the registry cannot be read.
         """
-        in_progress = self.journal.attempted(self.registry.key) & self.expected.keys()
+        in_progress = self.in_progress
         self._read_until(lambda served: in_progress <= served.keys())
+
+    @property
+    def missing(self) -> list[str]:
+        """What is absent."""
+        return [name for name in self.expected if name not in self.served]
+
+    def authorise(self) -> None:
+        """Raise Refused or NoAnswer, naming the registry, if this run may not write there."""
+        try:
+            self.registry.authorise(self.source)
+        except (NoAnswer, Refused) as failure:
+            problem = f"{reading.where(self.registry)}: {failure.problem}"
+            raise type(failure)(problem, failure.fix or "run the same command again", failure.details) from failure
 
     def write_missing(self, seconds: dict[str, float]) -> None:
         """Write what is absent, each group after its intent is recorded, and read it back."""
-        missing = [name for name in self.expected if name not in self.served]
+        missing = self.missing
         title = f"publish {self.registry.package} {self.built.version.npm} to {self.registry.label}"
         if not missing:
             console.ok(title, "already there")
@@ -181,8 +217,7 @@ class _Part:
             if failure and (final or attempt == ATTEMPTS):
                 raise type(failure)(
                     f"{reading.where(self.registry)} did not accept {', '.join(names)}: {failure.problem}",
-                    f"{failure.fix or 'wait until it works again'}, then run the same command again: "
-                    "nothing else was written",
+                    f"{failure.fix or 'wait until it works again'}, then run the same command again",
                     failure.details,
                 ) from failure
             if not failure:

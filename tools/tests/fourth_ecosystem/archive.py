@@ -99,7 +99,11 @@ class FolderRegistry:
         names = sorted(path.stem.removeprefix(prefix) for path in Path(self.address).glob(f"{prefix}*.zip"))
         return Holdings(tuple(names))
 
-    def authorise(self) -> None:
+    @property
+    def upload_address(self) -> str:
+        return self.address
+
+    def authorise(self, source: Source) -> None:
         if not Path(self.address).is_dir():
             raise Refused(f"{self.address} is not a folder", f"mkdir {self.address}")
 

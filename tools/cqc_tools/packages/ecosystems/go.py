@@ -1,6 +1,7 @@
 """The Go module: its zip is what a module proxy makes of the tag, and pushing the tag publishes it."""
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ from packageurl import PackageURL
 
 from cqc_tools.foundation import git, process, workspace
 from cqc_tools.foundation.configuration import Patience
-from cqc_tools.foundation.errors import ProgramFailed, StageFailed
+from cqc_tools.foundation.errors import ProgramFailed, Refused, StageFailed
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import (
     Artifact,
@@ -27,11 +28,11 @@ from cqc_tools.packages import (
     Source,
     artifact,
     belonging,
-    is_trusted_publisher,
 )
 from cqc_tools.packages.git_remote import GitRemote, classified
 
 KEY, LABEL = "go", "Go"
+WORKFLOWS = ".github/workflows"
 # go has no machine-readable errors: these are its words for a commit that holds no module of ours.
 NO_MODULE = re.compile(r"invalid version: (missing \S*go\.mod|.*has non-.* module path|go\.mod has)")
 MODULE_PATH = re.compile(r"[a-z0-9.-]+\.[a-z0-9.-]+(/[A-Za-z0-9._~-]+)+")
@@ -202,10 +203,33 @@ class GoModule:
         versions = sorted(map(semver.Version.parse, filter(semver.Version.is_valid, numbers)))
         return Holdings(tuple(f"v{version}" for version in versions), (self.repository,) if versions else ())
 
-    def authorise(self) -> None:
+    @property
+    def upload_address(self) -> str:
         """See Registry."""
-        if not is_trusted_publisher():
-            self.remote.try_push()
+        return self.remote.address
+
+    def authorise(self, source: Source) -> None:
+        """See Registry."""
+        self.remote.try_push()
+        self._require_known_workflows(source)
+
+    def _require_known_workflows(self, source: Source) -> None:
+        """GitHub takes no tag from a workflow's own token if the commit has other workflows than every branch has now,
+        as it may after a review that took its time. A dry run does not show that."""
+        server = os.environ.get("GITHUB_SERVER_URL", "")
+        if os.environ.get("GITHUB_ACTIONS") != "true" or not (server and self.remote.address.startswith(server)):
+            return
+        repository = git.Repository(source.folder)
+        ours = repository.tree(source.commit, WORKFLOWS)
+        tips = self.remote.branches()
+        if ours is None or any(repository.commit(tip) and repository.tree(tip, WORKFLOWS) == ours for tip in tips):
+            return
+        tags = " ".join(f"{source.commit}:refs/tags/{tag}" for tag in self.tags(source.version))
+        raise Refused(
+            f"the workflows of {source.commit[:12]} differ from those of every branch: GitHub takes no such tag from a "
+            "workflow",
+            f"push the tags yourself, then run the failed jobs again: git push --atomic {self.remote.address} {tags}",
+        )
 
     def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
         """See Registry."""

@@ -39,7 +39,6 @@ from cqc_tools.packages import (
     Source,
     artifact,
     belonging,
-    is_trusted_publisher,
     sha256,
 )
 from cqc_tools.packages.local import pypi
@@ -248,9 +247,14 @@ class PythonIndex:
             member = sdist.extractfile(names[0]) if names else None
             return member.read() if member else b""
 
-    def authorise(self) -> None:
+    @property
+    def upload_address(self) -> str:
         """See Registry."""
-        if not self.credentials and not is_trusted_publisher():
+        return self.upload
+
+    def authorise(self, source: Source) -> None:
+        """See Registry: twine exchanges the identity of a CI run when it makes a repository."""
+        if not self.credentials:
             with _answering(self.upload or "twine's index"):
                 repository = self._repository()
             repository.close()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import semver
 from packageurl import PackageURL
@@ -33,7 +34,7 @@ from cqc_tools.packages import (
     Source,
     artifact,
     belonging,
-    is_trusted_publisher,
+    identity,
 )
 from cqc_tools.packages.local import npm
 
@@ -215,12 +216,41 @@ class NpmRegistry:
         ordered = sorted(versions, key=semver.Version.parse)
         return Holdings(tuple(ordered), (source,) if source else ())
 
-    def authorise(self) -> None:
+    @property
+    def upload_address(self) -> str:
         """See Registry."""
-        if self.credentials or is_trusted_publisher():
+        return self.address
+
+    def authorise(self, source: Source) -> None:
+        """See Registry: npm exchanges the identity of a CI run, but only while it publishes."""
+        if self.credentials:
+            return
+        if identity.is_public(self.address) and (token := identity.detect(f"npm:{urlsplit(self.address).hostname}")):
+            self._exchange(token)
             return
         with self._folder() as folder:
             self._npm(folder, "whoami")
+
+    def _exchange(self, token: str) -> None:
+        """Ask the registry whether it takes this run's identity for our package; npm will ask again."""
+        import requests
+
+        path = f"-/npm/v1/oidc/token/exchange/package/{quote(self.package, safe='@')}"
+        try:
+            answer = requests.post(
+                f"{self.address}{path}",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=self.patience.answer_seconds,
+            )
+        except requests.RequestException as error:
+            raise NoAnswer(f"{self.address} did not answer: {error}") from error
+        if not answer.ok:
+            raise Refused(
+                f"{self.address} does not take this run's identity for {self.package}: {answer.status_code} "
+                f"{answer.reason}",
+                "add the workflow as a trusted publisher in the package's settings on npm",
+                answer.text[:500].strip(),
+            )
 
     def withdrawal(self, version: Version, reason: str) -> tuple[str, str]:
         """See Registry."""
