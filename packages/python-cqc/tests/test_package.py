@@ -56,6 +56,17 @@ def test_version_is_the_version_of_the_distribution() -> None:
     assert cqc.__version__ == DISTRIBUTION.version
 
 
+def test_the_version_is_known_without_the_metadata_of_distributions() -> None:
+    printed = python("import sys, cqc\nprint(cqc.__version__, 'importlib.metadata' in sys.modules)")
+    assert printed == f"{DISTRIBUTION.version} False"
+
+
+def test_the_version_of_a_source_checkout_is_unknown(tmp_path: Path) -> None:
+    source = Path(__file__).parents[1] / "src" / "cqc"
+    shutil.copytree(source, tmp_path / "cqc", ignore=shutil.ignore_patterns("_built.py", "__pycache__"))
+    assert python("import cqc\nprint(cqc.__version__)", PYTHONPATH=str(tmp_path)) == "0+unknown"
+
+
 def test_cqc_is_the_only_top_level_package() -> None:
     assert {name.split("/")[0] for name in installed_files() if ".dist-info" not in name} == {"cqc"}
 
