@@ -159,15 +159,19 @@ def test_proto_copies_are_marked_and_compile(tmp_path: Path) -> None:
     """Go users import the protos from the module cache."""
     copies = configuration.load().folder("go") / "proto"
     names = sorted(path.relative_to(copies).as_posix() for path in copies.rglob("*.proto"))
-    assert names == descriptors.find("cqc")
-    for name in names:
+    own = descriptors.find("cqc")
+    assert names == sorted([*own, descriptors.VALIDATE])
+    # What others wrote stays as they wrote it.
+    third = workspace.THIRD_PARTY_PROTO / descriptors.VALIDATE
+    assert (copies / descriptors.VALIDATE).read_bytes() == third.read_bytes()
+    for name in own:
         marker, source = (copies / name).read_text().split("\n\n", 1)
         # The marker by which the go command and linters recognize generated code.
         assert re.fullmatch(r"// Code generated .* DO NOT EDIT\.", marker)
         assert f"proto/{name}" in marker
         assert source == (workspace.PROTO / name).read_text()
     descriptors.protoc([f"--descriptor_set_out={tmp_path / 'set.binpb'}"], names, copies.parent)
-    modules = [{"path": str(copies.relative_to(workspace.ROOT))}, {"path": ".cache/third"}]
+    modules = [{"path": str(copies.relative_to(workspace.ROOT))}]
     config = json.dumps({"version": "v2", "modules": modules})
     process.run([workspace.VENV_BIN / "buf", "build", "--config", config, "-o", os.devnull], what="buf build")
 

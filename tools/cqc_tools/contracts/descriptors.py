@@ -104,9 +104,9 @@ class Contracts:
             folders[proto.folder].append(proto)
         return dict(sorted(folders.items()))
 
-    def source(self, proto: ProtoFile) -> bytes:
-        """The text of a proto file."""
-        return (self.top / SOURCES / proto.name).read_bytes()
+    def source(self, name: str) -> bytes:
+        """The text of a proto file, given by import path: one of the contracts, or one that they import."""
+        return next(file for folder in _includes(self.top) if (file := folder / name).is_file()).read_bytes()
 
 
 def find(root_package: str, top: Path = workspace.ROOT) -> list[str]:
@@ -175,14 +175,19 @@ def protoc(
     options: Sequence[str], names: Sequence[str], top: Path = workspace.ROOT, out: Path = workspace.ROOT
 ) -> None:
     """Run the pinned protoc in the folder `out`, over protos given by import path. Raises ProgramFailed."""
+    includes = [f"-I{folder}" for folder in _includes(top)]
+    process.run([sys.executable, "-m", "grpc_tools.protoc", *includes, *options, *names], cwd=out, what="protoc")
+
+
+def _includes(top: Path) -> tuple[Path, ...]:
+    """The folders in which imports are looked up."""
     import grpc_tools
     from google.rpc import status_pb2
 
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     # googleapis-common-protos installs the sources next to the compiled modules.
     googleapis = Path(status_pb2.__file__).parents[2]
-    includes = [f"-I{folder}" for folder in (top / SOURCES, workspace.THIRD_PARTY_PROTO, well_known, googleapis)]
-    process.run([sys.executable, "-m", "grpc_tools.protoc", *includes, *options, *names], cwd=out, what="protoc")
+    return (top / SOURCES, workspace.THIRD_PARTY_PROTO, well_known, googleapis)
 
 
 def path_of(settings: Configuration, top: Path = workspace.ROOT) -> Path:

@@ -87,7 +87,7 @@ def _python(contracts: Contracts) -> list[Path]:
     hatch["version"]["raw-options"]["root"] = to_top
     hatch["version"]["raw-options"]["dist_name"] = settings.package("python").name
     hatch["build"]["hooks"]["custom"] = {
-        "sources": f"{to_top}/{SOURCES}",
+        "sources": os.path.relpath(settings.folder("go", contracts.top) / SOURCES, folder),
         "descriptor_set": os.path.relpath(descriptors.path_of(settings, contracts.top), folder),
     }
     hatch["build"]["targets"]["wheel"]["packages"] = [f"src/{settings.root_package}"]

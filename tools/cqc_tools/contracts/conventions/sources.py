@@ -56,7 +56,9 @@ class Sources:
         self.root = contracts.settings.root_package
         self._messages = Messages(contracts.descriptor_set, self.root)
         self._files = [file for file in contracts.descriptor_set.file if is_below(file.package, self.root)]
-        self.texts = {f"{SOURCES}/{proto.name}": contracts.source(proto).decode("utf-8") for proto in contracts.protos}
+        self.texts = {
+            f"{SOURCES}/{proto.name}": contracts.source(proto.name).decode("utf-8") for proto in contracts.protos
+        }
         self._places = {name: place for file in self._files for name, place in _places(file)}
         self.pool = self._messages.pool
 

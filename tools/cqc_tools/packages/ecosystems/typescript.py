@@ -65,7 +65,7 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     write_descriptor_copies(source.folder, source.configuration)
     _compile(package)
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
-    shutil.copytree(source.folder / "proto", package / "proto")
+    shutil.copytree(source.configuration.folder("go", source.folder) / "proto", package / "proto")
     manifest = package / "package.json"
     stamped = {"name": settings.name, "version": source.version.npm}
     manifest.write_text(json.dumps({**stamped, **json.loads(manifest.read_text()), **stamped}, indent=2) + "\n")
