@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from cqc._stated import apply_stated
     from cqc._timestamp import from_unix_nanos, to_datetime, to_unix_nanos
     from cqc._transitions import can_transition
-    from cqc._validation import Violation, validate
+    from cqc._validation import validate
     from cqc._version import __version__
+    from cqc._violation import Violation
 
 __all__ = [
     "MAX_FRACTION_DIGITS",
@@ -134,7 +135,7 @@ _MODULES = {
     "to_datetime": "_timestamp",
     "to_unix_nanos": "_timestamp",
     "can_transition": "_transitions",
-    "Violation": "_validation",
+    "Violation": "_violation",
     "validate": "_validation",
     "__version__": "_version",
 }

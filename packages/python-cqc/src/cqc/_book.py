@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import chain, groupby, islice, zip_longest
 
 from cqc._decimal import parse_decimal
+from cqc._pickling import reduce
 from cqc.markets.v1 import (
     BOOK_ACTION_DELETE,
     CHECKSUM_KIND_CRC32_BITGET,
@@ -48,6 +49,8 @@ class BookError(Exception):
     `sequence` is its number; None if the venue does not number changes. `expected` and `actual` are explained at each
     kind.
     """
+
+    __reduce__ = reduce
 
     def __init__(self, kind: BookErrorKind, message: OrderBook | OrderBookDelta, expected: str, actual: str) -> None:
         listing = _listing(message)

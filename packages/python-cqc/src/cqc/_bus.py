@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+from cqc._pickling import reduce
 from cqc.events.v1 import Event
 from cqc.options.v1 import topic
 
@@ -16,6 +17,8 @@ class UnknownEventError(ValueError):
     Its type cannot be named: forward it under the attributes and the subject with which it came. `event_id`, `topic`,
     `subject` and `sequence` are those of its metadata; note the sequence, so that the next event shows no false gap.
     """
+
+    __reduce__ = reduce
 
     def __init__(self, event: Event) -> None:
         metadata = event.metadata

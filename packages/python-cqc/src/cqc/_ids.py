@@ -27,6 +27,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cqc._book import canonical
+from cqc._pickling import reduce
 from cqc._timestamp import from_unix_nanos, to_datetime
 from cqc.markets.v1 import LegSide, OptionType, Symbol, SymbolLeg, SymbolType
 
@@ -87,6 +88,8 @@ class InvalidIdError(ValueError):
     whole id. A part of a combination's leg is prefixed, as in `legs[0].ratio`. `value` is the offending text, empty if
     the part is missing, and `expected` describes what is valid.
     """
+
+    __reduce__ = reduce
 
     def __init__(self, part: str, value: str, expected: str) -> None:
         super().__init__(f"{part} {value!r} is not valid: expected {expected}")

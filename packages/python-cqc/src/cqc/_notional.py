@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cqc._decimal import EXACT, parse_decimal
+from cqc._pickling import reduce
 from cqc.markets.v1 import QuantityUnit, Symbol
 from cqc.venues.v1 import VenueSymbol
 
@@ -51,6 +52,8 @@ class UnitNotReconcilableError(ValueError):
     """
 
     reason = "UNIT_NOT_RECONCILABLE"
+
+    __reduce__ = reduce
 
     def __init__(self, venue_symbol_id: str, unit: QuantityUnit.ValueType, why: str) -> None:
         super().__init__(f"{venue_symbol_id}: {why}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 try:
@@ -10,23 +9,12 @@ try:
 except ImportError as error:
     raise ImportError('validation requires protovalidate: pip install "cqc[validation]"') from error
 
+from cqc._violation import Violation
+
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
-__all__ = ["Violation", "validate"]
-
-
-@dataclass(frozen=True)
-class Violation:
-    """A rule that a message violates.
-
-    `field` is the path to the offending field, such as `legs[0].ratio`; it is empty for a rule about several fields.
-    `rule_id` identifies the rule, such as `string.decimal` or `new_order.limit_price`. `message` describes the problem.
-    """
-
-    field: str
-    rule_id: str
-    message: str
+__all__ = ["validate"]
 
 
 def validate(message: Message) -> list[Violation]:

@@ -9,8 +9,8 @@ A server raises or aborts with a ServiceError, a client reads one from what gRPC
         if failure and failure.reason == ErrorReason.ERROR_REASON_RISK_LIMIT:
             print(failure.metadata["limit_id"])
 
-A raised ServiceError reaches the client if the server has one of the interceptors of `cqc.interceptors`. Requires the
-extra `validation`: `pip install "cqc[validation]"`.
+A raised ServiceError reaches the client if the server has one of the interceptors of `cqc.interceptors` or
+`cqc.access`. Requires the extra `client`: `pip install "cqc[client]"`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
-from cqc._validation import Violation
+from cqc._pickling import reduce
+from cqc._violation import Violation
 from cqc.options.v1 import options_pb2
 from cqc.services.v1 import ErrorReason, OrderError
 
@@ -31,7 +32,7 @@ try:
     from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
     from google.rpc.status_pb2 import Status
 except ImportError as error:
-    raise ImportError('cqc.errors requires googleapis-common-protos: pip install "cqc[validation]"') from error
+    raise ImportError('cqc.errors requires googleapis-common-protos: pip install "cqc[client]"') from error
 
 __all__ = ["DOMAIN", "STATUS_KEY", "ServiceError"]
 
@@ -47,14 +48,17 @@ class ServiceError(Exception):
     """A failed call, or a failed item of a batch.
 
     - reason: why, an ErrorReason; unspecified if a client does not know the reason of a newer server
-    - message: for people
+    - message: what happened, for people; `str()` adds the reason, the metadata and the next step
     - metadata: values under the keys that the reason's options name
     - retry_delay: time to wait before trying again, for the reasons with RetryInfo
     - violations: violated rules of the request, for `ERROR_REASON_INVALID_FIELD`
     - code: the gRPC code
+    - next_step: what the caller can do about it; empty if the reason is not known
 
     Raises ValueError for metadata that the reason does not name, and for a reason without a code.
     """
+
+    __reduce__ = reduce
 
     def __init__(
         self,
@@ -76,10 +80,27 @@ class ServiceError(Exception):
             raise ValueError(f"{name} has no metadata {', '.join(unknown)}; its keys are: {', '.join(keys) or 'none'}")
         self.reason = reason
         self.message = message
-        self.metadata: Mapping[str, str] = MappingProxyType(metadata)
+        self._name = ErrorReason.Name(reason).removeprefix(_PREFIX)
+        self._metadata = metadata
         self.retry_delay = retry_delay
         self.violations = tuple(violations)
         self.code = grpc.StatusCode[code]
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Values under the keys that the reason's options name; read-only."""
+        return MappingProxyType(self._metadata)
+
+    @property
+    def next_step(self) -> str:
+        """What the caller can do about it; empty if the reason is not known."""
+        value = ErrorReason.DESCRIPTOR.values_by_number[self.reason]
+        return str(value.GetOptions().Extensions[options_pb2.next_step])
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{key}={value}" for key, value in self._metadata.items())
+        text = f"{self._name}: {self.message}" + (f" ({values})" if values else "")
+        return f"{text}; {self.next_step}" if self.next_step else text
 
     @classmethod
     def invalid_request(cls, request: Any, violations: Iterable[Violation]) -> ServiceError:
@@ -117,13 +138,13 @@ class ServiceError(Exception):
                     violations.append(Violation(item.field, item.reason, item.description))
         if info is None or info.domain != DOMAIN:
             return None
-        return cls._read(_PREFIX + info.reason, status.message, info.metadata, status.code, delay, violations)
+        return cls._read(info.reason, status.message, info.metadata, status.code, delay, violations)
 
     @classmethod
     def from_order_error(cls, error: OrderError) -> ServiceError:
         """Return the error of one item of a batch."""
         known = error.reason in ErrorReason.values()
-        name = ErrorReason.Name(error.reason) if known else ""
+        name = ErrorReason.Name(error.reason).removeprefix(_PREFIX) if known else str(error.reason)
         return cls._read(name, error.message, error.metadata, error.code)
 
     def to_order_error(self) -> OrderError:
@@ -144,10 +165,11 @@ class ServiceError(Exception):
         """Return an error as it was received: a newer server may use reasons and keys that are new to this version."""
         found = cls.__new__(cls)
         Exception.__init__(found, message)
-        known = name in ErrorReason.DESCRIPTOR.values_by_name
-        found.reason = ErrorReason.Value(name) if known else ErrorReason.ERROR_REASON_UNSPECIFIED
+        known = ErrorReason.DESCRIPTOR.values_by_name.get(_PREFIX + name)
+        found.reason = ErrorReason.ValueType(known.number) if known else ErrorReason.ERROR_REASON_UNSPECIFIED
         found.message = message
-        found.metadata = MappingProxyType(dict(metadata))
+        found._name = name
+        found._metadata = dict(metadata)
         found.retry_delay = delay
         found.violations = tuple(violations)
         found.code = _CODES.get(code, grpc.StatusCode.UNKNOWN)
@@ -156,8 +178,7 @@ class ServiceError(Exception):
     def status(self) -> Status:
         """Return the error as a google.rpc.Status with ErrorInfo and, if they apply, BadRequest and RetryInfo."""
         status = Status(code=self.code.value[0], message=self.message)
-        name = ErrorReason.Name(self.reason).removeprefix(_PREFIX)
-        status.details.add().Pack(ErrorInfo(domain=DOMAIN, reason=name, metadata=dict(self.metadata)))
+        status.details.add().Pack(ErrorInfo(domain=DOMAIN, reason=self._name, metadata=self._metadata))
         if self.violations:
             fields = [
                 BadRequest.FieldViolation(field=item.field, description=item.message, reason=item.rule_id)
