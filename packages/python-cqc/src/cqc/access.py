@@ -8,7 +8,7 @@
 A call has its token in the metadata, as `authorization: Bearer <token>`, and travels over TLS. The interceptors check
 the token, the scope of the method, and every field named `account_id`, `account_ids`, `from_account_id` or
 `to_account_id`, at any depth, against the accounts of the principal. What depends on a record, such as the owner of a
-portfolio, the service checks itself: in a handler, `principal()` returns the caller. Requires the extra `validation`.
+portfolio, the service checks itself: in a handler, `principal()` returns the caller. Requires the extra `client`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from google.protobuf import descriptor_pool
 from google.protobuf.message import Message
 
-from cqc._interception import AsyncGuardingInterceptor, Guard, GuardingInterceptor
+from cqc._interception import AsyncGuardingInterceptor, Guard, GuardingInterceptor, message, method_of
 from cqc.errors import ServiceError
 from cqc.options.v1 import options_pb2
 from cqc.services.v1 import ErrorReason
@@ -63,23 +62,21 @@ def scope_of(method: str) -> str | None:
     The leading slash may be left out, and a dot may replace the slash before the method. Returns None for a method that
     is not loaded or has no scope, such as those of other packages.
     """
-    service, _, name = method.removeprefix("/").replace("/", ".").rpartition(".")
-    try:
-        found = descriptor_pool.Default().FindServiceByName(service).methods_by_name[name]
-    except KeyError:
-        return None
-    return found.GetOptions().Extensions[options_pb2.scope] or None
+    found = method_of(method)
+    return (found.GetOptions().Extensions[options_pb2.scope] or None) if found else None
 
 
 class AccessServerInterceptor(GuardingInterceptor):
-    """Rejects calls that their principal may not make. A method without a scope is not checked."""
+    """Rejects calls that their principal may not make. A method without a scope is not checked, such as those of
+    gRPC's health and reflection services, but one of `cqc.*` that is not loaded is refused.
+    """
 
     def __init__(self, verify: Verifier) -> None:
         super().__init__(partial(_access, verify))
 
 
 class AsyncAccessServerInterceptor(AsyncGuardingInterceptor):
-    """Rejects calls that their principal may not make, for grpc.aio. A method without a scope is not checked."""
+    """The same as AccessServerInterceptor, for grpc.aio."""
 
     def __init__(self, verify: Verifier) -> None:
         super().__init__(partial(_access, verify))
@@ -112,7 +109,7 @@ class _Access:
         _principal.set(caller)
 
     def request(self, request: Any) -> None:
-        for account in _accounts(request) if isinstance(request, Message) else ():
+        for account in _accounts(message(request)):
             if account not in principal().accounts:
                 raise ServiceError(
                     ErrorReason.ERROR_REASON_ACCOUNT_NOT_ALLOWED,
