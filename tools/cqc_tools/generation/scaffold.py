@@ -28,7 +28,7 @@ MODELS = {
 # npm packages that only CQC's helpers and its tests need.
 HELPERS = ("@arethetypeswrong/cli", "@bufbuild/protovalidate", "@noble/hashes", "bignumber.js", "fast-check", "publint")
 # Keys about CQC itself rather than about how a package is built.
-ABOUT_CQC = ("authors", "author", "keywords", "optional-dependencies")
+ABOUT_CQC = ("authors", "author", "keywords", "optional-dependencies", "entry-points")
 # Classifiers that hold for any project.
 GENERAL = ("Programming Language ::", "Typing ::")
 GOOGLEAPIS = "googleapis-common-protos"
