@@ -240,29 +240,24 @@ async def async_server(setup: Setup, interceptors: Any = ASYNC_GUARDS) -> AsyncI
 @contextmanager
 def aio_in_a_thread(setup: Setup, interceptors: Any = ASYNC_GUARDS) -> Iterator[str]:
     """A grpc.aio server with an event loop of its own, so that both servers are tested by the same calls."""
-    addresses: futures.Future[str] = futures.Future()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
+    started: futures.Future[tuple[str, Callable[[], object]]] = futures.Future()
 
     async def run() -> None:
-        try:
-            async with async_server(setup, interceptors) as address:
-                addresses.set_result(address)
-                await stop.wait()
-        except BaseException as error:
-            if not addresses.done():
-                addresses.set_exception(error)
-            raise
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        async with async_server(setup, interceptors) as address:
+            started.set_result((address, lambda: loop.call_soon_threadsafe(stop.set)))
+            await stop.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
-    thread.start()
-    try:
-        yield addresses.result(LIMIT)
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(LIMIT)
-        assert not thread.is_alive()
-        loop.close()
+    with futures.ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(asyncio.run, run())
+        # A server that cannot start has ended with the reason.
+        ended.add_done_callback(lambda _: started.done() or started.set_exception(ended.exception() or EOFError()))
+        address, stop = started.result(LIMIT)
+        try:
+            yield address
+        finally:
+            stop()
+            ended.result(LIMIT)
 
 
 SERVERS = {

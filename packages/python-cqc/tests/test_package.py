@@ -190,6 +190,18 @@ def test_unary_rpc(channel: grpc.Channel) -> None:
     assert import_forms.get_price(channel) == import_forms.price_of_bitcoin()
 
 
+def test_a_number_in_a_decimal_field_is_refused_and_can_be_found() -> None:
+    """protobuf's C implementation does not name the field: the README says what to do."""
+    with pytest.raises(TypeError, match="bad argument type for built-in operation"):
+        NewOrder(price=65000)  # type: ignore[arg-type]
+    assert NewOrder(price=cqc.format_decimal(Decimal(65000))) == NewOrder(price="65000")
+    code = (
+        "from cqc.services.v1 import NewOrder\n"
+        "try:\n    NewOrder(price=65000)\nexcept TypeError as error:\n    print(error)"
+    )
+    assert "for field NewOrder.price" in python(code, PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION="python")
+
+
 def test_missing_rpc_is_unimplemented(channel: grpc.Channel) -> None:
     from cqc.services.v1 import GetOrderBookRequest
 
