@@ -237,6 +237,14 @@ async def async_server(setup: Setup, interceptors: Any = ASYNC_GUARDS) -> AsyncI
         await server.stop(None)
 
 
+def _fail(started: "futures.Future[Any]") -> Callable[["futures.Future[None]"], None]:
+    def fail(ended: "futures.Future[None]") -> None:
+        if not started.done():
+            started.set_exception(ended.exception() or EOFError())
+
+    return fail
+
+
 @contextmanager
 def aio_in_a_thread(setup: Setup, interceptors: Any = ASYNC_GUARDS) -> Iterator[str]:
     """A grpc.aio server with an event loop of its own, so that both servers are tested by the same calls."""
@@ -251,7 +259,7 @@ def aio_in_a_thread(setup: Setup, interceptors: Any = ASYNC_GUARDS) -> Iterator[
     with futures.ThreadPoolExecutor(1) as pool:
         ended = pool.submit(asyncio.run, run())
         # A server that cannot start has ended with the reason.
-        ended.add_done_callback(lambda _: started.done() or started.set_exception(ended.exception() or EOFError()))
+        ended.add_done_callback(_fail(started))
         address, stop = started.result(LIMIT)
         try:
             yield address
