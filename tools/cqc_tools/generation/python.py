@@ -28,10 +28,11 @@ CORE = ("__init__.py", "py.typed")
 
 
 def owned(settings: Configuration) -> tuple[str, ...]:
-    """Patterns of the generated files. Hand-written modules are directly in src/<root package>."""
+    """Patterns of the generated files. Hand-written modules are directly in src/<root package>, or in a folder whose name
+    starts with an underscore."""
     root = package(settings)
     core = () if settings.cqc_code else tuple(f"{root}/{name}" for name in CORE)
-    return (f"{root}/*/**/*", f"{root}/_buf_validate.py*", *core)
+    return (f"{root}/[!_]*/**/*", f"{root}/_buf_validate.py*", *core)
 
 
 def generate(contracts: Contracts) -> Tree:
