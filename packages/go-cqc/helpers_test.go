@@ -14,6 +14,7 @@ import (
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/validation"
 	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
@@ -43,7 +44,7 @@ func TestViolationsHaveFieldRuleIDAndMessage(t *testing.T) {
 
 func violations(t *testing.T, message proto.Message) map[string]cqc.Violation {
 	t.Helper()
-	all, err := cqc.Validate(message)
+	all, err := validation.Validate(message)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func FuzzDecimals(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		value, err := cqc.ParseDecimal(text)
-		violations, failed := cqc.Validate(&marketsv1.BookLevel{Price: text, Quantity: "1"})
+		violations, failed := validation.Validate(&marketsv1.BookLevel{Price: text, Quantity: "1"})
 		if failed != nil {
 			t.Skip("not valid UTF-8")
 		}

@@ -17,10 +17,10 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
 	assetsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/assets/v1"
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	portfoliov1 "github.com/Combine-Capital/cqc/packages/go-cqc/portfolio/v1"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/validation"
 	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
@@ -435,7 +435,7 @@ func validFromJSON[M proto.Message](t testing.TB, text json.RawMessage) M {
 	t.Helper()
 	var message M
 	read := fromJSON(t, text, message.ProtoReflect().New().Interface().(M))
-	if found, err := cqc.Validate(read); err != nil || len(found) != 0 {
+	if found, err := validation.Validate(read); err != nil || len(found) != 0 {
 		t.Fatalf("%s: %v %v", text, found, err)
 	}
 	return read

@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
 	_ "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/validation"
 )
 
 // The rules accept and refuse the same messages as in the other languages, with the same paths and rule ids.
@@ -27,7 +27,7 @@ func TestVerdicts(t *testing.T) {
 			t.Fatal(err)
 		}
 		message := fromJSON(t, one.Message, found.New().Interface())
-		violations, err := cqc.Validate(message)
+		violations, err := validation.Validate(message)
 		if err != nil {
 			t.Fatal(err)
 		}

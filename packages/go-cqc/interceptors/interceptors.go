@@ -16,8 +16,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
-	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
 	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/validation"
 )
 
 // ServerOptions returns the options for a server that rejects invalid requests.
@@ -94,7 +94,7 @@ func reject(message any) error {
 	if !ok {
 		return nil
 	}
-	violations, err := cqc.Validate(request)
+	violations, err := validation.Validate(request)
 	if err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}

@@ -18,6 +18,7 @@ import (
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
 	eventsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/events/v1"
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/validation"
 	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
@@ -50,7 +51,7 @@ func validate(req request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	violations, err := cqc.Validate(message)
+	violations, err := validation.Validate(message)
 	found := [][]string{}
 	for _, violation := range violations {
 		found = append(found, []string{violation.Field, violation.RuleID, violation.Message})
