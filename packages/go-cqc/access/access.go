@@ -102,7 +102,7 @@ func admit(ctx context.Context, verify Verifier, method string) (context.Context
 	words := strings.Fields(strings.Join(metadata.ValueFromIncomingContext(ctx, "authorization"), " "))
 	if len(words) != 2 || !strings.EqualFold(words[0], "bearer") {
 		return nil, nil, errors.New(servicesv1.ErrorReason_ERROR_REASON_CREDENTIALS_MISSING,
-			"send `authorization: Bearer <token>` in the metadata")
+			"the call carries no bearer token")
 	}
 	caller, err := verify(ctx, words[1])
 	if err != nil {

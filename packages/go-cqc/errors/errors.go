@@ -6,8 +6,8 @@
 //		log.Print(failure.Metadata["limit_id"])
 //	}
 //
-// A ServiceError that a handler returns becomes the status of the call, with a google.rpc.ErrorInfo of domain "cqc" and,
-// if they apply, a BadRequest and a RetryInfo.
+// A ServiceError that a handler returns, wrapped or not, becomes the status of the call, with a google.rpc.ErrorInfo of
+// domain "cqc" and, if they apply, a BadRequest and a RetryInfo.
 package errors
 
 import (
@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
@@ -54,16 +55,12 @@ type ServiceError struct {
 // New returns an error with pairs of metadata keys and values. It panics if the reason has no code or does not name a
 // key, which are mistakes in the calling program.
 func New(reason servicesv1.ErrorReason, message string, pairs ...string) *ServiceError {
-	value := reason.Descriptor().Values().ByNumber(reason.Number())
-	if value == nil {
-		panic(fmt.Sprintf("%d is not an ErrorReason", reason))
-	}
-	name := proto.GetExtension(value.Options(), optionsv1.E_Code).(string)
-	number, ok := code.Code_value[name]
+	declared := options(reason)
+	number, ok := code.Code_value[proto.GetExtension(declared, optionsv1.E_Code).(string)]
 	if !ok {
-		panic(fmt.Sprintf("%s has no code", reason))
+		panic(fmt.Sprintf("%s is not an ErrorReason with a code", reason))
 	}
-	keys := proto.GetExtension(value.Options(), optionsv1.E_MetadataKey).([]string)
+	keys := proto.GetExtension(declared, optionsv1.E_MetadataKey).([]string)
 	metadata := make(map[string]string, len(pairs)/2)
 	for pair := range slices.Chunk(pairs, 2) {
 		if len(pair) != 2 || !slices.Contains(keys, pair[0]) {
@@ -94,9 +91,49 @@ func (e *ServiceError) RetryAfter(delay time.Duration) *ServiceError {
 	return &copied
 }
 
-// Error returns the reason and the message.
+// Error returns `REASON: message (key=value, key=value); next step`, with the metadata in the order of the reason's
+// options, and without the parts that the error lacks.
 func (e *ServiceError) Error() string {
-	return fmt.Sprintf("%s: %s", strings.TrimPrefix(e.Reason.String(), prefix), e.Message)
+	text := strings.TrimPrefix(e.Reason.String(), prefix) + ": " + e.Message
+	if pairs := e.pairs(); len(pairs) > 0 {
+		text += " (" + strings.Join(pairs, ", ") + ")"
+	}
+	if next := e.NextStep(); next != "" {
+		text += "; " + next
+	}
+	return text
+}
+
+// NextStep returns what the caller can do about the error, such as "get a new token", and an empty string if the reason
+// is unspecified.
+func (e *ServiceError) NextStep() string {
+	return proto.GetExtension(options(e.Reason), optionsv1.E_NextStep).(string)
+}
+
+// pairs returns the metadata as text. Keys that a newer server added come last.
+func (e *ServiceError) pairs() []string {
+	keys := slices.Clone(proto.GetExtension(options(e.Reason), optionsv1.E_MetadataKey).([]string))
+	for _, key := range slices.Sorted(maps.Keys(e.Metadata)) {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	pairs := make([]string, 0, len(e.Metadata))
+	for _, key := range keys {
+		if value, ok := e.Metadata[key]; ok {
+			pairs = append(pairs, key+"="+value)
+		}
+	}
+	return pairs
+}
+
+// options returns the options of a reason, and nil if this version does not have the reason.
+func options(reason servicesv1.ErrorReason) proto.Message {
+	value := reason.Descriptor().Values().ByNumber(reason.Number())
+	if value == nil {
+		return (*descriptorpb.EnumValueOptions)(nil)
+	}
+	return value.Options()
 }
 
 // GRPCStatus returns the error as a status, which gRPC sends to the client.
@@ -123,20 +160,44 @@ func (e *ServiceError) GRPCStatus() *status.Status {
 	return found
 }
 
-// From returns what a gRPC error carries, and false if it carries no ErrorInfo with domain "cqc".
+// From returns the first error in err's tree that came from a service or was made by New, and false if there is none.
+//
+// It finds errors that were wrapped with %w or joined. Errors of gRPC itself, and of services with another ErrorInfo
+// domain, have no reason of ours: read their code with status.Code.
 func From(err error) (*ServiceError, bool) {
-	found, ok := status.FromError(err)
-	if err == nil || !ok {
-		return nil, false
+	switch found := err.(type) {
+	case *ServiceError:
+		return found, true
+	// status.FromError would replace the service's message by the text of the whole tree.
+	case interface{ GRPCStatus() *status.Status }:
+		if failure, ok := fromStatus(found.GRPCStatus()); ok {
+			return failure, true
+		}
 	}
-	failure := &ServiceError{Code: found.Code(), Message: found.Message()}
-	carries := false
+	switch tree := err.(type) {
+	case interface{ Unwrap() error }:
+		return From(tree.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, branch := range tree.Unwrap() {
+			if failure, ok := From(branch); ok {
+				return failure, true
+			}
+		}
+	}
+	return nil, false
+}
+
+func fromStatus(found *status.Status) (*ServiceError, bool) {
+	failure, ours := &ServiceError{Code: found.Code(), Message: found.Message()}, false
 	for _, detail := range found.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
-			carries = detail.GetDomain() == Domain
-			failure.Reason = servicesv1.ErrorReason(servicesv1.ErrorReason_value[prefix+detail.GetReason()])
-			failure.Metadata = detail.GetMetadata()
+			// A proxy may add an ErrorInfo of its own.
+			if detail.GetDomain() == Domain {
+				ours = true
+				failure.Reason = servicesv1.ErrorReason(servicesv1.ErrorReason_value[prefix+detail.GetReason()])
+				failure.Metadata = detail.GetMetadata()
+			}
 		case *errdetails.RetryInfo:
 			delay := detail.GetRetryDelay().AsDuration()
 			failure.RetryDelay = &delay
@@ -148,7 +209,7 @@ func From(err error) (*ServiceError, bool) {
 			}
 		}
 	}
-	return failure, carries
+	return failure, ours
 }
 
 // FromOrderError returns the error of one item of a batch.
