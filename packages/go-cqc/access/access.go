@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/internal/methods"
 	optionsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/options/v1"
 	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
 )
@@ -67,8 +68,8 @@ func ScopeOf(method string) string {
 	return proto.GetExtension(described.Options(), optionsv1.E_Scope).(string)
 }
 
-// ServerOptions returns the options for a server that rejects calls that their principal may not make. A method without
-// a scope is not checked.
+// ServerOptions returns the options for a server that rejects calls that their principal may not make. Methods of other
+// packages, which have no scope, are not checked.
 func ServerOptions(verify Verifier) []grpc.ServerOption {
 	unary := func(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		ctx, caller, err := admit(ctx, verify, info.FullMethod)
@@ -97,7 +98,8 @@ func ServerOptions(verify Verifier) []grpc.ServerOption {
 func admit(ctx context.Context, verify Verifier, method string) (context.Context, *Principal, error) {
 	scope := ScopeOf(method)
 	if scope == "" {
-		return ctx, nil, nil
+		_, err := methods.Find(method)
+		return ctx, nil, err
 	}
 	words := strings.Fields(strings.Join(metadata.ValueFromIncomingContext(ctx, "authorization"), " "))
 	if len(words) != 2 || !strings.EqualFold(words[0], "bearer") {

@@ -2,6 +2,8 @@ package access_test
 
 import (
 	"context"
+	stderrors "errors"
+	"io"
 	"net"
 	"reflect"
 	"testing"
@@ -68,13 +70,14 @@ func (orders) StreamExecutionReports(
 	return stream.Send(&servicesv1.StreamExecutionReportsResponse{ResumeToken: caller})
 }
 
-func connect(t *testing.T) *grpc.ClientConn {
+func connect(t *testing.T, options ...grpc.ServerOption) *grpc.ClientConn {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer(append(access.ServerOptions(verify), interceptors.ServerOptions()...)...)
+	options = append(options, access.ServerOptions(verify)...)
+	server := grpc.NewServer(append(options, interceptors.ServerOptions()...)...)
 	servicesv1.RegisterMarketDataServer(server, prices{})
 	servicesv1.RegisterVenueGatewayServer(server, orders{})
 	go func() { _ = server.Serve(listener) }()
@@ -157,6 +160,26 @@ func TestAccounts(t *testing.T) {
 		} else {
 			failure(t, err, servicesv1.ErrorReason_ERROR_REASON_ACCOUNT_NOT_ALLOWED, codes.PermissionDenied)
 		}
+	}
+}
+
+func TestAMethodThatIsNotLinkedIsRefused(t *testing.T) {
+	handled := grpc.UnknownServiceHandler(func(any, grpc.ServerStream) error { return nil })
+	conn := connect(t, handled)
+	open := func(method string) error {
+		ctx, cancel := context.WithTimeout(as("Bearer reader"), 10*time.Second)
+		defer cancel()
+		stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, method)
+		if err != nil {
+			return err
+		}
+		return stream.RecvMsg(new(marketsv1.Price))
+	}
+	if err := open("/cqc.markets.v2.Prices/Get"); status.Code(err) != codes.Internal {
+		t.Errorf("got %v, want an error that names the import", err)
+	}
+	if err := open("/other.v1.Prices/Get"); !stderrors.Is(err, io.EOF) {
+		t.Errorf("got %v, want the method of another package to pass", err)
 	}
 }
 

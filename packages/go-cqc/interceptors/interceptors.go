@@ -3,13 +3,15 @@
 //	server := grpc.NewServer(interceptors.ServerOptions()...)
 //	conn, err := grpc.NewClient(address, append(interceptors.DialOptions(), credentials)...)
 //
-// Requests are validated. Responses are not, because a client must accept what a venue reported. A server rejects an
-// invalid request with the reason INVALID_FIELD and one violation per violated rule (see package errors). A client
-// returns the same error without sending anything.
+// Every request of the contracts' methods is validated, including those of a client stream. Responses are not, because a
+// client must accept what a venue reported. A server rejects an invalid request with the reason INVALID_FIELD and one
+// violation per violated rule (see package errors). A client returns the same error without sending the request. Methods
+// of other packages, such as health checks and reflection, pass.
 package interceptors
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -17,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/internal/methods"
 	"github.com/Combine-Capital/cqc/packages/go-cqc/validation"
 )
 
@@ -30,22 +33,22 @@ func DialOptions() []grpc.DialOption {
 	return []grpc.DialOption{grpc.WithChainUnaryInterceptor(unaryClient), grpc.WithChainStreamInterceptor(streamClient)}
 }
 
-func unaryServer(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
-	if err := reject(request); err != nil {
+func unaryServer(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	if err := reject(info.FullMethod, request); err != nil {
 		return nil, err
 	}
 	return handler(ctx, request)
 }
 
-func streamServer(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	return handler(server, validatingServerStream{stream})
+func streamServer(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+	return handler(server, validatingServerStream{stream, info.FullMethod})
 }
 
 func unaryClient(
 	ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoker grpc.UnaryInvoker,
 	options ...grpc.CallOption,
 ) error {
-	if err := reject(request); err != nil {
+	if err := reject(method, request); err != nil {
 		return err
 	}
 	return invoker(ctx, method, request, reply, conn, options...)
@@ -55,44 +58,52 @@ func streamClient(
 	ctx context.Context, description *grpc.StreamDesc, conn *grpc.ClientConn, method string, streamer grpc.Streamer,
 	options ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
-	// Cancelled when a request is rejected, so the open stream does not leak.
+	// Cancelled when a request is rejected, so the open stream does not leak. The stream's own context cannot tell when the
+	// call ends, because asking a stream for it forbids retries.
 	ctx, cancel := context.WithCancelCause(ctx)
-	stream, err := streamer(ctx, description, conn, method, options...)
+	finished := grpc.OnFinish(func(err error) { cancel(err) })
+	stream, err := streamer(ctx, description, conn, method, append(slices.Clip(options), finished)...)
 	if err != nil {
 		cancel(err)
 		return nil, err
 	}
-	context.AfterFunc(stream.Context(), func() { cancel(context.Canceled) })
-	return validatingClientStream{stream, cancel}, nil
+	return validatingClientStream{stream, method, cancel}, nil
 }
 
-type validatingServerStream struct{ grpc.ServerStream }
+type validatingServerStream struct {
+	grpc.ServerStream
+	method string
+}
 
 func (s validatingServerStream) RecvMsg(message any) error {
 	if err := s.ServerStream.RecvMsg(message); err != nil {
 		return err
 	}
-	return reject(message)
+	return reject(s.method, message)
 }
 
 type validatingClientStream struct {
 	grpc.ClientStream
+	method string
 	cancel context.CancelCauseFunc
 }
 
 func (s validatingClientStream) SendMsg(message any) error {
-	if err := reject(message); err != nil {
+	if err := reject(s.method, message); err != nil {
 		s.cancel(err)
 		return err
 	}
 	return s.ClientStream.SendMsg(message)
 }
 
-// reject returns the status error for an invalid message, and nil for any other.
-func reject(message any) error {
+// reject returns the error for a request that is invalid or cannot be validated, and nil for any other.
+func reject(method string, message any) error {
+	if found, err := methods.Find(method); found == nil {
+		return err
+	}
 	request, ok := message.(proto.Message)
 	if !ok {
-		return nil
+		return status.Errorf(codes.Internal, "cannot validate a %T as a request of %s: use a proto.Message", message, method)
 	}
 	violations, err := validation.Validate(request)
 	if err != nil {
