@@ -178,6 +178,7 @@ def test_proto_copies_are_marked_and_compile(tmp_path: Path) -> None:
 
 ITEM = """syntax = "proto3";
 
+// What can be ordered.
 package acme.catalog.v1;
 
 import "buf/validate/validate.proto";
@@ -255,6 +256,10 @@ def test_another_root_package_gets_three_packages_that_compile(acme: Checkout) -
 
     process.run(["go", "vet", "./..."], cwd=go, what="go vet")
     assert process.run(["go", "list", "-f", "{{.Name}}"], cwd=go).strip() == "acme"
+    synopses = process.run(["go", "list", "-f", "{{.Doc}}", "./..."], cwd=go)
+    assert "Package catalogv1 has acme.catalog.v1: what can be ordered.\n" in synopses
+    assert "Package ordersv1 has the protobuf package acme.orders.v1.\n" in synopses
+    assert "[RegisterOrdersServer]" in (go / "orders" / "v1" / "doc.go").read_text()
 
     (typescript / "node_modules").symlink_to(workspace.TYPESCRIPT_PACKAGE / "node_modules")
     process.run(["npm", "run", "build"], cwd=typescript, what="compile the npm package")

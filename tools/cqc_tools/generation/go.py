@@ -1,9 +1,13 @@
 """The Go module: messages and gRPC stubs, the sources, and a go.mod at the top that points to the module."""
 
 import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cqc_tools.contracts.descriptors import DESCRIPTOR_SET, SOURCES, Contracts
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+from cqc_tools.contracts.descriptors import DESCRIPTOR_SET, SOURCES, Contracts, ProtoFile
 from cqc_tools.foundation import configuration, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import UserError
@@ -19,6 +23,9 @@ OPTIONS = [
 ]
 # Written only for projects without CQC's own code, which has the same functions in files of its own.
 CORE = ("descriptor_set.go", "version.go")
+# Path of the statement `package` in the locations of a file's comments.
+PACKAGE = [2]
+WIDTH = 120
 
 
 def owned(settings: Configuration) -> tuple[str, ...]:
@@ -34,7 +41,8 @@ def generate(contracts: Contracts) -> Tree:
     settings, folder = contracts.settings, _folder(contracts.settings)
     _require_go_packages(contracts)
     tree = {folder / DESCRIPTOR_SET: contracts.serialized}
-    for path, content in protoc.run(contracts, OPTIONS, []).items():
+    compiled = protoc.run(contracts, OPTIONS, [])
+    for path, content in {**compiled, **_documentation(contracts, compiled)}.items():
         tree[folder / path.relative_to(settings.root_package)] = content
     # The sources are copied because a Go module contains only what git has in its folder. The other packages ship the
     # same folder: with what the contracts import, so that users can compile it as it is.
@@ -73,6 +81,70 @@ def _require_go_packages(contracts: Contracts) -> None:
                 f"{SOURCES}/{file.name} has go_package {file.options.go_package!r}, expected {expected!r}",
                 f"correct it; if you changed the name of the Go module in {configuration.FILE}, run make module-path",
             )
+
+
+def _documentation(contracts: Contracts, compiled: Mapping[Path, bytes]) -> Tree:
+    """A package comment for each Go package, which protoc-gen-go does not write."""
+    tree = {}
+    for folder, protos in contracts.by_folder().items():
+        names = {proto.name for proto in protos}
+        files = [file for file in contracts.descriptor_set.file if file.name in names]
+        code = next(content for path, content in compiled.items() if path.parent.as_posix() == folder)
+        (name,) = re.findall(r"^package (\w+)$", code.decode(), re.MULTILINE)
+        comment = [_summary(name, files), *_contents(protos, files)]
+        tree[Path(folder, "doc.go")] = render("doc.go", package=name, lines="\n\n".join(comment).split("\n"))
+    return tree
+
+
+def _summary(name: str, files: Sequence[FileDescriptorProto]) -> str:
+    """The comment of the `package` statements."""
+    comments = [
+        location.leading_comments
+        for file in files
+        for location in file.source_code_info.location
+        if list(location.path) == PACKAGE and location.leading_comments
+    ]
+    start = f"Package {name} has "
+    if not comments:
+        return _wrapped(f"{start}the protobuf package {files[0].package}.")
+    first, *others = textwrap.dedent("\n".join(comments)).strip().split("\n\n")
+    # Lower case, unless the comment starts with an abbreviation.
+    first = first[0].lower() + first[1:] if first[1:2].islower() else first
+    return "\n\n".join([_wrapped(f"{start}{files[0].package}: {first}"), *others])
+
+
+def _contents(protos: Sequence[ProtoFile], files: Sequence[FileDescriptorProto]) -> Iterator[str]:
+    """One paragraph for each kind of element, with links for `go doc`."""
+    services = [service for file in files for service in file.service]
+    calls = {
+        kind.rpartition(".")[2]
+        for service in services
+        for rpc in service.method
+        for kind in (rpc.input_type, rpc.output_type)
+    }
+    yield from _paragraph(
+        "Services", (f"{item.name} ([New{item.name}Client], [Register{item.name}Server])" for item in services)
+    )
+    messages = {name for proto in protos for name in proto.messages}
+    yield from _paragraph(
+        "Messages besides those of one RPC" if services else "Messages",
+        (f"[{name}]" for name in sorted(messages - {name for name in calls if name.endswith(("Request", "Response"))})),
+    )
+    yield from _paragraph("Enums", (f"[{name}]" for name in sorted(name for proto in protos for name in proto.enums)))
+    yield from _paragraph(
+        "Extensions",
+        (f"[E_{name.title().replace('_', '')}]" for proto in protos for name in proto.extensions),
+    )
+
+
+def _paragraph(title: str, items: Iterable[str]) -> Iterator[str]:
+    listed = ", ".join(items)
+    if listed:
+        yield _wrapped(f"{title}: {listed}.")
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, WIDTH - len("// "), break_long_words=False, break_on_hyphens=False)
 
 
 def _pointer(settings: Configuration) -> Tree:

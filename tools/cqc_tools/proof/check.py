@@ -196,8 +196,7 @@ def _go(settings: Configuration) -> None:
     environment = go_workspace.write(workspace.CACHE, [workspace.ROOT / folder for folder in folders])
     options = [*go_workspace.tags(settings), *(f"./{folder}/..." for folder in folders)]
     process.run(["go", "vet", *options], env=environment, what="go vet")
-    # protoc-gen-go writes no package comments.
-    process.run([STATICCHECK, "-checks", "all,-ST1000", *options], env=environment, what="staticcheck")
+    process.run([STATICCHECK, "-checks", "all", *options], env=environment, what="staticcheck")
 
 
 def _mypy(settings: Configuration) -> None:
