@@ -69,7 +69,7 @@ def _python(subject: Subject) -> Peer:
 
 def _go(subject: Subject) -> Peer:
     archive = subject.artifact(".zip")
-    sources = sorted((SOURCES / "go").iterdir())
+    sources = sorted(path for path in (SOURCES / "go").rglob("*") if path.is_file())
     version = process.run(["go", "version"], what="go version")
     made_from: list[bytes | Path] = [archive, *sources, version.encode()]
     folder = kept.folder("peers/go", made_from, partial(_compile_go, subject, archive))
