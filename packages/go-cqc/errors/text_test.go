@@ -47,7 +47,8 @@ func TestEveryReasonHasANextStep(t *testing.T) {
 }
 
 func TestFromSearchesTheWholeTree(t *testing.T) {
-	made := errors.New(servicesv1.ErrorReason_ERROR_REASON_RATE_LIMITED, "slow down", "limit", "weight").RetryAfter(time.Second)
+	made := errors.New(servicesv1.ErrorReason_ERROR_REASON_RATE_LIMITED, "slow down", "limit", "weight").
+		RetryAfter(time.Second)
 	sent := made.GRPCStatus().Err()
 	foreign := status.Error(codes.Unavailable, "connection refused")
 	for name, err := range map[string]error{
