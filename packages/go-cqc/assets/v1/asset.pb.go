@@ -4,6 +4,8 @@
 // 	protoc        v6.31.1
 // source: cqc/assets/v1/asset.proto
 
+// What can be held: coins, tokens and money, their chains, their relationships and warnings about them.
+
 package assetsv1
 
 import (

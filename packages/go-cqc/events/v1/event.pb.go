@@ -4,6 +4,8 @@
 // 	protoc        v6.31.1
 // source: cqc/events/v1/event.proto
 
+// What happened to anything that the other domains define, for a message bus.
+
 package eventsv1
 
 import (

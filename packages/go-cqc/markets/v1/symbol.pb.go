@@ -4,6 +4,8 @@
 // 	protoc        v6.31.1
 // source: cqc/markets/v1/symbol.proto
 
+// What can be traded, the same everywhere: products, prices, books, trades, candles, liquidity, pools and loans.
+
 package marketsv1
 
 import (

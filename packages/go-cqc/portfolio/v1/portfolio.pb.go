@@ -4,6 +4,8 @@
 // 	protoc        v6.31.1
 // source: cqc/portfolio/v1/portfolio.proto
 
+// What we hold: positions, exposures, portfolios, transactions, profit and loss, and limits.
+
 package portfoliov1
 
 import (

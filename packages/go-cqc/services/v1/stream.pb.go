@@ -4,6 +4,8 @@
 // 	protoc        v6.31.1
 // source: cqc/services/v1/stream.proto
 
+// How to query and change what the other domains define, and how that fails.
+
 package servicesv1
 
 import (

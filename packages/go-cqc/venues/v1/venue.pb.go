@@ -4,6 +4,9 @@
 // 	protoc        v6.31.1
 // source: cqc/venues/v1/venue.proto
 
+// Where it is traded: venues, listings with their trading rules, our accounts, orders, algorithms, quotes, executions,
+// balances, ledgers and transfers.
+
 package venuesv1
 
 import (

@@ -2,6 +2,8 @@
 // @generated from file cqc/assets/v1/asset.proto (package cqc.assets.v1, syntax proto3)
 /* eslint-disable */
 
+// What can be held: coins, tokens and money, their chains, their relationships and warnings about them.
+
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";

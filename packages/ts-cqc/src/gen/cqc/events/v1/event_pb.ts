@@ -2,6 +2,8 @@
 // @generated from file cqc/events/v1/event.proto (package cqc.events.v1, syntax proto3)
 /* eslint-disable */
 
+// What happened to anything that the other domains define, for a message bus.
+
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";

@@ -2,6 +2,8 @@
 // @generated from file cqc/markets/v1/symbol.proto (package cqc.markets.v1, syntax proto3)
 /* eslint-disable */
 
+// What can be traded, the same everywhere: products, prices, books, trades, candles, liquidity, pools and loans.
+
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";

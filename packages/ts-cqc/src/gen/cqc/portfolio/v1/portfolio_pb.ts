@@ -2,6 +2,8 @@
 // @generated from file cqc/portfolio/v1/portfolio.proto (package cqc.portfolio.v1, syntax proto3)
 /* eslint-disable */
 
+// What we hold: positions, exposures, portfolios, transactions, profit and loss, and limits.
+
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";

@@ -2,6 +2,8 @@
 // @generated from file cqc/services/v1/stream.proto (package cqc.services.v1, syntax proto3)
 /* eslint-disable */
 
+// How to query and change what the other domains define, and how that fails.
+
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";

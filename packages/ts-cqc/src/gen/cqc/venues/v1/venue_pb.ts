@@ -2,6 +2,9 @@
 // @generated from file cqc/venues/v1/venue.proto (package cqc.venues.v1, syntax proto3)
 /* eslint-disable */
 
+// Where it is traded: venues, listings with their trading rules, our accounts, orders, algorithms, quotes, executions,
+// balances, ledgers and transfers.
+
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
