@@ -96,9 +96,7 @@ class _Access:
         metadata = context.invocation_metadata()
         words = next((str(value) for key, value in metadata if key == "authorization"), "").split()
         if len(words) != 2 or words[0].lower() != "bearer":
-            raise ServiceError(
-                ErrorReason.ERROR_REASON_CREDENTIALS_MISSING, "send `authorization: Bearer <token>` in the metadata"
-            )
+            raise ServiceError(ErrorReason.ERROR_REASON_CREDENTIALS_MISSING, "the call carries no bearer token")
         caller = self.verify(words[1])
         if caller is None:
             raise ServiceError(ErrorReason.ERROR_REASON_CREDENTIALS_INVALID, "the token is unknown, expired or revoked")
