@@ -28,8 +28,8 @@ CORE = ("__init__.py", "py.typed")
 
 
 def owned(settings: Configuration) -> tuple[str, ...]:
-    """Patterns of the generated files. Hand-written modules are directly in src/<root package>, or in a folder whose name
-    starts with an underscore."""
+    """Patterns of the generated files. Hand-written modules are directly in src/<root package>, or in a folder whose
+    name starts with an underscore."""
     root = package(settings)
     core = () if settings.cqc_code else tuple(f"{root}/{name}" for name in CORE)
     return (f"{root}/[!_]*/**/*", f"{root}/_buf_validate.py*", *core)

@@ -13,7 +13,7 @@ from cqc_tools.foundation import console, git, temporary
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.foundation.version import Version
-from cqc_tools.packages import Installation, Registry, examples, reading
+from cqc_tools.packages import Installation, Registry, examples, quickstart, reading
 from cqc_tools.packages.examples import Replay
 from cqc_tools.packages.manifest import Build
 from cqc_tools.packages.targets import OpenTarget
@@ -140,6 +140,7 @@ def verify(version: Version, target: OpenTarget, built: Build | None, settings: 
                 data, traffic = examples.traffic()
                 with console.step(f"{len(talking) ** 2} pairs of server and client", steps):
                     replays = examples.all_pairs(talking, data, Path(scratch, "logs"))
+            _follow_readmes(installed, settings, scratch)
     return Verification(
         version.npm,
         target.name,
@@ -190,6 +191,21 @@ def _install(version: Version, target: OpenTarget, settings: Configuration, scra
         ]
     )
     return {registry.key: installed[registry.key] for registry in target.registries}
+
+
+def _follow_readmes(installed: Mapping[str, Installation], settings: Configuration, scratch: Path) -> None:
+    """Do what the READMEs of the packages tell a new user to do, in empty folders."""
+    readmes = {key: scratch / "source" / settings.package(key).folder / "README.md" for key in installed}
+    console.all_steps(
+        [
+            (
+                f"the start in {settings.package(key).folder}/README.md",
+                partial(quickstart.follow, readme, installed[key], scratch / "starts" / key),
+            )
+            for key, readme in readmes.items()
+            if readme.is_file() and quickstart.steps(readme.read_text())
+        ]
+    )
 
 
 def _described(package: Package, installed: Installation) -> tuple[Package, list[str]]:

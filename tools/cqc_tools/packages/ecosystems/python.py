@@ -356,6 +356,10 @@ class PythonIndex:
         wanted = f"{wheel}[validation]" if example else wheel
         process.run([*pip, "install", "--quiet", wanted], cwd=folder, env=environment, what="pip install")
         seconds = time.monotonic() - started
+        # Whoever installs the package by its name there gets the same wheel, with any extra.
+        constraint = folder / "constraint.txt"
+        constraint.write_text(f"{self.package} @ {wheel.as_uri()}\n")
+        environment["PIP_CONSTRAINT"] = str(constraint)
         describe = (str(python), "-c", DESCRIBE.format(package=self.import_name))
         run = (str(python), "-m", "cqc_example") if example else ()
         return Installation(folder, environment, seconds, describe, run)

@@ -1,5 +1,6 @@
 """Registries on this machine: a real pypiserver, verdaccio and git remote, on free loopback ports."""
 
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -56,6 +57,13 @@ def own_server(module: str, *arguments: str | Path, log: Path) -> Iterator[str]:
     with process.server(words, cwd=workspace.ROOT, env=environment, log=log) as server:
         port = first_line(server, log, module)
         yield f"http://127.0.0.1:{int(port)}/"
+
+
+def free_port() -> int:
+    """A loopback port that is free now; another program may take it before it is used."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def first_line(server: Any, log: Path, what: str, patience: float = 60) -> str:

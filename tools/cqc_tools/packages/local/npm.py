@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.packages import local
 
 ATTEMPTS = 3
 
@@ -21,7 +21,7 @@ def serving(folder: Path) -> Iterator[Mapping[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, ATTEMPTS + 1):
         log = folder.with_suffix(f".{attempt}.log")
-        port = _free_port()
+        port = local.free_port()
         settings = folder / "config.json"  # JSON is YAML
         settings.write_text(json.dumps(_configuration(folder)))
         command: list[str | Path] = ["node", workspace.NODE_TOOLS / "node_modules" / "verdaccio" / "bin" / "verdaccio"]
@@ -45,12 +45,6 @@ def _configuration(folder: Path) -> dict[str, object]:
         "web": {"enable": False},
         "log": {"type": "stdout", "format": "pretty", "level": "http", "colors": False},
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _is_ready(printed: object, log: Path, patience: float = 60) -> bool:
