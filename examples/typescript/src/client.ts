@@ -5,16 +5,15 @@ import { BookBuilder } from "@cq/cqc";
 import { ServiceError } from "@cq/cqc/errors";
 import { BookLevel, type Price, Trade } from "@cq/cqc/markets/v1";
 import {
-  AssetRegistryClient,
   ErrorReason,
   ListTradesRequest,
   type ListTradesResponse,
   type ListVenueSymbolsResponse,
-  MarketDataClient,
   StreamOrderBookRequest,
   type StreamOrderBookResponse,
   type StreamTradesResponse,
 } from "@cq/cqc/services/v1";
+import { AssetRegistryClient, MarketDataClient } from "@cq/cqc/services/v1/grpc";
 import type { VenueSymbol } from "@cq/cqc/venues/v1";
 import { credentials, Metadata, type requestCallback } from "@grpc/grpc-js";
 

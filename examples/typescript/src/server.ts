@@ -6,6 +6,7 @@ import { type Timestamp, timestampDate, timestampNow } from "@bufbuild/protobuf/
 import { BookBuilder, BookError, toUnixNanos } from "@cq/cqc";
 import { accessServerInterceptor, type Principal } from "@cq/cqc/access";
 import { ServiceError } from "@cq/cqc/errors";
+import { statusOf } from "@cq/cqc/grpc";
 import { validationServerInterceptor } from "@cq/cqc/interceptors";
 import {
   BookAction,
@@ -19,15 +20,13 @@ import {
 } from "@cq/cqc/markets/v1";
 import {
   type AssetRegistry,
-  AssetRegistryService,
   ErrorReason,
   type MarketData,
-  MarketDataService,
-  type ServiceImplementation,
   StreamOrderBookResponse,
   StreamResetReason,
   type StreamTradesResponse,
 } from "@cq/cqc/services/v1";
+import { AssetRegistryService, MarketDataService, type ServiceImplementation } from "@cq/cqc/services/v1/grpc";
 import * as grpc from "@grpc/grpc-js";
 import { load, type Market } from "./mapping.js";
 
@@ -78,8 +77,8 @@ function notFound(type: string, id: string): ServiceError {
   });
 }
 
-function statusOf(error: unknown): Partial<grpc.StatusObject> {
-  if (error instanceof ServiceError) return error.toStatusObject();
+function failed(error: unknown): Partial<grpc.StatusObject> {
+  if (error instanceof ServiceError) return statusOf(error);
   return { code: grpc.status.INTERNAL, details: String(error) };
 }
 
@@ -88,7 +87,7 @@ function answer<T>(callback: grpc.sendUnaryData<T>, make: () => T): void {
   try {
     callback(null, make());
   } catch (error) {
-    callback(statusOf(error));
+    callback(failed(error));
   }
 }
 
@@ -101,7 +100,7 @@ async function send<T>(call: grpc.ServerWritableStream<unknown, T>, items: () =>
     }
     call.end();
   } catch (error) {
-    call.emit("error", statusOf(error));
+    call.emit("error", failed(error));
   }
 }
 

@@ -8,13 +8,22 @@
 // `to_account_id`, at any depth, against the accounts of the principal. What depends on a record, such as the owner of a
 // portfolio, the service checks itself: in a handler, `principalOf(call)` returns the caller. Requires the optional peer
 // dependency @grpc/grpc-js.
-import { type DescMessage, getOption, type MessageShape } from "@bufbuild/protobuf";
+import { type DescMessage, type DescService, getOption, type MessageShape } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import * as grpc from "@grpc/grpc-js";
+import { contractOf, refuse } from "./contract.js";
 import { ServiceError } from "./errors.js";
 import { scope } from "./gen/cqc/options/v1/options_pb.js";
 import { ErrorReason } from "./gen/cqc/services/v1/errors_pb.js";
-import { methodAt } from "./grpc.js";
+import {
+  AssetRegistry,
+  EventLog,
+  MarketData,
+  Portfolio,
+  RiskEngine,
+  VenueGateway,
+} from "./gen/cqc/services/v1/index.js";
+import { statusOf } from "./grpc.js";
 
 const ACCOUNT_FIELDS = new Set(["account_id", "account_ids", "from_account_id", "to_account_id"]);
 
@@ -34,29 +43,37 @@ export interface Principal {
  */
 export type Verifier = (token: string) => Principal | undefined | Promise<Principal | undefined>;
 
-const principals = new WeakMap<grpc.Metadata, Principal>();
+// Both forms of the package, and every copy, find the principal here.
+const PRINCIPAL = Symbol.for("@cq/cqc principal");
 
 /** Returns the caller of the RPC that is being handled, or undefined if the server has no access interceptor. */
 export function principalOf(call: { readonly metadata: grpc.Metadata }): Principal | undefined {
-  return principals.get(call.metadata);
+  return (call.metadata as { [PRINCIPAL]?: Principal })[PRINCIPAL];
 }
+
+const SERVICES: readonly DescService[] = [AssetRegistry, EventLog, MarketData, Portfolio, RiskEngine, VenueGateway];
 
 /**
  * Returns the scope that a method needs, such as `market.read` for `/cqc.services.v1.MarketData/GetPrice`.
  *
  * The leading slash may be left out, and a dot may replace the slash before the method. Returns undefined for a method
- * that is not imported or has no scope, such as those of other packages.
+ * that has no scope, such as those of other packages.
  */
 export function scopeOf(method: string): string | undefined {
   const [, service, name] = /^[/]?(.+)[./]([^./]+)$/.exec(method) ?? [];
-  const found = methodAt(`/${service}/${name}`);
+  const found = SERVICES.find((item) => item.typeName === service)?.methods.find((item) => item.name === name);
   return (found && getOption(found, scope)) || undefined;
 }
 
-/** Returns an interceptor that rejects calls that their principal may not make. A method without a scope is not checked. */
+/**
+ * Returns an interceptor that rejects calls that their principal may not make. A method without a scope is not checked.
+ * One of CQC that was not defined by this package fails with INTERNAL.
+ */
 export function accessServerInterceptor(verify: Verifier): grpc.ServerInterceptor {
   return (method, call) => {
-    const needed = scopeOf(method.path);
+    const contract = contractOf(method.path, method.requestDeserialize);
+    if (contract && "details" in contract) return refuse(call, contract);
+    const needed = contract && getOption(contract, scope);
     if (!needed) return new grpc.ServerInterceptingCall(call);
     let rejected = false;
     let caller: Principal | undefined;
@@ -64,7 +81,8 @@ export function accessServerInterceptor(verify: Verifier): grpc.ServerIntercepto
       rejected = true;
       const code = grpc.status.UNAVAILABLE;
       const unavailable = { code, details: "the token cannot be verified now", metadata: new grpc.Metadata() };
-      call.sendStatus(error instanceof ServiceError ? error.toStatusObject() : unavailable);
+      const failure = ServiceError.of(error);
+      call.sendStatus(failure ? statusOf(failure) : unavailable);
     };
     return new grpc.ServerInterceptingCall(call, {
       start: (next) => {
@@ -72,14 +90,14 @@ export function accessServerInterceptor(verify: Verifier): grpc.ServerIntercepto
           onReceiveMetadata: (metadata, forward) => {
             admit(verify, metadata, needed).then((admitted) => {
               caller = admitted;
-              principals.set(metadata, admitted);
+              // Not enumerable, so that no log of the metadata shows it.
+              Object.defineProperty(metadata, PRINCIPAL, { value: admitted });
               forward(metadata);
             }, reject);
           },
           onReceiveMessage: (message: unknown, forward) => {
             if (rejected) return;
-            const schema = methodAt(method.path)?.input;
-            const foreign = schema && accounts(schema, message).find((account) => !caller?.accounts.has(account));
+            const foreign = accounts(contract.input, message).find((account) => !caller?.accounts.has(account));
             if (foreign === undefined) return forward(message);
             reject(
               new ServiceError(ErrorReason.ACCOUNT_NOT_ALLOWED, `${foreign} is not an account of the caller`, {

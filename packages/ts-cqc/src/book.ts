@@ -1,5 +1,6 @@
 import { clone, create, equals } from "@bufbuild/protobuf";
 import { crc32 } from "./crc32.js";
+import { keepFacts } from "./facts.js";
 import { NativeListingSchema } from "./gen/cqc/markets/v1/native_listing_pb.js";
 import {
   BookAction,
@@ -49,6 +50,7 @@ export class BookError extends Error {
     super(`${listing}: ${kind}: expected ${expected}, got ${actual}`);
     this.listing = listing;
     this.sequence = message.sequence;
+    keepFacts(this);
   }
 }
 

@@ -1,6 +1,7 @@
 // How an Event travels on a message bus: CloudEvents attributes, NATS subjects and Kafka topics.
 import { type DescField, type DescMessage, getOption, toJson } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { keepFacts } from "./facts.js";
 import { type Event, EventSchema } from "./gen/cqc/events/v1/event_pb.js";
 import { topic } from "./gen/cqc/options/v1/options_pb.js";
 import { toUnixNanos } from "./timestamp.js";
@@ -24,6 +25,7 @@ export class UnknownEventError extends RangeError {
     this.topic = metadata?.topic ?? "";
     this.subject = metadata?.subject ?? "";
     this.sequence = metadata?.sequence ?? 0n;
+    keepFacts(this);
   }
 }
 

@@ -1,25 +1,54 @@
-// Errors of the services, as values: made by a server, read by a client of @grpc/grpc-js.
+// Errors of the services, as values: made by a server, read by a client, over any transport.
 //
-//   callback(new ServiceError(ErrorReason.NO_DATA, "no book yet", { metadata: { venue_symbol_id: id } }).toStatusObject());
+//   throw new ServiceError(ErrorReason.NO_DATA, "no book yet", { metadata: { venue_symbol_id: id } });
 //
 //   const failure = ServiceError.of(error);
 //   if (failure?.reason === ErrorReason.RISK_LIMIT) console.log(failure.metadata["limit_id"]);
 //
-// Requires the optional peer dependency @grpc/grpc-js.
-import { create, type DescMessage, fromBinary, getOption, type MessageShape, toBinary } from "@bufbuild/protobuf";
-import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
-import * as grpc from "@grpc/grpc-js";
-import { code, metadata_key } from "./gen/cqc/options/v1/options_pb.js";
+// A handler of @grpc/grpc-js passes `statusOf(error)` of `@cq/cqc/grpc` to its callback.
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  getOption,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import { AnySchema, anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { keepFacts } from "./facts.js";
+import { code, metadata_key, next_step } from "./gen/cqc/options/v1/options_pb.js";
 import { ErrorReason, ErrorReasonSchema } from "./gen/cqc/services/v1/errors_pb.js";
 import { type OrderError, OrderErrorSchema } from "./gen/cqc/services/v1/venue_gateway_orders_pb.js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { type Status, StatusSchema } from "./gen/google/rpc/status_pb.js";
-import type { Violation } from "./validation.js";
+import type { Violation } from "./validate.js";
 
 /** `domain` of the google.rpc.ErrorInfo of every ServiceError. */
 export const DOMAIN = "cqc";
-const STATUS_KEY = "grpc-status-details-bin";
+/** Key of the trailing metadata that carries a google.rpc.Status. */
+export const STATUS_DETAILS_KEY = "grpc-status-details-bin";
 const PREFIX = "ERROR_REASON_";
+
+/** The codes of gRPC, which are also those of @grpc/grpc-js and Connect. */
+export const Code = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
 
 /** Values under the keys that the options of a reason name. */
 export type ErrorMetadata = Readonly<Record<string, string>>;
@@ -34,13 +63,18 @@ export interface ServiceErrorOptions {
   violations?: readonly Violation[];
 }
 
-/** A failed call, or a failed item of a batch. The message is for people. */
+/**
+ * A failed call, or a failed item of a batch. The message is for people.
+ *
+ * `String(error)` also has the reason, the metadata and what to do next. After structuredClone or postMessage,
+ * `ServiceError.of` restores the error.
+ */
 export class ServiceError extends Error {
   override readonly name = "ServiceError";
   /** Why; unspecified if a client does not know the reason of a newer server. */
   readonly reason: ErrorReason;
-  /** The gRPC code. */
-  readonly code: grpc.status;
+  /** The gRPC code: a value of `Code`, unless a server sends another. */
+  readonly code: number;
   /** Values under the keys that the options of the reason name. */
   readonly metadata: ErrorMetadata;
   /** Milliseconds to wait before trying again, for the reasons with RetryInfo. */
@@ -52,7 +86,7 @@ export class ServiceError extends Error {
   constructor(reason: ErrorReason, message: string, options: ServiceErrorOptions = {}) {
     super(message);
     const value = ErrorReasonSchema.value[reason];
-    const known = grpc.status[(value ? getOption(value, code) : "") as keyof typeof grpc.status];
+    const known = Code[(value ? getOption(value, code) : "") as keyof typeof Code];
     if (!value || known === undefined) throw new RangeError(`${reason} is not an ErrorReason with a code`);
     const keys = getOption(value, metadata_key);
     const unknown = Object.keys(options.metadata ?? {}).filter((key) => !keys.includes(key));
@@ -66,6 +100,23 @@ export class ServiceError extends Error {
     this.metadata = options.metadata ?? {};
     this.retryDelay = options.retryDelay;
     this.violations = options.violations ?? [];
+    keepFacts(this);
+  }
+
+  /** What a caller can do about the error; empty for a reason that this version does not know. */
+  get nextStep(): string {
+    const value = ErrorReasonSchema.value[this.reason];
+    return value ? getOption(value, next_step) : "";
+  }
+
+  /** Returns `REASON: message (key=value, key=value); next step`. */
+  override toString(): string {
+    const value = ErrorReasonSchema.value[this.reason];
+    const reason = value?.name.slice(PREFIX.length) ?? `${this.reason}`;
+    const keys = new Set([...(value ? getOption(value, metadata_key) : []), ...Object.keys(this.metadata)]);
+    const facts = [...keys].filter((key) => key in this.metadata).map((key) => `${key}=${this.metadata[key]}`);
+    const stated = facts.length > 0 ? ` (${facts.join(", ")})` : "";
+    return `${reason}: ${this.message}${stated}${this.nextStep && `; ${this.nextStep}`}`;
   }
 
   /** Returns the error for a request that violates rules. */
@@ -77,14 +128,28 @@ export class ServiceError extends Error {
   }
 
   /**
-   * Returns what a gRPC error carries, or undefined if it carries no ErrorInfo with domain `cqc`.
+   * Returns what an error carries, or undefined if it carries no ErrorInfo with domain `cqc`.
    *
-   * Takes what a client of @grpc/grpc-js reports, and a ServiceError itself.
+   * Takes what a client of @grpc/grpc-js reports, a ConnectError, and a ServiceError itself, also of another copy of
+   * this package or after structuredClone.
    */
   static of(error: unknown): ServiceError | undefined {
     if (error instanceof ServiceError) return error;
-    const [data] = (error as Partial<grpc.StatusObject> | undefined)?.metadata?.get?.(STATUS_KEY) ?? [];
-    return data instanceof Uint8Array ? ServiceError.fromStatus(fromBinary(StatusSchema, data)) : undefined;
+    if (typeof error !== "object" || error === null) return undefined;
+    const { cause, code, details, message, metadata, rawMessage } = error as Foreign;
+    if (cause?.name === "ServiceError") return received(message ?? "", cause);
+    const [data] = metadata?.get?.(STATUS_DETAILS_KEY) ?? [];
+    if (data instanceof Uint8Array) return ServiceError.fromStatus(fromBinary(StatusSchema, data));
+    if (!Array.isArray(details)) return undefined;
+    const packed = details.map((detail: ConnectDetail) =>
+      "desc" in detail
+        ? anyPack(detail.desc, create(detail.desc, detail.value))
+        : create(AnySchema, { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value }),
+    );
+    const text = rawMessage ?? message ?? "";
+    return ServiceError.fromStatus(
+      create(StatusSchema, { code: code ?? Code.UNKNOWN, message: text, details: packed }),
+    );
   }
 
   /** Returns what a google.rpc.Status carries, or undefined if it carries no ErrorInfo with domain `cqc`. */
@@ -142,19 +207,28 @@ export class ServiceError extends Error {
     }
     return create(StatusSchema, { code: this.code, message: this.message, details });
   }
-
-  /** Returns what a handler passes to its callback, and an interceptor to `sendStatus`. */
-  toStatusObject(): grpc.StatusObject {
-    const metadata = new grpc.Metadata();
-    metadata.set(STATUS_KEY, Buffer.from(toBinary(StatusSchema, this.status())));
-    return { code: this.code, details: this.message, metadata };
-  }
 }
+
+/** What the errors of @grpc/grpc-js and Connect have, and those of another copy of this package. */
+interface Foreign {
+  cause?: Partial<ServiceError>;
+  code?: number;
+  details?: string | ConnectDetail[];
+  message?: string;
+  metadata?: { get?(key: string): unknown[] };
+  rawMessage?: string;
+}
+
+/** A detail that a ConnectError received, or one that it is to send. */
+type ConnectDetail = { type: string; value: Uint8Array } | { desc: DescMessage; value: MessageInitShape<DescMessage> };
 
 /** Returns an error as it was received: a newer server may use reasons and keys that are new to this version. */
 function received(
   message: string,
-  fields: Partial<Pick<ServiceError, "reason" | "code" | "metadata" | "retryDelay" | "violations">>,
+  { reason, code, metadata, retryDelay, violations }: Partial<ServiceError>,
 ): ServiceError {
-  return Object.assign(new ServiceError(ErrorReason.INVALID_FIELD, message), fields);
+  const made = new ServiceError(ErrorReason.INVALID_FIELD, message);
+  Object.assign(made, { reason, code, metadata: { ...metadata }, retryDelay, violations: violations ?? [] });
+  keepFacts(made);
+  return made;
 }

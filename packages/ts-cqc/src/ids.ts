@@ -15,6 +15,7 @@ import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { sha256 } from "@noble/hashes/sha2";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils";
 import { canonical } from "./book.js";
+import { keepFacts } from "./facts.js";
 import {
   LegSide,
   OptionType,
@@ -86,6 +87,7 @@ export class InvalidIdError extends RangeError {
     readonly expected: string,
   ) {
     super(`${part} ${JSON.stringify(value)} is not valid: expected ${expected}`);
+    keepFacts(this);
   }
 }
 

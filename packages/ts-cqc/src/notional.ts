@@ -1,6 +1,7 @@
 // What a quantity of a listing amounts to. Requires the optional peer dependency bignumber.js.
 import { BigNumber } from "bignumber.js";
 import { type Exact, parseDecimal } from "./decimal.js";
+import { keepFacts } from "./facts.js";
 import { QuantityUnit } from "./gen/cqc/markets/v1/quantity_pb.js";
 import type { Symbol as Product } from "./gen/cqc/markets/v1/symbol_pb.js";
 import type { VenueSymbol } from "./gen/cqc/venues/v1/venue_symbol_pb.js";
@@ -27,6 +28,7 @@ export class UnitNotReconcilableError extends RangeError {
     why: string,
   ) {
     super(`${venueSymbolId}: ${why}`);
+    keepFacts(this);
   }
 }
 

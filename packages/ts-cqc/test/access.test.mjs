@@ -4,14 +4,10 @@ import { after, before, test } from "node:test";
 import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { accessServerInterceptor, principalOf, scopeOf } from "@cq/cqc/access";
 import { DOMAIN, ServiceError } from "@cq/cqc/errors";
+import { statusOf } from "@cq/cqc/grpc";
 import { validationServerInterceptor } from "@cq/cqc/interceptors";
-import {
-  ErrorReason,
-  MarketDataClient,
-  MarketDataService,
-  VenueGatewayClient,
-  VenueGatewayService,
-} from "@cq/cqc/services/v1";
+import { ErrorReason } from "@cq/cqc/services/v1";
+import { MarketDataClient, MarketDataService, VenueGatewayClient, VenueGatewayService } from "@cq/cqc/services/v1/grpc";
 import * as grpc from "@grpc/grpc-js";
 
 const orders = scopeOf("/cqc.services.v1.VenueGateway/ListOrders");
@@ -35,7 +31,7 @@ before(async () => {
         metadata: { limit: "weight" },
         retryDelay: 1500,
       });
-      callback(limited.toStatusObject());
+      callback(statusOf(limited));
     },
   });
   server.addService(VenueGatewayService, {

@@ -4,7 +4,7 @@ import protobuf = require("@bufbuild/protobuf");
 
 import decimal = require("@cq/cqc/decimal");
 import errors = require("@cq/cqc/errors");
-import validation = require("@cq/cqc/validation");
+import validation = require("@cq/cqc/validate");
 
 const exact: decimal.Exact = decimal.parseDecimal("0.10");
 if (!exact.isZero()) console.log(validation.validate(assets.AssetSchema, protobuf.create(assets.AssetSchema)));

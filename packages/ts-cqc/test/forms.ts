@@ -16,18 +16,11 @@ import { type Anomaly, AnomalyKind, checkBook, checkReferences } from "@cq/cqc/c
 import { type Exact, formatDecimal, parseDecimal } from "@cq/cqc/decimal";
 import { Event } from "@cq/cqc/events/v1";
 import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
-import {
-  OrderBook,
-  Price,
-  PriceSchema,
-  Symbol as Product,
-  QuantityUnit,
-  Ticker,
-  TickerSchema,
-} from "@cq/cqc/markets/v1";
+import { MarketSymbol, OrderBook, Price, PriceSchema, QuantityUnit, Ticker, TickerSchema } from "@cq/cqc/markets/v1";
 import { type Amount, notional, UnitNotReconcilableError } from "@cq/cqc/notional";
-import { type MarketData, MarketDataClient, MarketDataService, type ServiceImplementation } from "@cq/cqc/services/v1";
-import { type Violation, validate } from "@cq/cqc/validation";
+import type { MarketData } from "@cq/cqc/services/v1";
+import { MarketDataClient, MarketDataService, type ServiceImplementation } from "@cq/cqc/services/v1/grpc";
+import { type Violation, validate, withRules } from "@cq/cqc/validate";
 import { OrderStatus, OrderStatusSchema, type OrderType, OrderTypeSchema, VenueSymbol } from "@cq/cqc/venues/v1";
 import * as grpc from "@grpc/grpc-js";
 
@@ -67,11 +60,11 @@ const validatingServer = new grpc.Server({ interceptors: [validationServerInterc
 const validatingClient = new MarketDataClient("127.0.0.1:1", grpc.credentials.createInsecure(), {
   interceptors: [validationClientInterceptor],
 });
-const violations: Violation[] = validate(PriceSchema, price);
+const violations: Violation[] = [...validate(PriceSchema, price), ...validate(withRules(Price), price)];
 const anomalies: Anomaly[] = checkBook(new BookBuilder(book).book());
 const crossed: Anomaly | undefined = anomalies.find(({ kind }) => kind === AnomalyKind.BOOK_CROSSED);
 const missing: Anomaly[] = checkReferences(PriceSchema, price);
-const worth: Amount = notional("1", "2", QuantityUnit.BASE, create(VenueSymbol), create(Product));
+const worth: Amount = notional("1", "2", QuantityUnit.BASE, create(VenueSymbol), create(MarketSymbol));
 const exact: Exact = parseDecimal("0.10").plus(worth.value);
 const refused = new UnitNotReconcilableError("a:B", QuantityUnit.CONTRACTS, "its size is not known");
 const reason: "UNIT_NOT_RECONCILABLE" = refused.reason;

@@ -9,8 +9,9 @@ import { AnomalyKind, checkBook, checkCandle, checkExecution, checkReferences } 
 import { formatDecimal, parseDecimal } from "@cq/cqc/decimal";
 import { validationClientInterceptor, validationServerInterceptor } from "@cq/cqc/interceptors";
 import { CandleSchema, OrderBookSchema, PriceSchema, SwapSchema } from "@cq/cqc/markets/v1";
-import { CreateSymbolRequestSchema, MarketDataClient, MarketDataService, NewOrderSchema } from "@cq/cqc/services/v1";
-import { validate } from "@cq/cqc/validation";
+import { CreateSymbolRequestSchema, NewOrderSchema } from "@cq/cqc/services/v1";
+import { MarketDataClient, MarketDataService } from "@cq/cqc/services/v1/grpc";
+import { validate } from "@cq/cqc/validate";
 import {
   BalanceSchema,
   ExecType,

@@ -8,7 +8,7 @@ import { fromUnixNanos, toUnixNanos } from "@cq/cqc";
 import { AssetSchema, AssetType } from "@cq/cqc/assets/v1";
 import { QuantityUnit } from "@cq/cqc/markets/v1";
 import { CostBasisMethod, LotSchema, PnLSchema, TransactionSchema, TransactionType } from "@cq/cqc/portfolio/v1";
-import { validate } from "@cq/cqc/validation";
+import { validate } from "@cq/cqc/validate";
 import { MarginTierSchema, OrderSide, VenueSymbolSchema } from "@cq/cqc/venues/v1";
 import fc from "fast-check";
 

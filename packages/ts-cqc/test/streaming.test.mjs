@@ -1,4 +1,4 @@
-// All four kinds of RPC through src/grpc.ts. The service is defined here, as the contracts only stream responses.
+// All four kinds of RPC through src/definitions.ts. The service is defined here, as the contracts only stream responses.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { create, createFileRegistry } from "@bufbuild/protobuf";
@@ -9,7 +9,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 
-const runtime = new URL("node_modules/@cq/cqc/dist/esm/grpc.js", import.meta.url);
+const runtime = new URL("node_modules/@cq/cqc/dist/esm/definitions.js", import.meta.url);
 const { clientConstructor, serviceDefinition } = await import(runtime);
 
 const field = (name, number, type) => ({ name, number, type, label: FieldDescriptorProto_Label.OPTIONAL });

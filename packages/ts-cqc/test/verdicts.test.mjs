@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createRegistry, fromJson } from "@bufbuild/protobuf";
-import { validate } from "@cq/cqc/validation";
+import { validate } from "@cq/cqc/validate";
 
 const cases = JSON.parse(readFileSync(new URL("testdata/verdicts.json", import.meta.url), "utf8"));
 const domains = ["assets", "markets", "venues", "portfolio", "events", "services"];

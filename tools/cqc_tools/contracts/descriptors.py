@@ -1,5 +1,6 @@
 """Compile the contracts, and read the descriptor sets of the working tree and of any revision."""
 
+import hashlib
 import keyword
 import re
 import sys
@@ -14,6 +15,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from google.protobuf.message import DecodeError
 
 from cqc_tools.contracts.messages import is_below, pool_of
+from cqc_tools.contracts.stripped import without_comments
 from cqc_tools.foundation import configuration, kept_trees, process, temporary, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import ProgramFailed, StageFailed, UserError
@@ -190,6 +192,23 @@ def _includes(top: Path) -> tuple[Path, ...]:
     return (top / SOURCES, workspace.THIRD_PARTY_PROTO, well_known, googleapis)
 
 
+def compiled(names: Sequence[str]) -> bytes:
+    """The descriptor set of protos that the tools bring with them, with comments. Raises ProgramFailed."""
+    with temporary.folder("compile") as scratch:
+        out = scratch / DESCRIPTOR_SET
+        protoc(["--include_imports", "--include_source_info", f"--descriptor_set_out={out}"], names)
+        return out.read_bytes()
+
+
+def protoc_over(descriptor_set: bytes, options: Sequence[str], names: Sequence[str], out: Path) -> None:
+    """Run the pinned protoc in the folder `out`, over files of a descriptor set. Raises ProgramFailed."""
+    with temporary.folder("protoc") as scratch:
+        file = scratch / DESCRIPTOR_SET
+        file.write_bytes(descriptor_set)
+        command = [sys.executable, "-m", "grpc_tools.protoc", f"--descriptor_set_in={file}", *options, *names]
+        process.run(command, cwd=out, what="protoc")
+
+
 def path_of(settings: Configuration, top: Path = workspace.ROOT) -> Path:
     """Where the descriptor set is committed: in the Go module, because a Go module is made from git alone."""
     return settings.folder("go", top) / DESCRIPTOR_SET
@@ -241,6 +260,11 @@ def canonical(descriptor_set: bytes) -> bytes:
     pool = pool_of(FileDescriptorSet.FromString(descriptor_set))
     known = message_factory.GetMessageClass(pool.FindMessageTypeByName(FileDescriptorSet.DESCRIPTOR.full_name))
     return known.FromString(descriptor_set).SerializeToString(deterministic=True)
+
+
+def digest(descriptor_set: bytes) -> str:
+    """The SHA-256 that is the same for the descriptor sets of all packages, some of which leave out the comments."""
+    return hashlib.sha256(canonical(without_comments(descriptor_set))).hexdigest()
 
 
 def describe(descriptor_set: FileDescriptorSet, root_package: str) -> list[ProtoFile]:

@@ -1,6 +1,7 @@
 """Run protoc's plugins over the contracts, or reuse what they made of the same contracts before."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from cqc_tools.contracts import descriptors
@@ -16,20 +17,28 @@ def run(contracts: Contracts, options: Sequence[str], imports: Sequence[str]) ->
 
     `options` write to the current folder, as in `--python_out=.`. Raises ProgramFailed.
     """
-    sources = _sources(contracts, options, imports)
-    return kept_trees.tree("generated", sources, lambda: _run(contracts, options, imports))
-
-
-def _run(contracts: Contracts, options: Sequence[str], imports: Sequence[str]) -> dict[Path, bytes]:
     names = [*(proto.name for proto in contracts.protos), *imports]
+    sources = _sources(contracts.serialized, options, imports)
+    made = partial(descriptors.protoc, options, names, contracts.top)
+    return kept_trees.tree("generated", sources, lambda: _output(made))
+
+
+def run_over(descriptor_set: bytes, options: Sequence[str], names: Sequence[str]) -> dict[Path, bytes]:
+    """Generate code for some files of a descriptor set, instead of their sources; otherwise like `run`."""
+    sources = _sources(descriptor_set, options, names)
+    made = partial(descriptors.protoc_over, descriptor_set, options, names)
+    return kept_trees.tree("generated", sources, lambda: _output(made))
+
+
+def _output(made: Callable[[Path], None]) -> dict[Path, bytes]:
     with temporary.folder("protoc") as out:
-        descriptors.protoc(options, names, contracts.top, out)
+        made(out)
         return {path.relative_to(out): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
 
 
-def _sources(contracts: Contracts, options: Sequence[str], imports: Sequence[str]) -> Iterator[bytes]:
+def _sources(descriptor_set: bytes, options: Sequence[str], names: Sequence[str]) -> Iterator[bytes]:
     """Everything that the plugins' output depends on; comments are part of the descriptor set."""
-    yield contracts.serialized
+    yield descriptor_set
     # Plugins are named by their paths, and checkouts share this cache.
-    yield from (option.replace(str(workspace.ROOT), "").encode() for option in (*options, "", *imports))
+    yield from (option.replace(str(workspace.ROOT), "").encode() for option in (*options, "", *names))
     yield from ((workspace.ROOT / lock).read_bytes() for lock in LOCKS)

@@ -26,7 +26,19 @@ MODELS = {
     "typescript": workspace.TYPESCRIPT_PACKAGE,
 }
 # npm packages that only CQC's helpers and its tests need.
-HELPERS = ("@arethetypeswrong/cli", "@bufbuild/protovalidate", "@noble/hashes", "bignumber.js", "fast-check", "publint")
+HELPERS = (
+    "@arethetypeswrong/cli",
+    "@bufbuild/protovalidate",
+    "@connectrpc/connect",
+    "@connectrpc/connect-node",
+    "@connectrpc/connect-web",
+    "@noble/hashes",
+    "bignumber.js",
+    "esbuild",
+    "fast-check",
+    "publint",
+    "typescript-5.9",
+)
 # Keys about CQC itself rather than about how a package is built.
 ABOUT_CQC = ("authors", "author", "keywords", "optional-dependencies", "entry-points")
 # Classifiers that hold for any project.
@@ -127,7 +139,9 @@ def _typescript(contracts: Contracts) -> list[Path]:
     for key in ABOUT_CQC:
         manifest.pop(key, None)
     for table in ("dependencies", "peerDependencies", "peerDependenciesMeta", "devDependencies"):
-        manifest[table] = {name: value for name, value in manifest[table].items() if name not in HELPERS}
+        kept = {name: value for name, value in manifest.pop(table).items() if name not in HELPERS}
+        if kept:
+            manifest[table] = kept
     manifest |= {
         "name": settings.package("typescript").name,
         "description": _description(settings),

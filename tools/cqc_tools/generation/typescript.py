@@ -1,22 +1,31 @@
-"""The TypeScript package: protobuf-es messages and descriptors, with one entry point per domain and version."""
+"""The TypeScript package: protobuf-es messages and descriptors, with one entry point per domain and version.
 
-import base64
+The code of CQC's own package is generated without validation rules, which its module `validate` adds where they are
+needed. Other projects have no such module, so their code keeps the rules.
+"""
+
 from pathlib import Path
 
+from cqc_tools.contracts import descriptors
 from cqc_tools.contracts.descriptors import VALIDATE, Contracts
+from cqc_tools.contracts.stripped import defining_rules, without_comments, without_rules
 from cqc_tools.foundation import workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.generation import protoc
 from cqc_tools.generation.template import render
 from cqc_tools.generation.tree import Tree
 
-# Second names of a message that users' code already imports.
-TYPESCRIPT_ALIASES = {"cqc.assets.v1": {"Token": "Asset"}}
+# Second names of messages: one that users' code already imports, and one that does not shadow a global of JavaScript.
+TYPESCRIPT_ALIASES = {"cqc.assets.v1": {"Token": "Asset"}, "cqc.markets.v1": {"MarketSymbol": "Symbol"}}
+# Names that CommonJS modules use themselves.
+CLASHING = ("Object",)
 # The error details of the interceptors. Python and Go have packages of these to depend on.
 GOOGLE_RPC = ("google/rpc/error_details.proto", "google/rpc/status.proto")
-DESCRIPTOR_COPY = "descriptor_set.ts"
+DESCRIPTOR_COPY = "descriptor_set"
+# Number of pieces of the descriptor set, each of which has to be smaller than gzip's window, see `descriptor_copy`.
+PIECES = 24
 # Written only for projects without CQC's own code: an entry point, and copies of the runtime of CQC's package.
-RUNTIME = ("grpc.ts", "no_grpc.ts")
+RUNTIME = ("definitions.ts",)
 CORE = ("index.ts", *RUNTIME)
 
 
@@ -30,18 +39,50 @@ def owned(settings: Configuration) -> tuple[str, ...]:
 def generate(contracts: Contracts) -> Tree:
     """All files generated for the TypeScript package."""
     settings = contracts.settings
-    needed = dict.fromkeys([VALIDATE, *contracts.imports, *(GOOGLE_RPC if settings.cqc_code else ())])
     options = [f"--plugin=protoc-gen-es={_plugin(settings)}", "--es_out=target=ts,import_extension=js:."]
-    compiled = protoc.run(contracts, options, list(needed))
+    if settings.cqc_code:
+        rules = _rules(contracts)
+        names = [proto.name for proto in contracts.protos if proto.name not in rules]
+        compiled = protoc.run_over(without_rules(contracts.serialized), options, names)
+        compiled |= protoc.run_over(descriptors.compiled(GOOGLE_RPC), options, GOOGLE_RPC)
+    else:
+        compiled = protoc.run(contracts, options, list(dict.fromkeys([VALIDATE, *contracts.imports])))
     generated = {_source(settings) / "gen" / path: content for path, content in compiled.items()}
     core = {} if settings.cqc_code else _core(settings)
     return {**generated, **_entry_points(contracts), **core}
 
 
 def descriptor_copy(settings: Configuration, serialized: bytes) -> Tree:
-    """The descriptor set as a module of the TypeScript package: builds include it, git ignores it."""
-    encoded = base64.b64encode(serialized).decode()
-    return {_source(settings) / "gen" / DESCRIPTOR_COPY: render(DESCRIPTOR_COPY, encoded=encoded)}
+    """The descriptor set as modules of the TypeScript package: builds include them, git ignores them.
+
+    It has no comments, which would triple its size: every program that validates loads it, browsers included. Bytes are
+    characters, because text in base64 hardly compresses. The pieces are small, so that the two forms of the package
+    cost as much as one: npm packs files of the same name one after the other, and gzip finds what was repeated within
+    32 KiB.
+    """
+    content = without_comments(serialized)
+    size = -(-len(content) // PIECES)
+    folder = _source(settings) / "gen"
+    pieces = [f"{DESCRIPTOR_COPY}_{number:02}" for number in range(PIECES)]
+    tree = {
+        folder / f"{name}.ts": render("descriptor_set_piece.ts", text=_literal(content[index * size :][:size]))
+        for index, name in enumerate(pieces)
+    }
+    return {**tree, folder / f"{DESCRIPTOR_COPY}.ts": render("descriptor_set.ts", pieces=pieces)}
+
+
+def _literal(content: bytes) -> str:
+    """A string literal of JavaScript with one character per byte."""
+    text = "".join(
+        f"\\x{byte:02x}" if byte < 0x20 or byte == 0x7F else f"\\{chr(byte)}" if byte in b'"\\' else chr(byte)
+        for byte in content
+    )
+    return f'"{text}"'
+
+
+def _rules(contracts: Contracts) -> set[str]:
+    """The files that define rules, which CQC's own package has in its descriptor set only."""
+    return defining_rules(contracts.descriptor_set) if contracts.settings.cqc_code else set()
 
 
 def _source(settings: Configuration) -> Path:
@@ -56,23 +97,22 @@ def _plugin(settings: Configuration) -> Path:
 
 
 def _entry_points(contracts: Contracts) -> Tree:
+    """An index per domain and version, and one of the clients and services for @grpc/grpc-js if it has services."""
     tree = {}
+    rules = _rules(contracts)
     for folder, protos in contracts.by_folder().items():
-        name = protos[0].package
-        tree[_source(contracts.settings) / "gen" / folder / "index.ts"] = render(
-            "index.ts",
-            package=name,
-            files=[
-                {
-                    "module": f"{proto.stem}_pb",
-                    "messages": list(proto.messages),
-                    "enums": list(proto.enums),
-                    "services": list(proto.services),
-                }
-                for proto in protos
-            ],
-            aliases=[{"name": alias, "target": target} for alias, target in TYPESCRIPT_ALIASES.get(name, {}).items()],
-        )
+        files = [
+            {"module": f"{proto.stem}_pb", "messages": proto.messages, "services": proto.services}
+            for proto in protos
+            if proto.name not in rules
+        ]
+        if not files:
+            continue
+        aliases = TYPESCRIPT_ALIASES.get(protos[0].package, {})
+        entry = _source(contracts.settings) / "gen" / folder
+        tree[entry / "index.ts"] = render("index.ts", files=files, aliases=aliases, clashing=CLASHING)
+        if any(proto.services for proto in protos):
+            tree[entry / "grpc" / "index.ts"] = render("grpc.ts", files=files)
     return tree
 
 

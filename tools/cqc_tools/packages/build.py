@@ -1,13 +1,12 @@
 """Build all artifacts of one commit, once, from a clean clone, into dist/<version>/."""
 
-import hashlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cqc_tools.contracts.descriptors import DESCRIPTOR_SET
+from cqc_tools.contracts import descriptors
 from cqc_tools.foundation import console, files, git, temporary, workspace
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import parse_release
@@ -48,12 +47,12 @@ def build(source: Source, dist: Path) -> Build:
                 _bill_of_materials(key, declared, artifacts[key], source, committed)
                 for key, declared in _declared(chosen, artifacts, source).items()
             ]
-        descriptor_set = source.configuration.folder("go", source.folder) / DESCRIPTOR_SET
+        descriptor_set = source.configuration.folder("go", source.folder) / descriptors.DESCRIPTOR_SET
         built = Build(
             source.version,
             source.commit,
             out,
-            hashlib.sha256(descriptor_set.read_bytes()).hexdigest(),
+            descriptors.digest(descriptor_set.read_bytes()),
             tuple(file for group in artifacts.values() for file in group),
             tuple(sboms),
             committed,

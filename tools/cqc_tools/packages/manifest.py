@@ -188,7 +188,7 @@ def schema(chosen: Sequence[Ecosystem]) -> dict[str, Any]:
                 "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\+00:00$",
             },
             "descriptor_set_sha256": {
-                "description": "SHA-256 of the compiled contracts, which every package holds.",
+                "description": "SHA-256 of the compiled contracts without comments, which every package holds.",
                 "$ref": "#/$defs/sha256",
             },
             "artifacts": {

@@ -241,5 +241,6 @@ def _tsc(settings: Configuration) -> None:
     # The package, and a file with every form in which users import it.
     for project in ("tsconfig.json", "tsconfig.forms.json"):
         if (package / project).exists():
-            command: Command = [package / "node_modules" / ".bin" / "tsc", "--noEmit", "--strict", "-p", project]
+            compiler = package / "node_modules" / "typescript" / "bin" / "tsc"
+            command: Command = ["node", compiler, "--noEmit", "--strict", "-p", project]
             process.run(command, cwd=package, what="tsc")

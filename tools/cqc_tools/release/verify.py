@@ -1,6 +1,5 @@
 """Install a published release as its users do, from every registry of a target, and compare what they get."""
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -210,7 +209,7 @@ def _follow_readmes(installed: Mapping[str, Installation], settings: Configurati
 
 def _described(package: Package, installed: Installation) -> tuple[Package, list[str]]:
     described = examples.describe(package.label, installed)
-    digest = hashlib.sha256(descriptors.canonical(described.descriptor_set)).hexdigest()
+    digest = descriptors.digest(described.descriptor_set)
     package = replace(package, descriptor_set_sha256=digest, install_seconds=round(installed.seconds, 2))
     if described.version == package.version:
         return package, []

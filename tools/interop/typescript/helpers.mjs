@@ -7,7 +7,7 @@ import { formatDecimal, parseDecimal } from "@cq/cqc/decimal";
 import { EventSchema } from "@cq/cqc/events/v1";
 import * as markets from "@cq/cqc/markets/v1";
 import * as notionals from "@cq/cqc/notional";
-import { validate } from "@cq/cqc/validation";
+import { validate } from "@cq/cqc/validate";
 import * as venues from "@cq/cqc/venues/v1";
 import { decode, encode, enumOf, messageOf } from "./messages.mjs";
 

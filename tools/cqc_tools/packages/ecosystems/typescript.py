@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import semver
@@ -67,8 +68,10 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     shutil.copyfile(source.folder / "LICENSE", package / "LICENSE")
     shutil.copytree(source.configuration.folder("go", source.folder) / "proto", package / "proto")
     manifest = package / "package.json"
+    content = json.loads(manifest.read_text())
     stamped = {"name": settings.name, "version": source.version.npm}
-    manifest.write_text(json.dumps({**stamped, **json.loads(manifest.read_text()), **stamped}, indent=2) + "\n")
+    content = {**stamped, **content, **stamped, **legacy_entries(content["exports"])}
+    manifest.write_text(json.dumps(content, indent=2) + "\n")
     _normalise_modes(package)
     printed = process.run(
         ["npm", "pack", "--json", "--ignore-scripts", "--pack-destination", out],
@@ -78,6 +81,15 @@ def build(source: Source, out: Path, scratch: Path) -> tuple[Artifact, ...]:
     )
     file = out / _packed_file(printed)
     return (artifact(KEY, file, integrity(file)),)
+
+
+def legacy_entries(exports: Mapping[str, Any]) -> dict[str, Any]:
+    """`main`, `types` and `typesVersions` for what does not read `exports`: TypeScript with `moduleResolution: node10`,
+    which is the default of `module: commonjs` before TypeScript 7, and old bundlers."""
+    required = {name: entry["require"] for name, entry in exports.items() if isinstance(entry, dict)}
+    root = required.pop(".")
+    paths = {name.removeprefix("./"): [entry["types"]] for name, entry in required.items()}
+    return {"main": root["default"], "types": root["types"], "typesVersions": {"*": paths}}
 
 
 def _compile(package: Path) -> None:
