@@ -39,7 +39,8 @@ try {
   mkdirSync(join(project, "node_modules", "@cq"), { recursive: true });
   execFileSync("tar", ["-xzf", tarball, "-C", join(project, "node_modules", "@cq")]);
   renameSync(join(project, "node_modules", "@cq", "package"), join(project, "node_modules", "@cq", "cqc"));
-  for (const name of ["@bufbuild", "@grpc", "@noble", "@types", "bignumber.js", "fast-check"]) {
+  const installed = ["@bufbuild", "@connectrpc", "@grpc", "@noble", "@types", "bignumber.js", "esbuild", "fast-check"];
+  for (const name of [...installed, "typescript-5.9"]) {
     symlinkSync(join(modules, name), join(project, "node_modules", name));
   }
   const tests = readdirSync(here).filter((name) => /\.test\.[cm]js$/.test(name));
@@ -47,6 +48,7 @@ try {
   for (const name of [...tests, "forms.ts", "forms.cts", "localhost.crt", "localhost.key"]) {
     cpSync(join(here, name), join(project, name));
   }
+  cpSync(tarball, join(project, "package.tgz"));
   // Examples that the tests of all three languages share.
   cpSync(join(packageFolder, "..", "go-cqc", "testdata"), join(project, "testdata"), { recursive: true });
   writeFileSync(join(project, "package.json"), '{"type":"module","private":true}');
@@ -55,16 +57,32 @@ try {
     writeFileSync(join(project, `readme_${["client", "server"][number]}.ts`), code);
   }
 
-  const tsc = join(modules, ".bin", "tsc");
-  const options = ["--strict", "--target", "es2022", "--types", "node"];
-  const node16 = [...options, "--module", "node16", "--verbatimModuleSyntax"];
-  run(tsc, ...node16, "readme_client.ts", "readme_server.ts");
+  const { exports } = JSON.parse(readFileSync(join(project, "node_modules/@cq/cqc/package.json"), "utf8"));
+  const entries = Object.keys(exports).filter((name) => name !== "./package.json");
+  const imports = entries.map((name, number) => `import * as entry${number} from "@cq/cqc${name.slice(1)}";`);
+  const names = entries.map((_, number) => `entry${number}`);
+  // In CommonJS too, because the package.json of the project says only what .ts files are.
+  for (const name of ["entries.ts", "entries.cts"]) {
+    writeFileSync(join(project, name), `${imports.join("\n")}\nconsole.log(${names.join(", ")});\n`);
+  }
+
+  const newest = join(modules, "typescript", "bin", "tsc");
+  const oldest = join(modules, "typescript-5.9", "bin", "tsc");
+  const tsc = (compiler, options, ...files) => {
+    const strict = ["--strict", "--exactOptionalPropertyTypes", "--target", "es2022", "--types", "node"];
+    run(process.execPath, compiler, ...strict, ...options.split(" "), ...files);
+  };
+  tsc(newest, "--module node16 --verbatimModuleSyntax", "readme_client.ts", "readme_server.ts");
   run(process.execPath, "--test", ...tests);
-  run(tsc, "--noEmit", ...node16, "forms.ts", "forms.cts");
-  const bundler = [...options, "--module", "esnext", "--moduleResolution", "bundler", "--verbatimModuleSyntax"];
-  run(tsc, "--noEmit", ...bundler, "forms.ts");
+  for (const compiler of [newest, oldest]) {
+    const exact = "--noEmit --verbatimModuleSyntax --skipLibCheck false";
+    tsc(compiler, `${exact} --module nodenext`, "forms.ts", "forms.cts", "entries.ts");
+    tsc(compiler, `${exact} --module esnext --moduleResolution bundler`, "forms.ts", "entries.ts");
+  }
+  // What `module: commonjs` means by default before TypeScript 7, which cannot do this.
+  tsc(oldest, "--noEmit --module commonjs --moduleResolution node10", "forms.ts", "entries.cts", "readme_server.ts");
   run(join(modules, ".bin", "publint"), "run", tarball, "--strict");
-  run(join(modules, ".bin", "attw"), tarball, "--profile", "node16", "--format", "ascii");
+  run(join(modules, ".bin", "attw"), tarball, "--format", "ascii");
 } finally {
   rmSync(project, { recursive: true, force: true });
 }

@@ -17,8 +17,6 @@ from cqc_tools.generation.tree import Tree
 
 # Second names of messages: one that users' code already imports, and one that does not shadow a global of JavaScript.
 TYPESCRIPT_ALIASES = {"cqc.assets.v1": {"Token": "Asset"}, "cqc.markets.v1": {"MarketSymbol": "Symbol"}}
-# Names that CommonJS modules use themselves.
-CLASHING = ("Object",)
 # The error details of the interceptors. Python and Go have packages of these to depend on.
 GOOGLE_RPC = ("google/rpc/error_details.proto", "google/rpc/status.proto")
 DESCRIPTOR_COPY = "descriptor_set"
@@ -47,7 +45,9 @@ def generate(contracts: Contracts) -> Tree:
         compiled |= protoc.run_over(descriptors.compiled(GOOGLE_RPC), options, GOOGLE_RPC)
     else:
         compiled = protoc.run(contracts, options, list(dict.fromkeys([VALIDATE, *contracts.imports])))
-    generated = {_source(settings) / "gen" / path: content for path, content in compiled.items()}
+    generated = {
+        _source(settings) / "gen" / path: content for path, content in _with_names(compiled, contracts).items()
+    }
     core = {} if settings.cqc_code else _core(settings)
     return {**generated, **_entry_points(contracts), **core}
 
@@ -96,23 +96,37 @@ def _plugin(settings: Configuration) -> Path:
     return own if own.exists() else workspace.TYPESCRIPT_PACKAGE / plugin
 
 
+def _with_names(compiled: Tree, contracts: Contracts) -> Tree:
+    """The generated modules, in which each message's name is also its schema.
+
+    Beside its type, so that editors show the type's comment for both.
+    """
+    added = {
+        Path(proto.name).with_name(f"{proto.stem}_pb.ts"): render("names.ts", messages=proto.messages)
+        for proto in contracts.protos
+        if proto.messages
+    }
+    return {path: content + added.get(path, b"") for path, content in compiled.items()}
+
+
 def _entry_points(contracts: Contracts) -> Tree:
     """An index per domain and version, and one of the clients and services for @grpc/grpc-js if it has services."""
     tree = {}
     rules = _rules(contracts)
-    for folder, protos in contracts.by_folder().items():
-        files = [
-            {"module": f"{proto.stem}_pb", "messages": proto.messages, "services": proto.services}
-            for proto in protos
-            if proto.name not in rules
-        ]
-        if not files:
+    for folder, all_protos in contracts.by_folder().items():
+        protos = [proto for proto in all_protos if proto.name not in rules]
+        if not protos:
             continue
-        aliases = TYPESCRIPT_ALIASES.get(protos[0].package, {})
+        modules = {name: f"{proto.stem}_pb" for proto in protos for name in (*proto.messages, *proto.services)}
+        aliases = [
+            {"name": alias, "target": target, "module": modules[target]}
+            for alias, target in TYPESCRIPT_ALIASES.get(protos[0].package, {}).items()
+        ]
         entry = _source(contracts.settings) / "gen" / folder
-        tree[entry / "index.ts"] = render("index.ts", files=files, aliases=aliases, clashing=CLASHING)
-        if any(proto.services for proto in protos):
-            tree[entry / "grpc" / "index.ts"] = render("grpc.ts", files=files)
+        tree[entry / "index.ts"] = render("index.ts", modules=[f"{proto.stem}_pb" for proto in protos], aliases=aliases)
+        services = [{"name": name, "module": modules[name]} for proto in protos for name in proto.services]
+        if services:
+            tree[entry / "grpc" / "index.ts"] = render("grpc.ts", services=services)
     return tree
 
 
