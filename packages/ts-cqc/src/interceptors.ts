@@ -82,7 +82,7 @@ function reject({ input }: DescMethod, message: unknown): grpc.StatusObject | un
     const violations = validate(input, create(input, message as MessageInitShape<DescMessage>));
     return violations.length === 0 ? undefined : statusOf(ServiceError.invalidRequest(input, violations));
   } catch (error) {
-    // A value of the wrong type, such as a number where the field is a string.
+    // A value of the wrong type, such as a number for a string: rules fail to run.
     return internal(`${input.typeName} cannot be validated: ${error}`);
   }
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { anyPack, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { descriptorSet } from "@cq/cqc";
 import { accessServerInterceptor, principalOf, scopeOf } from "@cq/cqc/access";
 import { DOMAIN, ServiceError } from "@cq/cqc/errors";
 import { statusOf } from "@cq/cqc/grpc";
@@ -181,4 +182,11 @@ test("scopes", () => {
   assert.equal(scopeOf("cqc.services.v1.MarketData.GetPrice"), "market.read");
   assert.equal(scopeOf("/grpc.health.v1.Health/Check"), undefined);
   assert.equal(scopeOf("nothing"), undefined);
+  const services = descriptorSet().file.flatMap((file) => file.service.map((item) => [file.package, item]));
+  const paths = services.flatMap(([name, item]) => item.method.map((method) => `/${name}.${item.name}/${method.name}`));
+  assert.ok(paths.length > 100);
+  assert.deepEqual(
+    paths.filter((path) => !scopeOf(path)),
+    [],
+  );
 });

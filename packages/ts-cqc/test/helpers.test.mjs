@@ -118,6 +118,28 @@ for (const side of ["server", "client"]) {
   });
 }
 
+test("the client reports an invalid request once its stream can be listened to", async () => {
+  const failure = await new Promise((resolve) => {
+    const stream = clients.client.streamPrices({ assetIds: ["btc"] });
+    // Later than the same turn, as after an await.
+    Promise.resolve().then(() => stream.on("error", resolve));
+  });
+  assert.ok(isInvalidArgument("asset_ids[0]")(failure));
+  let returned = false;
+  await new Promise((resolve) => {
+    clients.client.getPrice({ assetId: "btc" }, () => resolve(assert.ok(returned)));
+    returned = true;
+  });
+});
+
+test("a value of the wrong type fails the call, with its cause", async () => {
+  await assert.rejects(getPrice(clients.client, 5), (error) => {
+    assert.equal(error.code, grpc.status.INTERNAL);
+    assert.match(error.details, /GetPriceRequest cannot be validated/);
+    return true;
+  });
+});
+
 test("decimals round-trip digit for digit", () => {
   fc.assert(
     fc.property(plain, (text) => {

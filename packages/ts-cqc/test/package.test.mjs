@@ -1,9 +1,10 @@
 // The package, imported by JavaScript modules without a compiler.
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { create, equals, fromBinary, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { TimestampSchema, timestampNow } from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
 import { descriptorSet } from "@cq/cqc";
 import { Asset, AssetSchema, Token } from "@cq/cqc/assets/v1";
@@ -19,6 +20,37 @@ test("a message name is its schema, and Token is Asset", () => {
   assert.equal(Token, Asset);
   assert.equal(Asset, AssetSchema);
   assert.equal(create(Token, { assetId: "USDC" }).assetId, "USDC");
+});
+
+test("a name that shadows a global of JavaScript has another", async () => {
+  const globals = new Set(runInNewContext("Object.getOwnPropertyNames(globalThis)"));
+  const others = { Symbol: "MarketSymbol" };
+  for (const domain of ["assets", "events", "markets", "options", "portfolio", "services", "venues"]) {
+    const exported = await import(`@cq/cqc/${domain}/v1`);
+    for (const name of Object.keys(exported).filter((item) => globals.has(item))) {
+      assert.equal(exported[others[name]], exported[name], name);
+    }
+  }
+});
+
+test("the tarball is small, and has the descriptor set once per form", () => {
+  const size = statSync(new URL("package.tgz", import.meta.url)).size;
+  assert.ok(size <= 700_000, `${size} bytes`);
+  const files = readdirSync(root, { recursive: true }).filter((name) => /[.](d[.]ts|js)$/.test(name));
+  // Part of a message of validate.proto, which only the descriptor set has.
+  const holders = files.filter((name) => readFileSync(new URL(name, root), "latin1").includes("cel_expression"));
+  assert.deepEqual(
+    holders.map((name) => name.split("/")[1]),
+    ["cjs", "esm"],
+    holders.join(", "),
+  );
+});
+
+test("a validator that does not know the rules finds everything valid, which is why withRules exists", () => {
+  const price = create(Price, { assetId: "btc/usd" });
+  assert.equal(createValidator().validate(Price, price).kind, "valid");
+  assert.equal(createValidator({ registry: rulesRegistry() }).validate(withRules(Price), price).kind, "invalid");
+  assert.equal(withRules(TimestampSchema).typeName, TimestampSchema.typeName);
 });
 
 test("license, readme and protos are shipped", () => {
