@@ -1,5 +1,6 @@
 """Generated code follows proto/, and a proto that does not compile changes nothing."""
 
+import ast
 import json
 import os
 import re
@@ -12,14 +13,16 @@ from conftest import Checkout
 
 from cqc_tools.contracts import descriptors
 from cqc_tools.contracts.descriptors import Contracts
+from cqc_tools.contracts.stripped import without_comments
 from cqc_tools.foundation import configuration, process, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.generation import generate, tree
 from cqc_tools.generation.tree import Tree
+from cqc_tools.packages.ecosystems.typescript import legacy_entries
 
 PRICE = Path("proto/cqc/markets/v1/price.proto")
-COPIES = ("packages/python-cqc/src/cqc/descriptor_set.binpb", "packages/ts-cqc/src/gen/descriptor_set.ts")
+COPIES = ("packages/python-cqc/src/cqc/descriptor_set.binpb", "packages/ts-cqc/src/gen/descriptor_set_00.ts")
 
 
 def settings_of(checkout: Checkout) -> Configuration:
@@ -142,13 +145,18 @@ def test_a_new_generator_is_one_entry(checkout: Checkout, monkeypatch: pytest.Mo
 
 
 def test_the_descriptor_set_is_committed_once_and_copied_for_builds(checkout: Checkout) -> None:
-    committed = checkout.git("ls-files", "*.binpb", "*/gen/descriptor_set.ts").split()
+    committed = checkout.git("ls-files", "*.binpb", "*/gen/descriptor_set*.ts").split()
     assert committed == ["packages/go-cqc/descriptor_set.binpb"]
     assert not any((checkout.folder / copy).exists() for copy in COPIES)
     settings = settings_of(checkout)
     generate.write_descriptor_copies(checkout.folder, settings)
     assert (checkout.folder / COPIES[0]).read_bytes() == descriptors.serialized(settings, checkout.folder)
-    assert "descriptorSetBase64" in (checkout.folder / COPIES[1]).read_text()
+    pieces = sorted((checkout.folder / COPIES[1]).parent.glob("descriptor_set_*.ts"))
+    literals = [path.read_text("utf-8").partition("string = ")[2].strip().removesuffix(";") for path in pieces]
+    # gzip finds repetitions within 32 KiB; see descriptor_copy.
+    assert max(map(len, literals)) < 32 * 1024
+    text = "".join(map(ast.literal_eval, literals))
+    assert text.encode("latin-1") == without_comments(descriptors.serialized(settings, checkout.folder))
     assert checkout.git("status", "--porcelain") == ""
     (checkout.folder / committed[0]).unlink()
     with pytest.raises(UserError, match="make generate"):
@@ -188,6 +196,10 @@ option go_package = "github.com/acme/contracts/packages/go-acme/catalog/v1;catal
 message Item {
   string id = 1 [(buf.validate.field).string.min_len = 1];
 }
+
+// Names of JavaScript's own, which the modules must still find.
+message Object {}
+message Symbol {}
 """
 ORDERS = """syntax = "proto3";
 
@@ -206,6 +218,19 @@ message PlaceResponse {}
 service Orders {
   rpc Place(PlaceRequest) returns (PlaceResponse);
 }
+"""
+USE = """import { create } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
+import { descriptorSet } from "@acme/contracts";
+import { Item, ObjectSchema, Symbol as Sign } from "@acme/contracts/catalog/v1";
+import { Orders } from "@acme/contracts/orders/v1";
+import { OrdersClient } from "@acme/contracts/orders/v1/grpc";
+
+const item: Item = create(Item, {});
+// Projects without a module `validate` have their rules in the schemas.
+const thing = create(ObjectSchema);
+console.log(typeof OrdersClient, createValidator().validate(Item, item).kind, thing.$typeName, Sign.name);
+console.log(descriptorSet().file.some(({ service }) => service[0]?.name === Orders.name));
 """
 NAMES = {
     'root_package = "cqc"': 'root_package = "acme"',
@@ -244,7 +269,7 @@ def test_another_root_package_gets_three_packages_that_compile(acme: Checkout) -
     python, go, typescript = (acme.folder / "packages" / f"{name}-acme" for name in ("python", "go", "ts"))
     ours = [*python.rglob("*"), *go.rglob("*"), *typescript.rglob("*"), acme.folder / "go.mod"]
     for path in ours:
-        if path.is_file() and path.name not in ("grpc.ts", "package-lock.json", "tsconfig.json"):
+        if path.is_file() and path.name not in ("definitions.ts", "package-lock.json", "tsconfig.json"):
             assert not re.search(rb"\bcqc\b(?!_tools)|CQC", path.read_bytes()), path
 
     program = (
@@ -266,12 +291,26 @@ def test_another_root_package_gets_three_packages_that_compile(acme: Checkout) -
     lock = json.loads((typescript / "package-lock.json").read_text())
     manifest = json.loads((typescript / "package.json").read_text())
     root = lock["packages"][""]
-    assert (lock["name"], root["dependencies"]) == ("@acme/contracts", manifest["dependencies"])
+    assert (lock["name"], root["peerDependencies"]) == ("@acme/contracts", manifest["peerDependencies"])
+    assert manifest["peerDependencies"].keys() == {"@bufbuild/protobuf", "@grpc/grpc-js"}
+    (typescript / "package.json").write_text(json.dumps(manifest | legacy_entries(manifest["exports"])))
     user = acme.folder / "node_modules" / "@acme"
     user.mkdir(parents=True)
     (user / "contracts").symlink_to(typescript)
-    uses = 'const { OrdersClient } = require("@acme/contracts/orders/v1"); console.log(typeof OrdersClient)'
-    assert process.run(["node", "-e", uses], cwd=acme.folder).strip() == "function"
+    modules = workspace.TYPESCRIPT_PACKAGE / "node_modules"
+    (user.parent / "@bufbuild").symlink_to(modules / "@bufbuild")
+    (user.parent / "@grpc").symlink_to(modules / "@grpc")
+    (acme.folder / "use.ts").write_text(USE)
+    compiler = ["node", modules / "typescript-5.9" / "bin" / "tsc", "--strict", "--target", "es2022", "--skipLibCheck"]
+    for options in ("--module node16", "--module commonjs --moduleResolution node10"):
+        process.run([*compiler, *options.split(), "use.ts"], cwd=acme.folder, what="tsc")
+        assert process.run(["node", "use.js"], cwd=acme.folder).split() == [
+            "function",
+            "invalid",
+            "acme.catalog.v1.Object",
+            "Symbol",
+            "true",
+        ]
 
 
 def test_manifests_belong_to_the_project_once_they_are_written(acme: Checkout) -> None:

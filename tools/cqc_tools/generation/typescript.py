@@ -17,6 +17,8 @@ from cqc_tools.generation.tree import Tree
 
 # Second names of messages: one that users' code already imports, and one that does not shadow a global of JavaScript.
 TYPESCRIPT_ALIASES = {"cqc.assets.v1": {"Token": "Asset"}, "cqc.markets.v1": {"MarketSymbol": "Symbol"}}
+# Names that the modules of CommonJS cannot declare. Such a message only has the name of its schema, as in ObjectSchema.
+TAKEN = ("Object", "Promise")
 # The error details of the interceptors. Python and Go have packages of these to depend on.
 GOOGLE_RPC = ("google/rpc/error_details.proto", "google/rpc/status.proto")
 DESCRIPTOR_COPY = "descriptor_set"
@@ -101,11 +103,11 @@ def _with_names(compiled: Tree, contracts: Contracts) -> Tree:
 
     Beside its type, so that editors show the type's comment for both.
     """
-    added = {
-        Path(proto.name).with_name(f"{proto.stem}_pb.ts"): render("names.ts", messages=proto.messages)
-        for proto in contracts.protos
-        if proto.messages
-    }
+    added = {}
+    for proto in contracts.protos:
+        if messages := [name for name in proto.messages if name not in TAKEN]:
+            module = Path(proto.name).with_name(f"{proto.stem}_pb.ts")
+            added[module] = render("names.ts", messages=messages)
     return {path: content + added.get(path, b"") for path, content in compiled.items()}
 
 

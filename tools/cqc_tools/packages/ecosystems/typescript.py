@@ -89,6 +89,8 @@ def legacy_entries(exports: Mapping[str, Any]) -> dict[str, Any]:
     required = {name: entry["require"] for name, entry in exports.items() if isinstance(entry, dict)}
     root = required.pop(".")
     paths = {name.removeprefix("./"): [entry["types"]] for name, entry in required.items()}
+    # TypeScript looks up `types` there too, where the pattern of a project that has one would match it.
+    paths[root["types"].removeprefix("./")] = [root["types"]]
     return {"main": root["default"], "types": root["types"], "typesVersions": {"*": paths}}
 
 
