@@ -301,7 +301,14 @@ def test_another_root_package_gets_three_packages_that_compile(acme: Checkout) -
     (user.parent / "@bufbuild").symlink_to(modules / "@bufbuild")
     (user.parent / "@grpc").symlink_to(modules / "@grpc")
     (acme.folder / "use.ts").write_text(USE)
-    compiler = ["node", modules / "typescript-5.9" / "bin" / "tsc", "--strict", "--target", "es2022", "--skipLibCheck"]
+    compiler: list[str | Path] = [
+        "node",
+        modules / "typescript-5.9" / "bin" / "tsc",
+        "--strict",
+        "--target",
+        "es2022",
+        "--skipLibCheck",
+    ]
     for options in ("--module node16", "--module commonjs --moduleResolution node10"):
         process.run([*compiler, *options.split(), "use.ts"], cwd=acme.folder, what="tsc")
         assert process.run(["node", "use.js"], cwd=acme.folder).split() == [

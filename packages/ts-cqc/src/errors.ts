@@ -73,6 +73,8 @@ export class ServiceError extends Error {
   override readonly name = "ServiceError";
   /** Why; unspecified if a client does not know the reason of a newer server. */
   readonly reason: ErrorReason;
+  /** Name of the reason without its prefix, such as `NO_DATA`; kept for a reason of a newer server. */
+  readonly reasonName: string;
   /** The gRPC code: a value of `Code`, unless a server sends another. */
   readonly code: number;
   /** Values under the keys that the options of the reason name. */
@@ -96,6 +98,7 @@ export class ServiceError extends Error {
       );
     }
     this.reason = reason;
+    this.reasonName = value.name.slice(PREFIX.length);
     this.code = known;
     this.metadata = options.metadata ?? {};
     this.retryDelay = options.retryDelay;
@@ -112,11 +115,10 @@ export class ServiceError extends Error {
   /** Returns `REASON: message (key=value, key=value); next step`. */
   override toString(): string {
     const value = ErrorReasonSchema.value[this.reason];
-    const reason = value?.name.slice(PREFIX.length) ?? `${this.reason}`;
     const keys = new Set([...(value ? getOption(value, metadata_key) : []), ...Object.keys(this.metadata)]);
     const facts = [...keys].filter((key) => key in this.metadata).map((key) => `${key}=${this.metadata[key]}`);
     const stated = facts.length > 0 ? ` (${facts.join(", ")})` : "";
-    return `${reason}: ${this.message}${stated}${this.nextStep && `; ${this.nextStep}`}`;
+    return `${this.reasonName}: ${this.message}${stated}${this.nextStep && `; ${this.nextStep}`}`;
   }
 
   /** Returns the error for a request that violates rules. */
@@ -162,6 +164,7 @@ export class ServiceError extends Error {
     const value = ErrorReasonSchema.values.find(({ name }) => name === PREFIX + info.reason);
     return received(status.message, {
       reason: value?.number ?? ErrorReason.UNSPECIFIED,
+      reasonName: info.reason,
       code: status.code,
       metadata: info.metadata,
       retryDelay: delay && Number(delay.seconds) * 1000 + delay.nanos / 1e6,
@@ -175,8 +178,10 @@ export class ServiceError extends Error {
 
   /** Returns the error of one item of a batch. */
   static fromOrderError(item: OrderError): ServiceError {
-    const reason = ErrorReasonSchema.value[item.reason] ? item.reason : ErrorReason.UNSPECIFIED;
-    return received(item.message, { reason, code: item.code, metadata: item.metadata });
+    const value = ErrorReasonSchema.value[item.reason];
+    const reason = value?.number ?? ErrorReason.UNSPECIFIED;
+    const reasonName = value?.name.slice(PREFIX.length) ?? `${item.reason}`;
+    return received(item.message, { reason, reasonName, code: item.code, metadata: item.metadata });
   }
 
   /** Returns the error for one item of a batch. */
@@ -187,10 +192,8 @@ export class ServiceError extends Error {
 
   /** Returns the error as a google.rpc.Status with ErrorInfo and, if they apply, BadRequest and RetryInfo. */
   status(): Status {
-    const reason = ErrorReasonSchema.value[this.reason]?.name.slice(PREFIX.length) ?? "";
-    const details = [
-      anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { domain: DOMAIN, reason, metadata: { ...this.metadata } })),
-    ];
+    const info = { domain: DOMAIN, reason: this.reasonName, metadata: { ...this.metadata } };
+    const details = [anyPack(ErrorInfoSchema, create(ErrorInfoSchema, info))];
     if (this.violations.length > 0) {
       const fieldViolations = this.violations.map(({ field, ruleId, message }) => ({
         field,
@@ -225,10 +228,17 @@ type ConnectDetail = { type: string; value: Uint8Array } | { desc: DescMessage; 
 /** Returns an error as it was received: a newer server may use reasons and keys that are new to this version. */
 function received(
   message: string,
-  { reason, code, metadata, retryDelay, violations }: Partial<ServiceError>,
+  { reason, reasonName, code, metadata, retryDelay, violations }: Partial<ServiceError>,
 ): ServiceError {
   const made = new ServiceError(ErrorReason.INVALID_FIELD, message);
-  Object.assign(made, { reason, code, metadata: { ...metadata }, retryDelay, violations: violations ?? [] });
+  Object.assign(made, {
+    reason,
+    reasonName,
+    code,
+    metadata: { ...metadata },
+    retryDelay,
+    violations: violations ?? [],
+  });
   keepFacts(made);
   return made;
 }

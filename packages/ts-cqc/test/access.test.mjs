@@ -170,6 +170,8 @@ test("a reason of a newer server is unspecified and keeps code and metadata", as
   assert.equal(read.code, grpc.status.PERMISSION_DENIED);
   assert.deepEqual({ ...read.metadata }, { when: "2031" });
   assert.equal(DOMAIN, info.domain);
+  assert.equal(String(read), "FROM_THE_FUTURE: no (when=2031)");
+  assert.deepEqual(ServiceError.fromStatus(read.status()), read);
 });
 
 test("an error without ErrorInfo is not a ServiceError", () => {

@@ -55,8 +55,17 @@ for (const error of errors) {
   });
 }
 
-const facts = ({ name, message, reason, code, metadata, retryDelay, violations }) => {
-  return { name, message, reason, code, metadata: { ...metadata }, retryDelay, violations: [...violations] };
+const facts = ({ name, message, reason, reasonName, code, metadata, retryDelay, violations }) => {
+  return {
+    name,
+    message,
+    reason,
+    reasonName,
+    code,
+    metadata: { ...metadata },
+    retryDelay,
+    violations: [...violations],
+  };
 };
 
 test("ServiceError.of restores what was cloned", () => {
