@@ -42,7 +42,8 @@ def generate(contracts: Contracts) -> Tree:
     options = [f"--plugin=protoc-gen-es={_plugin(settings)}", "--es_out=target=ts,import_extension=js:."]
     if settings.cqc_code:
         rules = _rules(contracts)
-        names = [proto.name for proto in contracts.protos if proto.name not in rules]
+        named = (*(proto.name for proto in contracts.protos), *contracts.imports)
+        names = [name for name in named if name not in rules]
         compiled = protoc.run_over(without_rules(contracts.serialized), options, names)
         compiled |= protoc.run_over(descriptors.compiled(GOOGLE_RPC), options, GOOGLE_RPC)
     else:
@@ -74,9 +75,9 @@ def descriptor_copy(settings: Configuration, serialized: bytes) -> Tree:
 
 
 def _literal(content: bytes) -> str:
-    """A string literal of JavaScript with one character per byte."""
+    """A string literal of JavaScript with one character per byte, in ASCII: pages may serve it in any encoding."""
     text = "".join(
-        f"\\x{byte:02x}" if byte < 0x20 or byte == 0x7F else f"\\{chr(byte)}" if byte in b'"\\' else chr(byte)
+        f"\\{chr(byte)}" if byte in b'"\\' else chr(byte) if 0x20 <= byte < 0x7F else f"\\x{byte:02x}"
         for byte in content
     )
     return f'"{text}"'
