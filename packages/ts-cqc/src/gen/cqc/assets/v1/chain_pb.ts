@@ -4,8 +4,6 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/chain.proto.
  */
 export const file_cqc_assets_v1_chain: GenFile = /*@__PURE__*/
-  fileDesc("ChljcWMvYXNzZXRzL3YxL2NoYWluLnByb3RvEg1jcWMuYXNzZXRzLnYxIogECgVDaGFpbhIbCghjaGFpbl9pZBgBIAEoCUIJukgGcgSgiScBEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISIgoPbmF0aXZlX2Fzc2V0X2lkGAMgASgJQgm6SAZyBNCIJwESJwoPcGFyZW50X2NoYWluX2lkGAQgASgJQgm6SAZyBKCJJwFIAIgBARIPCgd0ZXN0bmV0GAUgASgIEjcKCmJsb2NrX3RpbWUYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CCLpIBaoBAioAEh8KEnNhZmVfY29uZmlybWF0aW9ucxgHIAEoDUgBiAEBEh4KDGV4cGxvcmVyX3VybBgIIAEoCUIIukgFcgMYgBASLAoIdmFsaWRfdG8YCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHJldmlzaW9uGAogASgEOoQBukiAARp+CgxjaGFpbi5wYXJlbnQSKXBhcmVudF9jaGFpbl9pZCBtdXN0IGRpZmZlciBmcm9tIGNoYWluX2lkGkMhaGFzKHRoaXMucGFyZW50X2NoYWluX2lkKSB8fCB0aGlzLnBhcmVudF9jaGFpbl9pZCAhPSB0aGlzLmNoYWluX2lkQhIKEF9wYXJlbnRfY2hhaW5faWRCFQoTX3NhZmVfY29uZmlybWF0aW9uc0JDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("ChljcWMvYXNzZXRzL3YxL2NoYWluLnByb3RvEg1jcWMuYXNzZXRzLnYxIsACCgVDaGFpbhIQCghjaGFpbl9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhcKD25hdGl2ZV9hc3NldF9pZBgDIAEoCRIcCg9wYXJlbnRfY2hhaW5faWQYBCABKAlIAIgBARIPCgd0ZXN0bmV0GAUgASgIEi0KCmJsb2NrX3RpbWUYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SHwoSc2FmZV9jb25maXJtYXRpb25zGAcgASgNSAGIAQESFAoMZXhwbG9yZXJfdXJsGAggASgJEiwKCHZhbGlkX3RvGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgKIAEoBEISChBfcGFyZW50X2NoYWluX2lkQhUKE19zYWZlX2NvbmZpcm1hdGlvbnNCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9hc3NldHMvdjE7YXNzZXRzdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * A blockchain that carries assets.
@@ -101,3 +99,6 @@ export type Chain = Message<"cqc.assets.v1.Chain"> & {
 export const ChainSchema: GenMessage<Chain> = /*@__PURE__*/
   messageDesc(file_cqc_assets_v1_chain, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const Chain: typeof ChainSchema = ChainSchema;

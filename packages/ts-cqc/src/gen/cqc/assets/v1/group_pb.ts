@@ -4,8 +4,6 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/group.proto.
  */
 export const file_cqc_assets_v1_group: GenFile = /*@__PURE__*/
-  fileDesc("ChljcWMvYXNzZXRzL3YxL2dyb3VwLnByb3RvEg1jcWMuYXNzZXRzLnYxIocCCgpBc3NldEdyb3VwEhwKCGdyb3VwX2lkGAEgASgJQgq6SAdyBRABGIABEhgKBG5hbWUYAiABKAlCCrpIB3IFEAEYgAISHQoLZGVzY3JpcHRpb24YAyABKAlCCLpIBXIDGIAgEjAKB21lbWJlcnMYBCADKAsyHy5jcWMuYXNzZXRzLnYxLkFzc2V0R3JvdXBNZW1iZXISEAoIcmV2aXNpb24YBSABKAQSLgoKY3JlYXRlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi0wIKEEFzc2V0R3JvdXBNZW1iZXISGwoIYXNzZXRfaWQYASABKAlCCbpIBnIE0IgnARIeCgZ3ZWlnaHQYAiABKAlCCbpIBnIEiIgnAUgAiAEBEi4KCnZhbGlkX2Zyb20YAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCHZhbGlkX3RvGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDqYAbpIlAEakQEKG2Fzc2V0X2dyb3VwX21lbWJlci52YWxpZGl0eRIhdmFsaWRfdG8gbXVzdCBiZSBhZnRlciB2YWxpZF9mcm9tGk8haGFzKHRoaXMudmFsaWRfZnJvbSkgfHwgIWhhcyh0aGlzLnZhbGlkX3RvKSB8fCB0aGlzLnZhbGlkX2Zyb20gPCB0aGlzLnZhbGlkX3RvQgkKB193ZWlnaHRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9hc3NldHMvdjE7YXNzZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChljcWMvYXNzZXRzL3YxL2dyb3VwLnByb3RvEg1jcWMuYXNzZXRzLnYxIuUBCgpBc3NldEdyb3VwEhAKCGdyb3VwX2lkGAEgASgJEgwKBG5hbWUYAiABKAkSEwoLZGVzY3JpcHRpb24YAyABKAkSMAoHbWVtYmVycxgEIAMoCzIfLmNxYy5hc3NldHMudjEuQXNzZXRHcm91cE1lbWJlchIQCghyZXZpc2lvbhgFIAEoBBIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKiAQoQQXNzZXRHcm91cE1lbWJlchIQCghhc3NldF9pZBgBIAEoCRITCgZ3ZWlnaHQYAiABKAlIAIgBARIuCgp2YWxpZF9mcm9tGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgh2YWxpZF90bxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCQoHX3dlaWdodEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * Assets viewed together, such as an index, a sector, or everything pegged to the dollar.
@@ -123,3 +121,7 @@ export type AssetGroupMember = Message<"cqc.assets.v1.AssetGroupMember"> & {
 export const AssetGroupMemberSchema: GenMessage<AssetGroupMember> = /*@__PURE__*/
   messageDesc(file_cqc_assets_v1_group, 1);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const AssetGroup: typeof AssetGroupSchema = AssetGroupSchema;
+export const AssetGroupMember: typeof AssetGroupMemberSchema = AssetGroupMemberSchema;

@@ -4,8 +4,6 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/assets/v1/onchain.proto.
  */
 export const file_cqc_assets_v1_onchain: GenFile = /*@__PURE__*/
-  fileDesc("ChtjcWMvYXNzZXRzL3YxL29uY2hhaW4ucHJvdG8SDWNxYy5hc3NldHMudjEiwQQKCk9uY2hhaW5SZWYSIAoIY2hhaW5faWQYASABKAlCCbpIBnIEoIknAUgAiAEBEhkKB25ldHdvcmsYAiABKAlCCLpIBXIDGIABEiUKDnRyYW5zYWN0aW9uX2lkGAMgASgJQgi6SAVyAxiAAkgBiAEBEhkKDGJsb2NrX251bWJlchgEIAEoBEgCiAEBEiEKCmJsb2NrX2hhc2gYBSABKAlCCLpIBXIDGIABSAOIAQESFgoJbG9nX2luZGV4GAYgASgNSASIAQESEgoFbm9uY2UYByABKARIBYgBARIgCghnYXNfdXNlZBgIIAEoCUIJukgGcgSgiCcBSAaIAQESIQoJZ2FzX3ByaWNlGAkgASgJQgm6SAZyBKCIJwFIB4gBARIiCgtyZXBsYWNlZF9ieRgKIAEoCUIIukgFcgMYgAJICIgBARIpCghmaW5hbGl0eRgLIAEoDjIXLmNxYy5hc3NldHMudjEuRmluYWxpdHkSHgoMcmF3X2ZpbmFsaXR5GAwgASgJQgi6SAVyAxiAARIuCgpibG9ja190aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEILCglfY2hhaW5faWRCEQoPX3RyYW5zYWN0aW9uX2lkQg8KDV9ibG9ja19udW1iZXJCDQoLX2Jsb2NrX2hhc2hCDAoKX2xvZ19pbmRleEIICgZfbm9uY2VCCwoJX2dhc191c2VkQgwKCl9nYXNfcHJpY2VCDgoMX3JlcGxhY2VkX2J5Ko4BCghGaW5hbGl0eRIYChRGSU5BTElUWV9VTlNQRUNJRklFRBAAEhQKEEZJTkFMSVRZX1BFTkRJTkcQARIVChFGSU5BTElUWV9JTkNMVURFRBACEhEKDUZJTkFMSVRZX1NBRkUQAxISCg5GSU5BTElUWV9GSU5BTBAEEhQKEEZJTkFMSVRZX1JFT1JHRUQQBUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("ChtjcWMvYXNzZXRzL3YxL29uY2hhaW4ucHJvdG8SDWNxYy5hc3NldHMudjEi7gMKCk9uY2hhaW5SZWYSFQoIY2hhaW5faWQYASABKAlIAIgBARIPCgduZXR3b3JrGAIgASgJEhsKDnRyYW5zYWN0aW9uX2lkGAMgASgJSAGIAQESGQoMYmxvY2tfbnVtYmVyGAQgASgESAKIAQESFwoKYmxvY2tfaGFzaBgFIAEoCUgDiAEBEhYKCWxvZ19pbmRleBgGIAEoDUgEiAEBEhIKBW5vbmNlGAcgASgESAWIAQESFQoIZ2FzX3VzZWQYCCABKAlIBogBARIWCglnYXNfcHJpY2UYCSABKAlIB4gBARIYCgtyZXBsYWNlZF9ieRgKIAEoCUgIiAEBEikKCGZpbmFsaXR5GAsgASgOMhcuY3FjLmFzc2V0cy52MS5GaW5hbGl0eRIUCgxyYXdfZmluYWxpdHkYDCABKAkSLgoKYmxvY2tfdGltZRgNIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCCwoJX2NoYWluX2lkQhEKD190cmFuc2FjdGlvbl9pZEIPCg1fYmxvY2tfbnVtYmVyQg0KC19ibG9ja19oYXNoQgwKCl9sb2dfaW5kZXhCCAoGX25vbmNlQgsKCV9nYXNfdXNlZEIMCgpfZ2FzX3ByaWNlQg4KDF9yZXBsYWNlZF9ieSqOAQoIRmluYWxpdHkSGAoURklOQUxJVFlfVU5TUEVDSUZJRUQQABIUChBGSU5BTElUWV9QRU5ESU5HEAESFQoRRklOQUxJVFlfSU5DTFVERUQQAhIRCg1GSU5BTElUWV9TQUZFEAMSEgoORklOQUxJVFlfRklOQUwQBBIUChBGSU5BTElUWV9SRU9SR0VEEAVCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9hc3NldHMvdjE7YXNzZXRzdjFiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * Where on a chain something happened: the transaction behind a swap, a fill or a transfer, or the block of a state.
@@ -182,3 +180,6 @@ export enum Finality {
 export const FinalitySchema: GenEnum<Finality> = /*@__PURE__*/
   enumDesc(file_cqc_assets_v1_onchain, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const OnchainRef: typeof OnchainRefSchema = OnchainRefSchema;

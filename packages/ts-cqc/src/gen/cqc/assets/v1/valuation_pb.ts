@@ -4,15 +4,13 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/assets/v1/valuation.proto.
  */
 export const file_cqc_assets_v1_valuation: GenFile = /*@__PURE__*/
-  fileDesc("Ch1jcWMvYXNzZXRzL3YxL3ZhbHVhdGlvbi5wcm90bxINY3FjLmFzc2V0cy52MSLEAQoJVmFsdWF0aW9uEiAKCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIAIgBARIcCgphc3NldF9jb2RlGAIgASgJQgi6SAVyAxiAARIeCgZhbW91bnQYAyABKAlCCbpIBnIEiIgnAUgBiAEBEikKEWRpc2NvdW50ZWRfYW1vdW50GAQgASgJQgm6SAZyBIiIJwFIAogBAUILCglfYXNzZXRfaWRCCQoHX2Ftb3VudEIUChJfZGlzY291bnRlZF9hbW91bnRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9hc3NldHMvdjE7YXNzZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules]);
+  fileDesc("Ch1jcWMvYXNzZXRzL3YxL3ZhbHVhdGlvbi5wcm90bxINY3FjLmFzc2V0cy52MSKZAQoJVmFsdWF0aW9uEhUKCGFzc2V0X2lkGAEgASgJSACIAQESEgoKYXNzZXRfY29kZRgCIAEoCRITCgZhbW91bnQYAyABKAlIAYgBARIeChFkaXNjb3VudGVkX2Ftb3VudBgEIAEoCUgCiAEBQgsKCV9hc3NldF9pZEIJCgdfYW1vdW50QhQKEl9kaXNjb3VudGVkX2Ftb3VudEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2Fzc2V0cy92MTthc3NldHN2MWIGcHJvdG8z");
 
 /**
  * A venue's valuation of a balance, position, order or account, in one asset.
@@ -58,3 +56,6 @@ export type Valuation = Message<"cqc.assets.v1.Valuation"> & {
 export const ValuationSchema: GenMessage<Valuation> = /*@__PURE__*/
   messageDesc(file_cqc_assets_v1_valuation, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const Valuation: typeof ValuationSchema = ValuationSchema;

@@ -4,13 +4,11 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { Price } from "../../markets/v1/price_pb.js";
 import { file_cqc_markets_v1_price } from "../../markets/v1/price_pb.js";
 import type { Symbol } from "../../markets/v1/symbol_pb.js";
 import { file_cqc_markets_v1_symbol } from "../../markets/v1/symbol_pb.js";
 import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -19,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/market_events.proto.
  */
 export const file_cqc_events_v1_market_events: GenFile = /*@__PURE__*/
-  fileDesc("CiFjcWMvZXZlbnRzL3YxL21hcmtldF9ldmVudHMucHJvdG8SDWNxYy5ldmVudHMudjEiTQoNU3ltYm9sQ3JlYXRlZBIuCgZzeW1ib2wYASABKAsyFi5jcWMubWFya2V0cy52MS5TeW1ib2xCBrpIA8gBAToM6ponCHJlZ2lzdHJ5IkgKDFByaWNlVXBkYXRlZBIsCgVwcmljZRgBIAEoCzIVLmNxYy5tYXJrZXRzLnYxLlByaWNlQga6SAPIAQE6CuqaJwZwcmljZXMiTQoNU3ltYm9sVXBkYXRlZBIuCgZzeW1ib2wYASABKAsyFi5jcWMubWFya2V0cy52MS5TeW1ib2xCBrpIA8gBAToM6ponCHJlZ2lzdHJ5Ik4KDlN5bWJvbERlbGlzdGVkEi4KBnN5bWJvbBgBIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlN5bWJvbEIGukgDyAEBOgzqmicIcmVnaXN0cnkimQIKCVN0cmVhbUdhcBIiCg92ZW51ZV9zeW1ib2xfaWQYASABKAlCCbpIBnIE8IgnARIaCgZzdHJlYW0YAiABKAlCCrpIB3IFEAEYgAESGgoNbGFzdF9zZXF1ZW5jZRgDIAEoBEgAiAEBEhoKDW5leHRfc2VxdWVuY2UYBCABKARIAYgBARI2CgpzdGFydGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEiwKCGVuZGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoK6ponBnByaWNlc0IQCg5fbGFzdF9zZXF1ZW5jZUIQCg5fbmV4dF9zZXF1ZW5jZUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_markets_v1_price, file_cqc_markets_v1_symbol, file_cqc_options_v1_options, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("CiFjcWMvZXZlbnRzL3YxL21hcmtldF9ldmVudHMucHJvdG8SDWNxYy5ldmVudHMudjEiRQoNU3ltYm9sQ3JlYXRlZBImCgZzeW1ib2wYASABKAsyFi5jcWMubWFya2V0cy52MS5TeW1ib2w6DOqaJwhyZWdpc3RyeSJACgxQcmljZVVwZGF0ZWQSJAoFcHJpY2UYASABKAsyFS5jcWMubWFya2V0cy52MS5QcmljZToK6ponBnByaWNlcyJFCg1TeW1ib2xVcGRhdGVkEiYKBnN5bWJvbBgBIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlN5bWJvbDoM6ponCHJlZ2lzdHJ5IkYKDlN5bWJvbERlbGlzdGVkEiYKBnN5bWJvbBgBIAEoCzIWLmNxYy5tYXJrZXRzLnYxLlN5bWJvbDoM6ponCHJlZ2lzdHJ5IvoBCglTdHJlYW1HYXASFwoPdmVudWVfc3ltYm9sX2lkGAEgASgJEg4KBnN0cmVhbRgCIAEoCRIaCg1sYXN0X3NlcXVlbmNlGAMgASgESACIAQESGgoNbmV4dF9zZXF1ZW5jZRgEIAEoBEgBiAEBEi4KCnN0YXJ0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDoK6ponBnByaWNlc0IQCg5fbGFzdF9zZXF1ZW5jZUIQCg5fbmV4dF9zZXF1ZW5jZUJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_cqc_markets_v1_price, file_cqc_markets_v1_symbol, file_cqc_options_v1_options, file_google_protobuf_timestamp]);
 
 /**
  * A product was added to the registry. The event's subject is the product.
@@ -165,3 +163,10 @@ export type StreamGap = Message<"cqc.events.v1.StreamGap"> & {
 export const StreamGapSchema: GenMessage<StreamGap> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_market_events, 4);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const SymbolCreated: typeof SymbolCreatedSchema = SymbolCreatedSchema;
+export const PriceUpdated: typeof PriceUpdatedSchema = PriceUpdatedSchema;
+export const SymbolUpdated: typeof SymbolUpdatedSchema = SymbolUpdatedSchema;
+export const SymbolDelisted: typeof SymbolDelistedSchema = SymbolDelistedSchema;
+export const StreamGap: typeof StreamGapSchema = StreamGapSchema;

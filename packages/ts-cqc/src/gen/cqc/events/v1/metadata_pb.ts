@@ -4,7 +4,6 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -13,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/metadata.proto.
  */
 export const file_cqc_events_v1_metadata: GenFile = /*@__PURE__*/
-  fileDesc("ChxjcWMvZXZlbnRzL3YxL21ldGFkYXRhLnByb3RvEg1jcWMuZXZlbnRzLnYxIrUDCg1FdmVudE1ldGFkYXRhEhoKCGV2ZW50X2lkGAEgASgJQgi6SAVyA7ABARIsCgV0b3BpYxgCIAEoCUIdukgachgyFl5bYS16XVthLXowLTlfXXswLDYzfSQSGwoHc3ViamVjdBgDIAEoCUIKukgHcgUQARiABBIZCghzZXF1ZW5jZRgEIAEoBEIHukgEMgIoARIVCghyZXZpc2lvbhgFIAEoBEgAiAEBEjcKC29jY3VycmVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEjcKC3JlY29yZGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgDyAEBEhoKBnNvdXJjZRgIIAEoCUIKukgHcgUQARiAARInCg5jb3JyZWxhdGlvbl9pZBgJIAEoCUIKukgHcgUQARiAAUgBiAEBEiMKDGNhdXNhdGlvbl9pZBgKIAEoCUIIukgFcgOwAQFIAogBAUILCglfcmV2aXNpb25CEQoPX2NvcnJlbGF0aW9uX2lkQg8KDV9jYXVzYXRpb25faWRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChxjcWMvZXZlbnRzL3YxL21ldGFkYXRhLnByb3RvEg1jcWMuZXZlbnRzLnYxIsUCCg1FdmVudE1ldGFkYXRhEhAKCGV2ZW50X2lkGAEgASgJEg0KBXRvcGljGAIgASgJEg8KB3N1YmplY3QYAyABKAkSEAoIc2VxdWVuY2UYBCABKAQSFQoIcmV2aXNpb24YBSABKARIAIgBARIvCgtvY2N1cnJlZF9hdBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLcmVjb3JkZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBnNvdXJjZRgIIAEoCRIbCg5jb3JyZWxhdGlvbl9pZBgJIAEoCUgBiAEBEhkKDGNhdXNhdGlvbl9pZBgKIAEoCUgCiAEBQgsKCV9yZXZpc2lvbkIRCg9fY29ycmVsYXRpb25faWRCDwoNX2NhdXNhdGlvbl9pZEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL2V2ZW50cy92MTtldmVudHN2MWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * Id, order and origin of an event. "Events" in SPEC states how CloudEvents, NATS and Kafka carry them.
@@ -109,3 +108,6 @@ export type EventMetadata = Message<"cqc.events.v1.EventMetadata"> & {
 export const EventMetadataSchema: GenMessage<EventMetadata> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_metadata, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const EventMetadata: typeof EventMetadataSchema = EventMetadataSchema;

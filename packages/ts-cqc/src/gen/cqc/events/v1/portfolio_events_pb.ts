@@ -4,7 +4,6 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import { file_cqc_options_v1_options } from "../../options/v1/options_pb.js";
 import type { Portfolio } from "../../portfolio/v1/portfolio_pb.js";
 import { file_cqc_portfolio_v1_portfolio } from "../../portfolio/v1/portfolio_pb.js";
@@ -16,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/events/v1/portfolio_events.proto.
  */
 export const file_cqc_events_v1_portfolio_events: GenFile = /*@__PURE__*/
-  fileDesc("CiRjcWMvZXZlbnRzL3YxL3BvcnRmb2xpb19ldmVudHMucHJvdG8SDWNxYy5ldmVudHMudjEiVQoQUG9ydGZvbGlvQ2hhbmdlZBI2Cglwb3J0Zm9saW8YASABKAsyGy5jcWMucG9ydGZvbGlvLnYxLlBvcnRmb2xpb0IGukgDyAEBOgnqmicFYm9va3MiXAoTVHJhbnNhY3Rpb25SZWNvcmRlZBI6Cgt0cmFuc2FjdGlvbhgBIAEoCzIdLmNxYy5wb3J0Zm9saW8udjEuVHJhbnNhY3Rpb25CBrpIA8gBAToJ6ponBWJvb2tzQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvZXZlbnRzL3YxO2V2ZW50c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_options_v1_options, file_cqc_portfolio_v1_portfolio, file_cqc_portfolio_v1_transaction]);
+  fileDesc("CiRjcWMvZXZlbnRzL3YxL3BvcnRmb2xpb19ldmVudHMucHJvdG8SDWNxYy5ldmVudHMudjEiTQoQUG9ydGZvbGlvQ2hhbmdlZBIuCglwb3J0Zm9saW8YASABKAsyGy5jcWMucG9ydGZvbGlvLnYxLlBvcnRmb2xpbzoJ6ponBWJvb2tzIlQKE1RyYW5zYWN0aW9uUmVjb3JkZWQSMgoLdHJhbnNhY3Rpb24YASABKAsyHS5jcWMucG9ydGZvbGlvLnYxLlRyYW5zYWN0aW9uOgnqmicFYm9va3NCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9ldmVudHMvdjE7ZXZlbnRzdjFiBnByb3RvMw", [file_cqc_options_v1_options, file_cqc_portfolio_v1_portfolio, file_cqc_portfolio_v1_transaction]);
 
 /**
  * A portfolio was added or changed, its target allocations included. The event's subject is the portfolio.
@@ -60,3 +59,7 @@ export type TransactionRecorded = Message<"cqc.events.v1.TransactionRecorded"> &
 export const TransactionRecordedSchema: GenMessage<TransactionRecorded> = /*@__PURE__*/
   messageDesc(file_cqc_events_v1_portfolio_events, 1);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const PortfolioChanged: typeof PortfolioChangedSchema = PortfolioChangedSchema;
+export const TransactionRecorded: typeof TransactionRecordedSchema = TransactionRecordedSchema;

@@ -4,8 +4,6 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/liquidity.proto.
  */
 export const file_cqc_markets_v1_liquidity: GenFile = /*@__PURE__*/
-  fileDesc("Ch5jcWMvbWFya2V0cy92MS9saXF1aWRpdHkucHJvdG8SDmNxYy5tYXJrZXRzLnYxIrUFChBMaXF1aWRpdHlNZXRyaWNzEiIKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBEjUKCXRpbWVzdGFtcBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA8gBARI2CgZ3aW5kb3cYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CC7pICKoBAioAyAEBEiAKCnNwcmVhZF9icHMYBCABKAFCB7pIBBICQAFIAIgBARIoCgliaWRfZGVwdGgYBSABKAFCELpIDRILKQAAAAAAAAAAQAFIAYgBARIoCglhc2tfZGVwdGgYBiABKAFCELpIDRILKQAAAAAAAAAAQAFIAogBARIlCgZ2b2x1bWUYByABKAFCELpIDRILKQAAAAAAAAAAQAFIA4gBARItCg50dXJub3Zlcl9yYXRpbxgIIAEoAUIQukgNEgspAAAAAAAAAABAAUgEiAEBEiYKEGJ1eV9zbGlwcGFnZV9icHMYCSABKAFCB7pIBBICQAFIBYgBARInChFzZWxsX3NsaXBwYWdlX2JwcxgKIAEoAUIHukgEEgJAAUgGiAEBEjAKEXNsaXBwYWdlX25vdGlvbmFsGAsgASgBQhC6SA0SCyEAAAAAAAAAAEABSAeIAQESKwoFc2NvcmUYDCABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAASAiIAQFCDQoLX3NwcmVhZF9icHNCDAoKX2JpZF9kZXB0aEIMCgpfYXNrX2RlcHRoQgkKB192b2x1bWVCEQoPX3R1cm5vdmVyX3JhdGlvQhMKEV9idXlfc2xpcHBhZ2VfYnBzQhQKEl9zZWxsX3NsaXBwYWdlX2Jwc0IUChJfc2xpcHBhZ2Vfbm90aW9uYWxCCAoGX3Njb3JlQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_rules_v1_rules, file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Ch5jcWMvbWFya2V0cy92MS9saXF1aWRpdHkucHJvdG8SDmNxYy5tYXJrZXRzLnYxIocEChBMaXF1aWRpdHlNZXRyaWNzEhcKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCRItCgl0aW1lc3RhbXAYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEikKBndpbmRvdxgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIXCgpzcHJlYWRfYnBzGAQgASgBSACIAQESFgoJYmlkX2RlcHRoGAUgASgBSAGIAQESFgoJYXNrX2RlcHRoGAYgASgBSAKIAQESEwoGdm9sdW1lGAcgASgBSAOIAQESGwoOdHVybm92ZXJfcmF0aW8YCCABKAFIBIgBARIdChBidXlfc2xpcHBhZ2VfYnBzGAkgASgBSAWIAQESHgoRc2VsbF9zbGlwcGFnZV9icHMYCiABKAFIBogBARIeChFzbGlwcGFnZV9ub3Rpb25hbBgLIAEoAUgHiAEBEhIKBXNjb3JlGAwgASgBSAiIAQFCDQoLX3NwcmVhZF9icHNCDAoKX2JpZF9kZXB0aEIMCgpfYXNrX2RlcHRoQgkKB192b2x1bWVCEQoPX3R1cm5vdmVyX3JhdGlvQhMKEV9idXlfc2xpcHBhZ2VfYnBzQhQKEl9zZWxsX3NsaXBwYWdlX2Jwc0IUChJfc2xpcHBhZ2Vfbm90aW9uYWxCCAoGX3Njb3JlQkVaQ2dpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvbWFya2V0cy92MTttYXJrZXRzdjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * Liquidity of a listing over an interval. The numbers are estimates for choosing where to trade, so they are doubles.
@@ -120,3 +118,6 @@ export type LiquidityMetrics = Message<"cqc.markets.v1.LiquidityMetrics"> & {
 export const LiquidityMetricsSchema: GenMessage<LiquidityMetrics> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_liquidity, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const LiquidityMetrics: typeof LiquidityMetricsSchema = LiquidityMetricsSchema;

@@ -4,15 +4,13 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/markets/v1/market_context.proto.
  */
 export const file_cqc_markets_v1_market_context: GenFile = /*@__PURE__*/
-  fileDesc("CiNjcWMvbWFya2V0cy92MS9tYXJrZXRfY29udGV4dC5wcm90bxIOY3FjLm1hcmtldHMudjEi6wIKDU1hcmtldENvbnRleHQSIgoKbWFya19wcmljZRgBIAEoCUIJukgGcgSIiCcBSACIAQESIwoLaW5kZXhfcHJpY2UYAiABKAlCCbpIBnIEiIgnAUgBiAEBEigKEHVuZGVybHlpbmdfcHJpY2UYAyABKAlCCbpIBnIEiIgnAUgCiAEBEiUKDWZvcndhcmRfcHJpY2UYBCABKAlCCbpIBnIEiIgnAUgDiAEBEigKEHByaWNlX3ZvbGF0aWxpdHkYBSABKAlCCbpIBnIEiIgnAUgEiAEBEicKD21hcmtfdm9sYXRpbGl0eRgGIAEoCUIJukgGcgSIiCcBSAWIAQFCDQoLX21hcmtfcHJpY2VCDgoMX2luZGV4X3ByaWNlQhMKEV91bmRlcmx5aW5nX3ByaWNlQhAKDl9mb3J3YXJkX3ByaWNlQhMKEV9wcmljZV92b2xhdGlsaXR5QhIKEF9tYXJrX3ZvbGF0aWxpdHlCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_rules_v1_rules]);
+  fileDesc("CiNjcWMvbWFya2V0cy92MS9tYXJrZXRfY29udGV4dC5wcm90bxIOY3FjLm1hcmtldHMudjEiqQIKDU1hcmtldENvbnRleHQSFwoKbWFya19wcmljZRgBIAEoCUgAiAEBEhgKC2luZGV4X3ByaWNlGAIgASgJSAGIAQESHQoQdW5kZXJseWluZ19wcmljZRgDIAEoCUgCiAEBEhoKDWZvcndhcmRfcHJpY2UYBCABKAlIA4gBARIdChBwcmljZV92b2xhdGlsaXR5GAUgASgJSASIAQESHAoPbWFya192b2xhdGlsaXR5GAYgASgJSAWIAQFCDQoLX21hcmtfcHJpY2VCDgoMX2luZGV4X3ByaWNlQhMKEV91bmRlcmx5aW5nX3ByaWNlQhAKDl9mb3J3YXJkX3ByaWNlQhMKEV9wcmljZV92b2xhdGlsaXR5QhIKEF9tYXJrX3ZvbGF0aWxpdHlCRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z");
 
 /**
  * Prices and volatilities that a venue states together with a trade, a fill or another record, as they were at that
@@ -76,3 +74,6 @@ export type MarketContext = Message<"cqc.markets.v1.MarketContext"> & {
 export const MarketContextSchema: GenMessage<MarketContext> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_market_context, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const MarketContext: typeof MarketContextSchema = MarketContextSchema;

@@ -4,15 +4,13 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/markets/v1/native_listing.proto.
  */
 export const file_cqc_markets_v1_native_listing: GenFile = /*@__PURE__*/
-  fileDesc("CiNjcWMvbWFya2V0cy92MS9uYXRpdmVfbGlzdGluZy5wcm90bxIOY3FjLm1hcmtldHMudjEigwEKDU5hdGl2ZUxpc3RpbmcSGwoIdmVudWVfaWQYASABKAlCCbpIBnIE6IgnARIZCgdzZWdtZW50GAIgASgJQgi6SAVyAxiAARIYCgZzeW1ib2wYAyABKAlCCLpIBXIDGIACEhkKAmlkGAQgASgJQgi6SAVyAxiAAkgAiAEBQgUKA19pZEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules]);
+  fileDesc("CiNjcWMvbWFya2V0cy92MS9uYXRpdmVfbGlzdGluZy5wcm90bxIOY3FjLm1hcmtldHMudjEiWgoNTmF0aXZlTGlzdGluZxIQCgh2ZW51ZV9pZBgBIAEoCRIPCgdzZWdtZW50GAIgASgJEg4KBnN5bWJvbBgDIAEoCRIPCgJpZBgEIAEoCUgAiAEBQgUKA19pZEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM");
 
 /**
  * A listing as its venue names it. Identifies the market of a fact whose listing the registry does not know yet.
@@ -58,3 +56,6 @@ export type NativeListing = Message<"cqc.markets.v1.NativeListing"> & {
 export const NativeListingSchema: GenMessage<NativeListing> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_native_listing, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const NativeListing: typeof NativeListingSchema = NativeListingSchema;

@@ -4,10 +4,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { DataSource } from "../../assets/v1/data_source_pb.js";
 import { file_cqc_assets_v1_data_source } from "../../assets/v1/data_source_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/markets/v1/symbol_identifier.proto.
  */
 export const file_cqc_markets_v1_symbol_identifier: GenFile = /*@__PURE__*/
-  fileDesc("CiZjcWMvbWFya2V0cy92MS9zeW1ib2xfaWRlbnRpZmllci5wcm90bxIOY3FjLm1hcmtldHMudjEi1QQKEFN5bWJvbElkZW50aWZpZXISHwoNaWRlbnRpZmllcl9pZBgBIAEoCUIIukgFcgMYgAESHAoJc3ltYm9sX2lkGAIgASgJQgm6SAZyBOCIJwESLgoLZGF0YV9zb3VyY2UYAyABKA4yGS5jcWMuYXNzZXRzLnYxLkRhdGFTb3VyY2USIQoPcmF3X2RhdGFfc291cmNlGAQgASgJQgi6SAVyAxiAARIfCgtleHRlcm5hbF9pZBgFIAEoCUIKukgHcgUQARiAAhIuCgp2YWxpZF9mcm9tGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgh2YWxpZF90bxgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIcmV2aXNpb24YCCABKAQ6nQK6SJkCGoMBCh1zeW1ib2xfaWRlbnRpZmllci5kYXRhX3NvdXJjZRIpc2V0IGVpdGhlciBkYXRhX3NvdXJjZSBvciByYXdfZGF0YV9zb3VyY2UaNyh0aGlzLmRhdGFfc291cmNlICE9IDApICE9ICh0aGlzLnJhd19kYXRhX3NvdXJjZSAhPSAnJykakAEKGnN5bWJvbF9pZGVudGlmaWVyLnZhbGlkaXR5EiF2YWxpZF90byBtdXN0IGJlIGFmdGVyIHZhbGlkX2Zyb20aTyFoYXModGhpcy52YWxpZF9mcm9tKSB8fCAhaGFzKHRoaXMudmFsaWRfdG8pIHx8IHRoaXMudmFsaWRfZnJvbSA8IHRoaXMudmFsaWRfdG9CRVpDZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy9tYXJrZXRzL3YxO21hcmtldHN2MWIGcHJvdG8z", [file_buf_validate_validate, file_cqc_assets_v1_data_source, file_cqc_rules_v1_rules, file_google_protobuf_timestamp]);
+  fileDesc("CiZjcWMvbWFya2V0cy92MS9zeW1ib2xfaWRlbnRpZmllci5wcm90bxIOY3FjLm1hcmtldHMudjEiigIKEFN5bWJvbElkZW50aWZpZXISFQoNaWRlbnRpZmllcl9pZBgBIAEoCRIRCglzeW1ib2xfaWQYAiABKAkSLgoLZGF0YV9zb3VyY2UYAyABKA4yGS5jcWMuYXNzZXRzLnYxLkRhdGFTb3VyY2USFwoPcmF3X2RhdGFfc291cmNlGAQgASgJEhMKC2V4dGVybmFsX2lkGAUgASgJEi4KCnZhbGlkX2Zyb20YBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCHZhbGlkX3RvGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghyZXZpc2lvbhgIIAEoBEJFWkNnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL21hcmtldHMvdjE7bWFya2V0c3YxYgZwcm90bzM", [file_cqc_assets_v1_data_source, file_google_protobuf_timestamp]);
 
 /**
  * The name of a product at an information provider, such as a CoinGecko pair or a FIGI.
@@ -93,3 +91,6 @@ export type SymbolIdentifier = Message<"cqc.markets.v1.SymbolIdentifier"> & {
 export const SymbolIdentifierSchema: GenMessage<SymbolIdentifier> = /*@__PURE__*/
   messageDesc(file_cqc_markets_v1_symbol_identifier, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const SymbolIdentifier: typeof SymbolIdentifierSchema = SymbolIdentifierSchema;

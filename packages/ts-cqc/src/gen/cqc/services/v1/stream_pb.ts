@@ -6,7 +6,6 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/services/v1/stream.proto.
  */
 export const file_cqc_services_v1_stream: GenFile = /*@__PURE__*/
-  fileDesc("ChxjcWMvc2VydmljZXMvdjEvc3RyZWFtLnByb3RvEg9jcWMuc2VydmljZXMudjEiQAoJSGVhcnRiZWF0EjMKB3NlbnRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQEiEgoQU25hcHNob3RDb21wbGV0ZSJbCgtTdHJlYW1SZXNldBIyCgZyZWFzb24YASABKA4yIi5jcWMuc2VydmljZXMudjEuU3RyZWFtUmVzZXRSZWFzb24SGAoGZGV0YWlsGAIgASgJQgi6SAVyAxiAICqKAgoRU3RyZWFtUmVzZXRSZWFzb24SIwofU1RSRUFNX1JFU0VUX1JFQVNPTl9VTlNQRUNJRklFRBAAEiQKIFNUUkVBTV9SRVNFVF9SRUFTT05fU0VRVUVOQ0VfR0FQEAESKgomU1RSRUFNX1JFU0VUX1JFQVNPTl9TT1VSQ0VfUkVDT05ORUNURUQQAhIpCiVTVFJFQU1fUkVTRVRfUkVBU09OX0NIRUNLU1VNX01JU01BVENIEAMSLAooU1RSRUFNX1JFU0VUX1JFQVNPTl9SRVNVTUVfVE9LRU5fRVhQSVJFRBAEEiUKIVNUUkVBTV9SRVNFVF9SRUFTT05fU0xPV19DT05TVU1FUhAFQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("ChxjcWMvc2VydmljZXMvdjEvc3RyZWFtLnByb3RvEg9jcWMuc2VydmljZXMudjEiOAoJSGVhcnRiZWF0EisKB3NlbnRfYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIhIKEFNuYXBzaG90Q29tcGxldGUiUQoLU3RyZWFtUmVzZXQSMgoGcmVhc29uGAEgASgOMiIuY3FjLnNlcnZpY2VzLnYxLlN0cmVhbVJlc2V0UmVhc29uEg4KBmRldGFpbBgCIAEoCSqKAgoRU3RyZWFtUmVzZXRSZWFzb24SIwofU1RSRUFNX1JFU0VUX1JFQVNPTl9VTlNQRUNJRklFRBAAEiQKIFNUUkVBTV9SRVNFVF9SRUFTT05fU0VRVUVOQ0VfR0FQEAESKgomU1RSRUFNX1JFU0VUX1JFQVNPTl9TT1VSQ0VfUkVDT05ORUNURUQQAhIpCiVTVFJFQU1fUkVTRVRfUkVBU09OX0NIRUNLU1VNX01JU01BVENIEAMSLAooU1RSRUFNX1JFU0VUX1JFQVNPTl9SRVNVTUVfVE9LRU5fRVhQSVJFRBAEEiUKIVNUUkVBTV9SRVNFVF9SRUFTT05fU0xPV19DT05TVU1FUhAFQkdaRWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvc2VydmljZXMvdjE7c2VydmljZXN2MWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * Keep-alive: nothing changed. Sent when no other message was sent for the request's `heartbeat_interval`, and
@@ -153,3 +152,8 @@ export enum StreamResetReason {
 export const StreamResetReasonSchema: GenEnum<StreamResetReason> = /*@__PURE__*/
   enumDesc(file_cqc_services_v1_stream, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const Heartbeat: typeof HeartbeatSchema = HeartbeatSchema;
+export const SnapshotComplete: typeof SnapshotCompleteSchema = SnapshotCompleteSchema;
+export const StreamReset: typeof StreamResetSchema = StreamResetSchema;

@@ -4,15 +4,13 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file cqc/venues/v1/fee.proto.
  */
 export const file_cqc_venues_v1_fee: GenFile = /*@__PURE__*/
-  fileDesc("ChdjcWMvdmVudWVzL3YxL2ZlZS5wcm90bxINY3FjLnZlbnVlcy52MSKwAQoDRmVlEiAKCGFzc2V0X2lkGAEgASgJQgm6SAZyBNCIJwFIAIgBARIcCgphc3NldF9jb2RlGAIgASgJQgi6SAVyAxiAARIZCgZhbW91bnQYAyABKAlCCbpIBnIEiIgnARIcCgRyYXRlGAQgASgJQgm6SAZyBIiIJwFIAYgBARIaCghyYXdfdHlwZRgFIAEoCUIIukgFcgMYgAFCCwoJX2Fzc2V0X2lkQgcKBV9yYXRlQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM", [file_buf_validate_validate, file_cqc_rules_v1_rules]);
+  fileDesc("ChdjcWMvdmVudWVzL3YxL2ZlZS5wcm90bxINY3FjLnZlbnVlcy52MSJ7CgNGZWUSFQoIYXNzZXRfaWQYASABKAlIAIgBARISCgphc3NldF9jb2RlGAIgASgJEg4KBmFtb3VudBgDIAEoCRIRCgRyYXRlGAQgASgJSAGIAQESEAoIcmF3X3R5cGUYBSABKAlCCwoJX2Fzc2V0X2lkQgcKBV9yYXRlQkNaQWdpdGh1Yi5jb20vQ29tYmluZS1DYXBpdGFsL2NxYy9wYWNrYWdlcy9nby1jcWMvdmVudWVzL3YxO3ZlbnVlc3YxYgZwcm90bzM");
 
 /**
  * A fee charged in one asset. A fee whose amount the venue does not report has no entry.
@@ -66,3 +64,6 @@ export type Fee = Message<"cqc.venues.v1.Fee"> & {
 export const FeeSchema: GenMessage<Fee> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_fee, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const Fee: typeof FeeSchema = FeeSchema;

@@ -4,10 +4,8 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.js";
 import type { NativeListing } from "../../markets/v1/native_listing_pb.js";
 import { file_cqc_markets_v1_native_listing } from "../../markets/v1/native_listing_pb.js";
-import { file_cqc_rules_v1_rules } from "../../rules/v1/rules_pb.js";
 import type { LaunchPhase, TradingMode } from "./venue_symbol_pb.js";
 import { file_cqc_venues_v1_venue_symbol } from "./venue_symbol_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -18,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file cqc/venues/v1/instrument_status.proto.
  */
 export const file_cqc_venues_v1_instrument_status: GenFile = /*@__PURE__*/
-  fileDesc("CiVjcWMvdmVudWVzL3YxL2luc3RydW1lbnRfc3RhdHVzLnByb3RvEg1jcWMudmVudWVzLnYxIpYFChBJbnN0cnVtZW50U3RhdHVzEicKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUIJukgGcgTwiCcBSACIAQESNQoObmF0aXZlX2xpc3RpbmcYAiABKAsyHS5jcWMubWFya2V0cy52MS5OYXRpdmVMaXN0aW5nEjAKDHRyYWRpbmdfbW9kZRgDIAEoDjIaLmNxYy52ZW51ZXMudjEuVHJhZGluZ01vZGUSIgoQcmF3X3RyYWRpbmdfbW9kZRgEIAEoCUIIukgFcgMYgAESMAoMbGF1bmNoX3BoYXNlGAUgASgOMhouY3FjLnZlbnVlcy52MS5MYXVuY2hQaGFzZRIiChByYXdfbGF1bmNoX3BoYXNlGAYgASgJQgi6SAVyAxiAARIYCgZyZWFzb24YByABKAlCCLpIBXIDGIAgEjIKDm5leHRfY2hhbmdlX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgl0aW1lc3RhbXAYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDHB1Ymxpc2hlZF9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoLcmVjZWl2ZWRfYXQYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPIAQESRgoMdmVudWVfZmllbGRzGAwgAygLMjAuY3FjLnZlbnVlcy52MS5JbnN0cnVtZW50U3RhdHVzLlZlbnVlRmllbGRzRW50cnkaMgoQVmVudWVGaWVsZHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQhIKEF92ZW51ZV9zeW1ib2xfaWRCQ1pBZ2l0aHViLmNvbS9Db21iaW5lLUNhcGl0YWwvY3FjL3BhY2thZ2VzL2dvLWNxYy92ZW51ZXMvdjE7dmVudWVzdjFiBnByb3RvMw", [file_buf_validate_validate, file_cqc_markets_v1_native_listing, file_cqc_rules_v1_rules, file_cqc_venues_v1_venue_symbol, file_google_protobuf_timestamp]);
+  fileDesc("CiVjcWMvdmVudWVzL3YxL2luc3RydW1lbnRfc3RhdHVzLnByb3RvEg1jcWMudmVudWVzLnYxIuUEChBJbnN0cnVtZW50U3RhdHVzEhwKD3ZlbnVlX3N5bWJvbF9pZBgBIAEoCUgAiAEBEjUKDm5hdGl2ZV9saXN0aW5nGAIgASgLMh0uY3FjLm1hcmtldHMudjEuTmF0aXZlTGlzdGluZxIwCgx0cmFkaW5nX21vZGUYAyABKA4yGi5jcWMudmVudWVzLnYxLlRyYWRpbmdNb2RlEhgKEHJhd190cmFkaW5nX21vZGUYBCABKAkSMAoMbGF1bmNoX3BoYXNlGAUgASgOMhouY3FjLnZlbnVlcy52MS5MYXVuY2hQaGFzZRIYChByYXdfbGF1bmNoX3BoYXNlGAYgASgJEg4KBnJlYXNvbhgHIAEoCRIyCg5uZXh0X2NoYW5nZV9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJdGltZXN0YW1wGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxwdWJsaXNoZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3JlY2VpdmVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJGCgx2ZW51ZV9maWVsZHMYDCADKAsyMC5jcWMudmVudWVzLnYxLkluc3RydW1lbnRTdGF0dXMuVmVudWVGaWVsZHNFbnRyeRoyChBWZW51ZUZpZWxkc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCEgoQX3ZlbnVlX3N5bWJvbF9pZEJDWkFnaXRodWIuY29tL0NvbWJpbmUtQ2FwaXRhbC9jcWMvcGFja2FnZXMvZ28tY3FjL3ZlbnVlcy92MTt2ZW51ZXN2MWIGcHJvdG8z", [file_cqc_markets_v1_native_listing, file_cqc_venues_v1_venue_symbol, file_google_protobuf_timestamp]);
 
 /**
  * Trading mode of a listing: a change, or the current state.
@@ -120,3 +118,6 @@ export type InstrumentStatus = Message<"cqc.venues.v1.InstrumentStatus"> & {
 export const InstrumentStatusSchema: GenMessage<InstrumentStatus> = /*@__PURE__*/
   messageDesc(file_cqc_venues_v1_instrument_status, 0);
 
+
+// Added by `make generate`: the name of a message is also its schema.
+export const InstrumentStatus: typeof InstrumentStatusSchema = InstrumentStatusSchema;
