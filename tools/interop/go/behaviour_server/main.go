@@ -1,7 +1,7 @@
 //go:build cqc_code
 
-// The scripted server of the behaviour tests in Go: `behaviour_server [<port>]`. Its calls and scripts are documented in
-// python/behaviour_server.py.
+// The scripted server of the behaviour tests in Go: `behaviour_server [<port>]`. python/behaviour_server.py documents its
+// calls and scripts.
 package main
 
 import (
