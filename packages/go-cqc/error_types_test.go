@@ -14,18 +14,23 @@ import (
 	"testing"
 
 	cqc "github.com/Combine-Capital/cqc/packages/go-cqc"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/client"
 	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
 	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
 )
 
 // errorTypes has an entry for every exported error type of the module.
 var errorTypes = map[string]func(*testing.T){
+	"client.CertificateError":      survivesWrapping(&client.CertificateError{}),
+	"client.OutcomeUnknownError":   survivesWrapping(&client.OutcomeUnknownError{}),
+	"client.ProtocolError":         survivesWrapping(&client.ProtocolError{}),
 	"cqc.BookError":                survivesWrapping(&cqc.BookError{}),
 	"cqc.InvalidIDError":           survivesWrapping(&cqc.InvalidIDError{}),
 	"cqc.UnitNotReconcilableError": survivesWrapping(&cqc.UnitNotReconcilableError{}),
 	"cqc.UnknownEventError":        survivesWrapping(&cqc.UnknownEventError{}),
 	"errors.ServiceError": survivesWrapping(
 		errors.New(servicesv1.ErrorReason_ERROR_REASON_NO_DATA, "no book yet", "venue_symbol_id", "x")),
+	"setting.Error": survivesWrapping(&client.SettingError{}),
 }
 
 func TestEveryErrorTypeSurvivesWrapping(t *testing.T) {
