@@ -1,0 +1,115 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/Combine-Capital/cqc/packages/go-cqc/internal/setting"
+)
+
+// SettingError reports an option, an environment variable or a file that Connect cannot use.
+type SettingError = setting.Error
+
+// CertificateError reports that client and server do not trust each other's certificates. It is the error of the first
+// call, because a connection is made when it is needed. Calling again does not help.
+type CertificateError struct {
+	// Target is the address of the server.
+	Target string
+	// Detail is the text of the TLS library.
+	Detail string
+	cause  error
+}
+
+func (e *CertificateError) Error() string {
+	return fmt.Sprintf("no TLS connection to %s: %s; set CQC_CA to the CA of the server's certificate, and certificate "+
+		"and key if the server requires a client certificate", e.Target, e.Detail)
+}
+
+// GRPCStatus returns the error as a status with the code UNAVAILABLE.
+func (e *CertificateError) GRPCStatus() *status.Status {
+	return status.New(codes.Unavailable, e.Error())
+}
+
+// Unwrap returns the error of the call.
+func (e *CertificateError) Unwrap() error { return e.cause }
+
+// ProtocolError reports a server that breaks the contract of a method. Calling again does not help.
+type ProtocolError struct {
+	// Method is the full name, such as "/cqc.services.v1.MarketData/ListTrades".
+	Method string
+	// Problem states what the server did.
+	Problem string
+}
+
+func (e *ProtocolError) Error() string {
+	return fmt.Sprintf("%s: %s; report this to those who run the server", e.Method, e.Problem)
+}
+
+// OutcomeUnknownError reports that an order may have been placed or not.
+type OutcomeUnknownError struct {
+	// AccountID and ClientOrderID identify the order.
+	AccountID, ClientOrderID string
+	// SendBefore is the time at or after which the gateway no longer sends the order to its venue, by its own clock.
+	SendBefore time.Time
+	// Cause is the error that left the outcome open.
+	Cause error
+	// Not unwrapped: its reason says nothing about the order.
+	lookup error
+}
+
+func (e *OutcomeUnknownError) Error() string {
+	return fmt.Sprintf("order %q of account %q may have been placed or not: call GetOrder by its client order id; "+
+		"RECORD_NOT_FOUND is final if its checked_at is at or after %s (PlaceOrder: %v; GetOrder: %v)",
+		e.ClientOrderID, e.AccountID, e.SendBefore.Format(time.RFC3339Nano), e.Cause, e.lookup)
+}
+
+// Unwrap returns the cause.
+func (e *OutcomeUnknownError) Unwrap() error { return e.Cause }
+
+// aboutCertificates matches what TLS libraries write. The word "handshake" alone is not enough: a server that restarts
+// during a handshake fails it with "EOF".
+var aboutCertificates = regexp.MustCompile(`(?i)certificate|\bssl|\btls\b|x509`)
+
+// withCertificate returns a CertificateError for an error that says that certificates are the cause. gRPC has no other
+// sign of it than the text of UNAVAILABLE.
+func withCertificate(target string, err error) error {
+	found, ok := status.FromError(err)
+	if err == nil || errors.Is(err, io.EOF) || !ok || found.Code() != codes.Unavailable || len(found.Details()) > 0 ||
+		!aboutCertificates.MatchString(found.Message()) {
+		return err
+	}
+	return &CertificateError{target, found.Message(), err}
+}
+
+// outcomeUnknown reports whether an error leaves open what the server did.
+func outcomeUnknown(err error) bool {
+	switch status.Code(err) {
+	case codes.Unavailable, codes.Canceled, codes.Internal, codes.Unknown, codes.DeadlineExceeded:
+		certificate := (*CertificateError)(nil)
+		return !errors.As(err, &certificate)
+	}
+	return false
+}
+
+// retryable reports whether a call may succeed if it is made again.
+func retryable(err error) bool {
+	_, asked := retryDelay(err)
+	return asked || outcomeUnknown(err)
+}
+
+// retryDelay returns the delay in the RetryInfo of an error.
+func retryDelay(err error) (time.Duration, bool) {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			return info.GetRetryDelay().AsDuration(), true
+		}
+	}
+	return 0, false
+}
