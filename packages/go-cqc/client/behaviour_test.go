@@ -3,6 +3,7 @@
 package client_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	stderrors "errors"
@@ -60,8 +61,13 @@ type step struct {
 	End    bool
 	Status *struct {
 		Code, Message, Reason string
+		Domain                string
 		Metadata              map[string]string
 		RetryDelayMS          *int64 `json:"retry_delay_ms"`
+		Violations            []struct {
+			Field, Message string
+			RuleID         string `json:"rule_id"`
+		}
 	}
 }
 
@@ -260,12 +266,17 @@ func (p *play) describe(ctx context.Context, name string, request proto.Message)
 		switch id := text("request_id"); {
 		case id == given.RequestID:
 			line += " request_id=given"
+		case p.requestID != "" && id != p.requestID:
+			line += " request_id=other"
 		case id == p.requestID:
 			line += " request_id=same"
 		default:
 			line += " request_id=new"
 			p.requestID = id
 		}
+	}
+	if p.Call != "place_order" {
+		return line
 	}
 	if sent, ok := request.(interface{ GetSendBefore() *timestamppb.Timestamp }); ok {
 		line += fmt.Sprintf(" send_before=%d", sent.GetSendBefore().AsTime().Sub(p.start).Milliseconds())
@@ -290,8 +301,17 @@ func (s step) error() error {
 	var details []protoadapt.MessageV1
 	if s.Status.Reason != "" {
 		details = append(details, &errdetails.ErrorInfo{
-			Domain: errors.Domain, Reason: s.Status.Reason, Metadata: s.Status.Metadata,
+			Domain: cmp.Or(s.Status.Domain, errors.Domain), Reason: s.Status.Reason, Metadata: s.Status.Metadata,
 		})
+	}
+	if len(s.Status.Violations) > 0 {
+		request := &errdetails.BadRequest{}
+		for _, violation := range s.Status.Violations {
+			request.FieldViolations = append(request.FieldViolations, &errdetails.BadRequest_FieldViolation{
+				Field: violation.Field, Reason: violation.RuleID, Description: violation.Message,
+			})
+		}
+		details = append(details, request)
 	}
 	if delay := s.Status.RetryDelayMS; delay != nil {
 		wait := durationpb.New(time.Duration(*delay) * time.Millisecond)
@@ -313,7 +333,7 @@ func failure(err error) string {
 	case stderrors.As(err, &protocol):
 		return "ProtocolError"
 	case stderrors.As(err, &unknown):
-		return "OutcomeUnknownError"
+		return "OutcomeUnknownError " + code.Code(status.Code(unknown.Cause)).String()
 	case stderrors.As(err, &certificate):
 		return "CertificateError"
 	}
@@ -329,15 +349,14 @@ func failure(err error) string {
 	for _, key := range slices.Sorted(maps.Keys(service.Metadata)) {
 		line += fmt.Sprintf(" %s=%s", key, service.Metadata[key])
 	}
+	for _, violation := range service.Violations {
+		line += fmt.Sprintf(" violation=%s:%s", violation.Field, violation.RuleID)
+	}
 	return line
 }
 
 func book(update client.BookUpdate) string {
-	reason := update.Reason
-	if reason == "" {
-		reason = "-"
-	}
-	line := string(update.State) + " " + reason
+	line := string(update.State) + " " + cmp.Or(update.Reason, "-")
 	if update.Book == nil {
 		return line + " absent"
 	}
@@ -382,6 +401,8 @@ func (p *play) follow(
 ) error {
 	market, gateway := servicesv1.NewMarketDataClient(conn), servicesv1.NewVenueGatewayClient(conn)
 	switch request := request.(type) {
+	case *servicesv1.StreamEventsRequest:
+		return follow(ctx, p, servicesv1.NewEventLogClient(conn).StreamEvents, request, options)
 	case *servicesv1.StreamTradesRequest:
 		return follow(ctx, p, market.StreamTrades, request, options)
 	case *servicesv1.StreamPricesRequest:
@@ -444,7 +465,12 @@ func (p *play) message(described protoreflect.MessageDescriptor, content []byte)
 func shown(message proto.Message, path string) string {
 	value := protoreflect.ValueOfMessage(message.ProtoReflect())
 	for name := range strings.SplitSeq(path, ".") {
-		value = value.Message().Get(value.Message().Descriptor().Fields().ByName(protoreflect.Name(name)))
+		message := value.Message()
+		field := message.Descriptor().Fields().ByName(protoreflect.Name(name))
+		if !message.Has(field) {
+			return "-"
+		}
+		value = message.Get(field)
 	}
 	return value.String()
 }

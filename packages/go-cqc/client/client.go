@@ -14,7 +14,9 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -154,11 +156,47 @@ func (o Options) security() ([]grpc.DialOption, error) {
 	if config.Certificates, err = setting.Pair(o.Certificate, o.Key); err != nil {
 		return nil, err
 	}
-	dial := []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(config))}
+	dial := []grpc.DialOption{grpc.WithTransportCredentials(explained{credentials.NewTLS(config)})}
 	if token.of != nil {
 		dial = append(dial, grpc.WithPerRPCCredentials(token))
 	}
 	return dial, nil
+}
+
+// explained are TLS credentials whose connections say why the server closed them.
+type explained struct {
+	credentials.TransportCredentials
+}
+
+func (e explained) ClientHandshake(
+	ctx context.Context, authority string, raw net.Conn,
+) (net.Conn, credentials.AuthInfo, error) {
+	conn, info, err := e.TransportCredentials.ClientHandshake(ctx, authority, raw)
+	if err != nil {
+		return nil, nil, err
+	}
+	return explainedConn{conn}, info, nil
+}
+
+func (e explained) Clone() credentials.TransportCredentials {
+	return explained{e.TransportCredentials.Clone()}
+}
+
+type explainedConn struct{ net.Conn }
+
+// Write returns the server's alert if there is one. In TLS 1.3 a server refuses the certificate of a client when the
+// handshake is over for the client, whose next write then says no more than "broken pipe".
+func (c explainedConn) Write(data []byte) (int, error) {
+	written, err := c.Conn.Write(data)
+	if err == nil {
+		return written, nil
+	}
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	_, refused := c.Read(make([]byte, 1))
+	if alert := (*net.OpError)(nil); errors.As(refused, &alert) && alert.Op == "remote error" {
+		return written, refused
+	}
+	return written, err
 }
 
 // checkToken returns an error for a token that no HTTP header can hold.

@@ -53,25 +53,28 @@ func (e *ProtocolError) Error() string {
 }
 
 // OutcomeUnknownError reports that an order may have been placed or not.
+//
+// It does not unwrap to its cause, whose code and reason may be those of GetOrder and say nothing about the order. As a
+// status it is UNKNOWN.
 type OutcomeUnknownError struct {
 	// AccountID and ClientOrderID identify the order.
 	AccountID, ClientOrderID string
 	// SendBefore is the time at or after which the gateway no longer sends the order to its venue, by its own clock.
 	SendBefore time.Time
-	// Cause is the error that left the outcome open.
+	// Cause is the error of GetOrder that ended the search, or else that of PlaceOrder that left the outcome open.
 	Cause error
-	// Not unwrapped: its reason says nothing about the order.
-	lookup error
 }
 
 func (e *OutcomeUnknownError) Error() string {
 	return fmt.Sprintf("order %q of account %q may have been placed or not: call GetOrder by its client order id; "+
-		"RECORD_NOT_FOUND is final if its checked_at is at or after %s (PlaceOrder: %v; GetOrder: %v)",
-		e.ClientOrderID, e.AccountID, e.SendBefore.Format(time.RFC3339Nano), e.Cause, e.lookup)
+		"RECORD_NOT_FOUND is final if its checked_at is at or after %s (%v)",
+		e.ClientOrderID, e.AccountID, e.SendBefore.Format(time.RFC3339Nano), e.Cause)
 }
 
-// Unwrap returns the cause.
-func (e *OutcomeUnknownError) Unwrap() error { return e.Cause }
+// GRPCStatus returns the error as a status with the code UNKNOWN.
+func (e *OutcomeUnknownError) GRPCStatus() *status.Status {
+	return status.New(codes.Unknown, e.Error())
+}
 
 // aboutCertificates matches what TLS libraries write. The word "handshake" alone is not enough: a server that restarts
 // during a handshake fails it with "EOF".

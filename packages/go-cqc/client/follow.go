@@ -171,6 +171,9 @@ func (b *bookFollower) lost(cause, token string) error {
 	if token == "" || b.building != b.known {
 		b.building = nil // The server sends the snapshot anew.
 	}
+	if !b.live {
+		return nil
+	}
 	return b.update(BookStateStale, cause)
 }
 

@@ -18,11 +18,10 @@ import (
 //
 // The request needs a client_order_id. An empty request_id is filled, and send_before set to the deadline if it is
 // absent; the deadline is that of ctx, or 10 s from now. If the answer is lost, PlaceOrder asks GetOrder, and sends the
-// same request again while there is time and the gateway does not know the order. It can take twice the time to the
-// deadline to find out; cancelling ctx ends that.
+// same request again while there is time and the gateway does not know the order. That can last as long again as the
+// deadline allowed; only cancelling ctx ends it.
 //
-// An error of the gateway, or of the first attempt, means that no order was placed. A *OutcomeUnknownError means that
-// one may have been.
+// If it returns a *OutcomeUnknownError, the order may have been placed. After any other error it was not.
 func PlaceOrder(
 	ctx context.Context, gateway servicesv1.VenueGatewayClient, request *servicesv1.PlaceOrderRequest,
 ) (*venuesv1.Order, error) {
@@ -96,10 +95,10 @@ func PlaceOrder(
 				continue
 			}
 		case !retryable(err):
-			return nil, &OutcomeUnknownError{account, clientID, sendBefore, lost, err}
+			return nil, &OutcomeUnknownError{account, clientID, sendBefore, err}
 		}
 		if !sleep(search, wait.next(err)) {
-			return nil, &OutcomeUnknownError{account, clientID, sendBefore, lost, err}
+			return nil, &OutcomeUnknownError{account, clientID, sendBefore, lost}
 		}
 	}
 }
