@@ -16,8 +16,8 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// TestARefusedCertificateIsReported writes to a server that has refused the client after the handshake of TLS 1.3. It is
-// a test of the package's inside, because only here the server is surely done before the client writes.
+// TestARefusedCertificateIsReported writes to a server that has refused the client after the handshake of TLS 1.3. It
+// tests the package's inside, because only here the server is surely done before the client writes.
 func TestARefusedCertificateIsReported(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

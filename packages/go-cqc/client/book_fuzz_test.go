@@ -24,7 +24,7 @@ import (
 
 const listing = "binance:BTC-USDT-SPOT"
 
-// venue is a server of one book that does whatever the bytes say. When they end it makes one more change and works well.
+// venue is a server of one book that does whatever the bytes say. When they end, it makes a last change and works well.
 type venue struct {
 	script []byte
 	ended  bool
@@ -53,7 +53,8 @@ func (v *venue) trade() {
 	}
 	v.books = append(v.books, changed)
 	v.deltas = append(v.deltas, &marketsv1.OrderBookDelta{
-		VenueSymbolId: proto.String(listing), Sequence: proto.Uint64(sequence), PreviousSequence: proto.Uint64(sequence - 1),
+		VenueSymbolId: proto.String(listing),
+		Sequence:      proto.Uint64(sequence), PreviousSequence: proto.Uint64(sequence - 1),
 		Bids: []*marketsv1.BookLevel{{Price: price, Quantity: quantity}},
 	})
 }
@@ -172,7 +173,8 @@ func FuzzFollowBook(f *testing.F) {
 	f.Add([]byte{0, 0, 2, 0, 0, 0, 7, 1, 3, 2, 0, 7, 3, 3, 0, 8, 2, 0, 5, 0, 0})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		synctest.Test(t, func(t *testing.T) {
-			served := &venue{script: script, books: []map[string]string{{"100": "1"}}, deltas: []*marketsv1.OrderBookDelta{nil}}
+			served := &venue{script: script, books: []map[string]string{{"100": "1"}}}
+			served.deltas = []*marketsv1.OrderBookDelta{nil} // No change leads to the first book.
 			request := &servicesv1.StreamOrderBookRequest{VenueSymbolId: listing}
 			state, newest, shown := client.BookState(""), uint64(0), ""
 			for update, err := range client.FollowBook(t.Context(), served.open, request, client.FollowOptions{}) {

@@ -11,6 +11,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -32,11 +33,11 @@ import (
 // DefaultTimeout is the deadline of unary calls whose context has none.
 const DefaultTimeout = 10 * time.Second
 
-// Options are the options of Connect. The zero value connects as the environment says.
+// Options are the options of Connect. The zero value connects to CQC_TARGET over TLS.
 type Options struct {
 	// Target is the address of the server, such as "gateway.example:443". Empty means CQC_TARGET.
 	Target string
-	// Token is the bearer token of every call. The zero value means CQC_TOKEN; if that is empty, none is sent.
+	// Token is sent with every call, as "authorization: Bearer". The zero value means CQC_TOKEN, which may be empty.
 	Token Token
 	// CA is the path of a PEM file with the certificates to trust. Empty means CQC_CA; if that is empty, the system's.
 	CA string
@@ -52,8 +53,9 @@ type Options struct {
 	DialOptions []grpc.DialOption
 }
 
-// Token is a bearer token. It prints no secret.
+// Token is a bearer token. The zero value means that of the environment.
 type Token struct {
+	// A closure, so that printing the options prints no token.
 	of     func(context.Context) (string, error)
 	static bool
 }
@@ -63,8 +65,8 @@ func StaticToken(token string) Token {
 	return Token{func(context.Context) (string, error) { return token, nil }, true}
 }
 
-// RenewedToken returns a token that is asked for before each call, and not sent if it is empty. An error without a gRPC
-// status fails the call with UNAUTHENTICATED.
+// RenewedToken returns a token that source is called for before each call; an empty one is not sent. An error fails the
+// call: with its gRPC status, or UNAUTHENTICATED if it has none.
 func RenewedToken(source func(context.Context) (string, error)) Token {
 	return Token{source, false}
 }
@@ -79,18 +81,12 @@ func RenewedToken(source func(context.Context) (string, error)) Token {
 //
 // It returns a *SettingError for options, variables and files that it cannot use.
 func Connect(options Options) (*grpc.ClientConn, error) {
-	target := options.Target
-	if target == "" {
-		target = os.Getenv("CQC_TARGET")
-	}
+	target := cmp.Or(options.Target, os.Getenv("CQC_TARGET"))
 	if target == "" {
 		return nil, setting.New("CQC_TARGET", "not set",
 			"set it, or Target, to the address of the server, such as gateway.example:443")
 	}
-	timeout := options.Timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
-	}
+	timeout := cmp.Or(options.Timeout, DefaultTimeout)
 	if timeout < 0 {
 		return nil, setting.New("timeout", fmt.Sprintf("%v is negative", timeout), "leave it out for 10 s")
 	}
@@ -103,7 +99,9 @@ func Connect(options Options) (*grpc.ClientConn, error) {
 		grpc.WithConnectParams(grpc.ConnectParams{
 			// gRPC's own limit of 120 s would keep a stream down long after an outage. An attempt that gets no answer is
 			// given up after MinConnectTimeout.
-			Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
+			Backoff: backoff.Config{
+				BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second,
+			},
 			MinConnectTimeout: 5 * time.Second,
 		}),
 		grpc.WithChainUnaryInterceptor(unary(timeout)),
@@ -158,7 +156,7 @@ func (o Options) security() ([]grpc.DialOption, error) {
 	}
 	dial := []grpc.DialOption{grpc.WithTransportCredentials(explained{credentials.NewTLS(config)})}
 	if token.of != nil {
-		dial = append(dial, grpc.WithPerRPCCredentials(token))
+		dial = append(dial, grpc.WithPerRPCCredentials(bearer(token.of)))
 	}
 	return dial, nil
 }
@@ -210,20 +208,21 @@ func checkToken(name, text string) error {
 	return nil
 }
 
-// GetRequestMetadata implements credentials.PerRPCCredentials.
-func (t Token) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
-	text, err := t.of(ctx)
+// bearer are the credentials of each call.
+type bearer func(context.Context) (string, error)
+
+func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	token, err := b(ctx)
 	if err == nil {
-		err = checkToken("token", text)
+		err = checkToken("token", token)
 	}
-	if err != nil || text == "" {
+	if err != nil || token == "" {
 		return nil, err
 	}
-	return map[string]string{"authorization": "Bearer " + text}, nil
+	return map[string]string{"authorization": "Bearer " + token}, nil
 }
 
-// RequireTransportSecurity implements credentials.PerRPCCredentials.
-func (Token) RequireTransportSecurity() bool { return true }
+func (bearer) RequireTransportSecurity() bool { return true }
 
 // unary sets deadlines and request ids outside the retries, which therefore share them.
 func unary(timeout time.Duration) grpc.UnaryClientInterceptor {

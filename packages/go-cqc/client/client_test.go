@@ -155,7 +155,9 @@ func message(t *testing.T, described protoreflect.MessageDescriptor) proto.Messa
 // TestInterceptorsOfTheUser sees the call as it is sent.
 func TestInterceptorsOfTheUser(t *testing.T) {
 	request := &servicesv1.CreatePortfolioRequest{}
-	see := func(ctx context.Context, _ string, seen, _ any, _ *grpc.ClientConn, _ grpc.UnaryInvoker, _ ...grpc.CallOption) error {
+	see := func(
+		ctx context.Context, _ string, seen, _ any, _ *grpc.ClientConn, _ grpc.UnaryInvoker, _ ...grpc.CallOption,
+	) error {
 		if _, limited := ctx.Deadline(); !limited || seen.(*servicesv1.CreatePortfolioRequest).GetRequestId() == "" {
 			t.Errorf("the interceptor saw %v without a deadline or a request_id", seen)
 		}

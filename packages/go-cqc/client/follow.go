@@ -38,7 +38,7 @@ type StreamMessage[M any] interface {
 
 // FollowOptions are the options of Follow and FollowBook.
 type FollowOptions struct {
-	// OnLost is called when the connection is lost, before the wait for the next attempt. Nil means that nobody is told.
+	// OnLost is called when the connection is lost, before the wait for the next attempt. It may be nil.
 	OnLost func(Lost)
 }
 
@@ -61,8 +61,8 @@ type Lost struct {
 // returned; every other message is, resets and snapshot_complete included.
 //
 // A token counts once the loop asks for the next message, so after a lost connection nothing is missing, and something
-// may come again. The last pair has an error if calling again does not help, or ctx ended. Breaking out of the loop ends
-// the call.
+// may come again. The last pair has an error if calling again does not help, or if ctx ended. Breaking out of the loop
+// ends the call.
 func Follow[Q StreamRequest, M any, P StreamMessage[M]](
 	ctx context.Context, open func(context.Context, Q, ...grpc.CallOption) (grpc.ServerStreamingClient[M], error),
 	request Q, options FollowOptions,
@@ -261,10 +261,7 @@ func (f *follower[Q, M, P]) run() error {
 func (f *follower[Q, M, P]) attempt() (Lost, error) {
 	ctx, cancel := context.WithCancelCause(f.ctx)
 	defer cancel(nil)
-	silence := 3 * defaultHeartbeat
-	if interval := f.request.GetHeartbeatInterval(); interval != nil {
-		silence = 3 * interval.AsDuration()
-	}
+	silence := 3 * cmp.Or(f.request.GetHeartbeatInterval().AsDuration(), defaultHeartbeat)
 	watchdog := time.AfterFunc(silence, func() { cancel(errSilence) })
 	defer watchdog.Stop()
 	stream, err := f.open(ctx, withField(f.request, "resume_token", f.token))

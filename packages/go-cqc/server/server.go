@@ -11,6 +11,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -51,8 +52,8 @@ type Options struct {
 	Verify access.Verifier
 	// Certificate and Key are the paths of PEM files with the server's certificate and private key.
 	Certificate, Key string
-	// ClientCA is the path of a PEM file with the certificates that sign those of clients. If it is set, every client needs
-	// a certificate.
+	// ClientCA is the path of a PEM file with the certificates that sign those of clients. If it is set, every client
+	// needs a certificate.
 	ClientCA string
 	// Plaintext serves without TLS, for development, or behind a proxy that has it.
 	Plaintext bool
@@ -82,8 +83,8 @@ type Server struct {
 // Serve starts a server with the services that the functions register, and returns when it listens.
 //
 // It checks the token, scope and accounts of each call (package access) and the rules of each request (package
-// interceptors). An error or panic of a handler that is no status becomes INTERNAL without its text, which is logged with
-// log/slog. Health and reflection need no token.
+// interceptors). A panic of a handler, and an error that is no status, become INTERNAL without their text, which is
+// logged with log/slog. Health and reflection need no token.
 //
 // It returns a *SettingError for options and files that it cannot use.
 func Serve(options Options, register ...func(grpc.ServiceRegistrar)) (*Server, error) {
@@ -91,11 +92,7 @@ func Serve(options Options, register ...func(grpc.ServiceRegistrar)) (*Server, e
 	if err != nil {
 		return nil, err
 	}
-	address := options.Address
-	if address == "" {
-		address = DefaultAddress
-	}
-	listener, err := net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", cmp.Or(options.Address, DefaultAddress))
 	if err != nil {
 		return nil, setting.New("address", err.Error(), "choose a free address, such as localhost:0")
 	}
@@ -106,11 +103,8 @@ func Serve(options Options, register ...func(grpc.ServiceRegistrar)) (*Server, e
 			"set it to a function that maps a token to a principal, or serve plaintext on localhost")
 	}
 	s := &Server{
-		Address: bound.String(), Port: bound.Port, health: health.NewServer(), grace: options.Grace,
-		served: make(chan struct{}),
-	}
-	if s.grace == 0 {
-		s.grace = DefaultGrace
+		Address: bound.String(), Port: bound.Port, health: health.NewServer(),
+		grace: cmp.Or(options.Grace, DefaultGrace), served: make(chan struct{}),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	serving := append([]grpc.ServerOption{
@@ -138,39 +132,45 @@ func Serve(options Options, register ...func(grpc.ServiceRegistrar)) (*Server, e
 	return s, nil
 }
 
-// Wait waits until the server has stopped: because of SIGTERM or SIGINT, which end it as Stop does, because of a call of
-// Stop, or because of an error, which it returns. A second signal ends the process.
+// Wait waits until the server has stopped: because of SIGTERM or SIGINT, which end it as Stop does, a call of Stop, or
+// an error, which it returns. A second signal ends the process.
 func (s *Server) Wait() error {
 	signalled, restore := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer restore()
 	select {
 	case <-signalled.Done():
 		restore()
-		s.Stop()
+	case <-s.closing.Done():
 	case <-s.served:
 	}
-	<-s.served
-	return s.failure
+	s.Stop()
+	select {
+	case <-s.served:
+		return s.failure
+	default:
+		return nil
+	}
 }
 
-// Stop stops the server and returns when it has stopped. Health becomes NOT_SERVING, new calls are refused, open streams
-// end with UNAVAILABLE, other calls get the grace to end, and what is left then is cut off.
+// Stop stops the server and returns when it has stopped. Health becomes NOT_SERVING, new calls are refused, open
+// streams end with UNAVAILABLE, other calls get the grace to end, and what is left then is cut off.
 func (s *Server) Stop() {
 	s.stop.Do(func() {
 		s.health.Shutdown()
-		stopped := make(chan struct{})
-		go func() {
-			defer close(stopped)
-			s.grpc.GracefulStop()
-		}()
+		go s.grpc.GracefulStop()
 		s.close()
 		select {
-		case <-stopped:
+		case <-s.served:
+			return
 		case <-time.After(s.grace):
-			s.grpc.Stop()
+		}
+		// It closes the connections first, and may then wait without end for a handler that ignores its context.
+		go s.grpc.Stop()
+		select {
+		case <-s.served:
+		case <-time.After(time.Second):
 		}
 	})
-	<-s.served
 }
 
 // checks returns the interceptors that refuse calls.

@@ -22,7 +22,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
-	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -189,17 +188,20 @@ func TestReflection(t *testing.T) {
 	if err := stream.CloseSend(); err != nil {
 		t.Error(err)
 	}
-	old, err := reflectionv1alpha.NewServerReflectionClient(conn).ServerReflectionInfo(ctx)
+	// The older version has the same messages.
+	old, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true},
+		"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := old.Send(&reflectionv1alpha.ServerReflectionRequest{
-		MessageRequest: &reflectionv1alpha.ServerReflectionRequest_ListServices{},
+	if err := old.SendMsg(&reflectionv1.ServerReflectionRequest{
+		MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{},
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if listed, err := old.Recv(); err != nil || len(listed.GetListServicesResponse().GetService()) == 0 {
-		t.Errorf("v1alpha: got %v, %v", listed, err)
+	var listed reflectionv1.ServerReflectionResponse
+	if err := old.RecvMsg(&listed); err != nil || len(listed.GetListServicesResponse().GetService()) == 0 {
+		t.Errorf("v1alpha: got %v, %v", &listed, err)
 	}
 	if err := old.CloseSend(); err != nil {
 		t.Error(err)
@@ -317,7 +319,8 @@ func TestStopEndsStreams(t *testing.T) {
 
 func TestStopLetsCallsEnd(t *testing.T) {
 	market := newPrices()
-	running, err := server.Serve(server.Options{Address: "localhost:0", Plaintext: true, Grace: time.Hour}, register(market))
+	running, err := server.Serve(
+		server.Options{Address: "localhost:0", Plaintext: true, Grace: time.Hour}, register(market))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,23 +388,28 @@ func TestSettings(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	secure := server.Options{Address: "localhost:0", Verify: verify, Certificate: certificate, Key: key}
+	with := func(options server.Options, change func(*server.Options)) server.Options {
+		change(&options)
+		return options
+	}
 	for name, test := range map[string]struct {
 		options server.Options
 		setting string
 		problem string
 	}{
-		"no certificate":       {server.Options{Verify: verify}, "certificate", "not set"},
-		"no key":               {server.Options{Verify: verify, Certificate: certificate}, "key", "not set"},
-		"no certificate, key":  {server.Options{Verify: verify, Key: key}, "certificate", "not set"},
-		"another key":          {server.Options{Verify: verify, Certificate: certificate, Key: otherKey}, "certificate", otherKey},
-		"no file":              {server.Options{Verify: verify, Certificate: "no.pem", Key: key}, "certificate", "no.pem"},
-		"empty file":           {server.Options{Verify: verify, Certificate: certificate, Key: empty}, "key", empty + " is empty"},
-		"client CA":            {server.Options{Verify: verify, Certificate: certificate, Key: key, ClientCA: key}, "client_ca", key},
-		"plaintext and TLS":    {server.Options{Plaintext: true, Certificate: certificate, Key: key}, "plaintext", "certificates"},
-		"address in use":       {server.Options{Plaintext: true, Address: busy.Address}, "address", "in use"},
-		"no address":           {server.Options{Plaintext: true, Address: "localhost"}, "address", "missing port"},
-		"nobody verifies":      {server.Options{Plaintext: true, Address: ":0"}, "verify", "not set"},
-		"TLS without verifier": {server.Options{Certificate: certificate, Key: key}, "verify", "not set"},
+		"no certificate": {server.Options{Verify: verify}, "certificate", "not set"},
+		"no key":         {with(secure, func(o *server.Options) { o.Key = "" }), "key", "not set"},
+		"only a key":     {with(secure, func(o *server.Options) { o.Certificate = "" }), "certificate", "not set"},
+		"another key":    {with(secure, func(o *server.Options) { o.Key = otherKey }), "certificate", otherKey},
+		"no file":        {with(secure, func(o *server.Options) { o.Certificate = "no.pem" }), "certificate", "no.pem"},
+		"empty file":     {with(secure, func(o *server.Options) { o.Key = empty }), "key", empty + " is empty"},
+		"client CA":      {with(secure, func(o *server.Options) { o.ClientCA = key }), "client_ca", key},
+		"TLS for all":    {with(secure, func(o *server.Options) { o.Verify = nil }), "verify", "not set"},
+		"plaintext, TLS": {with(secure, func(o *server.Options) { o.Plaintext = true }), "plaintext", "certificates"},
+		"address in use": {server.Options{Plaintext: true, Address: busy.Address}, "address", "in use"},
+		"no address":     {server.Options{Plaintext: true, Address: "localhost"}, "address", "missing port"},
+		"open to all":    {server.Options{Plaintext: true, Address: ":0"}, "verify", "not set"},
 	} {
 		running, err := server.Serve(test.options)
 		failure := (*server.SettingError)(nil)
