@@ -1,0 +1,253 @@
+"""Channels with the defaults that calls of the contracts need."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from cqc._client_errors import CertificateError, certificate_trouble
+from cqc._client_pages import copied
+from cqc._client_retries import service_config
+from cqc._settings import SettingError, pair, pem
+
+__all__ = ["Token", "connect", "connect_async"]
+
+Token = str | Callable[[], str]
+"""A token, or a function that returns the current one; it is called for each call, in another thread."""
+
+Options = Sequence[tuple[str, Any]]
+
+
+def connect(
+    target: str | None = None,
+    *,
+    token: Token | None = None,
+    ca: str | None = None,
+    certificate: str | None = None,
+    key: str | None = None,
+    plaintext: bool = False,
+    timeout: float = 10.0,
+    interceptors: Sequence[Any] = (),
+    options: Options = (),
+) -> grpc.Channel:
+    """Return a channel to a server; nothing is sent before the first call.
+
+    - target: such as `markets.example.com:443`; by default `CQC_TARGET`
+    - token: sent as `authorization: Bearer`, over TLS only; by default `CQC_TOKEN`, and none if it is empty
+    - ca: path of the PEM file with the CAs to trust; by default `CQC_CA`, else the CAs that grpcio comes with
+    - certificate, key: paths of the client's PEM files, for a server that asks for them
+    - plaintext: connect without TLS
+    - timeout: seconds after which a unary call without a timeout of its own ends
+    - interceptors, options: added to the channel's own
+
+    Unary calls that may be repeated are retried on UNAVAILABLE, and an empty `request_id` is filled in. A call fails
+    with CertificateError if TLS does. Raises SettingError for a setting that cannot be used.
+    """
+    target, credentials = _settings(target, token, ca, certificate, key, plaintext, timeout)
+    own = _Defaults(target, timeout)
+    all_options = _options(options)
+    if credentials is None:
+        channel = grpc.insecure_channel(target, all_options)
+    else:
+        channel = grpc.secure_channel(target, credentials, all_options)
+    return grpc.intercept_channel(channel, own, *interceptors)
+
+
+def connect_async(
+    target: str | None = None,
+    *,
+    token: Token | None = None,
+    ca: str | None = None,
+    certificate: str | None = None,
+    key: str | None = None,
+    plaintext: bool = False,
+    timeout: float = 10.0,
+    interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
+    options: Options = (),
+) -> grpc.aio.Channel:
+    """Return a channel of grpc.aio to a server, as `connect`."""
+    target, credentials = _settings(target, token, ca, certificate, key, plaintext, timeout)
+    all_interceptors = [_AsyncUnaryDefaults(target, timeout), _AsyncStreamDefaults(target), *interceptors]
+    all_options = _options(options)
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, all_options, interceptors=all_interceptors)
+    return grpc.aio.secure_channel(target, credentials, all_options, interceptors=all_interceptors)
+
+
+def _settings(
+    target: str | None,
+    token: Token | None,
+    ca: str | None,
+    certificate: str | None,
+    key: str | None,
+    plaintext: bool,
+    timeout: float,
+) -> tuple[str, grpc.ChannelCredentials | None]:
+    """Return the target and the credentials, which are None for plaintext."""
+    target = target or os.environ.get("CQC_TARGET")
+    if not target:
+        raise SettingError(
+            "CQC_TARGET", "not set, and no target is given", "set it to the server, such as `localhost:50051`"
+        )
+    if re.match("https?://", target):
+        raise SettingError("target", f"{target} is a URL", "give host and port, such as `markets.example.com:443`")
+    if not timeout > 0:
+        raise SettingError("timeout", f"{timeout} is not a time to wait", "give seconds greater than zero")
+    source = "token" if token is not None else "CQC_TOKEN"
+    token = os.environ.get("CQC_TOKEN", "") if token is None else token
+    if plaintext:
+        if token:
+            raise SettingError(
+                "plaintext",
+                f"would send {source} readable to everyone",
+                'connect over TLS, or give `token=""` to send none',
+            )
+        if ca or certificate or key:
+            raise SettingError("plaintext", "uses no `ca`, `certificate` or `key`", "leave either out")
+        return target, None
+    client = pair(certificate, key)
+    environment = os.environ.get("CQC_CA")
+    roots = pem("ca", ca) if ca else pem("CQC_CA", environment) if environment else None
+    credentials = grpc.ssl_channel_credentials(roots, *(reversed(client) if client else ()))
+    if token:
+        calls = grpc.metadata_call_credentials(_Bearer(source, token))
+        credentials = grpc.composite_channel_credentials(credentials, calls)
+    return target, credentials
+
+
+class _Bearer(grpc.AuthMetadataPlugin):  # type: ignore[misc,unused-ignore]
+    """Sends the token. It is in no `repr`, and so in no log."""
+
+    def __init__(self, source: str, token: Token) -> None:
+        self._source = source
+        self._token = token if callable(token) else _constant(_checked(source, token))
+
+    def __call__(self, context: Any, callback: Any) -> None:
+        try:
+            callback((("authorization", f"Bearer {_checked(self._source, self._token())}"),), None)
+        except Exception as error:
+            callback((), error)
+
+
+def _constant(token: str) -> Callable[[], str]:
+    return lambda: token
+
+
+def _checked(source: str, token: str) -> str:
+    if not re.fullmatch("[!-~]+", token):
+        raise SettingError(
+            source,
+            "has characters that no token has, such as a line break or a space",
+            "remove them, with `strip()` after reading a file",
+        )
+    return token
+
+
+def _options(options: Options) -> list[tuple[str, Any]]:
+    own = {
+        "grpc.service_config": service_config(),
+        # By default a channel that lost its server tries again after up to two minutes.
+        "grpc.initial_reconnect_backoff_ms": 200,
+        "grpc.max_reconnect_backoff_ms": 2000,
+    }
+    return list((own | dict(options)).items())
+
+
+def _with_request_id(request: Any) -> Any:
+    """Return the request, or a copy with a new `request_id` if its own is empty."""
+    if getattr(request, "request_id", None) != "":
+        return request
+    copy = copied(request)
+    copy.request_id = str(uuid.uuid4())
+    return copy
+
+
+def _with_timeout(details: Any, timeout: float) -> Any:
+    return details if details.timeout is not None else details._replace(timeout=timeout)
+
+
+def _named(error: Any, target: str) -> Any:
+    """Return the error, or a CertificateError if TLS has failed."""
+    if isinstance(error, grpc.RpcError) and certificate_trouble(error):
+        return CertificateError(target, error.details() or "")  # type: ignore[attr-defined,unused-ignore]
+    return error
+
+
+class _Defaults(
+    grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc,unused-ignore]
+    grpc.UnaryStreamClientInterceptor,  # type: ignore[misc,unused-ignore]
+):
+    def __init__(self, target: str, timeout: float) -> None:
+        self._target = target
+        self._timeout = timeout
+
+    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        call = continuation(_with_timeout(details, self._timeout), _with_request_id(request))
+        return _NamingCall(call, self._target)
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return _NamingCall(continuation(details, request), self._target)
+
+
+class _NamingCall:
+    """A call that raises CertificateError if TLS has failed."""
+
+    def __init__(self, call: Any, target: str) -> None:
+        self._call = call
+        self._target = target
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def __iter__(self) -> _NamingCall:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._call)
+        except grpc.RpcError as error:
+            raise _named(error, self._target) from None
+
+    def result(self, timeout: float | None = None) -> Any:
+        try:
+            return self._call.result(timeout)
+        except grpc.RpcError as error:
+            raise _named(error, self._target) from None
+
+    def exception(self, timeout: float | None = None) -> Any:
+        return _named(self._call.exception(timeout), self._target)
+
+
+class _AsyncUnaryDefaults(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc,unused-ignore]
+    def __init__(self, target: str, timeout: float) -> None:
+        self._target = target
+        self._timeout = timeout
+
+    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
+        call = await continuation(_with_timeout(details, self._timeout), _with_request_id(request))
+        try:
+            await call
+        except grpc.RpcError as error:
+            raise _named(error, self._target) from None
+        return call
+
+
+class _AsyncStreamDefaults(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc,unused-ignore]
+    def __init__(self, target: str) -> None:
+        self._target = target
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return self._messages(await continuation(details, request))
+
+    async def _messages(self, call: Any) -> AsyncIterator[Any]:
+        try:
+            async for message in call:
+                yield message
+        except grpc.RpcError as error:
+            raise _named(error, self._target) from None

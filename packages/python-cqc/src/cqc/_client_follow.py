@@ -1,0 +1,275 @@
+"""Streams that are resumed after each break."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import aclosing, closing
+from dataclasses import dataclass
+from typing import Any, TypeVar, Unpack
+
+import grpc
+import grpc.aio
+
+from cqc import _client_clock as clock
+from cqc._client_errors import certificate_trouble, retry_delay
+from cqc._client_pages import CallOptions, copied
+
+__all__ = ["Backoff", "Lost", "OnLost", "Stream", "attempts", "attempts_async", "follow", "follow_async"]
+
+Q = TypeVar("Q")
+M = TypeVar("M")
+
+_HEARTBEAT_INTERVAL = 5.0
+_BROKEN = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A connection that was lost and will be made again.
+
+    - cause: `SILENCE`, `END`, or the name of the gRPC code, such as `UNAVAILABLE`
+    - error: the gRPC error; None for `SILENCE` and `END`
+    - delay: seconds until the next attempt
+    """
+
+    cause: str
+    error: grpc.RpcError | None
+    delay: float
+
+
+OnLost = Callable[[Lost], object]
+
+
+def follow(
+    method: grpc.UnaryStreamMultiCallable[Q, M],
+    request: Q,
+    *,
+    on_lost: OnLost | None = None,
+    **options: Unpack[CallOptions],
+) -> Iterator[M]:
+    """Yield the messages of a stream for as long as the caller iterates, and resume it after each break.
+
+        for message in follow(stub.StreamTrades, StreamTradesRequest(...)):
+
+    Heartbeats are not yielded; resets and SnapshotComplete are. A message counts as handled once the next one is asked
+    for, so after a break the last one may come again. The connection is broken when the stream ends, fails in a way
+    that may pass, or is silent for three heartbeat intervals; `on_lost` is then called. Other errors are raised, with
+    a `timeout` DEADLINE_EXCEEDED too. Leave the loop to end the call; from another thread, close the channel.
+    """
+    with closing(attempts(method, Stream(request, options), on_lost, options)) as events:
+        for event in events:
+            if not isinstance(event, Lost) and not is_heartbeat(event):
+                yield event
+
+
+async def follow_async(
+    method: grpc.aio.UnaryStreamMultiCallable[Q, M],
+    request: Q,
+    *,
+    on_lost: OnLost | None = None,
+    **options: Unpack[CallOptions],
+) -> AsyncGenerator[M, None]:
+    """Yield the messages of a stream, as `follow`, for grpc.aio.
+
+    A loop that is left early ends the call once the generator is closed: use `contextlib.aclosing` to do so right away.
+    """
+    async with aclosing(attempts_async(method, Stream(request, options), on_lost, options)) as events:
+        async for event in events:
+            if not isinstance(event, Lost) and not is_heartbeat(event):
+                yield event
+
+
+def is_heartbeat(message: Any) -> bool:
+    """Whether a message of a stream only keeps it alive."""
+    return bool(message.HasField("heartbeat"))
+
+
+class Backoff:
+    """Waits that double from 100 ms to 2 s, in seconds."""
+
+    def __init__(self) -> None:
+        self._next = 0.1
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self._next = 0.1
+
+    def delay(self, error: Any) -> float:
+        """Return the next wait; at least that of the error's RetryInfo."""
+        delay = self._next * clock.jitter()
+        self._next = min(2 * self._next, 2.0)
+        return max(delay, retry_delay(error) or 0.0) if error is not None else delay
+
+
+class Stream:
+    """What to ask for next, and whether to ask again: the decisions of `follow`, without input and output.
+
+    - silence: seconds without a message after which the connection is broken
+    """
+
+    def __init__(self, request: Any, options: CallOptions) -> None:
+        self._request = copied(request)
+        self._has_deadline = options.get("timeout") is not None
+        self._backoff = Backoff()
+        self.is_dropped = False
+        interval = self._request.heartbeat_interval
+        stated = self._request.HasField("heartbeat_interval")
+        self.silence = 3 * (interval.seconds + interval.nanos / 1e9 if stated else _HEARTBEAT_INTERVAL)
+
+    def request(self) -> Any:
+        """Return the request of the next attempt."""
+        self.is_dropped = False
+        return copied(self._request)
+
+    def arrived(self) -> None:
+        """Note that the connection works."""
+        self._backoff.reset()
+
+    def handled(self, message: Any) -> None:
+        """Note that the consumer is done with a message."""
+        self._request.resume_token = message.resume_token
+
+    def drop(self) -> None:
+        """Give the connection and all that it said up, and start anew."""
+        self.is_dropped = True
+
+    @property
+    def token(self) -> str:
+        """The token of the next attempt."""
+        return self._request.resume_token  # type: ignore[no-any-return]
+
+    def lost(self, error: Any, was_silent: bool) -> Lost:
+        """Return how the connection was lost. Raises the error if another attempt would not help."""
+        if self.is_dropped:
+            self._request.resume_token = ""
+            return Lost("END", None, self._backoff.delay(None))
+        if was_silent or error is None:
+            return Lost("SILENCE" if was_silent else "END", None, self._backoff.delay(None))
+        is_deadline = self._has_deadline and error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+        if is_deadline or not may_pass(error):
+            raise error
+        return Lost(error.code().name, error, self._backoff.delay(error))
+
+
+def may_pass(error: Any) -> bool:
+    """Whether another attempt may succeed where this one failed."""
+    return (error.code() in _BROKEN or retry_delay(error) is not None) and not certificate_trouble(error)
+
+
+class _Watchdog:
+    """Cancels a call after too long a silence. Does not count the time in which the consumer works."""
+
+    def __init__(
+        self,
+        silence: float,
+        cancel: Callable[[], object],
+        time: Callable[[], float],
+        later: Callable[[float, Callable[[], None]], Any],
+    ) -> None:
+        self.has_fired = False
+        self._silence = silence
+        self._cancel = cancel
+        self._time = time
+        self._later = later
+        self._due = time() + silence
+        self._timer = later(silence, self._check)
+
+    def wait(self) -> None:
+        self._due = self._time() + self._silence
+
+    def pause(self) -> None:
+        self._due = math.inf
+
+    def stop(self) -> None:
+        self.pause()
+        self._timer.cancel()
+
+    def _check(self) -> None:
+        # A message only moves the time that is due, which is cheaper than a new timer for each.
+        left = self._due - self._time()
+        if left <= 0:
+            self.has_fired = True
+            self._cancel()
+        else:
+            self._timer = self._later(min(left, self._silence), self._check)
+
+
+def attempts(
+    method: Callable[..., Any], stream: Stream, on_lost: OnLost | None, options: CallOptions
+) -> Generator[Any, None, None]:
+    """Yield every message of one attempt after the other, and a Lost between two attempts."""
+    while True:
+        call = method(stream.request(), **options)
+        watchdog = _Watchdog(stream.silence, call.cancel, clock.monotonic, clock.later)
+        error: Any = None
+        try:
+            for message in call:
+                watchdog.pause()
+                stream.arrived()
+                yield message
+                if stream.is_dropped:
+                    break
+                stream.handled(message)
+                watchdog.wait()
+        except grpc.RpcError as raised:
+            error = raised
+        finally:
+            watchdog.stop()
+            call.cancel()
+        lost = stream.lost(error, watchdog.has_fired)
+        if on_lost is not None and not stream.is_dropped:
+            on_lost(lost)
+        yield lost
+        clock.sleep(lost.delay)
+
+
+async def attempts_async(
+    method: Callable[..., Any], stream: Stream, on_lost: OnLost | None, options: CallOptions
+) -> AsyncGenerator[Any, None]:
+    """Yield every message of one attempt after the other, and a Lost between two attempts, for grpc.aio."""
+    loop = asyncio.get_running_loop()
+    while True:
+        call = method(stream.request(), **options)
+        watchdog = _Watchdog(stream.silence, call.cancel, loop.time, loop.call_later)
+        error: Any = None
+        cancels = _cancels()
+        try:
+            async for message in call:
+                watchdog.pause()
+                stream.arrived()
+                yield message
+                if stream.is_dropped:
+                    break
+                stream.handled(message)
+                cancels = _cancels()
+                watchdog.wait()
+        except grpc.RpcError as raised:
+            error = raised
+        except asyncio.CancelledError:
+            # A call that was cancelled, by the watchdog or by the server, raises what a cancelled task raises.
+            if _cancels() > cancels or not call.done():
+                raise
+            error = grpc.aio.AioRpcError(
+                await call.code(), grpc.aio.Metadata(), await call.trailing_metadata(), await call.details()
+            )
+        finally:
+            watchdog.stop()
+            call.cancel()
+        lost = stream.lost(error, watchdog.has_fired)
+        if on_lost is not None and not stream.is_dropped:
+            on_lost(lost)
+        yield lost
+        await asyncio.sleep(lost.delay)
+
+
+def _cancels() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0

@@ -1,0 +1,81 @@
+"""Lists as iterators that fetch page after page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, TypedDict, TypeVar, Unpack
+
+import grpc
+import grpc.aio
+
+from cqc._client_errors import ProtocolError
+
+__all__ = ["CallOptions", "copied", "pages", "pages_async"]
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class CallOptions(TypedDict, total=False):
+    """What a call of `grpc` and `grpc.aio` takes beside the request; `timeout` is in seconds."""
+
+    timeout: float | None
+    metadata: Any
+    credentials: grpc.CallCredentials | None
+    wait_for_ready: bool | None
+    compression: grpc.Compression | None
+
+
+def pages(
+    method: grpc.UnaryUnaryMultiCallable[Q, R],
+    request: Q,
+    items: Callable[[R], Iterable[T]],
+    **options: Unpack[CallOptions],
+) -> Iterator[T]:
+    """Yield the items of a list, from the page of the request to the last one.
+
+        for trade in pages(stub.ListTrades, ListTradesRequest(...), lambda page: page.trades):
+
+    A page is fetched when its first item is needed. `options` are those of each call, so a `timeout` is per page.
+    Raises what the calls raise, and ProtocolError if the server answers with the token that it was sent.
+    """
+    query = copied(request)
+    while True:
+        response = method(query, **options)
+        yield from items(response)
+        if not _turn(query, response):
+            return
+
+
+async def pages_async(
+    method: grpc.aio.UnaryUnaryMultiCallable[Q, R],
+    request: Q,
+    items: Callable[[R], Iterable[T]],
+    **options: Unpack[CallOptions],
+) -> AsyncIterator[T]:
+    """Yield the items of a list, as `pages`, for grpc.aio."""
+    query = copied(request)
+    while True:
+        response = await method(query, **options)
+        for item in items(response):
+            yield item
+        if not _turn(query, response):
+            return
+
+
+def copied(request: Q) -> Q:
+    """Return a copy of a message."""
+    copy: Any = type(request)()
+    copy.CopyFrom(request)
+    return copy  # type: ignore[no-any-return]
+
+
+def _turn(query: Any, response: Any) -> bool:
+    """Make the request that of the next page; False if there is none."""
+    token = response.next_page_token
+    if token and token == query.page_token:
+        method = query.DESCRIPTOR.name.removesuffix("Request")
+        raise ProtocolError(method, "the next page has the token of this one, so the list would never end")
+    query.page_token = token
+    return bool(token)

@@ -1,0 +1,54 @@
+"""Settings of connections and servers: how one that is wrong is reported, and files of certificates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["SettingError", "pem"]
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used.
+
+    - setting: the argument or environment variable, such as `plaintext` or `CQC_CA`
+    - problem: what is wrong with it
+    - fix: what to do
+    """
+
+    def __init__(self, setting: str, problem: str, fix: str) -> None:
+        super().__init__(setting, problem, fix)
+        self.setting = setting
+        self.problem = problem
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.problem}; {self.fix}"
+
+
+def pem(setting: str, path: str) -> bytes:
+    """Return the content of a PEM file. Raises SettingError if it cannot be read or holds nothing of that kind."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise SettingError(
+            setting, f"cannot read {path}: {error.strerror}", "give the path of a readable PEM file"
+        ) from error
+    if b"-----BEGIN " not in content:
+        raise SettingError(
+            setting, f"{path} is not a PEM file", "give a file with a line such as `-----BEGIN CERTIFICATE-----`"
+        )
+    return content
+
+
+def pair(certificate: str | None, key: str | None) -> tuple[bytes, bytes] | None:
+    """Return the contents of a certificate and its private key, or None if neither is given.
+
+    Raises SettingError for one without the other.
+    """
+    if not certificate and not key:
+        return None
+    if not key:
+        raise SettingError("key", "missing beside `certificate`", "give the path of the certificate's private key")
+    if not certificate:
+        raise SettingError("certificate", "missing beside `key`", "give the path of the key's certificate")
+    return pem("certificate", certificate), pem("key", key)
