@@ -110,7 +110,7 @@ class _Book:
         if not self._is_complete or not self._stream.token:
             # The next attempt starts the snapshot anew.
             self._building, self._is_complete = None, False
-        if self._stream.is_dropped or self._shown is None:
+        if self._stream.is_dropped or self._shown is None or self._is_stale:
             return None
         self._is_stale = True
         return BookUpdate(self._shown, BookState.STALE, lost.cause)

@@ -90,6 +90,7 @@ def _steps(
     request = copied(request)
     request.request_id = request.request_id or str(uuid.uuid4())
     deadline = monotonic() + timeout
+    give_up = deadline + timeout
     if not request.HasField("send_before"):
         request.send_before.CopyFrom(from_unix_nanos(clock.nanos() + round(timeout * 1e9)))
     send_before = to_unix_nanos(request.send_before)
@@ -110,11 +111,11 @@ def _steps(
         first = first or answer
         while True:
             delay = backoff.delay(answer)
-            left = deadline + timeout - monotonic()
-            if delay >= left:
-                raise unknown(answer)
-            yield delay
-            left -= delay
+            left = max(0.0, give_up - monotonic())
+            yield min(delay, left)
+            left = give_up - monotonic()
+            if left <= 0:
+                raise unknown(first)
             answer = yield _Call("GetOrder", GetOrderRequest(key=key), min(timeout, left))
             if not isinstance(answer, grpc.RpcError):
                 return answer.order
