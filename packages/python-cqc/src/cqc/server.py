@@ -1,0 +1,310 @@
+"""Servers with what every service needs: TLS, access by scope, validation, health, reflection, and an orderly end.
+
+    class Prices(MarketDataServicer):
+        def GetPrice(self, request, context):
+            raise ServiceError(ErrorReason.ERROR_REASON_NO_DATA, "no price yet")
+
+    with serve(Prices(), plaintext=True) as server:
+        server.wait()
+
+The handlers are gRPC's own. Requests are validated before a handler sees them. A ServiceError that it raises becomes
+the status of the call; any other exception is logged, and the client gets INTERNAL without its text. `serve_async` is
+the form for grpc.aio. Requires the extra `server`: `pip install "cqc[server]"`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Self
+
+import grpc
+import grpc.aio
+
+from cqc._server_calls import AsyncCalls, Calls
+from cqc._settings import SettingError, pair, pem
+from cqc.access import AccessServerInterceptor, AsyncAccessServerInterceptor, Verifier
+from cqc.interceptors import AsyncValidationServerInterceptor, ValidationServerInterceptor
+
+try:
+    from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+    from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+except ImportError as error:
+    raise ImportError(
+        'cqc.server requires grpcio-health-checking and grpcio-reflection: pip install "cqc[server]"'
+    ) from error
+
+__all__ = ["AsyncServer", "Server", "SettingError", "serve", "serve_async"]
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_OPTIONS = [
+    # By default a client that pings more than once in five minutes loses its connection.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # By default two servers can listen on one port, and each gets some of the calls.
+    ("grpc.so_reuseport", 0),
+]
+
+
+def serve(
+    *servicers: Any,
+    address: str = "localhost:50051",
+    verify: Verifier | None = None,
+    certificate: str | None = None,
+    key: str | None = None,
+    client_ca: str | None = None,
+    plaintext: bool = False,
+    grace: float = 5.0,
+    interceptors: Sequence[grpc.ServerInterceptor] = (),
+    workers: int = 100,
+) -> Server:
+    """Start a server.
+
+    - servicers: instances of generated servicer classes
+    - address: host and port; port 0 is a free one
+    - verify: returns the principal of a token; may be left out with `plaintext` on a loopback address
+    - certificate, key: paths of the server's PEM files
+    - client_ca: path of the PEM file with the CAs of the client certificates to ask for
+    - plaintext: serve without TLS
+    - grace: seconds for calls in flight to end in when the server stops
+    - interceptors: run before access and validation
+    - workers: threads; each call takes one until it ends, each open stream too
+
+    Raises SettingError for a setting that cannot be used, an address in use included.
+    """
+    credentials = _credentials(address, verify, certificate, key, client_ca, plaintext)
+    calls = Calls()
+    access = [AccessServerInterceptor(verify)] if verify else []
+    server = grpc.server(
+        ThreadPoolExecutor(workers, thread_name_prefix="cqc-server"),
+        interceptors=[calls, *interceptors, *access, ValidationServerInterceptor()],
+        options=_OPTIONS,
+    )
+    status = health.HealthServicer()
+    names = _add(server, servicers, status, reflection.ReflectionServicer)
+    for name in names:
+        status.set(name, _SERVING)
+    bound = _bind(server, address, credentials)
+    server.start()
+    return Server(server, bound, grace, calls, status)
+
+
+async def serve_async(
+    *servicers: Any,
+    address: str = "localhost:50051",
+    verify: Verifier | None = None,
+    certificate: str | None = None,
+    key: str | None = None,
+    client_ca: str | None = None,
+    plaintext: bool = False,
+    grace: float = 5.0,
+    interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+) -> AsyncServer:
+    """Start a server of grpc.aio, as `serve`."""
+    credentials = _credentials(address, verify, certificate, key, client_ca, plaintext)
+    calls = AsyncCalls()
+    access = [AsyncAccessServerInterceptor(verify)] if verify else []
+    server = grpc.aio.server(
+        interceptors=[calls, *interceptors, *access, AsyncValidationServerInterceptor()], options=_OPTIONS
+    )
+    status = health.aio.HealthServicer()
+    names = _add(server, servicers, status, reflection.aio.ReflectionServicer)
+    for name in names:
+        await status.set(name, _SERVING)
+    bound = _bind(server, address, credentials)
+    await server.start()
+    return AsyncServer(server, bound, grace, calls, status)
+
+
+class Server:
+    """A server that is running; as a context manager it stops at the end.
+
+    - address: host and port on which it listens
+    - port: the port
+    """
+
+    def __init__(self, server: grpc.Server, address: str, grace: float, calls: Calls, status: Any) -> None:
+        self.address = address
+        self.port = int(address.rpartition(":")[2])
+        self._server = server
+        self._grace = grace
+        self._calls = calls
+        self._status = status
+        # Unlike an Event, a SimpleQueue may be filled by a signal handler while its thread waits.
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def wait(self) -> None:
+        """Wait until SIGTERM, SIGINT or `stop`, and stop. Handles the signals if called in the main thread."""
+        with _signals(lambda: self._asked.put(None)):
+            self._asked.get()
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop: open streams end with UNAVAILABLE, other calls in flight have the `grace` to end."""
+        self._asked.put(None)
+        self._status.enter_graceful_shutdown()
+        self._calls.stop()
+        ended = self._server.stop(self._grace)
+        self._calls.wait(self._grace)
+        # Only streams are left, whose handlers may wait for a message that never comes.
+        self._server.stop(None)
+        ended.wait(self._grace)
+
+
+class AsyncServer:
+    """A server of grpc.aio that is running; as a context manager it stops at the end.
+
+    - address: host and port on which it listens
+    - port: the port
+    """
+
+    def __init__(self, server: grpc.aio.Server, address: str, grace: float, calls: AsyncCalls, status: Any) -> None:
+        self.address = address
+        self.port = int(address.rpartition(":")[2])
+        self._server = server
+        self._grace = grace
+        self._calls = calls
+        self._status = status
+        self._asked = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def wait(self) -> None:
+        """Wait until SIGTERM, SIGINT or `stop`, and stop. Handles the signals if called in the main thread."""
+        loop = asyncio.get_running_loop()
+        with _signals(lambda: loop.call_soon_threadsafe(self._asked.set)):
+            await self._asked.wait()
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Stop: open streams end with UNAVAILABLE, other calls in flight have the `grace` to end."""
+        self._asked.set()
+        await self._status.enter_graceful_shutdown()
+        self._calls.stop()
+        await self._server.stop(self._grace)
+
+
+@contextmanager
+def _signals(ask: Callable[[], object]) -> Iterator[None]:
+    """Have SIGTERM and SIGINT call a function. Afterwards they do what they did before, so a second one is obeyed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {number: signal.signal(number, lambda *_: ask()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _credentials(
+    address: str,
+    verify: Verifier | None,
+    certificate: str | None,
+    key: str | None,
+    client_ca: str | None,
+    plaintext: bool,
+) -> grpc.ServerCredentials | None:
+    """Return the credentials, which are None for plaintext."""
+    if verify is None and not (plaintext and _is_loopback(address)):
+        raise SettingError(
+            "verify",
+            f"missing, so everyone who reaches {address} could call everything",
+            "give a function from a token to its Principal; only `plaintext=True` on a loopback address, such as "
+            "localhost:50051, can do without",
+        )
+    if plaintext:
+        if certificate or key or client_ca:
+            raise SettingError("plaintext", "uses no `certificate`, `key` or `client_ca`", "leave either out")
+        return None
+    own = pair(certificate, key)
+    if own is None:
+        raise SettingError("certificate", "missing", "give the paths `certificate` and `key`, or `plaintext=True`")
+    roots = pem("client_ca", client_ca) if client_ca else None
+    return grpc.ssl_server_credentials([(own[1], own[0])], roots, roots is not None)
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bind(server: Any, address: str, credentials: grpc.ServerCredentials | None) -> str:
+    """Have the server listen. Returns the address with the port that it has got."""
+    try:
+        if credentials is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials)
+    except RuntimeError as error:
+        raise SettingError(
+            "address", f"cannot listen on {address}", "end the program that uses the port, or choose another; 0 is a free one"
+        ) from error
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+class _Registrar:
+    """A server that remembers the names of its services."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.names: list[str] = []
+
+    def add_generic_rpc_handlers(self, handlers: Any) -> None:
+        self.names += [handler.service_name() for handler in handlers]
+        self._server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+        self._server.add_registered_method_handlers(service, handlers)
+
+
+def _add(server: Any, servicers: Sequence[Any], status: Any, reflect: Callable[[Sequence[str]], Any]) -> list[str]:
+    """Add the servicers, health and reflection. Returns the names of all services."""
+    registrar = _Registrar(server)
+    for servicer in servicers:
+        known = len(registrar.names)
+        for base in type(servicer).__mro__:
+            add = getattr(sys.modules[base.__module__], f"add_{base.__name__}_to_server", None)
+            if add is not None:
+                add(servicer, registrar)
+        if len(registrar.names) == known:
+            raise SettingError(
+                "servicers",
+                f"{type(servicer).__name__} is not a generated servicer class, such as MarketDataServicer",
+                "derive the class from one",
+            )
+    health_pb2_grpc.add_HealthServicer_to_server(status, registrar)
+    # A service reflects itself too.
+    reflector = reflect([*registrar.names, reflection.SERVICE_NAME])
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflector, registrar)
+    # grpcio-reflection knows the service by the name of its first version only; the messages are the same.
+    handler = grpc.stream_stream_rpc_method_handler(
+        reflector.ServerReflectionInfo,
+        reflection_pb2.ServerReflectionRequest.FromString,
+        reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    handlers = {"ServerReflectionInfo": handler}
+    v1 = grpc.method_handlers_generic_handler("grpc.reflection.v1.ServerReflection", handlers)
+    registrar.add_generic_rpc_handlers((v1,))
+    return registrar.names
