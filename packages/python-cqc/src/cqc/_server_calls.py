@@ -161,7 +161,7 @@ class _Member:
 
 def _status(context: Any, method: str, error: Exception) -> tuple[grpc.StatusCode, str]:
     """Return with what a call ends whose handler has failed: the status that it has set, or one without details."""
-    code = getattr(context, "code", lambda: None)()
+    code: Any = getattr(context, "code", lambda: None)()
     code = _CODES.get(code, code)
     if code not in (None, grpc.StatusCode.OK):
         details = context.details() or ""

@@ -259,7 +259,9 @@ def _bind(server: Any, address: str, credentials: grpc.ServerCredentials | None)
             port = server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise SettingError(
-            "address", f"cannot listen on {address}", "end the program that uses the port, or choose another; 0 is a free one"
+            "address",
+            f"cannot listen on {address}",
+            "end the program that uses the port, or choose another; 0 is a free one",
         ) from error
     return f"{address.rpartition(':')[0]}:{port}"
 
