@@ -128,7 +128,7 @@ def market() -> Iterator[Market]:
 
 @pytest.fixture
 def server(market: Market) -> Iterator[Server]:
-    with serve(market, address="localhost:0", plaintext=True) as server:
+    with serve(market, address="127.0.0.1:0", plaintext=True) as server:
         yield server
         market.leave.set()
 
@@ -144,7 +144,7 @@ class Certificates:
 
     def __init__(self, folder: Path) -> None:
         ca, other = trustme.CA(), trustme.CA()
-        server, client = ca.issue_cert("localhost"), ca.issue_cert("trader@example.com")
+        server, client = ca.issue_cert("localhost", "127.0.0.1"), ca.issue_cert("trader@example.com")
         self.ca, self.other_ca = str(folder / "ca.pem"), str(folder / "other.pem")
         self.server, self.server_key = str(folder / "server.pem"), str(folder / "server.key")
         self.client, self.client_key = str(folder / "client.pem"), str(folder / "client.key")
@@ -168,7 +168,7 @@ def failure(call: Callable[[], Any]) -> Any:
 
 
 def test_a_call_is_answered_and_the_port_is_known(server: Server, channel: grpc.Channel) -> None:
-    assert server.address == f"localhost:{server.port}"
+    assert server.address == f"127.0.0.1:{server.port}"
     assert MarketDataStub(channel).GetPrice(BTC).value == 65000.0
 
 
@@ -243,7 +243,7 @@ def test_a_status_that_a_handler_sets_is_sent(channel: grpc.Channel) -> None:
 
 def test_scopes(market: Market, certificates: Certificates) -> None:
     files = {"certificate": certificates.server, "key": certificates.server_key}
-    with serve(market, address="localhost:0", verify=verify, **files) as server:
+    with serve(market, address="127.0.0.1:0", verify=verify, **files) as server:
         for token, reason in (
             ("", ErrorReason.ERROR_REASON_CREDENTIALS_MISSING),
             ("stranger", ErrorReason.ERROR_REASON_CREDENTIALS_INVALID),
@@ -261,7 +261,7 @@ def test_scopes(market: Market, certificates: Certificates) -> None:
 
 
 def test_a_token_may_come_from_a_function_and_in_plaintext_behind_a_proxy(market: Market) -> None:
-    with serve(market, address="localhost:0", verify=verify, plaintext=True) as server:
+    with serve(market, address="127.0.0.1:0", verify=verify, plaintext=True) as server:
         with grpc.insecure_channel(server.address) as channel:
             found = MarketDataStub(channel).GetPrice(BTC, metadata=(("authorization", "Bearer reader"),))
         assert found.asset_id == "BTC"
@@ -269,7 +269,7 @@ def test_a_token_may_come_from_a_function_and_in_plaintext_behind_a_proxy(market
 
 def test_client_certificates(market: Market, certificates: Certificates) -> None:
     files = {"certificate": certificates.server, "key": certificates.server_key, "client_ca": certificates.ca}
-    with serve(market, address="localhost:0", verify=verify, **files) as server:
+    with serve(market, address="127.0.0.1:0", verify=verify, **files) as server:
         client = {"certificate": certificates.client, "key": certificates.client_key}
         with connect(server.address, token="reader", ca=certificates.ca, **client) as channel:
             assert MarketDataStub(channel).GetPrice(BTC).asset_id == "BTC"
@@ -293,7 +293,7 @@ def test_client_certificates(market: Market, certificates: Certificates) -> None
 )
 def test_settings_that_cannot_be_used(market: Market, setting: str, arguments: Any) -> None:
     with pytest.raises(SettingError) as raised:
-        serve(market, **{"address": "localhost:0", **arguments})
+        serve(market, **{"address": "127.0.0.1:0", **arguments})
     assert raised.value.setting == setting
     assert str(raised.value) == f"{setting}: {raised.value.problem}; {raised.value.fix}"
 
@@ -306,11 +306,11 @@ def test_an_address_in_use(server: Server, market: Market) -> None:
 
 def test_a_servicer_that_is_none() -> None:
     with pytest.raises(SettingError, match="servicers: str is not a generated servicer class"):
-        serve("MarketData", address="localhost:0", plaintext=True)
+        serve("MarketData", address="127.0.0.1:0", plaintext=True)
 
 
 def test_an_open_stream_ends_before_the_grace_is_over(market: Market) -> None:
-    server = serve(market, address="localhost:0", plaintext=True, grace=LIMIT)
+    server = serve(market, address="127.0.0.1:0", plaintext=True, grace=LIMIT)
     with connect(server.address, plaintext=True, token="") as channel:
         stream = MarketDataStub(channel).StreamTrades(TRADES)
         assert next(stream).trade.trade_id == "1"
@@ -326,7 +326,7 @@ def test_an_open_stream_ends_before_the_grace_is_over(market: Market) -> None:
 
 
 def test_a_call_in_flight_is_answered_and_a_new_one_refused(market: Market) -> None:
-    server = serve(market, address="localhost:0", plaintext=True, grace=LIMIT)
+    server = serve(market, address="127.0.0.1:0", plaintext=True, grace=LIMIT)
     with connect(server.address, plaintext=True, token="") as channel:
         stub = MarketDataStub(channel)
         watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
@@ -346,7 +346,7 @@ def test_a_call_in_flight_is_answered_and_a_new_one_refused(market: Market) -> N
 
 
 def test_a_call_that_outlasts_the_grace_is_ended(market: Market) -> None:
-    server = serve(market, address="localhost:0", plaintext=True, grace=0.2)
+    server = serve(market, address="127.0.0.1:0", plaintext=True, grace=0.2)
     with connect(server.address, plaintext=True, token="") as channel:
         slow = MarketDataStub(channel).GetPrice.future(GetPriceRequest(asset_id="SLOW"), timeout=LIMIT)
         assert market.entered.get(timeout=LIMIT) == "GetPrice"
@@ -360,14 +360,14 @@ from cqc.server import serve, serve_async
 from cqc.services.v1.market_data_pb2_grpc import MarketDataServicer
 
 async def main():
-    server = await serve_async(MarketDataServicer(), address="localhost:0", plaintext=True)
+    server = await serve_async(MarketDataServicer(), address="127.0.0.1:0", plaintext=True)
     print(server.port, flush=True)
     await server.wait()
 
 if sys.argv[1] == "asyncio":
     asyncio.run(main())
 else:
-    server = serve(MarketDataServicer(), address="localhost:0", plaintext=True)
+    server = serve(MarketDataServicer(), address="127.0.0.1:0", plaintext=True)
     print(server.port, flush=True)
     server.wait()
 print("stopped")
@@ -380,7 +380,7 @@ def test_a_signal_stops_a_program_that_waits(form: str, number: signal.Signals) 
     with subprocess.Popen([sys.executable, "-c", PROGRAM, form], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         port = program.stdout.readline().strip()
-        with grpc.insecure_channel(f"localhost:{port}") as channel:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             assert stub.Check(health_pb2.HealthCheckRequest(), timeout=LIMIT).status
             watch = stub.Watch(health_pb2.HealthCheckRequest())
@@ -392,7 +392,7 @@ def test_a_signal_stops_a_program_that_waits(form: str, number: signal.Signals) 
 
 
 def test_stop_ends_a_wait_in_another_thread(market: Market) -> None:
-    server = serve(market, address="localhost:0", plaintext=True)
+    server = serve(market, address="127.0.0.1:0", plaintext=True)
     waiting = threading.Thread(target=server.wait)
     waiting.start()
     server.stop()
@@ -403,7 +403,7 @@ def test_stop_ends_a_wait_in_another_thread(market: Market) -> None:
 def test_asyncio(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         market = AsyncMarket()
-        async with await serve_async(market, address="localhost:0", plaintext=True, grace=LIMIT) as server:
+        async with await serve_async(market, address="127.0.0.1:0", plaintext=True, grace=LIMIT) as server:
             async with connect_async(server.address, plaintext=True, token="") as channel:
                 stub = MarketDataStub(channel)
                 assert (await stub.GetPrice(BTC)).value == 65000.0
@@ -461,7 +461,7 @@ def test_asyncio(caplog: pytest.LogCaptureFixture) -> None:
 def test_asyncio_scopes(certificates: Certificates) -> None:
     async def run() -> None:
         files = {"certificate": certificates.server, "key": certificates.server_key}
-        async with await serve_async(AsyncMarket(), address="localhost:0", verify=verify, **files) as server:
+        async with await serve_async(AsyncMarket(), address="127.0.0.1:0", verify=verify, **files) as server:
             async with connect_async(server.address, token="reader", ca=certificates.ca) as channel:
                 assert (await MarketDataStub(channel).GetPrice(BTC)).asset_id == "BTC"
             async with connect_async(server.address, token="nobody", ca=certificates.ca) as channel:
