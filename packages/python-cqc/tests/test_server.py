@@ -87,7 +87,7 @@ class AsyncMarket(MarketDataServicer):
         self.entered: asyncio.Queue[str] = asyncio.Queue()
         self.leave = asyncio.Event()
 
-    async def GetPrice(self, request: GetPriceRequest, context: Any) -> Price:  # type: ignore[override]
+    async def GetPrice(self, request: GetPriceRequest, context: Any) -> Price:
         match request.asset_id:
             case "BTC":
                 return Price(asset_id="BTC", value=65000.0)
@@ -105,9 +105,7 @@ class AsyncMarket(MarketDataServicer):
                 raise ServiceError(ErrorReason.ERROR_REASON_NO_DATA, "no price yet")
         raise ValueError(SECRET)
 
-    async def StreamTrades(  # type: ignore[override]
-        self, request: StreamTradesRequest, context: Any
-    ) -> AsyncIterator[StreamTradesResponse]:
+    async def StreamTrades(self, request: StreamTradesRequest, context: Any) -> AsyncIterator[StreamTradesResponse]:
         yield StreamTradesResponse(trade=Trade(trade_id="1"), resume_token="t1")
         if request.venue_symbol_ids[0] == "binance:ETH-USDT-SPOT":
             raise ValueError(SECRET)
@@ -242,7 +240,7 @@ def test_a_status_that_a_handler_sets_is_sent(channel: grpc.Channel) -> None:
 
 
 def test_scopes(market: Market, certificates: Certificates) -> None:
-    files = {"certificate": certificates.server, "key": certificates.server_key}
+    files: Any = {"certificate": certificates.server, "key": certificates.server_key}
     with serve(market, address="127.0.0.1:0", verify=verify, **files) as server:
         for token, reason in (
             ("", ErrorReason.ERROR_REASON_CREDENTIALS_MISSING),
@@ -250,7 +248,7 @@ def test_scopes(market: Market, certificates: Certificates) -> None:
             ("nobody", ErrorReason.ERROR_REASON_SCOPE_MISSING),
         ):
             with connect(server.address, token=token, ca=certificates.ca) as channel:
-                error = failure(lambda: MarketDataStub(channel).GetPrice(BTC))  # noqa: B023
+                error = failure(lambda: MarketDataStub(channel).GetPrice(BTC))
                 found = ServiceError.of(error)
                 assert found is not None
                 assert found.reason == reason
@@ -268,9 +266,9 @@ def test_a_token_may_come_from_a_function_and_in_plaintext_behind_a_proxy(market
 
 
 def test_client_certificates(market: Market, certificates: Certificates) -> None:
-    files = {"certificate": certificates.server, "key": certificates.server_key, "client_ca": certificates.ca}
+    files: Any = {"certificate": certificates.server, "key": certificates.server_key, "client_ca": certificates.ca}
     with serve(market, address="127.0.0.1:0", verify=verify, **files) as server:
-        client = {"certificate": certificates.client, "key": certificates.client_key}
+        client: Any = {"certificate": certificates.client, "key": certificates.client_key}
         with connect(server.address, token="reader", ca=certificates.ca, **client) as channel:
             assert MarketDataStub(channel).GetPrice(BTC).asset_id == "BTC"
         with connect(server.address, token="reader", ca=certificates.ca) as channel:
@@ -348,7 +346,7 @@ def test_a_call_in_flight_is_answered_and_a_new_one_refused(market: Market) -> N
 def test_a_call_that_outlasts_the_grace_is_ended(market: Market) -> None:
     server = serve(market, address="127.0.0.1:0", plaintext=True, grace=0.2)
     with connect(server.address, plaintext=True, token="") as channel:
-        slow = MarketDataStub(channel).GetPrice.future(GetPriceRequest(asset_id="SLOW"), timeout=LIMIT)
+        slow: Any = MarketDataStub(channel).GetPrice.future(GetPriceRequest(asset_id="SLOW"), timeout=LIMIT)
         assert market.entered.get(timeout=LIMIT) == "GetPrice"
         server.stop()
         assert slow.exception(timeout=LIMIT).code() == grpc.StatusCode.UNAVAILABLE
@@ -403,49 +401,49 @@ def test_stop_ends_a_wait_in_another_thread(market: Market) -> None:
 def test_asyncio(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         market = AsyncMarket()
-        async with await serve_async(market, address="127.0.0.1:0", plaintext=True, grace=LIMIT) as server:
-            async with connect_async(server.address, plaintext=True, token="") as channel:
-                stub = MarketDataStub(channel)
-                assert (await stub.GetPrice(BTC)).value == 65000.0
-                check = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=LIMIT)
-                assert (await check).status == health_pb2.HealthCheckResponse.SERVING
-                for asset, code, details in (
-                    ("BUG", grpc.StatusCode.INTERNAL, "the handler failed"),
-                    ("ABORT", grpc.StatusCode.DATA_LOSS, "the disk is full"),
-                    ("CODE", grpc.StatusCode.RESOURCE_EXHAUSTED, "later"),
-                    ("NONE", grpc.StatusCode.NOT_FOUND, "no price yet"),
-                ):
-                    with pytest.raises(grpc.aio.AioRpcError) as raised:
-                        await stub.GetPrice(GetPriceRequest(asset_id=asset))
-                    assert (raised.value.code(), raised.value.details()) == (code, details)
+        server = await serve_async(market, address="127.0.0.1:0", plaintext=True, grace=LIMIT)
+        async with server, connect_async(server.address, plaintext=True, token="") as channel:
+            stub = MarketDataStub(channel)
+            assert (await stub.GetPrice(BTC)).value == 65000.0
+            check = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=LIMIT)
+            assert (await check).status == health_pb2.HealthCheckResponse.SERVING
+            for asset, code, details in (
+                ("BUG", grpc.StatusCode.INTERNAL, "the handler failed"),
+                ("ABORT", grpc.StatusCode.DATA_LOSS, "the disk is full"),
+                ("CODE", grpc.StatusCode.RESOURCE_EXHAUSTED, "later"),
+                ("NONE", grpc.StatusCode.NOT_FOUND, "no price yet"),
+            ):
                 with pytest.raises(grpc.aio.AioRpcError) as raised:
-                    await stub.ListTrades(ListTradesRequest(venue_symbol_id="binance:BTC-USDT-SPOT"))
-                assert (raised.value.code(), raised.value.details()) == (
-                    grpc.StatusCode.INTERNAL,
-                    "the handler failed",
-                )
-                with pytest.raises(grpc.aio.AioRpcError) as raised:
-                    async for _ in stub.StreamTrades(StreamTradesRequest(venue_symbol_ids=["binance:ETH-USDT-SPOT"])):
-                        pass
-                assert raised.value.details() == "the handler failed"
-                names = await asyncio.to_thread(lambda: _reflected_at(server.address))
-                assert "cqc.services.v1.MarketData" in names
+                    await stub.GetPrice(GetPriceRequest(asset_id=asset))
+                assert (raised.value.code(), raised.value.details()) == (code, details)
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await stub.ListTrades(ListTradesRequest(venue_symbol_id="binance:BTC-USDT-SPOT"))
+            assert (raised.value.code(), raised.value.details()) == (
+                grpc.StatusCode.INTERNAL,
+                "the handler failed",
+            )
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                async for _ in stub.StreamTrades(StreamTradesRequest(venue_symbol_ids=["binance:ETH-USDT-SPOT"])):
+                    pass
+            assert raised.value.details() == "the handler failed"
+            names = await asyncio.to_thread(lambda: _reflected_at(server.address))
+            assert "cqc.services.v1.MarketData" in names
 
-                stream = stub.StreamTrades(TRADES)
-                assert (await stream.read()).trade.trade_id == "1"
-                assert await market.entered.get() == "StreamTrades"
-                watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
-                await watch.read()
-                slow = stub.GetPrice(GetPriceRequest(asset_id="SLOW"), timeout=LIMIT)
-                assert await asyncio.wait_for(asyncio.gather(market.entered.get(), _started(slow)), LIMIT)
-                stopping = asyncio.create_task(server.stop())
-                with pytest.raises(grpc.aio.AioRpcError) as raised:
-                    await stream.read()
-                assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
-                assert not stopping.done()
-                market.leave.set()
-                assert (await slow).asset_id == "SLOW"
-                await asyncio.wait_for(stopping, LIMIT)
+            stream: Any = stub.StreamTrades(TRADES)
+            assert (await stream.read()).trade.trade_id == "1"
+            assert await market.entered.get() == "StreamTrades"
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            await watch.read()
+            slow = stub.GetPrice(GetPriceRequest(asset_id="SLOW"), timeout=LIMIT)
+            assert await asyncio.wait_for(asyncio.gather(market.entered.get(), _started(slow)), LIMIT)
+            stopping = asyncio.create_task(server.stop())
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await stream.read()
+            assert raised.value.code() == grpc.StatusCode.UNAVAILABLE
+            assert not stopping.done()
+            market.leave.set()
+            assert (await slow).asset_id == "SLOW"
+            await asyncio.wait_for(stopping, LIMIT)
 
     async def _started(call: Any) -> bool:
         return True
@@ -460,7 +458,7 @@ def test_asyncio(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_asyncio_scopes(certificates: Certificates) -> None:
     async def run() -> None:
-        files = {"certificate": certificates.server, "key": certificates.server_key}
+        files: Any = {"certificate": certificates.server, "key": certificates.server_key}
         async with await serve_async(AsyncMarket(), address="127.0.0.1:0", verify=verify, **files) as server:
             async with connect_async(server.address, token="reader", ca=certificates.ca) as channel:
                 assert (await MarketDataStub(channel).GetPrice(BTC)).asset_id == "BTC"

@@ -1,15 +1,16 @@
-"""The client of the behaviour tests in Python: `python behaviour_client.py <target> [--aio] < cases`.
+"""The client of the behaviour tests in Python: `python behaviour_client.py <host:port> <file with cases>`.
 
-It reads the cases as a JSON array, loads each one's script into the scripted server at the target, does what the case
-says through the public functions of the package, and prints what happened as one JSON array of lines per case, in the
-words of the cases' `expect`, without times. What the client does is written down here; the calls come from the server's
-log, so that each attempt of a call counts. The tests in memory run the same functions over channels of their own.
+For each case of the file, a JSON array, it loads the script into the scripted server, does what the case says through
+the public functions of the package, and prints one line of JSON: the case's `name`; `lines`, what happened, in the
+words of the case's `expect`; and `log`, the calls as the server saw them. Each case runs twice, in threads and with
+asyncio; a case with `load` false runs once, against whatever the server does.
+
+The package's own tests in memory run the same functions over channels of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import importlib
 import json
 import pkgutil
@@ -17,11 +18,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, closing
+from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool, json_format, message_factory
-from google.protobuf.message import Message
 from google.protobuf.wrappers_pb2 import StringValue
 
 import cqc.services.v1
@@ -230,52 +231,57 @@ async def run_async(case: Case, channel: grpc.aio.Channel, trace: Trace) -> None
         trace(error_line(error))
 
 
-class Log:
-    """The lines of a case over sockets: what the client did, and before it the calls that the server had by then."""
+class Script:
+    """The scripted server, as tools/interop/python/behaviour_server.py describes it."""
 
-    def __init__(self, case: Case, control: grpc.Channel) -> None:
-        self._control = control
-        self._calls = Calls(case)
-        self._known = 0
-        self.lines: list[str] = []
-        self._steer("Load", json.dumps(case["attempts"]))
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
 
-    def _steer(self, method: str, value: str) -> str:
-        call: grpc.UnaryUnaryMultiCallable[StringValue, StringValue] = self._control.unary_unary(
+    def load(self, case: Case) -> None:
+        """Set what the server does with the next calls."""
+        self._call("Load", json.dumps(case["attempts"]))
+
+    def log(self) -> Any:
+        """The calls since then."""
+        return json.loads(self._call("Log"))
+
+    def _call(self, method: str, value: str = "") -> str:
+        call: grpc.UnaryUnaryMultiCallable[StringValue, StringValue] = self._channel.unary_unary(
             f"/cqc.testing.Script/{method}", StringValue.SerializeToString, StringValue.FromString
         )
         return call(StringValue(value=value), timeout=10).value
 
+
+class Lines(list[str]):
+    """What happened, without times."""
+
     def trace(self, line: str) -> None:
-        """Add a line."""
-        log = json.loads(self._steer("Log", ""))
-        for call in log[self._known :]:
-            self.lines.append(self._calls.line(call["method"], _decoded(call), "yes" if call["deadline"] else "no"))
-        self._known = len(log)
-        self.lines.append(line)
+        """Add a line. The wait after a loss varies by chance."""
+        self.append(line.rpartition(" ")[0] if line.startswith("lost ") else line)
 
 
-def _decoded(call: Any) -> Message:
-    service, _, method = call["method"].partition("/")
-    described = descriptor_pool.Default().FindServiceByName(service).methods_by_name[method]
-    return message_factory.GetMessageClass(described.input_type).FromString(base64.b64decode(call["request"]))
-
-
-def main(target: str, form: str = "threads") -> None:
+def main(target: str, file: str) -> None:
     """See the module."""
     load_services()
     with grpc.insecure_channel(target) as control:
-        for case in json.load(sys.stdin):
-            log = Log(case, control)
-            if form == "--aio":
-                asyncio.run(_over_sockets(case, target, log.trace))
-            else:
-                with connect(target, plaintext=True, token="") as channel:
-                    run(case, channel, log.trace, time.sleep)
-            print(json.dumps(log.lines), flush=True)
+        script = Script(control)
+        for case in json.loads(Path(file).read_text()):
+            is_loaded = case.get("load", True)
+            if is_loaded:
+                script.load(case)
+            lines = Lines()
+            with connect(target, plaintext=True, token="") as channel:
+                run(case, channel, lines.trace, time.sleep)
+            if is_loaded:
+                script.load(case)
+                other = Lines()
+                asyncio.run(_run_async(case, target, other.trace))
+                if other != lines:
+                    lines = Lines(["in threads", *lines, "with asyncio", *other])
+            print(json.dumps({"name": case["name"], "lines": lines, "log": script.log()}), flush=True)
 
 
-async def _over_sockets(case: Case, target: str, trace: Trace) -> None:
+async def _run_async(case: Case, target: str, trace: Trace) -> None:
     async with connect_async(target, plaintext=True, token="") as channel:
         await run_async(case, channel, trace)
 
