@@ -6,12 +6,14 @@ import os
 import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
 import grpc.aio
 
-from cqc._client_errors import CertificateError, certificate_trouble
+from cqc._client_errors import named
 from cqc._client_pages import copied
 from cqc._client_retries import service_config
 from cqc._settings import SettingError, pair, pem
@@ -50,7 +52,7 @@ def connect(
     with CertificateError if TLS does. Raises SettingError for a setting that cannot be used.
     """
     target, credentials = _settings(target, token, ca, certificate, key, plaintext, timeout)
-    own = _Defaults(target, timeout)
+    own = _Interceptor(_defaults(target, timeout, plaintext, certificate))
     all_options = _options(options)
     if credentials is None:
         channel = grpc.insecure_channel(target, all_options)
@@ -73,7 +75,8 @@ def connect_async(
 ) -> grpc.aio.Channel:
     """Return a channel of grpc.aio to a server, as `connect`."""
     target, credentials = _settings(target, token, ca, certificate, key, plaintext, timeout)
-    all_interceptors = [_AsyncUnaryDefaults(target, timeout), _AsyncStreamDefaults(target), *interceptors]
+    defaults = _defaults(target, timeout, plaintext, certificate)
+    all_interceptors = [_AsyncUnaryInterceptor(defaults), _AsyncStreamInterceptor(defaults), *interceptors]
     all_options = _options(options)
     if credentials is None:
         return grpc.aio.insecure_channel(target, all_options, interceptors=all_interceptors)
@@ -149,6 +152,10 @@ def _checked(source: str, token: str) -> str:
     return token
 
 
+def _defaults(target: str, timeout: float, plaintext: bool, certificate: str | None) -> _Defaults:
+    return _Defaults(timeout, partial(named, target=target, has_certificate=plaintext or certificate is not None))
+
+
 def _options(options: Options) -> list[tuple[str, Any]]:
     own = {
         "grpc.service_config": service_config(),
@@ -159,48 +166,47 @@ def _options(options: Options) -> list[tuple[str, Any]]:
     return list((own | dict(options)).items())
 
 
-def _with_request_id(request: Any) -> Any:
-    """Return the request, or a copy with a new `request_id` if its own is empty."""
-    if getattr(request, "request_id", None) != "":
-        return request
-    copy = copied(request)
-    copy.request_id = str(uuid.uuid4())
-    return copy
+@dataclass(frozen=True)
+class _Defaults:
+    """What a channel does to each call. Its calls that fail of TLS are `named` CertificateError."""
+
+    timeout: float
+    named: Callable[[Any], Any]
+
+    def details(self, details: Any) -> Any:
+        """Return the details with a timeout."""
+        return details if details.timeout is not None else details._replace(timeout=self.timeout)
+
+    def request(self, request: Any) -> Any:
+        """Return the request, or a copy with a new `request_id` if its own is empty."""
+        if getattr(request, "request_id", None) != "":
+            return request
+        copy = copied(request)
+        copy.request_id = str(uuid.uuid4())
+        return copy
 
 
-def _with_timeout(details: Any, timeout: float) -> Any:
-    return details if details.timeout is not None else details._replace(timeout=timeout)
-
-
-def _named(error: Any, target: str) -> Any:
-    """Return the error, or a CertificateError if TLS has failed."""
-    if isinstance(error, grpc.RpcError) and certificate_trouble(error):
-        return CertificateError(target, error.details() or "")  # type: ignore[attr-defined,unused-ignore]
-    return error
-
-
-class _Defaults(
+class _Interceptor(
     grpc.UnaryUnaryClientInterceptor,  # type: ignore[misc,unused-ignore]
     grpc.UnaryStreamClientInterceptor,  # type: ignore[misc,unused-ignore]
 ):
-    def __init__(self, target: str, timeout: float) -> None:
-        self._target = target
-        self._timeout = timeout
+    def __init__(self, defaults: _Defaults) -> None:
+        self._defaults = defaults
 
     def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        call = continuation(_with_timeout(details, self._timeout), _with_request_id(request))
-        return _NamingCall(call, self._target)
+        call = continuation(self._defaults.details(details), self._defaults.request(request))
+        return _NamingCall(call, self._defaults.named)
 
     def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-        return _NamingCall(continuation(details, request), self._target)
+        return _NamingCall(continuation(details, request), self._defaults.named)
 
 
 class _NamingCall:
-    """A call that raises CertificateError if TLS has failed."""
+    """A call whose errors are named."""
 
-    def __init__(self, call: Any, target: str) -> None:
+    def __init__(self, call: Any, named: Callable[[Any], Any]) -> None:
         self._call = call
-        self._target = target
+        self._named = named
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
@@ -212,35 +218,34 @@ class _NamingCall:
         try:
             return next(self._call)
         except grpc.RpcError as error:
-            raise _named(error, self._target) from None
+            raise self._named(error) from None
 
     def result(self, timeout: float | None = None) -> Any:
         try:
             return self._call.result(timeout)
         except grpc.RpcError as error:
-            raise _named(error, self._target) from None
+            raise self._named(error) from None
 
     def exception(self, timeout: float | None = None) -> Any:
-        return _named(self._call.exception(timeout), self._target)
+        return self._named(self._call.exception(timeout))
 
 
-class _AsyncUnaryDefaults(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc,unused-ignore]
-    def __init__(self, target: str, timeout: float) -> None:
-        self._target = target
-        self._timeout = timeout
+class _AsyncUnaryInterceptor(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[misc,unused-ignore]
+    def __init__(self, defaults: _Defaults) -> None:
+        self._defaults = defaults
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        call = await continuation(_with_timeout(details, self._timeout), _with_request_id(request))
+        call = await continuation(self._defaults.details(details), self._defaults.request(request))
         try:
             await call
         except grpc.RpcError as error:
-            raise _named(error, self._target) from None
+            raise self._defaults.named(error) from None
         return call
 
 
-class _AsyncStreamDefaults(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc,unused-ignore]
-    def __init__(self, target: str) -> None:
-        self._target = target
+class _AsyncStreamInterceptor(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[misc,unused-ignore]
+    def __init__(self, defaults: _Defaults) -> None:
+        self._defaults = defaults
 
     async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
         return self._messages(await continuation(details, request))
@@ -250,4 +255,4 @@ class _AsyncStreamDefaults(grpc.aio.UnaryStreamClientInterceptor):  # type: igno
             async for message in call:
                 yield message
         except grpc.RpcError as error:
-            raise _named(error, self._target) from None
+            raise self._defaults.named(error) from None

@@ -14,14 +14,28 @@ from google.rpc.status_pb2 import Status
 
 from cqc.errors import STATUS_KEY, ServiceError
 
-__all__ = ["CertificateError", "OutcomeUnknownError", "ProtocolError", "certificate_trouble", "retry_delay", "snapshot"]
+__all__ = [
+    "CertificateError",
+    "OutcomeUnknownError",
+    "ProtocolError",
+    "certificate_trouble",
+    "named",
+    "retry_delay",
+    "snapshot",
+]
 
 # TLS failures have no code of their own: the text is the only source there is.
-_CERTIFICATE = re.compile(r"\b(?:handshake|certificate|ssl|tls)", re.IGNORECASE)
+_TLS = re.compile(r"\b(?:handshake|certificate|ssl|tls)", re.IGNORECASE)
+# A connection that broke during the handshake is an outage like any other, as when a load balancer lost its servers.
+_BROKEN = re.compile(r"\b(?:eof|closed|reset|refused|time(?:d )?out|deadline|disconnected|broken pipe)", re.IGNORECASE)
+# With TLS 1.3 a client has shaken hands before the server looks for its certificate, and grpcio hides the alert.
+_CLOSED_AFTER_HANDSHAKE = re.compile(
+    r"failed to connect to all addresses.*: (?:Socket closed|recvmsg:Connection reset)"
+)
 
 
 class CertificateError(grpc.aio.AioRpcError, grpc.Call):  # type: ignore[misc,unused-ignore]
-    """No TLS connection could be made, and trying again would not help. Also a grpc.RpcError with code UNAVAILABLE.
+    """No TLS connection could be made, most likely because of a certificate. Also a grpc.RpcError, of code UNAVAILABLE.
 
     - target: the server
     - detail: the words of the TLS library
@@ -103,11 +117,24 @@ class ProtocolError(Exception):
 
 def certificate_trouble(error: Any) -> bool:
     """Whether a call failed because of a certificate, which another attempt would not change."""
+    text = error.detail if isinstance(error, CertificateError) else error.details() or ""
     return (
         error.code() == grpc.StatusCode.UNAVAILABLE
-        and _CERTIFICATE.search(error.details() or "") is not None
+        and _TLS.search(text) is not None
+        and _BROKEN.search(text) is None
         and ServiceError.of(error) is None
     )
+
+
+def named(error: Any, target: str, has_certificate: bool) -> Any:
+    """Return an error of a call over TLS, or a CertificateError in its place if a certificate explains it."""
+    if not isinstance(error, grpc.RpcError) or isinstance(error, CertificateError):
+        return error
+    call: Any = error
+    text = call.details() or ""
+    if certificate_trouble(call) or (not has_certificate and _CLOSED_AFTER_HANDSHAKE.search(text)):
+        return CertificateError(target, text)
+    return error
 
 
 def retry_delay(error: Any) -> float | None:

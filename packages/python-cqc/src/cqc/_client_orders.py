@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cqc import _client_clock as clock
-from cqc._client_errors import OutcomeUnknownError
+from cqc._client_errors import CertificateError, OutcomeUnknownError
 from cqc._client_follow import Backoff, may_pass
 from cqc._client_pages import copied
 from cqc._timestamp import from_unix_nanos, to_unix_nanos
@@ -134,7 +134,8 @@ def _is_uncertain(error: Any) -> bool:
     found = ServiceError.of(error)
     if found is not None:
         return found.reason == ErrorReason.ERROR_REASON_REQUEST_IN_PROGRESS
-    return may_pass(error)
+    # A connection that was never made has carried nothing.
+    return may_pass(error) and not isinstance(error, CertificateError)
 
 
 def _is_final(not_found: ServiceError, send_before: int) -> bool:
