@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent import futures
 from contextlib import aclosing, closing
 from typing import Any, assert_type
 
@@ -46,7 +47,11 @@ from cqc.services.v1 import (
     StreamTradesRequest,
     StreamTradesResponse,
 )
-from cqc.services.v1.market_data_pb2_grpc import MarketDataServicer, MarketDataStub
+from cqc.services.v1.market_data_pb2_grpc import (
+    MarketDataServicer,
+    MarketDataStub,
+    add_MarketDataServicer_to_server,
+)
 from cqc.services.v1.venue_gateway_pb2_grpc import VenueGatewayServicer, VenueGatewayStub
 from cqc.venues.v1 import ORDER_SIDE_BUY, ORDER_TYPE_MARKET, Order
 
@@ -203,6 +208,43 @@ def test_a_loop_in_another_thread_ends_with_the_channel(server: Server, market: 
     channel.close()
     assert "Cannot invoke RPC" in str(ended.get(timeout=LIMIT))
     thread.join(LIMIT)
+
+
+class Generating(grpc.UnaryStreamClientInterceptor):  # type: ignore[misc,unused-ignore]
+    """Returns a generator instead of a call, as OpenTelemetry's does."""
+
+    def __init__(self) -> None:
+        self.closed: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        def messages() -> Iterator[Any]:
+            try:
+                yield from continuation(details, request)
+            finally:
+                self.closed.put("closed")
+
+        return messages()
+
+
+def test_silence_is_noticed_behind_an_interceptor_that_returns_a_generator(market: Market) -> None:
+    # Without validation, so that the heartbeats may be short.
+    server = grpc.server(futures.ThreadPoolExecutor())
+    add_MarketDataServicer_to_server(market, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    request = StreamTradesRequest()
+    request.CopyFrom(TRADES)
+    request.heartbeat_interval.FromMilliseconds(50)
+    interceptor = Generating()
+    lost: list[Lost] = []
+    with connect(f"127.0.0.1:{port}", plaintext=True, token="", interceptors=[interceptor]) as channel:
+        messages = follow(MarketDataStub(channel).StreamTrades, request, on_lost=lost.append)
+        received = [next(messages).trade.trade_id for _ in range(4)]
+        assert received == ["1", "2", "1", "2"]
+        assert [loss.cause for loss in lost] == ["SILENCE"]
+        messages.close()  # type: ignore[attr-defined]
+        assert interceptor.closed.get(timeout=LIMIT)
+    server.stop(None).wait(LIMIT)
 
 
 def test_a_book_is_followed_through_a_restart(market: Market) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import queue
+import threading
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, closing
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar, Unpack
 
@@ -202,12 +205,50 @@ class _Watchdog:
             self._timer = self._later(min(left, self._silence), self._check)
 
 
+class _Pumped:
+    """A stream that cannot be cancelled, read in a thread of its own so that waiting for it can end.
+
+    An interceptor may return a generator instead of a call; OpenTelemetry's does. It is closed at its next message.
+    """
+
+    def __init__(self, messages: Any) -> None:
+        self._messages = messages
+        self._asked: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+        threading.Thread(target=copy_context().run, args=(self._pump,), daemon=True).start()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        self._asked.put(True)
+        message, error = self._answers.get()
+        if error is not None:
+            raise error
+        return message
+
+    def cancel(self) -> None:
+        self._asked.put(False)
+        empty = grpc.aio.Metadata()
+        self._answers.put((None, grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, empty, empty, "cancelled")))
+
+    def _pump(self) -> None:
+        while self._asked.get():
+            try:
+                self._answers.put((next(self._messages), None))
+            except BaseException as error:
+                self._answers.put((None, error))
+        getattr(self._messages, "close", lambda: None)()
+
+
 def attempts(
     method: Callable[..., Any], stream: Stream, on_lost: OnLost | None, options: CallOptions
 ) -> Generator[Any, None, None]:
     """Yield every message of one attempt after the other, and a Lost between two attempts."""
     while True:
         call = method(stream.request(), **options)
+        if not hasattr(call, "cancel"):
+            call = _Pumped(call)
         watchdog = _Watchdog(stream.silence, call.cancel, clock.monotonic, clock.later)
         error: Any = None
         try:
