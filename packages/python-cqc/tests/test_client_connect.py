@@ -457,3 +457,13 @@ def test_importing_messages_loads_neither_client_nor_server() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "[] False False\nFalse False\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "missing", "extra"),
+    [("client", "google.rpc.error_details_pb2", "client"), ("server", "grpc_health.v1", "server")],
+)
+def test_a_missing_extra_is_named(module: str, missing: str, extra: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; import cqc.{module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert f'pip install "cqc[{extra}]"' in done.stderr

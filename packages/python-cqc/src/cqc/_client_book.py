@@ -1,4 +1,4 @@
-"""An order book that is kept up to date over reconnects."""
+"""An order book that stays current across reconnects."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ __all__ = ["BookState", "BookUpdate", "follow_book", "follow_book_async"]
 
 
 class BookState(StrEnum):
-    """What a book is worth."""
+    """Whether a book can be relied on."""
 
     LIVE = "live"
-    """The book is the newest that the server knows."""
+    """The book is current."""
     STALE = "stale"
-    """The connection is lost: the book was right before."""
+    """The connection is lost. The book is the last one before that."""
     RESET = "reset"
-    """Updates were lost: there is no book until the next snapshot."""
+    """Updates were lost. There is no book until the next snapshot."""
 
 
 @dataclass(frozen=True)
 class BookUpdate:
     """A change of a book or of its state.
 
-    - book: the book, which later updates change; None if there is none
-    - reason: for STALE the `cause` of Lost, for RESET the server's reason or the kind of the BookError, such as
+    - book: the book; later updates modify the same object. None after a RESET
+    - reason: for STALE the `cause` of Lost; for RESET the server's reason, or the kind of BookError, such as
       `SEQUENCE_GAP`; empty for LIVE
     """
 
@@ -55,12 +55,12 @@ def follow_book(
     on_lost: OnLost | None = None,
     **options: Unpack[CallOptions],
 ) -> Iterator[BookUpdate]:
-    """Yield the book whenever it or its state changes, for as long as the caller iterates.
+    """Yield the book whenever it or its state changes.
 
         for update in follow_book(stub.StreamOrderBook, StreamOrderBookRequest(venue_symbol_id=...)):
 
-    The stream is resumed as `follow` does. A book with missing deltas or a wrong checksum is given up, and the stream
-    started anew. Raises what `follow` raises, and ProtocolError for a delta without a snapshot.
+    The stream resumes as in `follow`. If deltas are missing or a checksum does not match, the book is discarded and the
+    stream starts anew. Raises what `follow` raises, and ProtocolError for a delta without a snapshot.
     """
     stream = Stream(request, options)
     book = _Book(stream)
@@ -77,7 +77,7 @@ async def follow_book_async(
     on_lost: OnLost | None = None,
     **options: Unpack[CallOptions],
 ) -> AsyncGenerator[BookUpdate, None]:
-    """Yield the book whenever it or its state changes, as `follow_book`, for grpc.aio."""
+    """Yield the book whenever it or its state changes, like `follow_book`, for grpc.aio."""
     stream = Stream(request, options)
     book = _Book(stream)
     async with aclosing(attempts_async(method, stream, on_lost, options)) as events:
@@ -87,7 +87,7 @@ async def follow_book_async(
 
 
 class _Book:
-    """The book as of the last event: the decisions of `follow_book`, without input and output."""
+    """The decisions of `follow_book`, without input and output."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -97,7 +97,7 @@ class _Book:
         self._is_stale = False
 
     def update(self, event: StreamOrderBookResponse | Lost) -> BookUpdate | None:
-        """Return what the consumer has to know about an event, if anything."""
+        """Return the update that an event causes, if any."""
         if isinstance(event, Lost):
             return self._lost(event)
         try:

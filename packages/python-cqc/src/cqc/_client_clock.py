@@ -1,4 +1,4 @@
-"""Time and chance, as functions that tests replace."""
+"""Time and randomness, as functions that tests replace."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["Timer", "jitter", "later", "monotonic", "nanos", "sleep"]
 
 
 class Timer(Protocol):
-    """A function that runs later unless it is cancelled."""
+    """A function scheduled to run later."""
 
     def cancel(self) -> None:
-        """Stop the timer."""
+        """Do not run it."""
 
 
 nanos = time.time_ns
@@ -24,7 +24,7 @@ sleep = time.sleep
 
 
 def later(delay: float, run: Callable[[], None]) -> Timer:
-    """Run a function after `delay` seconds, in another thread."""
+    """Run a function in another thread after `delay` seconds."""
     timer = threading.Timer(delay, run)
     timer.daemon = True
     timer.start()
@@ -32,5 +32,5 @@ def later(delay: float, run: Callable[[], None]) -> Timer:
 
 
 def jitter() -> float:
-    """Return the factor by which a wait differs, so that clients that lost the same server come back one by one."""
+    """Return a random factor for a delay, so that the clients of a lost server do not all return together."""
     return random.uniform(0.8, 1.2)

@@ -1,4 +1,4 @@
-"""Channels with the defaults that calls of the contracts need."""
+"""Channels with safe defaults."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cqc._settings import SettingError, pair, pem
 __all__ = ["Token", "connect", "connect_async"]
 
 Token = str | Callable[[], str]
-"""A token, or a function that returns the current one; it is called for each call, in another thread."""
+"""A token, or a function that returns the current one. The function runs in another thread, once per call."""
 
 Options = Sequence[tuple[str, Any]]
 
@@ -38,18 +38,18 @@ def connect(
     interceptors: Sequence[Any] = (),
     options: Options = (),
 ) -> grpc.Channel:
-    """Return a channel to a server; nothing is sent before the first call.
+    """Return a channel to a server. It connects on the first call.
 
     - target: such as `markets.example.com:443`; by default `CQC_TARGET`
-    - token: sent as `authorization: Bearer`, over TLS only; by default `CQC_TOKEN`, and none if it is empty
-    - ca: path of the PEM file with the CAs to trust; by default `CQC_CA`, else the CAs that grpcio comes with
-    - certificate, key: paths of the client's PEM files, for a server that asks for them
+    - token: sent as `authorization: Bearer`, only over TLS; by default `CQC_TOKEN`; "" sends none
+    - ca: path of a PEM file with the trusted CAs; by default `CQC_CA`, else grpcio's bundled CAs, not the system's
+    - certificate, key: paths of PEM files for mutual TLS
     - plaintext: connect without TLS
-    - timeout: seconds after which a unary call without a timeout of its own ends
-    - interceptors, options: added to the channel's own
+    - timeout: default timeout of unary calls, in seconds; streams have none
+    - interceptors, options: added to those of this channel
 
-    Unary calls that may be repeated are retried on UNAVAILABLE, and an empty `request_id` is filled in. A call fails
-    with CertificateError if TLS does. Raises SettingError for a setting that cannot be used.
+    Retries idempotent unary calls on UNAVAILABLE; see `service_config`. Sets `request_id` where it is empty. Calls
+    raise CertificateError if TLS fails. Raises SettingError if a setting is invalid.
     """
     target, credentials = _settings(target, token, ca, certificate, key, plaintext, timeout)
     own = _Interceptor(_defaults(target, timeout, plaintext, certificate))
@@ -73,7 +73,7 @@ def connect_async(
     interceptors: Sequence[grpc.aio.ClientInterceptor] = (),
     options: Options = (),
 ) -> grpc.aio.Channel:
-    """Return a channel of grpc.aio to a server, as `connect`."""
+    """Return a channel to a server like `connect`, for grpc.aio."""
     target, credentials = _settings(target, token, ca, certificate, key, plaintext, timeout)
     defaults = _defaults(target, timeout, plaintext, certificate)
     all_interceptors = [_AsyncUnaryInterceptor(defaults), _AsyncStreamInterceptor(defaults), *interceptors]
@@ -92,7 +92,7 @@ def _settings(
     plaintext: bool,
     timeout: float,
 ) -> tuple[str, grpc.ChannelCredentials | None]:
-    """Return the target and the credentials, which are None for plaintext."""
+    """Return the target, and the credentials, or None for plaintext."""
     target = target or os.environ.get("CQC_TARGET")
     if not target:
         raise SettingError(
@@ -125,7 +125,7 @@ def _settings(
 
 
 class _Bearer(grpc.AuthMetadataPlugin):  # type: ignore[misc,unused-ignore]
-    """Sends the token. It is in no `repr`, and so in no log."""
+    """Sends the token, and keeps it out of `repr` and logs."""
 
     def __init__(self, source: str, token: Token) -> None:
         self._source = source
@@ -159,7 +159,7 @@ def _defaults(target: str, timeout: float, plaintext: bool, certificate: str | N
 def _options(options: Options) -> list[tuple[str, Any]]:
     own = {
         "grpc.service_config": service_config(),
-        # By default a channel that lost its server tries again after up to two minutes.
+        # By default a channel waits up to two minutes before it reconnects.
         "grpc.initial_reconnect_backoff_ms": 200,
         "grpc.max_reconnect_backoff_ms": 2000,
     }
@@ -168,7 +168,7 @@ def _options(options: Options) -> list[tuple[str, Any]]:
 
 @dataclass(frozen=True)
 class _Defaults:
-    """What a channel does to each call. Its calls that fail of TLS are `named` CertificateError."""
+    """What a channel adds to each call. `named` turns TLS failures into CertificateError."""
 
     timeout: float
     named: Callable[[Any], Any]
@@ -202,7 +202,7 @@ class _Interceptor(
 
 
 class _NamingCall:
-    """A call whose errors are named."""
+    """A call that raises CertificateError if TLS fails."""
 
     def __init__(self, call: Any, named: Callable[[Any], Any]) -> None:
         self._call = call

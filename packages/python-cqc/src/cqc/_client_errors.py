@@ -1,4 +1,4 @@
-"""What a call failed of, and the errors of the client layer."""
+"""Why calls fail, and the errors of the client layer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 
 from cqc.errors import STATUS_KEY, ServiceError
+
+try:
+    from google.rpc.error_details_pb2 import RetryInfo
+    from google.rpc.status_pb2 import Status
+except ImportError as error:
+    raise ImportError('cqc.client requires googleapis-common-protos: pip install "cqc[client]"') from error
 
 __all__ = [
     "CertificateError",
@@ -35,10 +39,10 @@ _CLOSED_AFTER_HANDSHAKE = re.compile(
 
 
 class CertificateError(grpc.aio.AioRpcError, grpc.Call):  # type: ignore[misc,unused-ignore]
-    """No TLS connection could be made, most likely because of a certificate. Also a grpc.RpcError, of code UNAVAILABLE.
+    """A TLS connection failed, most likely because of a certificate. Also a grpc.RpcError with code UNAVAILABLE.
 
     - target: the server
-    - detail: the words of the TLS library
+    - detail: the error of the TLS library
     """
 
     def __init__(self, target: str, detail: str) -> None:
@@ -74,11 +78,11 @@ class CertificateError(grpc.aio.AioRpcError, grpc.Call):  # type: ignore[misc,un
 
 
 class OutcomeUnknownError(Exception):
-    """An order was sent, and whether it was placed could not be found out in time.
+    """An order was sent, but its outcome could not be determined in time.
 
     - account_id, client_order_id: ids of the order
-    - send_before: time at or after which the gateway no longer sends it to the venue
-    - cause: the last error
+    - send_before: time at or after which the gateway does not send it to the venue
+    - cause: the error of the lookup if the lookup was refused, else the first error of PlaceOrder
     """
 
     def __init__(self, account_id: str, client_order_id: str, send_before: datetime, cause: BaseException) -> None:
@@ -103,7 +107,7 @@ class ProtocolError(Exception):
     """A server broke the contract.
 
     - method: the method's name, such as `ListTrades`
-    - problem: what it did
+    - problem: what the server did
     """
 
     def __init__(self, method: str, problem: str) -> None:
@@ -116,7 +120,7 @@ class ProtocolError(Exception):
 
 
 def certificate_trouble(error: Any) -> bool:
-    """Whether a call failed because of a certificate, which another attempt would not change."""
+    """Whether a call failed because of a certificate, so that retrying is pointless."""
     text = error.detail if isinstance(error, CertificateError) else error.details() or ""
     return (
         error.code() == grpc.StatusCode.UNAVAILABLE
@@ -127,7 +131,7 @@ def certificate_trouble(error: Any) -> bool:
 
 
 def named(error: Any, target: str, has_certificate: bool) -> Any:
-    """Return an error of a call over TLS, or a CertificateError in its place if a certificate explains it."""
+    """Return the error of a call, or a CertificateError if a certificate explains it."""
     if not isinstance(error, grpc.RpcError) or isinstance(error, CertificateError):
         return error
     call: Any = error
@@ -153,7 +157,7 @@ def retry_delay(error: Any) -> float | None:
 
 
 def snapshot(error: BaseException) -> BaseException:
-    """Return a gRPC error without its call, which cannot be pickled; other errors as they are."""
+    """Return a picklable copy of a gRPC error, whose call is not; return other errors unchanged."""
     if not isinstance(error, grpc.RpcError) or isinstance(error, grpc.aio.AioRpcError):
         return error
     call: Any = error

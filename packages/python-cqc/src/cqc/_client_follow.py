@@ -1,4 +1,4 @@
-"""Streams that are resumed after each break."""
+"""Streams that resume after a lost connection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BROKEN = {
 
 @dataclass(frozen=True)
 class Lost:
-    """A connection that was lost and will be made again.
+    """A lost connection, before the next attempt.
 
     - cause: `SILENCE`, `END`, or the name of the gRPC code, such as `UNAVAILABLE`
     - error: the gRPC error; None for `SILENCE` and `END`
@@ -58,14 +58,16 @@ def follow(
     on_lost: OnLost | None = None,
     **options: Unpack[CallOptions],
 ) -> Iterator[M]:
-    """Yield the messages of a stream for as long as the caller iterates, and resume it after each break.
+    """Yield the messages of a stream, and resume it whenever the connection is lost.
 
         for message in follow(stub.StreamTrades, StreamTradesRequest(...)):
 
-    Heartbeats are not yielded; resets and SnapshotComplete are. A message counts as handled once the next one is asked
-    for, so after a break the last one may come again. The connection is broken when the stream ends, fails in a way
-    that may pass, or is silent for three heartbeat intervals; `on_lost` is then called. Other errors are raised, with
-    a `timeout` DEADLINE_EXCEEDED too. Leave the loop to end the call; from another thread, close the channel.
+    Yields every message except heartbeats, including resets and SnapshotComplete. A message counts as handled when the
+    caller requests the next one. The connection is lost when the stream ends, is silent for three heartbeat intervals,
+    or fails with a transient error; `on_lost` is called before the next attempt, and attempts continue without limit.
+
+    Raises all other errors, and DEADLINE_EXCEEDED if `timeout` is set. Leaving the loop ends the call. To end it from
+    another thread, close the channel.
     """
     with closing(attempts(method, Stream(request, options), on_lost, options)) as events:
         for event in events:
@@ -80,9 +82,9 @@ async def follow_async(
     on_lost: OnLost | None = None,
     **options: Unpack[CallOptions],
 ) -> AsyncGenerator[M, None]:
-    """Yield the messages of a stream, as `follow`, for grpc.aio.
+    """Yield the messages of a stream like `follow`, for grpc.aio.
 
-    A loop that is left early ends the call once the generator is closed: use `contextlib.aclosing` to do so right away.
+    The call ends when the generator is closed: wrap it in `contextlib.aclosing` if the loop may end early.
     """
     async with aclosing(attempts_async(method, Stream(request, options), on_lost, options)) as events:
         async for event in events:
@@ -91,31 +93,32 @@ async def follow_async(
 
 
 def is_heartbeat(message: Any) -> bool:
-    """Whether a message of a stream only keeps it alive."""
+    """Whether a message only keeps its stream alive."""
     return bool(message.HasField("heartbeat"))
 
 
 class Backoff:
-    """Waits that double from 100 ms to 2 s, in seconds."""
+    """Delays between attempts, in seconds. They double from 0.1 to 2."""
 
     def __init__(self) -> None:
         self._next = 0.1
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start over at the shortest delay."""
         self._next = 0.1
 
     def delay(self, error: Any) -> float:
-        """Return the next wait; at least that of the error's RetryInfo."""
+        """Return the next delay, at least that of the error's RetryInfo."""
         delay = self._next * clock.jitter()
         self._next = min(2 * self._next, 2.0)
         return max(delay, retry_delay(error) or 0.0) if error is not None else delay
 
 
 class Stream:
-    """What to ask for next, and whether to ask again: the decisions of `follow`, without input and output.
+    """The decisions of `follow`, without input and output: what to request next, and whether to retry.
 
-    - silence: seconds without a message after which the connection is broken
+    - silence: seconds without a message after which the connection is lost
+    - is_dropped: whether the current attempt was abandoned
     """
 
     def __init__(self, request: Any, options: CallOptions) -> None:
@@ -124,8 +127,7 @@ class Stream:
         self._backoff = Backoff()
         self.is_dropped = False
         interval = self._request.heartbeat_interval
-        stated = self._request.HasField("heartbeat_interval")
-        self.silence = 3 * (interval.seconds + interval.nanos / 1e9 if stated else _HEARTBEAT_INTERVAL)
+        self.silence = 3 * (interval.seconds + interval.nanos / 1e9 or _HEARTBEAT_INTERVAL)
 
     def request(self) -> Any:
         """Return the request of the next attempt."""
@@ -133,15 +135,15 @@ class Stream:
         return copied(self._request)
 
     def arrived(self) -> None:
-        """Note that the connection works."""
+        """Record that the connection works."""
         self._backoff.reset()
 
     def handled(self, message: Any) -> None:
-        """Note that the consumer is done with a message."""
+        """Record that the consumer has handled a message."""
         self._request.resume_token = message.resume_token
 
     def drop(self) -> None:
-        """Give the connection and all that it said up, and start anew."""
+        """Abandon the current attempt. The next one starts anew."""
         self.is_dropped = True
 
     @property
@@ -150,7 +152,7 @@ class Stream:
         return self._request.resume_token  # type: ignore[no-any-return]
 
     def lost(self, error: Any, was_silent: bool) -> Lost:
-        """Return how the connection was lost. Raises the error if another attempt would not help."""
+        """Return why the connection was lost. Raises the error if it is not transient."""
         if self.is_dropped:
             self._request.resume_token = ""
             return Lost("END", None, self._backoff.delay(None))
@@ -163,12 +165,12 @@ class Stream:
 
 
 def may_pass(error: Any) -> bool:
-    """Whether another attempt may succeed where this one failed."""
+    """Whether an error is transient."""
     return (error.code() in _BROKEN or retry_delay(error) is not None) and not certificate_trouble(error)
 
 
 class _Watchdog:
-    """Cancels a call after too long a silence. Does not count the time in which the consumer works."""
+    """Cancels a call that is silent for too long. Time that the consumer takes does not count."""
 
     def __init__(
         self,
@@ -196,7 +198,7 @@ class _Watchdog:
         self._timer.cancel()
 
     def _check(self) -> None:
-        # A message only moves the time that is due, which is cheaper than a new timer for each.
+        # A message only moves the due time: a new timer per message would cost more.
         left = self._due - self._time()
         if left <= 0:
             self.has_fired = True
@@ -206,9 +208,9 @@ class _Watchdog:
 
 
 class _Pumped:
-    """A stream that cannot be cancelled, read in a thread of its own so that waiting for it can end.
+    """A stream that cannot be cancelled, read in a separate thread so that waiting for it can.
 
-    An interceptor may return a generator instead of a call; OpenTelemetry's does. It is closed at its next message.
+    Interceptors may return a generator instead of a call; OpenTelemetry's does. It is closed after its next message.
     """
 
     def __init__(self, messages: Any) -> None:
@@ -244,7 +246,7 @@ class _Pumped:
 def attempts(
     method: Callable[..., Any], stream: Stream, on_lost: OnLost | None, options: CallOptions
 ) -> Generator[Any, None, None]:
-    """Yield every message of one attempt after the other, and a Lost between two attempts."""
+    """Yield every message of each attempt, and a Lost between attempts."""
     while True:
         call = method(stream.request(), **options)
         if not hasattr(call, "cancel"):
@@ -275,7 +277,7 @@ def attempts(
 async def attempts_async(
     method: Callable[..., Any], stream: Stream, on_lost: OnLost | None, options: CallOptions
 ) -> AsyncGenerator[Any, None]:
-    """Yield every message of one attempt after the other, and a Lost between two attempts, for grpc.aio."""
+    """Yield every message of each attempt, and a Lost between attempts, for grpc.aio."""
     loop = asyncio.get_running_loop()
     while True:
         call = method(stream.request(), **options)
@@ -295,7 +297,7 @@ async def attempts_async(
         except grpc.RpcError as raised:
             error = raised
         except asyncio.CancelledError:
-            # A call that was cancelled, by the watchdog or by the server, raises what a cancelled task raises.
+            # grpc.aio raises it for a cancelled call too, whether the watchdog or the server cancelled it.
             if _cancels() > cancels or not call.done():
                 raise
             error = grpc.aio.AioRpcError(

@@ -1,4 +1,4 @@
-"""Placing an order although answers get lost."""
+"""Placing an order when answers can get lost."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = ["place_order", "place_order_async"]
 
 
 def place_order(stub: VenueGatewayStub, request: PlaceOrderRequest, *, timeout: float = 10.0) -> Order:
-    """Place an order, and find out whether it was placed if the answer is lost. Returns the order.
+    """Place an order, and look it up if the answer is lost. Returns the order.
 
-    A `request_id` is filled in where it is empty, and `send_before`, as now plus `timeout` in seconds, where it is
-    absent. If the outcome is unknown, the order is looked up by its client order id, and the same request is sent again
-    if it was not found and `send_before` has not passed.
+    Sets `request_id` if it is empty, and `send_before` to now plus `timeout` (seconds) if it is absent. If the outcome
+    is unknown, looks the order up by its client order id, and sends the same request again if there is no such order
+    and `send_before` has not passed.
 
-    Raises the gRPC error of PlaceOrder if nothing was placed, and OutcomeUnknownError if that cannot be found out
-    within twice the `timeout`.
+    Raises the gRPC error of PlaceOrder if the order was not placed, and OutcomeUnknownError if its outcome cannot be
+    determined within twice the `timeout`.
     """
     steps = _steps(request, timeout, clock.monotonic)
     answer: Any = None
@@ -56,7 +56,7 @@ def place_order(stub: VenueGatewayStub, request: PlaceOrderRequest, *, timeout: 
 
 
 async def place_order_async(stub: VenueGatewayAsyncStub, request: PlaceOrderRequest, *, timeout: float = 10.0) -> Order:
-    """Place an order, as `place_order`, for grpc.aio."""
+    """Place an order like `place_order`, for grpc.aio."""
     steps = _steps(request, timeout, asyncio.get_running_loop().time)
     answer: Any = None
     while True:
@@ -76,7 +76,7 @@ async def place_order_async(stub: VenueGatewayAsyncStub, request: PlaceOrderRequ
 
 @dataclass(frozen=True)
 class _Call:
-    """A call to make; the response or the error is the answer."""
+    """A call to make. Its response or error is sent back."""
 
     method: str
     request: Any
@@ -86,7 +86,7 @@ class _Call:
 def _steps(
     request: PlaceOrderRequest, timeout: float, monotonic: Callable[[], float]
 ) -> Generator[_Call | float, Any, Any]:
-    """Make the decisions of `place_order`: each step is a call or a wait in seconds, and the order is returned."""
+    """The decisions of `place_order`: yields calls, and delays in seconds; returns the order."""
     request = copied(request)
     request.request_id = request.request_id or str(uuid.uuid4())
     deadline = monotonic() + timeout
@@ -134,12 +134,12 @@ def _is_uncertain(error: Any) -> bool:
     found = ServiceError.of(error)
     if found is not None:
         return found.reason == ErrorReason.ERROR_REASON_REQUEST_IN_PROGRESS
-    # A connection that was never made has carried nothing.
+    # Without a connection nothing was sent.
     return may_pass(error) and not isinstance(error, CertificateError)
 
 
 def _is_final(not_found: ServiceError, send_before: int) -> bool:
-    """Whether the order was searched for at or after `send_before`, so that it will not be placed any more."""
+    """Whether the gateway searched at or after `send_before`, so that the order can no longer be placed."""
     checked_at = Timestamp()
     try:
         checked_at.FromJsonString(not_found.metadata["checked_at"])

@@ -1,4 +1,4 @@
-"""Lists as iterators that fetch page after page."""
+"""Lists as iterators over all pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class CallOptions(TypedDict, total=False):
-    """What a call of `grpc` and `grpc.aio` takes beside the request; `timeout` is in seconds."""
+    """Options of a gRPC call. `timeout` is in seconds."""
 
     timeout: float | None
     metadata: Any
@@ -33,12 +33,12 @@ def pages(
     items: Callable[[R], Iterable[T]],
     **options: Unpack[CallOptions],
 ) -> Iterator[T]:
-    """Yield the items of a list, from the page of the request to the last one.
+    """Yield the items of a list across pages.
 
         for trade in pages(stub.ListTrades, ListTradesRequest(...), lambda page: page.trades):
 
-    A page is fetched when its first item is needed. `options` are those of each call, so a `timeout` is per page.
-    Raises what the calls raise, and ProtocolError if the server answers with the token that it was sent.
+    Fetches a page when its first item is needed. `options` apply to each call, so `timeout` is per page. Raises what
+    the calls raise, and ProtocolError if the server repeats a page token.
     """
     query = copied(request)
     while True:
@@ -54,7 +54,7 @@ async def pages_async(
     items: Callable[[R], Iterable[T]],
     **options: Unpack[CallOptions],
 ) -> AsyncIterator[T]:
-    """Yield the items of a list, as `pages`, for grpc.aio."""
+    """Yield the items of a list like `pages`, for grpc.aio."""
     query = copied(request)
     while True:
         response = await method(query, **options)
@@ -72,7 +72,7 @@ def copied(request: Q) -> Q:
 
 
 def _turn(query: Any, response: Any) -> bool:
-    """Make the request that of the next page; False if there is none."""
+    """Turn the request into that of the next page. Returns False on the last page."""
     token = response.next_page_token
     if token and token == query.page_token:
         method = query.DESCRIPTOR.name.removesuffix("Request")

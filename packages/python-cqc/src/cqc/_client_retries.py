@@ -1,4 +1,4 @@
-"""Which methods gRPC itself retries."""
+"""The methods that gRPC retries."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cqc._descriptor_set import descriptor_set
 
 __all__ = ["service_config"]
 
-# After a lost answer these have to be looked up before they are sent again; see place_order.
+# After a lost answer, look these up before sending them again; see place_order.
 _LOOKED_UP_FIRST = {("cqc.services.v1.VenueGateway", "PlaceOrder"), ("cqc.services.v1.VenueGateway", "PlaceOrders")}
 _POLICY = {
     "maxAttempts": 4,
@@ -27,8 +27,8 @@ _THROTTLING = {"maxTokens": 100, "tokenRatio": 0.1}
 def service_config() -> str:
     """Return gRPC's service config for the services of the contracts, as JSON.
 
-    Unary methods that may be repeated are retried on UNAVAILABLE: those with an idempotency level, and those whose
-    request has a `request_id`. PlaceOrder and PlaceOrders are not, because `place_order` looks the order up first.
+    Retries unary methods with an idempotency level or a `request_id` on UNAVAILABLE, except PlaceOrder and PlaceOrders,
+    which `place_order` looks up first.
     """
     names = [{"service": service, "method": method} for service, method in sorted(_repeatable(descriptor_set()))]
     config = {"methodConfig": [{"name": names, "retryPolicy": _POLICY}], "retryThrottling": _THROTTLING}

@@ -1,4 +1,4 @@
-"""The calls of a server: which are in flight, how they end with it, and what a client learns of a handler's failure."""
+"""The calls of a server: how they end when it stops, and what clients learn when a handler fails."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Calls(grpc.ServerInterceptor):  # type: ignore[misc,unused-ignore]
         self._in_flight = 0
 
     def stop(self) -> None:
-        """End each stream at its next message."""
+        """End each stream at its next message with UNAVAILABLE."""
         self.is_stopping = True
 
     def wait(self, timeout: float) -> None:
-        """Wait until no unary call is in flight, at most `timeout` seconds."""
+        """Wait up to `timeout` seconds for unary calls in flight."""
         with self._changed:
             self._changed.wait_for(lambda: not self._in_flight, timeout)
 
@@ -45,7 +45,7 @@ class Calls(grpc.ServerInterceptor):  # type: ignore[misc,unused-ignore]
         return None if handler is None else _replaced(handler, self.of_handler, handler_call_details.method)
 
     def of_handler(self, handler: Any, behavior: Callable[..., Any], method: str) -> Callable[..., Any]:
-        """Return a handler's function with these calls around it."""
+        """Wrap a handler's function."""
 
         @wraps(behavior)
         def unary(request: Any, context: Any, *callback: Any) -> Any:
@@ -65,12 +65,12 @@ class Calls(grpc.ServerInterceptor):  # type: ignore[misc,unused-ignore]
             except Exception as error:
                 _end(context, method, error)
 
-        # A handler that sends its responses through a callback returns at once.
+        # A handler that sends its responses through a callback returns before its call ends.
         by_callback = getattr(behavior, "experimental_non_blocking", False)
         return behavior if by_callback else stream if handler.response_streaming else unary
 
     def _begin(self, context: Any) -> None:
-        # The answer is still to be sent when the handler returns, so the call counts until gRPC says that it has ended.
+        # When the handler returns, its response is still unsent, so the call counts until gRPC reports its end.
         with self._changed:
             self._in_flight += 1
         if not context.add_callback(self._ended):
@@ -91,7 +91,7 @@ class AsyncCalls(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore
         self._in_threads = Calls()
 
     def stop(self) -> None:
-        """End each stream, except those of handlers that run in a thread: these end at their next message."""
+        """End each stream with UNAVAILABLE; a stream whose handler runs in a thread ends at its next message."""
         self._is_stopping = True
         self._in_threads.stop()
         for task in self._streams:
@@ -146,7 +146,7 @@ class AsyncCalls(grpc.aio.ServerInterceptor):  # type: ignore[misc,unused-ignore
 
 
 class _Member:
-    """The current task as a member of a set."""
+    """Keeps the current task in a set."""
 
     def __init__(self, tasks: set[asyncio.Task[Any]]) -> None:
         self._tasks = tasks
@@ -160,7 +160,7 @@ class _Member:
 
 
 def _status(context: Any, method: str, error: Exception) -> tuple[grpc.StatusCode, str]:
-    """Return with what a call ends whose handler has failed: the status that it has set, or one without details."""
+    """Return the status of a call whose handler failed: the one it set, or INTERNAL without the exception's text."""
     code: Any = getattr(context, "code", lambda: None)()
     code = _CODES.get(code, code)
     if code not in (None, grpc.StatusCode.OK):
@@ -171,7 +171,7 @@ def _status(context: Any, method: str, error: Exception) -> tuple[grpc.StatusCod
 
 
 def _end(context: Any, method: str, error: Exception) -> None:
-    # `abort` raises an Exception without a text, or, in a thread of grpc.aio, an AbortError.
+    # `abort` raises a bare Exception, or, in a thread of grpc.aio, an AbortError.
     if isinstance(error, grpc.aio.AbortError) or (type(error) is Exception and not error.args):
         raise error
     context.abort(*_status(context, method, error))
@@ -184,7 +184,7 @@ async def _end_async(context: Any, method: str, error: Exception) -> None:
 
 
 def _replaced(handler: Any, calls: Callable[[Any, Callable[..., Any], str], Callable[..., Any]], method: str) -> Any:
-    """Return the handler with its function replaced by another of the same kind."""
+    """Return the handler with its function wrapped."""
     kind = ("stream" if handler.request_streaming else "unary") + (
         "_stream" if handler.response_streaming else "_unary"
     )

@@ -1,14 +1,14 @@
-"""Settings of connections and servers: how one that is wrong is reported, and files of certificates."""
+"""Settings of clients and servers: how invalid ones are reported, and certificate files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["SettingError", "pem"]
+__all__ = ["SettingError", "pair", "pem"]
 
 
 class SettingError(ValueError):
-    """A setting that cannot be used.
+    """An invalid setting.
 
     - setting: the argument or environment variable, such as `plaintext` or `CQC_CA`
     - problem: what is wrong with it
@@ -26,7 +26,7 @@ class SettingError(ValueError):
 
 
 def pem(setting: str, path: str) -> bytes:
-    """Return the content of a PEM file. Raises SettingError if it cannot be read or holds nothing of that kind."""
+    """Return the content of a PEM file. Raises SettingError if it is unreadable or not PEM."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -41,9 +41,9 @@ def pem(setting: str, path: str) -> bytes:
 
 
 def pair(certificate: str | None, key: str | None) -> tuple[bytes, bytes] | None:
-    """Return the contents of a certificate and its private key, or None if neither is given.
+    """Return the contents of the certificate and key files, or None if neither is given.
 
-    Raises SettingError for one without the other.
+    Raises SettingError if only one is given, or if one is invalid.
     """
     if not certificate and not key:
         return None

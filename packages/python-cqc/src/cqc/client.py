@@ -1,12 +1,12 @@
-"""Calls over gRPC that survive lost connections: channels with the right defaults, lists, streams and orders.
+"""A thin client layer over gRPC: channels with safe defaults, pages, streams that resume, order books, and orders.
 
     with connect("markets.example.com:443", token=token) as channel:
         stub = MarketDataStub(channel)
         for update in follow_book(stub.StreamOrderBook, StreamOrderBookRequest(venue_symbol_id="binance:BTC-USDT")):
             ...
 
-The stubs are gRPC's own, and so are the errors; `cqc.errors.ServiceError.of` reads their reason. Each function has a
-form for grpc.aio, whose name ends in `_async`. Requires the extra `client`: `pip install "cqc[client]"`.
+The stubs and errors are gRPC's own; `cqc.errors.ServiceError.of` reads the reason of an error. Each function has an
+`_async` form for grpc.aio. Requires the extra `client`: `pip install "cqc[client]"`.
 """
 
 from __future__ import annotations

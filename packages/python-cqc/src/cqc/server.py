@@ -1,4 +1,4 @@
-"""Servers with what every service needs: TLS, access by scope, validation, health, reflection, and an orderly end.
+"""Servers with TLS, access control, validation, health, reflection and graceful shutdown.
 
     class Prices(MarketDataServicer):
         def GetPrice(self, request, context):
@@ -7,9 +7,9 @@
     with serve(Prices(), plaintext=True) as server:
         server.wait()
 
-The handlers are gRPC's own. Requests are validated before a handler sees them. A ServiceError that it raises becomes
-the status of the call; any other exception is logged, and the client gets INTERNAL without its text. `serve_async` is
-the form for grpc.aio. Requires the extra `server`: `pip install "cqc[server]"`.
+Servicers and handlers are gRPC's own. Invalid requests are rejected before they reach a handler. A ServiceError that a
+handler raises becomes the status of the call; any other exception is logged, and the client receives INTERNAL without
+its text. `serve_async` is the form for grpc.aio. Requires the extra `server`: `pip install "cqc[server]"`.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ __all__ = ["AsyncServer", "Server", "SettingError", "serve", "serve_async"]
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _OPTIONS = [
-    # By default a client that pings more than once in five minutes loses its connection.
+    # By default a server disconnects clients that ping more than once in five minutes.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # By default two servers can listen on one port, and each gets some of the calls.
+    # By default two servers can share a port, each receiving some of the calls.
     ("grpc.so_reuseport", 0),
 ]
 
@@ -68,16 +68,16 @@ def serve(
     """Start a server.
 
     - servicers: instances of generated servicer classes
-    - address: host and port; port 0 is a free one
-    - verify: returns the principal of a token; may be left out with `plaintext` on a loopback address
+    - address: host and port; port 0 picks a free port
+    - verify: returns the principal of a token; optional only for `plaintext` on a loopback address
     - certificate, key: paths of the server's PEM files
-    - client_ca: path of the PEM file with the CAs of the client certificates to ask for
+    - client_ca: path of a PEM file with CAs; clients must then present a certificate of one of them
     - plaintext: serve without TLS
-    - grace: seconds for calls in flight to end in when the server stops
-    - interceptors: run before access and validation
-    - workers: threads; each call takes one until it ends, each open stream too
+    - grace: seconds that unary calls in flight get when the server stops
+    - interceptors: run before access control and validation
+    - workers: number of threads; each open call takes one, streams included
 
-    Raises SettingError for a setting that cannot be used, an address in use included.
+    Raises SettingError if a setting is invalid or the address is in use.
     """
     credentials = _credentials(address, verify, certificate, key, client_ca, plaintext)
     calls = Calls()
@@ -107,7 +107,7 @@ async def serve_async(
     grace: float = 5.0,
     interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> AsyncServer:
-    """Start a server of grpc.aio, as `serve`."""
+    """Start a server like `serve`, for grpc.aio."""
     credentials = _credentials(address, verify, certificate, key, client_ca, plaintext)
     calls = AsyncCalls()
     access = [AsyncAccessServerInterceptor(verify)] if verify else []
@@ -124,9 +124,9 @@ async def serve_async(
 
 
 class Server:
-    """A server that is running; as a context manager it stops at the end.
+    """A running server. As a context manager it stops at the end.
 
-    - address: host and port on which it listens
+    - address: the host and port it listens on
     - port: the port
     """
 
@@ -137,7 +137,7 @@ class Server:
         self._grace = grace
         self._calls = calls
         self._status = status
-        # Unlike an Event, a SimpleQueue may be filled by a signal handler while its thread waits.
+        # A signal handler may fill a SimpleQueue while its own thread waits for it; setting an Event could deadlock.
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -147,27 +147,30 @@ class Server:
         self.stop()
 
     def wait(self) -> None:
-        """Wait until SIGTERM, SIGINT or `stop`, and stop. Handles the signals if called in the main thread."""
+        """Wait for SIGTERM, SIGINT or `stop`, then stop. Only the main thread can handle the signals."""
         with _signals(lambda: self._asked.put(None)):
             self._asked.get()
         self.stop()
 
     def stop(self) -> None:
-        """Stop: open streams end with UNAVAILABLE, other calls in flight have the `grace` to end."""
+        """Refuse new calls, let unary calls in flight finish within `grace`, and end streams with UNAVAILABLE.
+
+        Streams end at their next message, or once no unary call is left.
+        """
         self._asked.put(None)
         self._status.enter_graceful_shutdown()
         self._calls.stop()
         ended = self._server.stop(self._grace)
         self._calls.wait(self._grace)
-        # Only streams are left, whose handlers may wait for a message that never comes.
+        # Only streams are left. Their handlers may be waiting for a message that never comes.
         self._server.stop(None)
         ended.wait(self._grace)
 
 
 class AsyncServer:
-    """A server of grpc.aio that is running; as a context manager it stops at the end.
+    """A running server of grpc.aio. As a context manager it stops at the end.
 
-    - address: host and port on which it listens
+    - address: the host and port it listens on
     - port: the port
     """
 
@@ -187,14 +190,14 @@ class AsyncServer:
         await self.stop()
 
     async def wait(self) -> None:
-        """Wait until SIGTERM, SIGINT or `stop`, and stop. Handles the signals if called in the main thread."""
+        """Wait for SIGTERM, SIGINT or `stop`, then stop. Only the main thread can handle the signals."""
         loop = asyncio.get_running_loop()
         with _signals(lambda: loop.call_soon_threadsafe(self._asked.set)):
             await self._asked.wait()
         await self.stop()
 
     async def stop(self) -> None:
-        """Stop: open streams end with UNAVAILABLE, other calls in flight have the `grace` to end."""
+        """Refuse new calls, end streams with UNAVAILABLE, and let unary calls in flight finish within `grace`."""
         self._asked.set()
         await self._status.enter_graceful_shutdown()
         self._calls.stop()
@@ -203,7 +206,7 @@ class AsyncServer:
 
 @contextmanager
 def _signals(ask: Callable[[], object]) -> Iterator[None]:
-    """Have SIGTERM and SIGINT call a function. Afterwards they do what they did before, so a second one is obeyed."""
+    """Call a function on SIGTERM and SIGINT. Restores the handlers at the end, so that a second signal takes effect."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -223,13 +226,13 @@ def _credentials(
     client_ca: str | None,
     plaintext: bool,
 ) -> grpc.ServerCredentials | None:
-    """Return the credentials, which are None for plaintext."""
+    """Return the credentials, or None for plaintext."""
     if verify is None and not (plaintext and _is_loopback(address)):
         raise SettingError(
             "verify",
-            f"missing, so everyone who reaches {address} could call everything",
-            "give a function from a token to its Principal; only `plaintext=True` on a loopback address, such as "
-            "localhost:50051, can do without",
+            f"missing, so anyone who can reach {address} could call every method",
+            "pass a function that returns the Principal of a token, or `plaintext=True` and a loopback address such as "
+            "localhost:50051",
         )
     if plaintext:
         if certificate or key or client_ca:
@@ -251,7 +254,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _bind(server: Any, address: str, credentials: grpc.ServerCredentials | None) -> str:
-    """Have the server listen. Returns the address with the port that it has got."""
+    """Bind the address. Returns it with the actual port."""
     try:
         if credentials is None:
             port = server.add_insecure_port(address)
@@ -261,13 +264,13 @@ def _bind(server: Any, address: str, credentials: grpc.ServerCredentials | None)
         raise SettingError(
             "address",
             f"cannot listen on {address}",
-            "end the program that uses the port, or choose another; 0 is a free one",
+            "stop the program that uses the port, or choose another; port 0 picks a free one",
         ) from error
     return f"{address.rpartition(':')[0]}:{port}"
 
 
 class _Registrar:
-    """A server that remembers the names of its services."""
+    """Registers services with a server and collects their names."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -282,7 +285,7 @@ class _Registrar:
 
 
 def _add(server: Any, servicers: Sequence[Any], status: Any, reflect: Callable[[Sequence[str]], Any]) -> list[str]:
-    """Add the servicers, health and reflection. Returns the names of all services."""
+    """Register the servicers, health and reflection. Returns the names of all services."""
     registrar = _Registrar(server)
     for servicer in servicers:
         known = len(registrar.names)
@@ -297,10 +300,9 @@ def _add(server: Any, servicers: Sequence[Any], status: Any, reflect: Callable[[
                 "derive the class from one",
             )
     health_pb2_grpc.add_HealthServicer_to_server(status, registrar)
-    # A service reflects itself too.
     reflector = reflect([*registrar.names, reflection.SERVICE_NAME])
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflector, registrar)
-    # grpcio-reflection knows the service by the name of its first version only; the messages are the same.
+    # grpcio-reflection registers only v1alpha. The messages of v1 are the same.
     handler = grpc.stream_stream_rpc_method_handler(
         reflector.ServerReflectionInfo,
         reflection_pb2.ServerReflectionRequest.FromString,
