@@ -19,13 +19,13 @@ from cqc import _client_clock as clock
 from cqc._client_errors import certificate_trouble, retry_delay
 from cqc._client_pages import CallOptions, copied
 
-__all__ = ["Backoff", "Lost", "OnLost", "Stream", "attempts", "attempts_async", "follow", "follow_async"]
+__all__ = ["TRANSIENT", "Backoff", "Lost", "OnLost", "Stream", "attempts", "attempts_async", "follow", "follow_async"]
 
 Q = TypeVar("Q")
 M = TypeVar("M")
 
 _HEARTBEAT_INTERVAL = 5.0
-_BROKEN = {
+TRANSIENT = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.INTERNAL,
@@ -166,7 +166,7 @@ class Stream:
 
 def may_pass(error: Any) -> bool:
     """Whether an error is transient."""
-    return (error.code() in _BROKEN or retry_delay(error) is not None) and not certificate_trouble(error)
+    return (error.code() in TRANSIENT or retry_delay(error) is not None) and not certificate_trouble(error)
 
 
 class _Watchdog:

@@ -13,8 +13,8 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cqc import _client_clock as clock
-from cqc._client_errors import CertificateError, OutcomeUnknownError
-from cqc._client_follow import Backoff, may_pass
+from cqc._client_errors import CertificateError, OutcomeUnknownError, certificate_trouble
+from cqc._client_follow import TRANSIENT, Backoff, may_pass
 from cqc._client_pages import copied
 from cqc._timestamp import from_unix_nanos, to_unix_nanos
 from cqc.errors import ServiceError
@@ -135,7 +135,7 @@ def _is_uncertain(error: Any) -> bool:
     if found is not None:
         return found.reason == ErrorReason.ERROR_REASON_REQUEST_IN_PROGRESS
     # Without a connection nothing was sent.
-    return may_pass(error) and not isinstance(error, CertificateError)
+    return error.code() in TRANSIENT and not isinstance(error, CertificateError) and not certificate_trouble(error)
 
 
 def _is_final(not_found: ServiceError, send_before: int) -> bool:
