@@ -263,7 +263,8 @@ class Lines(list[str]):
 def main(target: str, file: str) -> None:
     """See the module."""
     load_services()
-    with grpc.insecure_channel(target) as control:
+    # One event loop for all cases: grpc.aio reports errors of a loop that another one has followed.
+    with grpc.insecure_channel(target) as control, asyncio.Runner() as runner:
         script = Script(control)
         for case in json.loads(Path(file).read_text()):
             is_loaded = case.get("load", True)
@@ -275,7 +276,7 @@ def main(target: str, file: str) -> None:
             if is_loaded:
                 script.load(case)
                 other = Lines()
-                asyncio.run(_run_async(case, target, other.trace))
+                runner.run(_run_async(case, target, other.trace))
                 if other != lines:
                     lines = Lines(["in threads", *lines, "with asyncio", *other])
             print(json.dumps({"name": case["name"], "lines": lines, "log": script.log()}), flush=True)
