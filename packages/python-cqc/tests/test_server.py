@@ -264,6 +264,9 @@ def test_client_certificates(market: Market, certificates: Certificates) -> None
         ("verify", {"plaintext": True, "address": "0.0.0.0:0"}),
         ("verify", {"plaintext": True, "address": "markets.example.com:0"}),
         ("verify", {"certificate": "ca", "key": "key"}),
+        ("address", {"plaintext": True, "address": "localhost"}),
+        ("address", {"plaintext": True, "address": ":50051"}),
+        ("address", {"plaintext": True, "address": "localhost:http"}),
         ("certificate", {"verify": verify}),
         ("certificate", {"verify": verify, "key": "key"}),
         ("key", {"verify": verify, "certificate": "ca"}),
@@ -394,6 +397,8 @@ def test_asyncio(caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
         market = AsyncMarket()
         server = await serve_async(market, address="127.0.0.1:0", plaintext=True, grace=LIMIT)
+        with pytest.raises(SettingError, match="address: cannot listen on"):
+            await serve_async(market, address=server.address, plaintext=True)
         async with server, connect_async(server.address, plaintext=True, token="") as channel:
             stub = MarketDataStub(channel)
             assert (await stub.GetPrice(BTC)).value == 65000.0

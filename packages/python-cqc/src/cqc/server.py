@@ -77,6 +77,9 @@ def serve(
     - interceptors: run before access control and validation
     - workers: number of threads; each open call takes one, streams included
 
+    A stream's handler that waits must wake up now and then to check `context.is_active()`, or use
+    `context.add_callback`: Python cannot end a thread, and the program exits only after its last handler has returned.
+
     Raises SettingError if a setting is invalid or the address is in use.
     """
     credentials = _credentials(address, verify, certificate, key, client_ca, plaintext)
@@ -227,7 +230,10 @@ def _credentials(
     plaintext: bool,
 ) -> grpc.ServerCredentials | None:
     """Return the credentials, or None for plaintext."""
-    if verify is None and not (plaintext and _is_loopback(address)):
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise SettingError("address", f"{address} is not a host and a port", "give both, such as localhost:50051")
+    if verify is None and not (plaintext and _is_loopback(host)):
         raise SettingError(
             "verify",
             f"missing, so anyone who can reach {address} could call every method",
@@ -245,10 +251,9 @@ def _credentials(
     return grpc.ssl_server_credentials([(own[1], own[0])], roots, roots is not None)
 
 
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
+def _is_loopback(host: str) -> bool:
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
 
