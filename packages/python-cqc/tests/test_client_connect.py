@@ -43,6 +43,7 @@ from cqc.services.v1 import (
     CreatePortfolioResponse,
     ErrorReason,
     GetPriceRequest,
+    NewOrder,
     PlaceOrderRequest,
     PlaceOrderResponse,
     StreamTradesRequest,
@@ -51,6 +52,7 @@ from cqc.services.v1 import (
 from cqc.services.v1.market_data_pb2_grpc import MarketDataServicer, MarketDataStub
 from cqc.services.v1.portfolio_pb2_grpc import PortfolioServicer, PortfolioStub
 from cqc.services.v1.venue_gateway_pb2_grpc import VenueGatewayServicer, VenueGatewayStub
+from cqc.venues.v1 import ORDER_SIDE_BUY, ORDER_TYPE_MARKET
 
 BTC = GetPriceRequest(asset_id="BTC")
 TRADES = StreamTradesRequest(venue_symbol_ids=["binance:BTC-USDT-SPOT"])
@@ -348,11 +350,15 @@ def test_what_may_be_repeated_is_retried_with_the_same_request() -> None:
 
 def test_what_is_looked_up_first_is_not_retried() -> None:
     flaky = Flaky(failures=1)
-    request = PlaceOrderRequest()
-    request.order.account_id, request.order.client_order_id = "main", "c1"
-    request.order.venue_symbol_id, request.order.quantity = "binance:BTC-USDT-SPOT", "1"
-    request.order.side, request.order.type = 1, 1  # type: ignore[assignment]
-    request.order.time_in_force = 1  # type: ignore[assignment]
+    order = NewOrder(
+        account_id="main",
+        client_order_id="c1",
+        venue_symbol_id="binance:BTC-USDT-SPOT",
+        side=ORDER_SIDE_BUY,
+        type=ORDER_TYPE_MARKET,
+        quantity="1",
+    )
+    request = PlaceOrderRequest(order=order)
     with served(flaky) as target, connect(target, plaintext=True) as channel:
         error = failure(lambda: VenueGatewayStub(channel).PlaceOrder(request))
     assert (error.code(), len(flaky.requests)) == (grpc.StatusCode.UNAVAILABLE, 1), error

@@ -115,7 +115,7 @@ def test_every_message_of_a_broken_stream_arrives_once(clock: Clock, total: int,
     lost: list[Lost] = []
     received = []
     request = StreamTradesRequest(venue_symbol_ids=["a:B-C-SPOT"])
-    with closing(follow(scripted(attempts, play), request, on_lost=lost.append)) as messages:  # type: ignore[type-var]
+    with closing(follow(scripted(attempts, play), request, on_lost=lost.append)) as messages:
         for message in messages:
             received.append(int(message.trade.trade_id))
             if len(received) == total:
@@ -176,7 +176,7 @@ def test_a_live_book_is_the_servers(clock: Clock, attempts: list[Any], cut: int)
 
     updates = follow_book(scripted(attempts, play), StreamOrderBookRequest(venue_symbol_id="a:B-C-SPOT"))
     before: BookState | None = None
-    with closing(updates) as followed:  # type: ignore[type-var]
+    with closing(updates) as followed:
         for update in followed:
             match update.state:
                 case BookState.LIVE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from concurrent import futures
 from contextlib import aclosing, closing
 from typing import Any, assert_type
@@ -159,7 +159,7 @@ def channel(server: Server) -> Iterator[grpc.Channel]:
 def test_a_page_is_fetched_when_it_is_needed(channel: grpc.Channel, market: Market) -> None:
     request = ListTradesRequest(venue_symbol_id=LISTING)
     trades = pages(MarketDataStub(channel).ListTrades, request, lambda page: page.trades, timeout=LIMIT)
-    assert_type(trades, Iterator[Trade])
+    assert_type(trades, Generator[Trade, None, None])
     assert [next(trades).trade_id, next(trades).trade_id] == ["00", "01"]
     assert market.requests.qsize() == 1
     assert [trade.trade_id for trade in trades] == ["10", "11", "20", "21"]
@@ -173,7 +173,7 @@ def test_a_stream_is_followed_through_a_restart(market: Market) -> None:
     server = start(market)
     with connect(server.address, plaintext=True, token="") as channel:
         messages = follow(MarketDataStub(channel).StreamTrades, TRADES, on_lost=lost.append)
-        assert_type(messages, Iterator[StreamTradesResponse])
+        assert_type(messages, Generator[StreamTradesResponse, None, None])
         assert [next(messages).trade.trade_id, next(messages).trade.trade_id] == ["1", "2"]
         servers: queue.SimpleQueue[Server] = queue.SimpleQueue()
 
@@ -182,7 +182,7 @@ def test_a_stream_is_followed_through_a_restart(market: Market) -> None:
             servers.put(start(later, server.address))
 
         threading.Thread(target=restart).start()
-        with closing(messages) as rest:  # type: ignore[type-var]
+        with closing(messages) as rest:
             assert next(rest).trade.trade_id == "3"
         # The call ends with the loop, not with the channel.
         assert later.ended.get(timeout=LIMIT)
@@ -242,7 +242,7 @@ def test_silence_is_noticed_behind_an_interceptor_that_returns_a_generator(marke
         received = [next(messages).trade.trade_id for _ in range(4)]
         assert received == ["1", "2", "1", "2"]
         assert [loss.cause for loss in lost] == ["SILENCE"]
-        messages.close()  # type: ignore[attr-defined]
+        messages.close()
         assert interceptor.closed.get(timeout=LIMIT)
     server.stop(None).wait(LIMIT)
 
@@ -252,7 +252,7 @@ def test_a_book_is_followed_through_a_restart(market: Market) -> None:
     server = start(market)
     with connect(server.address, plaintext=True, token="") as channel:
         updates = follow_book(MarketDataStub(channel).StreamOrderBook, BOOK)
-        assert_type(updates, Iterator[BookUpdate])
+        assert_type(updates, Generator[BookUpdate, None, None])
         first = next(updates)
         assert (first.state, best(first)) == (BookState.LIVE, "1")
         assert best(next(updates)) == "1"
@@ -297,7 +297,7 @@ def test_asyncio(market: Market) -> None:
         async with connect_async(server.address, plaintext=True, token="") as channel:
             stub = MarketDataStub(channel)
             listed = pages_async(stub.ListTrades, ListTradesRequest(venue_symbol_id=LISTING), lambda page: page.trades)
-            assert_type(listed, AsyncIterator[Trade])
+            assert_type(listed, AsyncGenerator[Trade, None])
             assert [trade.trade_id async for trade in listed] == ["00", "01", "10", "11", "20", "21"]
 
             placed = await place_order_async(VenueGatewayStub(channel), order("c1"))

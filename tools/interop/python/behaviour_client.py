@@ -185,7 +185,7 @@ def run(case: Case, channel: grpc.Channel, trace: Trace, work: Callable[[float],
             case "follow_book":
                 items = follow_book(method, request, on_lost=on_lost, **timeout)
         taken = 0
-        with closing(items) as generator:  # type: ignore[type-var]
+        with closing(items) as generator:
             for item in generator:
                 trace(item_line(case, item))
                 if (taken := taken + 1) == case.get("take"):
@@ -220,7 +220,7 @@ async def run_async(case: Case, channel: grpc.aio.Channel, trace: Trace) -> None
             case "follow_book":
                 items = follow_book_async(method, request, on_lost=on_lost, **timeout)
         taken = 0
-        async with aclosing(items) as generator:  # type: ignore[type-var]
+        async with aclosing(items) as generator:
             async for item in generator:
                 trace(item_line(case, item))
                 if (taken := taken + 1) == case.get("take"):

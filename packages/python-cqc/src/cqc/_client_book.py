@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,7 +54,7 @@ def follow_book(
     *,
     on_lost: OnLost | None = None,
     **options: Unpack[CallOptions],
-) -> Iterator[BookUpdate]:
+) -> Generator[BookUpdate, None, None]:
     """Yield the book whenever it or its state changes.
 
         for update in follow_book(stub.StreamOrderBook, StreamOrderBookRequest(venue_symbol_id=...)):

@@ -57,7 +57,7 @@ def follow(
     *,
     on_lost: OnLost | None = None,
     **options: Unpack[CallOptions],
-) -> Iterator[M]:
+) -> Generator[M, None, None]:
     """Yield the messages of a stream, and resume it whenever the connection is lost.
 
         for message in follow(stub.StreamTrades, StreamTradesRequest(...)):

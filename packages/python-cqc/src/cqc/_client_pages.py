@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import grpc
@@ -32,7 +32,7 @@ def pages(
     request: Q,
     items: Callable[[R], Iterable[T]],
     **options: Unpack[CallOptions],
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield the items of a list across pages.
 
         for trade in pages(stub.ListTrades, ListTradesRequest(...), lambda page: page.trades):
@@ -53,7 +53,7 @@ async def pages_async(
     request: Q,
     items: Callable[[R], Iterable[T]],
     **options: Unpack[CallOptions],
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T, None]:
     """Yield the items of a list like `pages`, for grpc.aio."""
     query = copied(request)
     while True:
