@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from cqc_tools.foundation import workspace
-from cqc_tools.foundation.errors import ProgramFailed
+from cqc_tools.foundation.errors import ProgramFailed, StageFailed
 
 Command = Sequence[str | Path]
 LEASH = Path(__file__).with_name("leash.py")
@@ -29,9 +29,10 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     what: str = "",
+    limit: float | None = None,
 ) -> str:
     """Run a command to its end and return its standard output as text; see `run_bytes`."""
-    return run_bytes(command, cwd=cwd, env=env, stdin=stdin, what=what).decode(errors="replace")
+    return run_bytes(command, cwd=cwd, env=env, stdin=stdin, what=what, limit=limit).decode(errors="replace")
 
 
 def run_bytes(
@@ -41,14 +42,22 @@ def run_bytes(
     env: Mapping[str, str] | None = None,
     stdin: bytes | None = None,
     what: str = "",
+    limit: float | None = None,
 ) -> bytes:
     """Run a command to its end and return its standard output.
 
-    Raises ProgramFailed if it exits non-zero or cannot be started. `what` names the purpose in the user's words.
+    Raises ProgramFailed if it exits non-zero or cannot be started, and StageFailed if it runs for more than `limit`
+    seconds. `what` names the purpose in the user's words.
     """
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with _running(command, cwd, env, what=what, **pipes) as child:
-        output, errors = child.communicate(stdin)
+        try:
+            output, errors = child.communicate(stdin, limit)
+        except subprocess.TimeoutExpired as expired:
+            printed = b"\n".join(filter(None, (expired.output, expired.stderr)))
+            raise StageFailed(
+                f"{what or command[0]} did not end within {limit:g} s", details=printed.decode(errors="replace").strip()
+            ) from None
     if child.returncode:
         raise ProgramFailed(
             command, child.returncode, output.decode(errors="replace"), errors.decode(errors="replace"), what

@@ -2,7 +2,7 @@
 
 Messages of every type are filled with generated values, written by each language in binary and JSON, read by each other
 language, and compared with the original. If the project has CQC's own code, the languages also answer the questions of
-conformance.py and read the golden bytes of golden.py.
+conformance.py, read the golden bytes of golden.py, and call each other's servers as client_behaviour.py describes.
 """
 
 import base64
@@ -21,7 +21,8 @@ from cqc_tools.contracts.messages import Messages, set_field
 from cqc_tools.foundation import console
 from cqc_tools.foundation.errors import StageFailed, ToolError
 from cqc_tools.foundation.version import released
-from cqc_tools.proof import conformance, golden, outcomes, peers
+from cqc_tools.proof import client_behaviour, conformance, golden, outcomes, peers
+from cqc_tools.proof.client_behaviour import Behaviour
 from cqc_tools.proof.conformance import Agreement
 from cqc_tools.proof.golden import GoldenVersion
 from cqc_tools.proof.peers import Answer, Peer, Request
@@ -34,6 +35,8 @@ TIMESTAMP_SECONDS = (-62_135_596_800, 253_402_300_799)
 DURATION_SECONDS = 315_576_000_000
 ALPHABET = 'abcXYZ019 -_/:."\\\n\té€𝄞'
 LARGEST_DEPTH = 4
+# `make interop` runs all cases of the clients.
+CLIENT_SAMPLE = 16
 # In the wire format, field 50000 with a number and field 50001 with a string. No message has fields with these numbers.
 NEWER_FIELDS = b"\x80\xb5\x18\x2a" + b"\x8a\xb5\x18\x05newer"
 
@@ -63,6 +66,7 @@ class Interop:
     rules: list[Agreement] = field(default_factory=list)
     helpers: list[Agreement] = field(default_factory=list)
     golden: list[GoldenVersion] = field(default_factory=list)
+    behaviour: Behaviour | None = None
     steps: dict[str, float] = field(default_factory=dict)
     failure: ToolError | None = None
 
@@ -76,6 +80,7 @@ class Interop:
             "rules": [asdict(item) for item in self.rules],
             "helpers": [asdict(item) for item in self.helpers],
             "golden": [asdict(item) for item in self.golden],
+            "behaviour": self.behaviour.to_json() if self.behaviour else None,
             "steps": self.steps,
         }
 
@@ -98,6 +103,8 @@ class Interop:
                 console.output.print(f"{sum(row.answers for row in rows)} {same} in {count} languages")
         for row in self.golden:
             console.output.print(f"{row.types} messages of {row.version} have the same content in {count} languages")
+        if self.behaviour:
+            self.behaviour.show()
 
 
 def weekly_seed() -> int:
@@ -106,8 +113,8 @@ def weekly_seed() -> int:
 
 
 def run(subject: Subject, sample: int | None = None) -> Interop:
-    """Run all of it on the built packages: the whole corpus, or that many of its cases and half the messages, others
-    every week."""
+    """Run all of it on the built packages: the whole corpus, or that many of its cases, half the messages and some of
+    the clients' cases, others every week."""
     seed = weekly_seed()
     steps: dict[str, float] = {}
     with console.step("prepare the peers", steps):
@@ -128,12 +135,17 @@ def run(subject: Subject, sample: int | None = None) -> Interop:
     def golden_bytes() -> None:
         result.golden = golden.read(languages, released())
 
+    def behaviour() -> None:
+        chosen = client_behaviour.cases(CLIENT_SAMPLE if sample else None, seed)
+        result.behaviour = client_behaviour.run(languages, messages, chosen)
+
     stages: dict[str, Callable[[], None]] = {"exchange messages": crossings}
     if subject.settings.cqc_code:
         stages |= {
             "validate the corpus": rules,
             "compare the helpers": helpers,
             "read golden bytes": golden_bytes,
+            "call the servers": behaviour,
         }
     failures = []
     for title, stage in stages.items():

@@ -1,7 +1,8 @@
-"""The peers: one program per language, made from a built package, that reads and writes messages on request.
+"""The peers: programs in each language, made from a built package, that the languages are compared with.
 
-tools/interop/python/peer.py describes the requests. A peer stays in the cache until its package or its own source
-changes.
+One reads and writes messages on request; tools/interop/python/peer.py describes the requests. In CQC itself there are
+also a client and a scripted server; see client_behaviour.py. Peers stay in the cache until their package or their own
+sources change.
 """
 
 import json
@@ -9,7 +10,7 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from cqc_tools.proof import go_workspace, kept, runtimes
 from cqc_tools.proof.subject import Subject
 
 SOURCES = workspace.ROOT / "tools" / "interop"
+CLIENT, SERVER = "behaviour_client", "behaviour_server"
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
@@ -27,12 +29,13 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Peer:
-    """A program that reads and writes messages in one language."""
+    """The programs of one language: `command` reads and writes messages, `programs` are the others by their name."""
 
     language: str
     command: Sequence[str | Path]
     folder: Path
     environment: Mapping[str, str]
+    programs: Mapping[str, Sequence[str | Path]] = field(default_factory=dict)
 
     def ask(self, requests: Sequence[Request]) -> list[Answer]:
         """Send all requests and return the answers in the same order."""
@@ -64,7 +67,8 @@ def _python(subject: Subject) -> Peer:
     command: list[str | Path] = [python, SOURCES / "python" / "peer.py", subject.settings.root_package]
     if subject.settings.cqc_code:
         command.append("helpers")
-    return Peer("Python", command, workspace.ROOT, workspace.tool_environment())
+    programs = {name: [python, SOURCES / "python" / f"{name}.py"] for name in (CLIENT, SERVER)}
+    return Peer("Python", command, workspace.ROOT, workspace.tool_environment(), programs)
 
 
 def _go(subject: Subject) -> Peer:
@@ -73,7 +77,8 @@ def _go(subject: Subject) -> Peer:
     version = process.run(["go", "version"], what="go version")
     made_from: list[bytes | Path] = [archive, *sources, version.encode()]
     folder = kept.folder("peers/go", made_from, partial(_compile_go, subject, archive))
-    return Peer("Go", [folder / "peer"], folder, workspace.tool_environment())
+    programs = {name: [folder / name] for name in (CLIENT, SERVER)}
+    return Peer("Go", [folder / "peer"], folder, workspace.tool_environment(), programs)
 
 
 def _compile_go(subject: Subject, archive: Path, folder: Path) -> None:
@@ -90,8 +95,12 @@ def _compile_go(subject: Subject, archive: Path, folder: Path) -> None:
         imports = [f'import _ "{name}/{package}"' for package in packages]
         (source / "messages.go").write_text("\n".join(["package main", *imports, ""]))
         environment = go_workspace.write(folder, [source, module])
-        command = ["go", "build", *go_workspace.tags(subject.settings), "-o", str(folder / "peer"), "."]
-        process.run(command, cwd=source, env=environment, what="compile the Go peer")
+        builds = {"peer": "."}
+        if subject.settings.cqc_code:
+            builds |= {program: f"./{program}" for program in (CLIENT, SERVER)}
+        for program, path in builds.items():
+            command = ["go", "build", *go_workspace.tags(subject.settings), "-o", str(folder / program), path]
+            process.run(command, cwd=source, env=environment, what="compile the Go peer")
 
 
 def _typescript(subject: Subject) -> Peer:
@@ -101,7 +110,8 @@ def _typescript(subject: Subject) -> Peer:
     command = ["node", "peer.mjs", subject.settings.package("typescript").name]
     if subject.settings.cqc_code:
         command.append("./helpers.mjs")
-    return Peer("TypeScript", command, folder, workspace.tool_environment())
+    programs = {program: ["node", f"{program}.mjs"] for program in (CLIENT, SERVER)}
+    return Peer("TypeScript", command, folder, workspace.tool_environment(), programs)
 
 
 def _install_typescript(subject: Subject, tarball: Path, folder: Path) -> None:
