@@ -106,7 +106,7 @@ test-go: setup ## Test the Go module with the race detector (TEST_GO=1.24.0 for 
 test-typescript: setup ## Test the npm tarball, as ESM and as CommonJS
 	@$(CQC) test typescript $(RELEASE_OPTION)
 
-interop: setup ## Send every message type through all language pairs, compare verdicts and helpers, read golden bytes
+interop: setup ## Compare all languages: messages, verdicts, helpers, golden bytes, and each client with each server
 	@$(CQC) interop $(RELEASE_OPTION)
 
 lossless: setup ## Map venues' payloads to the contracts, through all languages and back, and account for every value

@@ -71,7 +71,7 @@ def lossless(release: Release = "", as_json: Json = False) -> None:
 
 @app.command()
 def interop(release: Release = "", as_json: Json = False) -> None:
-    """Send every message type through all language pairs, and compare verdicts, helpers and golden bytes."""
+    """Compare all languages: messages, verdicts, helpers, golden bytes, and each client with each server."""
     from cqc_tools.proof import interop as stage
     from cqc_tools.proof.subject import Subject
 
