@@ -1,9 +1,7 @@
 """The clients of all languages behave the same: each one against the scripted server of each language.
 
-A case of testdata/client_sockets.json has a script for the server, what the client must do (`expect`), and the calls
-that must reach the server (`calls`), one line per attempt. tools/interop/python/behaviour_server.py describes the
-scripts. What needs neither sockets nor retries by gRPC is in testdata/client_behaviour.json, which each package's own
-tests run in memory.
+The cases are in testdata/client_sockets.json, which testdata/client_behaviour.md describes. What needs neither sockets
+nor retries by gRPC is in testdata/client_behaviour.json, which each package's own tests run in memory.
 """
 
 import base64
