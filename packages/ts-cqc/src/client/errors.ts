@@ -1,0 +1,75 @@
+// What the client and server layers raise themselves. Failed calls are raised as the transport reports them.
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { Code } from "../errors.js";
+
+/** An option or environment variable that cannot be used. */
+export class SettingError extends RangeError {
+  override readonly name = "SettingError";
+
+  constructor(
+    /** What is set, such as `CQC_TARGET`, `token` or `plaintext`. */
+    readonly setting: string,
+    /** What is wrong with it. */
+    readonly problem: string,
+    /** What to do. */
+    readonly fix: string,
+  ) {
+    super(`${setting}: ${problem}; ${fix}`);
+  }
+}
+
+/** The server's certificate was refused, or the server refused the client's. No attempt to repeat the call helps. */
+export class CertificateError extends Error {
+  override readonly name = "CertificateError";
+  /** UNAVAILABLE, as for every call that found no connection. */
+  readonly code = Code.UNAVAILABLE;
+
+  constructor(
+    /** The server that was called. */
+    readonly target: string,
+    /** What the TLS library reported. */
+    readonly detail: string,
+    cause?: unknown,
+  ) {
+    const fix =
+      "set `ca` or CQC_CA to the PEM file of the authority that issued the server's certificate, and `certificate` " +
+      "and `key` if the server demands a client certificate";
+    super(`no trusted connection to ${target}: ${detail}; ${fix}`, { cause });
+  }
+}
+
+/** A server broke the contract, for example by repeating a page token. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+
+  constructor(
+    /** The method, such as `cqc.services.v1.MarketData.ListTrades`. */
+    readonly method: string,
+    /** What the server did. */
+    readonly problem: string,
+  ) {
+    super(`${method}: ${problem}; report it to whoever runs the server`);
+  }
+}
+
+/** An order was sent, but whether it was placed is not known. */
+export class OutcomeUnknownError extends Error {
+  override readonly name = "OutcomeUnknownError";
+
+  constructor(
+    /** Account of the order. */
+    readonly accountId: string,
+    /** Client order id of the order. */
+    readonly clientOrderId: string,
+    /** Time at or after which the gateway sends nothing to the venue. */
+    readonly sendBefore: Timestamp,
+    /** The error of the last attempt to find out. */
+    override readonly cause: unknown,
+  ) {
+    super(
+      `order ${clientOrderId} of account ${accountId} may have been placed; call GetOrder with this client order id ` +
+        `until it returns the order, or RECORD_NOT_FOUND with a checked_at at or after ${timestampDate(sendBefore).toISOString()}`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,96 @@
+import { create, fromJson, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Timestamp, TimestampSchema, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
+import { Code, ServiceError } from "../errors.js";
+import { ErrorReason } from "../gen/cqc/services/v1/errors_pb.js";
+import type { VenueGateway } from "../gen/cqc/services/v1/venue_gateway_pb.js";
+import { PlaceOrderRequestSchema } from "../gen/cqc/services/v1/venue_gateway_orders_pb.js";
+import type { Order } from "../gen/cqc/venues/v1/order_pb.js";
+import { toUnixNanos } from "../timestamp.js";
+import { OutcomeUnknownError } from "./errors.js";
+import type { CallOptions, Client } from "./types.js";
+import { Backoff, codeOf, sleep } from "./waiting.js";
+
+/** Codes that leave open whether the server did its work, if the error has no reason. */
+const OPEN: readonly (Code | undefined)[] = [
+  Code.DEADLINE_EXCEEDED,
+  Code.UNAVAILABLE,
+  Code.UNKNOWN,
+  Code.INTERNAL,
+  Code.CANCELLED,
+];
+
+/**
+ * Places an order and returns it, once. If the answer is lost, looks the order up by its client order id, and sends the
+ * same request again only if the order was not placed and `sendBefore` has not passed.
+ *
+ * Fills in `requestId`, and `sendBefore` as now plus `timeoutMs` (10 s). Takes up to twice `timeoutMs`. An error of
+ * PlaceOrder means that nothing was placed. Throws an OutcomeUnknownError if it cannot be found out.
+ */
+export async function placeOrder(
+  client: Pick<Client<typeof VenueGateway>, "placeOrder" | "getOrder">,
+  request: MessageInitShape<typeof PlaceOrderRequestSchema>,
+  { timeoutMs = 10_000, ...options }: CallOptions = {},
+): Promise<Order> {
+  const start = Date.now();
+  const filled = create(PlaceOrderRequestSchema, { ...request });
+  filled.requestId ||= crypto.randomUUID();
+  filled.sendBefore ??= timestampFromMs(start + timeoutMs);
+  const { sendBefore } = filled;
+  const { accountId = "", clientOrderId = "" } = filled.order ?? {};
+  const key = { accountId, id: { case: "clientOrderId", value: clientOrderId } } as const;
+  const backoff = new Backoff();
+  const wait = async (atLeastMs: number, cause: unknown) => {
+    const ms = Math.max(backoff.next(), atLeastMs);
+    if (Date.now() + ms >= start + 2 * timeoutMs) {
+      throw new OutcomeUnknownError(accountId, clientOrderId, sendBefore, cause);
+    }
+    await sleep(ms, options.signal);
+  };
+  const left = (until: number) => Math.max(1, until - Date.now());
+
+  let first: unknown;
+  for (;;) {
+    let failure: unknown;
+    let delayMs = 0;
+    try {
+      const { order } = await client.placeOrder(filled, { ...options, timeoutMs: left(start + timeoutMs) });
+      return order as Order;
+    } catch (error) {
+      const known = ServiceError.of(error);
+      const running = known?.reason === ErrorReason.REQUEST_IN_PROGRESS;
+      if (options.signal?.aborted || !(running || (!known && OPEN.includes(codeOf(error))))) throw error;
+      delayMs = known?.retryDelay ?? 0;
+      first ??= error;
+      failure = error;
+    }
+    do {
+      await wait(delayMs, failure);
+      delayMs = 0;
+      try {
+        const { order } = await client.getOrder({ key }, { ...options, timeoutMs: left(start + 2 * timeoutMs) });
+        return order as Order;
+      } catch (error) {
+        failure = error;
+        if (options.signal?.aborted) throw error;
+        const known = ServiceError.of(error);
+        if (known?.reason === ErrorReason.RECORD_NOT_FOUND) {
+          if (isFinal(known, sendBefore)) throw first;
+        } else if (!OPEN.includes(codeOf(error)) && known?.retryDelay === undefined) {
+          throw new OutcomeUnknownError(accountId, clientOrderId, sendBefore, error);
+        } else {
+          delayMs = known?.retryDelay ?? 0;
+        }
+      }
+    } while (ServiceError.of(failure)?.reason !== ErrorReason.RECORD_NOT_FOUND || !canSend());
+  }
+
+  function canSend(): boolean {
+    const now = Date.now();
+    return now < timestampMs(sendBefore) && now < start + timeoutMs;
+  }
+}
+
+function isFinal({ metadata }: ServiceError, sendBefore: Timestamp): boolean {
+  const checkedAt = metadata["checked_at"];
+  return checkedAt !== undefined && toUnixNanos(fromJson(TimestampSchema, checkedAt)) >= toUnixNanos(sendBefore);
+}
