@@ -169,7 +169,9 @@ async function* attempts<M extends Resumable, T>(
     let ending: Ending | undefined;
     let anew = false;
     try {
-      const messages = stream({ ...request, resumeToken }, { ...options, signal: attempt.signal })[Symbol.asyncIterator]();
+      const messages = stream({ ...request, resumeToken }, { ...options, signal: attempt.signal })[
+        Symbol.asyncIterator
+      ]();
       for (;;) {
         const received = await attempt.next(messages);
         if ("cause" in received) {

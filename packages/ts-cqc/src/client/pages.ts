@@ -35,7 +35,8 @@ export async function* pages<L extends List, K extends ListField<PageOf<L>>>(
     yield* page[field] as ItemOf<PageOf<L>, K>[];
     const { nextPageToken } = page;
     if (nextPageToken === "") return;
-    if (nextPageToken === pageToken) throw new ProtocolError(methodOf(page), "the server returned the page token it got");
+    if (nextPageToken === pageToken)
+      throw new ProtocolError(methodOf(page), "the server returned the page token it got");
     pageToken = nextPageToken;
   }
 }

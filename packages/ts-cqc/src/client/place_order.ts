@@ -2,8 +2,8 @@ import { create, fromJson, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { Code, ServiceError } from "../errors.js";
 import { ErrorReason } from "../gen/cqc/services/v1/errors_pb.js";
-import type { VenueGateway } from "../gen/cqc/services/v1/venue_gateway_pb.js";
 import { PlaceOrderRequestSchema } from "../gen/cqc/services/v1/venue_gateway_orders_pb.js";
+import type { VenueGateway } from "../gen/cqc/services/v1/venue_gateway_pb.js";
 import type { Order } from "../gen/cqc/venues/v1/order_pb.js";
 import { toUnixNanos } from "../timestamp.js";
 import { OutcomeUnknownError } from "./errors.js";
@@ -11,7 +11,7 @@ import type { CallOptions, Client } from "./types.js";
 import { Backoff, codeOf, sleep } from "./waiting.js";
 
 /** Codes that leave open whether the server did its work, if the error has no reason. */
-const OPEN: readonly (Code | undefined)[] = [
+const OPEN: readonly (number | undefined)[] = [
   Code.DEADLINE_EXCEEDED,
   Code.UNAVAILABLE,
   Code.UNKNOWN,
@@ -67,7 +67,10 @@ export async function placeOrder(
       await wait(delayMs, failure);
       delayMs = 0;
       try {
-        const { order } = await client.getOrder({ key }, { ...options, timeoutMs: left(start + 2 * timeoutMs) });
+        const { order } = await client.getOrder(
+          { key },
+          { ...options, timeoutMs: Math.min(timeoutMs, left(start + 2 * timeoutMs)) },
+        );
         return order as Order;
       } catch (error) {
         failure = error;

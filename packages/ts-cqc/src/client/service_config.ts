@@ -1,28 +1,33 @@
 import type { DescService } from "@bufbuild/protobuf";
-import * as contracts from "../gen/cqc/services/v1/index.js";
+import {
+  AssetRegistry,
+  EventLog,
+  MarketData,
+  Portfolio,
+  RiskEngine,
+  VenueGateway,
+} from "../gen/cqc/services/v1/index.js";
 import { isRepeatable, RETRY } from "./retry_policy.js";
 
-/** Returns whether the service is one of CQC. */
-export function isContract(service: DescService): boolean {
-  return service.typeName in services();
-}
-
-function services(): Record<string, DescService> {
-  const all = Object.values(contracts).filter(
-    (item): item is typeof item & DescService => typeof item === "object" && item.kind === "service",
-  );
-  return Object.fromEntries(all.map((service) => [service.typeName, service]));
-}
+/** The services of CQC. */
+export const CONTRACTS: readonly DescService[] = [
+  AssetRegistry,
+  EventLog,
+  MarketData,
+  Portfolio,
+  RiskEngine,
+  VenueGateway,
+];
 
 /**
  * Returns gRPC's service config as JSON: retries of the methods that can be repeated. The default is that of all services
  * of CQC, the same text in the packages of all languages.
  */
-export function serviceConfig(of: readonly DescService[] = Object.values(services())): string {
-  const name = of
-    .flatMap(({ methods }) => methods)
-    .filter(isRepeatable)
-    .map(({ name, parent }) => ({ method: name, service: parent.typeName }));
+export function serviceConfig(services: readonly DescService[] = CONTRACTS): string {
+  const name = services
+    .flatMap(({ methods }) => methods.filter(isRepeatable))
+    .map(({ name, parent }) => ({ method: name, service: parent.typeName }))
+    .sort((one, other) => compare(one.service, other.service) || compare(one.method, other.method));
   const retryPolicy = {
     backoffMultiplier: 2,
     initialBackoff: `${RETRY.initialBackoffMs / 1000}s`,
@@ -34,4 +39,8 @@ export function serviceConfig(of: readonly DescService[] = Object.values(service
     methodConfig: name.length > 0 ? [{ name, retryPolicy }] : [],
     retryThrottling: { maxTokens: RETRY.maxTokens, tokenRatio: RETRY.tokenRatio },
   });
+}
+
+function compare(one: string, other: string): number {
+  return Number(one > other) - Number(one < other);
 }

@@ -41,12 +41,12 @@ export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** Returns the gRPC code of an error of @grpc/grpc-js or of Connect; undefined for an error that is none of a call. */
-export function codeOf(error: unknown): Code | undefined {
+export function codeOf(error: unknown): number | undefined {
   const code = (error as { code?: unknown } | undefined)?.code;
   return Object.values(Code).find((known) => known === code);
 }
 
 /** Returns the name of the code, such as `UNAVAILABLE`. */
-export function codeName(code: Code): string {
+export function codeName(code: number): string {
   return Object.keys(Code).find((name) => Code[name as keyof typeof Code] === code) ?? `${code}`;
 }

@@ -1,0 +1,237 @@
+// Connections over @grpc/grpc-js.
+import { readFileSync } from "node:fs";
+import { create, type DescMethod, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
+import * as grpc from "@grpc/grpc-js";
+import { serviceDefinition } from "../definitions.js";
+import { ServiceError } from "../errors.js";
+import { CertificateError, SettingError } from "./errors.js";
+import { withRequestId } from "./request_id.js";
+import { CONTRACTS, serviceConfig } from "./service_config.js";
+import { bearer, refusePlaintext, type Token } from "./settings.js";
+import type { CallOptions, Client, Connection } from "./types.js";
+
+/** How to reach a server. */
+export interface ConnectOptions {
+  /** Address, such as `localhost:50051`. Absent means CQC_TARGET. */
+  target?: string;
+  /** Sent with every call. Absent means CQC_TOKEN; empty sends none. */
+  token?: Token;
+  /** PEM file with the authorities to trust. Absent means CQC_CA, or else the authorities that Node.js trusts. */
+  ca?: string;
+  /** PEM file with the client's certificate and those of its issuers, for servers that demand one. */
+  certificate?: string;
+  /** PEM file with the key of `certificate`. */
+  key?: string;
+  /** Connect without TLS, which excludes a token. */
+  plaintext?: boolean;
+  /** Milliseconds after which a unary call without a `timeoutMs` of its own fails; 10 s by default, 0 means never. */
+  timeoutMs?: number;
+  /** Interceptors of @grpc/grpc-js, the first one outermost. */
+  interceptors?: grpc.Interceptor[];
+  /** Options of @grpc/grpc-js. */
+  channelOptions?: grpc.ClientOptions;
+}
+
+/**
+ * Connects to a server over TLS. Calls that can be repeated are repeated while the server is not available.
+ *
+ *     const connection = connect({ target: "cqc.example.com:443", token });
+ *     const price = await connection.client(MarketData).getPrice({ assetId: "BTC" });
+ *
+ * Throws a SettingError for an option that cannot be used. The connection is made by the first call, which fails with a
+ * CertificateError if the server's certificate is not trusted.
+ */
+export function connect(options: ConnectOptions = {}): Connection {
+  const target = options.target ?? process.env["CQC_TARGET"];
+  if (!target) throw new SettingError("CQC_TARGET", "no server is set", "set it, or pass `target`, such as host:443");
+  return new GrpcConnection(target, options);
+}
+
+class GrpcConnection implements Connection {
+  private readonly credentials: grpc.ChannelCredentials;
+  /** By service config, which gRPC reads once per channel. */
+  private readonly channels = new Map<string, grpc.Channel>();
+  readonly timeoutMs: number;
+
+  constructor(
+    readonly target: string,
+    private readonly options: ConnectOptions,
+  ) {
+    this.credentials = credentialsOf(options);
+    this.timeoutMs = options.timeoutMs ?? 10_000;
+  }
+
+  client<D extends DescService>(service: D): Client<D> {
+    const { interceptors = [], channelOptions = {} } = this.options;
+    const channelOverride = channelOptions.channelOverride ?? this.channel(service);
+    const client = new grpc.Client(this.target, this.credentials, { ...channelOptions, interceptors, channelOverride });
+    const definition: grpc.ServiceDefinition = serviceDefinition(service);
+    const calls = service.methods.map((method) => {
+      const call = new Call(this, client, method, definition[method.localName] as AnyMethod);
+      const isStream = method.methodKind === "server_streaming";
+      return [method.localName, isStream ? call.stream : method.methodKind === "unary" ? call.unary : undefined];
+    });
+    return Object.fromEntries(calls.filter(([, call]) => call));
+  }
+
+  close(): void {
+    for (const channel of this.channels.values()) channel.close();
+  }
+
+  private channel(service: DescService): grpc.Channel {
+    const config = CONTRACTS.some(({ typeName }) => typeName === service.typeName)
+      ? serviceConfig()
+      : serviceConfig([service]);
+    let channel = this.channels.get(config);
+    if (!channel) {
+      channel = new grpc.Channel(this.target, this.credentials, {
+        "grpc.initial_reconnect_backoff_ms": 200,
+        "grpc.max_reconnect_backoff_ms": 2000,
+        "grpc.service_config": config,
+        ...this.options.channelOptions,
+      });
+      this.channels.set(config, channel);
+    }
+    return channel;
+  }
+}
+
+type AnyMethod = grpc.MethodDefinition<unknown, unknown>;
+
+/** The calls of one method, as functions that need no `this`. */
+class Call {
+  constructor(
+    private readonly connection: GrpcConnection,
+    private readonly client: grpc.Client,
+    private readonly method: DescMethod,
+    private readonly definition: AnyMethod,
+  ) {}
+
+  readonly unary = (request: object, options: CallOptions = {}): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = this.definition;
+      const call = this.client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        withRequestId(this.method, request),
+        metadataOf(options),
+        deadlineOf(options.timeoutMs ?? this.connection.timeoutMs),
+        (error, response) => {
+          options.signal?.removeEventListener("abort", cancel);
+          if (error) reject(this.explain(error));
+          else resolve(response);
+        },
+      );
+      const cancel = () => call.cancel();
+      if (options.signal?.aborted) cancel();
+      else options.signal?.addEventListener("abort", cancel, { once: true });
+    });
+
+  readonly stream = (request: object, options: CallOptions = {}): AsyncIterable<unknown> => {
+    const open = () => {
+      const { path, requestSerialize, responseDeserialize } = this.definition;
+      return this.client.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        create(this.method.input, request as MessageInitShape<typeof this.method.input>),
+        metadataOf(options),
+        deadlineOf(options.timeoutMs),
+      );
+    };
+    return this.messages(open, options.signal);
+  };
+
+  private async *messages(open: () => grpc.ClientReadableStream<unknown>, signal: AbortSignal | undefined) {
+    const call = open();
+    // The status of a call that was left early has no other listener, and would end the process.
+    call.on("error", () => {});
+    const cancel = () => call.cancel();
+    if (signal?.aborted) cancel();
+    else signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      yield* call;
+    } catch (error) {
+      throw this.explain(error as grpc.ServiceError);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      call.cancel();
+    }
+  }
+
+  /** Names the trouble with a certificate, which gRPC reports as if the server were not available. */
+  private explain(error: grpc.ServiceError): Error {
+    const { code, details } = error;
+    // The text is the only place that names the cause.
+    const isTrust = code === grpc.status.UNAVAILABLE && /certificate|handshake|\b(SSL|TLS)/i.test(details);
+    if (!isTrust || ServiceError.of(error)) return error;
+    return new CertificateError(this.connection.target, details, error);
+  }
+}
+
+function metadataOf({ headers = {} }: CallOptions): grpc.Metadata {
+  const metadata = new grpc.Metadata();
+  for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  return metadata;
+}
+
+function deadlineOf(timeoutMs = 0): grpc.CallOptions {
+  return timeoutMs > 0 ? { deadline: Date.now() + timeoutMs } : {};
+}
+
+function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
+  const { certificate, key, plaintext = false } = options;
+  const token = options.token ?? process.env["CQC_TOKEN"] ?? "";
+  if (plaintext) {
+    if (token) refusePlaintext(options.token === undefined ? "CQC_TOKEN" : "token");
+    return grpc.credentials.createInsecure();
+  }
+  if (Boolean(certificate) !== Boolean(key)) {
+    const missing = certificate ? "key" : "certificate";
+    throw new SettingError(missing, "`certificate` and `key` belong together", `pass \`${missing}\` too, or neither`);
+  }
+  const ca = options.ca ?? process.env["CQC_CA"];
+  const roots = ca ? pem(options.ca === undefined ? "CQC_CA" : "ca", ca) : null;
+  const tls = grpc.credentials.createSsl(
+    roots,
+    key ? pem("key", key) : null,
+    certificate ? pem("certificate", certificate) : null,
+  );
+  if (!token) return tls;
+  if (typeof token === "string") bearer(token);
+  // Credentials of the call, unlike metadata, stay out of what interceptors and traces see.
+  return grpc.credentials.combineChannelCredentials(
+    tls,
+    grpc.credentials.createFromMetadataGenerator((_, callback) => {
+      authorization(token).then(
+        (metadata) => callback(null, metadata),
+        (error) => callback(error),
+      );
+    }),
+  );
+}
+
+async function authorization(token: Token): Promise<grpc.Metadata> {
+  const metadata = new grpc.Metadata();
+  metadata.set("authorization", bearer(typeof token === "string" ? token : await token()));
+  return metadata;
+}
+
+/** Returns the contents of a PEM file. */
+export function pem(setting: string, path: string): Buffer {
+  let contents: Buffer;
+  try {
+    contents = readFileSync(path);
+  } catch (error) {
+    throw new SettingError(
+      setting,
+      `${path} cannot be read: ${(error as Error).message}`,
+      "pass the path of a PEM file",
+    );
+  }
+  if (!contents.includes("-----BEGIN ")) {
+    throw new SettingError(setting, `${path} holds no PEM block`, "pass the path of a PEM file");
+  }
+  return contents;
+}

@@ -1,0 +1,109 @@
+// Connections over the transports of @connectrpc/connect, in browsers and in Node.js.
+import type { DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
+import { SettingError } from "../client/errors.js";
+import { withRequestId } from "../client/request_id.js";
+import { isRepeatable, RETRY } from "../client/retry_policy.js";
+import { bearer, refusePlaintext, type Token } from "../client/settings.js";
+import type { Client, Connection } from "../client/types.js";
+import { Backoff, sleep } from "../client/waiting.js";
+
+/** Makes a transport, as `createConnectTransport` does. */
+export type TransportFactory = (options: { baseUrl: string; interceptors: Interceptor[] }) => Transport;
+
+/** How to reach a server. */
+export interface ConnectOptions {
+  /**
+   * A transport, or a function that makes one, such as `createConnectTransport` of @connectrpc/connect-web. A token needs
+   * the function, because a finished transport does not tell whether it encrypts.
+   */
+  transport: Transport | TransportFactory;
+  /** URL of the server, such as `https://cqc.example.com`, for the function that makes the transport. */
+  baseUrl?: string;
+  /** Sent with every call, over https only. */
+  token?: Token;
+  /** Milliseconds after which a unary call without a `timeoutMs` of its own fails; 10 s by default, 0 means never. */
+  timeoutMs?: number;
+}
+
+/**
+ * Connects to a server. Calls that can be repeated are repeated while the server is not available.
+ *
+ *     import { createConnectTransport } from "@connectrpc/connect-web";
+ *     const connection = connect({ transport: createConnectTransport, baseUrl: "https://cqc.example.com", token });
+ *     const price = await connection.client(MarketData).getPrice({ assetId: "BTC" });
+ *
+ * Throws a SettingError for an option that cannot be used. Reads no environment variables.
+ */
+export function connect(options: ConnectOptions): Connection {
+  const transport = new PolicyTransport(transportOf(options), options.timeoutMs ?? 10_000);
+  return {
+    // Connect's own clients have these methods, and more call options.
+    client: <D extends DescService>(service: D) => createClient(service, transport) as unknown as Client<D>,
+    close() {},
+  };
+}
+
+function transportOf({ transport, baseUrl, token = "" }: ConnectOptions): Transport {
+  if (typeof transport !== "function") {
+    if (!token) return transport;
+    const problem = "a finished transport does not tell whether it encrypts";
+    throw new SettingError("token", problem, "pass the function that makes the transport, and `baseUrl`");
+  }
+  if (!baseUrl) throw new SettingError("baseUrl", "no server is set", "pass its URL, such as https://cqc.example.com");
+  if (!token) return transport({ baseUrl, interceptors: [] });
+  if (!baseUrl.startsWith("https:")) refusePlaintext("token");
+  if (typeof token === "string") bearer(token);
+  const authorize: Interceptor = (next) => async (request) => {
+    request.header.set("authorization", bearer(typeof token === "string" ? token : await token()));
+    return next(request);
+  };
+  return transport({ baseUrl, interceptors: [authorize] });
+}
+
+/** Adds request ids, deadlines and retries to a transport. */
+class PolicyTransport implements Transport {
+  private tokens: number = RETRY.maxTokens;
+
+  constructor(
+    private readonly inner: Transport,
+    private readonly timeoutMs: number,
+  ) {}
+
+  stream: Transport["stream"] = (method, signal, timeoutMs, ...rest) =>
+    // Zero also switches off the transport's own default.
+    this.inner.stream(method, signal, timeoutMs ?? 0, ...rest);
+
+  unary: Transport["unary"] = async (method, signal, timeoutMs = this.timeoutMs, header, input, context) => {
+    const request = withRequestId(method, input);
+    const deadline = timeoutMs > 0 ? performance.now() + timeoutMs : undefined;
+    const left = () => (deadline === undefined ? 0 : deadline - performance.now());
+    const backoff = new Backoff(RETRY.initialBackoffMs, RETRY.maxBackoffMs);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const response = await this.inner.unary(method, signal, left(), header, request as typeof input, context);
+        this.tokens = Math.min(RETRY.maxTokens, this.tokens + RETRY.tokenRatio);
+        return response;
+      } catch (error) {
+        if (!(error instanceof ConnectError) || !isUnavailable(error) || signal?.aborted) throw error;
+        this.tokens = Math.max(0, this.tokens - 1);
+        const pushback = error.metadata.get("grpc-retry-pushback-ms");
+        const isPushback = pushback !== null;
+        if (!isRepeatable(method) || attempt === RETRY.maxAttempts || this.tokens <= RETRY.maxTokens / 2) throw error;
+        if (isPushback && !/^\d+$/.test(pushback)) throw error;
+        if (isPushback) backoff.reset();
+        const wait = isPushback ? Number(pushback) : backoff.next();
+        const isLate = deadline !== undefined && wait >= left();
+        await sleep(isLate ? left() : wait, signal).catch(() => {
+          throw new ConnectError("the call was cancelled", Code.Canceled);
+        });
+        if (isLate) throw new ConnectError("the deadline passed", Code.DeadlineExceeded, undefined, undefined, error);
+      }
+    }
+  };
+}
+
+/** A browser reports a server that it cannot reach as a TypeError of `fetch`. */
+function isUnavailable({ code, cause }: ConnectError): boolean {
+  return code === Code.Unavailable || (code === Code.Unknown && cause instanceof TypeError);
+}

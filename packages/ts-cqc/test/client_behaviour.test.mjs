@@ -1,0 +1,306 @@
+// Runs the corpus of client behaviour, which all languages share, over both drivers: in memory, and in virtual time.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { create, fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
+import { anyPack, DurationSchema, durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
+import { connect as connectGrpc, follow, followBook, pages, placeOrder, serviceConfig } from "@cq/cqc/client";
+import { connect as connectConnect } from "@cq/cqc/connect";
+import { ServiceError } from "@cq/cqc/errors";
+import * as services from "@cq/cqc/services/v1";
+import * as grpc from "@grpc/grpc-js";
+
+const dist = new URL("node_modules/@cq/cqc/dist/esm/gen/google/rpc/", import.meta.url);
+const { ErrorInfoSchema, RetryInfoSchema } = await import(new URL("error_details_pb.js", dist));
+const { StatusSchema } = await import(new URL("status_pb.js", dist));
+const cases = JSON.parse(readFileSync(new URL("testdata/client_behaviour.json", import.meta.url), "utf8"));
+const all = Object.values(services).filter((item) => item.kind === "service");
+
+/** Replaces the clock of this process: time passes only when nothing else is left to do. */
+class VirtualTime {
+  now = 0;
+  timers = new Map();
+  last = 0;
+  real = { setTimeout, clearTimeout, dateNow: Date.now, performanceNow: performance.now, random: Math.random };
+
+  install() {
+    globalThis.setTimeout = (call, ms = 0, ...values) => {
+      const id = ++this.last;
+      this.timers.set(id, { at: this.now + Math.max(0, ms), call: () => call(...values) });
+      return { id, unref() {}, ref() {}, hasRef: () => true, [Symbol.toPrimitive]: () => id };
+    };
+    globalThis.clearTimeout = (timer) => this.timers.delete(timer?.id);
+    Date.now = () => Date.UTC(2000, 0, 1) + this.now;
+    performance.now = () => this.now;
+    // No jitter.
+    Math.random = () => 0.5;
+  }
+
+  uninstall() {
+    const { dateNow, performanceNow, random, ...timers } = this.real;
+    Object.assign(globalThis, timers);
+    Date.now = dateNow;
+    performance.now = performanceNow;
+    Math.random = random;
+  }
+
+  async run(work) {
+    let running = true;
+    work.then(
+      () => (running = false),
+      () => (running = false),
+    );
+    for (;;) {
+      for (let turn = 0; turn < 4; turn++) await new Promise(setImmediate);
+      if (!running) return work;
+      const [id, timer] = [...this.timers].reduce(
+        (one, other) => (other[1].at < one[1].at ? other : one),
+        [0, { at: 1e9 }],
+      );
+      assert.ok(id, "the case waits for something that never happens");
+      this.timers.delete(id);
+      this.now = Math.max(this.now, timer.at);
+      timer.call();
+    }
+  }
+}
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The scripted server: plays the next attempt for whatever call reaches it. */
+class Script {
+  requestIds = [];
+  lines = [];
+
+  constructor(row, time) {
+    this.row = row;
+    this.time = time;
+    this.attempts = [...row.attempts];
+  }
+
+  log(text) {
+    this.lines.push(`${Math.round(this.time.now)} ${text}`);
+  }
+
+  called(method, request, deadline) {
+    const fields = toJson(method.input, request, { useProtoFieldName: true });
+    const words = [`call ${method.parent.name}/${method.name}`];
+    if (this.row.call === "pages") words.push(`token=${fields.page_token ?? ""}`);
+    if (this.row.call.startsWith("follow")) words.push(`token=${fields.resume_token ?? ""}`);
+    else if (this.row.call !== "pages")
+      words.push(`deadline=${deadline === undefined ? "none" : Math.round(deadline)}`);
+    if (method.input.fields.some(({ name }) => name === "request_id"))
+      words.push(`request_id=${this.kind(fields.request_id)}`);
+    if (fields.send_before) words.push(`send_before=${Date.parse(fields.send_before) - Date.UTC(2000, 0, 1)}`);
+    const order = fields.order ?? fields.key;
+    if (this.row.call === "place_order" && order) {
+      words.push(`account_id=${order.account_id}`, `client_order_id=${order.client_order_id}`);
+    }
+    this.log(words.join(" "));
+  }
+
+  kind(id) {
+    if (!id) return "";
+    if (id === this.row.request.request_id) return "given";
+    if (this.requestIds.includes(id)) return "same";
+    this.requestIds.push(id);
+    return "new";
+  }
+
+  /** Yields what the server sends, and throws the status with which it ends. */
+  async *play(method, request, { deadline, signal }) {
+    this.called(method, request, deadline);
+    const steps = this.attempts.shift() ?? [{ at: 0, status: { code: "UNAVAILABLE" } }];
+    const opened = this.time.now;
+    for (const { at, send, status } of steps) {
+      if (opened + at > this.time.now) await sleep(opened + at - this.time.now);
+      if (signal.aborted) return;
+      if (send) yield fromJson(method.output, send);
+      else if (status) throw status;
+      else return;
+    }
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  }
+}
+
+function details({ reason, metadata = {}, retry_delay_ms: delay }) {
+  const found = [];
+  if (reason) found.push([ErrorInfoSchema, { domain: "cqc", reason, metadata }]);
+  if (delay !== undefined) found.push([RetryInfoSchema, { retryDelay: create(DurationSchema, durationFromMs(delay)) }]);
+  return found;
+}
+
+/** The scripted server as a Connect transport, in memory. */
+function connectDriver(script) {
+  const fail = (status) => {
+    if (!("code" in status) || status instanceof Error) throw status;
+    const name = Object.keys(grpc.status).find((key) => key === status.code);
+    const outgoing = details(status).map(([desc, value]) => ({ desc, value }));
+    throw new ConnectError(status.message ?? "", grpc.status[name], undefined, outgoing);
+  };
+  const handler = (method) => {
+    const call = (context) => ({
+      deadline: Number(context.requestHeader.get("connect-timeout-ms") ?? Number.NaN) || undefined,
+      signal: context.signal,
+    });
+    if (method.methodKind === "unary") {
+      return async (request, context) => {
+        try {
+          for await (const message of script.play(method, request, call(context))) return message;
+        } catch (status) {
+          fail(status);
+        }
+        throw new ConnectError("cancelled", Code.Canceled);
+      };
+    }
+    return async function* (request, context) {
+      try {
+        yield* script.play(method, request, call(context));
+      } catch (status) {
+        fail(status);
+      }
+    };
+  };
+  const transport = createRouterTransport((router) => {
+    for (const service of all) {
+      const handlers = service.methods.map((method) => [method.localName, handler(method)]);
+      router.service(service, Object.fromEntries(handlers));
+    }
+  });
+  return connectConnect({ transport });
+}
+
+/** The scripted server as a channel of @grpc/grpc-js, in memory. */
+function grpcDriver(script) {
+  const methods = new Map(all.flatMap(({ methods, typeName }) => methods.map((m) => [`/${typeName}/${m.name}`, m])));
+  const createCall = (path, deadline) => {
+    const method = methods.get(path);
+    const controller = new AbortController();
+    let listener;
+    let request;
+    let timer;
+    let ended = false;
+    const finish = (code, text, packed = []) => {
+      if (ended) return;
+      ended = true;
+      clearTimeout(timer);
+      controller.abort();
+      const metadata = new grpc.Metadata();
+      if (packed.length > 0) {
+        const list = packed.map(([schema, value]) => anyPack(schema, create(schema, value)));
+        const status = toBinary(StatusSchema, create(StatusSchema, { code, message: text, details: list }));
+        metadata.set("grpc-status-details-bin", Buffer.from(status));
+      }
+      process.nextTick(() => listener.onReceiveStatus({ code, details: text, metadata }));
+    };
+    const play = async () => {
+      const left = Number.isFinite(Number(deadline)) ? Number(deadline) - Date.now() : undefined;
+      if (left !== undefined) timer = setTimeout(() => finish(grpc.status.DEADLINE_EXCEEDED, "too late"), left);
+      try {
+        const call = { deadline: left, signal: controller.signal };
+        for await (const message of script.play(method, fromBinary(method.input, request), call)) {
+          if (ended) return;
+          listener.onReceiveMessage(Buffer.from(toBinary(method.output, message)));
+          if (method.methodKind === "unary") break;
+        }
+        finish(grpc.status.OK, "");
+      } catch (status) {
+        finish(grpc.status[status.code], status.message ?? "", details(status));
+      }
+    };
+    return {
+      start: (_, given) => (listener = given),
+      sendMessageWithContext({ callback }, bytes) {
+        request = bytes;
+        process.nextTick(() => callback?.());
+      },
+      halfClose: () => void play(),
+      startRead() {},
+      cancelWithStatus: (code, text) => finish(code, text),
+      getPeer: () => "memory",
+      getCallNumber: () => 0,
+      setCredentials() {},
+      getAuthContext: () => null,
+    };
+  };
+  const channelOverride = { createCall, close() {}, getTarget: () => "memory", getConnectivityState: () => 2 };
+  return connectGrpc({ target: "memory", plaintext: true, channelOptions: { channelOverride } });
+}
+
+const at = (message, path) => path.split(".").reduce((value, name) => value?.[name], message);
+const lower = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+
+async function perform(row, script, connection) {
+  const [typeName, name] = row.method.split("/");
+  const service = all.find((item) => item.typeName === typeName);
+  const method = service.methods.find((item) => item.name === name);
+  const client = connection.client(service);
+  const call = client[method.localName];
+  const request = fromJson(method.input, row.request);
+  const controller = new AbortController();
+  if (row.cancel_ms !== undefined) setTimeout(() => controller.abort(), row.cancel_ms);
+  const options = { signal: controller.signal, ...(row.timeout_ms === undefined ? {} : { timeoutMs: row.timeout_ms }) };
+  const onLost = ({ cause, delayMs }) => script.log(`lost ${cause} ${Math.round(delayMs)}`);
+  const json = (schema, message) => toJson(schema, message, { useProtoFieldName: true });
+  const level = (levels) => (levels[0] ? `${levels[0].price}@${levels[0].quantity}` : "-");
+  const show = {
+    pages: (item) => `item ${at(item, lower(row.show))}`,
+    follow: ({ event }) =>
+      `item ${method.output.oneofs[0].fields.find((field) => field.localName === event.case).name}`,
+    follow_book: ({ book, state, reason }) =>
+      `book ${state} ${reason || "-"} ${book ? `${level(book.bids())} ${level(book.asks())}` : "absent"}`,
+  }[row.call];
+  try {
+    if (row.call === "unary")
+      return script.log(`result ${at(json(method.output, await call(request, options)), row.show)}`);
+    if (row.call === "place_order") {
+      const order = await placeOrder(client, request, options);
+      return script.log(`result ${order[lower(row.show)]}`);
+    }
+    const items = {
+      pages: () => pages(call, request, lower(row.items), options),
+      follow: () => follow(call, request, { ...options, onLost }),
+      follow_book: () => followBook(call, request, { ...options, onLost }),
+    }[row.call]();
+    let count = 0;
+    for await (const item of items) {
+      script.log(show(item));
+      if (row.handle_ms) await sleep(row.handle_ms);
+      if (++count === row.take) break;
+    }
+    script.log("done");
+  } catch (error) {
+    if (controller.signal.aborted) return script.log("cancelled");
+    const known = ServiceError.of(error);
+    const code = Object.keys(grpc.status).find((key) => grpc.status[key] === error.code && Number.isNaN(Number(key)));
+    if (code === undefined) return script.log(`error ${error.name}`);
+    const reason = known ? services.ErrorReason[known.reason] : "-";
+    const facts = Object.entries(known?.metadata ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
+    const words = [`error ${code} ${reason}`];
+    if (known?.retryDelay !== undefined) words.push(`retry=${known.retryDelay}`);
+    script.log([...words, ...facts.map(([key, value]) => `${key}=${value}`)].join(" "));
+  }
+}
+
+for (const [driver, open] of Object.entries({ "grpc-js": grpcDriver, Connect: connectDriver })) {
+  for (const row of cases) {
+    test(`${driver}: ${row.name}`, async () => {
+      const time = new VirtualTime();
+      const script = new Script(row, time);
+      const connection = open(script);
+      time.install();
+      try {
+        await time.run(perform(row, script, connection));
+      } finally {
+        time.uninstall();
+        connection.close();
+      }
+      assert.deepEqual(script.lines, row.expect);
+    });
+  }
+}
+
+test("the service config is the same in all languages", () => {
+  assert.equal(`${serviceConfig()}\n`, readFileSync(new URL("testdata/service_config.json", import.meta.url), "utf8"));
+});
