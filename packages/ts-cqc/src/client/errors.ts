@@ -18,10 +18,10 @@ export class SettingError extends RangeError {
   }
 }
 
-/** The server's certificate was refused, or the server refused the client's. No attempt to repeat the call helps. */
+/** The server's certificate was refused, or the server refused the client's. Repeating the call cannot help. */
 export class CertificateError extends Error {
   override readonly name = "CertificateError";
-  /** UNAVAILABLE, as for every call that found no connection. */
+  /** UNAVAILABLE, as for every call without a connection. */
   readonly code = Code.UNAVAILABLE;
 
   constructor(
@@ -29,11 +29,9 @@ export class CertificateError extends Error {
     readonly target: string,
     /** What the TLS library reported. */
     readonly detail: string,
+    fix: string,
     cause?: unknown,
   ) {
-    const fix =
-      "set `ca` or CQC_CA to the PEM file of the authority that issued the server's certificate, and `certificate` " +
-      "and `key` if the server demands a client certificate";
     super(`no trusted connection to ${target}: ${detail}; ${fix}`, { cause });
   }
 }

@@ -74,6 +74,7 @@ export function follow<S extends Stream>(
   return attempts<MessageOf<S>, MessageOf<S>>(stream as never, request, options, {
     *receive(message) {
       if (message.event.case !== "heartbeat") yield message;
+      return false;
     },
     *lose() {},
   });
@@ -99,7 +100,7 @@ export function followBook<S extends (request: never, options?: CallOptions) => 
 /** What becomes of the messages of a stream. */
 interface Reader<M, T> {
   /** Yields what the consumer gets for a message. Returns true to drop the token and start anew. */
-  receive(message: M): Generator<T, boolean | undefined | void>;
+  receive(message: M): Generator<T, boolean>;
   /** Yields what the consumer gets for an interruption. */
   lose(lost: Lost): Iterable<T>;
 }
@@ -179,7 +180,7 @@ async function* attempts<M extends Resumable, T>(
           break;
         }
         backoff.reset();
-        anew = (yield* reader.receive(received.message)) === true;
+        anew = yield* reader.receive(received.message);
         resumeToken = anew ? "" : received.message.resumeToken;
         if (anew) break;
       }

@@ -1,10 +1,10 @@
 // Connections over @grpc/grpc-js.
-import { readFileSync } from "node:fs";
 import { create, type DescMethod, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { serviceDefinition } from "../definitions.js";
 import { ServiceError } from "../errors.js";
 import { CertificateError, SettingError } from "./errors.js";
+import { pem } from "./pem.js";
 import { withRequestId } from "./request_id.js";
 import { CONTRACTS, serviceConfig } from "./service_config.js";
 import { bearer, refusePlaintext, type Token } from "./settings.js";
@@ -42,7 +42,7 @@ export interface ConnectOptions {
  * CertificateError if the server's certificate is not trusted.
  */
 export function connect(options: ConnectOptions = {}): Connection {
-  const target = options.target ?? process.env["CQC_TARGET"];
+  const target = options.target ?? process.env.CQC_TARGET;
   if (!target) throw new SettingError("CQC_TARGET", "no server is set", "set it, or pass `target`, such as host:443");
   return new GrpcConnection(target, options);
 }
@@ -109,6 +109,7 @@ class Call {
 
   readonly unary = (request: object, options: CallOptions = {}): Promise<unknown> =>
     new Promise((resolve, reject) => {
+      throwIfAborted(options.signal);
       const { path, requestSerialize, responseDeserialize } = this.definition;
       const call = this.client.makeUnaryRequest(
         path,
@@ -124,8 +125,7 @@ class Call {
         },
       );
       const cancel = () => call.cancel();
-      if (options.signal?.aborted) cancel();
-      else options.signal?.addEventListener("abort", cancel, { once: true });
+      options.signal?.addEventListener("abort", cancel, { once: true });
     });
 
   readonly stream = (request: object, options: CallOptions = {}): AsyncIterable<unknown> => {
@@ -144,12 +144,12 @@ class Call {
   };
 
   private async *messages(open: () => grpc.ClientReadableStream<unknown>, signal: AbortSignal | undefined) {
+    throwIfAborted(signal);
     const call = open();
     // The status of a call that was left early has no other listener, and would end the process.
     call.on("error", () => {});
     const cancel = () => call.cancel();
-    if (signal?.aborted) cancel();
-    else signal?.addEventListener("abort", cancel, { once: true });
+    signal?.addEventListener("abort", cancel, { once: true });
     try {
       yield* call;
     } catch (error) {
@@ -166,8 +166,19 @@ class Call {
     // The text is the only place that names the cause.
     const isTrust = code === grpc.status.UNAVAILABLE && /certificate|handshake|\b(SSL|TLS)/i.test(details);
     if (!isTrust || ServiceError.of(error)) return error;
-    return new CertificateError(this.connection.target, details, error);
+    const fix =
+      "set `ca` or CQC_CA to the PEM file of the authority that issued the server's certificate, and `certificate` and " +
+      "`key` if the server demands a client certificate";
+    return new CertificateError(this.connection.target, details, fix, error);
   }
+}
+
+/** gRPC loses a cancellation that comes before it has sent the call, so such a call is not made. */
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (!signal?.aborted) return;
+  const details = "cancelled before the call was made";
+  const code = grpc.status.CANCELLED;
+  throw Object.assign(new Error(`${code} CANCELLED: ${details}`), { code, details, metadata: new grpc.Metadata() });
 }
 
 function metadataOf({ headers = {} }: CallOptions): grpc.Metadata {
@@ -182,7 +193,7 @@ function deadlineOf(timeoutMs = 0): grpc.CallOptions {
 
 function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
   const { certificate, key, plaintext = false } = options;
-  const token = options.token ?? process.env["CQC_TOKEN"] ?? "";
+  const token = options.token ?? process.env.CQC_TOKEN ?? "";
   if (plaintext) {
     if (token) refusePlaintext(options.token === undefined ? "CQC_TOKEN" : "token");
     return grpc.credentials.createInsecure();
@@ -191,13 +202,9 @@ function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
     const missing = certificate ? "key" : "certificate";
     throw new SettingError(missing, "`certificate` and `key` belong together", `pass \`${missing}\` too, or neither`);
   }
-  const ca = options.ca ?? process.env["CQC_CA"];
+  const ca = options.ca ?? process.env.CQC_CA;
   const roots = ca ? pem(options.ca === undefined ? "CQC_CA" : "ca", ca) : null;
-  const tls = grpc.credentials.createSsl(
-    roots,
-    key ? pem("key", key) : null,
-    certificate ? pem("certificate", certificate) : null,
-  );
+  const tls = ssl(roots, key ? pem("key", key) : null, certificate ? pem("certificate", certificate) : null);
   if (!token) return tls;
   if (typeof token === "string") bearer(token);
   // Credentials of the call, unlike metadata, stay out of what interceptors and traces see.
@@ -212,26 +219,21 @@ function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
   );
 }
 
+function ssl(roots: Buffer | null, key: Buffer | null, certificate: Buffer | null): grpc.ChannelCredentials {
+  try {
+    return grpc.credentials.createSsl(roots, key, certificate);
+  } catch (error) {
+    const problem = `the certificates cannot be used: ${(error as Error).message}`;
+    throw new SettingError(
+      certificate ? "certificate" : "ca",
+      problem,
+      "pass PEM files, and the key of the certificate",
+    );
+  }
+}
+
 async function authorization(token: Token): Promise<grpc.Metadata> {
   const metadata = new grpc.Metadata();
   metadata.set("authorization", bearer(typeof token === "string" ? token : await token()));
   return metadata;
-}
-
-/** Returns the contents of a PEM file. */
-export function pem(setting: string, path: string): Buffer {
-  let contents: Buffer;
-  try {
-    contents = readFileSync(path);
-  } catch (error) {
-    throw new SettingError(
-      setting,
-      `${path} cannot be read: ${(error as Error).message}`,
-      "pass the path of a PEM file",
-    );
-  }
-  if (!contents.includes("-----BEGIN ")) {
-    throw new SettingError(setting, `${path} holds no PEM block`, "pass the path of a PEM file");
-  }
-  return contents;
 }

@@ -94,6 +94,6 @@ export async function placeOrder(
 }
 
 function isFinal({ metadata }: ServiceError, sendBefore: Timestamp): boolean {
-  const checkedAt = metadata["checked_at"];
+  const checkedAt = metadata.checked_at;
   return checkedAt !== undefined && toUnixNanos(fromJson(TimestampSchema, checkedAt)) >= toUnixNanos(sendBefore);
 }

@@ -1,7 +1,7 @@
 // Connections over the transports of @connectrpc/connect, in browsers and in Node.js.
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import { SettingError } from "../client/errors.js";
+import { CertificateError, SettingError } from "../client/errors.js";
 import { withRequestId } from "../client/request_id.js";
 import { isRepeatable, RETRY } from "../client/retry_policy.js";
 import { bearer, refusePlaintext, type Token } from "../client/settings.js";
@@ -36,7 +36,8 @@ export interface ConnectOptions {
  * Throws a SettingError for an option that cannot be used. Reads no environment variables.
  */
 export function connect(options: ConnectOptions): Connection {
-  const transport = new PolicyTransport(transportOf(options), options.timeoutMs ?? 10_000);
+  const { baseUrl = "the server", timeoutMs = 10_000 } = options;
+  const transport = new PolicyTransport(transportOf(options), baseUrl, timeoutMs);
   return {
     // Connect's own clients have these methods, and more call options.
     client: <D extends DescService>(service: D) => createClient(service, transport) as unknown as Client<D>,
@@ -67,24 +68,29 @@ class PolicyTransport implements Transport {
 
   constructor(
     private readonly inner: Transport,
+    private readonly target: string,
     private readonly timeoutMs: number,
   ) {}
 
   stream: Transport["stream"] = (method, signal, timeoutMs, ...rest) =>
     // Zero also switches off the transport's own default.
-    this.inner.stream(method, signal, timeoutMs ?? 0, ...rest);
+    this.inner.stream(method, signal, Math.ceil(timeoutMs ?? 0), ...rest).catch((error) => {
+      throw this.explain(error);
+    });
 
   unary: Transport["unary"] = async (method, signal, timeoutMs = this.timeoutMs, header, input, context) => {
     const request = withRequestId(method, input);
     const deadline = timeoutMs > 0 ? performance.now() + timeoutMs : undefined;
-    const left = () => (deadline === undefined ? 0 : deadline - performance.now());
+    // Headers state whole milliseconds.
+    const left = () => (deadline === undefined ? 0 : Math.max(1, Math.ceil(deadline - performance.now())));
     const backoff = new Backoff(RETRY.initialBackoffMs, RETRY.maxBackoffMs);
     for (let attempt = 1; ; attempt++) {
       try {
         const response = await this.inner.unary(method, signal, left(), header, request as typeof input, context);
         this.tokens = Math.min(RETRY.maxTokens, this.tokens + RETRY.tokenRatio);
         return response;
-      } catch (error) {
+      } catch (failure) {
+        const error = this.explain(failure);
         if (!(error instanceof ConnectError) || !isUnavailable(error) || signal?.aborted) throw error;
         this.tokens = Math.max(0, this.tokens - 1);
         const pushback = error.metadata.get("grpc-retry-pushback-ms");
@@ -101,7 +107,21 @@ class PolicyTransport implements Transport {
       }
     }
   };
+
+  /** Names the trouble with a certificate, which Connect reports as a fault of the server or as unknown. */
+  private explain(error: unknown): unknown {
+    // A browser tells nothing. Node.js has codes such as DEPTH_ZERO_SELF_SIGNED_CERT; fetch wraps them once more.
+    const { cause } = error as { cause?: NodeError & { cause?: NodeError } };
+    const found = [cause, cause?.cause].find((item) => /CERT|SSL|TLS/.test(`${item?.code}`));
+    if (!found) return error;
+    const fix =
+      "pass the transport the authority that issued the server's certificate, and a client certificate if the server " +
+      "demands one, such as `nodeOptions: { ca, cert, key }`";
+    return new CertificateError(this.target, `${found.message}`, fix, error);
+  }
 }
+
+type NodeError = { code?: unknown; message?: string };
 
 /** A browser reports a server that it cannot reach as a TypeError of `fetch`. */
 function isUnavailable({ code, cause }: ConnectError): boolean {
