@@ -12,7 +12,7 @@ import * as services from "@cq/cqc/services/v1";
 import * as grpc from "@grpc/grpc-js";
 
 const dist = new URL("node_modules/@cq/cqc/dist/esm/gen/google/rpc/", import.meta.url);
-const { ErrorInfoSchema, RetryInfoSchema } = await import(new URL("error_details_pb.js", dist));
+const { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } = await import(new URL("error_details_pb.js", dist));
 const { StatusSchema } = await import(new URL("status_pb.js", dist));
 const cases = JSON.parse(readFileSync(new URL("testdata/client_behaviour.json", import.meta.url), "utf8"));
 const all = Object.values(services).filter((item) => item.kind === "service");
@@ -124,9 +124,17 @@ class Script {
   }
 }
 
-function details({ reason, metadata = {}, retry_delay_ms: delay }) {
+function details({ reason, domain = "cqc", metadata = {}, retry_delay_ms: delay, violations = [] }) {
   const found = [];
-  if (reason) found.push([ErrorInfoSchema, { domain: "cqc", reason, metadata }]);
+  if (reason) found.push([ErrorInfoSchema, { domain, reason, metadata }]);
+  if (violations.length > 0) {
+    const fieldViolations = violations.map(({ rule_id: reason, field, message: description }) => ({
+      field,
+      reason,
+      description,
+    }));
+    found.push([BadRequestSchema, { fieldViolations }]);
+  }
   if (delay !== undefined) found.push([RetryInfoSchema, { retryDelay: create(DurationSchema, durationFromMs(delay)) }]);
   return found;
 }
@@ -253,7 +261,7 @@ async function perform(row, script, connection) {
   }[row.call];
   try {
     if (row.call === "unary")
-      return script.log(`result ${at(json(method.output, await call(request, options)), row.show)}`);
+      return script.log(`result ${at(json(method.output, await call(request, options)), row.show) ?? "-"}`);
     if (row.call === "place_order") {
       const order = await placeOrder(client, request, options);
       return script.log(`result ${order[lower(row.show)]}`);
@@ -266,20 +274,23 @@ async function perform(row, script, connection) {
     let count = 0;
     for await (const item of items) {
       script.log(show(item));
-      if (row.handle_ms) await sleep(row.handle_ms);
       if (++count === row.take) break;
+      if (row.handle_ms) await sleep(row.handle_ms);
     }
     script.log("done");
   } catch (error) {
     if (controller.signal.aborted) return script.log("cancelled");
+    const { name, cause } = error;
+    const codeOf = ({ code }) => Object.keys(grpc.status).find((key) => grpc.status[key] === code);
+    if (name === "OutcomeUnknownError") return script.log(`error ${name} ${codeOf(cause)}`);
+    if (["CertificateError", "ProtocolError"].includes(name)) return script.log(`error ${name}`);
     const known = ServiceError.of(error);
-    const code = Object.keys(grpc.status).find((key) => grpc.status[key] === error.code && Number.isNaN(Number(key)));
-    if (code === undefined) return script.log(`error ${error.name}`);
-    const reason = known ? services.ErrorReason[known.reason] : "-";
-    const facts = Object.entries(known?.metadata ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
-    const words = [`error ${code} ${reason}`];
+    const words = ["error", codeOf(error), known ? services.ErrorReason[known.reason] : "-"];
     if (known?.retryDelay !== undefined) words.push(`retry=${known.retryDelay}`);
-    script.log([...words, ...facts.map(([key, value]) => `${key}=${value}`)].join(" "));
+    const facts = Object.entries(known?.metadata ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
+    words.push(...facts.map(([key, value]) => `${key}=${value}`));
+    words.push(...(known?.violations ?? []).map(({ field, ruleId }) => `violation=${field}:${ruleId}`));
+    script.log(words.join(" "));
   }
 }
 

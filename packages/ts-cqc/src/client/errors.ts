@@ -1,6 +1,6 @@
 // What the client and server layers raise themselves. Failed calls are raised as the transport reports them.
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
-import { Code } from "../errors.js";
+import { Code, ServiceError } from "../errors.js";
 
 /** An option or environment variable that cannot be used. */
 export class SettingError extends RangeError {
@@ -34,6 +34,13 @@ export class CertificateError extends Error {
   ) {
     super(`no trusted connection to ${target}: ${detail}; ${fix}`, { cause });
   }
+}
+
+/** Returns whether an error reports a connection that was not trusted. */
+export function isUntrusted(error: unknown, text: string): boolean {
+  // The text is the only place that tells it from a server that is not there.
+  const { code } = error as { code?: unknown };
+  return code === Code.UNAVAILABLE && /certificate|handshake|\b(SSL|TLS)/i.test(text) && !ServiceError.of(error);
 }
 
 /** A server broke the contract, for example by repeating a page token. */

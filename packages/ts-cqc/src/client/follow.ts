@@ -101,8 +101,8 @@ export function followBook<S extends (request: never, options?: CallOptions) => 
 interface Reader<M, T> {
   /** Yields what the consumer gets for a message. Returns true to drop the token and start anew. */
   receive(message: M): Generator<T, boolean>;
-  /** Yields what the consumer gets for an interruption. */
-  lose(lost: Lost): Iterable<T>;
+  /** Yields what the consumer gets for an interruption, before the stream is resumed with the token. */
+  lose(lost: Lost, resumeToken: string): Iterable<T>;
 }
 
 class Books implements Reader<StreamOrderBookResponse, BookUpdate> {
@@ -141,15 +141,18 @@ class Books implements Reader<StreamOrderBookResponse, BookUpdate> {
     return false;
   }
 
-  *lose({ cause }: Lost): Iterable<BookUpdate> {
+  *lose({ cause }: Lost, resumeToken: string): Iterable<BookUpdate> {
+    // Without a token, or with one from within a snapshot, the server starts the snapshot anew.
+    if (resumeToken === "" || this.built !== this.known) this.built = undefined;
+    if (!this.known || this.stale) return;
     this.stale = true;
-    // A token from within a snapshot starts the snapshot anew.
-    if (this.built !== this.known) this.built = undefined;
     yield { book: this.known, state: BookState.STALE, reason: cause };
   }
 
   private drop(reason: string): BookUpdate {
-    this.known = this.built = undefined;
+    this.known = undefined;
+    this.built = undefined;
+    this.stale = false;
     return { book: undefined, state: BookState.RESET, reason: reason.replace("STREAM_RESET_REASON_", "") };
   }
 }
@@ -192,7 +195,7 @@ async function* attempts<M extends Resumable, T>(
       if (ending.error !== undefined && !passes(ending.error, options)) throw ending.error;
       const lost = { ...ending, delayMs };
       onLost?.(lost);
-      yield* reader.lose(lost);
+      yield* reader.lose(lost, resumeToken);
     }
     await sleep(delayMs, signal);
   }

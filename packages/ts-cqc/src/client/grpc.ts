@@ -2,8 +2,7 @@
 import { create, type DescMethod, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { serviceDefinition } from "../definitions.js";
-import { ServiceError } from "../errors.js";
-import { CertificateError, SettingError } from "./errors.js";
+import { CertificateError, isUntrusted, SettingError } from "./errors.js";
 import { pem } from "./pem.js";
 import { withRequestId } from "./request_id.js";
 import { CONTRACTS, serviceConfig } from "./service_config.js";
@@ -162,14 +161,11 @@ class Call {
 
   /** Names the trouble with a certificate, which gRPC reports as if the server were not available. */
   private explain(error: grpc.ServiceError): Error {
-    const { code, details } = error;
-    // The text is the only place that names the cause.
-    const isTrust = code === grpc.status.UNAVAILABLE && /certificate|handshake|\b(SSL|TLS)/i.test(details);
-    if (!isTrust || ServiceError.of(error)) return error;
+    if (!isUntrusted(error, error.details)) return error;
     const fix =
       "set `ca` or CQC_CA to the PEM file of the authority that issued the server's certificate, and `certificate` and " +
       "`key` if the server demands a client certificate";
-    return new CertificateError(this.connection.target, details, fix, error);
+    return new CertificateError(this.connection.target, error.details, fix, error);
   }
 }
 

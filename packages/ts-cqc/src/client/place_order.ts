@@ -6,7 +6,8 @@ import { PlaceOrderRequestSchema } from "../gen/cqc/services/v1/venue_gateway_or
 import type { VenueGateway } from "../gen/cqc/services/v1/venue_gateway_pb.js";
 import type { Order } from "../gen/cqc/venues/v1/order_pb.js";
 import { toUnixNanos } from "../timestamp.js";
-import { OutcomeUnknownError } from "./errors.js";
+import { CertificateError, OutcomeUnknownError } from "./errors.js";
+import { retryDelayOf } from "./retry_info.js";
 import type { CallOptions, Client } from "./types.js";
 import { Backoff, codeOf, sleep } from "./waiting.js";
 
@@ -39,12 +40,12 @@ export async function placeOrder(
   const { accountId = "", clientOrderId = "" } = filled.order ?? {};
   const key = { accountId, id: { case: "clientOrderId", value: clientOrderId } } as const;
   const backoff = new Backoff();
-  const wait = async (atLeastMs: number, cause: unknown) => {
+  const giveUp = (cause: unknown) => new OutcomeUnknownError(accountId, clientOrderId, sendBefore, cause);
+  const wait = async (atLeastMs: number) => {
+    const end = start + 2 * timeoutMs;
     const ms = Math.max(backoff.next(), atLeastMs);
-    if (Date.now() + ms >= start + 2 * timeoutMs) {
-      throw new OutcomeUnknownError(accountId, clientOrderId, sendBefore, cause);
-    }
-    await sleep(ms, options.signal);
+    await sleep(Math.min(ms, end - Date.now()), options.signal);
+    if (Date.now() >= end) throw giveUp(first);
   };
   const left = (until: number) => Math.max(1, until - Date.now());
 
@@ -58,13 +59,12 @@ export async function placeOrder(
     } catch (error) {
       const known = ServiceError.of(error);
       const running = known?.reason === ErrorReason.REQUEST_IN_PROGRESS;
-      if (options.signal?.aborted || !(running || (!known && OPEN.includes(codeOf(error))))) throw error;
-      delayMs = known?.retryDelay ?? 0;
+      if (options.signal?.aborted || !(running || (!known && isOpen(error)))) throw error;
+      delayMs = retryDelayOf(error) ?? 0;
       first ??= error;
-      failure = error;
     }
     do {
-      await wait(delayMs, failure);
+      await wait(delayMs);
       delayMs = 0;
       try {
         const { order } = await client.getOrder(
@@ -78,10 +78,10 @@ export async function placeOrder(
         const known = ServiceError.of(error);
         if (known?.reason === ErrorReason.RECORD_NOT_FOUND) {
           if (isFinal(known, sendBefore)) throw first;
-        } else if (!OPEN.includes(codeOf(error)) && known?.retryDelay === undefined) {
-          throw new OutcomeUnknownError(accountId, clientOrderId, sendBefore, error);
+        } else if (isOpen(error) || retryDelayOf(error) !== undefined) {
+          delayMs = retryDelayOf(error) ?? 0;
         } else {
-          delayMs = known?.retryDelay ?? 0;
+          throw giveUp(error);
         }
       }
     } while (ServiceError.of(failure)?.reason !== ErrorReason.RECORD_NOT_FOUND || !canSend());
@@ -93,7 +93,14 @@ export async function placeOrder(
   }
 }
 
+function isOpen(error: unknown): boolean {
+  return OPEN.includes(codeOf(error)) && !(error instanceof CertificateError);
+}
+
 function isFinal({ metadata }: ServiceError, sendBefore: Timestamp): boolean {
-  const checkedAt = metadata.checked_at;
-  return checkedAt !== undefined && toUnixNanos(fromJson(TimestampSchema, checkedAt)) >= toUnixNanos(sendBefore);
+  try {
+    return toUnixNanos(fromJson(TimestampSchema, metadata.checked_at ?? "")) >= toUnixNanos(sendBefore);
+  } catch {
+    return false;
+  }
 }

@@ -1,7 +1,7 @@
 // Connections over the transports of @connectrpc/connect, in browsers and in Node.js.
 import type { DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Interceptor, type Transport } from "@connectrpc/connect";
-import { CertificateError, SettingError } from "../client/errors.js";
+import { CertificateError, isUntrusted, SettingError } from "../client/errors.js";
 import { withRequestId } from "../client/request_id.js";
 import { isRepeatable, RETRY } from "../client/retry_policy.js";
 import { bearer, refusePlaintext, type Token } from "../client/settings.js";
@@ -110,14 +110,15 @@ class PolicyTransport implements Transport {
 
   /** Names the trouble with a certificate, which Connect reports as a fault of the server or as unknown. */
   private explain(error: unknown): unknown {
+    if (!(error instanceof ConnectError)) return error;
     // A browser tells nothing. Node.js has codes such as DEPTH_ZERO_SELF_SIGNED_CERT; fetch wraps them once more.
-    const { cause } = error as { cause?: NodeError & { cause?: NodeError } };
+    const cause = error.cause as (NodeError & { cause?: NodeError }) | undefined;
     const found = [cause, cause?.cause].find((item) => /CERT|SSL|TLS/.test(`${item?.code}`));
-    if (!found) return error;
+    if (!found && !isUntrusted(error, error.rawMessage)) return error;
     const fix =
       "pass the transport the authority that issued the server's certificate, and a client certificate if the server " +
       "demands one, such as `nodeOptions: { ca, cert, key }`";
-    return new CertificateError(this.target, `${found.message}`, fix, error);
+    return new CertificateError(this.target, found?.message ?? error.rawMessage, fix, error);
   }
 }
 
