@@ -72,11 +72,15 @@ class PolicyTransport implements Transport {
     private readonly timeoutMs: number,
   ) {}
 
-  stream: Transport["stream"] = (method, signal, timeoutMs, ...rest) =>
-    // Zero also switches off the transport's own default.
-    this.inner.stream(method, signal, Math.ceil(timeoutMs ?? 0), ...rest).catch((error) => {
+  stream: Transport["stream"] = async (method, signal, timeoutMs, ...rest) => {
+    try {
+      // Zero also switches off the transport's own default.
+      const response = await this.inner.stream(method, signal, Math.ceil(timeoutMs ?? 0), ...rest);
+      return { ...response, message: this.explained(response.message) };
+    } catch (error) {
       throw this.explain(error);
-    });
+    }
+  };
 
   unary: Transport["unary"] = async (method, signal, timeoutMs = this.timeoutMs, header, input, context) => {
     const request = withRequestId(method, input);
@@ -107,6 +111,14 @@ class PolicyTransport implements Transport {
       }
     }
   };
+
+  private async *explained<M>(messages: AsyncIterable<M>): AsyncGenerator<M> {
+    try {
+      yield* messages;
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
 
   /** Names the trouble with a certificate, which Connect reports as a fault of the server or as unknown. */
   private explain(error: unknown): unknown {

@@ -1,3 +1,4 @@
+import { createSecureContext } from "node:tls";
 import * as grpc from "@grpc/grpc-js";
 import { accessServerInterceptor, type Verifier } from "../access.js";
 import { SettingError } from "../client/errors.js";
@@ -113,7 +114,10 @@ export class Server {
         resolve();
         this.end();
       });
-      for (const endStream of [...this.streams]) endStream();
+      // Those who watch the health are told first.
+      setImmediate(() => {
+        for (const endStream of [...this.streams]) endStream();
+      });
     });
     return this.stopped;
   }
@@ -134,9 +138,10 @@ function credentialsOf({ certificate, key, clientCa, plaintext = false }: ServeO
   const pair = { cert_chain: pem("certificate", certificate), private_key: pem("key", key) };
   const authorities = clientCa ? pem("clientCa", clientCa) : null;
   try {
-    return grpc.ServerCredentials.createSsl(authorities, [pair], clientCa !== undefined);
+    createSecureContext({ cert: pair.cert_chain, key: pair.private_key, ...(authorities ? { ca: authorities } : {}) });
   } catch (error) {
     const problem = `${certificate} and ${key} cannot be used: ${(error as Error).message}`;
     throw new SettingError("certificate", problem, "pass a certificate and its key as PEM files");
   }
+  return grpc.ServerCredentials.createSsl(authorities, [pair], clientCa !== undefined);
 }
