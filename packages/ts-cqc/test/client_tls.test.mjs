@@ -1,6 +1,7 @@
 // TLS between `connect` and `serve`: which certificates are trusted, and what a client is told if one is not.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -135,6 +136,17 @@ describe("TLS", () => {
     assert.deepEqual(lost, []);
   });
 
+  test("a server that leaves during the handshake is only unavailable", async () => {
+    const leaving = createServer((socket) => socket.once("data", () => socket.destroy()));
+    await new Promise((resolve) => leaving.listen(0, "localhost", resolve));
+    const failure = await price(connected({ target: `localhost:${leaving.address().port}`, ca })).catch(
+      (error) => error,
+    );
+    leaving.close();
+    assert.equal(failure.code, 14);
+    assert.ok(!(failure instanceof CertificateError), String(failure));
+  });
+
   test("Connect sends the token over https", async () => {
     const transport = (options) => createGrpcTransport({ ...options, nodeOptions: { ca: readFileSync(ca) } });
     const connection = connectConnect({ transport, baseUrl: `https://${target}`, token: "secret" });
@@ -171,7 +183,9 @@ describe("settings", () => {
   const target = "localhost:1";
   for (const [setting, pattern, options] of [
     ["CQC_TARGET", /no server is set; set it, or pass/, {}],
-    ["token", /never sent without TLS/, { target, plaintext: true, token: "secret" }],
+    ["target", /https:..localhost is a URL/, { target: "https://localhost" }],
+    ["plaintext", /could read token/, { target, plaintext: true, token: "secret" }],
+    ["plaintext", /has no `ca`/, { target, plaintext: true, ca }],
     ["token", /line break/, { target, token: "secret\n" }],
     ["token", /visible ASCII/, { target, token: "secrét" }],
     ["key", /belong together/, { target, certificate: client.certificate }],
@@ -199,7 +213,7 @@ describe("settings", () => {
   test("a token of the environment is not sent without TLS either", () => {
     process.env.CQC_TOKEN = "secret";
     try {
-      assert.throws(() => connect({ target, plaintext: true }), { name: "SettingError", setting: "CQC_TOKEN" });
+      assert.throws(() => connect({ target, plaintext: true }), { name: "SettingError", setting: "plaintext" });
       connected({ target, plaintext: true, token: "" });
     } finally {
       delete process.env.CQC_TOKEN;
@@ -209,7 +223,7 @@ describe("settings", () => {
   test("Connect sends a token to https only", () => {
     const transport = () => assert.fail("no transport is made");
     const baseUrl = "http://localhost:1";
-    assert.throws(() => connectConnect({ transport, baseUrl, token: "secret" }), { setting: "token" });
+    assert.throws(() => connectConnect({ transport, baseUrl, token: "secret" }), { setting: "baseUrl" });
     assert.throws(() => connectConnect({ transport, token: "secret" }), { setting: "baseUrl" });
     assert.throws(() => connectConnect({ transport: {}, token: "secret" }), { setting: "token" });
   });

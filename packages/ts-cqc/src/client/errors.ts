@@ -38,9 +38,10 @@ export class CertificateError extends Error {
 
 /** Returns whether an error reports a connection that was not trusted. */
 export function isUntrusted(error: unknown, text: string): boolean {
-  // The text is the only place that tells it from a server that is not there.
-  const { code } = error as { code?: unknown };
-  return code === Code.UNAVAILABLE && /certificate|handshake|\b(SSL|TLS)/i.test(text) && !ServiceError.of(error);
+  if ((error as { code?: unknown }).code !== Code.UNAVAILABLE || ServiceError.of(error)) return false;
+  // The text is the only place that tells it from a server that is not there. A server that restarts during the handshake
+  // is not there.
+  return /certificate|x509|\bssl|\btls\b/i.test(text) && !/disconnected before secure TLS connection/.test(text);
 }
 
 /** A server broke the contract, for example by repeating a page token. */

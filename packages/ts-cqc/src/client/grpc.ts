@@ -6,7 +6,7 @@ import { CertificateError, isUntrusted, SettingError } from "./errors.js";
 import { pem } from "./pem.js";
 import { withRequestId } from "./request_id.js";
 import { CONTRACTS, serviceConfig } from "./service_config.js";
-import { bearer, refusePlaintext, type Token } from "./settings.js";
+import { bearer, checkToken, type Token } from "./settings.js";
 import type { CallOptions, Client, Connection } from "./types.js";
 
 /** How to reach a server. */
@@ -43,6 +43,8 @@ export interface ConnectOptions {
 export function connect(options: ConnectOptions = {}): Connection {
   const target = options.target ?? process.env.CQC_TARGET;
   if (!target) throw new SettingError("CQC_TARGET", "no server is set", "set it, or pass `target`, such as host:443");
+  if (/^https?:/.test(target))
+    throw new SettingError("target", `${target} is a URL`, "pass host and port, such as host:443");
   return new GrpcConnection(target, options);
 }
 
@@ -190,8 +192,15 @@ function deadlineOf(timeoutMs = 0): grpc.CallOptions {
 function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
   const { certificate, key, plaintext = false } = options;
   const token = options.token ?? process.env.CQC_TOKEN ?? "";
+  const tokenName = options.token === undefined ? "CQC_TOKEN" : "token";
   if (plaintext) {
-    if (token) refusePlaintext(options.token === undefined ? "CQC_TOKEN" : "token");
+    if (token) {
+      const fix = "connect over TLS, or pass an empty `token` to send none";
+      throw new SettingError("plaintext", `everyone on the network could read ${tokenName}`, fix);
+    }
+    if (options.ca || certificate || key) {
+      throw new SettingError("plaintext", "it has no `ca`, `certificate` or `key`", "leave out either");
+    }
     return grpc.credentials.createInsecure();
   }
   if (Boolean(certificate) !== Boolean(key)) {
@@ -202,15 +211,16 @@ function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
   const roots = ca ? pem(options.ca === undefined ? "CQC_CA" : "ca", ca) : null;
   const tls = ssl(roots, key ? pem("key", key) : null, certificate ? pem("certificate", certificate) : null);
   if (!token) return tls;
-  if (typeof token === "string") bearer(token);
+  checkToken(tokenName, token);
   // Credentials of the call, unlike metadata, stay out of what interceptors and traces see.
   return grpc.credentials.combineChannelCredentials(
     tls,
     grpc.credentials.createFromMetadataGenerator((_, callback) => {
-      authorization(token).then(
-        (metadata) => callback(null, metadata),
-        (error) => callback(error),
-      );
+      bearer(token).then((authorization) => {
+        const metadata = new grpc.Metadata();
+        metadata.set("authorization", authorization);
+        callback(null, metadata);
+      }, callback);
     }),
   );
 }
@@ -226,10 +236,4 @@ function ssl(roots: Buffer | null, key: Buffer | null, certificate: Buffer | nul
       "pass PEM files, and the key of the certificate",
     );
   }
-}
-
-async function authorization(token: Token): Promise<grpc.Metadata> {
-  const metadata = new grpc.Metadata();
-  metadata.set("authorization", bearer(typeof token === "string" ? token : await token()));
-  return metadata;
 }

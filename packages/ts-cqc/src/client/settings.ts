@@ -4,19 +4,15 @@ import { SettingError } from "./errors.js";
 export type Token = string | (() => string | Promise<string>);
 
 /** Returns the value of the `authorization` header. Throws a SettingError, which never shows the token. */
-export function bearer(token: string): string {
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    const problem = "the token is empty or has characters other than visible ASCII, such as a line break";
-    throw new SettingError("token", problem, "pass the token alone, without line breaks or spaces");
-  }
-  return `Bearer ${token}`;
+export async function bearer(token: Token): Promise<string> {
+  const current = typeof token === "string" ? token : await token();
+  checkToken("token", current);
+  return `Bearer ${current}`;
 }
 
-/** Refuses to send a token where others could read it. */
-export function refusePlaintext(setting: string): never {
-  throw new SettingError(
-    setting,
-    "a token is never sent without TLS",
-    "leave out `plaintext`, or pass an empty `token` to a server that needs none",
-  );
+/** Throws a SettingError for a token that no header can hold. A function's tokens are checked when they are sent. */
+export function checkToken(setting: string, token: Token): void {
+  if (typeof token !== "string" || /^[\x21-\x7e]+$/.test(token)) return;
+  const problem = "the token is empty, or has a space, a line break or another character that is not visible ASCII";
+  throw new SettingError(setting, problem, "pass the token alone; trim() what was read from a file");
 }

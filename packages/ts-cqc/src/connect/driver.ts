@@ -4,7 +4,7 @@ import { Code, ConnectError, createClient, type Interceptor, type Transport } fr
 import { CertificateError, isUntrusted, SettingError } from "../client/errors.js";
 import { withRequestId } from "../client/request_id.js";
 import { isRepeatable, RETRY } from "../client/retry_policy.js";
-import { bearer, refusePlaintext, type Token } from "../client/settings.js";
+import { bearer, checkToken, type Token } from "../client/settings.js";
 import type { Client, Connection } from "../client/types.js";
 import { Backoff, sleep } from "../client/waiting.js";
 
@@ -53,10 +53,13 @@ function transportOf({ transport, baseUrl, token = "" }: ConnectOptions): Transp
   }
   if (!baseUrl) throw new SettingError("baseUrl", "no server is set", "pass its URL, such as https://cqc.example.com");
   if (!token) return transport({ baseUrl, interceptors: [] });
-  if (!baseUrl.startsWith("https:")) refusePlaintext("token");
-  if (typeof token === "string") bearer(token);
+  if (!baseUrl.startsWith("https:")) {
+    const fix = "use an https URL, or leave out `token`";
+    throw new SettingError("baseUrl", "everyone on the network could read the token", fix);
+  }
+  checkToken("token", token);
   const authorize: Interceptor = (next) => async (request) => {
-    request.header.set("authorization", bearer(typeof token === "string" ? token : await token()));
+    request.header.set("authorization", await bearer(token));
     return next(request);
   };
   return transport({ baseUrl, interceptors: [authorize] });
