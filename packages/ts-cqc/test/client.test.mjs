@@ -135,10 +135,11 @@ for (const driver of Object.keys(drivers)) {
       (await failed(client.getPrice({ assetId: "BTC" }, { signal: controller.signal }))).code,
       status.CANCELLED,
     );
-    // Leaving the loop of follow is enough.
+    // Leaving the loop is enough.
+    for await (const _ of client.streamTrades({ venueSymbolIds: [venueSymbolId] })) break;
     for await (const _ of follow(client.streamTrades, { venueSymbolIds: [venueSymbolId] })) break;
     await Promise.all(aborted);
-    assert.equal(aborted.length, 2);
+    assert.equal(aborted.length, 3);
   });
 
   test(`${driver}: an error keeps its reason`, async () => {
@@ -318,4 +319,19 @@ test("a server that speaks of certificates is not taken for an untrusted one", a
   const error = await failed(client.getPrice({ assetId: "BTC" }));
   assert.equal(ServiceError.of(error).reason, ErrorReason.VENUE_UNAVAILABLE);
   assert.equal(error.name, "Error");
+});
+
+test("errors of the client survive structuredClone", () => {
+  const { CertificateError, OutcomeUnknownError, ProtocolError, SettingError } = overGrpc;
+  for (const error of [
+    new SettingError("token", "it is empty", "set it"),
+    new ProtocolError("a.B.C", "it repeats itself"),
+    new CertificateError("localhost:1", "self-signed", "set `ca`", new Error("cause")),
+    new OutcomeUnknownError("a1", "c1", { seconds: 1n, nanos: 0 }, new Error("cause")),
+  ]) {
+    const clone = structuredClone(error);
+    assert.ok(clone instanceof Error);
+    assert.equal(clone.message, error.message);
+    assert.ok(clone.cause);
+  }
 });

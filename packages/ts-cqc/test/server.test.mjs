@@ -292,6 +292,7 @@ describe("reflection", () => {
       ["cqc.services.v1.MarketData.GetPrice", "cqc/services/v1/market_data.proto"],
       ["cqc.markets.v1.Price", "cqc/markets/v1/price.proto"],
       ["cqc.markets.v1.Price.value", "cqc/markets/v1/price.proto"],
+      ["google.rpc.ErrorInfo", "google/rpc/error_details.proto"],
       ["google.protobuf.Timestamp", "google/protobuf/timestamp.proto"],
       ["grpc.health.v1.Health", "grpc/health/v1/health.proto"],
     ]) {

@@ -1,6 +1,7 @@
 // What the client and server layers raise themselves. Failed calls are raised as the transport reports them.
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ServiceError } from "../errors.js";
+import { keepFacts } from "../facts.js";
 
 /** An option or environment variable that cannot be used. */
 export class SettingError extends RangeError {
@@ -15,6 +16,7 @@ export class SettingError extends RangeError {
     readonly fix: string,
   ) {
     super(`${setting}: ${problem}; ${fix}`);
+    keepFacts(this);
   }
 }
 
@@ -36,6 +38,11 @@ export class CertificateError extends Error {
   }
 }
 
+/** Returns whether an error is a CertificateError, of any copy of this package. */
+export function isCertificateError(error: unknown): boolean {
+  return error instanceof Error && error.name === "CertificateError";
+}
+
 /** Returns whether an error reports a connection that was not trusted. */
 export function isUntrusted(error: unknown, text: string): boolean {
   if ((error as { code?: unknown }).code !== Code.UNAVAILABLE || ServiceError.of(error)) return false;
@@ -55,6 +62,7 @@ export class ProtocolError extends Error {
     readonly problem: string,
   ) {
     super(`${method}: ${problem}; report it to whoever runs the server`);
+    keepFacts(this);
   }
 }
 

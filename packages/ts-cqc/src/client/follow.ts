@@ -3,7 +3,7 @@ import { BookBuilder, BookError } from "../book.js";
 import { Code } from "../errors.js";
 import type { StreamOrderBookResponse } from "../gen/cqc/services/v1/market_data_pb.js";
 import { StreamResetReasonSchema } from "../gen/cqc/services/v1/stream_pb.js";
-import { CertificateError, ProtocolError } from "./errors.js";
+import { isCertificateError, ProtocolError } from "./errors.js";
 import { methodOf } from "./pages.js";
 import { retryDelayOf } from "./retry_info.js";
 import type { CallOptions } from "./types.js";
@@ -261,7 +261,7 @@ class Attempt {
 
 /** Returns whether the next attempt may succeed. */
 function passes(error: unknown, { timeoutMs = 0 }: CallOptions): boolean {
-  if (error instanceof CertificateError) return false;
+  if (isCertificateError(error)) return false;
   if (retryDelayOf(error) !== undefined) return true;
   const code = codeOf(error);
   if (code === Code.DEADLINE_EXCEEDED) return timeoutMs <= 0;

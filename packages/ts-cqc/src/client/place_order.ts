@@ -6,7 +6,7 @@ import { PlaceOrderRequestSchema } from "../gen/cqc/services/v1/venue_gateway_or
 import type { VenueGateway } from "../gen/cqc/services/v1/venue_gateway_pb.js";
 import type { Order } from "../gen/cqc/venues/v1/order_pb.js";
 import { toUnixNanos } from "../timestamp.js";
-import { CertificateError, OutcomeUnknownError } from "./errors.js";
+import { isCertificateError, OutcomeUnknownError } from "./errors.js";
 import { retryDelayOf } from "./retry_info.js";
 import type { CallOptions, Client } from "./types.js";
 import { Backoff, codeOf, sleep } from "./waiting.js";
@@ -94,7 +94,7 @@ export async function placeOrder(
 }
 
 function isOpen(error: unknown): boolean {
-  return OPEN.includes(codeOf(error)) && !(error instanceof CertificateError);
+  return OPEN.includes(codeOf(error)) && !isCertificateError(error);
 }
 
 function isFinal({ metadata }: ServiceError, sendBefore: Timestamp): boolean {

@@ -5,7 +5,7 @@ import { CertificateError, isUntrusted, SettingError } from "../client/errors.js
 import { withRequestId } from "../client/request_id.js";
 import { isRepeatable, RETRY } from "../client/retry_policy.js";
 import { bearer, checkToken, type Token } from "../client/settings.js";
-import type { Client, Connection } from "../client/types.js";
+import type { CallOptions, Client, Connection } from "../client/types.js";
 import { Backoff, sleep } from "../client/waiting.js";
 
 /** Makes a transport, as `createConnectTransport` does. */
@@ -39,9 +39,32 @@ export function connect(options: ConnectOptions): Connection {
   const { baseUrl = "the server", timeoutMs = 10_000 } = options;
   const transport = new PolicyTransport(transportOf(options), baseUrl, timeoutMs);
   return {
-    // Connect's own clients have these methods, and more call options.
-    client: <D extends DescService>(service: D) => createClient(service, transport) as unknown as Client<D>,
+    client<D extends DescService>(service: D): Client<D> {
+      const calls = createClient(service, transport) as Record<string, Stream>;
+      for (const { methodKind, localName } of service.methods) {
+        if (methodKind === "server_streaming") calls[localName] = cancelling(calls[localName] as Stream);
+      }
+      return calls as unknown as Client<D>;
+    },
     close() {},
+  };
+}
+
+type Stream = (request: object, options?: CallOptions) => AsyncIterable<unknown>;
+
+/** Ends the call when the caller leaves the loop, which Connect's own clients do not. */
+function cancelling(open: Stream): Stream {
+  return async function* (request, { signal, ...options } = {}) {
+    const controller = new AbortController();
+    const abort = () => controller.abort(signal?.reason);
+    if (signal?.aborted) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      yield* open(request, { ...options, signal: controller.signal });
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      controller.abort();
+    }
   };
 }
 

@@ -12,6 +12,8 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
 import { descriptorSet } from "../descriptor_set.js";
+import { ErrorInfoSchema } from "../gen/google/rpc/error_details_pb.js";
+import { StatusSchema } from "../gen/google/rpc/status_pb.js";
 import type { OpenStreams } from "./handlers.js";
 
 // Fields of ServerReflectionRequest and ServerReflectionResponse.
@@ -67,6 +69,8 @@ class Index {
     // The contracts as they were written: the descriptors that programs import lack the rules.
     for (const file of createFileRegistry(descriptorSet()).files) this.add(file);
     for (const { file } of services) this.add(file);
+    // For clients that show the details of errors.
+    for (const { file } of [ErrorInfoSchema, StatusSchema]) this.add(file);
     this.registry = createRegistry(...this.files.values());
   }
 
