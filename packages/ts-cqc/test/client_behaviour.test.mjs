@@ -10,6 +10,7 @@ import { connect as connectConnect } from "@cq/cqc/connect";
 import { ServiceError } from "@cq/cqc/errors";
 import * as services from "@cq/cqc/services/v1";
 import * as grpc from "@grpc/grpc-js";
+import fc from "fast-check";
 
 const dist = new URL("node_modules/@cq/cqc/dist/esm/gen/google/rpc/", import.meta.url);
 const { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } = await import(new URL("error_details_pb.js", dist));
@@ -355,4 +356,111 @@ for (const row of repeated) {
 
 test("the service config is the same in all languages", () => {
   assert.equal(`${serviceConfig()}\n`, read("service_config.json"));
+});
+
+/** Runs work in virtual time, without a driver. */
+async function virtually(work) {
+  const time = new VirtualTime();
+  time.install();
+  try {
+    await time.run(work());
+  } finally {
+    time.uninstall();
+  }
+}
+
+const endings = fc.constantFrom("UNAVAILABLE", "INTERNAL", "CANCELLED", "OK", "silence");
+async function end(ending, signal) {
+  if (ending === "silence") await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  if (ending !== "OK") throw Object.assign(new Error(ending), { code: grpc.status[ending] ?? grpc.status.CANCELLED });
+}
+
+test("each message comes once and in order, whatever interrupts the stream", async () => {
+  const attempt = fc.record({ count: fc.nat(6), heartbeats: fc.boolean(), ending: endings });
+  const property = fc.asyncProperty(fc.array(attempt, { maxLength: 12 }), fc.nat(40_000), async (attempts, workMs) => {
+    const total = 20;
+    const plans = [...attempts];
+    async function* open({ resumeToken }, { signal }) {
+      const { count, heartbeats, ending } = plans.shift() ?? { count: total, heartbeats: false, ending: "OK" };
+      const first = Number(resumeToken);
+      for (let id = first + 1; id <= Math.min(total, first + count); id++) {
+        if (heartbeats) yield { resumeToken: `${id - 1}`, event: { case: "heartbeat" } };
+        yield { resumeToken: `${id}`, event: { case: "trade", value: id } };
+      }
+      await end(ending, signal);
+    }
+    const seen = [];
+    await virtually(async () => {
+      for await (const { event } of follow(open, {})) {
+        seen.push(event.value);
+        if (seen.length === total) break;
+        if (seen.length === 3) await sleep(workMs);
+      }
+    });
+    assert.deepEqual(
+      seen,
+      Array.from({ length: total }, (_, index) => index + 1),
+    );
+  });
+  await fc.assert(property, { numRuns: 60 });
+});
+
+test("a book that is LIVE is the server's, whatever is lost or left out", async () => {
+  const change = fc.record({ price: fc.integer({ min: 1, max: 6 }), quantity: fc.nat(3) });
+  const attempt = fc.record({
+    anew: fc.boolean(),
+    count: fc.nat(5),
+    skipped: fc.integer({ min: -3, max: 5 }),
+    cut: fc.boolean(),
+    ending: endings,
+  });
+  const changes = fc.array(change, { minLength: 8, maxLength: 8 });
+  const property = fc.asyncProperty(changes, fc.array(attempt, { maxLength: 10 }), async (deltas, attempts) => {
+    const books = [new Map()];
+    for (const { price, quantity } of deltas) {
+      const next = new Map(books.at(-1));
+      if (quantity === 0) next.delete(`${price}`);
+      else next.set(`${price}`, `${quantity}`);
+      books.push(next);
+    }
+    const plans = [...attempts];
+    let now = 0;
+    const venueSymbolId = "binance:BTC-USDT-SPOT";
+    const level = ([price, quantity]) => ({ price, quantity });
+    const message = (resumeToken, name, value) =>
+      fromJson(services.StreamOrderBookResponse, { resume_token: resumeToken, [name]: value });
+    async function* open({ resumeToken }, { signal }) {
+      const last = { anew: false, count: deltas.length, skipped: -1, cut: false, ending: "OK" };
+      const { anew, count, skipped, cut, ending } = plans.shift() ?? last;
+      let sequence = Number(resumeToken);
+      if (anew || resumeToken === "" || resumeToken === "snapshot") {
+        sequence = now;
+        const bids = [...books[sequence]].map(level);
+        yield message("snapshot", "snapshot", { venue_symbol_id: venueSymbolId, sequence: `${sequence}`, bids });
+        if (cut) await end(ending === "OK" ? "UNAVAILABLE" : ending, signal);
+        yield message(`${sequence}`, "snapshot_complete", {});
+      }
+      for (let done = 0; done < count && sequence < deltas.length; done++) {
+        const { price, quantity } = deltas[sequence++];
+        now = Math.max(now, sequence);
+        if (done === skipped) continue;
+        const bids = [level([`${price}`, `${quantity}`])];
+        yield message(`${sequence}`, "delta", { venue_symbol_id: venueSymbolId, sequence: `${sequence}`, bids });
+      }
+      await end(ending, signal);
+    }
+    await virtually(async () => {
+      let known = false;
+      for await (const { book, state } of followBook(open, { venueSymbolId })) {
+        assert.equal(book === undefined, state === "RESET");
+        if (state === "STALE") assert.ok(known);
+        known = state === "LIVE";
+        if (state !== "LIVE") continue;
+        const bids = new Map(book.bids().map(({ price, quantity }) => [price, quantity]));
+        assert.deepEqual(bids, new Map([...books[Number(book.sequence)]].sort().reverse()));
+        if (Number(book.sequence) === deltas.length) break;
+      }
+    });
+  });
+  await fc.assert(property, { numRuns: 100 });
 });
