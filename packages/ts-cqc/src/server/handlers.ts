@@ -1,4 +1,5 @@
 // Handlers as promises and async iterables, for a server of @grpc/grpc-js.
+import { once } from "node:events";
 import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { type Principal, principalOf } from "../access.js";
@@ -110,23 +111,30 @@ function streaming(
 
 /** Sends messages as fast as the client takes them, until the call is over. */
 async function send(call: StreamCall, open: () => unknown, signal: AbortSignal): Promise<void> {
-  const over = new Promise<undefined>((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
+  const orOver = interruptible(signal);
   const messages = (open() as AsyncIterable<unknown>)[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const next = await Promise.race([messages.next(), over]);
+      const next = await orOver(messages.next());
       if (!next || next.done || signal.aborted) return;
-      if (!call.write(next.value)) {
-        await Promise.race([new Promise((resolve) => call.once("drain", resolve)), over]);
-      }
+      if (!call.write(next.value)) await orOver(once(call, "drain", { signal }));
     }
   } finally {
     // A generator that waits for something else ends when it next looks; nobody waits for that.
     void Promise.resolve(messages.return?.()).catch(() => {});
   }
+}
+
+/** Returns a function that waits for a promise, but no longer than the call. Promise.race would keep every promise. */
+function interruptible(signal: AbortSignal): <T>(promise: Promise<T>) => Promise<T | undefined> {
+  let wake = () => {};
+  signal.addEventListener("abort", () => wake(), { once: true });
+  return (promise) =>
+    new Promise((resolve, reject) => {
+      wake = () => resolve(undefined);
+      if (signal.aborted) wake();
+      promise.then(resolve, reject);
+    });
 }
 
 function cancellation(call: UnaryCall | StreamCall): AbortController {

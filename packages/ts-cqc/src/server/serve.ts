@@ -91,14 +91,20 @@ export class Server {
     });
   }
 
-  /** Resolves when the server has stopped: on SIGTERM, SIGINT, or `stop`. */
+  /** Resolves when the server has stopped: on SIGTERM, SIGINT, or `stop`. A second signal ends the process. */
   async wait(): Promise<void> {
-    const stop = () => void this.stop();
+    const stop = () => {
+      restore();
+      void this.stop();
+    };
+    const restore = () => {
+      process.off("SIGTERM", stop);
+      process.off("SIGINT", stop);
+    };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
     await this.ended;
-    process.off("SIGTERM", stop);
-    process.off("SIGINT", stop);
+    restore();
   }
 
   /**
