@@ -11,6 +11,7 @@ import { connect as connectConnect } from "@cq/cqc/connect";
 import { ServiceError } from "@cq/cqc/errors";
 import { serve, service } from "@cq/cqc/server";
 import { ErrorReason, MarketData } from "@cq/cqc/services/v1";
+import { InterceptingCall } from "@grpc/grpc-js";
 
 // Issued by localhost.crt, for these tests alone.
 const CLIENT_CERTIFICATE = `-----BEGIN CERTIFICATE-----
@@ -100,6 +101,34 @@ describe("TLS", () => {
     assert.equal(failure.reason, ErrorReason.CREDENTIALS_INVALID);
   });
 
+  test("a token function that fails, or returns what is no token, fails the call", async () => {
+    const calling = (token) => price(connected({ target, ca, token }));
+    await assert.rejects(
+      calling(() => Promise.reject(new Error("the vault is closed"))),
+      { message: "the vault is closed" },
+    );
+    await assert.rejects(
+      calling(() => "secret\n"),
+      (error) => error instanceof SettingError && error.setting === "token" && !error.message.includes("secret"),
+    );
+    const { streamTrades } = connected({ target, ca, token: () => "" }).client(MarketData);
+    await assert.rejects(follow(streamTrades, { venueSymbolIds: ["binance:BTC-USDT-SPOT"] }).next(), SettingError);
+  });
+
+  test("interceptors do not see the token", async () => {
+    const seen = [];
+    const interceptor = (options, next) =>
+      new InterceptingCall(next(options), {
+        start(metadata, listener, start) {
+          seen.push(metadata.toJSON());
+          start(metadata, listener);
+        },
+      });
+    const connection = connected({ target, ca, token: "secret", interceptors: [interceptor] });
+    await connection.client(MarketData).getPrice({ assetId: "BTC" }, { headers: { "x-desk": "7" } });
+    assert.deepEqual(seen, [{ "x-desk": ["7"] }]);
+  });
+
   test("target, token and authorities come from the environment", async () => {
     Object.assign(process.env, { CQC_TARGET: target, CQC_TOKEN: "secret", CQC_CA: ca });
     try {
@@ -129,7 +158,7 @@ describe("TLS", () => {
     const lost = [];
     const followed = follow(
       streamTrades,
-      { venueSymbolIds: ["binance:BTC-USDT"] },
+      { venueSymbolIds: ["binance:BTC-USDT-SPOT"] },
       { onLost: (why) => lost.push(why) },
     );
     await assert.rejects(followed.next(), CertificateError);

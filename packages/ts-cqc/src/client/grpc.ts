@@ -1,5 +1,5 @@
 // Connections over @grpc/grpc-js.
-import { create, type DescMethod, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
+import { create, type DescMessage, type DescMethod, type DescService, type MessageInitShape } from "@bufbuild/protobuf";
 import * as grpc from "@grpc/grpc-js";
 import { serviceDefinition } from "../definitions.js";
 import { CertificateError, isUntrusted, SettingError } from "./errors.js";
@@ -50,6 +50,7 @@ export function connect(options: ConnectOptions = {}): Connection {
 
 class GrpcConnection implements Connection {
   private readonly credentials: grpc.ChannelCredentials;
+  private readonly token: Token;
   /** By service config, which gRPC reads once per channel. */
   private readonly channels = new Map<string, grpc.Channel>();
   readonly timeoutMs: number;
@@ -58,6 +59,7 @@ class GrpcConnection implements Connection {
     readonly target: string,
     private readonly options: ConnectOptions,
   ) {
+    this.token = tokenOf(options);
     this.credentials = credentialsOf(options);
     this.timeoutMs = options.timeoutMs ?? 10_000;
   }
@@ -73,6 +75,16 @@ class GrpcConnection implements Connection {
       return [method.localName, isStream ? call.stream : method.methodKind === "unary" ? call.unary : undefined];
     });
     return Object.fromEntries(calls.filter(([, call]) => call));
+  }
+
+  /** Returns the deadline and the credentials of a call. Zero milliseconds mean no deadline. */
+  async callOptions(timeoutMs = 0): Promise<grpc.CallOptions> {
+    const deadline = timeoutMs > 0 ? { deadline: Date.now() + timeoutMs } : {};
+    if (!this.token) return deadline;
+    const metadata = metadataOf({ authorization: await bearer(this.token) });
+    // Credentials, unlike metadata, stay out of what interceptors and traces see.
+    const credentials = grpc.credentials.createFromMetadataGenerator((_, callback) => callback(null, metadata));
+    return { ...deadline, credentials };
   }
 
   close(): void {
@@ -108,45 +120,47 @@ class Call {
     private readonly definition: AnyMethod,
   ) {}
 
-  readonly unary = (request: object, options: CallOptions = {}): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      throwIfAborted(options.signal);
-      const { path, requestSerialize, responseDeserialize } = this.definition;
+  readonly unary = async (request: object, { signal, timeoutMs, headers }: CallOptions = {}): Promise<unknown> => {
+    const message = withRequestId(this.method, request);
+    const options = await this.connection.callOptions(timeoutMs ?? this.connection.timeoutMs);
+    throwIfAborted(signal);
+    const { path, requestSerialize, responseDeserialize } = this.definition;
+    return new Promise((resolve, reject) => {
       const call = this.client.makeUnaryRequest(
         path,
         requestSerialize,
         responseDeserialize,
-        withRequestId(this.method, request),
-        metadataOf(options),
-        deadlineOf(options.timeoutMs ?? this.connection.timeoutMs),
+        message,
+        metadataOf(headers),
+        options,
         (error, response) => {
-          options.signal?.removeEventListener("abort", cancel);
+          signal?.removeEventListener("abort", cancel);
           if (error) reject(this.explain(error));
           else resolve(response);
         },
       );
       const cancel = () => call.cancel();
-      options.signal?.addEventListener("abort", cancel, { once: true });
+      signal?.addEventListener("abort", cancel, { once: true });
     });
-
-  readonly stream = (request: object, options: CallOptions = {}): AsyncIterable<unknown> => {
-    const open = () => {
-      const { path, requestSerialize, responseDeserialize } = this.definition;
-      return this.client.makeServerStreamRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        create(this.method.input, request as MessageInitShape<typeof this.method.input>),
-        metadataOf(options),
-        deadlineOf(options.timeoutMs),
-      );
-    };
-    return this.messages(open, options.signal);
   };
 
-  private async *messages(open: () => grpc.ClientReadableStream<unknown>, signal: AbortSignal | undefined) {
+  readonly stream = async function* (
+    this: Call,
+    request: object,
+    { signal, timeoutMs, headers }: CallOptions = {},
+  ): AsyncGenerator<unknown> {
+    const message = create(this.method.input, request as MessageInitShape<DescMessage>);
+    const options = await this.connection.callOptions(timeoutMs);
     throwIfAborted(signal);
-    const call = open();
+    const { path, requestSerialize, responseDeserialize } = this.definition;
+    const call = this.client.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      message,
+      metadataOf(headers),
+      options,
+    );
     // The status of a call that was left early has no other listener, and would end the process.
     call.on("error", () => {});
     const cancel = () => call.cancel();
@@ -159,7 +173,7 @@ class Call {
       signal?.removeEventListener("abort", cancel);
       call.cancel();
     }
-  }
+  }.bind(this);
 
   /** Names the trouble with a certificate, which gRPC reports as if the server were not available. */
   private explain(error: grpc.ServiceError): Error {
@@ -179,25 +193,28 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
   throw Object.assign(new Error(`${code} CANCELLED: ${details}`), { code, details, metadata: new grpc.Metadata() });
 }
 
-function metadataOf({ headers = {} }: CallOptions): grpc.Metadata {
+function metadataOf(headers: Record<string, string> = {}): grpc.Metadata {
   const metadata = new grpc.Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   return metadata;
 }
 
-function deadlineOf(timeoutMs = 0): grpc.CallOptions {
-  return timeoutMs > 0 ? { deadline: Date.now() + timeoutMs } : {};
+/** Returns the token to send, which is empty if there is none. */
+function tokenOf({ token, plaintext }: ConnectOptions): Token {
+  const found = token ?? process.env.CQC_TOKEN ?? "";
+  const name = token === undefined ? "CQC_TOKEN" : "token";
+  // grpc-js itself would send it.
+  if (found && plaintext) {
+    const fix = "connect over TLS, or pass an empty `token` to send none";
+    throw new SettingError("plaintext", `everyone on the network could read ${name}`, fix);
+  }
+  if (found) checkToken(name, found);
+  return found;
 }
 
 function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
   const { certificate, key, plaintext = false } = options;
-  const token = options.token ?? process.env.CQC_TOKEN ?? "";
-  const tokenName = options.token === undefined ? "CQC_TOKEN" : "token";
   if (plaintext) {
-    if (token) {
-      const fix = "connect over TLS, or pass an empty `token` to send none";
-      throw new SettingError("plaintext", `everyone on the network could read ${tokenName}`, fix);
-    }
     if (options.ca || certificate || key) {
       throw new SettingError("plaintext", "it has no `ca`, `certificate` or `key`", "leave out either");
     }
@@ -209,20 +226,7 @@ function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
   }
   const ca = options.ca ?? process.env.CQC_CA;
   const roots = ca ? pem(options.ca === undefined ? "CQC_CA" : "ca", ca) : null;
-  const tls = ssl(roots, key ? pem("key", key) : null, certificate ? pem("certificate", certificate) : null);
-  if (!token) return tls;
-  checkToken(tokenName, token);
-  // Credentials of the call, unlike metadata, stay out of what interceptors and traces see.
-  return grpc.credentials.combineChannelCredentials(
-    tls,
-    grpc.credentials.createFromMetadataGenerator((_, callback) => {
-      bearer(token).then((authorization) => {
-        const metadata = new grpc.Metadata();
-        metadata.set("authorization", authorization);
-        callback(null, metadata);
-      }, callback);
-    }),
-  );
+  return ssl(roots, key ? pem("key", key) : null, certificate ? pem("certificate", certificate) : null);
 }
 
 function ssl(roots: Buffer | null, key: Buffer | null, certificate: Buffer | null): grpc.ChannelCredentials {
