@@ -53,7 +53,9 @@ follow(market.getPrice, { assetId: "x" });
 follow(market.streamTrades, { venueSymbolId: "x" });
 follow(connect().client(EventLog).streamEvents, {});
 for await (const { book, state, reason } of followBook(market.streamOrderBook, { venueSymbolId: "x" })) {
-  if (state === BookState.LIVE) book?.bids()[0]?.price;
+  if (state === BookState.LIVE) book.bids()[0]?.price;
+  // @ts-expect-error
+  if (state === BookState.RESET) book.bids();
   const text: string = reason;
 }
 // @ts-expect-error

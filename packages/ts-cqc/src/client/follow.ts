@@ -48,12 +48,22 @@ export const BookState = {
 export type BookState = (typeof BookState)[keyof typeof BookState];
 
 /** The book of a listing after a change. */
-export interface BookUpdate {
-  /** The book, which later updates change in place. Undefined if none is known. */
-  readonly book: BookBuilder | undefined;
-  /** Whether the book can be used. */
-  readonly state: BookState;
-  /** The cause of STALE, as in Lost, or the reason of RESET, such as `SEQUENCE_GAP`. Empty for LIVE. */
+export type BookUpdate = KnownBook | NoBook;
+
+/** A book that is known. */
+export interface KnownBook {
+  /** The book, which later updates change in place. */
+  readonly book: BookBuilder;
+  readonly state: typeof BookState.LIVE | typeof BookState.STALE;
+  /** The cause of STALE, as in Lost. Empty for LIVE. */
+  readonly reason: string;
+}
+
+/** A book that is not known. */
+export interface NoBook {
+  readonly book: undefined;
+  readonly state: typeof BookState.RESET;
+  /** Why the book is not known, such as `SEQUENCE_GAP`. */
   readonly reason: string;
 }
 
