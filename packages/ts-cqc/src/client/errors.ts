@@ -46,8 +46,8 @@ export function isCertificateError(error: unknown): boolean {
 /** Returns whether an error reports a connection that was not trusted. */
 export function isUntrusted(error: unknown, text: string): boolean {
   if ((error as { code?: unknown }).code !== Code.UNAVAILABLE || ServiceError.of(error)) return false;
-  // The text is the only place that tells it from a server that is not there. A server that restarts during the handshake
-  // is not there.
+  // gRPC has no other sign of it than the text. A connection that breaks during the handshake, as when a server restarts,
+  // is worth another attempt.
   return /certificate|x509|\bssl|\btls\b/i.test(text) && !/disconnected before secure TLS connection/.test(text);
 }
 

@@ -1,6 +1,6 @@
 import { Code } from "../errors.js";
 
-/** Waits between attempts: 100 ms, doubling to 2 s, each 20 % longer or shorter so that clients do not come together. */
+/** The time between attempts: 100 ms, doubling to 2 s, with 20 % jitter. */
 export class Backoff {
   private nextMs: number;
 
