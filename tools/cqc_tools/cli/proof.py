@@ -95,3 +95,26 @@ def faults(as_json: Json = False) -> None:
     from cqc_tools.proof import faults as stage
 
     emit(stage.run(stage.scenarios(configuration.load())), as_json)
+
+
+@app.command()
+def environments(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these, such as vite; by default all quick ones.")] = None,
+    release: Release = "",
+    as_json: Json = False,
+) -> None:
+    """Use the packages in their users' toolchains: compilers, bundlers, runtimes, checkers, neighbours."""
+    _environments(names or [], False, release, as_json)
+
+
+@app.command()
+def environments_slow(release: Release = "", as_json: Json = False) -> None:
+    """Use the packages in the toolchains that take more than 20 seconds, and outlast an outage of two minutes."""
+    _environments([], True, release, as_json)
+
+
+def _environments(names: list[str], slow: bool, release: str, as_json: bool) -> None:
+    from cqc_tools.proof.environments import matrix
+    from cqc_tools.proof.subject import Subject
+
+    emit(matrix.run(Subject(configuration.load(), release), names, slow), as_json)

@@ -55,7 +55,7 @@ def runtime(name: str, subject: Subject) -> Runtime:
     )
     python = workspace.venv_bin(venv, "python")
     wheel = subject.artifact(".whl")
-    kept.ensure(venv / "wheel.sha256", [wheel], partial(_install_wheel, python, wheel))
+    kept.ensure(venv / "wheel.sha256", [wheel], partial(install_wheel, python, wheel))
     return Runtime(name, python)
 
 
@@ -67,6 +67,7 @@ def _install(title: str, base: str, lock: Path, venv: Path) -> None:
         process.run([sys.executable, "-m", "pip", "--python", venv, "install", *options], what="pip install")
 
 
-def _install_wheel(python: Path, wheel: Path) -> None:
+def install_wheel(python: Path, wheel: Path) -> None:
+    """Install a wheel into an environment that has its dependencies."""
     options = ["--quiet", "--offline", "--no-index", "--no-deps", "--reinstall", "--python", str(python)]
     process.run([UV, "pip", "install", *options, wheel], what="install the wheel")

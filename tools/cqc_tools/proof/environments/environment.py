@@ -1,0 +1,82 @@
+"""An environment, and how it runs programs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cqc_tools.foundation import console, process, workspace
+from cqc_tools.foundation.errors import ProgramFailed, StageFailed, ToolError
+from cqc_tools.proof.subject import Subject
+
+SOURCES = workspace.ROOT / "tools" / "environments"
+# What a program of an environment may take, also on a busy machine with an empty compiler cache.
+LIMIT = 300.0
+LINES_SHOWN = 40
+
+Figures = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A toolchain in which users use a package.
+
+    - proves: what the run shows, for the documentation
+    - lock: the file in tools/environments, or elsewhere in the checkout, that pins what is installed
+    - packages: keys of the ecosystems whose packages it uses
+    - run: installs, runs and checks; returns figures worth recording. Raises ToolError if the package does not work
+    - slow: takes more than 20 seconds, so only `make environments-slow` runs it
+    """
+
+    name: str
+    proves: str
+    lock: str
+    packages: tuple[str, ...]
+    run: Callable[[Subject], Figures]
+    slow: bool = False
+
+
+@dataclass(frozen=True)
+class Used:
+    """The figures of an environment in which the package works."""
+
+    figures: Figures
+    failure: None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for a program."""
+        return dict(self.figures)
+
+    def show(self) -> None:
+        """Print the figures."""
+        console.output.print(", ".join(f"{name} {value}" for name, value in self.figures.items()), markup=False)
+
+
+def use(environment: Environment, subject: Subject) -> Used:
+    """Run an environment. A failure names it, and has the end of the failed program's output."""
+    try:
+        return Used(environment.run(subject))
+    except ProgramFailed as failure:
+        raise StageFailed(f"{environment.name}: {failure.problem}", failure.fix, _end(failure.details)) from failure
+    except ToolError as failure:
+        raise StageFailed(f"{environment.name}: {failure.problem}", failure.fix, failure.details) from failure
+
+
+def program(
+    *command: str | Path, cwd: Path = workspace.ROOT, env: Mapping[str, str] | None = None, limit: float = LIMIT
+) -> str:
+    """Run a program of an environment and return its standard output. Raises ProgramFailed, or StageFailed if it runs
+    longer than `limit` seconds."""
+    return process.run(command, cwd=cwd, env=env, limit=limit)
+
+
+def expect(what: str, found: object, expected: object) -> None:
+    """Raise StageFailed unless two values are equal."""
+    if found != expected:
+        raise StageFailed(f"{what}: expected {expected!r}, found {found!r}")
+
+
+def _end(text: str) -> str:
+    lines = text.splitlines()
+    left_out = len(lines) - LINES_SHOWN
+    return "\n".join([f"... {left_out} lines", *lines[-LINES_SHOWN:]] if left_out > 0 else lines)

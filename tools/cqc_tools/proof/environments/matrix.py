@@ -1,0 +1,79 @@
+"""All environments, and how they run: two at a time."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from cqc_tools.foundation import console
+from cqc_tools.foundation.errors import ToolError, UserError
+from cqc_tools.proof import outcomes
+from cqc_tools.proof.environments import environment, go, python, typescript
+from cqc_tools.proof.environments.environment import Environment
+from cqc_tools.proof.outcomes import Outcome
+from cqc_tools.proof.subject import Subject
+
+ALL: tuple[Environment, ...] = (*typescript.ENVIRONMENTS, *python.ENVIRONMENTS, *go.ENVIRONMENTS)
+NAMES = tuple(item.name for item in ALL)
+# Those that are part of `make test`.
+TESTED = tuple(item.name for item in typescript.COMPILERS)
+
+
+@dataclass(frozen=True)
+class Environments:
+    """The environments that ran, in the order of the list."""
+
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+
+    @property
+    def failure(self) -> ToolError | None:
+        """The failures of all environments as one."""
+        return outcomes.as_one(outcome.failure for outcome in self.outcomes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for a program."""
+        return {
+            "passed": self.failure is None,
+            "seconds": round(self.seconds, 2),
+            "environments": [outcome.to_json() for outcome in self.outcomes],
+        }
+
+    def show(self) -> None:
+        """Print one line per environment, with its figures."""
+        rows = [
+            (outcome.title, "passed" if outcome.passed else "FAILED", f"{outcome.seconds:.1f} s", _figures(outcome))
+            for outcome in self.outcomes
+        ]
+        passed = sum(outcome.passed for outcome in self.outcomes)
+        total = f"{passed} of {len(rows)}"
+        console.table(("environment", "result", "time", "figures"), [*rows, ("all", total, f"{self.seconds:.0f} s", "")])
+
+
+def chosen(names: Sequence[str], slow: bool = False) -> tuple[Environment, ...]:
+    """The environments with some names, or without names all quick ones, or all `slow` ones.
+
+    Raises UserError for an unknown name.
+    """
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise UserError(f"there is no environment called {unknown[0]!r}", f"choose from {', '.join(NAMES)}")
+    return tuple(item for item in ALL if (item.name in names if names else item.slow == slow))
+
+
+def run(subject: Subject, names: Sequence[str] = (), slow: bool = False) -> Environments:
+    """Run the chosen environments; those of packages that the project does not have are left out."""
+    started = time.monotonic()
+    works = [
+        (item.name, partial(environment.use, item, subject))
+        for item in chosen(names, slow)
+        if set(item.packages) <= set(subject.settings.packages)
+    ]
+    _ = subject.built
+    return Environments(tuple(outcomes.run_all(works)), time.monotonic() - started)
+
+
+def _figures(outcome: Outcome) -> str:
+    figures = outcome.result.to_json() if outcome.result else {}
+    return ", ".join(f"{name} {value}" for name, value in figures.items())

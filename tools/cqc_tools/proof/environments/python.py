@@ -1,0 +1,2 @@
+from cqc_tools.proof.environments.environment import Environment
+ENVIRONMENTS: tuple[Environment, ...] = ()

@@ -1,0 +1,199 @@
+"""Compilers, bundlers, test runners and runtimes of TypeScript and JavaScript."""
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from cqc_tools.foundation import files, process, workspace
+from cqc_tools.foundation.errors import StageFailed
+from cqc_tools.proof.environments import installs
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program
+from cqc_tools.proof.subject import Subject
+
+PROGRAMS = SOURCES / "programs"
+JAVASCRIPT = PROGRAMS / "javascript"
+# What a page pays for sending a price, in bytes: as it is, and as a server compresses it.
+PRICE_LIMIT, PRICE_GZIP_LIMIT = 75_000, 20_000
+STRICT = ("--strict", "--target", "es2022", "--types", "node", "--pretty", "false")
+
+
+def _compile(name: str, folder: str, module_type: str, options: Sequence[str], subject: Subject) -> Figures:
+    """Compile a typed program and one that imports all entry points, then run both."""
+    installed = installs.node(folder, subject)
+    work = installs.scratch(installed, name, PROGRAMS / "typescript" / "use.ts")
+    files.write_text(work / "package.json", json.dumps({"type": module_type}))
+    entries = installs.entry_points(installed, subject.settings.package("typescript").name)
+    lines = [f'import * as entry{number} from "{path}";' for number, path in enumerate(entries)]
+    names = ", ".join(f"entry{number}" for number in range(len(entries)))
+    lines += [f"for (const entry of [{names}]) if (Object.keys(entry).length === 0) throw new Error('empty');", ""]
+    files.write_text(work / "entries.ts", "\n".join(lines))
+    tsc = installed / "node_modules" / "typescript" / "bin" / "tsc"
+    program("node", tsc, *STRICT, *options, "use.ts", "entries.ts", cwd=work)
+    for compiled in ("use.js", "entries.js"):
+        program("node", compiled, cwd=work)
+    return {"entry points": len(entries)}
+
+
+def _bundle(bundler: str, subject: Subject) -> Figures:
+    """Bundle a page and run it without what only Node.js has; measure a bundle that only sends a price."""
+    installed = installs.node("bundlers", subject)
+    names = ("bundle.mjs", "run_bundle.mjs", "browser.mjs", "price.mjs", "check.cjs")
+    work = installs.scratch(installed, bundler, *(JAVASCRIPT / name for name in names))
+    files.write_text(work / "package.json", json.dumps({"type": "module", "private": True}))
+    sizes = {}
+    for name in ("price", "browser"):
+        program("node", "bundle.mjs", bundler, f"{name}.mjs", name, cwd=work)
+        printed = program("node", "run_bundle.mjs", f"{name}/bundle.js", cwd=work).splitlines()
+        expect(f"the bundle of {name}.mjs printed", printed[1:], ["ok"])
+        sizes[name] = json.loads(printed[0])
+    price = sizes["price"]
+    if bundler == "esbuild" and (price["size"] > PRICE_LIMIT or price["gzip"] > PRICE_GZIP_LIMIT):
+        raise StageFailed(
+            f"a bundle that sends a price has {price['size']} bytes, {price['gzip']} in gzip: at most {PRICE_LIMIT} and"
+            f" {PRICE_GZIP_LIMIT} are allowed"
+        )
+    return {
+        f"{name} bundle": f"{size['size'] / 1000:.1f} kB ({size['gzip'] / 1000:.1f} kB gzip)"
+        for name, size in sizes.items()
+    }
+
+
+def _runner_folder(folder: str, name: str, subject: Subject, *programs: Path) -> tuple[Path, Path]:
+    installed = installs.node(folder, subject)
+    return installed / "node_modules", installs.scratch(installed, name, JAVASCRIPT / "check.cjs", *programs)
+
+
+def _jest(subject: Subject) -> Figures:
+    """Run a test as CommonJS, as ES modules, and in TypeScript through ts-jest."""
+    tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", PROGRAMS / "typescript" / "use.ts")
+    modules, work = _runner_folder("typescript-5", "jest", subject, *tests)
+    files.write_text(work / "use_test.ts", 'test("the package works in TypeScript", () => import("./use"));\n')
+    compiler = {"module": "commonjs", "moduleResolution": "node10", "target": "es2022", "types": ["node", "jest"]}
+    files.write_text(work / "tsconfig.json", json.dumps({"compilerOptions": {"strict": True, **compiler}}))
+    settings = {
+        "testMatch": ["**/use_test.*"],
+        "moduleFileExtensions": ["js", "mjs", "cjs", "ts", "json"],
+        "transform": {r"\.ts$": ["ts-jest", {"tsconfig": str(work / "tsconfig.json")}]},
+    }
+    files.write_text(work / "jest.config.json", json.dumps(settings))
+    # Jest runs ES modules only with this option of Node.js.
+    environment = workspace.tool_environment(NODE_OPTIONS="--experimental-vm-modules --no-warnings")
+    report = work / "report.json"
+    jest = modules / "jest" / "bin" / "jest.js"
+    program("node", jest, "--ci", "--json", f"--outputFile={report}", cwd=work, env=environment)
+    passed = json.loads(report.read_text())["numPassedTests"]
+    expect("tests that passed", passed, 3)
+    return {"tests": passed}
+
+
+def _vitest(subject: Subject) -> Figures:
+    """Run a test as ES modules and as CommonJS."""
+    tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", PROGRAMS / "typescript" / "use.ts")
+    modules, work = _runner_folder("typescript-7", "vitest", subject, *tests)
+    files.write_text(work / "use_test.ts", 'test("the package works in TypeScript", () => import("./use.js"));\n')
+    # Vitest takes only modules as tests; what they require is CommonJS.
+    files.write_text(
+        work / "cjs_test.mjs", 'import { createRequire } from "node:module";\ncreateRequire(import.meta.url)("./use_test.cjs");\n'
+    )
+    settings = 'export default { test: { globals: true, include: ["use_test.{mjs,ts}", "cjs_test.mjs"] } };\n'
+    files.write_text(work / "vitest.config.mjs", settings)
+    report = work / "report.json"
+    vitest = modules / "vitest" / "vitest.mjs"
+    program("node", vitest, "run", "--reporter=json", f"--outputFile={report}", cwd=work)
+    passed = json.loads(report.read_text())["numPassedTests"]
+    expect("tests that passed", passed, 3)
+    return {"tests": passed}
+
+
+# Where the lock's binary packages have the program, and how it runs a file.
+RUNTIMES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "node-22": ("node-22-*/bin/node", ()),
+    "node-24": ("node-24-*/bin/node", ()),
+    "deno": ("@deno/*/deno", ("run", "--no-remote", "--no-prompt", "--allow-all", "--node-modules-dir=manual")),
+    "bun": ("@oven/bun-*/bin/bun", ("run", "--no-install")),
+}
+
+
+def _runtime(name: str, subject: Subject) -> Figures:
+    """Run programs as ES modules and as CommonJS."""
+    installed = installs.node("javascript", subject)
+    work = installs.scratch(installed, name, *(JAVASCRIPT / file for file in ("check.cjs", "use.mjs", "use.cjs")))
+    files.write_text(work / "package.json", json.dumps({"private": True}))
+    runtime, options = Path("node"), ()
+    if name in RUNTIMES:
+        pattern, options = RUNTIMES[name]
+        runtime = installs.platform_program(installed, pattern)
+    environment = workspace.tool_environment(DENO_DIR=str(workspace.CACHE / "environments" / "deno"))
+    version = process.run([runtime, "--version"], what=f"{name} --version").split("\n")[0]
+    for file in ("use.mjs", "use.cjs"):
+        expect(f"{file} printed", program(runtime, *options, file, cwd=work, env=environment).strip(), "ok")
+    return {"version": version.removeprefix("v").removeprefix("deno ").split()[0]}
+
+
+def _compiler(name: str, folder: str, module_type: str, *options: str, how: str) -> Environment:
+    return Environment(
+        name,
+        f"TypeScript {folder.removeprefix('typescript-')}, {how}: all entry points and a typed program, compiled and run",
+        f"{folder}/package-lock.json",
+        ("typescript",),
+        partial(_compile, name, folder, module_type, options),
+    )
+
+
+# The output for bundlers runs in Node.js too, as no import in it is relative.
+_BUNDLER = ("--module", "esnext", "--moduleResolution", "bundler")
+COMPILERS = (
+    _compiler(
+        *("tsc-5.9-node10", "typescript-5", "commonjs", "--module", "commonjs", "--moduleResolution", "node10"),
+        how="`module: commonjs`",
+    ),
+    _compiler("tsc-5.9-esm", "typescript-5", "module", "--module", "node16", how="`module: node16` as ES modules"),
+    _compiler("tsc-5.9-cjs", "typescript-5", "commonjs", "--module", "node16", how="`module: node16` as CommonJS"),
+    _compiler("tsc-5.9-bundler", "typescript-5", "module", *_BUNDLER, how="`moduleResolution: bundler`"),
+    _compiler("tsc-7-esm", "typescript-7", "module", "--module", "nodenext", how="`module: nodenext`"),
+    _compiler("tsc-7-bundler", "typescript-7", "module", *_BUNDLER, how="`moduleResolution: bundler`"),
+)
+ENVIRONMENTS = (
+    *COMPILERS,
+    *(
+        Environment(
+            bundler,
+            f"{bundler}, minified for browsers: runs without Node.js, contains no grpc-js; sizes",
+            "bundlers/package-lock.json",
+            ("typescript",),
+            partial(_bundle, bundler),
+        )
+        for bundler in ("esbuild", "rollup", "vite", "webpack", "parcel")
+    ),
+    Environment(
+        "jest",
+        "jest: a test as CommonJS, as ES modules, and in TypeScript through ts-jest",
+        "typescript-5/package-lock.json",
+        ("typescript",),
+        _jest,
+    ),
+    Environment(
+        "vitest",
+        "vitest: a test as ES modules, as CommonJS, and in TypeScript",
+        "typescript-7/package-lock.json",
+        ("typescript",),
+        _vitest,
+    ),
+    *(
+        Environment(
+            name,
+            f"{label}: programs as ES modules and as CommonJS",
+            "javascript/package-lock.json",
+            ("typescript",),
+            partial(_runtime, name),
+        )
+        for name, label in (
+            ("node", "The machine's own Node.js"),
+            ("node-22", "Node.js 22"),
+            ("node-24", "Node.js 24"),
+            ("deno", "Deno"),
+            ("bun", "Bun"),
+        )
+    ),
+)
