@@ -1,2 +1,113 @@
-from cqc_tools.proof.environments.environment import Environment
-ENVIRONMENTS: tuple[Environment, ...] = ()
+"""Type checkers, linters and neighbours of the Python package, from the oldest runtime to the newest."""
+
+import json
+import re
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from cqc_tools.foundation import files, process, workspace
+from cqc_tools.packages import sources
+from cqc_tools.proof import runtimes
+from cqc_tools.proof.environments import installs
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program
+from cqc_tools.proof.subject import Subject
+
+PROGRAMS = SOURCES / "programs" / "python"
+USE = PROGRAMS / "use.py"
+PYRIGHT = workspace.NODE_TOOLS / "node_modules" / "pyright" / "index.js"
+
+
+def _version(interpreter: Path, package: str) -> str:
+    code = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
+    return process.run([interpreter, "-c", code], what="ask for a version").strip()
+
+
+def _mypy(subject: Subject) -> Figures:
+    interpreter = installs.python("checkers", subject)
+    cache = workspace.CACHE / "environments" / "mypy"
+    program(interpreter, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", cache, USE, cwd=PROGRAMS)
+    return {"version": _version(interpreter, "mypy")}
+
+
+def _pyright(subject: Subject) -> Figures:
+    interpreter = installs.python("checkers", subject)
+    venv = interpreter.parent.parent
+    project = installs.scratch(venv, "pyright", USE)
+    settings = {"typeCheckingMode": "strict", "venvPath": str(venv.parent), "venv": venv.name, "exclude": []}
+    files.write_text(project / "pyrightconfig.json", json.dumps(settings))
+    printed = program("node", PYRIGHT, "--project", project, "--stats", cwd=project)
+    expect("the number of files that pyright checked", re.findall(r"files checked: (\d+)", printed), ["1"])
+    return {"version": process.run(["node", PYRIGHT, "--version"], what="pyright --version").split()[-1]}
+
+
+def _pylint(subject: Subject) -> Figures:
+    interpreter = installs.python("checkers", subject)
+    # pylint knows no name of any generated protobuf module unless it reads the stubs.
+    options = ("--rcfile=/dev/null", "--prefer-stubs=y", "--persistent=n", "--score=n", "--disable=unused-argument", "--max-line-length=120")
+    program(interpreter, "-m", "pylint", *options, USE, cwd=PROGRAMS)
+    return {"version": _version(interpreter, "pylint")}
+
+
+def _together(name: str, implementation: str, subject: Subject) -> Figures:
+    """Use the package beside the neighbours, imported before and after them."""
+    interpreter = installs.python(name, subject)
+    environment = workspace.tool_environment(PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=implementation)
+    for order in ("first", "last"):
+        printed = program(interpreter, PROGRAMS / "together.py", order, env=environment)
+        expect("the protobuf implementation", printed.strip(), implementation)
+    return {package: _version(interpreter, package) for package in runtimes.SHOWN}
+
+
+def _warnings(name: str, subject: Subject) -> Figures:
+    """Import every module and run a program with warnings as errors."""
+    interpreter = installs.python(name, subject)
+    imported = program(interpreter, "-W", "error", PROGRAMS / "every_module.py").strip()
+    expect("use.py printed", program(interpreter, "-W", "error", USE).strip(), "ok")
+    return {"modules": imported}
+
+
+def _editable(subject: Subject) -> Figures:
+    """Install the sources in place, as a contributor does, and ask for the version."""
+    interpreter = installs.python("editable", subject)
+    with tempfile.TemporaryDirectory(prefix="cqc-editable-") as folder:
+        source = sources.of_checkout(Path(folder, "source"))
+        package = source.configuration.folder("python", source.folder)
+        options = ("--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", str(interpreter))
+        # The wheel that other environments test is not in this one: both would have the same name.
+        process.run([runtimes.UV, "pip", "install", *options, "--editable", package], what="uv pip install --editable")
+        code = "import cqc; print(cqc.__version__); print(cqc.__file__)"
+        version, imported = program(interpreter, "-c", code, cwd=Path(folder)).split("\n")[:2]
+    expect("the version of an editable install", version, source.version.pypi)
+    if not Path(imported).is_relative_to(package):
+        expect("the folder of an editable install", imported, str(package))
+    return {"version": version}
+
+
+ENVIRONMENTS: tuple[Environment, ...] = (
+    Environment("mypy", "mypy --strict: a program with messages, a servicer, and the client", "python/checkers.lock", ("python",), _mypy),
+    Environment("pyright", "pyright in strict mode: the same program", "python/checkers.lock", ("python",), _pyright),
+    Environment("pylint", "pylint with `prefer-stubs`: the same program", "python/checkers.lock", ("python",), _pylint),
+    *(
+        Environment(
+            f"python-{name}-{implementation}",
+            f"The {name} protobuf and grpcio ({implementation} protobuf) beside temporalio, OTLP, common-protos, pubsub and betterproto, imported before and after them",
+            f"python/{name}.lock",
+            ("python",),
+            partial(_together, name, implementation),
+        )
+        for name in ("oldest", "newest")
+        for implementation in ("upb", "python")
+    ),
+    *(
+        Environment(
+            f"python-{name}-warnings",
+            f"Every module imported on the {name} runtime with `-W error`",
+            f"python/{name}.lock",
+            ("python",),
+            partial(_warnings, name),
+        )
+        for name in ("oldest", "newest")
+    ),
+    Environment("python-editable", "An editable install has the version of the checkout", "python/editable.lock", ("python",), _editable),
+)

@@ -15,6 +15,11 @@ PROGRAMS = SOURCES / "programs"
 JAVASCRIPT = PROGRAMS / "javascript"
 # What a page pays for sending a price, in bytes: as it is, and as a server compresses it.
 PRICE_LIMIT, PRICE_GZIP_LIMIT = 75_000, 20_000
+JEST_TEST = """\
+import { test } from "@jest/globals";
+
+test("the package works in TypeScript", () => import("./use"));
+"""
 STRICT = ("--strict", "--target", "es2022", "--types", "node", "--pretty", "false")
 
 
@@ -68,8 +73,8 @@ def _jest(subject: Subject) -> Figures:
     """Run a test as CommonJS, as ES modules, and in TypeScript through ts-jest."""
     tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", PROGRAMS / "typescript" / "use.ts")
     modules, work = _runner_folder("typescript-5", "jest", subject, *tests)
-    files.write_text(work / "use_test.ts", 'test("the package works in TypeScript", () => import("./use"));\n')
-    compiler = {"module": "commonjs", "moduleResolution": "node10", "target": "es2022", "types": ["node", "jest"]}
+    files.write_text(work / "use_test.ts", JEST_TEST)
+    compiler = {"module": "commonjs", "moduleResolution": "node10", "target": "es2022", "types": ["node"]}
     files.write_text(work / "tsconfig.json", json.dumps({"compilerOptions": {"strict": True, **compiler}}))
     settings = {
         "testMatch": ["**/use_test.*"],
