@@ -12,10 +12,7 @@ import (
 )
 
 func main() {
-	book := &marketsv1.OrderBook{
-		VenueSymbolId: "binance:BTC-USDT-SPOT",
-		Bids:          []*marketsv1.BookLevel{{Price: "0.10", Quantity: "3"}},
-	}
+	book := &marketsv1.OrderBook{Bids: []*marketsv1.BookLevel{{Price: "0.10", Quantity: "3"}}}
 	price, err := cqc.ParseDecimal(book.GetBids()[0].GetPrice())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "decimals:", err)

@@ -56,7 +56,7 @@ def current(target: str) -> float:
 def main() -> None:
     """Use messages and helpers."""
     book = OrderBook(venue_symbol_id="binance:BTC-USDT-SPOT", bids=[BookLevel(price="0.10", quantity="3")])
-    assert format_decimal(best_bid(book) * 2) == "0.2"
+    assert format_decimal(best_bid(book) * 2) == "0.20"
     violations: list[Violation] = list(validate(Price()))
     assert violations
     assert Event().WhichOneof("event") is None
