@@ -9,12 +9,18 @@ from typing import Any
 from cqc_tools.foundation import console
 from cqc_tools.foundation.errors import ToolError, UserError
 from cqc_tools.proof import outcomes
-from cqc_tools.proof.environments import environment, go, python, typescript
+from cqc_tools.proof.environments import environment, go, python, services, tracing, typescript
 from cqc_tools.proof.environments.environment import Environment
 from cqc_tools.proof.outcomes import Outcome
 from cqc_tools.proof.subject import Subject
 
-ALL: tuple[Environment, ...] = (*typescript.ENVIRONMENTS, *python.ENVIRONMENTS, *go.ENVIRONMENTS)
+ALL: tuple[Environment, ...] = (
+    *typescript.ENVIRONMENTS,
+    *python.ENVIRONMENTS,
+    *go.ENVIRONMENTS,
+    *services.ENVIRONMENTS,
+    *tracing.ENVIRONMENTS,
+)
 NAMES = tuple(item.name for item in ALL)
 # Those that are part of `make test`.
 TESTED = tuple(item.name for item in typescript.COMPILERS)

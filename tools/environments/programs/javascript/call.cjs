@@ -1,0 +1,16 @@
+// Serves a price over TLS and asks for it with a token.
+const token = "4f6b1c-secret";
+
+module.exports = async function call({ connect, serve, service, MarketData }, certificate, key) {
+  const verify = (given) =>
+    given === token ? { subject: "desk", scopes: new Set(["market.read"]), accounts: new Set() } : undefined;
+  const prices = service(MarketData, { getPrice: async ({ assetId }) => ({ assetId, value: 1 }) });
+  const server = await serve([prices], { address: "localhost:0", verify, certificate, key });
+  const connection = connect({ target: `localhost:${server.port}`, token, ca: certificate });
+  try {
+    await connection.client(MarketData).getPrice({ assetId: "BTC" });
+  } finally {
+    connection.close();
+    await server.stop();
+  }
+};
