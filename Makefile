@@ -16,7 +16,7 @@ TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help
 .PHONY: help setup rehearse test test-fast generate regenerate check format clean version diff breaking plan preflight \
 	changelog notes golden module-path build publish verify report retract test-tools test-python test-go \
-	test-typescript interop lossless faults lock attest draft draft-save draft-fetch announce
+	test-typescript interop lossless faults environments environments-slow lock attest draft draft-save draft-fetch announce
 
 ##@ Start here
 
@@ -111,6 +111,12 @@ interop: setup ## Compare all languages: messages, verdicts, helpers, golden byt
 
 lossless: setup ## Map venues' payloads to the contracts, through all languages and back, and account for every value
 	@$(CQC) lossless $(RELEASE_OPTION)
+
+environments: setup ## Use the packages in their users' toolchains, all or some that docs/environments.md lists (ONLY='vite jest')
+	@$(CQC) environments $$ONLY $(RELEASE_OPTION)
+
+environments-slow: setup ## The same in those that take more than 20 seconds, and through an outage of two minutes
+	@$(CQC) environments-slow $(RELEASE_OPTION)
 
 faults: setup ## Publish with every fault that a registry or network can have, and verify that a rerun recovers
 	@$(CQC) faults

@@ -99,7 +99,9 @@ def faults(as_json: Json = False) -> None:
 
 @app.command()
 def environments(
-    names: Annotated[list[str] | None, typer.Argument(help="Only these, such as vite; by default all quick ones.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only these, such as vite; by default all quick ones.")
+    ] = None,
     release: Release = "",
     as_json: Json = False,
 ) -> None:

@@ -24,6 +24,8 @@ PYRIGHT, BIOME = (workspace.NODE_TOOLS / "node_modules" / ".bin" / name for name
 RUFF_CONFIG = ("--config", "tools/pyproject.toml", "--force-exclude")
 FORMAT = "run make format"
 SHOWN = 20
+# Their Go code is vetted in the environments themselves, with the packages that users install.
+ENVIRONMENTS = ("tools/environments",)
 Command = Sequence[str | Path]
 
 
@@ -79,7 +81,7 @@ def checks(settings: Configuration) -> list[Check]:
         Check("buf format", partial(_formatted, [BUF, "format", "proto", "-d", "--exit-code"]), quick=True),
         Check("ruff", partial(_run, "ruff", [RUFF, "check", *RUFF_CONFIG, *python]), quick=True),
         Check("ruff format", partial(_formatted, [RUFF, "format", "--check", *RUFF_CONFIG, *python]), quick=True),
-        Check("gofmt", partial(_gofmt, go), quick=True),
+        Check("gofmt", partial(_gofmt, [*go, *ENVIRONMENTS]), quick=True),
         # biome.json lists the files.
         Check("biome format", partial(_formatted, [BIOME, "check", "--linter-enabled=false"]), quick=True),
         Check("biome lint", partial(_run, "biome lint", [BIOME, "lint", "--error-on-warnings"]), quick=True),
@@ -105,7 +107,7 @@ def format_sources(settings: Configuration) -> list[str]:
             [RUFF, "check", "--fix-only", "--quiet", *RUFF_CONFIG, *python],
             [RUFF, "format", *RUFF_CONFIG, *python],
         ],
-        "gofmt": [["gofmt", "-w", *_go_folders(settings)]],
+        "gofmt": [["gofmt", "-w", *_go_folders(settings), *ENVIRONMENTS]],
         "biome": [[BIOME, "check", "--write", "--linter-enabled=false"]],
     }
     for name, commands in formatters.items():

@@ -19,6 +19,7 @@ from cqc_tools.proof import (
     tools_tests,
     venue_roundtrip,
 )
+from cqc_tools.proof.environments import matrix
 from cqc_tools.proof.outcomes import Outcome, Result
 from cqc_tools.proof.subject import Subject
 from cqc_tools.proof.suites import MeasuredTest, Suites
@@ -52,6 +53,13 @@ PHASES: tuple[tuple[Part, ...], ...] = (
         # `make interop` judges the whole corpus.
         Part("interop", lambda subject, live: interop.run(subject, CORPUS_SAMPLE), needs_build=True),
         Part("typescript", package_tests.typescript, needs_build=True, needs_package="typescript"),
+        Part(
+            "environments",
+            lambda subject, live: matrix.run(subject, matrix.TESTED),
+            needs_build=True,
+            needs_package="typescript",
+            needs_cqc_code=True,
+        ),
         Part("lossless", lambda subject, live: venue_roundtrip.run(subject), needs_build=True, needs_cqc_code=True),
     ),
     # Every sort of fault, at another registry and moment each week; `make faults` runs all combinations.

@@ -9,6 +9,7 @@ REQUIREMENTS = [
     workspace.ROOT / "tools" / "python-runtimes" / "oldest.in",
     workspace.ROOT / "tools" / "python-runtimes" / "newest.in",
     workspace.ROOT / "tools" / "foreign-toolchains" / "requirements.in",
+    *sorted((workspace.ROOT / "tools" / "environments").rglob("*.in")),
 ]
 
 

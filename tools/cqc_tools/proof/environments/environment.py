@@ -7,6 +7,7 @@ from typing import Any
 
 from cqc_tools.foundation import console, process, workspace
 from cqc_tools.foundation.errors import ProgramFailed, StageFailed, ToolError
+from cqc_tools.proof.environments import pins
 from cqc_tools.proof.subject import Subject
 
 SOURCES = workspace.ROOT / "tools" / "environments"
@@ -22,7 +23,8 @@ class Environment:
     """A toolchain in which users use a package.
 
     - proves: what the run shows, for the documentation
-    - lock: the file in tools/environments, or elsewhere in the checkout, that pins what is installed
+    - lock: the file in tools/environments that pins what is installed
+    - tools: what users would name of it, with the package's name in the lock
     - packages: keys of the ecosystems whose packages it uses
     - run: installs, runs and checks; returns figures worth recording. Raises ToolError if the package does not work
     - slow: takes more than 20 seconds, so only `make environments-slow` runs it
@@ -31,9 +33,20 @@ class Environment:
     name: str
     proves: str
     lock: str
+    tools: Mapping[str, str]
     packages: tuple[str, ...]
     run: Callable[[Subject], Figures]
     slow: bool = False
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The pinned version of each tool. Raises UserError if the lock lacks one."""
+        return {tool: pins.pinned(SOURCES / self.lock, package) for tool, package in self.tools.items()}
+
+
+def tools(*packages: str) -> dict[str, str]:
+    """Tools that users call by the last part of the package's name."""
+    return {package.rpartition("/")[2]: package for package in packages}
 
 
 @dataclass(frozen=True)
@@ -55,7 +68,7 @@ class Used:
 def use(environment: Environment, subject: Subject) -> Used:
     """Run an environment. A failure names it, and has the end of the failed program's output."""
     try:
-        return Used(environment.run(subject))
+        return Used({**environment.versions, **environment.run(subject)})
     except ProgramFailed as failure:
         raise StageFailed(f"{environment.name}: {failure.problem}", failure.fix, _end(failure.details)) from failure
     except ToolError as failure:

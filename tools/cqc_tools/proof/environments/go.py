@@ -1,6 +1,7 @@
 """Toolchains of the Go module: the lowest Go and the newest, a linter, vendoring, a workspace, and binary sizes."""
 
 import shutil
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -8,14 +9,19 @@ from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.proof import go_workspace
 from cqc_tools.proof.environments import installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
 from cqc_tools.proof.subject import Subject
 
 CONSUMER = SOURCES / "go"
 # The version in the `go` line of our go.mod.
 LOWEST = "1.24.0"
-LOCK = "go/go.sum"
+LOCK = "go/go.mod"
 VALIDATOR = "github.com/google/cel-go/"
+
+
+def go_version(environment: Mapping[str, str]) -> str:
+    """The version of Go that runs in an environment, such as 1.24.0."""
+    return process.run(["go", "env", "GOVERSION"], env=environment, what="go env").strip().removeprefix("go")
 
 
 def consumer(name: str, subject: Subject, source: Path = CONSUMER) -> Path:
@@ -33,7 +39,9 @@ def _version(toolchain: str, subject: Subject) -> Figures:
     copy = consumer(f"go-{toolchain}", subject)
     for command in (("vet", "./..."), ("build", "./..."), ("test", "-count=1", "./...")):
         program("go", *command, cwd=copy, env=environment)
-    return {"version": process.run(["go", "env", "GOVERSION"], env=environment, what="go env").strip().removeprefix("go")}
+    return {
+        "version": process.run(["go", "env", "GOVERSION"], env=environment, what="go env").strip().removeprefix("go")
+    }
 
 
 def _staticcheck(subject: Subject) -> Figures:
@@ -56,10 +64,10 @@ def _vendor(subject: Subject) -> Figures:
 def _workspace(subject: Subject) -> Figures:
     copy = consumer("workspace", subject)
     name = subject.settings.package("go").name
-    program("go", "mod", "edit", f"-dropreplace={name}", cwd=copy)
+    program("go", "mod", "edit", f"-dropreplace={name}", f"-droprequire={name}", cwd=copy)
     environment = go_workspace.write(copy, [copy, installs.go_module(subject)])
     program("go", "test", "-count=1", "./...", cwd=copy, env=environment)
-    return {"go work": process.run(["go", "env", "GOVERSION"], what="go env").strip().removeprefix("go")}
+    return {}
 
 
 def _binaries(subject: Subject) -> Figures:
@@ -70,24 +78,30 @@ def _binaries(subject: Subject) -> Figures:
         linked = program("go", "list", "-deps", f"./{name}", cwd=copy).splitlines()
         found = [package for package in linked if package.startswith(VALIDATOR)]
         if bool(found) != has_validator:
-            raise StageFailed(f"./{name} must {'' if has_validator else 'not '}link {VALIDATOR}", details="\n".join(found))
+            raise StageFailed(
+                f"./{name} must {'' if has_validator else 'not '}link {VALIDATOR}", details="\n".join(found)
+            )
         program("go", "build", "-ldflags=-s -w", "-o", name + ".binary", f"./{name}", cwd=copy)
         program(copy / f"{name}.binary")
         figures[name] = f"{(copy / f'{name}.binary').stat().st_size / 1e6:.1f} MB"
     return figures
 
 
-ENVIRONMENTS: tuple[Environment, ...] = (
-    Environment(
-        "go-lowest",
-        f"Go {LOWEST}: vet, build and test of a module that uses ours",
-        LOCK,
-        ("go",),
-        partial(_version, f"go{LOWEST}"),
+def _environment(name: str, proves: str, run: Callable[[Subject], Figures]) -> Environment:
+    libraries = tools("google.golang.org/grpc", "google.golang.org/protobuf")
+    return Environment(name, proves, LOCK, libraries, ("go",), run)
+
+
+ENVIRONMENTS = (
+    *(
+        _environment(name, f"{words}: vet, build and test of a module that uses ours", partial(_version, toolchain))
+        for name, words, toolchain in (
+            ("go-lowest", f"Go {LOWEST}", f"go{LOWEST}"),
+            ("go", "The machine's own Go", "local"),
+        )
     ),
-    Environment("go", "The machine's own Go: the same", LOCK, ("go",), partial(_version, "local")),
-    Environment("staticcheck", "staticcheck of a module that uses ours", LOCK, ("go",), _staticcheck),
-    Environment("go-vendor", "`go mod vendor`, and a build with `-mod=vendor`", LOCK, ("go",), _vendor),
-    Environment("go-workspace", "`go.work` with our module's sources: tests", LOCK, ("go",), _workspace),
-    Environment("go-binaries", "A program that does not validate contains no CEL; binary sizes", LOCK, ("go",), _binaries),
+    _environment("staticcheck", "staticcheck of a module that uses ours", _staticcheck),
+    _environment("go-vendor", "`go mod vendor`, and a build with `-mod=vendor`", _vendor),
+    _environment("go-workspace", "`go.work` with our module's sources: tests", _workspace),
+    _environment("go-binaries", "A program that does not validate contains no CEL; binary sizes", _binaries),
 )

@@ -3,6 +3,7 @@
 import json
 import re
 import tempfile
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from cqc_tools.foundation import files, process, workspace
 from cqc_tools.packages import sources
 from cqc_tools.proof import runtimes
 from cqc_tools.proof.environments import installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
 from cqc_tools.proof.subject import Subject
 
 PROGRAMS = SOURCES / "programs" / "python"
@@ -18,16 +19,11 @@ USE = PROGRAMS / "use.py"
 PYRIGHT = workspace.NODE_TOOLS / "node_modules" / "pyright" / "index.js"
 
 
-def _version(interpreter: Path, package: str) -> str:
-    code = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
-    return process.run([interpreter, "-c", code], what="ask for a version").strip()
-
-
 def _mypy(subject: Subject) -> Figures:
     interpreter = installs.python("checkers", subject)
     cache = workspace.CACHE / "environments" / "mypy"
     program(interpreter, "-m", "mypy", "--strict", "--config-file=", "--cache-dir", cache, USE, cwd=PROGRAMS)
-    return {"version": _version(interpreter, "mypy")}
+    return {}
 
 
 def _pyright(subject: Subject) -> Figures:
@@ -38,15 +34,15 @@ def _pyright(subject: Subject) -> Figures:
     files.write_text(project / "pyrightconfig.json", json.dumps(settings))
     printed = program("node", PYRIGHT, "--project", project, "--stats", cwd=project)
     expect("the number of files that pyright checked", re.findall(r"files checked: (\d+)", printed), ["1"])
-    return {"version": process.run(["node", PYRIGHT, "--version"], what="pyright --version").split()[-1]}
+    return {}
 
 
 def _pylint(subject: Subject) -> Figures:
     interpreter = installs.python("checkers", subject)
     # pylint knows no name of any generated protobuf module unless it reads the stubs.
-    options = ("--rcfile=/dev/null", "--prefer-stubs=y", "--persistent=n", "--score=n", "--disable=unused-argument", "--max-line-length=120")
-    program(interpreter, "-m", "pylint", *options, USE, cwd=PROGRAMS)
-    return {"version": _version(interpreter, "pylint")}
+    options = ("--rcfile=/dev/null", "--prefer-stubs=y", "--disable=unused-argument", "--max-line-length=120")
+    program(interpreter, "-m", "pylint", "--persistent=n", *options, USE, cwd=PROGRAMS)
+    return {}
 
 
 def _together(name: str, implementation: str, subject: Subject) -> Figures:
@@ -56,7 +52,7 @@ def _together(name: str, implementation: str, subject: Subject) -> Figures:
     for order in ("first", "last"):
         printed = program(interpreter, PROGRAMS / "together.py", order, env=environment)
         expect("the protobuf implementation", printed.strip(), implementation)
-    return {package: _version(interpreter, package) for package in runtimes.SHOWN}
+    return {}
 
 
 def _warnings(name: str, subject: Subject) -> Figures:
@@ -84,30 +80,51 @@ def _editable(subject: Subject) -> Figures:
     return {"version": version}
 
 
-ENVIRONMENTS: tuple[Environment, ...] = (
-    Environment("mypy", "mypy --strict: a program with messages, a servicer, and the client", "python/checkers.lock", ("python",), _mypy),
-    Environment("pyright", "pyright in strict mode: the same program", "python/checkers.lock", ("python",), _pyright),
-    Environment("pylint", "pylint with `prefer-stubs`: the same program", "python/checkers.lock", ("python",), _pylint),
+_NEIGHBOURS = (
+    "protobuf",
+    "grpcio",
+    "temporalio",
+    "opentelemetry-exporter-otlp-proto-grpc",
+    "googleapis-common-protos",
+    "google-cloud-pubsub",
+    "betterproto",
+)
+
+
+def _environment(
+    name: str, proves: str, lock: str, packages: Sequence[str], run: Callable[..., Figures]
+) -> Environment:
+    path = "../node/package-lock.json" if lock == "node" else f"python/{lock}.lock"
+    return Environment(name, proves, path, tools(*packages), ("python",), run)
+
+
+ENVIRONMENTS = (
+    _environment("mypy", "`mypy --strict`: a program with client, messages, helpers", "checkers", ("mypy",), _mypy),
+    # Its lock is the toolchain's own, in tools/node.
+    _environment("pyright", "pyright in strict mode: the same program", "node", ("pyright",), _pyright),
+    _environment("pylint", "pylint with `prefer-stubs`: the same program", "checkers", ("pylint",), _pylint),
     *(
-        Environment(
+        _environment(
             f"python-{name}-{implementation}",
-            f"The {name} protobuf and grpcio ({implementation} protobuf) beside temporalio, OTLP, common-protos, pubsub and betterproto, imported before and after them",
-            f"python/{name}.lock",
-            ("python",),
+            f"Messages beside packages with protos of their own, imported before and after them; {words} protobuf",
+            name,
+            _NEIGHBOURS,
             partial(_together, name, implementation),
         )
-        for name in ("oldest", "newest")
-        for implementation in ("upb", "python")
+        for name in (runtimes.OLDEST, runtimes.NEWEST)
+        for implementation, words in (("upb", "C"), ("python", "pure Python"))
     ),
     *(
-        Environment(
+        _environment(
             f"python-{name}-warnings",
-            f"Every module imported on the {name} runtime with `-W error`",
-            f"python/{name}.lock",
-            ("python",),
+            "Every module imported, and a program run, with `-W error`",
+            name,
+            runtimes.SHOWN,
             partial(_warnings, name),
         )
-        for name in ("oldest", "newest")
+        for name in (runtimes.OLDEST, runtimes.NEWEST)
     ),
-    Environment("python-editable", "An editable install has the version of the checkout", "python/editable.lock", ("python",), _editable),
+    _environment(
+        "python-editable", "An editable install knows its version", "editable", ("hatchling", "hatch-vcs"), _editable
+    ),
 )

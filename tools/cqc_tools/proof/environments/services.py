@@ -15,7 +15,7 @@ from cqc_tools.foundation.errors import ProgramFailed, StageFailed
 from cqc_tools.packages.local import first_line
 from cqc_tools.proof import kept
 from cqc_tools.proof.environments import go, installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
 from cqc_tools.proof.subject import Subject
 
 PROGRAMS = SOURCES / "programs"
@@ -93,7 +93,9 @@ def _reflection(language: str, subject: Subject) -> Figures:
     with serving(server, workspace.CACHE / "environments" / "logs" / f"reflection-{language}") as address:
         listed = program(*grpcurl, address, "list").split()
         expect("whether the service and health are listed", {SERVICE, HEALTH} <= set(listed), True)
-        expect("whether the service is described", "rpc GetPrice" in program(*grpcurl, address, "describe", SERVICE), True)
+        expect(
+            "whether the service is described", "rpc GetPrice" in program(*grpcurl, address, "describe", SERVICE), True
+        )
         message = program(*grpcurl, address, "describe", "cqc.markets.v1.Price")
         expect("whether the message is described", "asset_id" in message, True)
         method = f"{SERVICE}/GetPrice"
@@ -108,7 +110,7 @@ def _reflection(language: str, subject: Subject) -> Figures:
         curl = (BUF, "curl", "--protocol", "grpc", "--http2-prior-knowledge")
         called = program(*curl, "-d", '{"assetId": "BTC"}', f"http://{address}/{method}")
         expect("the price by buf curl", json.loads(called), {"assetId": "BTC", "value": 65000.5})
-    return {"services": len(listed), "buf": process.run([BUF, "--version"], what="buf --version").strip()}
+    return {"buf": process.run([BUF, "--version"], what="buf --version").strip()}
 
 
 def _refusal(*command: str | Path) -> str:
@@ -183,8 +185,9 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     *(
         Environment(
             f"reflection-{language}",
-            f"grpcurl and buf curl list, describe and call a {language} server, and ask for its health",
-            "go-tools/go.sum",
+            f"grpcurl and buf curl list, describe and call the {language} server, and ask for its health",
+            "go-tools/go.mod",
+            tools("github.com/fullstorydev/grpcurl"),
             (package,),
             partial(_reflection, language),
         )
@@ -193,7 +196,8 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     Environment(
         "outage",
         f"A server that is away for {OUTAGE:g} s: every client follows again within {BACK_WITHIN:g} s of its return",
-        "go/go.sum",
+        "go/go.mod",
+        tools("google.golang.org/grpc"),
         ("python", "go", "typescript"),
         _outage,
         slow=True,

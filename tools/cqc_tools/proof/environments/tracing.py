@@ -2,11 +2,12 @@
 
 from functools import partial
 
-from cqc_tools.foundation import process, workspace
+from cqc_tools.foundation import workspace
 from cqc_tools.proof.environments import go, installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
 from cqc_tools.proof.subject import Subject
 
+OTELGRPC = "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 JAVASCRIPT = SOURCES / "programs" / "javascript"
 # For localhost, and only for tests.
 CERTIFICATE, KEY = (workspace.TYPESCRIPT_PACKAGE / "test" / f"localhost.{ending}" for ending in ("crt", "key"))
@@ -22,9 +23,7 @@ def _python(kind: str, subject: Subject) -> Figures:
 def _go(subject: Subject) -> Figures:
     copy = go.consumer("tracing", subject, SOURCES / "go-tracing")
     expect("go-tracing printed", program("go", "run", ".", CERTIFICATE, KEY, cwd=copy).strip(), "ok")
-    module = "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-    version = process.run(["go", "list", "-m", "-f", "{{.Version}}", module], cwd=copy, what="go list")
-    return {"otelgrpc": version.strip().removeprefix("v")}
+    return {}
 
 
 def _typescript(kind: str, subject: Subject) -> Figures:
@@ -37,23 +36,34 @@ def _typescript(kind: str, subject: Subject) -> Figures:
     return {}
 
 
-_PROVES = "OpenTelemetry: one trace from client to server, no token in a span"
-ENVIRONMENTS: tuple[Environment, ...] = (
-    Environment("tracing-python", _PROVES, "python/newest.lock", ("python",), partial(_python, "sync")),
-    Environment("tracing-python-aio", f"{_PROVES}; grpc.aio", "python/newest.lock", ("python",), partial(_python, "async")),
-    Environment("tracing-go", f"{_PROVES}; otelgrpc", "go-tracing/go.sum", ("go",), _go),
-    Environment(
-        "tracing-typescript-cjs",
-        f"{_PROVES}; CommonJS",
-        "tracing/package-lock.json",
-        ("typescript",),
-        partial(_typescript, "cjs"),
+PROVES = "OpenTelemetry: one trace from client to server, no token in a span"
+PYTHON_TOOLS = tools("opentelemetry-instrumentation-grpc", "opentelemetry-sdk")
+NODE_TOOLS = tools("@opentelemetry/instrumentation-grpc", "@opentelemetry/sdk-trace-node")
+ENVIRONMENTS = (
+    *(
+        Environment(
+            f"tracing-python{suffix}",
+            f"{PROVES}; {words}",
+            "python/newest.lock",
+            PYTHON_TOOLS,
+            ("python",),
+            partial(_python, kind),
+        )
+        for suffix, words, kind in (("", "grpc", "sync"), ("-aio", "grpc.aio", "async"))
     ),
-    Environment(
-        "tracing-typescript-esm",
-        f"{_PROVES}; ES modules with the instrumentation's hook",
-        "tracing/package-lock.json",
-        ("typescript",),
-        partial(_typescript, "mjs"),
+    Environment("tracing-go", f"{PROVES}; stats handlers", "go-tracing/go.mod", tools(OTELGRPC), ("go",), _go),
+    *(
+        Environment(
+            f"tracing-typescript-{name}",
+            f"{PROVES}; {words}",
+            "tracing/package-lock.json",
+            NODE_TOOLS,
+            ("typescript",),
+            partial(_typescript, kind),
+        )
+        for name, words, kind in (
+            ("cjs", "CommonJS", "cjs"),
+            ("esm", "ES modules with the instrumentation's hook registered", "mjs"),
+        )
     ),
 )

@@ -1,14 +1,14 @@
 """Compilers, bundlers, test runners and runtimes of TypeScript and JavaScript."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from cqc_tools.foundation import files, process, workspace
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.proof.environments import installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
 from cqc_tools.proof.subject import Subject
 
 PROGRAMS = SOURCES / "programs"
@@ -19,6 +19,11 @@ JEST_TEST = """\
 import { test } from "@jest/globals";
 
 test("the package works in TypeScript", () => import("./use"));
+"""
+VITEST_COMMONJS = """\
+import { createRequire } from "node:module";
+
+createRequire(import.meta.url)("./use_test.cjs");
 """
 STRICT = ("--strict", "--target", "es2022", "--types", "node", "--pretty", "false")
 
@@ -98,9 +103,7 @@ def _vitest(subject: Subject) -> Figures:
     modules, work = _runner_folder("typescript-7", "vitest", subject, *tests)
     files.write_text(work / "use_test.ts", 'test("the package works in TypeScript", () => import("./use.js"));\n')
     # Vitest takes only modules as tests; what they require is CommonJS.
-    files.write_text(
-        work / "cjs_test.mjs", 'import { createRequire } from "node:module";\ncreateRequire(import.meta.url)("./use_test.cjs");\n'
-    )
+    files.write_text(work / "cjs_test.mjs", VITEST_COMMONJS)
     settings = 'export default { test: { globals: true, include: ["use_test.{mjs,ts}", "cjs_test.mjs"] } };\n'
     files.write_text(work / "vitest.config.mjs", settings)
     report = work / "report.json"
@@ -112,7 +115,8 @@ def _vitest(subject: Subject) -> Figures:
 
 
 # Where the lock's binary packages have the program, and how it runs a file.
-RUNTIMES: dict[str, tuple[str, tuple[str, ...]]] = {
+RUNTIMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "node": ("", ()),
     "node-22": ("node-22-*/bin/node", ()),
     "node-24": ("node-24-*/bin/node", ()),
     "deno": ("@deno/*/deno", ("run", "--no-remote", "--no-prompt", "--allow-all", "--node-modules-dir=manual")),
@@ -125,80 +129,69 @@ def _runtime(name: str, subject: Subject) -> Figures:
     installed = installs.node("javascript", subject)
     work = installs.scratch(installed, name, *(JAVASCRIPT / file for file in ("check.cjs", "use.mjs", "use.cjs")))
     files.write_text(work / "package.json", json.dumps({"private": True}))
-    runtime, options = Path("node"), ()
-    if name in RUNTIMES:
-        pattern, options = RUNTIMES[name]
-        runtime = installs.platform_program(installed, pattern)
+    pattern, options = RUNTIMES[name]
+    runtime = installs.platform_program(installed, pattern) if pattern else Path("node")
     environment = workspace.tool_environment(DENO_DIR=str(workspace.CACHE / "environments" / "deno"))
-    version = process.run([runtime, "--version"], what=f"{name} --version").split("\n")[0]
     for file in ("use.mjs", "use.cjs"):
         expect(f"{file} printed", program(runtime, *options, file, cwd=work, env=environment).strip(), "ok")
-    return {"version": version.removeprefix("v").removeprefix("deno ").split()[0]}
+    if pattern:
+        return {}
+    return {"node": process.run(["node", "--version"], what="node --version").strip().removeprefix("v")}
 
 
-def _compiler(name: str, folder: str, module_type: str, *options: str, how: str) -> Environment:
-    return Environment(
-        name,
-        f"TypeScript {folder.removeprefix('typescript-')}, {how}: all entry points and a typed program, compiled and run",
-        f"{folder}/package-lock.json",
-        ("typescript",),
-        partial(_compile, name, folder, module_type, options),
-    )
+def _environment(
+    name: str, proves: str, folder: str, used: Mapping[str, str], run: Callable[[Subject], Figures]
+) -> Environment:
+    return Environment(name, proves, f"{folder}/package-lock.json", used, ("typescript",), run)
+
+
+def _compiler(name: str, folder: str, module_type: str, how: str, *options: str) -> Environment:
+    output = "ES modules" if module_type == "module" else "CommonJS"
+    proves = f"`{how}`, {output}: all entry points and a strictly typed program, compiled and run"
+    run = partial(_compile, name, folder, module_type, options)
+    return _environment(name, proves, folder, tools("typescript"), run)
 
 
 # The output for bundlers runs in Node.js too, as no import in it is relative.
+_NODE10 = ("--module", "commonjs", "--moduleResolution", "node10")
 _BUNDLER = ("--module", "esnext", "--moduleResolution", "bundler")
 COMPILERS = (
-    _compiler(
-        *("tsc-5.9-node10", "typescript-5", "commonjs", "--module", "commonjs", "--moduleResolution", "node10"),
-        how="`module: commonjs`",
-    ),
-    _compiler("tsc-5.9-esm", "typescript-5", "module", "--module", "node16", how="`module: node16` as ES modules"),
-    _compiler("tsc-5.9-cjs", "typescript-5", "commonjs", "--module", "node16", how="`module: node16` as CommonJS"),
-    _compiler("tsc-5.9-bundler", "typescript-5", "module", *_BUNDLER, how="`moduleResolution: bundler`"),
-    _compiler("tsc-7-esm", "typescript-7", "module", "--module", "nodenext", how="`module: nodenext`"),
-    _compiler("tsc-7-bundler", "typescript-7", "module", *_BUNDLER, how="`moduleResolution: bundler`"),
+    _compiler("tsc-5.9-node10", "typescript-5", "commonjs", "moduleResolution: node10", *_NODE10),
+    _compiler("tsc-5.9-esm", "typescript-5", "module", "module: node16", "--module", "node16"),
+    _compiler("tsc-5.9-cjs", "typescript-5", "commonjs", "module: node16", "--module", "node16"),
+    _compiler("tsc-5.9-bundler", "typescript-5", "module", "moduleResolution: bundler", *_BUNDLER),
+    _compiler("tsc-7-esm", "typescript-7", "module", "module: nodenext", "--module", "nodenext"),
+    _compiler("tsc-7-bundler", "typescript-7", "module", "moduleResolution: bundler", *_BUNDLER),
 )
+_TESTS = "Tests as CommonJS, as ES modules and in TypeScript"
 ENVIRONMENTS = (
     *COMPILERS,
     *(
-        Environment(
+        _environment(
             bundler,
-            f"{bundler}, minified for browsers: runs without Node.js, contains no grpc-js; sizes",
-            "bundlers/package-lock.json",
-            ("typescript",),
+            "A page, minified for browsers, runs without what only Node.js has and contains no grpc-js; sizes",
+            "bundlers",
+            tools(package),
             partial(_bundle, bundler),
         )
-        for bundler in ("esbuild", "rollup", "vite", "webpack", "parcel")
-    ),
-    Environment(
-        "jest",
-        "jest: a test as CommonJS, as ES modules, and in TypeScript through ts-jest",
-        "typescript-5/package-lock.json",
-        ("typescript",),
-        _jest,
-    ),
-    Environment(
-        "vitest",
-        "vitest: a test as ES modules, as CommonJS, and in TypeScript",
-        "typescript-7/package-lock.json",
-        ("typescript",),
-        _vitest,
-    ),
-    *(
-        Environment(
-            name,
-            f"{label}: programs as ES modules and as CommonJS",
-            "javascript/package-lock.json",
-            ("typescript",),
-            partial(_runtime, name),
+        for bundler, package in (
+            ("esbuild", "esbuild"),
+            ("rollup", "rollup"),
+            ("vite", "vite"),
+            ("webpack", "webpack"),
+            ("parcel", "@parcel/core"),
         )
-        for name, label in (
-            ("node", "The machine's own Node.js"),
-            ("node-22", "Node.js 22"),
-            ("node-24", "Node.js 24"),
-            ("deno", "Deno"),
-            ("bun", "Bun"),
+    ),
+    _environment("jest", _TESTS, "typescript-5", tools("jest", "ts-jest"), _jest),
+    _environment("vitest", _TESTS, "typescript-7", tools("vitest"), _vitest),
+    *(
+        _environment(name, "Programs as ES modules and as CommonJS", "javascript", used, partial(_runtime, name))
+        for name, used in (
+            ("node", {}),
+            ("node-22", {"node": "node-22-linux-x64"}),
+            ("node-24", {"node": "node-24-linux-x64"}),
+            ("deno", {"deno": "@deno/linux-x64-glibc"}),
+            ("bun", {"bun": "@oven/bun-linux-x64"}),
         )
     ),
 )

@@ -17,10 +17,12 @@ exports.check = function check() {
   const received = spans.find((span) => span.kind === server && span.name.includes("GetPrice"));
   if (!sent || !received) throw new Error(`the spans are only ${spans.map((span) => `${span.kind} ${span.name}`)}`);
   const parent = received.parentSpanContext;
-  if (parent?.spanId !== sent.spanContext().spanId) throw new Error("the server's span is not the child of the client's");
+  if (parent?.spanId !== sent.spanContext().spanId)
+    throw new Error("the server's span is not the child of the client's");
   if (parent.traceId !== sent.spanContext().traceId) throw new Error("two traces");
   for (const { name, attributes, events, status } of spans) {
-    if (JSON.stringify({ attributes, events, status }).includes("secret")) throw new Error(`${name} contains the token`);
+    if (JSON.stringify({ attributes, events, status }).includes("secret"))
+      throw new Error(`${name} contains the token`);
   }
   return "ok";
 };

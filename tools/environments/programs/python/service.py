@@ -1,6 +1,6 @@
 """Serve prices on an address, or follow the prices of a server.
 
-    service.py serve|serve_async|follow|follow_async HOST:PORT
+service.py serve|serve_async|follow|follow_async HOST:PORT
 """
 
 import asyncio
@@ -80,9 +80,7 @@ def run_client(target: str) -> None:
     with connect(target, token="", plaintext=True) as channel:
         stub = MarketDataStub(channel)
         request = StreamPricesRequest(asset_ids=["BTC"])
-        for message in follow(
-            stub.StreamPrices, request, on_lost=lambda lost: print("lost", lost.cause, flush=True)
-        ):
+        for message in follow(stub.StreamPrices, request, on_lost=lambda lost: print("lost", lost.cause, flush=True)):
             print("item", message.price.value, flush=True)
 
 

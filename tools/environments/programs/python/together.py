@@ -1,4 +1,4 @@
-"""Use the package beside other packages that bring protos: `together.py first` imports ours before theirs, `last` after.
+"""Use the package beside others that bring protos: `together.py first` imports ours before theirs, `last` after them.
 
 Every message type lands in one descriptor pool, where two packages must not define the same file or name differently.
 """

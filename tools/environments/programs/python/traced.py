@@ -1,4 +1,4 @@
-"""One trace from our client to our server, by OpenTelemetry's own instrumentations: `traced.py sync|async CERTIFICATE KEY`.
+"""One trace from our client to our server, by OpenTelemetry's instrumentations: `traced.py sync|async CERTIFICATE KEY`.
 
 The client has a token, which must not be in any span.
 """

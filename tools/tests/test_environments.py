@@ -1,0 +1,118 @@
+"""The environments: which run, what pins them, and what a failure shows."""
+
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cqc_tools.foundation import configuration, process, workspace
+from cqc_tools.foundation.errors import StageFailed, UserError
+from cqc_tools.proof.environments import environment, matrix, pins
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures
+from cqc_tools.proof.outcomes import Once
+from cqc_tools.proof.subject import Subject
+
+pytestmark = pytest.mark.cqc_code
+NPM_FOLDERS = sorted(path.parent for path in SOURCES.glob("*/package-lock.json"))
+
+
+def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
+    page = (workspace.ROOT / "docs" / "environments.md").read_text()
+    written = [line for line in page.splitlines() if line.startswith("|")]
+    assert written == matrix.described(), "write the new rows into docs/environments.md"
+
+
+def test_quick_and_slow_environments_are_all() -> None:
+    assert len(set(matrix.NAMES)) == len(matrix.NAMES)
+    quick, slow = ([item.name for item in matrix.chosen([], slow)] for slow in (False, True))
+    assert slow
+    assert sorted(quick + slow) == sorted(matrix.NAMES)
+
+
+def test_an_environment_runs_by_its_name_however_slow() -> None:
+    assert [item.name for item in matrix.chosen(["outage", "vite"])] == ["vite", "outage"]
+    assert {item.name for item in matrix.chosen(matrix.TESTED)} == set(matrix.TESTED)
+    with pytest.raises(UserError, match="no environment called 'vit'"):
+        matrix.chosen(["vit"])
+
+
+@pytest.mark.parametrize("item", matrix.ALL, ids=lambda item: item.name)
+def test_everything_an_environment_installs_is_pinned_with_a_hash(item: Environment) -> None:
+    lock = SOURCES / item.lock
+    assert all(item.versions.values())
+    if lock.suffix == ".json":
+        packages = json.loads(lock.read_text())["packages"]
+        assert all(found.get("integrity") for path, found in packages.items() if path)
+    elif lock.name == "go.mod":
+        assert " h1:" in lock.with_name("go.sum").read_text()
+    else:
+        requirements = re.split(r"\n(?=\S)", re.sub(r"^ *#.*\n", "", lock.read_text(), flags=re.MULTILINE))
+        assert all("--hash=sha256:" in found for found in requirements if found.strip())
+
+
+@pytest.mark.parametrize("folder", NPM_FOLDERS, ids=lambda folder: folder.name)
+def test_each_npm_folder_has_all_that_our_package_needs(folder: Path) -> None:
+    """Our package is unpacked beside what the lock pins, so npm resolves nothing else."""
+    ours = json.loads((workspace.TYPESCRIPT_PACKAGE / "package.json").read_text())
+    needed = {*ours.get("dependencies", {}), *ours["peerDependencies"]}
+    assert needed - {*json.loads((folder / "package.json").read_text())["dependencies"]} == set()
+
+
+def test_a_tool_that_no_lock_pins_is_a_mistake() -> None:
+    with pytest.raises(UserError, match="pins no left-pad"):
+        pins.pinned(SOURCES / "bundlers" / "package-lock.json", "left-pad")
+
+
+def running(code: str, **fields: object) -> Environment:
+    """An environment that runs a Python program."""
+
+    def run(subject: Subject) -> Figures:
+        environment.program(sys.executable, "-c", code)
+        return {"size": "1 kB"}
+
+    made = Environment("sample", "A sample", "bundlers/package-lock.json", {"esbuild": "esbuild"}, ("typescript",), run)
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def subject() -> Subject:
+    """A subject whose build is never used."""
+    made = Subject(configuration.load())
+    made._built = Once(lambda: None)  # type: ignore[arg-type, return-value]
+    return made
+
+
+def test_a_failure_names_the_environment_the_command_and_the_end_of_the_output(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = running("for number in range(100): print('line', number)\nraise SystemExit(3)")
+    monkeypatch.setattr(matrix, "ALL", (item, running("", name="other")))
+    monkeypatch.setattr(matrix, "NAMES", ("sample", "other"))
+    found = matrix.run(subject)
+    failed, passed = found.to_json()["environments"]
+    assert failed["failure"]["problem"].startswith(
+        f"sample: {sys.executable} failed with exit code 3: {sys.executable}"
+    )
+    assert failed["failure"]["details"].splitlines()[0] == "... 60 lines"
+    assert failed["failure"]["details"].endswith("line 99")
+    assert passed["result"] == {"esbuild": item.versions["esbuild"], "size": "1 kB"}
+    assert isinstance(found.failure, StageFailed)
+
+
+def test_environments_of_packages_that_a_project_lacks_are_left_out(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matrix, "ALL", (running(""),))
+    subject.settings = replace(subject.settings, packages={"python": subject.settings.package("python")})
+    assert matrix.run(subject).outcomes == ()
+
+
+def test_a_program_that_runs_too_long_is_stopped() -> None:
+    with pytest.raises(StageFailed, match=r"ran longer than 0\.2 s") as failed:
+        process.run(
+            [sys.executable, "-uc", "import time; print('waiting'); time.sleep(60)"], limit=0.2, what="a sleeper"
+        )
+    assert failed.value.problem.startswith("a sleeper ran")
