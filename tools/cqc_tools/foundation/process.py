@@ -1,7 +1,6 @@
 """Run other programs: their output is captured and shown on failure, and no child outlives the tool."""
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
