@@ -108,7 +108,7 @@ def _vitest(subject: Subject) -> Figures:
     files.write_text(work / "vitest.config.mjs", settings)
     report = work / "report.json"
     vitest = modules / "vitest" / "vitest.mjs"
-    program("node", vitest, "run", "--reporter=json", f"--outputFile={report}", cwd=work)
+    program("node", vitest, "run", "--reporter=default", "--reporter=json", f"--outputFile.json={report}", cwd=work)
     passed = json.loads(report.read_text())["numPassedTests"]
     expect("tests that passed", passed, 3)
     return {"tests": passed}

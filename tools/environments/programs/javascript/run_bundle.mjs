@@ -13,5 +13,8 @@ if (builtin.length > 0) throw new Error(`the bundle imports ${builtin}, which br
 // The user agent of grpc-js, which no minifier removes.
 if (code.includes("grpc-node-js/")) throw new Error("the bundle contains @grpc/grpc-js");
 console.log(JSON.stringify({ size: code.length, gzip: gzipSync(code).length }));
+// Node.js loads its own parts at their first use, and they need these names.
+for (const name of ["fetch", "FormData", "Headers", "Request", "Response"]) void globalThis[name];
+new Response(new Headers());
 for (const name of ["Buffer", "global", "process", "setImmediate"]) delete globalThis[name];
 await import(pathToFileURL(path).href);

@@ -6,7 +6,7 @@ import { ServiceError } from "@cq/cqc/errors";
 import { Event } from "@cq/cqc/events/v1";
 import { OrderBook, Price, type PriceSchema } from "@cq/cqc/markets/v1";
 import { ErrorReason, MarketData } from "@cq/cqc/services/v1";
-import { type Violation, validate } from "@cq/cqc/validation";
+import { type Violation, validate } from "@cq/cqc/validate";
 
 const wanted: MessageInitShape<typeof PriceSchema> = { assetId: "BTC-USD", value: 65_000.5 };
 const price: Price = fromBinary(Price, toBinary(Price, create(Price, wanted)));
