@@ -154,12 +154,16 @@ def _compiler(name: str, folder: str, module_type: str, how: str, *options: str)
 
 # The output for bundlers runs in Node.js too, as no import in it is relative.
 _NODE10 = ("--module", "commonjs", "--moduleResolution", "node10")
+_NODE16 = ("--module", "node16")
+# The declarations of all packages are checked as well, once for ES modules and once for CommonJS: with TypeScript 5 that
+# takes three times as long as the rest.
+_FASTER = "--skipLibCheck"
 _BUNDLER = ("--module", "esnext", "--moduleResolution", "bundler")
 COMPILERS = (
-    _compiler("tsc-5.9-node10", "typescript-5", "commonjs", "moduleResolution: node10", *_NODE10),
-    _compiler("tsc-5.9-esm", "typescript-5", "module", "module: node16", "--module", "node16"),
-    _compiler("tsc-5.9-cjs", "typescript-5", "commonjs", "module: node16", "--module", "node16"),
-    _compiler("tsc-5.9-bundler", "typescript-5", "module", "moduleResolution: bundler", *_BUNDLER),
+    _compiler("tsc-5.9-node10", "typescript-5", "commonjs", "moduleResolution: node10", *_NODE10, _FASTER),
+    _compiler("tsc-5.9-esm", "typescript-5", "module", "module: node16", *_NODE16, _FASTER),
+    _compiler("tsc-5.9-cjs", "typescript-5", "commonjs", "module: node16", *_NODE16),
+    _compiler("tsc-5.9-bundler", "typescript-5", "module", "moduleResolution: bundler", *_BUNDLER, _FASTER),
     _compiler("tsc-7-esm", "typescript-7", "module", "module: nodenext", "--module", "nodenext"),
     _compiler("tsc-7-bundler", "typescript-7", "module", "moduleResolution: bundler", *_BUNDLER),
 )
