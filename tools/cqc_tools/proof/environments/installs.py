@@ -42,11 +42,18 @@ def platform_program(folder: Path, pattern: str) -> Path:
 
 def python(name: str, subject: Subject) -> Path:
     """The interpreter of a virtual environment with what tools/environments/python/<name>.lock pins, and the wheel."""
-    lock = SOURCES / "python" / f"{name}.lock"
-    venv = kept.folder(f"environments/python-{name}", [lock, sys.version.encode()], partial(_uv_sync, lock))
-    interpreter, wheel = workspace.venv_bin(venv, "python"), subject.artifact(".whl")
-    kept.ensure(venv / "wheel.sha256", [wheel], partial(runtimes.install_wheel, interpreter, wheel))
+    interpreter, wheel = python_without_wheel(SOURCES / "python" / f"{name}.lock"), subject.artifact(".whl")
+    kept.ensure(
+        interpreter.parent.parent / "wheel.sha256", [wheel], partial(runtimes.install_wheel, interpreter, wheel)
+    )
     return interpreter
+
+
+def python_without_wheel(lock: Path) -> Path:
+    """The interpreter of a virtual environment with what a lock pins."""
+    sources = [lock, sys.version.encode()]
+    venv = kept.folder(f"environments/python-{lock.stem}", sources, partial(_uv_sync, lock))
+    return workspace.venv_bin(venv, "python")
 
 
 def go_module(subject: Subject) -> Path:

@@ -15,6 +15,7 @@ from cqc_tools.proof.environments.environment import SOURCES, Environment, Figur
 from cqc_tools.proof.subject import Subject
 
 PROGRAMS = SOURCES / "programs" / "python"
+PYINSTALLER = "pyinstaller.lock"
 USE = PROGRAMS / "use.py"
 PYRIGHT = workspace.NODE_TOOLS / "node_modules" / "pyright" / "index.js"
 
@@ -65,12 +66,11 @@ def _warnings(name: str, subject: Subject) -> Figures:
 
 def _editable(subject: Subject) -> Figures:
     """Install the sources in place, as a contributor does, and ask for the version."""
-    interpreter = installs.python("editable", subject)
+    interpreter = installs.python_without_wheel(SOURCES / "python" / "editable.lock")
     with tempfile.TemporaryDirectory(prefix="cqc-editable-") as folder:
         source = sources.of_checkout(Path(folder, "source"))
         package = source.configuration.folder("python", source.folder)
         options = ("--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", str(interpreter))
-        # The wheel that other environments test is not in this one: both would have the same name.
         process.run([runtimes.UV, "pip", "install", *options, "--editable", package], what="uv pip install --editable")
         code = "import cqc; print(cqc.__version__); print(cqc.__file__)"
         version, imported = program(interpreter, "-c", code, cwd=Path(folder)).split("\n")[:2]
@@ -89,6 +89,13 @@ _NEIGHBOURS = (
     "google-cloud-pubsub",
     "betterproto",
 )
+
+
+def _pyinstaller(subject: Subject) -> Figures:
+    """Freeze a program into one file, and run it where neither the package nor Python is installed."""
+    interpreter = installs.python_without_wheel(SOURCES / PYINSTALLER)
+    printed = program(interpreter, SOURCES / "pyinstaller_check.py", subject.artifact(".whl"), interpreter)
+    return {"result": printed.strip().splitlines()[-1].removeprefix("ok: ")}
 
 
 def _environment(
@@ -126,5 +133,14 @@ ENVIRONMENTS = (
     ),
     _environment(
         "python-editable", "An editable install knows its version", "editable", ("hatchling", "hatch-vcs"), _editable
+    ),
+    Environment(
+        "pyinstaller",
+        "A program frozen into one file finds messages, rules, descriptors and the version",
+        PYINSTALLER,
+        tools("pyinstaller"),
+        ("python",),
+        _pyinstaller,
+        slow=True,
     ),
 )

@@ -155,8 +155,8 @@ def _compiler(name: str, folder: str, module_type: str, how: str, *options: str)
 # The output for bundlers runs in Node.js too, as no import in it is relative.
 _NODE10 = ("--module", "commonjs", "--moduleResolution", "node10")
 _NODE16 = ("--module", "node16")
-# The declarations of all packages are checked as well, once for ES modules and once for CommonJS: with TypeScript 5 that
-# takes three times as long as the rest.
+# The declarations of all packages are checked once for ES modules and once for CommonJS: with TypeScript 5 that takes
+# three times as long as the rest.
 _FASTER = "--skipLibCheck"
 _BUNDLER = ("--module", "esnext", "--moduleResolution", "bundler")
 COMPILERS = (
