@@ -16,7 +16,8 @@ from cqc_tools.proof.outcomes import Once
 from cqc_tools.proof.subject import Subject
 
 pytestmark = pytest.mark.cqc_code
-NPM_FOLDERS = sorted(path.parent for path in SOURCES.glob("*/package-lock.json"))
+# In one folder the optional peer dependencies are missing on purpose.
+NPM_FOLDERS = sorted({path.parent for path in SOURCES.glob("*/package-lock.json")} - {SOURCES / "connect"})
 
 
 def test_the_table_in_the_documentation_is_that_of_the_code() -> None:
@@ -100,6 +101,13 @@ def test_a_failure_names_the_environment_the_command_and_the_end_of_the_output(
     assert failed["failure"]["details"].endswith("line 99")
     assert passed["result"] == {"esbuild": item.versions["esbuild"], "size": "1 kB"}
     assert isinstance(found.failure, StageFailed)
+
+
+def test_a_project_without_the_code_that_they_use_has_none(subject: Subject) -> None:
+    subject.settings = replace(subject.settings, cqc_code=False)
+    found = matrix.run(subject)
+    assert (found.outcomes, found.failure) == ((), None)
+    assert "environments" in found.to_json()["left_out"]
 
 
 def test_environments_of_packages_that_a_project_lacks_are_left_out(

@@ -113,7 +113,8 @@ def left_out(settings: Configuration) -> str:
     """A sentence about what is left out in a project without CQC's own code, nothing in CQC itself."""
     if settings.cqc_code:
         return ""
-    return "left out, because release.toml has cqc_code = false: helpers, corpus, golden bytes, venues, examples"
+    parts = "helpers, corpus, golden bytes, venues, examples, environments"
+    return f"left out, because release.toml has cqc_code = false: {parts}"
 
 
 def first_problems(problem: str, lines: Sequence[str], shown: int, fix: str = "") -> StageFailed:

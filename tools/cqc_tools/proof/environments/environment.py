@@ -11,6 +11,8 @@ from cqc_tools.proof.environments import pins
 from cqc_tools.proof.subject import Subject
 
 SOURCES = workspace.ROOT / "tools" / "environments"
+# For localhost, and only for tests.
+CERTIFICATE, KEY = (workspace.TYPESCRIPT_PACKAGE / "test" / f"localhost.{ending}" for ending in ("crt", "key"))
 # What a program of an environment may take, also on a busy machine with an empty compiler cache.
 LIMIT = 300.0
 LINES_SHOWN = 40

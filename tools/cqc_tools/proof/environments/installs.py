@@ -51,7 +51,7 @@ def python(name: str, subject: Subject) -> Path:
 
 def python_without_wheel(lock: Path) -> Path:
     """The interpreter of a virtual environment with what a lock pins."""
-    sources = [lock, sys.version.encode()]
+    sources: list[bytes | Path] = [lock, sys.version.encode()]
     venv = kept.folder(f"environments/python-{lock.stem}", sources, partial(_uv_sync, lock))
     return workspace.venv_bin(venv, "python")
 

@@ -43,6 +43,7 @@ class Environments:
 
     outcomes: tuple[Outcome, ...]
     seconds: float
+    left_out: str = ""
 
     @property
     def failure(self) -> ToolError | None:
@@ -55,6 +56,7 @@ class Environments:
             "passed": self.failure is None,
             "seconds": round(self.seconds, 2),
             "environments": [outcome.to_json() for outcome in self.outcomes],
+            "left_out": self.left_out,
         }
 
     def show(self) -> None:
@@ -64,10 +66,10 @@ class Environments:
             for outcome in self.outcomes
         ]
         passed = sum(outcome.passed for outcome in self.outcomes)
-        total = f"{passed} of {len(rows)}"
-        console.table(
-            ("environment", "result", "time", "figures"), [*rows, ("all", total, f"{self.seconds:.0f} s", "")]
-        )
+        rows.append(("all", f"{passed} of {len(rows)}", f"{self.seconds:.0f} s", ""))
+        console.table(("environment", "result", "time", "figures"), rows)
+        if self.left_out:
+            console.output.print(self.left_out)
 
 
 def chosen(names: Sequence[str], slow: bool = False) -> tuple[Environment, ...]:
@@ -82,11 +84,18 @@ def chosen(names: Sequence[str], slow: bool = False) -> tuple[Environment, ...]:
 
 
 def run(subject: Subject, names: Sequence[str] = (), slow: bool = False) -> Environments:
-    """Run the chosen environments; those of packages that the project does not have are left out."""
+    """Run the chosen environments.
+
+    Those of packages that the project does not have are left out, and all without CQC's own code, which they use.
+    """
+    wanted = chosen(names, slow)
+    left_out = outcomes.left_out(subject.settings)
+    if left_out:
+        return Environments((), 0, left_out)
     started = time.monotonic()
     works = [
         (item.name, partial(environment.use, item, subject))
-        for item in chosen(names, slow)
+        for item in wanted
         if set(item.packages) <= set(subject.settings.packages)
     ]
     _ = subject.built

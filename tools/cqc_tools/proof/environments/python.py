@@ -64,6 +64,12 @@ def _warnings(name: str, subject: Subject) -> Figures:
     return {"modules": imported}
 
 
+def _plain(subject: Subject) -> Figures:
+    """Use what needs no extra, and read what the absence of an extra says."""
+    expect("plain.py printed", program(installs.python("plain", subject), PROGRAMS / "plain.py").strip(), "ok")
+    return {}
+
+
 def _editable(subject: Subject) -> Figures:
     """Install the sources in place, as a contributor does, and ask for the version."""
     interpreter = installs.python_without_wheel(SOURCES / "python" / "editable.lock")
@@ -130,6 +136,13 @@ ENVIRONMENTS = (
             partial(_warnings, name),
         )
         for name in (runtimes.OLDEST, runtimes.NEWEST)
+    ),
+    _environment(
+        "python-plain",
+        "Without extras: what needs none works, the rest names its own",
+        "plain",
+        runtimes.SHOWN,
+        _plain,
     ),
     _environment(
         "python-editable", "An editable install knows its version", "editable", ("hatchling", "hatch-vcs"), _editable

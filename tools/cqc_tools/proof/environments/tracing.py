@@ -2,15 +2,21 @@
 
 from functools import partial
 
-from cqc_tools.foundation import workspace
 from cqc_tools.proof.environments import go, installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
+from cqc_tools.proof.environments.environment import (
+    CERTIFICATE,
+    KEY,
+    SOURCES,
+    Environment,
+    Figures,
+    expect,
+    program,
+    tools,
+)
 from cqc_tools.proof.subject import Subject
 
 OTELGRPC = "go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 JAVASCRIPT = SOURCES / "programs" / "javascript"
-# For localhost, and only for tests.
-CERTIFICATE, KEY = (workspace.TYPESCRIPT_PACKAGE / "test" / f"localhost.{ending}" for ending in ("crt", "key"))
 
 
 def _python(kind: str, subject: Subject) -> Figures:

@@ -8,11 +8,20 @@ from pathlib import Path
 from cqc_tools.foundation import files, process, workspace
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.proof.environments import installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
+from cqc_tools.proof.environments.environment import (
+    CERTIFICATE,
+    KEY,
+    SOURCES,
+    Environment,
+    Figures,
+    expect,
+    program,
+    tools,
+)
 from cqc_tools.proof.subject import Subject
 
 PROGRAMS = SOURCES / "programs"
-JAVASCRIPT = PROGRAMS / "javascript"
+JAVASCRIPT, TYPESCRIPT = PROGRAMS / "javascript", PROGRAMS / "typescript"
 # What a page pays for sending a price, in bytes: as it is, and as a server compresses it.
 PRICE_LIMIT, PRICE_GZIP_LIMIT = 75_000, 20_000
 JEST_TEST = """\
@@ -31,7 +40,7 @@ STRICT = ("--strict", "--target", "es2022", "--types", "node", "--pretty", "fals
 def _compile(name: str, folder: str, module_type: str, options: Sequence[str], subject: Subject) -> Figures:
     """Compile a typed program and one that imports all entry points, then run both."""
     installed = installs.node(folder, subject)
-    work = installs.scratch(installed, name, PROGRAMS / "typescript" / "use.ts")
+    work = installs.scratch(installed, name, *(TYPESCRIPT / program for program in ("use.ts", "client.ts")))
     files.write_text(work / "package.json", json.dumps({"type": module_type}))
     entries = installs.entry_points(installed, subject.settings.package("typescript").name)
     lines = [f'import * as entry{number} from "{path}";' for number, path in enumerate(entries)]
@@ -39,10 +48,22 @@ def _compile(name: str, folder: str, module_type: str, options: Sequence[str], s
     lines += [f"for (const entry of [{names}]) if (Object.keys(entry).length === 0) throw new Error('empty');", ""]
     files.write_text(work / "entries.ts", "\n".join(lines))
     tsc = installed / "node_modules" / "typescript" / "bin" / "tsc"
-    program("node", tsc, *STRICT, *options, "use.ts", "entries.ts", cwd=work)
-    for compiled in ("use.js", "entries.js"):
-        program("node", compiled, cwd=work)
+    sources = ("use", "client", "entries")
+    program("node", tsc, *STRICT, *options, *(f"{source}.ts" for source in sources), cwd=work)
+    for source in sources:
+        program("node", f"{source}.js", cwd=work)
     return {"entry points": len(entries)}
+
+
+def _connect(subject: Subject) -> Figures:
+    """Compile and run a program where no optional peer dependency but Connect is installed."""
+    installed = installs.node("connect", subject)
+    work = installs.scratch(installed, "connect", TYPESCRIPT / "connect.ts")
+    files.write_text(work / "package.json", json.dumps({"type": "module"}))
+    options = ("--strict", "--target", "es2022", "--module", "node16", "--pretty", "false")
+    program("node", installed / "node_modules" / "typescript" / "bin" / "tsc", *options, "connect.ts", cwd=work)
+    program("node", "connect.js", cwd=work)
+    return {}
 
 
 def _bundle(bundler: str, subject: Subject) -> Figures:
@@ -76,7 +97,7 @@ def _runner_folder(folder: str, name: str, subject: Subject, *programs: Path) ->
 
 def _jest(subject: Subject) -> Figures:
     """Run a test as CommonJS, as ES modules, and in TypeScript through ts-jest."""
-    tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", PROGRAMS / "typescript" / "use.ts")
+    tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", TYPESCRIPT / "use.ts")
     modules, work = _runner_folder("typescript-5", "jest", subject, *tests)
     files.write_text(work / "use_test.ts", JEST_TEST)
     compiler = {"module": "commonjs", "moduleResolution": "node10", "target": "es2022", "types": ["node"]}
@@ -99,7 +120,7 @@ def _jest(subject: Subject) -> Figures:
 
 def _vitest(subject: Subject) -> Figures:
     """Run a test as ES modules and as CommonJS."""
-    tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", PROGRAMS / "typescript" / "use.ts")
+    tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", TYPESCRIPT / "use.ts")
     modules, work = _runner_folder("typescript-7", "vitest", subject, *tests)
     files.write_text(work / "use_test.ts", 'test("the package works in TypeScript", () => import("./use.js"));\n')
     # Vitest takes only modules as tests; what they require is CommonJS.
@@ -127,13 +148,15 @@ RUNTIMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 def _runtime(name: str, subject: Subject) -> Figures:
     """Run programs as ES modules and as CommonJS."""
     installed = installs.node("javascript", subject)
-    work = installs.scratch(installed, name, *(JAVASCRIPT / file for file in ("check.cjs", "use.mjs", "use.cjs")))
+    names = ("call.cjs", "check.cjs", "use.mjs", "use.cjs", "network.mjs")
+    work = installs.scratch(installed, name, *(JAVASCRIPT / file for file in names))
     files.write_text(work / "package.json", json.dumps({"private": True}))
     pattern, options = RUNTIMES[name]
     runtime = installs.platform_program(installed, pattern) if pattern else Path("node")
     environment = workspace.tool_environment(DENO_DIR=str(workspace.CACHE / "environments" / "deno"))
-    for file in ("use.mjs", "use.cjs"):
-        expect(f"{file} printed", program(runtime, *options, file, cwd=work, env=environment).strip(), "ok")
+    for file, arguments in (("use.mjs", ()), ("use.cjs", ()), ("network.mjs", (CERTIFICATE, KEY))):
+        printed = program(runtime, *options, file, *arguments, cwd=work, env=environment)
+        expect(f"{file} printed", printed.strip(), "ok")
     if pattern:
         return {}
     return {"node": process.run(["node", "--version"], what="node --version").strip().removeprefix("v")}
@@ -170,6 +193,13 @@ COMPILERS = (
 _TESTS = "Tests as CommonJS, as ES modules and in TypeScript"
 ENVIRONMENTS = (
     *COMPILERS,
+    _environment(
+        "connect",
+        "A program with Connect; no other optional peer dependency is installed",
+        "connect",
+        tools("@connectrpc/connect", "typescript"),
+        _connect,
+    ),
     *(
         _environment(
             bundler,
@@ -189,7 +219,13 @@ ENVIRONMENTS = (
     _environment("jest", _TESTS, "typescript-5", tools("jest", "ts-jest"), _jest),
     _environment("vitest", _TESTS, "typescript-7", tools("vitest"), _vitest),
     *(
-        _environment(name, "Programs as ES modules and as CommonJS", "javascript", used, partial(_runtime, name))
+        _environment(
+            name,
+            "Programs as ES modules and as CommonJS; a server and its client over TLS",
+            "javascript",
+            used,
+            partial(_runtime, name),
+        )
         for name, used in (
             ("node", {}),
             ("node-22", {"node": "node-22-linux-x64"}),

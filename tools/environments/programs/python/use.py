@@ -6,18 +6,23 @@ from decimal import Decimal
 import grpc
 
 from cqc import BookBuilder, Violation, format_decimal, parse_decimal, validate
-from cqc.client import connect, follow, pages
+from cqc.client import BookState, connect, follow, follow_book, pages, place_order
 from cqc.errors import ServiceError
 from cqc.events.v1 import Event
 from cqc.markets.v1 import BookLevel, OrderBook, Price, Trade
+from cqc.server import serve
 from cqc.services.v1 import (
     ERROR_REASON_NO_DATA,
     GetPriceRequest,
     ListTradesRequest,
+    PlaceOrderRequest,
+    StreamOrderBookRequest,
     StreamPricesRequest,
     StreamPricesResponse,
 )
 from cqc.services.v1.market_data_pb2_grpc import MarketDataServicer, MarketDataStub
+from cqc.services.v1.venue_gateway_pb2_grpc import VenueGatewayStub
+from cqc.venues.v1 import Order
 
 
 class Prices(MarketDataServicer):
@@ -46,6 +51,18 @@ def prices(stub: MarketDataStub) -> Iterator[StreamPricesResponse]:
     yield from follow(stub.StreamPrices, StreamPricesRequest(asset_ids=["BTC"]))
 
 
+def books(stub: MarketDataStub, listing: str) -> Iterator[OrderBook]:
+    """Yield a listing's book whenever it is current."""
+    for update in follow_book(stub.StreamOrderBook, StreamOrderBookRequest(venue_symbol_id=listing)):
+        if update.state == BookState.LIVE and update.book is not None:
+            yield update.book.book()
+
+
+def place(stub: VenueGatewayStub, request: PlaceOrderRequest) -> Order:
+    """Place an order, at most once."""
+    return place_order(stub, request, timeout=5.0)
+
+
 def current(target: str) -> float:
     """Ask a server for a price."""
     with connect(target, token="", plaintext=True) as channel:
@@ -60,6 +77,8 @@ def main() -> None:
     violations: list[Violation] = list(validate(Price()))
     assert violations
     assert Event().WhichOneof("event") is None
+    with serve(Prices(), address="127.0.0.1:0", plaintext=True) as server:
+        assert current(server.address) == 65_000.5
     print("ok")
 
 
