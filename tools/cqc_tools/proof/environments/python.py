@@ -65,7 +65,7 @@ def _warnings(name: str, subject: Subject) -> Figures:
 
 
 def _plain(subject: Subject) -> Figures:
-    """Use what needs no extra, and read what the absence of an extra says."""
+    """Use what needs no extra, where none is installed."""
     expect("plain.py printed", program(installs.python("plain", subject), PROGRAMS / "plain.py").strip(), "ok")
     return {}
 
@@ -139,7 +139,7 @@ ENVIRONMENTS = (
     ),
     _environment(
         "python-plain",
-        "Without extras: what needs none works, the rest names its own",
+        "Without extras: what needs none works, and nothing else is imported by it",
         "plain",
         runtimes.SHOWN,
         _plain,

@@ -1,4 +1,4 @@
-// Serves a price over TLS and asks for it with a token: `network.mjs CERTIFICATE KEY`.
+// Serves a price and asks for it, over TLS if there is a certificate: `network.mjs [CERTIFICATE KEY]`.
 import { connect } from "@cq/cqc/client";
 import { serve, service } from "@cq/cqc/server";
 import { MarketData } from "@cq/cqc/services/v1";

@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   const ids: string[] = [];
   for await (const found of pages(marketData.listTrades, { venueSymbolId: "binance:BTC-USDT-SPOT" }, "trades")) {
     const item: Trade = found;
-    ids.push(item.tradeId);
+    ids.push(item.tradeId ?? "");
   }
   for await (const { event } of follow(marketData.streamPrices, { assetIds: ["BTC"] })) {
     if (event.case === "price") ids.push(event.value.assetId);
