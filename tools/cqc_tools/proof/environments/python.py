@@ -139,7 +139,7 @@ ENVIRONMENTS = (
     ),
     _environment(
         "python-plain",
-        "Without extras: what needs none works, and nothing else is imported by it",
+        "Without extras: what needs none works, the rest says which it needs",
         "plain",
         runtimes.SHOWN,
         _plain,
