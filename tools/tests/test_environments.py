@@ -2,7 +2,10 @@
 
 import json
 import re
+import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 
 from cqc_tools.foundation import configuration, process, workspace
 from cqc_tools.foundation.errors import StageFailed, UserError
-from cqc_tools.proof.environments import environment, matrix, pins
+from cqc_tools.proof.environments import environment, installs, matrix, pins, services
 from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures
 from cqc_tools.proof.outcomes import Once
 from cqc_tools.proof.subject import Subject
@@ -101,6 +104,43 @@ def test_a_failure_names_the_environment_the_command_and_the_end_of_the_output(
     assert failed["failure"]["details"].endswith("line 99")
     assert passed["result"] == {"esbuild": item.versions["esbuild"], "size": "1 kB"}
     assert isinstance(found.failure, StageFailed)
+
+
+def test_a_client_that_receives_nothing_after_a_moment_fails_with_its_last_lines() -> None:
+    code = "import sys, time; print('item 1'); print('lost END', flush=True); sys.stdin.read(); print('item 2')"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        follower = services.Follower("python", child)
+        reader = threading.Thread(target=follower.read)
+        reader.start()
+        first = follower.item_after(0, 20)
+        with pytest.raises(StageFailed, match=r"the python client received nothing within 0\.1 s") as failed:
+            follower.item_after(time.monotonic(), 0.1)
+        assert failed.value.details == "item 1\nlost END"
+        assert child.stdin
+        child.stdin.close()
+        assert follower.item_after(first, 20) > first
+        reader.join(20)
+
+
+def test_a_scratch_folder_is_empty_but_for_its_programs(tmp_path: Path) -> None:
+    made = installs.scratch(tmp_path, "vite")
+    (made / "left over").touch()
+    again = installs.scratch(tmp_path, "vite", SOURCES / "programs" / "javascript" / "check.cjs")
+    assert [path.name for path in again.iterdir()] == ["check.cjs"]
+
+
+def test_a_platform_that_a_lock_lacks_is_a_mistake_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no bun for") as missing:
+        installs.platform_program(tmp_path, "bun")
+    assert "optionalDependencies" in missing.value.fix
+
+
+def test_the_entry_points_are_what_a_program_imports(tmp_path: Path) -> None:
+    installed = tmp_path / "node_modules" / "@cq" / "cqc"
+    installed.mkdir(parents=True)
+    exported = {".": {}, "./markets/v1": {}, "./package.json": "./package.json"}
+    (installed / "package.json").write_text(json.dumps({"exports": exported}))
+    assert installs.entry_points(tmp_path, "@cq/cqc") == ["@cq/cqc", "@cq/cqc/markets/v1"]
 
 
 def test_a_project_without_the_code_that_they_use_has_none(subject: Subject) -> None:

@@ -78,11 +78,10 @@ def use(environment: Environment, subject: Subject) -> Used:
 
 
 def program(
-    *command: str | Path, cwd: Path = workspace.ROOT, env: Mapping[str, str] | None = None, limit: float = LIMIT
+    *command: str | Path, cwd: Path = workspace.ROOT, env: Mapping[str, str] | None = None, what: str = ""
 ) -> str:
-    """Run a program of an environment and return its standard output. Raises ProgramFailed, or StageFailed if it runs
-    longer than `limit` seconds."""
-    return process.run(command, cwd=cwd, env=env, limit=limit)
+    """Run a program of an environment and return its standard output; see `process.run`. It has a time limit."""
+    return process.run(command, cwd=cwd, env=env, what=what, limit=LIMIT)
 
 
 def expect(what: str, found: object, expected: object) -> None:

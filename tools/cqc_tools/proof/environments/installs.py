@@ -9,10 +9,10 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
-from cqc_tools.foundation import console, process, workspace
+from cqc_tools.foundation import console, workspace
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.proof import kept, runtimes
-from cqc_tools.proof.environments.environment import SOURCES
+from cqc_tools.proof.environments.environment import SOURCES, program
 from cqc_tools.proof.subject import Subject
 
 
@@ -84,7 +84,7 @@ def _npm_ci(name: str, manifests: list[Path], folder: Path) -> None:
     for manifest in manifests:
         shutil.copy(manifest, folder)
     with console.step(f"install tools/environments/{name}"):
-        process.run(["npm", "ci", "--ignore-scripts", "--prefer-offline"], cwd=folder, what="npm ci")
+        program("npm", "ci", "--ignore-scripts", "--prefer-offline", cwd=folder, what="npm ci")
 
 
 def _unpack_tarball(tarball: Path, installed: Path) -> None:
@@ -99,12 +99,10 @@ def _unpack_tarball(tarball: Path, installed: Path) -> None:
 def _uv_sync(lock: Path, venv: Path) -> None:
     with console.step(f"install {lock.relative_to(workspace.ROOT)}"):
         base = ["--quiet", "--allow-existing", "--no-project", "--python", sys.executable]
-        process.run([runtimes.UV, "venv", *base, venv], what="uv venv")
+        program(runtimes.UV, "venv", *base, venv, what="uv venv")
         interpreter = workspace.venv_bin(venv, "python")
-        process.run(
-            [runtimes.UV, "pip", "sync", "--quiet", "--require-hashes", "--python", interpreter, lock],
-            what="uv pip sync",
-        )
+        options = ("--quiet", "--require-hashes", "--python", interpreter)
+        program(runtimes.UV, "pip", "sync", *options, lock, what="uv pip sync")
 
 
 def entry_points(folder: Path, package: str) -> list[str]:

@@ -79,8 +79,7 @@ def _grpcurl() -> Path:
     version = process.run(["go", "version"], what="go version")
 
     def build(folder: Path) -> None:
-        command = ["go", "build", "-o", f"{folder}/", "tool"]
-        process.run(command, cwd=SOURCES / "go-tools", what="build grpcurl")
+        program("go", "build", "-o", f"{folder}/", "tool", cwd=SOURCES / "go-tools", what="build grpcurl")
 
     return kept.folder("environments/go-tools", [*sources, version.encode()], build) / "grpcurl"
 

@@ -149,9 +149,9 @@ RUNTIMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 NO_TLS_SERVER = ("deno",)
 
 
-def _runtime(name: str, subject: Subject) -> Figures:
-    """Run programs as ES modules and as CommonJS."""
-    installed = installs.node("javascript", subject)
+def _runtime(name: str, folder: str, subject: Subject) -> Figures:
+    """Run programs as ES modules and as CommonJS, and a server with its client."""
+    installed = installs.node(folder, subject)
     names = ("call.cjs", "check.cjs", "use.mjs", "use.cjs", "network.mjs")
     work = installs.scratch(installed, name, *(JAVASCRIPT / file for file in names))
     files.write_text(work / "package.json", json.dumps({"private": True}))
@@ -229,7 +229,7 @@ ENVIRONMENTS = (
             f"Programs as ES modules and as CommonJS; a server and its client, {security}",
             "javascript",
             used,
-            partial(_runtime, name),
+            partial(_runtime, name, "javascript"),
         )
         for name, used, security in (
             ("node", {}, "over TLS"),
@@ -238,5 +238,12 @@ ENVIRONMENTS = (
             ("deno", {"deno": "@deno/linux-x64-glibc"}, "in plain text, as grpc-js has no TLS server in Deno"),
             ("bun", {"bun": "@oven/bun-linux-x64"}, "over TLS"),
         )
+    ),
+    _environment(
+        "oldest-peers",
+        "The lowest versions that the peer dependencies allow: the same programs",
+        "oldest-peers",
+        tools("@bufbuild/protobuf", "@bufbuild/protovalidate", "@connectrpc/connect", "@grpc/grpc-js", "bignumber.js"),
+        partial(_runtime, "node", "oldest-peers"),
     ),
 )
