@@ -13,7 +13,7 @@ import pytest
 
 from cqc_tools.foundation import configuration, process, workspace
 from cqc_tools.foundation.errors import StageFailed, UserError
-from cqc_tools.proof.environments import environment, installs, matrix, pins, services
+from cqc_tools.proof.environments import environment, go, installs, matrix, pins, services
 from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures
 from cqc_tools.proof.outcomes import Once
 from cqc_tools.proof.subject import Subject
@@ -63,6 +63,17 @@ def test_each_npm_folder_has_all_that_our_package_needs(folder: Path) -> None:
     ours = json.loads((workspace.TYPESCRIPT_PACKAGE / "package.json").read_text())
     needed = {*ours.get("dependencies", {}), *ours["peerDependencies"]}
     assert needed - {*json.loads((folder / "package.json").read_text())["dependencies"]} == set()
+
+
+def test_the_lowest_go_is_the_one_that_our_module_names() -> None:
+    assert f"\ngo {go.LOWEST}\n" in (workspace.GO_MODULE / "go.mod").read_text()
+
+
+def test_output_that_is_no_json_is_a_failure_of_the_environment(subject: Subject) -> None:
+    item = running("", run=lambda subject: json.loads("Usage: grpcurl"))
+    with pytest.raises(StageFailed, match="sample: a program printed no JSON") as failed:
+        environment.use(item, subject)
+    assert failed.value.details == "Usage: grpcurl"
 
 
 def test_a_tool_that_no_lock_pins_is_a_mistake() -> None:

@@ -1,5 +1,6 @@
 """An environment, and how it runs programs."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,8 @@ def use(environment: Environment, subject: Subject) -> Used:
     """Run an environment. A failure names it, and has the end of the failed program's output."""
     try:
         return Used({**environment.versions, **environment.run(subject)})
+    except json.JSONDecodeError as error:
+        raise StageFailed(f"{environment.name}: a program printed no JSON: {error}", details=_end(error.doc)) from error
     except ProgramFailed as failure:
         raise StageFailed(f"{environment.name}: {failure.problem}", failure.fix, _end(failure.details)) from failure
     except ToolError as failure:
@@ -81,7 +84,12 @@ def program(
     *command: str | Path, cwd: Path = workspace.ROOT, env: Mapping[str, str] | None = None, what: str = ""
 ) -> str:
     """Run a program of an environment and return its standard output; see `process.run`. It has a time limit."""
-    return process.run(command, cwd=cwd, env=env, what=what, limit=LIMIT)
+    return process.run(command, cwd=cwd, env=env or inside(), what=what, limit=LIMIT)
+
+
+def inside(**extra: str) -> dict[str, str]:
+    """The tools' environment, with the caches of other programs inside the checkout as well."""
+    return workspace.tool_environment(XDG_CACHE_HOME=str(workspace.CACHE / "environments" / "caches"), **extra)
 
 
 def expect(what: str, found: object, expected: object) -> None:

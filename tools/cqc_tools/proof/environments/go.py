@@ -9,7 +9,7 @@ from cqc_tools.foundation import process, workspace
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.proof import go_workspace
 from cqc_tools.proof.environments import installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, inside, program, tools
 from cqc_tools.proof.subject import Subject
 
 CONSUMER = SOURCES / "go"
@@ -35,13 +35,11 @@ def consumer(name: str, subject: Subject, source: Path = CONSUMER) -> Path:
 
 def _version(toolchain: str, subject: Subject) -> Figures:
     """Vet, build and test a consumer with one version of Go."""
-    environment = workspace.tool_environment(GOTOOLCHAIN=toolchain)
+    environment = inside(GOTOOLCHAIN=toolchain)
     copy = consumer(f"go-{toolchain}", subject)
     for command in (("vet", "./..."), ("build", "./..."), ("test", "-count=1", "./...")):
         program("go", *command, cwd=copy, env=environment)
-    return {
-        "version": process.run(["go", "env", "GOVERSION"], env=environment, what="go env").strip().removeprefix("go")
-    }
+    return {"version": go_version(environment)}
 
 
 def _staticcheck(subject: Subject) -> Figures:

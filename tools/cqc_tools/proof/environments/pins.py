@@ -7,11 +7,9 @@ from pathlib import Path
 
 from cqc_tools.foundation.errors import UserError
 
-GO_TOOLCHAIN = "go"
-
 
 def pinned(lock: Path, tool: str) -> str:
-    """The version of a package in a lock file of npm, uv or Go; `go` is the toolchain of a Go module's go.mod.
+    """The version of a package in a lock file of npm or uv, or in a go.mod.
 
     Raises UserError if the lock does not pin it.
     """
@@ -28,7 +26,5 @@ def _versions(lock: Path) -> dict[str, str]:
         packages = json.loads(text)["packages"]
         return {path.removeprefix("node_modules/"): found["version"] for path, found in packages.items() if path}
     if lock.name == "go.mod":
-        required = re.findall(r"^(?:require )?\t?([\w./-]+\.[\w./-]+) v([\w.+-]+)", text, re.MULTILINE)
-        (toolchain,) = re.findall(r"^go ([\d.]+)$", text, re.MULTILINE)
-        return {**dict(required), GO_TOOLCHAIN: toolchain}
+        return dict(re.findall(r"^(?:require )?\t?([\w./-]+\.[\w./-]+) v([\w.+-]+)", text, re.MULTILINE))
     return dict(re.findall(r"^([\w.-]+)==([\w.]+)", text, re.MULTILINE))

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cqc_tools.foundation import files, process, workspace
+from cqc_tools.foundation import files, workspace
 from cqc_tools.packages import sources
 from cqc_tools.proof import runtimes
 from cqc_tools.proof.environments import installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, inside, program, tools
 from cqc_tools.proof.subject import Subject
 
 PROGRAMS = SOURCES / "programs" / "python"
@@ -49,7 +49,7 @@ def _pylint(subject: Subject) -> Figures:
 def _together(name: str, implementation: str, subject: Subject) -> Figures:
     """Use the package beside the neighbours, imported before and after them."""
     interpreter = installs.python(name, subject)
-    environment = workspace.tool_environment(PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=implementation)
+    environment = inside(PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=implementation)
     for order in ("first", "last"):
         printed = program(interpreter, PROGRAMS / "together.py", order, env=environment)
         expect("the protobuf implementation", printed.strip(), implementation)
@@ -77,7 +77,7 @@ def _editable(subject: Subject) -> Figures:
         source = sources.of_checkout(Path(folder, "source"))
         package = source.configuration.folder("python", source.folder)
         options = ("--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", str(interpreter))
-        process.run([runtimes.UV, "pip", "install", *options, "--editable", package], what="uv pip install --editable")
+        program(runtimes.UV, "pip", "install", *options, "--editable", package, what="uv pip install --editable")
         code = "import cqc; print(cqc.__version__); print(cqc.__file__)"
         version, imported = program(interpreter, "-c", code, cwd=Path(folder)).split("\n")[:2]
     expect("the version of an editable install", version, source.version.pypi)
@@ -105,7 +105,7 @@ def _pyinstaller(subject: Subject) -> Figures:
 
 
 def _environment(
-    name: str, proves: str, lock: str, packages: Sequence[str], run: Callable[..., Figures]
+    name: str, proves: str, lock: str, packages: Sequence[str], run: Callable[[Subject], Figures]
 ) -> Environment:
     path = "../node/package-lock.json" if lock == "node" else f"python/{lock}.lock"
     return Environment(name, proves, path, tools(*packages), ("python",), run)

@@ -15,7 +15,7 @@ from cqc_tools.foundation.errors import ProgramFailed, StageFailed
 from cqc_tools.packages.local import first_line
 from cqc_tools.proof import kept
 from cqc_tools.proof.environments import go, installs
-from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, program, tools
+from cqc_tools.proof.environments.environment import SOURCES, Environment, Figures, expect, inside, program, tools
 from cqc_tools.proof.subject import Subject
 
 PROGRAMS = SOURCES / "programs"
@@ -69,7 +69,7 @@ def serving(server: Program, logs: Path, address: str = "127.0.0.1:0") -> Iterat
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "server.log"
     command = server.arguments("serve", address)
-    with process.server(command, cwd=server.folder, env=workspace.tool_environment(), log=log) as child:
+    with process.server(command, cwd=server.folder, env=inside(), log=log) as child:
         yield first_line(child, log, "the server", STARTED_WITHIN).removeprefix("listening on ")
 
 
@@ -174,7 +174,7 @@ def _outage(subject: Subject) -> Figures:
 @contextmanager
 def _following(language: str, client: Program, address: str, logs: Path) -> Iterator[Follower]:
     command, log = client.arguments("follow", address), logs / f"{language}.log"
-    with process.server(command, cwd=client.folder, env=workspace.tool_environment(), log=log) as child:
+    with process.server(command, cwd=client.folder, env=inside(), log=log) as child:
         follower = Follower(language, child)
         reader = threading.Thread(target=follower.read, daemon=True)
         reader.start()

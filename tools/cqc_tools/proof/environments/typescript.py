@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from cqc_tools.foundation import files, process, workspace
+from cqc_tools.foundation import files, process
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.proof.environments import installs
 from cqc_tools.proof.environments.environment import (
@@ -15,6 +15,7 @@ from cqc_tools.proof.environments.environment import (
     Environment,
     Figures,
     expect,
+    inside,
     program,
     tools,
 )
@@ -104,12 +105,13 @@ def _jest(subject: Subject) -> Figures:
     files.write_text(work / "tsconfig.json", json.dumps({"compilerOptions": {"strict": True, **compiler}}))
     settings = {
         "testMatch": ["**/use_test.*"],
+        "cacheDirectory": str(work / "cache"),
         "moduleFileExtensions": ["js", "mjs", "cjs", "ts", "json"],
         "transform": {r"\.ts$": ["ts-jest", {"tsconfig": str(work / "tsconfig.json")}]},
     }
     files.write_text(work / "jest.config.json", json.dumps(settings))
     # Jest runs ES modules only with this option of Node.js.
-    environment = workspace.tool_environment(NODE_OPTIONS="--experimental-vm-modules --no-warnings")
+    environment = inside(NODE_OPTIONS="--experimental-vm-modules --no-warnings")
     report = work / "report.json"
     jest = modules / "jest" / "bin" / "jest.js"
     program("node", jest, "--ci", "--json", f"--outputFile={report}", cwd=work, env=environment)
@@ -143,8 +145,6 @@ RUNTIMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "deno": ("@deno/*/deno", ("run", "--no-remote", "--no-prompt", "--allow-all", "--node-modules-dir=manual")),
     "bun": ("@oven/bun-*/bin/bun", ("run", "--no-install")),
 }
-
-
 # In Deno, servers of @grpc/grpc-js answer in plain text although they have a certificate.
 NO_TLS_SERVER = ("deno",)
 
@@ -157,10 +157,9 @@ def _runtime(name: str, folder: str, subject: Subject) -> Figures:
     files.write_text(work / "package.json", json.dumps({"private": True}))
     pattern, options = RUNTIMES[name]
     runtime = installs.platform_program(installed, pattern) if pattern else Path("node")
-    environment = workspace.tool_environment(DENO_DIR=str(workspace.CACHE / "environments" / "deno"))
     files_of_tls = () if name in NO_TLS_SERVER else (CERTIFICATE, KEY)
     for file, arguments in (("use.mjs", ()), ("use.cjs", ()), ("network.mjs", files_of_tls)):
-        printed = program(runtime, *options, file, *arguments, cwd=work, env=environment)
+        printed = program(runtime, *options, file, *arguments, cwd=work)
         expect(f"{file} printed", printed.strip(), "ok")
     if pattern:
         return {}
