@@ -6,54 +6,25 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
+	"path/filepath"
 	"regexp"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/Combine-Capital/cqc/packages/go-cqc/access"
-	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
-	"github.com/Combine-Capital/cqc/packages/go-cqc/interceptors"
-	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/client"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/server"
 	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
 )
-
-func printPrice(ctx context.Context, address, token string, config *tls.Config) error {
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(credentials.NewTLS(config)))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
-	client := servicesv1.NewMarketDataClient(conn)
-	price, err := client.GetPrice(ctx, &servicesv1.GetPriceRequest{AssetId: "BTC-USD"})
-	if failure, ok := errors.From(err); ok && failure.Reason == servicesv1.ErrorReason_ERROR_REASON_NO_DATA {
-		fmt.Println("no price yet")
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Println(price.GetValue())
-	return nil
-}
-
-type priceServer struct {
-	servicesv1.UnimplementedMarketDataServer
-}
-
-func (priceServer) GetPrice(_ context.Context, request *servicesv1.GetPriceRequest) (*marketsv1.Price, error) {
-	return nil, errors.New(servicesv1.ErrorReason_ERROR_REASON_NO_DATA, "no price of "+request.GetAssetId()+" yet")
-}
 
 func verify(_ context.Context, token string) (*access.Principal, error) {
 	if token != "secret" {
@@ -62,13 +33,27 @@ func verify(_ context.Context, token string) (*access.Principal, error) {
 	return &access.Principal{Subject: "desk-7", Scopes: []string{"market.read"}}, nil
 }
 
-func newServer(config *tls.Config) *grpc.Server {
-	options := append(access.ServerOptions(verify), interceptors.ServerOptions()...)
-	server := grpc.NewServer(append(options, grpc.Creds(credentials.NewTLS(config)))...)
-	servicesv1.RegisterMarketDataServer(server, priceServer{})
-	return server
+func overTLS(ctx context.Context, certificate, key string) error {
+	options := server.Options{Address: "localhost:0", Verify: verify, Certificate: certificate, Key: key}
+	running, err := server.Serve(options, func(registrar grpc.ServiceRegistrar) {
+		servicesv1.RegisterMarketDataServer(registrar, servicesv1.UnimplementedMarketDataServer{})
+	})
+	if err != nil {
+		return err
+	}
+	defer running.Stop()
+	target := fmt.Sprintf("localhost:%d", running.Port)
+	secret := client.StaticToken("secret")
+	conn, err := client.Connect(client.Options{Target: target, Token: secret, CA: certificate})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = servicesv1.NewMarketDataClient(conn).GetPrice(ctx, &servicesv1.GetPriceRequest{AssetId: "BTC-USD"})
+	return err
 }
 
+// The first two programs of the README run in every rehearsed release.
 func TestTheCodeOfTheReadme(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
@@ -79,56 +64,45 @@ func TestTheCodeOfTheReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllSubmatch(readme, -1)
-	if len(blocks) != 2 {
-		t.Errorf("got %d code blocks in README.md, want those of a client and a server", len(blocks))
+	if len(blocks) != 3 {
+		t.Fatalf("got %d code blocks in README.md, want a client, a service, and both over TLS", len(blocks))
 	}
-	for _, block := range blocks {
-		if !bytes.Contains(source, block[1]) {
-			t.Errorf("readme_test.go does not contain this code of README.md:\n%s", block[1])
-		}
+	if !bytes.Contains(source, blocks[2][1]) {
+		t.Errorf("readme_test.go does not contain this code of README.md:\n%s", blocks[2][1])
 	}
-}
-
-func Example_server() {
-	certificate, roots := certify()
-	listener, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		panic(err)
-	}
-	server := newServer(&tls.Config{Certificates: []tls.Certificate{certificate}})
-	go func() { _ = server.Serve(listener) }()
-	defer server.Stop()
+	certificate, key := certify(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	config := &tls.Config{RootCAs: roots, ServerName: "localhost"}
-	if err := printPrice(ctx, listener.Addr().String(), "secret", config); err != nil {
-		fmt.Println(err)
+	if err := overTLS(ctx, certificate, key); status.Code(err) != codes.Unimplemented {
+		t.Errorf("got %v, want the answer of a server without an implementation", err)
 	}
-	refused, _ := errors.From(printPrice(ctx, listener.Addr().String(), "other", config))
-	fmt.Println(refused.Reason)
-	// Output:
-	// no price yet
-	// ERROR_REASON_CREDENTIALS_INVALID
 }
 
-// certify makes a certificate for localhost.
-func certify() (tls.Certificate, *x509.CertPool) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+// certify writes a certificate for localhost and its key; it returns their paths.
+func certify(t *testing.T) (certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
 	}
-	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	parsed, err := x509.ParseCertificate(raw)
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
-	roots := x509.NewCertPool()
-	roots.AddCert(parsed)
-	return tls.Certificate{Certificate: [][]byte{raw}, PrivateKey: key}, roots
+	write := func(name, kind string, content []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return write("tls.crt", "CERTIFICATE", signed), write("tls.key", "PRIVATE KEY", encoded)
 }

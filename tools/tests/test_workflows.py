@@ -16,7 +16,9 @@ TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (workspace.ROOT / "Makefile").read
 ALLOWED = (
     re.compile(r'make ("\$RUN"|[a-z-]+)( >> "\$GITHUB_STEP_SUMMARY")?'),
     # make would turn the exit code of a conflict into its own. gh is git's credential helper for the push.
-    re.compile(r'gh auth setup-git\ntools/cqc (publish) --release "\$VERSION" --target "\$TARGET" && exit\n.*', re.DOTALL),
+    re.compile(
+        r'gh auth setup-git\ntools/cqc (publish) --release "\$VERSION" --target "\$TARGET" && exit\n.*', re.DOTALL
+    ),
 )
 
 

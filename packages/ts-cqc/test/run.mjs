@@ -53,9 +53,10 @@ try {
   cpSync(join(packageFolder, "..", "go-cqc", "testdata"), join(project, "testdata"), { recursive: true });
   writeFileSync(join(project, "package.json"), '{"type":"module","private":true}');
   const readme = readFileSync(join(packageFolder, "README.md"), "utf8");
-  for (const [number, [, code]] of [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].entries()) {
-    writeFileSync(join(project, `readme_${["client", "server"][number]}.ts`), code);
-  }
+  const blocks = [...readme.matchAll(/^```[jt]s\n(.*?)^```$/gms)].map(([, code]) => code);
+  const programs = ["client", "service", "node", "browser"].map((name) => `readme_${name}.ts`);
+  if (blocks.length !== programs.length) throw new Error(`README.md has ${blocks.length} code blocks`);
+  for (const [number, name] of programs.entries()) writeFileSync(join(project, name), blocks[number]);
 
   const { exports } = JSON.parse(readFileSync(join(project, "node_modules/@cq/cqc/package.json"), "utf8"));
   const entries = Object.keys(exports).filter((name) => name !== "./package.json");
@@ -72,7 +73,7 @@ try {
     const strict = ["--strict", "--exactOptionalPropertyTypes", "--target", "es2022", "--types", "node"];
     run(process.execPath, compiler, ...strict, ...options.split(" "), ...files);
   };
-  tsc(newest, "--module node16 --verbatimModuleSyntax", "readme_client.ts", "readme_server.ts");
+  tsc(newest, "--module node16 --verbatimModuleSyntax", ...programs);
   run(process.execPath, "--test", ...tests);
   for (const compiler of [newest, oldest]) {
     const exact = "--noEmit --verbatimModuleSyntax --skipLibCheck false";
@@ -80,7 +81,7 @@ try {
     tsc(compiler, `${exact} --module esnext --moduleResolution bundler`, "forms.ts", "entries.ts");
   }
   // What `module: commonjs` means by default before TypeScript 7, which cannot do this.
-  tsc(oldest, "--noEmit --module commonjs --moduleResolution node10", "forms.ts", "entries.cts", "readme_server.ts");
+  tsc(oldest, "--noEmit --module commonjs --moduleResolution node10", "forms.ts", "entries.cts", "readme_browser.ts");
   run(join(modules, ".bin", "publint"), "run", tarball, "--strict");
   run(join(modules, ".bin", "attw"), tarball, "--format", "ascii");
 } finally {
