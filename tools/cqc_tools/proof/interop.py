@@ -36,7 +36,7 @@ DURATION_SECONDS = 315_576_000_000
 ALPHABET = 'abcXYZ019 -_/:."\\\n\té€𝄞'
 LARGEST_DEPTH = 4
 # `make interop` runs all cases of the clients.
-CLIENT_SAMPLE = 16
+CLIENT_SAMPLE = 10
 # In the wire format, field 50000 with a number and field 50001 with a string. No message has fields with these numbers.
 NEWER_FIELDS = b"\x80\xb5\x18\x2a" + b"\x8a\xb5\x18\x05newer"
 
