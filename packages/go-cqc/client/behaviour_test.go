@@ -119,7 +119,9 @@ func (p *play) run(t *testing.T) []string {
 	conn, err := client.Connect(client.Options{
 		Target: "passthrough:memory", Token: client.StaticToken(""), Plaintext: true,
 		DialOptions: []grpc.DialOption{
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }),
+			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+				return listener.DialContext(ctx)
+			}),
 			// The times of gRPC's own retries are random.
 			grpc.WithDisableRetry(),
 		},
@@ -162,7 +164,8 @@ func (p *play) call(ctx context.Context, conn *grpc.ClientConn) error {
 		}
 		p.log("result %s", shown(response, p.Show))
 	case "place_order":
-		order, err := client.PlaceOrder(ctx, servicesv1.NewVenueGatewayClient(conn), request.(*servicesv1.PlaceOrderRequest))
+		gateway := servicesv1.NewVenueGatewayClient(conn)
+		order, err := client.PlaceOrder(ctx, gateway, request.(*servicesv1.PlaceOrderRequest))
 		if err != nil {
 			return err
 		}
@@ -418,7 +421,8 @@ func (p *play) follow(
 }
 
 func follow[Q client.StreamRequest, M any, P client.StreamMessage[M]](
-	ctx context.Context, p *play, open func(context.Context, Q, ...grpc.CallOption) (grpc.ServerStreamingClient[M], error),
+	ctx context.Context, p *play,
+	open func(context.Context, Q, ...grpc.CallOption) (grpc.ServerStreamingClient[M], error),
 	request Q, options client.FollowOptions,
 ) error {
 	taken := 0

@@ -62,7 +62,8 @@ func TestSettings(t *testing.T) {
 			nil, client.Options{Target: target, Plaintext: true, Token: client.StaticToken("s3cr3t")}, "plaintext", "token",
 		},
 		"token of the environment over plaintext": {
-			map[string]string{"CQC_TOKEN": "s3cr3t"}, client.Options{Target: target, Plaintext: true}, "plaintext", "CQC_TOKEN",
+			map[string]string{"CQC_TOKEN": "s3cr3t"}, client.Options{Target: target, Plaintext: true},
+			"plaintext", "CQC_TOKEN",
 		},
 		"renewed token over plaintext": {nil, client.Options{Target: target, Plaintext: true,
 			Token: client.RenewedToken(func(context.Context) (string, error) { return "", nil })}, "plaintext", "token"},

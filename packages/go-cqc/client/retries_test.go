@@ -77,7 +77,9 @@ func inMemory(t *testing.T, served *flaky, options client.Options, test func(*te
 		defer server.Stop()
 		options.Target, options.Plaintext, options.Token = "passthrough:memory", true, client.StaticToken("")
 		options.DialOptions = append(options.DialOptions,
-			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+			grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+				return listener.DialContext(ctx)
+			}))
 		conn, err := client.Connect(options)
 		if err != nil {
 			t.Fatal(err)

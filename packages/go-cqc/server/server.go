@@ -18,6 +18,7 @@ import (
 	"errors"
 	"net"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -59,7 +60,7 @@ type Options struct {
 	Plaintext bool
 	// Grace is how long calls may take to end when the server stops. Zero means DefaultGrace.
 	Grace time.Duration
-	// ServerOptions come after those of Serve: interceptors among them see the calls that passed all checks.
+	// ServerOptions come after those of Serve. Interceptors among them see each call before it is checked, and its error.
 	ServerOptions []grpc.ServerOption
 }
 
@@ -107,14 +108,14 @@ func Serve(options Options, register ...func(grpc.ServiceRegistrar)) (*Server, e
 		grace: cmp.Or(options.Grace, DefaultGrace), served: make(chan struct{}),
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
-	serving := append([]grpc.ServerOption{
+	serving := slices.Concat([]grpc.ServerOption{
 		security,
 		// Clients that ping every 10 s may be early.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 9 * time.Second, PermitWithoutStream: true}),
 		grpc.ChainUnaryInterceptor(guardUnary),
 		grpc.ChainStreamInterceptor(s.guardStream),
-	}, options.checks()...)
-	s.grpc = grpc.NewServer(append(serving, options.ServerOptions...)...)
+	}, options.ServerOptions, options.checks())
+	s.grpc = grpc.NewServer(serving...)
 	for _, add := range register {
 		add(s.grpc)
 	}
