@@ -181,7 +181,7 @@ def test_settings_that_cannot_be_used(
         assert "/no/such/file.pem" in str(error)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text())
 def test_a_token_is_sent_as_it_is_or_refused_without_being_shown(token: str) -> None:
     is_fit = bool(token) and all("!" <= character <= "~" for character in token)
