@@ -17,6 +17,7 @@ import preloaded
 import pytest
 import requests
 from filelock import FileLock
+from hypothesis import settings as hypothesis_settings
 
 from cqc_tools.contracts import descriptors, golden_files
 from cqc_tools.foundation import configuration, git, version, workspace
@@ -35,6 +36,10 @@ IDENTITY = {
     for role in ("AUTHOR", "COMMITTER")
     for key, value in {"NAME": "test", "EMAIL": "test@localhost"}.items()
 }
+
+# No test fails because the machine is busy.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)
