@@ -91,15 +91,16 @@ def _bundle(bundler: str, subject: Subject) -> Figures:
     }
 
 
-def _runner_folder(folder: str, name: str, subject: Subject, *programs: Path) -> tuple[Path, Path]:
-    installed = installs.node(folder, subject)
+def _runner(name: str, subject: Subject, *programs: Path) -> tuple[Path, Path]:
+    """The modules of a test runner, and a folder with tests."""
+    installed = installs.node(name, subject)
     return installed / "node_modules", installs.scratch(installed, name, JAVASCRIPT / "check.cjs", *programs)
 
 
 def _jest(subject: Subject) -> Figures:
     """Run a test as CommonJS, as ES modules, and in TypeScript through ts-jest."""
     tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", TYPESCRIPT / "use.ts")
-    modules, work = _runner_folder("typescript-5", "jest", subject, *tests)
+    modules, work = _runner("jest", subject, *tests)
     files.write_text(work / "use_test.ts", JEST_TEST)
     compiler = {"module": "commonjs", "moduleResolution": "node10", "target": "es2022", "types": ["node"]}
     files.write_text(work / "tsconfig.json", json.dumps({"compilerOptions": {"strict": True, **compiler}}))
@@ -123,7 +124,7 @@ def _jest(subject: Subject) -> Figures:
 def _vitest(subject: Subject) -> Figures:
     """Run a test as ES modules and as CommonJS."""
     tests = (JAVASCRIPT / "use_test.cjs", JAVASCRIPT / "use_test.mjs", TYPESCRIPT / "use.ts")
-    modules, work = _runner_folder("typescript-7", "vitest", subject, *tests)
+    modules, work = _runner("vitest", subject, *tests)
     files.write_text(work / "use_test.ts", 'test("the package works in TypeScript", () => import("./use.js"));\n')
     # Vitest takes only modules as tests; what they require is CommonJS.
     files.write_text(work / "cjs_test.mjs", VITEST_COMMONJS)
@@ -220,8 +221,8 @@ ENVIRONMENTS = (
             ("parcel", "@parcel/core"),
         )
     ),
-    _environment("jest", _TESTS, "typescript-5", tools("jest", "ts-jest"), _jest),
-    _environment("vitest", _TESTS, "typescript-7", tools("vitest"), _vitest),
+    _environment("jest", _TESTS, "jest", tools("jest", "ts-jest"), _jest),
+    _environment("vitest", _TESTS, "vitest", tools("vitest"), _vitest),
     *(
         _environment(
             name,
