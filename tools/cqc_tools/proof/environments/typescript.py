@@ -146,7 +146,7 @@ RUNTIMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "deno": ("@deno/*/deno", ("run", "--no-remote", "--no-prompt", "--allow-all", "--node-modules-dir=manual")),
     "bun": ("@oven/bun-*/bin/bun", ("run", "--no-install")),
 }
-# In Deno, servers of @grpc/grpc-js answer in plain text although they have a certificate.
+# In Deno, a server of @grpc/grpc-js that has a certificate does no TLS handshake, so no client can connect to it.
 NO_TLS_SERVER = ("deno",)
 
 
@@ -235,7 +235,11 @@ ENVIRONMENTS = (
             ("node", {}, "over TLS"),
             ("node-22", {"node": "node-22-linux-x64"}, "over TLS"),
             ("node-24", {"node": "node-24-linux-x64"}, "over TLS"),
-            ("deno", {"deno": "@deno/linux-x64-glibc"}, "in plain text, as grpc-js has no TLS server in Deno"),
+            (
+                "deno",
+                {"deno": "@deno/linux-x64-glibc"},
+                "in plain text, because TLS servers of grpc-js do not work in Deno",
+            ),
             ("bun", {"bun": "@oven/bun-linux-x64"}, "over TLS"),
         )
     ),
