@@ -238,7 +238,7 @@ ENVIRONMENTS = (
             (
                 "deno",
                 {"deno": "@deno/linux-x64-glibc"},
-                "in plain text, because TLS servers of grpc-js do not work in Deno",
+                "in plain text, as TLS servers of grpc-js fail in Deno",
             ),
             ("bun", {"bun": "@oven/bun-linux-x64"}, "over TLS"),
         )

@@ -12,6 +12,7 @@ import (
 	cqcerrors "github.com/Combine-Capital/cqc/packages/go-cqc/errors"
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	servicesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/services/v1"
+	venuesv1 "github.com/Combine-Capital/cqc/packages/go-cqc/venues/v1"
 )
 
 // ErrNoPrice means that the service has no price yet.
@@ -38,6 +39,32 @@ func Trades(ctx context.Context, conn grpc.ClientConnInterface, listing string) 
 		found = append(found, trade)
 	}
 	return found, nil
+}
+
+// Book calls a function with each current book of a listing, until the function returns false.
+func Book(
+	ctx context.Context, conn grpc.ClientConnInterface, listing string, use func(*marketsv1.OrderBook) bool,
+) error {
+	market := servicesv1.NewMarketDataClient(conn)
+	request := &servicesv1.StreamOrderBookRequest{VenueSymbolId: listing}
+	for update, err := range client.FollowBook(ctx, market.StreamOrderBook, request, client.FollowOptions{}) {
+		if err != nil {
+			return err
+		}
+		if update.State == client.BookStateLive && !use(update.Book.Book()) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Place places an order, at most once. `unknown` means that nobody knows whether it was placed.
+func Place(
+	ctx context.Context, conn grpc.ClientConnInterface, request *servicesv1.PlaceOrderRequest,
+) (order *venuesv1.Order, unknown bool, err error) {
+	order, err = client.PlaceOrder(ctx, servicesv1.NewVenueGatewayClient(conn), request)
+	var outcome *client.OutcomeUnknownError
+	return order, errors.As(err, &outcome), err
 }
 
 // Price asks for the price of an asset.
