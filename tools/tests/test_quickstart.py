@@ -85,3 +85,20 @@ def test_a_step_that_does_not_work_is_named(
     assert old in README
     with pytest.raises(error, match=problem):
         follow(README.replace(old, new), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("command", "package", "expected"),
+    [
+        ('.venv/bin/pip install "cqc[server]"', "cqc", True),
+        ('.venv/bin/pip install "cqc[server]"', "acme-cqc", False),
+        ('.venv/bin/pip install "acme-cqc[server]"', "cqc", False),
+        ("npm install @cq/cqc @grpc/grpc-js", "@cq/cqc", True),
+        ("npm install @cq/cqc-next", "@cq/cqc", False),
+        ("npm install @cq/cqc", "@other/cqc", False),
+        ("go get github.com/a/b/packages/go-cqc/...@latest", "github.com/a/b/packages/go-cqc", True),
+        ("go get github.com/a/b/packages/go-cqc/v2/...@latest", "github.com/a/b/packages/go-cqc", False),
+    ],
+)
+def test_a_start_is_followed_only_under_the_name_of_the_package(command: str, package: str, expected: bool) -> None:
+    assert quickstart.installs(f"## Start\n\n```sh\n{command}\n```\n", package) == expected

@@ -42,6 +42,13 @@ def steps(readme: str) -> list[Step]:
     return list(_steps(readme, section)) if section else []
 
 
+def installs(readme: str, package: str) -> bool:
+    """Whether the start of a README installs a package. One that is published under another name than the README's must
+    not be looked for under that name, which may be a stranger's."""
+    name = re.compile(rf"(?<![\w@/.-]){re.escape(package)}(?![\w.-])(?!/\w)")
+    return any(step.language == "sh" and name.search(step.content) for step in steps(readme))
+
+
 def _steps(readme: str, section: re.Match[str]) -> Iterator[Step]:
     before = section.start(1)
     for fence in FENCE.finditer(readme, section.start(1), section.end(1)):

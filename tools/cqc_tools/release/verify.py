@@ -194,17 +194,18 @@ def _install(version: Version, target: OpenTarget, settings: Configuration, scra
 
 def _follow_readmes(installed: Mapping[str, Installation], settings: Configuration, scratch: Path) -> None:
     """Do what the READMEs of the packages tell a new user to do, in empty folders."""
-    readmes = {key: scratch / "source" / settings.package(key).folder / "README.md" for key in installed}
-    console.all_steps(
-        [
-            (
-                f"the start in {settings.package(key).folder}/README.md",
-                partial(quickstart.follow, readme, installed[key], scratch / "starts" / key),
-            )
-            for key, readme in readmes.items()
-            if readme.is_file() and quickstart.steps(readme.read_text())
-        ]
-    )
+    followed = []
+    for key, installation in installed.items():
+        package = settings.package(key)
+        readme = scratch / "source" / package.folder / "README.md"
+        if not readme.is_file() or not quickstart.steps(readme.read_text()):
+            continue
+        if quickstart.installs(readme.read_text(), package.name):
+            follow = partial(quickstart.follow, readme, installation, scratch / "starts" / key)
+            followed.append((f"the start in {package.folder}/README.md", follow))
+        else:
+            console.note(f"{package.folder}/README.md does not install {package.name}, so its start is NOT TRIED")
+    console.all_steps(followed)
 
 
 def _described(package: Package, installed: Installation) -> tuple[Package, list[str]]:
