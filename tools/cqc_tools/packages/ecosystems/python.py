@@ -356,13 +356,23 @@ class PythonIndex:
         wanted = f"{wheel}[validation]" if example else wheel
         process.run([*pip, "install", "--quiet", wanted], cwd=folder, env=environment, what="pip install")
         seconds = time.monotonic() - started
-        # Whoever installs the package by its name there gets the same wheel, with any extra.
-        constraint = folder / "constraint.txt"
-        constraint.write_text(f"{self.package} @ {wheel.as_uri()}\n")
-        environment["PIP_CONSTRAINT"] = str(constraint)
+        if example:
+            # Whoever installs the package by its name there gets this wheel, with any extra, and no stranger's.
+            extras = ",".join(_extras(wheel))
+            wheels = folder / "wheels"
+            command = [*pip, "download", "--quiet", "--dest", wheels, f"{wheel}[{extras}]"]
+            process.run(command, cwd=folder, env=environment, what="pip download")
+            environment |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
         describe = (str(python), "-c", DESCRIBE.format(package=self.import_name))
         run = (str(python), "-m", "cqc_example") if example else ()
         return Installation(folder, environment, seconds, describe, run)
+
+
+def _extras(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata, _ = parse_email(archive.read(name))
+    return metadata.get("provides_extra", [])
 
 
 def _pip_environment(folder: Path) -> dict[str, str]:

@@ -364,9 +364,12 @@ class NpmRegistry:
 
     def _environment(self, folder: Path) -> dict[str, str]:
         """An environment with the user's npm settings and this registry's credentials."""
+        scope = self.package.partition("/")[0]
         settings = folder / "cqc.npmrc"
         user = os.environ.get("npm_config_userconfig") or str(Path.home() / ".npmrc")
         lines = [Path(user).read_text()] if Path(user).is_file() else []
+        # For commands without our options, such as those of a README.
+        lines.append(f"{scope}:registry={self.address}\nbefore=null\nmin-release-age=0")
         if self.credentials:
             lines.append(f"{self.address.partition(':')[2]}:_authToken={self.credentials.secret}")
         settings.touch(mode=0o600)
