@@ -52,18 +52,26 @@ def move(settings: Configuration) -> Move:
     return Move(before, after, tuple(sorted(written)))
 
 
-def declared(settings: Configuration) -> str:
-    """The path in the module's go.mod. Raises ProgramFailed if it cannot be read."""
-    printed = process.run(["go", "mod", "edit", "-json"], cwd=settings.folder("go"), what="read the module's go.mod")
+def declared(settings: Configuration, top: Path = workspace.ROOT) -> str:
+    """The path in the go.mod of a checkout's module. Raises ProgramFailed if it cannot be read."""
+    folder = settings.folder("go", top)
+    printed = process.run(["go", "mod", "edit", "-json"], cwd=folder, what="read the module's go.mod")
     return str(json.loads(printed)["Module"]["Path"])
 
 
-def steps_to(release: Version, settings: Configuration) -> str:
-    """The steps required before a release, because Go accepts major versions from 2 on only if the module's path names
-    them; empty if there are none."""
+def needed(release: Version, settings: Configuration) -> str:
+    """The path that Go requires of a release: from 2.0 on it names the major version."""
     major = release.semver.major
-    path = re.sub(r"/v[0-9]+$", "", settings.package("go").name) + (f"/v{major}" if major >= 2 else "")
-    if settings.package("go").name == path and declared(settings) == path:
+    return re.sub(r"/v[0-9]+$", "", settings.package("go").name) + (f"/v{major}" if major >= 2 else "")
+
+
+def steps_to(release: Version, settings: Configuration, top: Path = workspace.ROOT) -> str:
+    """The steps required before a checkout can be released, because Go accepts major versions from 2 on only if the
+    module's path names them; empty if there are none."""
+    if "go" not in settings.packages:
+        return ""
+    path = needed(release, settings)
+    if settings.package("go").name == path and declared(settings, top) == path and not _strays(path, settings, top):
         return ""
     return (
         f"Go accepts {release.tag} only from a module with the path {path}. Either\n"
@@ -74,9 +82,20 @@ def steps_to(release: Version, settings: Configuration) -> str:
     )
 
 
-def _mentioning(path: str) -> list[str]:
+def _strays(path: str, settings: Configuration, top: Path) -> list[str]:
+    """The protos and Go sources that name the module without its major version, or with another one."""
+    plain = re.sub(r"/v[0-9]+$", "", path)
+    named = re.compile(rf"[\"\s]{re.escape(plain)}((?:/v[0-9]+)?)[/\";]")
+    return [
+        name
+        for name in _mentioning(plain, top, f"{workspace.PROTO.name}/*.proto", f"{settings.package('go').folder}/*.go")
+        if any(f"{plain}{major}" != path for major in named.findall((top / name).read_text()))
+    ]
+
+
+def _mentioning(path: str, top: Path = workspace.ROOT, *among: str) -> list[str]:
     try:
-        printed = Repository().run("grep", "-IlFz", "-e", path)
+        printed = Repository(top).run("grep", "-IlFz", "-e", path, "--", *among)
     except ProgramFailed as failure:
         if failure.returncode != NO_MATCH:
             raise

@@ -6,13 +6,15 @@ from pathlib import Path
 from cqc_tools.foundation import configuration, console, git, version, workspace
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import Version
+from cqc_tools.generation import module_path
 from cqc_tools.packages import Source
 
 
 def of_tag(folder: Path, released: Version) -> Source:
     """Clone a released version, whatever is checked out.
 
-    Raises UserError if it has no tag here, and StageFailed if hatch-vcs computes another version than the tag's.
+    Raises UserError if it has no tag here or the Go module has the path of another major version, and StageFailed if
+    hatch-vcs computes another version than the tag's.
     """
     version.require_commits()
     commit = git.Repository().tag_commit(released.tag)
@@ -37,7 +39,8 @@ def of_checkout(folder: Path) -> Source:
 def tagged(folder: Path, chosen: Version) -> Source:
     """Clone what is checked out and give the clone both tags of a release.
 
-    Raises StageFailed if hatch-vcs then computes another version.
+    Raises UserError if the Go module has the path of another major version, and StageFailed if hatch-vcs then computes
+    another version.
     """
     commit = clone(folder)
     settings = configuration.load(folder / configuration.FILE)
@@ -67,6 +70,9 @@ def clone(folder: Path) -> str:
 
 
 def _required(wanted: Version, source: Source) -> Source:
+    if steps := module_path.steps_to(wanted, source.configuration, source.folder):
+        problem, _, fix = steps.partition("\n")
+        raise UserError(problem, fix)
     computed = version.of_checkout(source.folder)
     if computed != wanted:
         raise StageFailed(

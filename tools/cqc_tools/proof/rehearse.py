@@ -7,7 +7,6 @@ from dataclasses import replace
 from cqc_tools.foundation import console, temporary, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import UserError
-from cqc_tools.generation import module_path
 from cqc_tools.packages import build, ecosystems, local, sources, targets
 from cqc_tools.release import candidate, journal, publish, report
 from cqc_tools.release.verify import Verification, verify
@@ -25,9 +24,6 @@ def rehearse(release: str, settings: Configuration) -> Verification:
     chosen = version.parse_release(release) if release else candidate.upcoming()
     if chosen in version.released():
         raise UserError(f"{chosen.tag} is already released", "choose another version: make rehearse VERSION=x.y.z")
-    if steps := module_path.steps_to(chosen, settings):
-        problem, *fix = steps.splitlines()
-        raise UserError(problem, "\n".join(fix))
     with temporary.folder("rehearsal") as folder:
         with console.step(f"clone and tag {chosen.tag}"):
             source = sources.tagged(folder / "source", chosen)
