@@ -249,13 +249,6 @@ def test_dist_tags_only_move_forwards(release: str, tags: dict[str, str], expect
     assert typescript.dist_tag(version.parse_release(release), tags) == expected
 
 
-def test_an_older_line_does_not_become_latest(other: Site) -> None:
-    other.checkout.git("tag", "v1.1.1")
-    done = other.run("publish", "1.1.1")
-    assert done.returncode == 0, done.stderr
-    assert npm_manifest(other.storage)["dist-tags"] == {"latest": "1.2.0", "release-1.1": "1.1.1"}
-
-
 @pytest.mark.slow
 def test_registries_keep_their_files(tmp_path: Path) -> None:
     for content in (b"", b"kept"):

@@ -15,6 +15,7 @@ from cqc_tools.foundation.errors import UserError
 
 FILE = "release.toml"
 LOCAL = "local"
+LINE_BRANCHES = "release-*"
 RESTORE = "restore it with git checkout release.toml, or write the key as the one in git does"
 
 
@@ -49,7 +50,8 @@ class Target:
 class Configuration:
     """All of release.toml.
 
-    `repository` is the https address that the packages name as their source, `branch` the one releases are made from.
+    `repository` is the https address that the packages name as their source, `branch` the one releases are made from,
+    `line_branches` what the branches of older lines are called, with `*` in place of the line.
     `root_package` is the first part of every proto package (`cqc` in `cqc.markets.v1`), and of every Python import.
     `cqc_code` says whether the hand-written helpers, examples, venue mappings and golden bytes of CQC itself are part
     of this project.
@@ -57,6 +59,7 @@ class Configuration:
 
     repository: str
     branch: str
+    line_branches: str
     root_package: str
     cqc_code: bool
     packages: Mapping[str, PackageConfiguration]
@@ -67,6 +70,16 @@ class Configuration:
         if key not in self.packages:
             raise UserError(f"{FILE} has no table [packages.{key}]", f"add it with name and folder: {RESTORE}")
         return self.packages[key]
+
+    def line_branch(self, line: str) -> str:
+        """The branch of an older line, such as `0.1` or `1`."""
+        return self.line_branches.replace("*", line)
+
+    def line_of(self, branch: str) -> str | None:
+        """The line whose branch this is, None if it is the branch of no line."""
+        before, _, after = map(re.escape, self.line_branches.partition("*"))
+        found = re.fullmatch(rf"{before}((?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))?){after}", branch)
+        return found[1] if found else None
 
     def folder(self, key: str, top: Path = workspace.ROOT) -> Path:
         """The folder of an ecosystem's package in a checkout."""
@@ -108,9 +121,17 @@ def load(path: Path = workspace.ROOT / FILE) -> Configuration:
     cqc_code = content["contracts"].get("cqc_code", False)
     if not isinstance(cqc_code, bool):
         raise UserError(f"{path} has contracts.cqc_code = {cqc_code!r}", "write true or false")
+    # Releases from before there were lines do not have the key, and are built with their own release.toml.
+    line_branches = content.get("line_branches", LINE_BRANCHES)
+    if not isinstance(line_branches, str) or not re.fullmatch(r"\w[\w./-]*\*[\w./-]*", line_branches):
+        raise UserError(
+            f"{path} has line_branches = {line_branches!r}",
+            f'write a branch name with one * in place of the line, such as "{LINE_BRANCHES}"',
+        )
     return Configuration(
         repository=value("repository"),
         branch=value("branch"),
+        line_branches=line_branches,
         root_package=root,
         cqc_code=cqc_code,
         packages={

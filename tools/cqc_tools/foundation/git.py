@@ -48,6 +48,15 @@ class Repository:
             return None
         return printed.strip()
 
+    def branch(self) -> str:
+        """The name of the branch that is checked out; empty if none is."""
+        try:
+            return self.run("symbolic-ref", "--quiet", "--short", "HEAD").strip()
+        except ProgramFailed as failure:
+            if failure.returncode != NO:
+                raise
+            return ""
+
     def tag_commit(self, tag: str) -> str | None:
         """The commit that a tag, annotated or not, points at; None if there is no such tag."""
         return self.commit(f"refs/tags/{tag}")

@@ -1,8 +1,9 @@
 """The version of what is checked out: from the git tag through hatch-vcs, in the spelling of each ecosystem."""
 
+import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -51,6 +52,11 @@ class Version:
     def semver(self) -> semver.Version:
         """The parsed version, which compares by precedence."""
         return semver.Version.parse(self.npm)
+
+    @property
+    def line(self) -> tuple[int, int]:
+        """The major and the minor version, which all patches of a release share."""
+        return self.semver.major, self.semver.minor
 
     @property
     def final(self) -> "Version":
@@ -143,6 +149,49 @@ def released(top: Path = workspace.ROOT) -> list[Version]:
         except UserError:
             continue
     return sorted(versions, key=lambda version: version.semver)
+
+
+def end_of(line: Sequence[int], past: Iterable[Version]) -> Version | None:
+    """The release that ends a line: the lowest final one after (major, minor), or after a whole (major,). None for the
+    newest line, which is still open."""
+    later = (item for item in past if item == item.final and item.line[: len(line)] > tuple(line))
+    return min(later, key=lambda item: item.semver, default=None)
+
+
+def before(end: Version | None, past: Iterable[Version]) -> list[Version]:
+    """The releases of a line and of the lines before it. `end` is the release that ends the line, if there is one."""
+    return [item for item in past if end is None or item.final.semver < end.semver]
+
+
+def predecessors(chosen: Version, past: Iterable[Version]) -> list[Version]:
+    """The other releases that a version has to be higher than, lowest first.
+
+    v0.1.1 follows the releases of the line 0.1, even if 0.2.0 is out. The first version of a line follows all releases
+    of its major version, the first of a major version everything.
+    """
+    others = sorted((item for item in past if item != chosen), key=lambda item: item.semver)
+    for length in (2, 1):
+        if of_line := [item for item in others if item.line[:length] == chosen.line[:length]]:
+            return of_line
+    return others
+
+
+def end_of_checkout(top: Path = workspace.ROOT) -> Version | None:
+    """The release that ends the line which is checked out; None if that is the newest one.
+
+    The name of the branch decides, or in CI the branch that a pull request goes to. On other branches the highest
+    release in the history of HEAD does.
+    """
+    settings = configuration.load(top / configuration.FILE)
+    repository, past = git.Repository(top), released(top)
+    branch = repository.branch() or os.environ.get("GITHUB_BASE_REF", "")
+    if branch == settings.branch:
+        return None
+    if line := settings.line_of(branch):
+        return end_of([int(part) for part in line.split(".")], past)
+    reachable = set(repository.tags("v[0-9]*", merged="HEAD"))
+    last = last_final([item for item in past if item.tag in reachable])
+    return end_of(last.line, past) if last else None
 
 
 def last_final(past: Sequence[Version]) -> Version | None:

@@ -41,13 +41,11 @@ class GitRemote:
         listed = self.run("ls-remote", "--refs", self.address, f"refs/tags/{pattern}")
         return [line.partition("\t")[2].removeprefix("refs/tags/") for line in listed.splitlines()]
 
-    def branch(self, name: str) -> str | None:
-        """Return the commit of a branch, None if the remote lacks it. Raises NoAnswer or Refused."""
-        return self.run("ls-remote", self.address, f"refs/heads/{name}").partition("\t")[0] or None
-
-    def branches(self) -> list[str]:
-        """Return the commits of all branches. Raises NoAnswer or Refused."""
-        return [line.partition("\t")[0] for line in self.run("ls-remote", "--heads", self.address).splitlines()]
+    def branches(self, names: Sequence[str] = ()) -> dict[str, str]:
+        """Return the commit of each branch that the remote has, or of each of these. Raises NoAnswer or Refused."""
+        listed = self.run("ls-remote", self.address, *(f"refs/heads/{name}" for name in names or ("*",)))
+        pairs = (line.partition("\t") for line in listed.splitlines())
+        return {name.removeprefix("refs/heads/"): commit for commit, _, name in pairs}
 
     def push_tags(self, commits: dict[str, str], folder: Path) -> None:
         """Push objects of a repository as tags, all or none; a tag is never moved. Raises NoAnswer or Refused."""

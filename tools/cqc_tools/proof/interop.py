@@ -20,7 +20,7 @@ from cqc_tools.contracts import descriptors
 from cqc_tools.contracts.messages import Messages, set_field
 from cqc_tools.foundation import console
 from cqc_tools.foundation.errors import StageFailed, ToolError
-from cqc_tools.foundation.version import released
+from cqc_tools.foundation.version import before, end_of_checkout, released
 from cqc_tools.proof import client_behaviour, conformance, golden, outcomes, peers
 from cqc_tools.proof.client_behaviour import Behaviour
 from cqc_tools.proof.conformance import Agreement
@@ -133,7 +133,7 @@ def run(subject: Subject, sample: int | None = None) -> Interop:
         result.helpers = conformance.helpers(languages, messages, seed)
 
     def golden_bytes() -> None:
-        result.golden = golden.read(languages, released())
+        result.golden = golden.read(languages, before(end_of_checkout(), released()))
 
     def behaviour() -> None:
         chosen = client_behaviour.cases(CLIENT_SAMPLE if sample else None, seed)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cqc_tools.foundation import console, files, process, temporary, workspace
 from cqc_tools.foundation.errors import Conflict, Difference, UserError
-from cqc_tools.foundation.version import Version
+from cqc_tools.foundation.version import Version, end_of, released
 from cqc_tools.packages import manifest, sha256
 from cqc_tools.packages.manifest import Build
 from cqc_tools.release import changelog
@@ -85,12 +85,14 @@ def fetch(release: Version) -> list[str]:
 
 
 def announce(release: Version) -> list[str]:
-    """Publish the draft with the notes of CHANGELOG.md; a pre-release is never the latest. Returns its files."""
+    """Publish the draft with the notes of CHANGELOG.md; a pre-release or a release of an older line never becomes the
+    latest one. Returns its files."""
     with temporary.folder("notes") as scratch, console.step(f"announce {release.tag}"):
         notes = Path(scratch, "notes.md")
         notes.write_text(changelog.notes(release))
         is_final = release == release.final
-        flags = [f"--prerelease={str(not is_final).lower()}", *([] if is_final else ["--latest=false"])]
+        is_newest = is_final and not end_of(release.line, released())
+        flags = [f"--prerelease={str(not is_final).lower()}", *([] if is_newest else ["--latest=false"])]
         _gh("edit", release.tag, "--draft=false", "--notes-file", notes, *flags)
     return sorted(_assets(release) or [])
 

@@ -83,6 +83,7 @@ class Plan:
             "last": chosen.last.npm if chosen.last else None,
             "bump": chosen.changes.bump.name.lower(),
             "lowest_version": chosen.least.npm,
+            "line_ended_by": chosen.end.npm if chosen.end else None,
             "blocked": self.blocked or None,
             "contracts": chosen.changes.to_json(),
             "target": self.target,
@@ -100,8 +101,13 @@ class Plan:
             bump = chosen.changes.bump
             needed = f"The changes need a {bump.name.lower()} version" if bump else "The contracts have not changed"
             out.print(f"{needed}: {chosen.least.npm} or higher.", markup=False)
-        if chosen.version.semver.finalize_version() < chosen.least.semver:
+        if chosen.is_too_low:
             out.print(f"{chosen.version.npm} is too low.", markup=False)
+        if chosen.end:
+            out.print(
+                f"It belongs to an older line, which {chosen.end.npm} ended: it does not become the latest version.",
+                markup=False,
+            )
         if self.blocked:
             out.print(f"\n{self.blocked}.", markup=False)
         out.print(f"\n## What target {self.target} holds\n", markup=False)

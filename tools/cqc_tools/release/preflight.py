@@ -17,7 +17,7 @@ from cqc_tools.generation import generate
 from cqc_tools.packages import Source, build, identity, manifest, reading, sources
 from cqc_tools.packages.manifest import Build
 from cqc_tools.packages.targets import OpenTarget
-from cqc_tools.release import changelog
+from cqc_tools.release import candidate, changelog
 from cqc_tools.release.plan import Plan, is_same_repository
 
 NEW_VERSION = "a published version is never written again: release a new version on all registries"
@@ -137,22 +137,42 @@ def _tagged(subject: _Subject) -> Found:
 
 
 def _on_release_branch(subject: _Subject) -> Found:
-    branch, remote, repository = subject.settings.branch, subject.target.remote, subject.repository
-    # A remote without the branch is new: the local branch counts.
-    tip = (
-        remote.branch(branch)
-        or repository.commit(f"refs/heads/{branch}")
-        or repository.commit(f"refs/remotes/origin/{branch}")
-    )
-    if not tip:
-        yield f"there is no branch {branch}, neither here nor on {remote.address}", f"git branch {branch}"
-    elif not repository.commit(tip):
-        yield f"{branch} of {remote.address} is at {tip[:12]}, which is not here", "git fetch"
-    elif not repository.is_ancestor(subject.plan.candidate.commit, tip):
-        commit = subject.plan.candidate.commit[:12]
+    """The newest line is released from the branch of release.toml or from a branch of its own, an older line from its
+    own."""
+    chosen, remote, repository = subject.plan.candidate, subject.target.remote, subject.repository
+    branches = candidate.branches(chosen, subject.settings)
+    there = remote.branches(branches)
+    tips = {}
+    for branch in branches:
+        # A remote without the branch is new: the local branch counts.
+        tip = (
+            there.get(branch)
+            or repository.commit(f"refs/heads/{branch}")
+            or repository.commit(f"refs/remotes/origin/{branch}")
+        )
+        if tip:
+            tips[branch] = tip
+    wanted = tuple(tips) or branches[:1]
+    start = f" {chosen.last.tag}" if chosen.end and chosen.last else ""
+    if not tips:
         yield (
-            f"{commit} is not on {branch}, the branch that releases are made from",
-            f"merge it into {branch} and push that, or release a commit of {branch}",
+            f"there is no branch {' or '.join(branches)}, neither here nor on {remote.address}",
+            f"git branch {branches[0]}{start}",
+        )
+    elif not any(repository.commit(tip) and repository.is_ancestor(chosen.commit, tip) for tip in tips.values()):
+        for branch, tip in tips.items():
+            if not repository.commit(tip):
+                yield f"{branch} of {remote.address} is at {tip[:12]}, which is not here", "git fetch"
+                return
+        yield (
+            f"{chosen.commit[:12]} is not on {' or '.join(wanted)}, from which {chosen.version.npm} is released",
+            f"merge it into {wanted[0]} and push that, or release a commit of {wanted[0]}",
+        )
+    if chosen.end and repository.is_ancestor(f"refs/tags/{chosen.end.tag}", chosen.commit):
+        yield (
+            f"{chosen.commit[:12]} contains {chosen.end.tag}, but {chosen.version.npm} is a release of the line before "
+            "it",
+            f"make the change on a branch of that line: git switch --create {branches[0]}{start}",
         )
 
 
@@ -192,12 +212,15 @@ def _version_rises(subject: _Subject) -> Found:
 
 def _bump_suffices(subject: _Subject) -> Found:
     chosen = subject.plan.candidate
-    if chosen.last and chosen.version.semver.finalize_version() < chosen.least.semver:
+    if chosen.last and chosen.is_too_low:
         bump = chosen.changes.bump.name.lower()
+        way_out = f"release {chosen.least.npm} or higher"
+        if chosen.end and chosen.least.semver >= chosen.end.semver:
+            way_out = f"{chosen.end.npm} ended this line: make the changes on {subject.settings.branch}"
         broken = f" because they break {', '.join(chosen.changes.breaks)}" if chosen.changes.breaks else ""
         yield (
             f"the contract changes since {chosen.last.npm} need a {bump} version{broken}",
-            f"release {chosen.least.npm} or higher; make diff FROM={chosen.last.tag} shows the changes",
+            f"{way_out}; make diff FROM={chosen.last.tag} shows the changes",
         )
 
 

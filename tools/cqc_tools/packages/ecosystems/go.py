@@ -221,7 +221,7 @@ class GoModule:
             return
         repository = git.Repository(source.folder)
         ours = repository.tree(source.commit, WORKFLOWS)
-        tips = self.remote.branches()
+        tips = self.remote.branches().values()
         if ours is None or any(repository.commit(tip) and repository.tree(tip, WORKFLOWS) == ours for tip in tips):
             return
         tags = " ".join(f"{source.commit}:refs/tags/{tag}" for tag in self.tags(source.version))

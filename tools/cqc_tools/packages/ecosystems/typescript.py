@@ -45,6 +45,8 @@ IMPORTED_AS = "@cq/cqc"
 # Some commands report their error code in words only.
 ERROR_CODE = re.compile(r"npm (?:error|ERR!) code (\w+)")
 PACKED = "package.tgz"
+# The dist-tags of older lines.
+OF_LINE = re.compile(r"release-([0-9]+\.[0-9]+)")
 CREDENTIALS = "give npm credentials that may publish this package: npm login, a token in .npmrc, or trusted publishing"
 DESCRIBE = """
 import {{ createRequire }} from "node:module";
@@ -272,9 +274,12 @@ class NpmRegistry:
             tags = self._dist_tags(folder)
         where = f"--{self.package.partition('/')[0]}:registry={self.address}"
         commands = [["npm", "deprecate", f"{self.package}@{version.npm}", reason, where]]
-        finals = [item for item in self.holdings().versions if "-" not in item and item != version.npm]
-        for tag in (tag for tag, tagged in tags.items() if tagged == version.npm and finals):
-            commands.append(["npm", "dist-tag", "add", f"{self.package}@{finals[-1]}", tag, where])
+        others = [item for item in self.holdings().versions if item != version.npm]
+        for tag in (tag for tag, tagged in tags.items() if tagged == version.npm):
+            if instead := successor(tag, others):
+                commands.append(["npm", "dist-tag", "add", f"{self.package}@{instead}", tag, where])
+            elif tag != "latest":
+                commands.append(["npm", "dist-tag", "rm", self.package, tag, where])
         return "deprecate it: npm shows the reason at every install", " && ".join(map(shlex.join, commands))
 
     def announcement(self, version: Version) -> str:
@@ -401,6 +406,14 @@ def dist_tag(version: Version, tags: Mapping[str, str]) -> str:
     if usual in tags and semver.Version.parse(tags[usual]) > chosen:
         return f"release-{chosen.major}.{chosen.minor}{'-next' if chosen.prerelease else ''}"
     return usual
+
+
+def successor(tag: str, others: Sequence[str]) -> str | None:
+    """The version that a dist-tag moves to when its own is withdrawn: the highest final one, for a tag of an older line
+    the highest final one of that line. `others` are the remaining versions, lowest first."""
+    line = OF_LINE.match(tag)
+    finals = [item for item in others if "-" not in item and (not line or item.startswith(f"{line[1]}."))]
+    return finals[-1] if finals else None
 
 
 def _default_addresses(settings: Configuration) -> Mapping[str, str]:
