@@ -20,7 +20,7 @@ HAND_WRITTEN = st.lists(st.one_of(WORDS, st.sampled_from(["", "### Fixed", "- a 
 def release(text: str, changes: tuple[Change, ...] = (), last: str = "1.1.0") -> Candidate:
     chosen = version.parse_release(text)
     before = version.parse_release(last) if last else None
-    return Candidate(chosen, before, chosen, "0" * 40, False, (), ApiDiff(changes))
+    return Candidate(chosen, before, chosen, "0" * 40, False, (), None, ApiDiff(changes))
 
 
 ADDED = Change("added", "field", "cqc.markets.v1.Price.fresh", (), (), "`string fresh = 12`. Is new.")
@@ -59,12 +59,14 @@ def test_a_changelog_in_another_form_is_kept() -> None:
 
 def test_a_withdrawn_release_is_marked_once() -> None:
     text = written(changelog.HEADER, release("1.2.0"))
-    once = changelog.with_yanked(text, version.parse_release("1.2.0"))
-    assert "## [1.2.0] - 2025-11-24 [YANKED]\n" in once
-    assert changelog.with_yanked(once, version.parse_release("1.2.0")) == once
+    once = changelog.with_yanked(text, version.parse_release("1.2.0"), "prices are wrong")
+    assert "## [1.2.0] - 2025-11-24 [YANKED]\n\nYanked: prices are wrong\n\n<!-- Contract changes" in once
+    # The reason that users have read stays, as it does in go.mod.
+    assert changelog.with_yanked(once, version.parse_release("1.2.0"), "another") == once
+    assert written(once, release("1.2.0")) == once
     assert changelog.section(once, version.parse_release("1.2.0")).name == "1.2.0"
     with pytest.raises(LookupError):
-        changelog.with_yanked(once, version.parse_release("1.2.0-rc.1"))
+        changelog.with_yanked(once, version.parse_release("1.2.0-rc.1"), "x")
 
 
 def lines(text: str) -> list[str]:

@@ -49,7 +49,7 @@ def test_go_shows_the_retraction_once_the_next_version_is_released(
     assert json.loads(done.stdout)["applied"] == ["packages/go-cqc/go.mod", "CHANGELOG.md"]
     assert json.loads(tagged.cqc(*command, "--apply").stdout)["applied"] == []
     assert f"retract v1.2.0 // {REASON}\n" in (tagged.folder / "packages/go-cqc/go.mod").read_text()
-    assert "[YANKED]" in (tagged.folder / "CHANGELOG.md").read_text()
+    assert f" [YANKED]\n\nYanked: {REASON}\n\n" in (tagged.folder / "CHANGELOG.md").read_text()
     tagged.commit("Retract 1.2.0")
     publish_go(tagged, running, "1.2.1")
 

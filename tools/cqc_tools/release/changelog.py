@@ -16,6 +16,7 @@ from cqc_tools.release.candidate import Candidate
 FILE = workspace.ROOT / "CHANGELOG.md"
 UNRELEASED = "Unreleased"
 YANKED = "[YANKED]"
+REASON = "Yanked: "
 # What is between these two lines is rewritten every time; everything else stays as people wrote it.
 BEGIN = "<!-- Contract changes, written by `make changelog`: edit above or below, not here. -->"
 END = "<!-- End of what `make changelog` wrote. -->"
@@ -84,14 +85,22 @@ def with_release(text: str, candidate: Candidate, repository: str, date: str) ->
     return "\n".join(_with_links(lines, candidate, repository)) + "\n"
 
 
-def with_yanked(text: str, release: Version) -> str:
-    """The changelog with a release marked as withdrawn. Raises LookupError if it has no section for that release."""
+def with_yanked(text: str, release: Version, reason: str) -> str:
+    """The changelog with a release marked as withdrawn, and the reason below its heading. A reason that is there is
+    kept, as it is in go.mod. Raises LookupError if there is no section for that release."""
     found = section(text, release)
     if found.name != release.npm:
         raise LookupError(release.npm)
     lines = text.splitlines()
     if YANKED not in lines[found.start]:
         lines[found.start] += f" {YANKED}"
+    body = lines[found.start + 1 : found.end]
+    if not any(line.startswith(REASON) for line in body):
+        lines[found.start + 1 : found.start + 1] = [
+            "",
+            f"{REASON}{reason}",
+            *([""] if body and body[0].strip() else []),
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -96,28 +96,38 @@ def _step(registry: Registry, chosen: Version, reason: str, is_held: bool) -> St
     return Step(where, what, command)
 
 
-def _other_major(chosen: Version, settings: Configuration) -> tuple[str, str]:
-    """Why go.mod cannot retract a version, and what to do instead."""
-    return (
-        f"go.mod is module {module_path.declared(settings)}, so {chosen.go} cannot be retracted here",
-        "Add the retraction on the branch for that major version, and release that branch's next version",
-    )
+def _elsewhere(chosen: Version, settings: Configuration) -> tuple[str, str] | None:
+    """Why a version cannot be retracted in what is checked out, and what to do instead; None if it can."""
+    declared = module_path.declared(settings)
+    if declared != module_path.needed(chosen, settings):
+        return (
+            f"go.mod is module {declared}, so {chosen.go} cannot be retracted here",
+            "Add the retraction on the branch for that major version, and release that branch's next version",
+        )
+    end = version.end_of_checkout()
+    if end and module_path.needed(end, settings) == declared:
+        return (
+            f"go reads retractions from the highest version of {declared}, and {end.go} ended the line that is checked "
+            "out",
+            "Add the retraction on the branch of the highest version, and release that branch's next version",
+        )
+    return None
 
 
 def _files(chosen: Version, settings: Configuration) -> Step:
-    if not _is_of_module(chosen, settings):
-        return Step("this repository", ". ".join(_other_major(chosen, settings)))
+    if reason := _elsewhere(chosen, settings):
+        return Step("this repository", ". ".join(reason))
     return Step(
         "this repository",
-        f"write `retract {chosen.go}` into {settings.package('go').folder}/go.mod and {changelog.YANKED} into "
-        "CHANGELOG.md, commit, and release the next version: go reads retractions from the highest one",
+        f"write `retract {chosen.go}` into {settings.package('go').folder}/go.mod, and {changelog.YANKED} with the "
+        "reason into CHANGELOG.md, commit, and release the next version: go reads retractions from the highest one",
         f"make retract VERSION={chosen.npm} REASON=... APPLY=1",
     )
 
 
 def _apply(chosen: Version, reason: str, settings: Configuration) -> tuple[str, ...]:
-    if not _is_of_module(chosen, settings):
-        raise UserError(*_other_major(chosen, settings))
+    if refusal := _elsewhere(chosen, settings):
+        raise UserError(*refusal)
     applied = []
     go_mod = settings.folder("go") / "go.mod"
     with tempfile.TemporaryDirectory(prefix="cqc-retract-", dir=workspace.CACHE) as scratch:
@@ -137,7 +147,7 @@ def _apply(chosen: Version, reason: str, settings: Configuration) -> tuple[str, 
             applied.append(str(go_mod.relative_to(workspace.ROOT)))
     text = changelog.FILE.read_text() if changelog.FILE.exists() else ""
     try:
-        marked = changelog.with_yanked(text, chosen)
+        marked = changelog.with_yanked(text, chosen, reason)
     except LookupError:
         marked = text
     if marked != text:
@@ -150,7 +160,3 @@ def _retracted(go_mod: Path) -> dict[str, str]:
     """The versions that a go.mod retracts, with the reasons."""
     printed = process.run(["go", "mod", "edit", "-json", go_mod], what="read the module's go.mod")
     return {item["Low"]: item.get("Rationale", "") for item in json.loads(printed).get("Retract") or []}
-
-
-def _is_of_module(chosen: Version, settings: Configuration) -> bool:
-    return not module_path.steps_to(chosen, settings)
