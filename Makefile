@@ -15,7 +15,7 @@ RELEASE_OPTION = $(if $(VERSION),--release "$$VERSION")
 TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help
 .PHONY: help setup rehearse test test-fast generate regenerate check format clean version diff breaking plan preflight \
-	changelog notes golden module-path build publish verify report retract test-tools test-python test-go \
+	changelog notes golden release-pr module-path build publish verify report retract test-tools test-python test-go \
 	test-typescript interop lossless faults environments environments-slow lock attest draft draft-save draft-fetch announce
 
 ##@ Start here
@@ -71,6 +71,9 @@ notes: setup ## Print the release notes of a version (VERSION=1.2.0)
 
 golden: setup ## Keep the bytes of every message, as each language writes it, for a release (VERSION=1.2.0)
 	@$(if $(VERSION),$(CQC) golden "$$VERSION",echo "error: name the version: make golden VERSION=1.2.0"; exit 2)
+
+release-pr: setup ## Prepare a release on a branch; with gh logged in, open its pull request (VERSION=1.2.0 TARGET=public)
+	@$(CQC) release-pr $(RELEASE_OPTION) $(TARGET_OPTION)
 
 module-path: setup ## Write the Go module path of release.toml into go.mod, imports, go_package and documentation
 	@$(CQC) module-path

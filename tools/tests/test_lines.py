@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_release import npm_manifest, remote_tags
 
-from cqc_tools.foundation import configuration, version
+from cqc_tools.foundation import configuration, version, workspace
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.foundation.version import Version
 from cqc_tools.packages import targets
@@ -96,7 +96,7 @@ def test_a_withdrawn_version_gives_its_dist_tag_to_its_line(tag: str, others: li
 
 @pytest.mark.parametrize("value", ['""', '"release"', '"release-*-*"', '"-*"', '"release *"', "3"])
 def test_line_branches_need_one_place_for_the_line(tmp_path: Path, value: str) -> None:
-    text = (Path(configuration.workspace.ROOT) / "release.toml").read_text()
+    text = (workspace.ROOT / "release.toml").read_text()
     changed = re.sub(r"^line_branches = .*$", f"line_branches = {value}", text, flags=re.MULTILINE)
     (tmp_path / "release.toml").write_text(changed)
     with pytest.raises(UserError, match="line_branches"):

@@ -21,7 +21,7 @@ from cqc_tools.contracts import golden_files
 from cqc_tools.packages.local import Running
 from cqc_tools.release.plan import is_same_repository
 
-CHECKS = 16
+CHECKS = 17
 
 
 @dataclass
@@ -94,7 +94,7 @@ def put_npm(site: Site, folder: Path, version: str, source: str) -> None:
 def test_a_release_without_obstacles_passes(site: Site) -> None:
     shown = site.run("preflight", "--release", "1.2.0")
     assert shown.returncode == 0, shown.stdout
-    assert "1.2.0 can be released to target test: all 16 checks passed" in shown.stdout
+    assert "1.2.0 can be released to target test: all 17 checks passed" in shown.stdout
     assert site.checkout.git("status", "--porcelain") == ""
     # A final version after its pre-release, on the same commit.
     site.checkout.git("tag", "v1.3.0-rc.1")

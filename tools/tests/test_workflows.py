@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from cqc_tools.foundation import workspace
+from cqc_tools.foundation import configuration, workspace
 
 WORKFLOWS = sorted((workspace.ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):.*## ", (workspace.ROOT / "Makefile").read_text(), re.MULTILINE))
 ALLOWED = (
     re.compile(r'make ("\$RUN"|[a-z-]+)( >> "\$GITHUB_STEP_SUMMARY")?'),
     # make would turn the exit code of a conflict into its own. gh is git's credential helper for the push.
+    re.compile(r"gh auth setup-git\nmake (release-pr)\n"),
     re.compile(
         r'gh auth setup-git\ntools/cqc (publish) --release "\$VERSION" --target "\$TARGET" && exit\n.*', re.DOTALL
     ),
@@ -72,6 +73,20 @@ def test_only_the_publishing_job_has_an_identity() -> None:
             assert ("id-token" in job["permissions"]) == publishes
             assert ("environment" in job) == publishes
         assert "secrets." not in path.read_text()
+
+
+def test_what_writes_or_has_an_identity_runs_in_this_repository_only(workflow: dict[str, Any]) -> None:
+    ours = configuration.load().repository.removeprefix("https://github.com/")
+    for name, job in workflow["jobs"].items():
+        if "write" in job["permissions"].values():
+            assert job.get("if") == f"github.repository == '{ours}'", name
+
+
+def test_the_pull_request_follows_every_branch_of_releases() -> None:
+    settings = configuration.load()
+    for name in ("ci", "release-pr"):
+        branches = loaded(workspace.ROOT / ".github" / "workflows" / f"{name}.yml")["on"]["push"]["branches"]
+        assert branches == [settings.branch, settings.line_branches]
 
 
 def test_the_steps_of_a_release_are_in_order() -> None:

@@ -60,6 +60,17 @@ def notes(release: Release = "", as_json: Json = False) -> None:
 
 
 @app.command()
+def release_pr(release: Release = "", target: Target = "local", as_json: Json = False) -> None:
+    """Prepare a release on a branch of its own, and open its pull request where gh is logged in."""
+    from cqc_tools.release import pull_request as stage
+
+    settings = configuration.load()
+    # What is invalid is rejected before anything is made.
+    settings.target(target)
+    emit(stage.prepare(release, target, settings), as_json)
+
+
+@app.command()
 def breaking(as_json: Json = False) -> None:
     """Print the contract changes since the last release; exits 1 if they break more than the version allows."""
     from cqc_tools.release import breaking as stage

@@ -14,7 +14,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from cqc_tools.foundation import files, workspace
 from cqc_tools.foundation.version import Version, parse_release
 
-FOLDER = workspace.ROOT / "tools" / "golden"
+PLACE = Path("tools", "golden")
+FOLDER = workspace.ROOT / PLACE
 CONTRACTS = "contracts_sha256"
 
 
@@ -44,6 +45,15 @@ def write(version: Version, contracts: str, lines: Iterable[dict[str, Any]]) -> 
     """Keep the lines of a version, and the fingerprint of the contracts that they are from."""
     content = [{CONTRACTS: contracts}, *lines]
     files.write_text(file_of(version), "".join(f"{json.dumps(line)}\n" for line in content))
+
+
+def is_current(version: Version, contracts: str, top: Path) -> bool:
+    """Whether a checkout has golden bytes of a version that are from contracts with this fingerprint."""
+    path = top / PLACE / file_of(version).name
+    if not path.exists():
+        return False
+    with path.open() as lines:
+        return bool(json.loads(next(lines))[CONTRACTS] == contracts)
 
 
 def read(version: Version) -> tuple[str, list[dict[str, Any]]]:

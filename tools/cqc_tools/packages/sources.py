@@ -101,12 +101,13 @@ def _commit_working_tree(checkout: git.Repository, cloned: git.Repository) -> st
             (cloned.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, cloned.folder / name, follow_symlinks=False)
     date = cloned.run("log", "-1", "--format=%cI").strip()
-    identity = {
-        f"GIT_{role}_{key}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for key, value in {"NAME": "uncommitted", "EMAIL": "uncommitted@localhost", "DATE": date}.items()
-    }
     cloned.run("add", "--all")
-    environment = workspace.tool_environment(**identity)
-    cloned.run("commit", "--quiet", "--message", "Uncommitted changes", env=environment)
+    cloned.run("commit", "--quiet", "--message", "Uncommitted changes", env=nobody(DATE=date))
     return cloned.run("rev-parse", "HEAD").strip()
+
+
+def nobody(**more: str) -> dict[str, str]:
+    """An environment in which git commits for nobody, so that none of the user's settings is needed."""
+    values = {"NAME": "uncommitted", "EMAIL": "uncommitted@localhost", **more}
+    identity = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in values.items()}
+    return workspace.tool_environment(**identity)

@@ -1,7 +1,7 @@
 """CHANGELOG.md: people write it, the tool adds the contract changes, and the release notes are taken from it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from cqc_tools.foundation import files, git, workspace
 from cqc_tools.foundation.errors import UserError
-from cqc_tools.foundation.version import Version, released
+from cqc_tools.foundation.version import Version, parse_release, released
 from cqc_tools.release.candidate import Candidate
 
 FILE = workspace.ROOT / "CHANGELOG.md"
@@ -110,6 +110,17 @@ def section(text: str, release: Version) -> Section:
         if found.name == release.final.npm:
             return found
     raise LookupError(release.npm)
+
+
+def pending(past: Sequence[Version]) -> list[Version]:
+    """The releases that have a section, and no tag yet."""
+    found = []
+    for item in _sections(FILE.read_text() if FILE.exists() else ""):
+        try:
+            found.append(parse_release(item.name))
+        except UserError:
+            continue
+    return [item for item in found if item not in past]
 
 
 def has_entry(release: Version) -> bool:

@@ -8,12 +8,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from cqc_tools.foundation import console, files, process, temporary, workspace
+from cqc_tools.foundation import console, files, temporary, workspace
 from cqc_tools.foundation.errors import Conflict, Difference, UserError
 from cqc_tools.foundation.version import Version, end_of, released
 from cqc_tools.packages import manifest, sha256
 from cqc_tools.packages.manifest import Build
-from cqc_tools.release import changelog
+from cqc_tools.release import changelog, github
 
 # More releases than any repository of ours will have; gh lists 30 by default.
 ALL = "10000"
@@ -111,8 +111,4 @@ def _assets(release: Version) -> list[str] | None:
 
 
 def _gh(verb: str, *arguments: str | Path) -> str:
-    if not shutil.which("gh"):
-        raise UserError(
-            "gh, which reaches the releases on GitHub, is not installed", "get it from https://cli.github.com"
-        )
-    return process.run(["gh", "release", verb, *arguments], what=f"gh release {verb}")
+    return github.run("release", verb, *arguments)

@@ -1,6 +1,7 @@
 """Every obstacle to a release, all reported together, each with the step that removes it."""
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,15 +12,17 @@ from typing import Any
 from cqc_tools.contracts import descriptors, golden_files
 from cqc_tools.foundation import console, git, process, temporary, version, workspace
 from cqc_tools.foundation.configuration import Configuration
-from cqc_tools.foundation.errors import NoAnswer, Refused, StageFailed, ToolError, UserError
+from cqc_tools.foundation.errors import NoAnswer, ProgramFailed, Refused, StageFailed, ToolError, UserError
 from cqc_tools.foundation.version import parse_release
 from cqc_tools.generation import generate
 from cqc_tools.packages import Source, build, identity, manifest, reading, sources
 from cqc_tools.packages.manifest import Build
 from cqc_tools.packages.targets import OpenTarget
-from cqc_tools.release import candidate, changelog
+from cqc_tools.release import candidate, changelog, github
 from cqc_tools.release.plan import Plan, is_same_repository
 
+# A job's environment by its name; one that is computed cannot be looked up.
+ENVIRONMENT = re.compile(r"^ +environment: ([\w./-]+)$", re.MULTILINE)
 NEW_VERSION = "a published version is never written again: release a new version on all registries"
 
 
@@ -326,6 +329,28 @@ def _credentials(subject: _Subject) -> Found:
             yield f"{reading.where(registry)} did not answer: {failure.problem}", "try again when it does"
 
 
+def _environments(subject: _Subject) -> Found:
+    """Whoever can push a tag can publish, unless the environments of the workflows have reviewers."""
+    files = (workspace.ROOT / github.WORKFLOWS).glob("*.yml")
+    names = sorted({name for file in files for name in ENVIRONMENT.findall(file.read_text())})
+    if not names or not is_same_repository(subject.target.remote.address, subject.plan.repository):
+        return
+    if not github.is_ready(subject.settings):
+        console.note("gh is not logged in: whether the environments of the workflows have reviewers is not known")
+        return
+    page = f"{subject.plan.repository}/settings/environments"
+    for name in names:
+        try:
+            reviewers = github.reviewers(name, subject.settings)
+        except LookupError:
+            yield f"GitHub shows no environment {name}, in which a workflow publishes", f"create it: {page}"
+        except ProgramFailed as failure:
+            console.note(f"the reviewers of the environment {name} cannot be read: {failure.reason}")
+        else:
+            if not reviewers:
+                yield f"the environment {name} has no required reviewers: every tag is published", f"add some: {page}"
+
+
 def _module_path(subject: _Subject) -> Found:
     if subject.plan.blocked:
         first, *steps = subject.plan.blocked.splitlines()
@@ -386,6 +411,7 @@ CHECKS: Mapping[str, Callable[[_Subject], Found]] = {
     "names are ours": _names_are_ours,
     "version is free": _not_taken,
     "credentials": _credentials,
+    "reviewers": _environments,
     "Go module path": _module_path,
     "addresses": _addresses,
 }
