@@ -18,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqc_tools.contracts import golden_files
+from cqc_tools.foundation import configuration
 from cqc_tools.packages.local import Running
+from cqc_tools.release import github
 from cqc_tools.release.plan import is_same_repository
 
 CHECKS = 17
@@ -222,6 +224,41 @@ def test_a_version_already_on_a_registry_is_compared_by_its_bytes(site: Site) ->
     assert not dist.exists()
     site.checkout.git("tag", "--delete", "v1.2.0")
     assert "has no tag here" in site.preflight("1.2.0")["version is free"][0]
+
+
+REVIEWED = {"protection_rules": [{"type": "required_reviewers", "reviewers": [{"type": "User"}]}]}
+GH = """\
+#!/bin/sh
+[ "$1" = auth ] && exit
+[ -e '{answer}' ] || {{ echo "gh: Not Found (HTTP 404)" >&2; exit 1; }}
+cat '{answer}'
+"""
+
+
+def test_a_workflow_that_nobody_reviews_is_a_finding(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, programs, git = tmp_path / "answer.json", tmp_path / "bin", tmp_path / "gitconfig"
+    programs.mkdir()
+    (programs / "gh").write_text(GH.format(answer=answer))
+    (programs / "gh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    settings = configuration.load()
+    with pytest.raises(LookupError):
+        github.reviewers("release", settings)
+    answer.write_text(json.dumps(REVIEWED))
+    assert github.reviewers("release", settings) == 1
+    # Deployment rules alone let every tag through.
+    answer.write_text(json.dumps({"protection_rules": [{"type": "branch_policy"}]}))
+    git.write_text(f'[url "{site.git}"]\n  insteadOf = {OURS}\n')
+    toml = site.checkout.folder / "release.toml"
+    toml.write_text(toml.read_text().replace(f"git = {json.dumps(site.git)}", 'git = "default"'))
+    found = site.preflight("1.2.0", GIT_CONFIG_GLOBAL=str(git))
+    assert found.keys() == {"reviewers"}
+    assert found["reviewers"] == [
+        "the environment release has no required reviewers: every tag is published "
+        f"=> add some: {OURS}/settings/environments"
+    ]
 
 
 def test_a_silent_registry_is_a_finding(site: Site) -> None:

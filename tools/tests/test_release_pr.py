@@ -15,7 +15,7 @@ from cqc_tools.packages.local import Running
 
 BRANCH = "release-pr/main"
 GH = '''#!{python}
-"""Answers as `gh` does for pull requests and environments."""
+"""Answers as `gh` does for pull requests."""
 import json, pathlib, sys
 home = pathlib.Path({home!r})
 words = sys.argv[1:]
@@ -23,12 +23,6 @@ with (home / "calls").open("a") as calls:
     print(" ".join(words[:2]), file=calls)
 if words[:2] == ["auth", "status"]:
     sys.exit(0 if (home / "logged-in").exists() else 1)
-if words[0] == "api":
-    answer = home / "environment.json"
-    if not answer.exists():
-        sys.exit("gh: Not Found (HTTP 404)")
-    print(answer.read_text())
-    sys.exit()
 assert words[words.index("--repo") + 1] == "github.com/Combine-Capital/cqc", words
 options = {{word: value for word, value in zip(words, words[1:]) if word.startswith("--")}}
 about = home / "pull-request.json"
@@ -123,6 +117,8 @@ def test_a_release_is_prepared_on_a_branch_and_in_a_pull_request(site: Site) -> 
     opened = site.prepare()
     assert opened["pull_request"] == "https://example.com/pull/7"
     assert opened["commit"] == by_hand["commit"] == site.pushed()
+    # Without a login nobody asked for anything else.
+    assert (site.hub / "calls").read_text().split("\n")[:4] == ["auth status", "auth status", "pr list", "pr list"]
     request = site.pull_request()
     assert (request["verb"], request["title"]) == ("create", "Release 1.2.1")
     assert "# 1.2.1, after 1.2.0" in request["body"]
