@@ -130,6 +130,14 @@ def test_a_prerelease_is_never_the_latest(github: GitHub) -> None:
     assert (about["--prerelease"], about["--latest"]) == ("true", "false")
 
 
+def test_a_release_of_an_older_line_is_not_the_latest(github: GitHub) -> None:
+    assert github.draft("begin", "1.2.0")[0] == 0
+    github.checkout.git("tag", "v1.3.0")
+    assert github.draft("announce", "1.2.0")[0] == 0
+    about = github.about("v1.2.0")
+    assert (about["--prerelease"], about["--latest"]) == ("false", "false")
+
+
 def test_someone_who_did_not_build_the_release_fetches_it(github: GitHub) -> None:
     assert github.draft("begin", "1.2.0")[0] == 0
     folder = github.checkout.folder / "dist" / "1.2.0"

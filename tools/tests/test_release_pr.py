@@ -29,7 +29,9 @@ about = home / "pull-request.json"
 if words[1] == "list":
     assert (options["--base"], options["--state"]) == ("main", "open"), words
     found = json.loads(about.read_text()) if about.exists() else None
-    print(json.dumps([{{"number": 7, "title": found["title"], "url": "https://example.com/pull/7"}}] if found else []))
+    theirs = {{"number": 6, "title": "Release 99.0.0", "url": "https://example.com/pull/6", "isCrossRepository": True}}
+    ours = {{"number": 7, "url": "https://example.com/pull/7", "isCrossRepository": False}}
+    print(json.dumps([theirs, *([{{**ours, "title": found["title"]}}] if found else [])]))
 elif words[1] in ("create", "edit"):
     assert words[2] == "7" or words[1] == "create", words
     body = pathlib.Path(options["--body-file"]).read_text()

@@ -304,8 +304,10 @@ class _Hub:
                 ) from failure
 
     def _listed(self) -> list[dict[str, object]]:
-        listed = json.loads(self._gh("list", *self.ends, "--state", "open", "--json", "number,title,url"))
-        return list(listed)
+        fields = "number,title,url,isCrossRepository"
+        listed = json.loads(self._gh("list", *self.ends, "--state", "open", "--json", fields))
+        # A fork may have a branch of the same name: it must not choose our version.
+        return [item for item in listed if not item["isCrossRepository"]]
 
     def _gh(self, verb: str, *words: str | Path) -> str:
         return github.run("pr", verb, *words, "--repo", self.repository)
