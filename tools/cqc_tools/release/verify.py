@@ -1,7 +1,7 @@
 """Install a published release as its users do, from every registry of a target, and compare what they get."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -139,7 +139,7 @@ def verify(version: Version, target: OpenTarget, built: Build | None, settings: 
                 data, traffic = examples.traffic()
                 with console.step(f"{len(talking) ** 2} pairs of server and client", steps):
                     replays = examples.all_pairs(talking, data, Path(scratch, "logs"))
-            _follow_readmes(installed, settings, scratch)
+            _follow_readmes(version, target, installed, settings, scratch)
     return Verification(
         version.npm,
         target.name,
@@ -192,20 +192,36 @@ def _install(version: Version, target: OpenTarget, settings: Configuration, scra
     return {registry.key: installed[registry.key] for registry in target.registries}
 
 
-def _follow_readmes(installed: Mapping[str, Installation], settings: Configuration, scratch: Path) -> None:
+def _follow_readmes(
+    version: Version,
+    target: OpenTarget,
+    installed: Mapping[str, Installation],
+    settings: Configuration,
+    scratch: Path,
+) -> None:
     """Do what the READMEs of the packages tell a new user to do, in empty folders."""
     followed = []
-    for key, installation in installed.items():
-        package = settings.package(key)
+    for registry in target.registries:
+        package, installation = settings.package(registry.key), installed[registry.key]
         readme = scratch / "source" / package.folder / "README.md"
         if not readme.is_file() or not quickstart.steps(readme.read_text()):
             continue
-        if quickstart.installs(readme.read_text(), package.name):
-            follow = partial(quickstart.follow, readme, installation, scratch / "starts" / key)
+        if not is_latest(registry.spell(version), registry.holdings().versions, is_final=version == version.final):
+            console.note(
+                f"{package.folder}/README.md installs the latest version, so its start is NOT TRIED with {version.npm}"
+            )
+        elif quickstart.installs(readme.read_text(), package.name):
+            follow = partial(quickstart.follow, readme, installation, scratch / "starts" / registry.key)
             followed.append((f"the start in {package.folder}/README.md", follow))
         else:
             console.note(f"{package.folder}/README.md does not install {package.name}, so its start is NOT TRIED")
     console.all_steps(followed)
+
+
+def is_latest(chosen: str, held: Sequence[str], *, is_final: bool) -> bool:
+    """Whether clients that are given no version install this one: a release of an older line never, a pre-release only
+    if a registry holds nothing else. `held` is lowest first."""
+    return list(held) == [chosen] or (is_final and list(held[-1:]) == [chosen])
 
 
 def _described(package: Package, installed: Installation) -> tuple[Package, list[str]]:
