@@ -15,7 +15,6 @@ from pathlib import Path
 
 import preloaded
 import pytest
-import requests
 from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 
@@ -23,6 +22,7 @@ from cqc_tools.contracts import descriptors, golden_files
 from cqc_tools.foundation import configuration, git, version, workspace
 from cqc_tools.packages import Source, ecosystems, local, manifest, sources
 from cqc_tools.packages.local import Running
+from cqc_tools.packages.local import npm as local_npm
 from cqc_tools.packages.manifest import Build
 
 RELEASE = version.parse_release("1.2.0")
@@ -253,11 +253,8 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     with local.running(folder, ecosystems.load(configuration.load())) as running:
         # npm and twine find their credentials where they always do.
         npm = running.addresses["npm"]
-        user = {"name": "releaser", "password": "correct-horse", "type": "user"}
-        answer = requests.put(f"{npm}-/user/org.couchdb.user:releaser", json=user, timeout=30)
-        answer.raise_for_status()
         settings = folder / "npmrc"
-        settings.write_text(f"{npm.partition(':')[2]}:_authToken={answer.json()['token']}\n")
+        settings.write_text(f"{npm.partition(':')[2]}:_authToken={local_npm.token(npm)}\n")
         credentials = {"npm_config_userconfig": str(settings), "TWINE_USERNAME": "me", "TWINE_PASSWORD": "secret"}
         yield Servers(folder, running, credentials)
 

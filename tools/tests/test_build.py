@@ -144,12 +144,13 @@ def bom_validator() -> Any:
 
 
 @pytest.mark.parametrize(
-    ("name", "package", "dependencies"),
+    ("name", "package", "dependencies", "indirect"),
     [
         (
             "cqc-1.2.0",
             "pkg:pypi/cqc@1.2.0",
             {"pkg:pypi/protobuf": (">=6.31.1", "required"), "pkg:pypi/grpcio": (">=1.75.1", "required")},
+            ("typing-extensions", {"license": {"id": "PSF-2.0"}}, "required"),
         ),
         (
             "cq-cqc-1.2.0",
@@ -159,6 +160,7 @@ def bom_validator() -> Any:
                 "pkg:npm/%40bufbuild/protovalidate": ("^1.0.0", "optional"),
                 "pkg:npm/%40grpc/grpc-js": ("^1.12.0", "optional"),
             },
+            ("protobufjs", {"license": {"id": "BSD-3-Clause"}}, "optional"),
         ),
         (
             "go-cqc-v1.2.0",
@@ -167,11 +169,17 @@ def bom_validator() -> Any:
                 "pkg:golang/google.golang.org/grpc@v1.75.1": (">=v1.75.1", "required"),
                 "pkg:golang/google.golang.org/protobuf@v1.36.10": (">=v1.36.10", "required"),
             },
+            ("cel-go", {"expression": "Apache-2.0 AND BSD-3-Clause"}, "required"),
         ),
     ],
 )
 def test_the_bill_of_materials_names_the_package_its_files_and_its_dependencies(
-    released: Released, bom_validator: Any, name: str, package: str, dependencies: dict[str, tuple[str, str]]
+    released: Released,
+    bom_validator: Any,
+    name: str,
+    package: str,
+    dependencies: dict[str, tuple[str, str]],
+    indirect: tuple[str, dict[str, object], str],
 ) -> None:
     text = (released.dist / f"{name}.cdx.json").read_text()
     assert bom_validator.validate_str(text) is None
@@ -183,10 +191,24 @@ def test_the_bill_of_materials_names_the_package_its_files_and_its_dependencies(
     sums = {item["file"]: item["sha256"] for item in content["artifacts"]}
     for file in about["components"]:
         assert {"alg": "SHA-256", "content": sums[file["name"]]} in file["hashes"]
-    found = {item["purl"]: (item["properties"][0]["value"], item["scope"]) for item in bom["components"]}
-    assert dependencies.items() <= found.items()
-    (edges,) = (item["dependsOn"] for item in bom["dependencies"] if item["ref"] == package)
-    assert sorted(edges) == sorted(found)
+    properties = {
+        item["purl"]: {about["name"]: about["value"] for about in item.get("properties", ())}
+        for item in bom["components"]
+    }
+    scopes = {item["purl"]: item["scope"] for item in bom["components"]}
+    direct = {
+        purl: (about["cqc:versions"], scopes[purl]) for purl, about in properties.items() if "cqc:versions" in about
+    }
+    assert dependencies.items() <= direct.items()
+    assert all("cqc:tested" in properties[purl] for purl in direct)
+    edges = {item["ref"]: set(item.get("dependsOn", ())) for item in bom["dependencies"]}
+    assert edges[package] == direct.keys()
+    # What they need in turn, as the locks resolve it.
+    found = {item["name"]: item for item in bom["components"]}
+    other, licence, scope = indirect
+    assert (found[other]["licenses"], found[other]["scope"]) == ([licence], scope)
+    assert found[other]["purl"] not in direct
+    assert all(item["licenses"] for item in bom["components"])
     assert bom["metadata"]["timestamp"] == content["committed"]
 
 

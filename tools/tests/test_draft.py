@@ -1,5 +1,6 @@
 """The draft release on GitHub. GitHub cannot run here: a program in place of `gh` keeps releases in a folder."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -120,6 +121,33 @@ def test_other_bytes_are_never_overwritten(github: GitHub) -> None:
     assert "cqc-1.2.0-py3-none-any.whl" in errors
     assert "publish the bytes that are already there" in errors
     assert wheel.read_bytes() == b"something else"
+
+
+def describe(folder: Path, content: object) -> None:
+    """Write a build's release.json, and its digest into SHA256SUMS."""
+    (folder / "release.json").write_text(json.dumps(content, indent=2) + "\n")
+    *sums, _ = (folder / "SHA256SUMS").read_text().splitlines()
+    digest = hashlib.sha256((folder / "release.json").read_bytes()).hexdigest()
+    (folder / "SHA256SUMS").write_text("\n".join([*sums, f"{digest}  release.json", ""]))
+
+
+def test_a_build_with_other_versions_of_the_tools_is_the_same_release(github: GitHub) -> None:
+    """As after "Re-run all jobs" on an updated runner."""
+    folder = github.checkout.folder / "dist" / "1.2.0"
+    assert github.draft("begin", "1.2.0")[0] == 0
+    kept = {name: (folder / name).read_bytes() for name in ("release.json", "SHA256SUMS")}
+    again = json.loads(kept["release.json"])
+    again["toolchain"]["node"] = "99.9.9"
+    describe(folder, again)
+    code, _, errors = github.draft("begin", "1.2.0")
+    assert code == 0, errors
+    assert "its release.json is kept" in errors
+    assert {name: (folder / name).read_bytes() for name in kept} == kept
+    assert {name: (github.home / "v1.2.0" / name).read_bytes() for name in kept} == kept
+    # Another difference is a conflict.
+    again["descriptor_set_sha256"] = "0" * 64
+    describe(folder, again)
+    assert github.draft("begin", "1.2.0")[0] == 3
 
 
 def test_a_prerelease_is_never_the_latest(github: GitHub) -> None:

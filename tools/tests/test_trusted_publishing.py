@@ -4,6 +4,7 @@ twine makes its own requests. The tests answer them in place of the index and of
 """
 
 import base64
+import io
 import json
 import shutil
 import threading
@@ -18,6 +19,7 @@ import pytest
 import requests
 from conftest import Released
 from requests.adapters import HTTPAdapter
+from twine.utils import DEFAULT_REPOSITORY
 
 from cqc_tools.foundation.configuration import Patience
 from cqc_tools.foundation.errors import Refused
@@ -108,7 +110,7 @@ class Index:
         answer.reason = "from the test"
         answer.request = request
         answer.url = str(request.url)
-        answer._content = json.dumps(content).encode()
+        answer.raw = io.BytesIO(json.dumps(content).encode())
         return answer
 
 
@@ -128,7 +130,7 @@ def publish_the_wheel(built: Build, source: Source) -> Path:
     index = PythonIndex(
         source.configuration.package("python").name,
         "https://index.invalid/simple/",
-        "",
+        DEFAULT_REPOSITORY,
         None,
         Patience(),
         source.configuration.root_package,
@@ -184,7 +186,7 @@ class NpmExchange:
         answer.status_code = self.status
         answer.reason = "from the test"
         answer.request = request
-        answer._content = b'{"token": "short-lived"}'
+        answer.raw = io.BytesIO(b'{"token": "short-lived"}')
         return answer
 
 
@@ -219,7 +221,7 @@ def test_the_index_is_asked_for_its_token_before_anything_is_written(
 ) -> None:
     index = Index((422, {"errors": [{"code": "invalid-publisher", "description": "no publisher matches"}]}))
     monkeypatch.setattr(HTTPAdapter, "send", lambda _, request, **options: index.send(request, **options))
-    registry = PythonIndex("cqc", "https://index.invalid/simple/", "", None, Patience(), "cqc")
+    registry = PythonIndex("cqc", "https://index.invalid/simple/", DEFAULT_REPOSITORY, None, Patience(), "cqc")
     with pytest.raises(Refused, match="no publisher matches"):
         registry.authorise(source)
     assert index.uploads == []

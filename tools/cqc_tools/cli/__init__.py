@@ -44,7 +44,10 @@ def main() -> int:
     except ResultFailed as failed:
         output.show_failure(failed.failure)
         return failed.failure.exit_code
-    except ToolError as failure:
+    except (ToolError, OSError) as error:
+        failure = error if isinstance(error, ToolError) else errors.disk_full(error)
+        if not failure:
+            raise
         if output.JSON_OPTION in sys.argv[1:]:
             output.print_json({"error": failure.to_json()})
         output.show_failure(failure)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from cqc_tools.foundation import console
-from cqc_tools.foundation.errors import ToolError, UserError
+from cqc_tools.foundation.errors import ToolError, UserError, redacted
 
 JSON_OPTION = "--json"
 Json = Annotated[bool, typer.Option(JSON_OPTION, help="Print the result as JSON on standard output.")]
@@ -60,7 +60,7 @@ def emit(result: Result, as_json: bool) -> None:
 
 def print_json(value: Any) -> None:
     """Print a value for a program to read."""
-    print(json.dumps(value, indent=2))
+    print(redacted(json.dumps(value, indent=2)))
 
 
 def show_failure(failure: ToolError) -> None:

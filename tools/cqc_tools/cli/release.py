@@ -8,7 +8,7 @@ import typer
 
 from cqc_tools.cli.options import Release, Tagged, Target
 from cqc_tools.cli.output import Json, ResultFailed, Text, emit
-from cqc_tools.foundation import configuration, workspace
+from cqc_tools.foundation import configuration, lock, workspace
 from cqc_tools.foundation.version import chosen, parse_release
 
 app = typer.Typer()
@@ -105,11 +105,13 @@ def publish(release: Tagged = "", target: Target = "local", as_json: Json = Fals
     settings = configuration.load()
     version = chosen(release)
     targets.checked(settings, target)
-    built, source = stage.prepare(version, settings)
-    with targets.opened(target, settings) as opened:
-        published = stage.publish(built, source, opened.registries, journal.load(built.folder, target))
-    held = report.holdings(built, opened, [item.served for item in published.outcomes])
-    report.write(built, opened, held, settings, published.seconds)
+    # Two runs would write one state, and neither would know what the other has sent.
+    with lock.held(workspace.DIST / f".publishing-{version.npm}", f"publish {version.npm}"):
+        built, source = stage.prepare(version, settings)
+        with targets.opened(target, settings) as opened:
+            published = stage.publish(built, source, opened.registries, journal.load(built.folder, target))
+        held = report.holdings(built, opened, [item.served for item in published.outcomes])
+        report.write(built, opened, held, settings, published.seconds)
     emit(published, as_json)
 
 

@@ -8,10 +8,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from cqc_tools.foundation import workspace
-from cqc_tools.foundation.errors import UserError
+from cqc_tools.foundation.errors import UserError, redacted
 
 FILE = "release.toml"
 LOCAL = "local"
@@ -28,13 +28,37 @@ class PackageConfiguration:
     folder: str
 
 
+class Limits(TypedDict):
+    """How long a program may run, in seconds, and how large its output and each of its files may be, in bytes."""
+
+    limit: float
+    largest: int
+
+
 @dataclass(frozen=True)
 class Patience:
-    """How long, in seconds, a registry may stay silent before it counts as not answering, and how long it may take to
-    show what was written to it."""
+    """How much a registry may ask of us.
+
+    - answer_seconds: how long it may stay silent before it counts as not answering
+    - transfer_seconds: how long one whole answer or one whole upload may take, however steadily it moves
+    - settle_seconds: how long it may take to show what was written to it
+    - answer_megabytes: how large an answer may be
+    """
 
     answer_seconds: float = 60
+    transfer_seconds: float = 300
     settle_seconds: float = 60
+    answer_megabytes: float = 100
+
+    @property
+    def largest(self) -> int:
+        """How large an answer may be, in bytes."""
+        return round(self.answer_megabytes * 2**20)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a program that talks to the registry, as `process.run` takes them."""
+        return {"limit": self.transfer_seconds, "largest": self.largest}
 
 
 @dataclass(frozen=True)
@@ -128,8 +152,12 @@ def load(path: Path = workspace.ROOT / FILE) -> Configuration:
             f"{path} has line_branches = {line_branches!r}",
             f'write a branch name with one * in place of the line, such as "{LINE_BRANCHES}"',
         )
+    repository = value("repository")
+    if redacted(repository) != repository:
+        # It is part of every package.
+        raise UserError(f"{path} has repository = {repository!r}", "write it without a login")
     return Configuration(
-        repository=value("repository"),
+        repository=repository,
         branch=value("branch"),
         line_branches=line_branches,
         root_package=root,
@@ -153,15 +181,15 @@ def _tables(path: Path, content: Mapping[str, Any], name: str) -> Mapping[str, M
 def _target(path: Path, name: str, found: Mapping[str, object]) -> Target:
     """One [targets.<name>]; which addresses it needs is for its ecosystems to say."""
     addresses: dict[str, str] = {}
-    seconds: dict[str, float] = {}
+    patience: dict[str, float] = {}
     for key, value in found.items():
         where = f"{path} has targets.{name}.{key} = {value!r}"
         if key in Patience.__dataclass_fields__:
             if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
-                raise UserError(where, "write a number of seconds greater than zero")
-            seconds[key] = float(value)
+                raise UserError(where, f"write a number of {key.rpartition('_')[2]} greater than zero")
+            patience[key] = float(value)
         elif not isinstance(value, str):
             raise UserError(where, "write an address, or 'default' for the client's own default")
         else:
             addresses[key] = value
-    return Target(name, addresses, Patience(**seconds))
+    return Target(name, addresses, Patience(**patience))

@@ -4,6 +4,8 @@
     ├── UserError           exit code 2: invalid usage or input that the user can correct
     └── StageFailed         exit code 1: a check failed
         ├── ProgramFailed   a program exited non-zero or could not be started
+        │   └── OverLimit   it took too long, or more data than expected, and was stopped
+        ├── DiskFull        no space is left for a file
         ├── SeveralFailed   several independent steps failed
         ├── NoAnswer        a registry did not answer; retrying may help
         ├── Refused         a registry rejected a request; retrying does not help
@@ -12,12 +14,25 @@
 Code decides by class and fields; nothing reads a message back.
 """
 
+import errno
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 OK, FAILED, USAGE, CONFLICT, INTERRUPTED = 0, 1, 2, 3, 130
+# The user name and password in an address, or a token in their place. Over ssh a name alone is no secret.
+_LOGIN = re.compile(r"(https?://)[^\s/?#'\"<>]*@|([a-z][a-z0-9+.-]*://)[^\s/?#'\"<>@:]*:[^\s/?#'\"<>]*@", re.IGNORECASE)
+# Systems, and the programs on them, say this when a disk or a quota is used up.
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_NO_SPACE_WORDS = re.compile(r"^(?!remote:).*(No space left on device|Disk quota exceeded|\bENOSPC\b)", re.MULTILINE)
+
+
+def redacted(text: str) -> str:
+    """The text with the logins in its addresses replaced by `***`."""
+    return _LOGIN.sub(lambda found: f"{found.group(1) or found.group(2)}***@", text)
 
 
 class ToolError(Exception):
@@ -30,6 +45,8 @@ class ToolError(Exception):
     exit_code: ClassVar[int] = FAILED
 
     def __init__(self, problem: str, fix: str = "", details: str = "") -> None:
+        # Whatever a program or a registry answers, no password in an address is shown or kept.
+        problem, fix, details = redacted(problem), redacted(fix), redacted(details)
         super().__init__(problem, fix, details)
         self.problem = problem
         self.fix = fix
@@ -91,7 +108,50 @@ class ProgramFailed(StageFailed):
 
     def to_json(self) -> dict[str, Any]:
         """See ToolError."""
-        return {**super().to_json(), "command": list(self.command), "returncode": self.returncode}
+        command = [redacted(word) for word in self.command]
+        return {**super().to_json(), "command": command, "returncode": self.returncode}
+
+
+class OverLimit(ProgramFailed):
+    """A program took longer than it may, or more data, and was stopped; `problem` says which."""
+
+    kind = "over limit"
+
+    def __init__(
+        self, command: Sequence[object], exceeded: str, stdout: str = "", stderr: str = "", purpose: str = ""
+    ) -> None:
+        super().__init__(command, None, stdout, stderr, purpose)
+        self.problem = redacted(f"{purpose or self.command[0]} {exceeded}: {shlex.join(self.command)}")
+
+    @property
+    def reason(self) -> str:
+        """See ProgramFailed."""
+        return self.problem
+
+
+class DiskFull(StageFailed):
+    """No space is left for a file. What was being written was removed; what was there before is unchanged."""
+
+    kind = "disk full"
+
+    def __init__(self, path: object, details: str = "") -> None:
+        super().__init__(
+            f"no space is left on the disk of {path}",
+            "free some space there, then run the same command again. `make clean` removes all that was installed and "
+            "built inside the checkout; TMPDIR names another folder for temporary files",
+            details,
+        )
+
+
+def disk_full(error: OSError, path: Path | None = None) -> DiskFull | None:
+    """The failure if an error says that a disk is full, None for any other. `path` is the file if the error names
+    none."""
+    return DiskFull(error.filename or path or Path.cwd()) if error.errno in _NO_SPACE else None
+
+
+def met_full_disk(output: str) -> bool:
+    """Whether a program says that a disk of this machine is full."""
+    return bool(_NO_SPACE_WORDS.search(output))
 
 
 class SeveralFailed(StageFailed):

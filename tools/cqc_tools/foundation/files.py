@@ -5,12 +5,23 @@ import os
 import tempfile
 from pathlib import Path
 
+from cqc_tools.foundation.errors import disk_full
+
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Replace a file's content at once, keeping its mode; missing folders are created.
 
-    With `durable`, the bytes are on disk before this returns.
+    With `durable`, the bytes are on disk before this returns. Raises DiskFull if there is no space for them.
     """
+    try:
+        _write_bytes(path, content, durable)
+    except OSError as error:
+        # Users know the file, not the temporary one beside it.
+        error.filename = str(path)
+        raise disk_full(error) or error from error
+
+
+def _write_bytes(path: Path, content: bytes, durable: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     try:

@@ -1,23 +1,39 @@
 """Run other programs: their output is captured and shown on failure, and no child outlives the tool."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
 from cqc_tools.foundation import workspace
-from cqc_tools.foundation.errors import ProgramFailed, StageFailed
+from cqc_tools.foundation.errors import DiskFull, OverLimit, ProgramFailed, met_full_disk
 
 Command = Sequence[str | Path]
 LEASH = Path(__file__).with_name("leash.py")
+# Limits the files and the memory of the program it becomes. The shell counts files in units of 512 bytes, memory in
+# KiB, and not every system knows both.
+LIMITED = 'ulimit -f "$1" 2>/dev/null; ulimit -d "$2" 2>/dev/null; shift 2; exec "$@"'
+UNIT = 512
+# Far more than any client of a registry needs, far less than a machine has: no answer may use up the rest.
+MEMORY = 2 << 30
+# How much of a stopped program's output is reported, in bytes.
+SHOWN = 4096
 T = TypeVar("T")
 _started: set[subprocess.Popen[bytes]] = set()
+# What programs print if the system gives them no larger file, or no more memory.
+_TOO_LARGE = re.compile(
+    r"\bEFBIG\b|File too large|file size limit exceeded|died of signal 25|SIGXFSZ|Out of memory|MemoryError"
+    r"|heap out of memory",
+    re.IGNORECASE,
+)
 # Set once the run is interrupted: threads that wait for something else stop waiting.
 interrupted = threading.Event()
 
@@ -30,9 +46,11 @@ def run(
     stdin: bytes | None = None,
     what: str = "",
     limit: float | None = None,
+    largest: int | None = None,
 ) -> str:
     """Run a command to its end and return its standard output as text; see `run_bytes`."""
-    return run_bytes(command, cwd=cwd, env=env, stdin=stdin, what=what, limit=limit).decode(errors="replace")
+    output = run_bytes(command, cwd=cwd, env=env, stdin=stdin, what=what, limit=limit, largest=largest)
+    return output.decode(errors="replace")
 
 
 def run_bytes(
@@ -43,25 +61,62 @@ def run_bytes(
     stdin: bytes | None = None,
     what: str = "",
     limit: float | None = None,
+    largest: int | None = None,
 ) -> bytes:
     """Run a command to its end and return its standard output.
 
-    Raises ProgramFailed if it exits non-zero or cannot be started, and StageFailed if it runs for more than `limit`
-    seconds. `what` names the purpose in the user's words.
+    Raises ProgramFailed if it exits non-zero or cannot be started, and OverLimit if it runs for more than `limit`
+    seconds, or if its output or a file that it writes has more than `largest` bytes. `what` names the purpose in the
+    user's words.
     """
+    if largest:
+        return _run_within(command, cwd, env, what, limit, largest)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with _running(command, cwd, env, what=what, **pipes) as child:
         try:
             output, errors = child.communicate(stdin, limit)
         except subprocess.TimeoutExpired as expired:
-            printed = b"\n".join(filter(None, (expired.output, expired.stderr)))
-            raise StageFailed(
-                f"{what or command[0]} did not end within {limit:g} s", details=printed.decode(errors="replace").strip()
-            ) from None
+            raise _too_slow(command, limit, expired.output or b"", expired.stderr or b"", what) from None
     if child.returncode:
-        raise ProgramFailed(
-            command, child.returncode, output.decode(errors="replace"), errors.decode(errors="replace"), what
-        )
+        raise _failed(command, child.returncode, output, errors, what)
+    return output
+
+
+def _too_slow(command: Command, limit: float | None, output: bytes, errors: bytes, what: str) -> OverLimit:
+    printed, said = (text.decode(errors="replace") for text in (output, errors))
+    return OverLimit(command, f"did not end within {limit:g} s", printed, said, what)
+
+
+def _failed(command: Command, code: int, output: bytes, errors: bytes, what: str) -> ProgramFailed | DiskFull:
+    failure = ProgramFailed(command, code, output.decode(errors="replace"), errors.decode(errors="replace"), what)
+    if met_full_disk(failure.stderr):
+        return DiskFull(f"{workspace.ROOT} or {tempfile.gettempdir()}", str(failure))
+    return failure
+
+
+def _run_within(
+    command: Command, cwd: Path, env: Mapping[str, str] | None, what: str, limit: float | None, largest: int
+) -> bytes:
+    # Its output goes to files, which are limited like all others.
+    with ExitStack() as stack:
+        printed, errors = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
+        words = ["sh", "-c", LIMITED, "sh", str(-(-largest // UNIT)), str(MEMORY >> 10), *command]
+        with _running(words, cwd, env, stdin=subprocess.DEVNULL, stdout=printed, stderr=errors, what=what) as child:
+            try:
+                code = child.wait(limit)
+            except subprocess.TimeoutExpired:
+                code = None
+        for file in (printed, errors):
+            file.seek(0)
+        output, said = printed.read(), errors.read()
+    if code is None:
+        # Of an endless output, what was printed last does not matter.
+        raise _too_slow(command, limit, output[:SHOWN], said[:SHOWN], what)
+    if code == -signal.SIGXFSZ or (code and _TOO_LARGE.search(said.decode(errors="replace"))):
+        exceeded = f"met a file or an answer that is too large, larger than {largest >> 20} MB"
+        raise OverLimit(command, exceeded, "", said.decode(errors="replace"), what)
+    if code:
+        raise _failed(command, code, output, said, what)
     return output
 
 
@@ -126,7 +181,7 @@ def _running(
     env: Mapping[str, str] | None,
     *,
     stdin: int,
-    stdout: int | None = None,
+    stdout: int | IO[bytes] | None = None,
     stderr: int | IO[bytes] | None = None,
     what: str = "",
 ) -> Iterator[subprocess.Popen[bytes]]:

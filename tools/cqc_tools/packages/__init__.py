@@ -15,7 +15,25 @@ from packageurl import PackageURL
 
 from cqc_tools.foundation.configuration import Configuration, Patience
 from cqc_tools.foundation.version import Version
+from cqc_tools.packages.credentials import Credentials
 from cqc_tools.packages.git_remote import GitRemote
+
+__all__ = [
+    "Access",
+    "Artifact",
+    "Credentials",
+    "Declaration",
+    "Ecosystem",
+    "Holdings",
+    "Installation",
+    "Registry",
+    "Requirement",
+    "Resolved",
+    "Source",
+    "artifact",
+    "belonging",
+    "sha256",
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,17 @@ class Requirement:
     purl: PackageURL
     versions: str
     optional: bool = False
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A package that the locks of a checkout resolve a dependency to, directly or through others: its `purl` has the
+    version. `licence` is an SPDX expression, or the words of its author; `requires` are the purls, with versions, of
+    what it depends on itself."""
+
+    purl: PackageURL
+    licence: str
+    requires: tuple[PackageURL, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,14 +114,6 @@ class Installation:
 
 
 @dataclass(frozen=True)
-class Credentials:
-    """A user name and a password or token."""
-
-    name: str
-    secret: str = field(repr=False)
-
-
-@dataclass(frozen=True)
 class Holdings:
     """Everything a registry has under our package's name, which may belong to someone else: versions as the ecosystem
     spells them, lowest first, and the source addresses that the newest version names."""
@@ -104,13 +125,15 @@ class Holdings:
 @dataclass(frozen=True)
 class Access:
     """How to reach the registries of one target: `addresses` by key, the git remote, and a scratch folder for what
-    their clients need on disk. Without `credentials` each client finds its own."""
+    their clients need on disk. `logins` are those that were part of an address, by the same keys. Without them and
+    without `credentials` each client finds its own."""
 
     addresses: Mapping[str, str]
     remote: GitRemote
     scratch: Path
     patience: Patience
     credentials: Credentials | None = None
+    logins: Mapping[str, Credentials] = field(default_factory=dict)
 
 
 class Registry(Protocol):
@@ -199,6 +222,7 @@ class Ecosystem:
     - check_name: what a package name must look like, or nothing if the name is valid
     - build: build the artifacts of a source into a folder, with a scratch folder
     - declare: read a built package's own metadata
+    - resolve: what the locks of a checkout resolve a package's dependencies to, nothing without locks
     - digest: a file's digest as the ecosystem spells it
     - default_addresses: the clients' own default addresses
     - registry: the package in the registry of a target
@@ -220,6 +244,7 @@ class Ecosystem:
     default_addresses: Callable[[Configuration], Mapping[str, str]]
     registry: Callable[[Configuration, Access], Registry]
     serve: Callable[[Path], AbstractContextManager[Mapping[str, str]]]
+    resolve: Callable[[Source, Declaration], tuple[Resolved, ...]] = lambda source, declared: ()
 
 
 def artifact(ecosystem: str, path: Path, digest: str) -> Artifact:

@@ -44,8 +44,8 @@ def build(source: Source, dist: Path) -> Build:
         committed = datetime.fromtimestamp(git.Repository(source.folder).commit_time(source.commit), UTC)
         with console.step("describe the build", seconds):
             sboms = [
-                _bill_of_materials(key, declared, artifacts[key], source, committed)
-                for key, declared in _declared(chosen, artifacts, source).items()
+                _bill_of_materials(ecosystem, declared, artifacts[ecosystem.key], source, committed)
+                for ecosystem, declared in zip(chosen, _declared(chosen, artifacts, source).values(), strict=True)
             ]
         descriptor_set = source.configuration.folder("go", source.folder) / descriptors.DESCRIPTOR_SET
         built = Build(
@@ -101,12 +101,13 @@ def _declared(
 
 
 def _bill_of_materials(
-    key: str, declared: Declaration, artifacts: Sequence[Artifact], source: Source, committed: datetime
+    ecosystem: Ecosystem, declared: Declaration, artifacts: Sequence[Artifact], source: Source, committed: datetime
 ) -> Artifact:
     """Write the bill of materials of a package beside it."""
     file = artifacts[-1].path
     stem = file.name.removesuffix(file.suffix).removesuffix("-py3-none-any")
     path = file.with_name(f"{stem}.cdx.json")
-    path.write_text(sbom.describe(declared, artifacts, source.configuration.repository, committed))
-    made = artifact(key, path, "")
+    resolved = ecosystem.resolve(source, declared)
+    path.write_text(sbom.describe(declared, artifacts, source.configuration.repository, committed, resolved))
+    made = artifact(ecosystem.key, path, "")
     return replace(made, digest=f"sha256:{made.sha256}")

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from cqc_tools.foundation.errors import Refused
 
+# A CI gives a run its identity at once, or not at all.
+SECONDS = 60
 PUBLIC_HOSTS = frozenset({"pypi.org", "upload.pypi.org", "registry.npmjs.org", "github.com"})
 
 
@@ -28,8 +30,10 @@ def detect(audience: str) -> str | None:
         return None
     import id
 
+    from cqc_tools.packages import web
+
     try:
-        return id.detect_credential(audience)
+        return web.within(SECONDS, "the CI", lambda: id.detect_credential(audience))
     except id.IdentityError as error:
         raise Refused(f"the CI did not give this run an identity: {error}", "run the job again") from error
 

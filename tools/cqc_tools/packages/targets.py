@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from cqc_tools.foundation import temporary, workspace
 from cqc_tools.foundation.configuration import FILE, LOCAL, Configuration, Patience, Target
 from cqc_tools.foundation.errors import UserError
-from cqc_tools.packages import Access, Ecosystem, Registry, ecosystems, local
+from cqc_tools.packages import Access, Ecosystem, Registry, ecosystems, local, logins
 from cqc_tools.packages.git_remote import GitRemote
 from cqc_tools.packages.local import Running
 
@@ -51,8 +51,10 @@ def at(
 ) -> OpenTarget:
     """Our packages in registries at these addresses."""
     patience = patience or Patience()
-    remote = GitRemote(running.addresses[GIT], patience)
-    access = Access(running.addresses, remote, scratch, patience, running.credentials)
+    # From here on no address holds a password: addresses are shown, and written into reports.
+    addresses, found = logins.split(running.addresses)
+    remote = GitRemote(addresses[GIT], patience, found.get(GIT))
+    access = Access(addresses, remote, scratch, patience, running.credentials, found)
     registries = [ecosystem.registry(settings, access) for ecosystem in ecosystems.load(settings)]
     return OpenTarget(name, tuple(registries), remote)
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from cqc_tools.foundation import console, process, workspace
+from cqc_tools.foundation.configuration import Patience
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.packages import belonging
 from cqc_tools.packages.ecosystems import python
@@ -25,5 +26,6 @@ def attest(built: Build) -> list[Path]:
                 "push the tag and let the release workflow do it, or publish without attestations: make publish",
             )
         with console.step(f"attest {len(missing)} files"):
-            process.run([workspace.VENV_BIN / "pypi-attestations", "sign", *missing], what="pypi-attestations")
+            command: list[str | Path] = [workspace.VENV_BIN / "pypi-attestations", "sign", *missing]
+            process.run(command, what="pypi-attestations", **Patience().limits)
     return [python.attestation_of(path) for path in distributions]

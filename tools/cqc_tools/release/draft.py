@@ -4,8 +4,8 @@ Uses the `gh` program, which CI runners have, with the run's own identity.
 """
 
 import json
-import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from cqc_tools.foundation import console, files, temporary, workspace
@@ -37,6 +37,7 @@ def begin(release: Version) -> list[str]:
     with temporary.folder("draft") as fetched, console.step(f"read the release {release.tag}"):
         if there:
             _gh("download", release.tag, "--dir", fetched)
+        built = _adopted(built, fetched)
         differing = [
             Difference(f"the release {release.tag}", name, sha256(path), sha256(fetched / name))
             for name, path in built_files.items()
@@ -46,18 +47,38 @@ def begin(release: Version) -> list[str]:
             raise Conflict(f"the release {release.tag} holds other bytes", differing)
         for path in fetched.iterdir():
             if path.name not in built_files and not (built.folder / path.name).exists():
-                shutil.copyfile(path, built.folder / path.name)
+                files.write_bytes(built.folder / path.name, path.read_bytes())
     missing = {name: path for name, path in built_files.items() if name not in there}
     if missing:
         _gh("upload", release.tag, *missing.values())
     return sorted(missing)
 
 
+def _adopted(built: Build, draft: Path) -> Build:
+    """The build as the draft describes it, if that is the same one made with other versions of the tools: what counts
+    are the artifacts and the bills of materials, and what is published is described once."""
+    try:
+        described = json.loads((draft / manifest.FILE).read_text())
+        adopted = replace(built, toolchain=dict(described["toolchain"]))
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return built
+    if adopted == built or adopted.to_json() != described:
+        return built
+    # In the order in which a reader checks them.
+    files.write_text(built.folder / manifest.SUMS, adopted.sums())
+    files.write_text(built.folder / manifest.FILE, adopted.manifest())
+    console.note(f"{built.version.npm} was built with other versions of the tools before: its {manifest.FILE} is kept")
+    return adopted
+
+
 def save(release: Version) -> list[str]:
     """Upload what lies beside the built files, such as the state of publishing and the report; returns the names."""
     built = manifest.load(workspace.DIST / release.npm)
     beside = [
-        path for path in sorted(built.folder.iterdir()) if path.is_file() and path.name not in _built_files(built)
+        path
+        for path in sorted(built.folder.iterdir())
+        # A killed run may have left a hidden file that it had not finished.
+        if path.is_file() and path.name not in _built_files(built) and not path.name.startswith(".")
     ]
     if beside:
         with console.step(f"save {len(beside)} files to the release {release.tag}"):

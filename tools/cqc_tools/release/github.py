@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from cqc_tools.foundation import process
-from cqc_tools.foundation.configuration import Configuration
+from cqc_tools.foundation.configuration import Configuration, Patience
 from cqc_tools.foundation.errors import ProgramFailed, UserError
 
 PROGRAM = "gh"
@@ -17,7 +17,7 @@ def run(*words: str | Path) -> str:
     """Run a gh command and return what it printed. Raises UserError without gh, ProgramFailed if the command fails."""
     if not shutil.which(PROGRAM):
         raise UserError("gh, which reaches GitHub, is not installed", "get it from https://cli.github.com")
-    return process.run([PROGRAM, *words], what=f"{PROGRAM} {words[0]} {words[1]}")
+    return process.run([PROGRAM, *words], what=f"{PROGRAM} {words[0]} {words[1]}", **Patience().limits)
 
 
 def is_ready(settings: Configuration) -> bool:

@@ -56,9 +56,10 @@ class Prospect:
             "package": self.package,
             "address": self.address,
             "version": self.version,
-            "versions": list(self.holdings.versions),
-            "has_version": self.has_version,
-            "belongs_to_another_project": self.is_foreign,
+            # What could not be read is not known to be absent.
+            "versions": None if self.problem else list(self.holdings.versions),
+            "has_version": None if self.problem else self.has_version,
+            "belongs_to_another_project": None if self.problem else self.is_foreign,
             "problem": self.problem or None,
         }
 
@@ -125,8 +126,10 @@ class Plan:
             shown = f"{len(versions)} versions, the last ones {shown}"
         if prospect.is_foreign:
             shown += " (another project's)"
+        if prospect.problem:
+            return prospect.label, prospect.package, "unknown", "unknown"
         here = f"{prospect.version} is {'there' if prospect.has_version else 'absent'}"
-        return prospect.label, prospect.package, "unknown" if prospect.problem else shown, here
+        return prospect.label, prospect.package, shown, here
 
 
 @contextmanager

@@ -190,7 +190,9 @@ class _Part:
             return
         with console.step(title, seconds):
             for names in self.registry.writes(missing):
-                self._write(names)
+                # Another machine may have written the rest of the same release by now.
+                if not set(names) <= self.served.keys():
+                    self._write(names)
             if missing := sorted(self.expected.keys() - self.served.keys()):
                 raise StageFailed(
                     f"{reading.where(self.registry)} does not show {', '.join(missing)}", "run the same command again"

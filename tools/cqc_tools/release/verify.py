@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cqc_tools.contracts import descriptors
-from cqc_tools.foundation import console, git, temporary
+from cqc_tools.foundation import console, temporary
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.foundation.version import Version
@@ -173,7 +173,7 @@ def _install(version: Version, target: OpenTarget, settings: Configuration, scra
     """The packages, each installed from its registry into the release's own example or into an empty project."""
     source = scratch / "source"
     # Someone who did not make the release gets its examples from the remote that has its tags.
-    git.clone(target.remote.address, source, "--depth=1", "--branch", version.tag)
+    target.remote.clone(source, "--depth=1", "--branch", version.tag)
     installed: dict[str, Installation] = {}
 
     def install(registry: Registry) -> None:

@@ -25,9 +25,11 @@ from cqc_tools.packages import (
     Holdings,
     Installation,
     Requirement,
+    Resolved,
     Source,
     artifact,
     belonging,
+    licences,
 )
 from cqc_tools.packages.git_remote import GitRemote, classified
 
@@ -116,6 +118,16 @@ def declare(artifacts: Sequence[Artifact]) -> Declaration:
     )
 
 
+def resolve(source: Source, declared: Declaration) -> tuple[Resolved, ...]:
+    """See Ecosystem: every module that go.mod requires, which since Go 1.17 are all that the packages import."""
+    file = source.configuration.folder(KEY, source.folder) / "go.mod"
+    required = json.loads(process.run(["go", "mod", "edit", "-json", file], what="read go.mod")).get("Require") or ()
+    known = licences.load(source.folder, KEY)
+    if not known:
+        return ()
+    return tuple(Resolved(_purl(item["Path"], item["Version"]), licences.of(known, item["Path"])) for item in required)
+
+
 def check_name(name: str) -> str:
     """See Ecosystem."""
     return "" if MODULE_PATH.fullmatch(name) else "a module path such as github.com/team/contracts/packages/go"
@@ -183,6 +195,7 @@ class GoModule:
                     cwd=Path(cache),
                     env={**self.client_environment(), "GOMODCACHE": cache},
                     what="go mod download",
+                    **self.patience.limits,
                 )
             except ProgramFailed as failure:
                 if NO_MODULE.search(failure.stdout + failure.stderr):
@@ -260,18 +273,20 @@ class GoModule:
         if example:
             shutil.copytree(example, folder)
             # The example's other dependencies are downloaded once for all rehearsals.
-            process.run(["go", "mod", "download"], cwd=folder, what="go mod download")
+            process.run(["go", "mod", "download"], cwd=folder, what="go mod download", **self.patience.limits)
         else:
             folder.mkdir(parents=True)
             process.run(["go", "mod", "init", "example.com/user"], cwd=folder, what="go mod init")
         environment = self.client_environment()
         started = time.monotonic()
-        process.run(["go", "get", f"{self.package}/...@{version.go}"], cwd=folder, env=environment, what="go get")
+        command = ["go", "get", f"{self.package}/...@{version.go}"]
+        process.run(command, cwd=folder, env=environment, what="go get", **self.patience.limits)
         seconds = time.monotonic() - started
         describer = folder / "describe" / "main.go"
         describer.parent.mkdir()
         describer.write_text(DESCRIBE % self.package)
-        process.run(["go", "mod", "tidy"], cwd=folder, env=environment, what="go mod tidy")
+        command = ["go", "mod", "tidy"]
+        process.run(command, cwd=folder, env=environment, what="go mod tidy", **self.patience.limits)
         programs = {"describe": "./describe", **({"example": "."} if example else {})}
         for name, package in programs.items():
             command = ["go", "build", "-o", str(folder / "bin" / name), package]
@@ -330,4 +345,5 @@ ECOSYSTEM = Ecosystem(
         settings.package(KEY).name, settings.package(KEY).folder, settings.repository, access.remote, access.scratch
     ),
     serve=_serve,
+    resolve=resolve,
 )

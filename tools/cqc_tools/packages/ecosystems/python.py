@@ -5,6 +5,7 @@ import configparser
 import hashlib
 import io
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -12,9 +13,9 @@ import time
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 import tomlkit
 from packageurl import PackageURL
@@ -36,9 +37,12 @@ from cqc_tools.packages import (
     Holdings,
     Installation,
     Requirement,
+    Resolved,
     Source,
     artifact,
     belonging,
+    licences,
+    logins,
     sha256,
 )
 from cqc_tools.packages.local import pypi
@@ -53,11 +57,19 @@ if TYPE_CHECKING:
 KEY, LABEL = "python", "PyPI"
 CREDENTIALS = (
     "give twine credentials that may upload this project: "
-    "TWINE_USERNAME and TWINE_PASSWORD, .pypirc or trusted publishing"
+    "TWINE_USERNAME and TWINE_PASSWORD, a section of .pypirc whose repository is its address, or trusted publishing"
+)
+READING = (
+    "give a login for the index: in netrc, in the keyring, in .pypirc, in its address in release.toml, or in "
+    "TWINE_USERNAME and TWINE_PASSWORD if uploads go to the same server"
 )
 # Too early, too many requests, or a file of this name exists: only reading the index tells whether the upload
 # arrived. Some indexes answer the last case with 400.
 AMBIGUOUS = (400, 408, 409, 425, 429)
+LOCK = Path("tools", "python-runtimes", "newest.lock")
+# uv writes `name==version ; marker \\`, then the packages that it is there for as comments.
+LOCKED = re.compile(r"([a-z0-9.-]+)==(\S+)")
+VIA = re.compile(r"    #(?: via)?\s+([a-z0-9][a-z0-9.-]*)$")
 DESCRIBE = """
 import base64, json, {package}
 descriptor_set = base64.b64encode({package}.descriptor_set().SerializeToString()).decode()
@@ -138,14 +150,43 @@ def declare(artifacts: Sequence[Artifact]) -> Declaration:
     )
 
 
+def resolve(source: Source, declared: Declaration) -> tuple[Resolved, ...]:
+    """See Ecosystem: from the lock of the newest versions that are tested, in which each package names those that it
+    is there for."""
+    file, known = source.folder / LOCK, licences.load(source.folder, KEY)
+    if not file.is_file() or not known:
+        return ()
+    versions: dict[str, str] = {}
+    requires: dict[str, list[str]] = {}
+    name = ""
+    for line in file.read_text().splitlines():
+        if found := LOCKED.match(line):
+            name, versions[found[1]] = found[1], found[2]
+        elif found := VIA.match(line):
+            requires.setdefault(found[1], []).append(name)
+    reached: list[str] = []
+    waiting: list[str] = [canonicalize_name(item.purl.name) for item in declared.requirements]
+    while waiting:
+        name = waiting.pop()
+        if name in versions and name not in reached:
+            reached.append(name)
+            waiting += requires.get(name, [])
+    purls = {name: PackageURL("pypi", name=name, version=versions[name]) for name in reached}
+    return tuple(
+        Resolved(purls[name], licences.of(known, name), tuple(purls[item] for item in requires.get(name, ())))
+        for name in sorted(reached)
+    )
+
+
 def attestation_of(file: Path) -> Path:
     """Where a distribution's attestation lies, if there is one."""
     return file.with_name(f"{file.name}.publish.attestation")
 
 
 class PythonIndex:
-    """A distribution on the Python index whose simple API is at `address`. twine uploads to `upload`, or to its own
-    default if that is empty. Without `credentials` twine and pip find their own. `import_name` is what users import."""
+    """A distribution on the Python index whose simple API is at `address`; twine uploads to `upload`. Without
+    `credentials` for the upload and a `login` for reading, the user's own are found. `import_name` is what users
+    import."""
 
     key = KEY
     label = LABEL
@@ -158,6 +199,7 @@ class PythonIndex:
         credentials: Credentials | None,
         patience: Patience,
         import_name: str,
+        login: Credentials | None = None,
     ) -> None:
         self.package = package
         self.address: str = address.rstrip("/") + "/"
@@ -165,6 +207,7 @@ class PythonIndex:
         self.credentials = credentials
         self.patience = patience
         self.import_name = import_name
+        self.login = logins.IndexLogin(self.address, upload, login)
 
     def spell(self, version: Version) -> str:
         """See Registry."""
@@ -178,9 +221,9 @@ class PythonIndex:
         """See Registry."""
         import pypi_simple
 
-        with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
+        with self._index() as index, _answering(self.address):
             try:
-                page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
+                page = self._page(index)
             except pypi_simple.NoSuchProjectError:
                 return {}
             return {
@@ -189,11 +232,43 @@ class PythonIndex:
                 if file.version == version.pypi
             }
 
+    @contextmanager
+    def _index(self) -> Iterator["pypi_simple.PyPISimple"]:
+        import pypi_simple
+
+        from cqc_tools.packages import web
+
+        with pypi_simple.PyPISimple(self.address, auth=self.login) as index:
+            web.bound(index.s, self.patience)
+            yield index
+
+    def _page(self, index: "pypi_simple.PyPISimple") -> "pypi_simple.ProjectPage":
+        """The index's page of our project, from the index itself.
+
+        Raises NoAnswer if what arrives is no such page, such as a login form: an index that says nothing about our
+        project says 404.
+        """
+        from cqc_tools.packages import web
+
+        hook = web.refuse_elsewhere(self.address, "python_index")
+        index.s.hooks["response"].append(hook)
+        try:
+            page = index.get_project_page(self.package)
+        finally:
+            # The files themselves may be on other servers: their bytes are compared.
+            index.s.hooks["response"].remove(hook)
+        if page.repository_version is None and not any(file.version for file in page.packages):
+            raise NoAnswer(
+                f"{self.address} answered with a page that is not an index of {self.package}",
+                "open it in a browser: it may need a login, or be the address of something else",
+            )
+        return page
+
     def _sha256(self, session: "requests.Session", file: "pypi_simple.DistributionPackage") -> str:
         """The digest of the bytes behind a link. Raises NoAnswer if they are not the bytes that the index promises."""
         digest = hashlib.sha256()
         promised = {name: hashlib.new(name) for name in file.digests}
-        with session.get(file.url, stream=True, timeout=self.patience.answer_seconds) as answer:
+        with session.get(file.url, stream=True) as answer:
             answer.raise_for_status()
             for chunk in answer.iter_content(1 << 16):
                 for one in (digest, *promised.values()):
@@ -214,9 +289,9 @@ class PythonIndex:
         """See Registry: the metadata of the newest version names its source."""
         import pypi_simple
 
-        with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
+        with self._index() as index, _answering(self.address):
             try:
-                page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
+                page = self._page(index)
             except pypi_simple.NoSuchProjectError:
                 return Holdings()
             found: dict[PythonVersion, list[pypi_simple.DistributionPackage]] = {}
@@ -234,8 +309,8 @@ class PythonIndex:
     def _metadata(self, index: "pypi_simple.PyPISimple", file: "pypi_simple.DistributionPackage") -> bytes:
         """A file's metadata, read from the file itself if the index does not serve it separately."""
         if file.has_metadata:
-            return index.get_package_metadata_bytes(file, timeout=self.patience.answer_seconds)
-        answer = index.s.get(file.url, timeout=self.patience.answer_seconds)
+            return index.get_package_metadata_bytes(file)
+        answer = index.s.get(file.url)
         answer.raise_for_status()
         content = io.BytesIO(answer.content)
         if file.filename.endswith(".whl"):
@@ -255,7 +330,7 @@ class PythonIndex:
     def authorise(self, source: Source) -> None:
         """See Registry: twine exchanges the identity of a CI run when it makes a repository."""
         if not self.credentials:
-            with _answering(self.upload or "twine's index"):
+            with _answering(self.upload):
                 repository = self._repository()
             repository.close()
             # A CI secret that is not set arrives as an empty string.
@@ -286,7 +361,7 @@ class PythonIndex:
 
         paths = [artifact.path for artifact in belonging(artifacts, KEY) if artifact.path.name in names]
         # twine reports progress on standard output, which this tool keeps for results.
-        with redirect_stdout(io.StringIO()), _answering(self.upload or "twine's index"):
+        with redirect_stdout(io.StringIO()), _answering(self.upload):
             repository = self._repository()
             try:
                 for path in paths:
@@ -308,25 +383,33 @@ class PythonIndex:
 
     def _repository(self) -> "Repository":
         """A twine repository from the user's own twine configuration, which gives up on a silent index."""
-        from requests.adapters import HTTPAdapter
         from twine.exceptions import TwineException
         from twine.settings import Settings
 
-        options = ["--non-interactive", "--disable-progress-bar"]
-        options += ["--repository-url", self.upload] if self.upload else []
-        if self.credentials:
-            options += ["--username", self.credentials.name, "--password", self.credentials.secret]
+        from cqc_tools.packages import web
+
+        # Always by its address: variables and .pypirc may call another index by twine's default name.
+        options = ["--non-interactive", "--disable-progress-bar", "--repository-url", self.upload]
+        credentials = self.credentials
+        if not credentials and "TWINE_PASSWORD" not in os.environ:
+            # twine ignores .pypirc if it is given an address.
+            credentials = logins.of_pypirc(self.upload)
+        if credentials:
+            options += [f"--username={credentials.name}", f"--password={credentials.secret}"]
         parser = argparse.ArgumentParser()
         Settings.register_argparse_arguments(parser)
+        settings = parser.parse_args(options)
         try:
-            repository = Settings.from_argparse(parser.parse_args(options)).create_repository()
+            # It asks the keyring and exchanges the identity of a CI run here, each in its own time.
+            repository = web.within(
+                self.patience.transfer_seconds,
+                self.upload,
+                lambda: Settings.from_argparse(settings).create_repository(),
+            )
         except TwineException as error:
             raise Refused(f"twine has no credentials for the upload: {error}", CREDENTIALS) from error
-        session = repository.session
-        for scheme in ("https://", "http://"):
-            # twine's own adapters try again.
-            session.mount(scheme, HTTPAdapter())
-        session.request = partial(session.request, timeout=self.patience.answer_seconds)  # type: ignore[method-assign]
+        # twine's own adapters try again.
+        web.bound(repository.session, self.patience)
         return repository
 
     def install(self, version: Version, folder: Path, example: Path | None) -> Installation:
@@ -343,18 +426,20 @@ class PythonIndex:
         environment = _pip_environment(folder)
         started = time.monotonic()
         # Our package comes from this index alone, its dependencies from wherever the user's pip finds them.
-        alone = {**environment, "PIP_INDEX_URL": self.address, "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
+        alone = {**environment, "PIP_INDEX_URL": self._with_login(), "PIP_EXTRA_INDEX_URL": "", "PIP_FIND_LINKS": ""}
         options = ("--quiet", "--no-deps", "--no-cache-dir", "--dest", folder / "wheel")
         process.run(
             [*pip, "download", *options, f"{self.package}=={version.pypi}"],
             cwd=folder,
             env=alone,
             what="pip download",
+            **self.patience.limits,
         )
         (wheel,) = (folder / "wheel").iterdir()
         # The example validates requests.
         wanted = f"{wheel}[validation]" if example else wheel
-        process.run([*pip, "install", "--quiet", wanted], cwd=folder, env=environment, what="pip install")
+        command = [*pip, "install", "--quiet", wanted]
+        process.run(command, cwd=folder, env=environment, what="pip install", **self.patience.limits)
         seconds = time.monotonic() - started
         if example:
             # Whoever installs the package by its name there gets this wheel, with any extra, and no stranger's.
@@ -366,6 +451,15 @@ class PythonIndex:
         describe = (str(python), "-c", DESCRIBE.format(package=self.import_name))
         run = (str(python), "-m", "cqc_example") if example else ()
         return Installation(folder, environment, seconds, describe, run)
+
+    def _with_login(self) -> str:
+        """The index's address for pip, which has no other way to be given a login for it."""
+        login = self.login.given
+        if not login:
+            return self.address
+        userinfo = f"{quote(login.name, safe='')}:{quote(login.secret, safe='')}"
+        parts = urlsplit(self.address)
+        return parts._replace(netloc=f"{userinfo}@{parts.netloc}").geturl()
 
 
 def _extras(wheel: Path) -> list[str]:
@@ -407,12 +501,19 @@ def _answering(address: str) -> Iterator[None]:
         answer = error.response
         said = f"{answer.request.method} {answer.url} was answered with {answer.status_code} {answer.reason}"
         if answer.status_code in (401, 403):
-            raise Refused(said, CREDENTIALS) from error
+            raise Refused(said, READING if answer.request.method == "GET" else CREDENTIALS) from error
         if answer.status_code in AMBIGUOUS or answer.status_code >= 500:
             raise NoAnswer(said, retry_after=_retry_after(answer)) from error
         raise Refused(said, "correct what the index objects to", answer.text[:500].strip()) from error
-    except (requests.RequestException, pypi_simple.UnsupportedContentTypeError, ValueError) as error:
-        raise NoAnswer(f"{address} did not answer: {error}") from error
+    except (
+        requests.RequestException,
+        pypi_simple.UnsupportedContentTypeError,
+        pypi_simple.UnsupportedRepoVersionError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        ValueError,
+    ) as error:
+        raise NoAnswer(f"{address} did not answer as an index does: {error}") from error
 
 
 def _retry_after(answer: "requests.Response") -> float | None:
@@ -427,9 +528,9 @@ def _retry_after(answer: "requests.Response") -> float | None:
 
 def _default_addresses(_: Configuration) -> Mapping[str, str]:
     import pypi_simple
+    from twine import utils
 
-    # twine knows its own upload address, and the one in the user's .pypirc.
-    return {"python_index": pypi_simple.PYPI_SIMPLE_ENDPOINT, "python_upload": ""}
+    return {"python_index": pypi_simple.PYPI_SIMPLE_ENDPOINT, "python_upload": utils.DEFAULT_REPOSITORY}
 
 
 def _registry(settings: Configuration, access: Access) -> PythonIndex:
@@ -438,9 +539,10 @@ def _registry(settings: Configuration, access: Access) -> PythonIndex:
         settings.package(KEY).name,
         addresses["python_index"],
         addresses["python_upload"],
-        access.credentials,
+        access.credentials or access.logins.get("python_upload"),
         access.patience,
         settings.root_package,
+        access.logins.get("python_index"),
     )
 
 
@@ -461,4 +563,5 @@ ECOSYSTEM = Ecosystem(
     default_addresses=_default_addresses,
     registry=_registry,
     serve=pypi.serving,
+    resolve=resolve,
 )

@@ -21,7 +21,7 @@ from packageurl import PackageURL
 
 from cqc_tools.foundation import console, files, kept_trees, process, workspace
 from cqc_tools.foundation.configuration import Configuration, Patience
-from cqc_tools.foundation.errors import NoAnswer, ProgramFailed, Refused, StageFailed
+from cqc_tools.foundation.errors import NoAnswer, OverLimit, ProgramFailed, Refused, StageFailed
 from cqc_tools.foundation.version import Version
 from cqc_tools.generation.generate import write_descriptor_copies
 from cqc_tools.packages import (
@@ -32,6 +32,7 @@ from cqc_tools.packages import (
     Holdings,
     Installation,
     Requirement,
+    Resolved,
     Source,
     artifact,
     belonging,
@@ -47,6 +48,7 @@ ERROR_CODE = re.compile(r"npm (?:error|ERR!) code (\w+)")
 PACKED = "package.tgz"
 # The dist-tags of older lines.
 OF_LINE = re.compile(r"release-([0-9]+\.[0-9]+)")
+GUARD = Path(__file__).with_name("npm_guard.cjs")
 CREDENTIALS = "give npm credentials that may publish this package: npm login, a token in .npmrc, or trusted publishing"
 DESCRIBE = """
 import {{ createRequire }} from "node:module";
@@ -142,6 +144,38 @@ def declare(artifacts: Sequence[Artifact]) -> Declaration:
     )
 
 
+def resolve(source: Source, declared: Declaration) -> tuple[Resolved, ...]:
+    """See Ecosystem: from package-lock.json, which has licences."""
+    locked = json.loads((source.configuration.folder(KEY, source.folder) / "package-lock.json").read_text())["packages"]
+
+    def place(name: str, inside: str) -> str:
+        """Where node finds a package that another one imports: in its own folder, or else in one above."""
+        while f"{inside}/node_modules/{name}".lstrip("/") not in locked and inside:
+            inside = inside.rpartition("/node_modules/")[0] if "/node_modules/" in inside else ""
+        return f"{inside}/node_modules/{name}".lstrip("/")
+
+    def purl(where: str) -> PackageURL:
+        return _purl(where.rpartition("node_modules/")[2], locked[where]["version"])
+
+    found: dict[str, Resolved] = {}
+    waiting = [place(_name(item.purl), "") for item in declared.requirements]
+    while waiting:
+        where = waiting.pop()
+        if where in found or where not in locked:
+            continue
+        entry = locked[where]
+        # Optional dependencies may be for other systems; those that are locked are listed.
+        needed = {**entry.get("dependencies", {}), **entry.get("peerDependencies", {})}
+        places = [path for path in (place(name, where) for name in sorted(needed)) if path in locked]
+        found[where] = Resolved(purl(where), str(entry.get("license", "")), tuple(map(purl, places)))
+        waiting += places
+    return tuple(found[where] for where in sorted(found))
+
+
+def _name(purl: PackageURL) -> str:
+    return f"{purl.namespace}/{purl.name}" if purl.namespace else str(purl.name)
+
+
 def check_name(name: str) -> str:
     """See Ecosystem: only the scope tells npm which packages come from the target's registry."""
     if re.fullmatch(r"@[a-z0-9~-][a-z0-9._~-]*/[a-z0-9~-][a-z0-9._~-]*", name):
@@ -176,20 +210,27 @@ def integrity(file: Path) -> str:
 
 
 class NpmRegistry:
-    """A scoped package on the npm registry at `address`; npm's own files go below `scratch`. Without `credentials` npm
-    finds its own."""
+    """A scoped package on the npm registry at `address`; npm's own files go below `scratch`. Without `credentials`,
+    which hold a token, and without a `login` npm finds its own."""
 
     key = KEY
     label = LABEL
 
     def __init__(
-        self, package: str, address: str, credentials: Credentials | None, scratch: Path, patience: Patience
+        self,
+        package: str,
+        address: str,
+        credentials: Credentials | None,
+        scratch: Path,
+        patience: Patience,
+        login: Credentials | None = None,
     ) -> None:
         self.package = package
         self.address = address.rstrip("/") + "/"
         self.credentials = credentials
         self.scratch = scratch
         self.patience = patience
+        self.login = login
 
     def spell(self, version: Version) -> str:
         """See Registry."""
@@ -208,6 +249,11 @@ class NpmRegistry:
                 printed = self._npm(
                     folder, "pack", f"{self.package}@{version.npm}", "--ignore-scripts", env=environment
                 )
+            except _MissingVersion:
+                # npm says that of any JSON: it has to be our package's.
+                if not self.holdings().versions:
+                    raise NoAnswer(f"{self.address} answered with something that is not {self.package}") from None
+                return {}
             except _Missing:
                 return {}
             file = folder / _packed_file(printed)
@@ -229,6 +275,9 @@ class NpmRegistry:
         versions = found.get("versions", []) if isinstance(found, dict) else found
         source = found.get("repository.url", "") if isinstance(found, dict) else ""
         versions = [versions] if isinstance(versions, str) else versions
+        if not isinstance(versions, list) or not all(map(semver.Version.is_valid, map(str, versions))) or not versions:
+            # A registry that has no such package says 404.
+            raise NoAnswer(f"{self.address} answered with something that is not {self.package}")
         ordered = sorted(versions, key=semver.Version.parse)
         return Holdings(tuple(ordered), (source,) if source else ())
 
@@ -251,16 +300,17 @@ class NpmRegistry:
         """Ask the registry whether it takes this run's identity for our package; npm will ask again."""
         import requests
 
+        from cqc_tools.packages import web
+
         path = f"-/npm/v1/oidc/token/exchange/package/{quote(self.package, safe='@')}"
         try:
-            answer = requests.post(
-                f"{self.address}{path}",
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=self.patience.answer_seconds,
-            )
+            with web.session(self.patience) as session:
+                answer = session.post(
+                    f"{self.address}{path}", headers={"Authorization": f"Bearer {token}"}, allow_redirects=False
+                )
         except requests.RequestException as error:
             raise NoAnswer(f"{self.address} did not answer: {error}") from error
-        if not answer.ok:
+        if not answer.ok or answer.is_redirect:
             raise Refused(
                 f"{self.address} does not take this run's identity for {self.package}: {answer.status_code} "
                 f"{answer.reason}",
@@ -321,14 +371,39 @@ class NpmRegistry:
         options = ["--json", *self._addressed(), f"--registry={self.address}", "--fetch-retries=0", patience]
         words = ["npm", command, *arguments, *options]
         try:
-            return process.run(words, cwd=folder, env=env or self._environment(folder), what=f"npm {command}")
+            return process.run(
+                words,
+                cwd=folder,
+                env=self._guarded(env or self._environment(folder)),
+                what=f"npm {command}",
+                **self.patience.limits,
+            )
+        except OverLimit as failure:
+            raise NoAnswer(failure.problem, details=failure.details) from failure
         except ProgramFailed as failure:
             code, summary = _error(failure)
-            if code in ("E404", "ETARGET") and command != "publish":
+            if code == "E404" and command != "publish":
                 raise _Missing from failure
+            if code == "ETARGET":
+                raise _MissingVersion from failure
+            if code == "ECQCREDIRECT":
+                fix = "if that is the registry, make it the npm address in release.toml"
+                raise Refused(summary, fix, str(failure)) from failure
             if code in ("E401", "E403", "ENEEDAUTH", "EOTP", "E404", "E402"):
                 raise Refused(summary, CREDENTIALS, str(failure)) from failure
             raise NoAnswer(summary, details=str(failure)) from failure
+
+    def _guarded(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """An environment in which npm refuses other servers and endless answers."""
+        path = str(GUARD).replace("\\", "\\\\").replace('"', '\\"')
+        options = f'{environment.get("NODE_OPTIONS", "")} --require "{path}"'.strip()
+        largest = str(self.patience.largest)
+        return {
+            **environment,
+            "NODE_OPTIONS": options,
+            "CQC_REGISTRY": self.address,
+            "CQC_LARGEST_ANSWER": largest,
+        }
 
     def _addressed(self) -> list[str]:
         """Options by which our scope comes from this registry, however new a version is and whatever .npmrc says."""
@@ -350,9 +425,10 @@ class NpmRegistry:
         # Dependencies may come from npm's cache. Our package may not: the cache would answer with what this address
         # served before.
         command = ["npm", "cache", "add", wanted, "--prefer-online", *self._addressed()]
-        process.run(command, cwd=folder, env=environment, what="npm cache add")
+        guarded = self._guarded(environment)
+        process.run(command, cwd=folder, env=guarded, what="npm cache add", **self.patience.limits)
         command = ["npm", "install", f"{alias}{wanted}", "--prefer-offline", *self._addressed()]
-        process.run(command, cwd=folder, env=environment, what="npm install")
+        process.run(command, cwd=folder, env=environment, what="npm install", **self.patience.limits)
         seconds = time.monotonic() - started
         if example:
             process.run(["npm", "run", "build"], cwd=folder, env=environment, what="compile the TypeScript example")
@@ -377,6 +453,9 @@ class NpmRegistry:
         lines.append(f"{scope}:registry={self.address}\nbefore=null\nmin-release-age=0")
         if self.credentials:
             lines.append(f"{self.address.partition(':')[2]}:_authToken={self.credentials.secret}")
+        if self.login:
+            userinfo = base64.b64encode(f"{self.login.name}:{self.login.secret}".encode()).decode()
+            lines.append(f"{self.address.partition(':')[2]}:_auth={userinfo}")
         settings.touch(mode=0o600)
         settings.write_text("\n".join(lines) + "\n")
         return workspace.tool_environment(npm_config_userconfig=str(settings))
@@ -396,6 +475,10 @@ def _error(failure: ProgramFailed) -> tuple[str, str]:
 
 class _Missing(Exception):
     """The registry has no such package or version, according to npm."""
+
+
+class _MissingVersion(_Missing):
+    """The registry has the package without such a version, according to npm."""
 
 
 def dist_tag(version: Version, tags: Mapping[str, str]) -> str:
@@ -443,7 +526,13 @@ ECOSYSTEM = Ecosystem(
     digest=integrity,
     default_addresses=_default_addresses,
     registry=lambda settings, access: NpmRegistry(
-        settings.package(KEY).name, access.addresses["npm"], access.credentials, access.scratch, access.patience
+        settings.package(KEY).name,
+        access.addresses["npm"],
+        access.credentials,
+        access.scratch,
+        access.patience,
+        access.logins.get("npm"),
     ),
     serve=npm.serving,
+    resolve=resolve,
 )

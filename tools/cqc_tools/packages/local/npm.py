@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,16 @@ def serving(folder: Path) -> Iterator[Mapping[str, str]]:
                 yield {"npm": f"http://127.0.0.1:{port}/"}
                 return
     raise StageFailed("verdaccio did not start", details=log.read_text(errors="replace").strip())
+
+
+def token(address: str) -> str:
+    """The token of a new user of a registry that runs here: whoever has one may publish."""
+    import requests
+
+    user = {"name": "releaser", "password": secrets.token_hex(), "type": "user"}
+    answer = requests.put(f"{address}-/user/org.couchdb.user:releaser", json=user, timeout=60)
+    answer.raise_for_status()
+    return str(answer.json()["token"])
 
 
 def _configuration(folder: Path) -> dict[str, object]:
