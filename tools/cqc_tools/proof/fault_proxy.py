@@ -43,6 +43,14 @@ class Kind(StrEnum):
     SAME_BYTES = "409 same bytes"
     OTHER_BYTES = "409 other bytes"
     TRUNCATED = "truncated read-back"
+    DRIP = "one byte at a time"
+    HUGE = "huge answer"
+    ELSEWHERE = "redirect to another host"
+    HTML = "200 with a web page"
+    UNTIL_FUTURE = "503 until 2099"
+    UNTIL_PAST = "503 until 1970"
+    SAME_CHECKOUT = "a second run in the same checkout"
+    SAME_RELEASE = "the same release from another machine"
 
 
 STATUS = {
@@ -52,9 +60,34 @@ STATUS = {
     Kind.ERROR: 500,
     Kind.UNAVAILABLE: 503,
     Kind.SAME_BYTES: 409,
+    Kind.UNTIL_FUTURE: 503,
+    Kind.UNTIL_PAST: 503,
 }
+RETRY_AFTER = {
+    Kind.TOO_MANY: "1",
+    # The registry's clock and ours may differ by any amount.
+    Kind.UNTIL_FUTURE: "Thu, 01 Jan 2099 00:00:00 GMT",
+    Kind.UNTIL_PAST: "Thu, 01 Jan 1970 00:00:00 GMT",
+}
+# While the request waits, something else happens; then it goes on.
+MEANWHILE = {Kind.OTHER_BYTES, Kind.SAME_CHECKOUT, Kind.SAME_RELEASE}
+# Well before anybody calls it silence.
+DRIP_SECONDS = 0.5
+CHUNK = b" " * (1 << 16)
+# Far more than the limit of the tool that is tested, and little enough for this machine if that fails.
+HUGE_CHUNKS = 2000
+PAGE = b'<html><body>Please <a href="/login">log in</a>.</body></html>'
 # These last until the tool has ended; the others happen once, and the tool may recover from them.
-LASTING = {Kind.REFUSED, Kind.TIMEOUT, Kind.UNAUTHORIZED, Kind.FORBIDDEN, Kind.ERROR}
+LASTING = {
+    Kind.REFUSED,
+    Kind.TIMEOUT,
+    Kind.UNAUTHORIZED,
+    Kind.FORBIDDEN,
+    Kind.ERROR,
+    Kind.DRIP,
+    Kind.HUGE,
+    Kind.ELSEWHERE,
+}
 
 
 @dataclass(frozen=True)
@@ -68,13 +101,13 @@ class Answer:
 
 @dataclass
 class Fault:
-    """A fault: `number` says at which write it strikes, `usurp` publishes other bytes under our version, `tool` is the
-    process that a SIGKILL ends."""
+    """A fault: `number` says at which write it strikes, `meanwhile` is what happens before the request goes on, `tool`
+    is the process that a SIGKILL ends."""
 
     kind: Kind
     moment: Moment
     number: int = 1
-    usurp: Callable[[], None] = lambda: None
+    meanwhile: Callable[[], None] = lambda: None
     tool: subprocess.Popen[bytes] | None = None
     writes: int = 0
     struck: bool = False
@@ -88,6 +121,7 @@ class Proxy:
         self.upstream = urlsplit(upstream)
         self.fault: Fault | None = None
         self.writes = 0  # attempts to publish, successful or not
+        self.strayed = 0  # requests that followed a redirect to the other host
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self.open()
@@ -182,6 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         self.close_connection = True
         fault = self.proxy.fault
+        self.proxy.strayed += self.headers.get("Host", "").startswith("localhost")
         length = int(self.headers.get("Content-Length") or 0)
         is_early = fault and fault.kind is Kind.RESET and fault.moment is Moment.BEFORE_WRITE
         if fault and is_early and self._is_write(length) and self._is_time(fault, True):
@@ -222,8 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _go_wrong(self, fault: Fault, body: bytes) -> None:
         answer = None
         is_write = self._is_write(len(body))
-        if fault.kind is Kind.OTHER_BYTES:
-            fault.usurp()
+        if fault.kind in MEANWHILE and fault.moment is not Moment.BEFORE_ANSWER:
+            fault.meanwhile()
             self._answer(self._forward(body))
             return
         if fault.kind is Kind.TRUNCATED:
@@ -237,6 +272,18 @@ class _Handler(BaseHTTPRequestHandler):
         if is_write and fault.moment is Moment.BEFORE_ANSWER and fault.writes == fault.number:
             answer = self._forward(body)
         match fault.kind:
+            case Kind.SAME_RELEASE if answer:
+                fault.meanwhile()
+                self._answer(answer)
+            case Kind.DRIP:
+                self._drip(fault)
+            case Kind.HUGE:
+                self._flood()
+            case Kind.ELSEWHERE:
+                location = f"http://localhost:{urlsplit(self.proxy.address).port}{self.path}"
+                self._answer(Answer(307, [("Location", location)], b""))
+            case Kind.HTML:
+                self._answer(Answer(200, [("Content-Type", "text/html")], PAGE))
             case Kind.KILL:
                 if fault.tool:
                     os.kill(fault.tool.pid, signal.SIGKILL)
@@ -253,8 +300,24 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(answer, cut=len(answer.body) // 2)
                 self._reset()
             case _:
-                extra = [("Retry-After", "1")] if fault.kind is Kind.TOO_MANY else []
+                extra = [("Retry-After", RETRY_AFTER[fault.kind])] if fault.kind in RETRY_AFTER else []
                 self._answer(Answer(STATUS[fault.kind], [*extra, ("Content-Type", "text/plain")], b"a fault\n"))
+
+    def _drip(self, fault: Fault) -> None:
+        """Answer for ever, a byte at a time."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        while not fault.over.wait(DRIP_SECONDS):
+            self.wfile.write(b" ")
+
+    def _flood(self) -> None:
+        """Answer with more than anybody can use."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        for _ in range(HUGE_CHUNKS):
+            self.wfile.write(CHUNK)
 
     def _truncate(self, fault: Fault, answer: Answer) -> None:
         """Serve half of a file as if it were complete; answers too short to be a file stay as they are."""
