@@ -42,7 +42,7 @@ REGISTRIES = (python.KEY, typescript.KEY, go.KEY)
 # How many requests publish a release there: two files, one file, both tags together.
 WRITES = {python.KEY: 2, typescript.KEY: 1, go.KEY: 1}
 WORKERS = 2
-LONGEST_RUN = 120
+LONGEST_RUN = 300
 # How a run ended, by the exit code of the tool.
 ENDED = {errors.OK: "complete", errors.FAILED: "stopped", errors.CONFLICT: "conflict", errors.USAGE: "refused"}
 # A release that was made before, of a newer line.
