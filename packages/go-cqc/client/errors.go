@@ -61,7 +61,8 @@ type OutcomeUnknownError struct {
 	AccountID, ClientOrderID string
 	// SendBefore is the time at or after which the gateway no longer sends the order to its venue, by its own clock.
 	SendBefore time.Time
-	// Cause is the error of GetOrder that ended the search, or else that of PlaceOrder that left the outcome open.
+	// Cause is the error of GetOrder if asking again cannot help, else the refusal of a later PlaceOrder, else the first
+	// error of PlaceOrder.
 	Cause error
 }
 

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	stderrors "errors"
 	"time"
@@ -18,8 +19,9 @@ import (
 //
 // The request needs a client_order_id. An empty request_id is filled, and send_before set to the deadline if it is
 // absent; the deadline is that of ctx, or 10 s from now. If the answer is lost, PlaceOrder asks GetOrder, and sends the
-// same request again while there is time and the gateway does not know the order. That can last as long again as the
-// deadline allowed; only cancelling ctx ends it.
+// same request again while there is time and the gateway does not know the order. If a request is refused after the
+// answer to an earlier one was lost, it only asks GetOrder. That can last as long again as the deadline allowed; only
+// cancelling ctx ends it.
 //
 // If it returns a *OutcomeUnknownError, the order may have been placed. After any other error it was not.
 func PlaceOrder(
@@ -64,6 +66,8 @@ func PlaceOrder(
 	}
 
 	var lost error // What left the outcome open.
+	// A request that was lost on its way may still arrive after a later one was refused.
+	var refusal error
 	var wait pause
 	for sending := true; ; {
 		call := find
@@ -79,18 +83,19 @@ func PlaceOrder(
 		case sending:
 			inProgress := stated && failure.Reason == servicesv1.ErrorReason_ERROR_REASON_REQUEST_IN_PROGRESS
 			if !inProgress && (stated || !outcomeUnknown(err)) {
-				return nil, err
+				if lost == nil {
+					return nil, err
+				}
+				refusal = err
 			}
-			if lost == nil {
-				lost = err
-			}
+			lost = cmp.Or(lost, err)
 			sending = false
 		case stated && failure.Reason == servicesv1.ErrorReason_ERROR_REASON_RECORD_NOT_FOUND:
 			checked, malformed := time.Parse(time.RFC3339Nano, failure.Metadata["checked_at"])
 			if malformed == nil && !checked.Before(sendBefore) {
-				return nil, lost
+				return nil, cmp.Or(refusal, lost)
 			}
-			if now := time.Now(); now.Before(sendBefore) && now.Before(deadline) {
+			if now := time.Now(); refusal == nil && now.Before(sendBefore) && now.Before(deadline) {
 				sending = true
 				continue
 			}
@@ -98,7 +103,7 @@ func PlaceOrder(
 			return nil, &OutcomeUnknownError{account, clientID, sendBefore, err}
 		}
 		if !sleep(search, wait.next(err)) {
-			return nil, &OutcomeUnknownError{account, clientID, sendBefore, lost}
+			return nil, &OutcomeUnknownError{account, clientID, sendBefore, cmp.Or(refusal, lost)}
 		}
 	}
 }

@@ -232,6 +232,23 @@ for (const driver of Object.keys(drivers)) {
     assert.deepEqual([...placed], [["c1", 1]]);
   });
 
+  test(`${driver}: an order that is cancelled may have been placed`, async () => {
+    const controller = new AbortController();
+    const gateway = service(VenueGateway, {
+      async placeOrder(_, { signal }) {
+        controller.abort();
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        return {};
+      },
+    });
+    const { port } = await served([gateway]);
+    const client = connected(driver, `localhost:${port}`).client(VenueGateway);
+    const failure = await failed(placeOrder(client, order("c1"), { signal: controller.signal }));
+    assert.equal(failure.name, "OutcomeUnknownError");
+    assert.equal(failure.cause.code, status.CANCELLED);
+    await assert.rejects(placeOrder(client, order("c1"), { signal: controller.signal }), { name: "AbortError" });
+  });
+
   test(`${driver}: an order that may have been placed says how to find out`, async () => {
     const gateway = service(VenueGateway, {
       placeOrder() {

@@ -82,7 +82,8 @@ class OutcomeUnknownError(Exception):
 
     - account_id, client_order_id: ids of the order
     - send_before: time at or after which the gateway does not send it to the venue
-    - cause: the error of the lookup if the lookup was refused, else the first error of PlaceOrder
+    - cause: the error of GetOrder if it was refused, else the refusal of a later PlaceOrder, else the first error of
+      PlaceOrder
     """
 
     def __init__(self, account_id: str, client_order_id: str, send_before: datetime, cause: BaseException) -> None:

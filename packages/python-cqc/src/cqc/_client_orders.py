@@ -33,10 +33,11 @@ def place_order(stub: VenueGatewayStub, request: PlaceOrderRequest, *, timeout: 
 
     Sets `request_id` if it is empty, and `send_before` to now plus `timeout` (seconds) if it is absent. If the outcome
     is unknown, looks the order up by its client order id, and sends the same request again if there is no such order
-    and `send_before` has not passed.
+    and `send_before` has not passed. If a request is refused after the outcome of an earlier one was unknown, only
+    looks the order up.
 
     Raises the gRPC error of PlaceOrder if the order was not placed, and OutcomeUnknownError if its outcome cannot be
-    determined within twice the `timeout`.
+    determined within twice the `timeout`. If the call is cancelled or interrupted, the order may have been placed.
     """
     steps = _steps(request, timeout, clock.monotonic)
     answer: Any = None
@@ -97,6 +98,8 @@ def _steps(
     key = OrderKey(account_id=request.order.account_id, client_order_id=request.order.client_order_id)
     backoff = Backoff()
     first: Any = None
+    # A request that was lost on its way may still arrive after a later one was refused.
+    refusal: Any = None
 
     def unknown(cause: BaseException) -> OutcomeUnknownError:
         before = request.send_before.ToDatetime(UTC)
@@ -107,7 +110,9 @@ def _steps(
         if not isinstance(answer, grpc.RpcError):
             return answer.order
         if not _is_uncertain(answer):
-            raise answer
+            if first is None:
+                raise answer
+            refusal = answer
         first = first or answer
         while True:
             delay = backoff.delay(answer)
@@ -115,7 +120,7 @@ def _steps(
             yield min(delay, left)
             left = give_up - monotonic()
             if left <= 0:
-                raise unknown(first)
+                raise unknown(refusal or first)
             answer = yield _Call("GetOrder", GetOrderRequest(key=key), min(timeout, left))
             if not isinstance(answer, grpc.RpcError):
                 return answer.order
@@ -124,8 +129,8 @@ def _steps(
                 if not may_pass(answer):
                     raise unknown(answer)
             elif _is_final(found, send_before):
-                raise first
-            elif monotonic() < deadline and clock.nanos() < send_before:
+                raise refusal or first
+            elif refusal is None and monotonic() < deadline and clock.nanos() < send_before:
                 break
 
 

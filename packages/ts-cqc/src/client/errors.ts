@@ -77,7 +77,7 @@ export class OutcomeUnknownError extends Error {
     readonly clientOrderId: string,
     /** Time at or after which the gateway sends nothing to the venue. */
     readonly sendBefore: Timestamp,
-    /** The error of the last attempt to find out. */
+    /** The error of GetOrder if it was refused, else the refusal of a later PlaceOrder, else the first of PlaceOrder. */
     override readonly cause: unknown,
   ) {
     super(

@@ -22,16 +22,19 @@ const OPEN: readonly (number | undefined)[] = [
 
 /**
  * Places an order and returns it, once. If the answer is lost, looks the order up by its client order id, and sends the
- * same request again only if the order was not placed and `sendBefore` has not passed.
+ * same request again only if the order was not placed and `sendBefore` has not passed. If a request is refused after the
+ * answer to an earlier one was lost, only looks the order up.
  *
  * Fills in `requestId`, and `sendBefore` as now plus `timeoutMs` (10 s). Takes up to twice `timeoutMs`. An error of
- * PlaceOrder means that nothing was placed. Throws an OutcomeUnknownError if it cannot be found out.
+ * PlaceOrder means that nothing was placed. Throws an OutcomeUnknownError if that cannot be found out, or if `signal` is
+ * aborted while an answer is missing.
  */
 export async function placeOrder(
   client: Pick<Client<typeof VenueGateway>, "placeOrder" | "getOrder">,
   request: MessageInitShape<typeof PlaceOrderRequestSchema>,
   { timeoutMs = 10_000, ...options }: CallOptions = {},
 ): Promise<Order> {
+  options.signal?.throwIfAborted();
   const start = Date.now();
   const filled = create(PlaceOrderRequestSchema, { ...request });
   filled.requestId ||= crypto.randomUUID();
@@ -44,12 +47,17 @@ export async function placeOrder(
   const wait = async (atLeastMs: number) => {
     const end = start + 2 * timeoutMs;
     const ms = Math.max(backoff.next(), atLeastMs);
-    await sleep(Math.min(ms, end - Date.now()), options.signal);
-    if (Date.now() >= end) throw giveUp(first);
+    const isAborted = await sleep(Math.min(ms, end - Date.now()), options.signal).then(
+      () => false,
+      () => true,
+    );
+    if (isAborted || Date.now() >= end) throw giveUp(refusal ?? first);
   };
   const left = (until: number) => Math.max(1, until - Date.now());
 
   let first: unknown;
+  /** A request that was lost on its way may still arrive after a later one was refused. */
+  let refusal: unknown;
   for (;;) {
     let failure: unknown;
     let delayMs = 0;
@@ -59,7 +67,10 @@ export async function placeOrder(
     } catch (error) {
       const known = ServiceError.of(error);
       const running = known?.reason === ErrorReason.REQUEST_IN_PROGRESS;
-      if (options.signal?.aborted || !(running || (!known && isOpen(error)))) throw error;
+      if (!running && (known || !isOpen(error))) {
+        if (first === undefined) throw error;
+        refusal = error;
+      }
       delayMs = retryDelayOf(error) ?? 0;
       first ??= error;
     }
@@ -74,10 +85,9 @@ export async function placeOrder(
         return order as Order;
       } catch (error) {
         failure = error;
-        if (options.signal?.aborted) throw error;
         const known = ServiceError.of(error);
         if (known?.reason === ErrorReason.RECORD_NOT_FOUND) {
-          if (isFinal(known, sendBefore)) throw first;
+          if (isFinal(known, sendBefore)) throw refusal ?? first;
         } else if (isOpen(error) || retryDelayOf(error) !== undefined) {
           delayMs = retryDelayOf(error) ?? 0;
         } else {
@@ -89,7 +99,7 @@ export async function placeOrder(
 
   function canSend(): boolean {
     const now = Date.now();
-    return now < timestampMs(sendBefore) && now < start + timeoutMs;
+    return refusal === undefined && now < timestampMs(sendBefore) && now < start + timeoutMs;
   }
 }
 
