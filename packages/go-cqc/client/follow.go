@@ -109,8 +109,9 @@ type BookUpdate struct {
 //	for update, err := range client.FollowBook(ctx, market.StreamOrderBook, request, client.FollowOptions{}) {
 //
 // The first LIVE update has the whole book, and one follows each change. A book that was STALE is LIVE again as soon as
-// the server is heard, a heartbeat included. If a change does not fit the book, FollowBook starts anew. Lost
-// connections and errors are as for Follow; a server that sends changes before any book is a *ProtocolError.
+// the server is heard, a heartbeat included. If a change does not fit the book, FollowBook starts anew, after a delay
+// that grows if it happens again before a change fits. Lost connections and errors are as for Follow; a server that
+// sends changes before any book is a *ProtocolError.
 func FollowBook(
 	ctx context.Context,
 	open func(context.Context, *servicesv1.StreamOrderBookRequest, ...grpc.CallOption) (
@@ -122,6 +123,7 @@ func FollowBook(
 		f := &follower[*servicesv1.StreamOrderBookRequest, servicesv1.StreamOrderBookResponse,
 			*servicesv1.StreamOrderBookResponse]{ctx: ctx, open: open, request: request, options: options}
 		f.receive, f.lost = b.receive, b.lost
+		b.trust = func() { f.suspect, f.pause = false, 0 }
 		if err := f.run(); err != nil {
 			yield(BookUpdate{}, err)
 		}
@@ -135,10 +137,12 @@ type bookFollower struct {
 	// nil until a stream that starts anew has sent one.
 	known, building *cqc.BookBuilder
 	live            bool
+	// trust tells the follower that the stream is sound again after errRestart.
+	trust func()
 }
 
 func (b *bookFollower) receive(message *servicesv1.StreamOrderBookResponse) (err error) {
-	applied := false
+	applied, wasLive := false, b.live && b.building == b.known
 	switch event := message.GetEvent().(type) {
 	case *servicesv1.StreamOrderBookResponse_Reset_:
 		b.known, b.building = nil, nil
@@ -150,12 +154,18 @@ func (b *bookFollower) receive(message *servicesv1.StreamOrderBookResponse) (err
 		if b.building == nil {
 			return &ProtocolError{b.method, "a delta came before any snapshot"}
 		}
-		applied, err = b.building.Apply(event.Delta)
+		if applied, err = b.building.Apply(event.Delta); applied && err == nil && wasLive {
+			b.trust()
+		}
 	case *servicesv1.StreamOrderBookResponse_SnapshotComplete:
 		if b.building == nil {
 			return &ProtocolError{b.method, "snapshot_complete came before any snapshot"}
 		}
 		b.known, applied = b.building, true
+	case *servicesv1.StreamOrderBookResponse_Heartbeat:
+		if wasLive {
+			b.trust()
+		}
 	}
 	if failure := (*cqc.BookError)(nil); stderrors.As(err, &failure) {
 		b.known, b.building = nil, nil
@@ -224,6 +234,8 @@ type follower[Q StreamRequest, M any, P StreamMessage[M]] struct {
 
 	token string
 	pause pause
+	// suspect is set by errRestart. Messages alone then do not shorten the pause: each attempt begins with some.
+	suspect bool
 }
 
 // run opens the stream until the consumer stops, which returns nil, or until an error cannot be cured by another
@@ -237,7 +249,7 @@ func (f *follower[Q, M, P]) run() error {
 		case f.ctx.Err() != nil:
 			return status.FromContextError(f.ctx.Err()).Err()
 		case stderrors.Is(err, errRestart):
-			f.token = ""
+			f.token, f.suspect = "", true
 		case err != nil:
 			return err
 		}
@@ -272,7 +284,9 @@ func (f *follower[Q, M, P]) attempt() (Lost, error) {
 		}
 		// A consumer that takes its time is not a server that is silent.
 		watchdog.Stop()
-		f.pause = 0
+		if !f.suspect {
+			f.pause = 0
+		}
 		if err := f.receive(message); err != nil {
 			return Lost{}, err
 		}

@@ -60,7 +60,8 @@ def follow_book(
         for update in follow_book(stub.StreamOrderBook, StreamOrderBookRequest(venue_symbol_id=...)):
 
     The stream resumes as in `follow`. If deltas are missing or a checksum does not match, the book is discarded and the
-    stream starts anew. Raises what `follow` raises, and ProtocolError for a delta without a snapshot.
+    stream starts anew, after a delay that grows if it happens again before a delta fits. Raises what `follow` raises, and
+    ProtocolError for a delta without a snapshot.
     """
     stream = Stream(request, options)
     book = _Book(stream)
@@ -117,6 +118,7 @@ class _Book:
 
     def _message(self, message: StreamOrderBookResponse) -> BookUpdate | None:
         changed = False
+        was_live = self._is_complete and not self._is_stale
         match message.WhichOneof("event"):
             case "reset":
                 name = StreamResetReason.Name(message.reset.reason)
@@ -125,9 +127,13 @@ class _Book:
                 self._building, self._is_complete = BookBuilder(message.snapshot, verify_checksums=True), False
             case "delta":
                 changed = self._built().apply(message.delta)
+                if changed and was_live:
+                    self._stream.trust()
             case "snapshot_complete":
                 self._built()
                 self._is_complete = changed = True
+            case "heartbeat" if was_live:
+                self._stream.trust()
         if not self._is_complete or not (changed or self._is_stale):
             return None
         self._shown, self._is_stale = self._building, False

@@ -125,6 +125,7 @@ class Stream:
         self._request = copied(request)
         self._has_deadline = options.get("timeout") is not None
         self._backoff = Backoff()
+        self._is_suspect = False
         self.is_dropped = False
         interval = self._request.heartbeat_interval
         self.silence = 3 * (interval.seconds + interval.nanos / 1e9 or _HEARTBEAT_INTERVAL)
@@ -136,15 +137,22 @@ class Stream:
 
     def arrived(self) -> None:
         """Record that the connection works."""
-        self._backoff.reset()
+        if not self._is_suspect:
+            self._backoff.reset()
 
     def handled(self, message: Any) -> None:
         """Record that the consumer has handled a message."""
         self._request.resume_token = message.resume_token
 
     def drop(self) -> None:
-        """Abandon the current attempt. The next one starts anew."""
-        self.is_dropped = True
+        """Abandon the current attempt. The next one starts anew, and messages alone do not reset the backoff."""
+        self.is_dropped = self._is_suspect = True
+
+    def trust(self) -> None:
+        """Record that the content of the stream is sound again."""
+        if self._is_suspect:
+            self._is_suspect = False
+            self._backoff.reset()
 
     @property
     def token(self) -> str:

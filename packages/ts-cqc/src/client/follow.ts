@@ -82,6 +82,7 @@ export function follow<S extends Stream>(
   options: FollowOptions = {},
 ): AsyncGenerator<MessageOf<S>, void, void> {
   return attempts<MessageOf<S>, MessageOf<S>>(stream as never, request, options, {
+    isSuspect: false,
     *receive(message) {
       if (message.event.case !== "heartbeat") yield message;
       return false;
@@ -91,7 +92,8 @@ export function follow<S extends Stream>(
 }
 
 /**
- * Yields the book of a listing after each change, and rebuilds it after every interruption, gap or wrong checksum.
+ * Yields the book of a listing after each change, and rebuilds it after every interruption, gap or wrong checksum, after
+ * a delay that grows if a gap or a wrong checksum comes again before a change fits.
  *
  *     for await (const { book, state } of followBook(marketData.streamOrderBook, { venueSymbolId })) {
  *       if (state === BookState.LIVE) quote(book.bids()[0], book.asks()[0]);
@@ -104,11 +106,14 @@ export function followBook<S extends (request: never, options?: CallOptions) => 
   request: Parameters<S>[0],
   options: FollowOptions = {},
 ): AsyncGenerator<BookUpdate, void, void> {
-  return attempts<StreamOrderBookResponse, BookUpdate>(stream as never, request, options, new Books());
+  const backoff = new Backoff();
+  return attempts<StreamOrderBookResponse, BookUpdate>(stream as never, request, options, new Books(backoff), backoff);
 }
 
 /** What becomes of the messages of a stream. */
 interface Reader<M, T> {
+  /** Whether the stream started anew and is not known to be sound again. Its messages then do not reset the backoff. */
+  readonly isSuspect: boolean;
   /** Yields what the consumer gets for a message. Returns true to drop the token and start anew. */
   receive(message: M): Generator<T, boolean>;
   /** Yields what the consumer gets for an interruption, before the stream is resumed with the token. */
@@ -121,10 +126,14 @@ class Books implements Reader<StreamOrderBookResponse, BookUpdate> {
   /** The book that messages change: the known one, except between a snapshot and its end. */
   private built: BookBuilder | undefined;
   private stale = false;
+  isSuspect = false;
+
+  constructor(private readonly backoff: Backoff) {}
 
   *receive(message: StreamOrderBookResponse): Generator<BookUpdate, boolean> {
     const { event } = message;
     let changed = false;
+    const wasLive = this.known !== undefined && this.known === this.built && !this.stale;
     try {
       if (event.case === "snapshot") this.built = new BookBuilder(event.value, { verifyChecksums: true });
       if (event.case === "delta") {
@@ -133,8 +142,13 @@ class Books implements Reader<StreamOrderBookResponse, BookUpdate> {
       }
     } catch (error) {
       if (!(error instanceof BookError)) throw error;
+      this.isSuspect = true;
       yield this.drop(error.kind.toUpperCase());
       return true;
+    }
+    if (this.isSuspect && wasLive && (changed || event.case === "heartbeat")) {
+      this.isSuspect = false;
+      this.backoff.reset();
     }
     if (event.case === "reset") {
       yield this.drop(StreamResetReasonSchema.value[event.value.reason]?.name ?? `${event.value.reason}`);
@@ -172,10 +186,10 @@ async function* attempts<M extends Resumable, T>(
   request: { resumeToken?: string; heartbeatInterval?: { seconds?: bigint; nanos?: number } },
   { onLost, ...options }: FollowOptions,
   reader: Reader<M, T>,
+  backoff = new Backoff(),
 ): AsyncGenerator<T, void, void> {
   const { signal } = options;
   const silenceMs = 3 * intervalMs(request.heartbeatInterval);
-  const backoff = new Backoff();
   let { resumeToken = "" } = request;
   for (;;) {
     signal?.throwIfAborted();
@@ -192,7 +206,7 @@ async function* attempts<M extends Resumable, T>(
           ending = received;
           break;
         }
-        backoff.reset();
+        if (!reader.isSuspect) backoff.reset();
         anew = yield* reader.receive(received.message);
         resumeToken = anew ? "" : received.message.resumeToken;
         if (anew) break;
