@@ -1,7 +1,7 @@
 package client
 
 import (
-	"errors"
+	stderrors "errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
 	"github.com/Combine-Capital/cqc/packages/go-cqc/internal/setting"
 )
 
@@ -77,16 +78,24 @@ func (e *OutcomeUnknownError) GRPCStatus() *status.Status {
 	return status.New(codes.Unknown, e.Error())
 }
 
-// aboutCertificates matches what TLS libraries write. The word "handshake" alone is not enough: a server that restarts
-// during a handshake fails it with "EOF".
-var aboutCertificates = regexp.MustCompile(`(?i)certificate|\bssl|\btls\b|x509`)
+// gRPC has no other sign of trouble with certificates than the text of UNAVAILABLE. The words are the same in all
+// languages.
+var (
+	aboutTLS = regexp.MustCompile(
+		`(?i)certificate|x509|\b(?:ssl|tls)|hostname verification|all addresses.*(?:unwrap|secure read) failed`)
+	// A connection that broke during the handshake is an outage like any other, as when a load balancer lost its servers.
+	aboutOutage = regexp.MustCompile(`(?i)eof|closed|reset|refused|time(?:d )?out|deadline|disconnected|broken pipe|` +
+		`hang up|unreachable|no route|alpn|application protocol`)
+)
 
-// withCertificate returns a CertificateError for an error that says that certificates are the cause. gRPC has no other
-// sign of it than the text of UNAVAILABLE.
+// withCertificate returns a CertificateError for an error that says that certificates are the cause.
 func withCertificate(target string, err error) error {
 	found, ok := status.FromError(err)
-	if err == nil || errors.Is(err, io.EOF) || !ok || found.Code() != codes.Unavailable || len(found.Details()) > 0 ||
-		!aboutCertificates.MatchString(found.Message()) {
+	if err == nil || stderrors.Is(err, io.EOF) || !ok || found.Code() != codes.Unavailable ||
+		!aboutTLS.MatchString(found.Message()) || aboutOutage.MatchString(found.Message()) {
+		return err
+	}
+	if _, stated := errors.From(err); stated {
 		return err
 	}
 	return &CertificateError{target, found.Message(), err}
@@ -97,7 +106,7 @@ func outcomeUnknown(err error) bool {
 	switch status.Code(err) {
 	case codes.Unavailable, codes.Canceled, codes.Internal, codes.Unknown, codes.DeadlineExceeded:
 		certificate := (*CertificateError)(nil)
-		return !errors.As(err, &certificate)
+		return !stderrors.As(err, &certificate)
 	}
 	return false
 }

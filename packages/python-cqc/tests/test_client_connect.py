@@ -6,11 +6,12 @@ import asyncio
 import math
 import pickle
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -254,17 +255,56 @@ def test_client_certificates(certificates: Certificates) -> None:
         own: Any = {"ca": certificates.ca, "certificate": certificates.client, "key": certificates.client_key}
         with connect(target, token=SECRET, **own) as channel:
             assert subject(channel) == SECRET
-        with connect(target, token=SECRET, ca=certificates.ca) as channel:
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_missing_client_certificate_is_named(certificates: Certificates, version: ssl.TLSVersion) -> None:
+    # Servers of grpcio close the connection instead, without saying why.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.server, certificates.server_key)
+    context.load_verify_locations(certificates.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.minimum_version = context.maximum_version = version
+    context.set_alpn_protocols(["h2"])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        refused = []
+
+        def refuse_all() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                server = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+                refused.append(server)  # Closing it could overtake the alert.
+                with suppress(OSError):
+                    server.do_handshake()
+
+        refusing = threading.Thread(target=refuse_all)
+        refusing.start()
+        target = f"127.0.0.1:{listener.getsockname()[1]}"
+        with connect(target, ca=certificates.ca) as channel:
             error = failure(lambda: subject(channel))
             assert isinstance(error, CertificateError)
             assert "`certificate` and `key`" in str(error)
 
         async def run() -> None:
-            async with connect_async(target, token=SECRET, ca=certificates.ca) as channel:
+            async with connect_async(target, ca=certificates.ca) as channel:
                 with pytest.raises(CertificateError):
                     await MarketDataStub(channel).GetPrice(BTC)
 
         asyncio.run(run())
+        listener.shutdown(socket.SHUT_RDWR)
+        refusing.join(LIMIT)
+        for server in refused:
+            server.close()
+
+
+def test_another_host_name_is_named(certificates: Certificates) -> None:
+    with over_tls(certificates) as target:
+        options = [("grpc.ssl_target_name_override", "elsewhere.example")]
+        with connect(target, ca=certificates.ca, options=options) as channel:
+            assert isinstance(failure(lambda: subject(channel)), CertificateError)
 
 
 def test_a_server_without_tls_is_named(certificates: Certificates) -> None:
@@ -296,6 +336,8 @@ def test_a_handshake_that_breaks_off_is_an_outage(certificates: Certificates) ->
         target = f"127.0.0.1:{listener.getsockname()[1]}"
         with connect(target, ca=certificates.ca) as channel, pytest.raises(InterruptedError):
             list(follow(MarketDataStub(channel).StreamTrades, TRADES, on_lost=on_lost))
+        with connect(target, ca=certificates.ca) as channel:
+            assert not isinstance(failure(lambda: subject(channel)), CertificateError)
         assert [loss.cause for loss in lost] == ["UNAVAILABLE"] * 3
         listener.shutdown(socket.SHUT_RDWR)
         closing.join(LIMIT)

@@ -168,12 +168,16 @@ describe("TLS", () => {
   test("a server that leaves during the handshake is only unavailable", async () => {
     const leaving = createServer((socket) => socket.once("data", () => socket.destroy()));
     await new Promise((resolve) => leaving.listen(0, "localhost", resolve));
-    const failure = await price(connected({ target: `localhost:${leaving.address().port}`, ca })).catch(
-      (error) => error,
-    );
+    const address = `localhost:${leaving.address().port}`;
+    for (const connection of [
+      connected({ target: address, ca }),
+      connectConnect({ transport: createGrpcTransport, baseUrl: `https://${address}` }),
+    ]) {
+      const failure = await price(connection).catch((error) => error);
+      assert.equal(failure.code, 14);
+      assert.ok(!(failure instanceof CertificateError), String(failure));
+    }
     leaving.close();
-    assert.equal(failure.code, 14);
-    assert.ok(!(failure instanceof CertificateError), String(failure));
   });
 
   test("Connect sends the token over https", async () => {

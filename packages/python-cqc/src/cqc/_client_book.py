@@ -60,8 +60,8 @@ def follow_book(
         for update in follow_book(stub.StreamOrderBook, StreamOrderBookRequest(venue_symbol_id=...)):
 
     The stream resumes as in `follow`. If deltas are missing or a checksum does not match, the book is discarded and the
-    stream starts anew, after a delay that grows if it happens again before a delta fits. Raises what `follow` raises, and
-    ProtocolError for a delta without a snapshot.
+    stream starts anew, after a delay that grows if it happens again before a delta fits. Raises what `follow` raises,
+    and ProtocolError for a delta without a snapshot.
     """
     stream = Stream(request, options)
     book = _Book(stream)

@@ -43,7 +43,8 @@ def connect(
     - target: such as `markets.example.com:443`; by default `CQC_TARGET`
     - token: sent as `authorization: Bearer`, only over TLS; by default `CQC_TOKEN`; "" sends none
     - ca: path of a PEM file with the trusted CAs; by default `CQC_CA`, else grpcio's bundled CAs, not the system's
-    - certificate, key: paths of PEM files for mutual TLS
+    - certificate, key: paths of PEM files for mutual TLS. If a server of grpcio requires them and they are missing, it
+      closes the connection without saying why
     - plaintext: connect without TLS
     - timeout: default timeout of unary calls, in seconds; streams have none
     - interceptors, options: added to those of this channel
@@ -52,7 +53,7 @@ def connect(
     raise CertificateError if TLS fails. Raises SettingError if a setting is invalid.
     """
     target, credentials = _settings(target, token, ca, certificate, key, plaintext, timeout)
-    own = _Interceptor(_defaults(target, timeout, plaintext, certificate))
+    own = _Interceptor(_Defaults(timeout, partial(named, target=target)))
     all_options = _options(options)
     if credentials is None:
         channel = grpc.insecure_channel(target, all_options)
@@ -75,7 +76,7 @@ def connect_async(
 ) -> grpc.aio.Channel:
     """Return a channel to a server like `connect`, for grpc.aio."""
     target, credentials = _settings(target, token, ca, certificate, key, plaintext, timeout)
-    defaults = _defaults(target, timeout, plaintext, certificate)
+    defaults = _Defaults(timeout, partial(named, target=target))
     all_interceptors = [_AsyncUnaryInterceptor(defaults), _AsyncStreamInterceptor(defaults), *interceptors]
     all_options = _options(options)
     if credentials is None:
@@ -150,10 +151,6 @@ def _checked(source: str, token: str) -> str:
             "remove them, with `strip()` after reading a file",
         )
     return token
-
-
-def _defaults(target: str, timeout: float, plaintext: bool, certificate: str | None) -> _Defaults:
-    return _Defaults(timeout, partial(named, target=target, has_certificate=plaintext or certificate is not None))
 
 
 def _options(options: Options) -> list[tuple[str, Any]]:

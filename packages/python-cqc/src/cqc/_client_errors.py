@@ -28,13 +28,16 @@ __all__ = [
     "snapshot",
 ]
 
-# TLS failures have no code of their own: the text is the only source there is.
-_TLS = re.compile(r"\b(?:handshake|certificate|ssl|tls)", re.IGNORECASE)
+# TLS failures have no code of their own: the text is the only source there is. The words are the same in all languages.
+# With TLS 1.3 a client has shaken hands before the server looks for its certificate; grpcio then fails to read on.
+_TLS = re.compile(
+    r"certificate|x509|\b(?:ssl|tls)|hostname verification|all addresses.*(?:unwrap|secure read) failed", re.IGNORECASE
+)
 # A connection that broke during the handshake is an outage like any other, as when a load balancer lost its servers.
-_BROKEN = re.compile(r"\b(?:eof|closed|reset|refused|time(?:d )?out|deadline|disconnected|broken pipe)", re.IGNORECASE)
-# With TLS 1.3 a client has shaken hands before the server looks for its certificate, and grpcio hides the alert.
-_CLOSED_AFTER_HANDSHAKE = re.compile(
-    r"failed to connect to all addresses.*: (?:Socket closed|recvmsg:Connection reset)"
+_BROKEN = re.compile(
+    r"eof|closed|reset|refused|time(?:d )?out|deadline|disconnected|broken pipe|hang up|unreachable|no route"
+    r"|alpn|application protocol",
+    re.IGNORECASE,
 )
 
 
@@ -122,7 +125,9 @@ class ProtocolError(Exception):
 
 def certificate_trouble(error: Any) -> bool:
     """Whether a call failed because of a certificate, so that retrying is pointless."""
-    text = error.detail if isinstance(error, CertificateError) else error.details() or ""
+    if isinstance(error, CertificateError):
+        return True
+    text = error.details() or ""
     return (
         error.code() == grpc.StatusCode.UNAVAILABLE
         and _TLS.search(text) is not None
@@ -131,15 +136,12 @@ def certificate_trouble(error: Any) -> bool:
     )
 
 
-def named(error: Any, target: str, has_certificate: bool) -> Any:
+def named(error: Any, target: str) -> Any:
     """Return the error of a call, or a CertificateError if a certificate explains it."""
-    if not isinstance(error, grpc.RpcError) or isinstance(error, CertificateError):
+    if not isinstance(error, grpc.RpcError) or isinstance(error, CertificateError) or not certificate_trouble(error):
         return error
     call: Any = error
-    text = call.details() or ""
-    if certificate_trouble(call) or (not has_certificate and _CLOSED_AFTER_HANDSHAKE.search(text)):
-        return CertificateError(target, text)
-    return error
+    return CertificateError(target, call.details() or "")
 
 
 def retry_delay(error: Any) -> float | None:

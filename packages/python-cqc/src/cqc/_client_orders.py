@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cqc import _client_clock as clock
-from cqc._client_errors import CertificateError, OutcomeUnknownError, certificate_trouble
+from cqc._client_errors import OutcomeUnknownError, certificate_trouble
 from cqc._client_follow import TRANSIENT, Backoff, may_pass
 from cqc._client_pages import copied
 from cqc._timestamp import from_unix_nanos, to_unix_nanos
@@ -140,7 +140,7 @@ def _is_uncertain(error: Any) -> bool:
     if found is not None:
         return found.reason == ErrorReason.ERROR_REASON_REQUEST_IN_PROGRESS
     # Without a connection nothing was sent.
-    return error.code() in TRANSIENT and not isinstance(error, CertificateError) and not certificate_trouble(error)
+    return error.code() in TRANSIENT and not certificate_trouble(error)
 
 
 def _is_final(not_found: ServiceError, send_before: int) -> bool:

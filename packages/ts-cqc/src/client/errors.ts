@@ -43,12 +43,16 @@ export function isCertificateError(error: unknown): boolean {
   return error instanceof Error && error.name === "CertificateError";
 }
 
+// gRPC has no other sign of trouble with certificates than the text. The words are the same in all languages.
+const ABOUT_TLS = /certificate|x509|\b(?:ssl|tls)|hostname verification|all addresses.*(?:unwrap|secure read) failed/i;
+// A connection that broke during the handshake is an outage like any other, as when a load balancer lost its servers.
+const ABOUT_OUTAGE =
+  /eof|closed|reset|refused|time(?:d )?out|deadline|disconnected|broken pipe|hang up|unreachable|no route|alpn|application protocol/i;
+
 /** Returns whether an error reports a connection that was not trusted. */
 export function isUntrusted(error: unknown, text: string): boolean {
   if ((error as { code?: unknown }).code !== Code.UNAVAILABLE || ServiceError.of(error)) return false;
-  // gRPC has no other sign of it than the text. A connection that breaks during the handshake, as when a server restarts,
-  // is worth another attempt.
-  return /certificate|x509|\bssl|\btls\b/i.test(text) && !/disconnected before secure TLS connection/.test(text);
+  return ABOUT_TLS.test(text) && !ABOUT_OUTAGE.test(text);
 }
 
 /** A server broke the contract, for example by repeating a page token. */

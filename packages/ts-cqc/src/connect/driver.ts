@@ -146,12 +146,16 @@ class PolicyTransport implements Transport {
     }
   }
 
-  /** Names the trouble with a certificate, which Connect reports as a fault of the server or as unknown. */
+  /** Names the trouble with a certificate and lost connections, for which Connect has other codes than gRPC. */
   private explain(error: unknown): unknown {
     if (!(error instanceof ConnectError)) return error;
     // A browser tells nothing. Node.js has codes such as DEPTH_ZERO_SELF_SIGNED_CERT; fetch wraps them once more.
     const cause = error.cause as (NodeError & { cause?: NodeError }) | undefined;
-    const found = [cause, cause?.cause].find((item) => /CERT|SSL|TLS/.test(`${item?.code}`));
+    const causes = [cause, cause?.cause];
+    if (error.code === Code.Aborted && causes.some((item) => LOST.test(`${item?.code}`))) {
+      return new ConnectError(error.rawMessage, Code.Unavailable, error.metadata, undefined, cause);
+    }
+    const found = causes.find((item) => /CERT|SSL|TLS|^UNABLE_TO_/.test(`${item?.code}`));
     if (!found && !isUntrusted(error, error.rawMessage)) return error;
     const fix =
       "pass the transport the authority that issued the server's certificate, and a client certificate if the server " +
@@ -159,6 +163,9 @@ class PolicyTransport implements Transport {
     return new CertificateError(this.target, found?.message ?? error.rawMessage, fix, error);
   }
 }
+
+/** Codes of Node.js for a connection that broke, which Connect reports as ABORTED: nothing to repeat. */
+const LOST = /^(ECONNRESET|ERR_STREAM_DESTROYED|ERR_HTTP2_INVALID_STREAM)$/;
 
 type NodeError = { code?: unknown; message?: string };
 
