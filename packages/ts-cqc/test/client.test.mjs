@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { create, createFileRegistry } from "@bufbuild/protobuf";
 import { FieldDescriptorProto_Type, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import * as overGrpc from "@cq/cqc/client";
 import * as overConnect from "@cq/cqc/connect";
@@ -322,6 +323,44 @@ test("the interceptors of the caller see each call once, and no token", async ()
   await client.getPrice({ assetId: "BTC" }, { headers: { "x-desk": "7" } });
   assert.deepEqual([seen, calls], [["/cqc.services.v1.MarketData/GetPrice"], 2]);
 });
+
+// A server of grpc-go resets a call at its deadline. The client may read that before its own timer runs.
+const silent = { startRead() {} };
+const resetting = {
+  "grpc-js": () =>
+    overGrpc.connect({
+      target: "localhost:1",
+      plaintext: true,
+      interceptors: [
+        ({ deadline }) =>
+          new InterceptingCall(silent, {
+            start(metadata, { onReceiveStatus }) {
+              const reset = { code: status.CANCELLED, details: "Call cancelled", metadata };
+              setTimeout(onReceiveStatus, deadline + 5 - Date.now(), reset);
+            },
+            sendMessage() {},
+            halfClose() {},
+            cancel() {},
+          }),
+      ],
+    }),
+  Connect: () => {
+    const reset = async (_method, _signal, timeoutMs) => {
+      await new Promise((resolve) => setTimeout(resolve, timeoutMs + 5));
+      throw new ConnectError("http/2 stream closed with error code CANCEL (0x8)", Code.Canceled);
+    };
+    return overConnect.connect({ transport: { unary: reset, stream: reset } });
+  },
+};
+for (const driver of Object.keys(drivers)) {
+  test(`${driver}: a call that the server resets at its deadline has exceeded it`, async () => {
+    const client = resetting[driver]().client(MarketData);
+    const unary = client.getPrice({ assetId: "BTC" }, { timeoutMs: 20 });
+    assert.equal((await failed(unary)).code, status.DEADLINE_EXCEEDED);
+    const followed = follow(client.streamTrades, { venueSymbolIds: [venueSymbolId] }, { timeoutMs: 20 });
+    assert.equal((await failed(followed.next())).code, status.DEADLINE_EXCEEDED);
+  });
+}
 
 test("a server that speaks of certificates is not taken for an untrusted one", async () => {
   const getPrice = () => {

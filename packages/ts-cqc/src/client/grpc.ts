@@ -135,7 +135,7 @@ class Call {
         options,
         (error, response) => {
           signal?.removeEventListener("abort", cancel);
-          if (error) reject(this.explain(error));
+          if (error) reject(this.explain(error, options, signal));
           else resolve(response);
         },
       );
@@ -168,15 +168,19 @@ class Call {
     try {
       yield* call;
     } catch (error) {
-      throw this.explain(error as grpc.ServiceError);
+      throw this.explain(error as grpc.ServiceError, options, signal);
     } finally {
       signal?.removeEventListener("abort", cancel);
       call.cancel();
     }
   }.bind(this);
 
-  /** Names the trouble with a certificate, which gRPC reports as if the server were not available. */
-  private explain(error: grpc.ServiceError): Error {
+  /** Names trouble with certificates, which gRPC reports as if the server were not available, and passed deadlines. */
+  private explain(error: grpc.ServiceError, { deadline }: grpc.CallOptions, signal: AbortSignal | undefined): Error {
+    // A server of grpc-go resets a call whose deadline has passed, and grpc-js may read that before its own timer runs.
+    if (error.code === grpc.status.CANCELLED && !signal?.aborted && deadline !== undefined && Date.now() >= +deadline) {
+      return callError(grpc.status.DEADLINE_EXCEEDED, "deadline exceeded", error.metadata);
+    }
     if (!isUntrusted(error, error.details)) return error;
     const fix =
       "set `ca` or CQC_CA to the PEM file of the authority that issued the server's certificate, and `certificate` and " +
@@ -188,9 +192,11 @@ class Call {
 /** gRPC loses a cancellation that comes before it has sent the call, so such a call is not made. */
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (!signal?.aborted) return;
-  const details = "cancelled before the call was made";
-  const code = grpc.status.CANCELLED;
-  throw Object.assign(new Error(`${code} CANCELLED: ${details}`), { code, details, metadata: new grpc.Metadata() });
+  throw callError(grpc.status.CANCELLED, "cancelled before the call was made", new grpc.Metadata());
+}
+
+function callError(code: grpc.status, details: string, metadata: grpc.Metadata): grpc.ServiceError {
+  return Object.assign(new Error(`${code} ${grpc.status[code]}: ${details}`), { code, details, metadata });
 }
 
 function metadataOf(headers: Record<string, string> = {}): grpc.Metadata {

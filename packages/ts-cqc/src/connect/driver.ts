@@ -98,13 +98,15 @@ class PolicyTransport implements Transport {
     private readonly timeoutMs: number,
   ) {}
 
-  stream: Transport["stream"] = async (method, signal, timeoutMs, ...rest) => {
+  stream: Transport["stream"] = async (method, signal, timeoutMs = 0, ...rest) => {
+    const deadline = timeoutMs > 0 ? performance.now() + timeoutMs : undefined;
+    const explain = (error: unknown) => this.explain(error, deadline, signal);
     try {
       // Zero also switches off the transport's own default.
-      const response = await this.inner.stream(method, signal, Math.ceil(timeoutMs ?? 0), ...rest);
-      return { ...response, message: this.explained(response.message) };
+      const response = await this.inner.stream(method, signal, Math.ceil(timeoutMs), ...rest);
+      return { ...response, message: explained(response.message, explain) };
     } catch (error) {
-      throw this.explain(error);
+      throw explain(error);
     }
   };
 
@@ -120,7 +122,7 @@ class PolicyTransport implements Transport {
         this.tokens = Math.min(RETRY.maxTokens, this.tokens + RETRY.tokenRatio);
         return response;
       } catch (failure) {
-        const error = this.explain(failure);
+        const error = this.explain(failure, deadline, signal);
         if (!(error instanceof ConnectError) || !isUnavailable(error) || signal?.aborted) throw error;
         this.tokens = Math.max(0, this.tokens - 1);
         const pushback = error.metadata.get("grpc-retry-pushback-ms");
@@ -138,17 +140,13 @@ class PolicyTransport implements Transport {
     }
   };
 
-  private async *explained<M>(messages: AsyncIterable<M>): AsyncGenerator<M> {
-    try {
-      yield* messages;
-    } catch (error) {
-      throw this.explain(error);
-    }
-  }
-
-  /** Names the trouble with a certificate and lost connections, for which Connect has other codes than gRPC. */
-  private explain(error: unknown): unknown {
+  /** Names trouble with certificates, lost connections and passed deadlines, for which Connect may have other codes. */
+  private explain(error: unknown, deadline: number | undefined, signal: AbortSignal | undefined): unknown {
     if (!(error instanceof ConnectError)) return error;
+    // A server may reset a call whose deadline has passed before the transport's own timer runs.
+    if (error.code === Code.Canceled && !signal?.aborted && deadline !== undefined && performance.now() >= deadline) {
+      return new ConnectError("the deadline passed", Code.DeadlineExceeded, error.metadata, undefined, error);
+    }
     // A browser tells nothing. Node.js has codes such as DEPTH_ZERO_SELF_SIGNED_CERT; fetch wraps them once more.
     const cause = error.cause as (NodeError & { cause?: NodeError }) | undefined;
     const causes = [cause, cause?.cause];
@@ -161,6 +159,14 @@ class PolicyTransport implements Transport {
       "pass the transport the authority that issued the server's certificate, and a client certificate if the server " +
       "demands one, such as `nodeOptions: { ca, cert, key }`";
     return new CertificateError(this.target, found?.message ?? error.rawMessage, fix, error);
+  }
+}
+
+async function* explained<M>(messages: AsyncIterable<M>, explain: (error: unknown) => unknown): AsyncGenerator<M> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw explain(error);
   }
 }
 
