@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -83,12 +84,16 @@ func RenewedToken(source func(context.Context) (string, error)) Token {
 func Connect(options Options) (*grpc.ClientConn, error) {
 	target := cmp.Or(options.Target, os.Getenv("CQC_TARGET"))
 	if target == "" {
-		return nil, setting.New("CQC_TARGET", "not set",
-			"set it, or Target, to the address of the server, such as gateway.example:443")
+		return nil, setting.New("CQC_TARGET", "not set, and no target is given",
+			"set it to the address of the server, such as markets.example.com:443")
+	}
+	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
+		return nil, setting.New("target", target+" is a URL", "give host and port, such as markets.example.com:443")
 	}
 	timeout := cmp.Or(options.Timeout, DefaultTimeout)
 	if timeout < 0 {
-		return nil, setting.New("timeout", fmt.Sprintf("%v is negative", timeout), "leave it out for 10 s")
+		return nil, setting.New("timeout", fmt.Sprintf("%v is not a time to wait", timeout),
+			"give a time greater than zero")
 	}
 	security, err := options.security()
 	if err != nil {
@@ -109,7 +114,7 @@ func Connect(options Options) (*grpc.ClientConn, error) {
 	)
 	conn, err := grpc.NewClient(target, append(dial, options.DialOptions...)...)
 	if err != nil {
-		return nil, setting.New("target", err.Error(), "set it to an address such as gateway.example:443")
+		return nil, setting.New("target", err.Error(), "give host and port, such as markets.example.com:443")
 	}
 	return conn, nil
 }
@@ -131,12 +136,11 @@ func (o Options) security() ([]grpc.DialOption, error) {
 	}
 	if o.Plaintext {
 		if token.of != nil {
-			return nil, setting.New("plaintext", "a token ("+name+") would be readable on the network",
-				`connect over TLS, or send no token: StaticToken("")`)
+			return nil, setting.New("plaintext", "would send "+name+" readable to everyone",
+				`connect over TLS, or give StaticToken("") to send none`)
 		}
 		if o.CA != "" || o.Certificate != "" || o.Key != "" {
-			return nil, setting.New("plaintext", "certificates are set, and plaintext has none",
-				"leave out either Plaintext or the certificates")
+			return nil, setting.New("plaintext", "uses no CA, Certificate or Key", "leave either out")
 		}
 		return []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}, nil
 	}
@@ -201,8 +205,8 @@ func (c explainedConn) Write(data []byte) (int, error) {
 func checkToken(name, text string) error {
 	for _, char := range []byte(text) {
 		if char <= ' ' || char > '~' {
-			return setting.New(name, "has a space, a line break or a character that is not ASCII",
-				"set it to the token alone")
+			return setting.New(name, "has characters that no token has, such as a line break or a space",
+				"remove them, with strings.TrimSpace after reading a file")
 		}
 	}
 	return nil

@@ -43,20 +43,21 @@ func TestSettings(t *testing.T) {
 	}{
 		"no target":             {nil, client.Options{}, "CQC_TARGET", "not set"},
 		"invalid target":        {nil, client.Options{Target: "unix://a\x00"}, "target", "\\x00"},
+		"URL":                   {nil, client.Options{Target: "https://a.example"}, "target", "is a URL"},
 		"negative timeout":      {nil, client.Options{Target: target, Timeout: -time.Second}, "timeout", "-1s"},
 		"no CA":                 {nil, client.Options{Target: target, CA: "no.pem"}, "ca", "no.pem"},
 		"empty CA":              {nil, client.Options{Target: target, CA: empty}, "ca", empty},
 		"CA without any":        {nil, client.Options{Target: target, CA: text}, "ca", text},
 		"CA of the environment": {map[string]string{"CQC_CA": text}, client.Options{Target: target}, "CQC_CA", text},
-		"certificate alone":     {nil, client.Options{Target: target, Certificate: text}, "key", "not set"},
-		"key alone":             {nil, client.Options{Target: target, Key: text}, "certificate", "not set"},
+		"certificate alone":     {nil, client.Options{Target: target, Certificate: text}, "key", "missing"},
+		"key alone":             {nil, client.Options{Target: target, Key: text}, "certificate", "missing"},
 		"no pair":               {nil, client.Options{Target: target, Certificate: text, Key: text}, "certificate", text},
 		"empty key":             {nil, client.Options{Target: target, Certificate: text, Key: empty}, "key", empty},
 		"token of two lines": {
 			nil, client.Options{Target: target, Token: client.StaticToken("s3cr3t\n")}, "token", "line break",
 		},
 		"token that is not ASCII": {
-			map[string]string{"CQC_TOKEN": "s3cr3t€"}, client.Options{Target: target}, "CQC_TOKEN", "ASCII",
+			map[string]string{"CQC_TOKEN": "s3cr3t€"}, client.Options{Target: target}, "CQC_TOKEN", "characters",
 		},
 		"token over plaintext": {
 			nil, client.Options{Target: target, Plaintext: true, Token: client.StaticToken("s3cr3t")}, "plaintext", "token",
@@ -67,7 +68,7 @@ func TestSettings(t *testing.T) {
 		},
 		"renewed token over plaintext": {nil, client.Options{Target: target, Plaintext: true,
 			Token: client.RenewedToken(func(context.Context) (string, error) { return "", nil })}, "plaintext", "token"},
-		"CA over plaintext": {nil, client.Options{Target: target, Plaintext: true, CA: text}, "plaintext", "certificates"},
+		"CA over plaintext": {nil, client.Options{Target: target, Plaintext: true, CA: text}, "plaintext", "uses no"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, variable := range []string{"CQC_TARGET", "CQC_TOKEN", "CQC_CA"} {

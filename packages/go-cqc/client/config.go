@@ -79,21 +79,3 @@ func requestID(request protoreflect.MessageDescriptor) protoreflect.FieldDescrip
 func fullName(method protoreflect.MethodDescriptor) string {
 	return "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
 }
-
-// methodOf returns the full name of the method that takes a request. In these contracts no two methods share a request.
-func methodOf(request protoreflect.MessageDescriptor) string {
-	found := string(request.FullName())
-	protoregistry.GlobalFiles.RangeFilesByPackage(request.ParentFile().Package(),
-		func(file protoreflect.FileDescriptor) bool {
-			for i := range file.Services().Len() {
-				methods := file.Services().Get(i).Methods()
-				for j := range methods.Len() {
-					if methods.Get(j).Input().FullName() == request.FullName() {
-						found = fullName(methods.Get(j))
-					}
-				}
-			}
-			return true
-		})
-	return found
-}

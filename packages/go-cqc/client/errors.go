@@ -29,8 +29,9 @@ type CertificateError struct {
 }
 
 func (e *CertificateError) Error() string {
-	return fmt.Sprintf("no TLS connection to %s: %s; set CQC_CA to the CA of the server's certificate, and certificate "+
-		"and key if the server requires a client certificate", e.Target, e.Detail)
+	return fmt.Sprintf("no TLS connection to %s: %s; set CQC_CA or CA to the PEM file of the CA that signed the server's "+
+		"certificate, Certificate and Key if the server requires a client certificate, or Plaintext if it speaks no TLS",
+		e.Target, e.Detail)
 }
 
 // GRPCStatus returns the error as a status with the code UNAVAILABLE.
@@ -43,14 +44,14 @@ func (e *CertificateError) Unwrap() error { return e.cause }
 
 // ProtocolError reports a server that breaks the contract of a method. Calling again does not help.
 type ProtocolError struct {
-	// Method is the full name, such as "/cqc.services.v1.MarketData/ListTrades".
+	// Method is the name of the method, such as "ListTrades".
 	Method string
 	// Problem states what the server did.
 	Problem string
 }
 
 func (e *ProtocolError) Error() string {
-	return fmt.Sprintf("%s: %s; report this to those who run the server", e.Method, e.Problem)
+	return fmt.Sprintf("%s: %s; report it to whoever runs the server", e.Method, e.Problem)
 }
 
 // OutcomeUnknownError reports that an order may have been placed or not.
@@ -68,7 +69,7 @@ type OutcomeUnknownError struct {
 }
 
 func (e *OutcomeUnknownError) Error() string {
-	return fmt.Sprintf("order %q of account %q may have been placed or not: call GetOrder by its client order id; "+
+	return fmt.Sprintf("the outcome of order %s of account %s is not known: call GetOrder by its client order id; "+
 		"RECORD_NOT_FOUND is final if its checked_at is at or after %s (%v)",
 		e.ClientOrderID, e.AccountID, e.SendBefore.Format(time.RFC3339Nano), e.Cause)
 }

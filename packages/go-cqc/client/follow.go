@@ -119,7 +119,7 @@ func FollowBook(
 	request *servicesv1.StreamOrderBookRequest, options FollowOptions,
 ) iter.Seq2[BookUpdate, error] {
 	return func(yield func(BookUpdate, error) bool) {
-		b := &bookFollower{yield: yield, method: servicesv1.MarketData_StreamOrderBook_FullMethodName}
+		b := &bookFollower{yield: yield}
 		f := &follower[*servicesv1.StreamOrderBookRequest, servicesv1.StreamOrderBookResponse,
 			*servicesv1.StreamOrderBookResponse]{ctx: ctx, open: open, request: request, options: options}
 		f.receive, f.lost = b.receive, b.lost
@@ -131,8 +131,7 @@ func FollowBook(
 }
 
 type bookFollower struct {
-	method string
-	yield  func(BookUpdate, error) bool
+	yield func(BookUpdate, error) bool
 	// known is the last complete book, and building the one of the newest snapshot: the same once that is complete, and
 	// nil until a stream that starts anew has sent one.
 	known, building *cqc.BookBuilder
@@ -152,14 +151,14 @@ func (b *bookFollower) receive(message *servicesv1.StreamOrderBookResponse) (err
 		b.building, err = cqc.NewBookBuilder(event.Snapshot, cqc.VerifyChecksums())
 	case *servicesv1.StreamOrderBookResponse_Delta:
 		if b.building == nil {
-			return &ProtocolError{b.method, "a delta came before any snapshot"}
+			return &ProtocolError{"StreamOrderBook", "delta came before any snapshot"}
 		}
 		if applied, err = b.building.Apply(event.Delta); applied && err == nil && wasLive {
 			b.trust()
 		}
 	case *servicesv1.StreamOrderBookResponse_SnapshotComplete:
 		if b.building == nil {
-			return &ProtocolError{b.method, "snapshot_complete came before any snapshot"}
+			return &ProtocolError{"StreamOrderBook", "snapshot_complete came before any snapshot"}
 		}
 		b.known, applied = b.building, true
 	case *servicesv1.StreamOrderBookResponse_Heartbeat:

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"iter"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -48,7 +49,7 @@ func Pages[Q PageRequest, R Page, T any](
 				return
 			}
 			if next == token {
-				method := methodOf(request.ProtoReflect().Descriptor())
+				method := strings.TrimSuffix(string(request.ProtoReflect().Descriptor().Name()), "Request")
 				yield(none, &ProtocolError{method, "the next page has the token of this one"})
 				return
 			}

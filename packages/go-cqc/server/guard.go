@@ -13,7 +13,7 @@ import (
 
 var (
 	// errInternal hides what a handler's error says, such as an address or a password.
-	errInternal = status.Error(codes.Internal, "internal error: the server's log has the cause")
+	errInternal = status.Error(codes.Internal, "the server failed; its log has the cause")
 	errStopping = status.Error(codes.Unavailable, "the server is stopping")
 )
 

@@ -95,13 +95,15 @@ func Serve(options Options, register ...func(grpc.ServiceRegistrar)) (*Server, e
 	}
 	listener, err := net.Listen("tcp", cmp.Or(options.Address, DefaultAddress))
 	if err != nil {
-		return nil, setting.New("address", err.Error(), "choose a free address, such as localhost:0")
+		return nil, setting.New("address", err.Error(),
+			"stop the program that uses the port, or choose another; port 0 picks a free one")
 	}
 	bound := listener.Addr().(*net.TCPAddr)
 	if options.Verify == nil && !(options.Plaintext && bound.IP.IsLoopback()) {
 		_ = listener.Close()
-		return nil, setting.New("verify", "not set, so anybody could call",
-			"set it to a function that maps a token to a principal, or serve plaintext on localhost")
+		return nil, setting.New("verify", "missing, so anyone who can reach "+bound.String()+" could call every method",
+			"give a function that returns the principal of a token, or set Plaintext and a loopback address such as "+
+				DefaultAddress)
 	}
 	s := &Server{
 		Address: bound.String(), Port: bound.Port, health: health.NewServer(),
@@ -186,8 +188,7 @@ func (o Options) checks() []grpc.ServerOption {
 func (o Options) security() (grpc.ServerOption, error) {
 	if o.Plaintext {
 		if o.Certificate != "" || o.Key != "" || o.ClientCA != "" {
-			return nil, setting.New("plaintext", "certificates are set, and plaintext has none",
-				"leave out either Plaintext or the certificates")
+			return nil, setting.New("plaintext", "uses no Certificate, Key or ClientCA", "leave either out")
 		}
 		return grpc.EmptyServerOption{}, nil
 	}
@@ -196,7 +197,7 @@ func (o Options) security() (grpc.ServerOption, error) {
 		return nil, err
 	}
 	if certificates == nil {
-		return nil, setting.New("certificate", "not set", "set Certificate and Key to PEM files, or Plaintext to true")
+		return nil, setting.New("certificate", "missing", "give the paths Certificate and Key, or set Plaintext")
 	}
 	config := &tls.Config{Certificates: certificates, MinVersion: tls.VersionTLS12}
 	if o.ClientCA != "" {

@@ -237,8 +237,8 @@ func TestErrorsOfHandlers(t *testing.T) {
 			message string
 			log     string
 		}{
-			"PANIC":   {codes.Internal, "internal error: the server's log has the cause", "the handler panicked"},
-			"ERROR":   {codes.Internal, "internal error: the server's log has the cause", "the handler failed"},
+			"PANIC":   {codes.Internal, "the server failed; its log has the cause", "the handler panicked"},
+			"ERROR":   {codes.Internal, "the server failed; its log has the cause", "the handler failed"},
 			"TIMEOUT": {codes.DeadlineExceeded, "the handler's context ended", ""},
 			"STATUS":  {codes.Aborted, "as it is", ""},
 			"REASON":  {codes.NotFound, "no price yet", ""},
@@ -398,18 +398,18 @@ func TestSettings(t *testing.T) {
 		setting string
 		problem string
 	}{
-		"no certificate": {server.Options{Verify: verify}, "certificate", "not set"},
-		"no key":         {with(secure, func(o *server.Options) { o.Key = "" }), "key", "not set"},
-		"only a key":     {with(secure, func(o *server.Options) { o.Certificate = "" }), "certificate", "not set"},
+		"no certificate": {server.Options{Verify: verify}, "certificate", "missing"},
+		"no key":         {with(secure, func(o *server.Options) { o.Key = "" }), "key", "missing"},
+		"only a key":     {with(secure, func(o *server.Options) { o.Certificate = "" }), "certificate", "missing"},
 		"another key":    {with(secure, func(o *server.Options) { o.Key = otherKey }), "certificate", otherKey},
 		"no file":        {with(secure, func(o *server.Options) { o.Certificate = "no.pem" }), "certificate", "no.pem"},
 		"empty file":     {with(secure, func(o *server.Options) { o.Key = empty }), "key", empty + " is empty"},
 		"client CA":      {with(secure, func(o *server.Options) { o.ClientCA = key }), "client_ca", key},
-		"TLS for all":    {with(secure, func(o *server.Options) { o.Verify = nil }), "verify", "not set"},
-		"plaintext, TLS": {with(secure, func(o *server.Options) { o.Plaintext = true }), "plaintext", "certificates"},
+		"TLS for all":    {with(secure, func(o *server.Options) { o.Verify = nil }), "verify", "missing"},
+		"plaintext, TLS": {with(secure, func(o *server.Options) { o.Plaintext = true }), "plaintext", "uses no"},
 		"address in use": {server.Options{Plaintext: true, Address: busy.Address}, "address", "in use"},
 		"no address":     {server.Options{Plaintext: true, Address: "localhost"}, "address", "missing port"},
-		"open to all":    {server.Options{Plaintext: true, Address: ":0"}, "verify", "not set"},
+		"open to all":    {server.Options{Plaintext: true, Address: ":0"}, "verify", "missing"},
 	} {
 		running, err := server.Serve(test.options)
 		failure := (*server.SettingError)(nil)

@@ -265,7 +265,7 @@ for (const driver of Object.keys(drivers)) {
     assert.ok(error instanceof overGrpc.OutcomeUnknownError);
     assert.deepEqual([error.accountId, error.clientOrderId], ["a1", "c2"]);
     assert.equal(ServiceError.of(error.cause).reason, ErrorReason.SCOPE_MISSING);
-    assert.match(error.message, /call GetOrder with this client order id until .* at or after 20\d\d-/);
+    assert.match(error.message, /call GetOrder by its client order id; .* at or after 20\d\d-/);
   });
 }
 

@@ -215,16 +215,16 @@ describe("client certificates", () => {
 describe("settings", () => {
   const target = "localhost:1";
   for (const [setting, pattern, options] of [
-    ["CQC_TARGET", /no server is set; set it, or pass/, {}],
+    ["CQC_TARGET", /no target is given; set it to/, {}],
     ["target", /https:..localhost is a URL/, { target: "https://localhost" }],
-    ["plaintext", /could read token/, { target, plaintext: true, token: "secret" }],
-    ["plaintext", /has no `ca`/, { target, plaintext: true, ca }],
+    ["plaintext", /would send token readable/, { target, plaintext: true, token: "secret" }],
+    ["plaintext", /uses no `ca`/, { target, plaintext: true, ca }],
     ["token", /line break/, { target, token: "secret\n" }],
-    ["token", /visible ASCII/, { target, token: "secrét" }],
-    ["key", /belong together/, { target, certificate: client.certificate }],
-    ["certificate", /belong together/, { target, key: client.key }],
-    ["ca", /missing.pem cannot be read/, { target, ca: join(folder, "missing.pem") }],
-    ["ca", /empty.pem holds no PEM/, { target, ca: file("empty.pem", "") }],
+    ["token", /characters that no token has/, { target, token: "secrét" }],
+    ["key", /missing beside/, { target, certificate: client.certificate }],
+    ["certificate", /missing beside/, { target, key: client.key }],
+    ["ca", /cannot read .*missing.pem/, { target, ca: join(folder, "missing.pem") }],
+    ["ca", /empty.pem is not a PEM/, { target, ca: file("empty.pem", "") }],
     ["certificate", /cannot be used/, { target, ...client, key: server.key }],
   ]) {
     test(`${setting}: ${pattern.source}`, () => {

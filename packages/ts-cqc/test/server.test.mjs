@@ -136,7 +136,7 @@ describe("handlers", () => {
     const failure = await failed(serve([], { address: `localhost:${port}`, plaintext: true }));
     assert.ok(failure instanceof SettingError);
     assert.equal(failure.setting, "address");
-    assert.match(failure.message, /cannot be listened on/);
+    assert.match(failure.message, /cannot listen on/);
   });
 });
 
@@ -180,14 +180,14 @@ describe("settings", () => {
   const key = new URL("localhost.key", import.meta.url).pathname;
   const certificate = new URL("localhost.crt", import.meta.url).pathname;
   for (const [setting, pattern, options] of [
-    ["verify", /anyone who reaches 0.0.0.0:0 could call/, { address: "0.0.0.0:0", plaintext: true }],
+    ["verify", /anyone who can reach 0.0.0.0:0 could call/, { address: "0.0.0.0:0", plaintext: true }],
     ["verify", /anyone/, { certificate, key }],
-    ["certificate", /TLS needs a certificate and its key.*plaintext/, {}],
-    ["key", /TLS needs/, { certificate }],
-    ["key", /cannot be read/, { verify, certificate, key: "missing.key" }],
+    ["certificate", /missing; give the paths.*plaintext/, {}],
+    ["key", /missing/, { certificate }],
+    ["key", /cannot read missing.key/, { verify, certificate, key: "missing.key" }],
     ["certificate", /cannot be used/, { verify, certificate, key: certificate }],
-    ["plaintext", /with TLS only/, { plaintext: true, certificate, key }],
-    ["address", /has no port/, { plaintext: true, address: "localhost" }],
+    ["plaintext", /uses no `certificate`/, { plaintext: true, certificate, key }],
+    ["address", /not a host and a port/, { plaintext: true, address: "localhost" }],
   ]) {
     test(`${setting}: ${pattern.source}`, async () => {
       const failure = await failed(serve([], { address: "localhost:0", ...options }));
@@ -343,7 +343,7 @@ describe("stopping", () => {
         for await (const _ of client.streamTrades({ venueSymbolIds })) stopped = server.stop();
       })(),
     );
-    assert.deepEqual([failure.code, failure.details], [grpc.status.UNAVAILABLE, "the server is shutting down"]);
+    assert.deepEqual([failure.code, failure.details], [grpc.status.UNAVAILABLE, "the server is stopping"]);
     assert.ok(closed);
     answer({ value: 1 });
     assert.equal((await price).value, 1);

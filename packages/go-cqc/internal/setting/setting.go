@@ -35,7 +35,7 @@ func Pool(setting, path string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(content) {
-		return nil, New(setting, path+" has no certificates", "set it to a PEM file with the certificates of the CA")
+		return nil, New(setting, path+" has no certificates", "give the path of a PEM file with the certificates of the CA")
 	}
 	return pool, nil
 }
@@ -46,9 +46,9 @@ func Pair(certificate, key string) ([]tls.Certificate, error) {
 	case certificate == "" && key == "":
 		return nil, nil
 	case certificate == "":
-		return nil, New("certificate", "not set, but the key is", "set both or neither")
+		return nil, New("certificate", "missing beside Key", "give the path of the key's certificate")
 	case key == "":
-		return nil, New("key", "not set, but the certificate is", "set both or neither")
+		return nil, New("key", "missing beside Certificate", "give the path of the certificate's private key")
 	}
 	certificates, err := read("certificate", certificate)
 	if err != nil {
@@ -61,7 +61,7 @@ func Pair(certificate, key string) ([]tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(certificates, private)
 	if err != nil {
 		problem := fmt.Sprintf("%s and %s are not a pair: %v", certificate, key, err)
-		return nil, New("certificate", problem, "set both to PEM files that belong together")
+		return nil, New("certificate", problem, "give the certificate and its private key as PEM files")
 	}
 	return []tls.Certificate{pair}, nil
 }
@@ -72,7 +72,7 @@ func read(setting, path string) ([]byte, error) {
 		err = fmt.Errorf("%s is empty", path)
 	}
 	if err != nil {
-		return nil, New(setting, err.Error(), "set it to the path of a PEM file")
+		return nil, New(setting, err.Error(), "give the path of a readable PEM file")
 	}
 	return content, nil
 }

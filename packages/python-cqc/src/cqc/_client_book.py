@@ -26,11 +26,11 @@ __all__ = ["BookState", "BookUpdate", "follow_book", "follow_book_async"]
 class BookState(StrEnum):
     """Whether a book can be relied on."""
 
-    LIVE = "live"
+    LIVE = "LIVE"
     """The book is current."""
-    STALE = "stale"
+    STALE = "STALE"
     """The connection is lost. The book is the last one before that."""
-    RESET = "reset"
+    RESET = "RESET"
     """Updates were lost. There is no book until the next snapshot."""
 
 
@@ -126,11 +126,11 @@ class _Book:
             case "snapshot":
                 self._building, self._is_complete = BookBuilder(message.snapshot, verify_checksums=True), False
             case "delta":
-                changed = self._built().apply(message.delta)
+                changed = self._built(message).apply(message.delta)
                 if changed and was_live:
                     self._stream.trust()
             case "snapshot_complete":
-                self._built()
+                self._built(message)
                 self._is_complete = changed = True
             case "heartbeat" if was_live:
                 self._stream.trust()
@@ -139,9 +139,9 @@ class _Book:
         self._shown, self._is_stale = self._building, False
         return BookUpdate(self._shown, BookState.LIVE)
 
-    def _built(self) -> BookBuilder:
+    def _built(self, message: StreamOrderBookResponse) -> BookBuilder:
         if self._building is None:
-            raise ProtocolError("StreamOrderBook", "the first message of a book is not a snapshot")
+            raise ProtocolError("StreamOrderBook", f"{message.WhichOneof('event')} came before any snapshot")
         return self._building
 
     def _reset(self, reason: str) -> BookUpdate:

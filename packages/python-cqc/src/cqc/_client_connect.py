@@ -97,10 +97,12 @@ def _settings(
     target = target or os.environ.get("CQC_TARGET")
     if not target:
         raise SettingError(
-            "CQC_TARGET", "not set, and no target is given", "set it to the server, such as `localhost:50051`"
+            "CQC_TARGET",
+            "not set, and no target is given",
+            "set it to the address of the server, such as markets.example.com:443",
         )
     if re.match("https?://", target):
-        raise SettingError("target", f"{target} is a URL", "give host and port, such as `markets.example.com:443`")
+        raise SettingError("target", f"{target} is a URL", "give host and port, such as markets.example.com:443")
     if not timeout > 0:
         raise SettingError("timeout", f"{timeout} is not a time to wait", "give seconds greater than zero")
     source = "token" if token is not None else "CQC_TOKEN"

@@ -51,7 +51,7 @@ class CertificateError(grpc.aio.AioRpcError, grpc.Call):  # type: ignore[misc,un
     def __init__(self, target: str, detail: str) -> None:
         text = (
             f"no TLS connection to {target}: {detail}; set CQC_CA or `ca` to the PEM file of the CA that signed the "
-            "server's certificate, `certificate` and `key` if the server asks for a client certificate, or "
+            "server's certificate, `certificate` and `key` if the server requires a client certificate, or "
             "`plaintext=True` if it speaks no TLS"
         )
         super().__init__(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), text)
@@ -99,8 +99,8 @@ class OutcomeUnknownError(Exception):
     def __str__(self) -> str:
         return (
             f"the outcome of order {self.client_order_id} of account {self.account_id} is not known: call GetOrder by "
-            "its client order id; RECORD_NOT_FOUND is final once its `checked_at` is at or after "
-            f"{self.send_before.isoformat()}"
+            "its client order id; RECORD_NOT_FOUND is final if its `checked_at` is at or after "
+            f"{self.send_before.isoformat().replace('+00:00', 'Z')}"
         )
 
     def __reduce__(self) -> Any:
@@ -120,7 +120,7 @@ class ProtocolError(Exception):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"{self.method}: {self.problem}; report it to the owner of the server"
+        return f"{self.method}: {self.problem}; report it to whoever runs the server"
 
 
 def certificate_trouble(error: Any) -> bool:

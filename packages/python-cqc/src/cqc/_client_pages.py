@@ -76,6 +76,6 @@ def _turn(query: Any, response: Any) -> bool:
     token = response.next_page_token
     if token and token == query.page_token:
         method = query.DESCRIPTOR.name.removesuffix("Request")
-        raise ProtocolError(method, "the next page has the token of this one, so the list would never end")
+        raise ProtocolError(method, "the next page has the token of this one")
     query.page_token = token
     return bool(token)

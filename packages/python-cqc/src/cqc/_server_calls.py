@@ -18,7 +18,7 @@ __all__ = ["AsyncCalls", "Calls"]
 
 _log = logging.getLogger("cqc.server")
 _STOPPING = grpc.StatusCode.UNAVAILABLE, "the server is stopping"
-_FAILED = grpc.StatusCode.INTERNAL, "the handler failed"
+_FAILED = grpc.StatusCode.INTERNAL, "the server failed; its log has the cause"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 

@@ -237,7 +237,7 @@ def _credentials(
         raise SettingError(
             "verify",
             f"missing, so anyone who can reach {address} could call every method",
-            "pass a function that returns the Principal of a token, or `plaintext=True` and a loopback address such as "
+            "give a function that returns the principal of a token, or `plaintext=True` and a loopback address such as "
             "localhost:50051",
         )
     if plaintext:

@@ -34,7 +34,7 @@ export class CertificateError extends Error {
     fix: string,
     cause?: unknown,
   ) {
-    super(`no trusted connection to ${target}: ${detail}; ${fix}`, { cause });
+    super(`no TLS connection to ${target}: ${detail}; ${fix}`, { cause });
   }
 }
 
@@ -60,7 +60,7 @@ export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
 
   constructor(
-    /** The method, such as `cqc.services.v1.MarketData.ListTrades`. */
+    /** The method, such as `ListTrades`. */
     readonly method: string,
     /** What the server did. */
     readonly problem: string,
@@ -85,8 +85,8 @@ export class OutcomeUnknownError extends Error {
     override readonly cause: unknown,
   ) {
     super(
-      `order ${clientOrderId} of account ${accountId} may have been placed; call GetOrder with this client order id ` +
-        `until it returns the order, or RECORD_NOT_FOUND with a checked_at at or after ${timestampDate(sendBefore).toISOString()}`,
+      `the outcome of order ${clientOrderId} of account ${accountId} is not known: call GetOrder by its client order id; ` +
+        `RECORD_NOT_FOUND is final if its \`checked_at\` is at or after ${timestampDate(sendBefore).toISOString()}`,
       { cause },
     );
   }

@@ -137,8 +137,7 @@ class Books implements Reader<StreamOrderBookResponse, BookUpdate> {
     try {
       if (event.case === "snapshot") this.built = new BookBuilder(event.value, { verifyChecksums: true });
       if (event.case === "delta") {
-        if (!this.built) throw new ProtocolError(methodOf(message), "the server sent a delta before any snapshot");
-        changed = this.built.apply(event.value);
+        changed = this.fed(message, "delta").apply(event.value);
       }
     } catch (error) {
       if (!(error instanceof BookError)) throw error;
@@ -154,8 +153,8 @@ class Books implements Reader<StreamOrderBookResponse, BookUpdate> {
       yield this.drop(StreamResetReasonSchema.value[event.value.reason]?.name ?? `${event.value.reason}`);
       return false;
     }
-    if (event.case === "snapshotComplete" && this.built) {
-      this.known = this.built;
+    if (event.case === "snapshotComplete") {
+      this.known = this.fed(message, "snapshot_complete");
       changed = true;
     }
     if (this.known && this.known === this.built && (changed || this.stale)) {
@@ -171,6 +170,11 @@ class Books implements Reader<StreamOrderBookResponse, BookUpdate> {
     if (!this.known || this.stale) return;
     this.stale = true;
     yield { book: this.known, state: BookState.STALE, reason: cause };
+  }
+
+  private fed(message: StreamOrderBookResponse, event: string): BookBuilder {
+    if (!this.built) throw new ProtocolError(methodOf(message), `${event} came before any snapshot`);
+    return this.built;
   }
 
   private drop(reason: string): BookUpdate {

@@ -42,9 +42,12 @@ export interface ConnectOptions {
  */
 export function connect(options: ConnectOptions = {}): Connection {
   const target = options.target ?? process.env.CQC_TARGET;
-  if (!target) throw new SettingError("CQC_TARGET", "no server is set", "set it, or pass `target`, such as host:443");
-  if (/^https?:/.test(target))
-    throw new SettingError("target", `${target} is a URL`, "pass host and port, such as host:443");
+  if (!target) {
+    const fix = "set it to the address of the server, such as markets.example.com:443";
+    throw new SettingError("CQC_TARGET", "not set, and no target is given", fix);
+  }
+  if (/^https?:\/\//.test(target))
+    throw new SettingError("target", `${target} is a URL`, "give host and port, such as markets.example.com:443");
   return new GrpcConnection(target, options);
 }
 
@@ -183,8 +186,8 @@ class Call {
     }
     if (!isUntrusted(error, error.details)) return error;
     const fix =
-      "set `ca` or CQC_CA to the PEM file of the authority that issued the server's certificate, and `certificate` and " +
-      "`key` if the server demands a client certificate";
+      "set CQC_CA or `ca` to the PEM file of the CA that signed the server's certificate, `certificate` and `key` if the " +
+      "server requires a client certificate, or `plaintext` if it speaks no TLS";
     return new CertificateError(this.connection.target, error.details, fix, error);
   }
 }
@@ -211,8 +214,8 @@ function tokenOf({ token, plaintext }: ConnectOptions): Token {
   const name = token === undefined ? "CQC_TOKEN" : "token";
   // grpc-js itself would send it.
   if (found && plaintext) {
-    const fix = "connect over TLS, or pass an empty `token` to send none";
-    throw new SettingError("plaintext", `everyone on the network could read ${name}`, fix);
+    const fix = "connect over TLS, or give an empty `token` to send none";
+    throw new SettingError("plaintext", `would send ${name} readable to everyone`, fix);
   }
   if (found) checkToken(name, found);
   return found;
@@ -222,13 +225,15 @@ function credentialsOf(options: ConnectOptions): grpc.ChannelCredentials {
   const { certificate, key, plaintext = false } = options;
   if (plaintext) {
     if (options.ca || certificate || key) {
-      throw new SettingError("plaintext", "it has no `ca`, `certificate` or `key`", "leave out either");
+      throw new SettingError("plaintext", "uses no `ca`, `certificate` or `key`", "leave either out");
     }
     return grpc.credentials.createInsecure();
   }
   if (Boolean(certificate) !== Boolean(key)) {
-    const missing = certificate ? "key" : "certificate";
-    throw new SettingError(missing, "`certificate` and `key` belong together", `pass \`${missing}\` too, or neither`);
+    if (certificate) {
+      throw new SettingError("key", "missing beside `certificate`", "give the path of the certificate's private key");
+    }
+    throw new SettingError("certificate", "missing beside `key`", "give the path of the key's certificate");
   }
   const ca = options.ca ?? process.env.CQC_CA;
   const roots = ca ? pem(options.ca === undefined ? "CQC_CA" : "ca", ca) : null;
@@ -243,7 +248,7 @@ function ssl(roots: Buffer | null, key: Buffer | null, certificate: Buffer | nul
     throw new SettingError(
       certificate ? "certificate" : "ca",
       problem,
-      "pass PEM files, and the key of the certificate",
+      "give the certificate and its private key as PEM files",
     );
   }
 }

@@ -35,13 +35,12 @@ export async function* pages<L extends List, K extends ListField<PageOf<L>>>(
     yield* page[field] as ItemOf<PageOf<L>, K>[];
     const { nextPageToken } = page;
     if (nextPageToken === "") return;
-    if (nextPageToken === pageToken)
-      throw new ProtocolError(methodOf(page), "the server returned the page token it got");
+    if (nextPageToken === pageToken) throw new ProtocolError(methodOf(page), "the next page has the token of this one");
     pageToken = nextPageToken;
   }
 }
 
-/** Returns the method of a response, such as `cqc.services.v1.ListTrades`. */
+/** Returns the method of a response, such as `ListTrades`. */
 export function methodOf({ $typeName }: { readonly $typeName: string }): string {
-  return $typeName.replace(/Response$/, "");
+  return $typeName.replace(/^.*\.|Response$/g, "");
 }

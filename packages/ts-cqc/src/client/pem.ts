@@ -3,13 +3,13 @@ import { SettingError } from "./errors.js";
 
 /** Returns the contents of a PEM file. */
 export function pem(setting: string, path: string): Buffer {
-  const fix = "pass the path of a PEM file";
+  const fix = "give the path of a readable PEM file";
   let contents: Buffer;
   try {
     contents = readFileSync(path);
   } catch (error) {
-    throw new SettingError(setting, `${path} cannot be read: ${(error as Error).message}`, fix);
+    throw new SettingError(setting, `cannot read ${path}: ${(error as Error).message}`, fix);
   }
-  if (!contents.includes("-----BEGIN ")) throw new SettingError(setting, `${path} holds no PEM block`, fix);
+  if (!contents.includes("-----BEGIN ")) throw new SettingError(setting, `${path} is not a PEM file`, fix);
   return contents;
 }

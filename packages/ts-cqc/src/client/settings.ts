@@ -13,6 +13,6 @@ export async function bearer(token: Token): Promise<string> {
 /** Throws a SettingError for a token that no header can hold. A function's tokens are checked when they are sent. */
 export function checkToken(setting: string, token: Token): void {
   if (typeof token !== "string" || /^[\x21-\x7e]+$/.test(token)) return;
-  const problem = "the token is empty, or has a space, a line break or another character that is not visible ASCII";
-  throw new SettingError(setting, problem, "pass the token alone; trim() what was read from a file");
+  const problem = "is empty, or has characters that no token has, such as a line break or a space";
+  throw new SettingError(setting, problem, "remove them, with `trim()` after reading a file");
 }

@@ -156,8 +156,8 @@ class PolicyTransport implements Transport {
     const found = causes.find((item) => /CERT|SSL|TLS|^UNABLE_TO_/.test(`${item?.code}`));
     if (!found && !isUntrusted(error, error.rawMessage)) return error;
     const fix =
-      "pass the transport the authority that issued the server's certificate, and a client certificate if the server " +
-      "demands one, such as `nodeOptions: { ca, cert, key }`";
+      "pass the transport the CA that signed the server's certificate, and a client certificate if the server requires " +
+      "one, such as `nodeOptions: { ca, cert, key }`";
     return new CertificateError(this.target, found?.message ?? error.rawMessage, fix, error);
   }
 }

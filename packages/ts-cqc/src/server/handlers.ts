@@ -92,7 +92,7 @@ function streaming(
   return (call) => {
     const controller = cancellation(call);
     const stop = () => {
-      end(status(grpc.status.UNAVAILABLE, "the server is shutting down"));
+      end(status(grpc.status.UNAVAILABLE, "the server is stopping"));
       controller.abort();
     };
     const end = (error?: Partial<grpc.StatusObject>) => {

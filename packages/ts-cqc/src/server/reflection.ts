@@ -44,7 +44,7 @@ export function addReflection(server: grpc.Server, services: readonly DescServic
     server.addService(definition, {
       serverReflectionInfo(call: grpc.ServerDuplexStream<Buffer, Buffer>) {
         const stop = () => {
-          call.emit("error", { code: grpc.status.UNAVAILABLE, details: "the server is shutting down" });
+          call.emit("error", { code: grpc.status.UNAVAILABLE, details: "the server is stopping" });
         };
         streams.add(stop);
         const end = () => {

@@ -40,11 +40,13 @@ export interface ServeOptions {
 export async function serve(services: readonly Service[], options: ServeOptions = {}): Promise<Server> {
   const { address = "localhost:50051", verify, interceptors = [], graceMs = 5000 } = options;
   const host = address.replace(/:\d*$/, "");
-  if (!/:\d+$/.test(address)) throw new SettingError("address", `${address} has no port`, "pass host:port");
+  if (!/:\d+$/.test(address))
+    throw new SettingError("address", `${address} is not a host and a port`, "give both, such as localhost:50051");
   const credentials = credentialsOf(options);
   if (!verify && !(options.plaintext && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(host))) {
-    const fix = "pass `verify`, which returns the principal of a token, or `plaintext` with a loopback address";
-    throw new SettingError("verify", `anyone who reaches ${address} could call`, fix);
+    const fix =
+      "give a function that returns the principal of a token, or `plaintext` and a loopback address such as localhost:50051";
+    throw new SettingError("verify", `missing, so anyone who can reach ${address} could call every method`, fix);
   }
   const access = verify ? [accessServerInterceptor(verify)] : [];
   const server = new grpc.Server({ interceptors: [...interceptors, ...access, validationServerInterceptor] });
@@ -60,8 +62,8 @@ export async function serve(services: readonly Service[], options: ServeOptions 
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(address, credentials, (error, bound) => {
       if (!error) return resolve(bound);
-      const fix = "pass a free address, or port 0 for any free port";
-      reject(new SettingError("address", `${address} cannot be listened on: ${error.message}`, fix));
+      const fix = "stop the program that uses the port, or choose another; port 0 picks a free one";
+      reject(new SettingError("address", `cannot listen on ${address}: ${error.message}`, fix));
     });
   });
   return new Server(server, host, port, health, streams, graceMs);
@@ -132,14 +134,13 @@ export class Server {
 function credentialsOf({ certificate, key, clientCa, plaintext = false }: ServeOptions): grpc.ServerCredentials {
   if (plaintext) {
     if (certificate || key || clientCa) {
-      const fix = "leave out `plaintext`, or `certificate`, `key` and `clientCa`";
-      throw new SettingError("plaintext", "a certificate is used with TLS only", fix);
+      throw new SettingError("plaintext", "uses no `certificate`, `key` or `clientCa`", "leave either out");
     }
     return grpc.ServerCredentials.createInsecure();
   }
   if (!certificate || !key) {
-    const fix = "pass the paths of both, or `plaintext: true` on this machine and behind a proxy that ends TLS";
-    throw new SettingError(certificate ? "key" : "certificate", "TLS needs a certificate and its key", fix);
+    const fix = "give the paths `certificate` and `key`, or `plaintext`";
+    throw new SettingError(certificate ? "key" : "certificate", "missing", fix);
   }
   const pair = { cert_chain: pem("certificate", certificate), private_key: pem("key", key) };
   const authorities = clientCa ? pem("clientCa", clientCa) : null;
@@ -147,7 +148,7 @@ function credentialsOf({ certificate, key, clientCa, plaintext = false }: ServeO
     createSecureContext({ cert: pair.cert_chain, key: pair.private_key, ...(authorities ? { ca: authorities } : {}) });
   } catch (error) {
     const problem = `${certificate} and ${key} cannot be used: ${(error as Error).message}`;
-    throw new SettingError("certificate", problem, "pass a certificate and its key as PEM files");
+    throw new SettingError("certificate", problem, "give the certificate and its private key as PEM files");
   }
   return grpc.ServerCredentials.createSsl(authorities, [pair], clientCa !== undefined);
 }
