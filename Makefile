@@ -138,7 +138,7 @@ lock: setup ## Resolve the Python requirements of the toolchain and the test run
 
 ##@ Only in CI
 
-attest: setup ## Sign the sdist and the wheel with the identity of the CI run (VERSION=1.2.0)
+attest: setup ## Sign SHA256SUMS, the sdist and the wheel with the identity of the CI run (VERSION=1.2.0)
 	@$(CQC) attest $(RELEASE_OPTION)
 
 draft: setup ## Put a build into a draft release on GitHub, and fetch what an earlier run left there (VERSION=1.2.0)

@@ -86,7 +86,7 @@ def breaking(as_json: Json = False) -> None:
 
 @app.command()
 def attest(release: Tagged = "", as_json: Json = False) -> None:
-    """Sign the sdist and the wheel in dist/<version>/ with the identity of the CI run."""
+    """Sign SHA256SUMS, the sdist and the wheel in dist/<version>/ with the identity of the CI run."""
     from cqc_tools.packages import manifest
     from cqc_tools.release import attest as stage
 

@@ -168,6 +168,13 @@ class Registry(Protocol):
         Raises NoAnswer or Refused if the registry cannot be read.
         """
 
+    def signatures(self, served: Mapping[str, str], version: Version) -> dict[str, list[str]]:
+        """Returns the sigstore bundles, as JSON, in which a signer states what a served file is, by the file's name;
+        empty if the registry keeps none.
+
+        Raises NoAnswer or Refused if the registry cannot be read.
+        """
+
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
         """Returns what a complete release has and `served` does not, as far as that is known without the build."""
 

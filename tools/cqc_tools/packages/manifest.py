@@ -122,6 +122,8 @@ def load(folder: Path, chosen: Sequence[Ecosystem] | None = None) -> Build:
         raise UserError(f"{folder} is not what {FILE} says", again, "\n".join(findings))
     if not (folder / SUMS).is_file() or (folder / SUMS).read_text() != built.sums():
         raise UserError(f"{folder / SUMS} and {path} contradict each other: one was changed after the build", again)
+    if path.read_text() != built.manifest():
+        raise UserError(f"{path} was changed after the build: {SUMS} has another digest for it", again)
     return built
 
 

@@ -12,9 +12,10 @@ from cqc_tools.foundation import console, temporary
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.foundation.version import Version
-from cqc_tools.packages import Installation, Registry, examples, quickstart, reading
+from cqc_tools.packages import Installation, Registry, examples, manifest, quickstart, reading, signatures
 from cqc_tools.packages.examples import Replay
 from cqc_tools.packages.manifest import Build
+from cqc_tools.packages.signatures import Signature
 from cqc_tools.packages.targets import OpenTarget
 
 MISSING = "missing"
@@ -38,7 +39,7 @@ class Package:
 @dataclass(frozen=True)
 class Verification:
     """The result of verifying a release on a target; `findings` is empty if everything agrees. `compared` says what
-    it was compared with, `steps` how long each step took."""
+    it was compared with, `signatures` who signed its files, `steps` how long each step took."""
 
     version: str
     target: str
@@ -49,6 +50,7 @@ class Verification:
     findings: tuple[str, ...]
     seconds: float
     steps: Mapping[str, float] = field(default_factory=dict)
+    signatures: tuple[Signature, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The result for a program."""
@@ -82,11 +84,24 @@ class Verification:
                 for name, digest in (item.files or {MISSING: MISSING}).items()
             ],
         )
+        self._show_signatures()
         if not self.findings:
             agreed = f"{len(self.replays)} pairs of server and client agree " if self.replays else ""
             console.output.print(
                 f"\nVersion {self.version} is on all registries, {self.compared}; {agreed}({self.seconds:.0f} s)."
             )
+
+    def _show_signatures(self) -> None:
+        signed = [item for item in self.signatures if item.signer]
+        if signed:
+            console.output.print()
+            console.table(("file", "where", "signed by"), [(item.file, item.where, item.signer) for item in signed])
+        if unsigned := [item for item in self.signatures if not item.signer]:
+            console.output.print("\nNOT SIGNED, so only the digests above vouch for the origin of:")
+            for item in unsigned:
+                console.output.print(f"  {item.file} on {item.where}", markup=False)
+            if not signed:
+                console.output.print("Only a release that was published by the release workflow is signed.")
 
     @property
     def failure(self) -> StageFailed | None:
@@ -125,6 +140,9 @@ def verify(version: Version, target: OpenTarget, built: Build | None, settings: 
     findings = [
         finding for registry, found in served.items() for finding in _differences(registry, found, version, built)
     ]
+    with console.step("check the signatures", steps):
+        signed, unlike = check_signatures(version, served, built, settings)
+    findings += unlike
     traffic, replays = "", []
     # What is missing cannot be installed, and an incomplete release is not what its users will get.
     if not findings:
@@ -150,7 +168,23 @@ def verify(version: Version, target: OpenTarget, built: Build | None, settings: 
         tuple(findings),
         time.monotonic() - started,
         {**steps, **{f"install {item.package}": item.install_seconds for item in packages.values()}},
+        tuple(signed),
     )
+
+
+def check_signatures(
+    version: Version, served: Mapping[Registry, Mapping[str, str]], built: Build | None, settings: Configuration
+) -> tuple[list[Signature], list[str]]:
+    """Who signed the release's files, here and on the registries, and a finding for each signature that is not the
+    release workflow's."""
+    checker = signatures.Checker(settings.repository, version)
+    looked_at = [signatures.check_beside(checker, built.folder / manifest.SUMS)] if built else []
+    bundles = reading.together([partial(registry.signatures, found, version) for registry, found in served.items()])
+    for (registry, found), kept in zip(served.items(), bundles, strict=True):
+        # Tags are signed by people, if at all, and go compares a module with a public log.
+        files = {name: digest for name, digest in found.items() if not digest.startswith(("commit:", "h1:"))}
+        looked_at.append(signatures.check(checker, reading.where(registry), files, kept))
+    return [item for signed, _ in looked_at for item in signed], [item for _, wrong in looked_at for item in wrong]
 
 
 def _differences(registry: Registry, served: Mapping[str, str], version: Version, built: Build | None) -> list[str]:

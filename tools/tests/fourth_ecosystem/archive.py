@@ -91,6 +91,9 @@ class FolderRegistry:
         path = self._file(version)
         return {path.name: digest(path)} if path.exists() else {}
 
+    def signatures(self, served: Mapping[str, str], version: Version) -> dict[str, list[str]]:
+        return {}
+
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
         return []
 

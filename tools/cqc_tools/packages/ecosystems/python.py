@@ -280,6 +280,23 @@ class PythonIndex:
                 )
         return digest.hexdigest()
 
+    def signatures(self, served: Mapping[str, str], version: Version) -> dict[str, list[str]]:
+        """See Registry: the attestations of PEP 740, whose address the index names beside each file."""
+        import pypi_simple
+
+        found: dict[str, list[str]] = {}
+        with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
+            try:
+                page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
+            except pypi_simple.NoSuchProjectError:
+                return {}
+            for file in page.packages:
+                if file.filename in served and file.provenance_url:
+                    with suppress(pypi_simple.NoProvenanceError):
+                        kept = index.get_provenance(file, timeout=self.patience.answer_seconds)
+                        found[file.filename] = _bundles(kept)
+        return found
+
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
         """See Registry."""
         kinds = {"a wheel": ".whl", "an sdist": ".tar.gz"}
@@ -487,6 +504,14 @@ def _pip_environment(folder: Path) -> dict[str, str]:
     with file.open("w", encoding="utf-8") as content:
         settings.write(content)
     return {**environment, "PIP_CONFIG_FILE": str(file)}
+
+
+def _bundles(provenance: object) -> list[str]:
+    """The attestations in what an index keeps about a file, as sigstore's own bundles."""
+    from pypi_attestations import Provenance
+
+    bundles = Provenance.model_validate(provenance).attestation_bundles
+    return [item.to_bundle().to_json() for bundle in bundles for item in bundle.attestations]
 
 
 @contextmanager

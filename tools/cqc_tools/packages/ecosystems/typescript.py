@@ -49,6 +49,7 @@ PACKED = "package.tgz"
 # The dist-tags of older lines.
 OF_LINE = re.compile(r"release-([0-9]+\.[0-9]+)")
 GUARD = Path(__file__).with_name("npm_guard.cjs")
+PROVENANCE = "https://slsa.dev/provenance/v1"
 CREDENTIALS = "give npm credentials that may publish this package: npm login, a token in .npmrc, or trusted publishing"
 DESCRIBE = """
 import {{ createRequire }} from "node:module";
@@ -258,6 +259,22 @@ class NpmRegistry:
                 return {}
             file = folder / _packed_file(printed)
             return {file.name: integrity(file)}
+
+    def signatures(self, served: Mapping[str, str], version: Version) -> dict[str, list[str]]:
+        """See Registry: the provenance that npm signs while it publishes. The registry's own signature is not in it."""
+        import requests
+
+        url = f"{self.address}-/npm/v1/attestations/{quote(self.package, safe='@')}@{version.npm}"
+        try:
+            answer = requests.get(url, timeout=self.patience.answer_seconds)
+            # Only npm's own registry is sure to know this address.
+            if 400 <= answer.status_code < 500 and answer.status_code != 429:
+                return {}
+            answer.raise_for_status()
+            kept = [item["bundle"] for item in answer.json()["attestations"] if item["predicateType"] == PROVENANCE]
+        except (requests.RequestException, ValueError, LookupError, TypeError) as error:
+            raise NoAnswer(f"{url} did not answer with attestations: {error}") from error
+        return {name: [json.dumps(bundle) for bundle in kept] for name in served if kept}
 
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:
         """See Registry."""
