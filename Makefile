@@ -16,7 +16,8 @@ TARGET_OPTION = $(if $(TARGET),--target "$$TARGET")
 .DEFAULT_GOAL := help
 .PHONY: help setup rehearse test test-fast generate regenerate check format clean version diff breaking plan preflight \
 	changelog notes golden release-pr module-path build publish verify report retract test-tools test-python test-go \
-	test-typescript interop lossless faults environments environments-slow lock attest draft draft-save draft-fetch announce
+	test-typescript interop compatibility lossless faults environments environments-slow lock attest draft draft-save \
+	draft-fetch announce
 
 ##@ Start here
 
@@ -111,6 +112,9 @@ test-typescript: setup ## Test the npm tarball, as ESM and as CommonJS
 
 interop: setup ## Compare all languages: messages, verdicts, helpers, golden bytes, and each client with each server
 	@$(CQC) interop $(RELEASE_OPTION)
+
+compatibility: setup ## Let clients and servers of this release and of the one before it talk (VERSION=, TARGET= once published)
+	@$(CQC) compatibility $(RELEASE_OPTION) $(TARGET_OPTION)
 
 lossless: setup ## Map venues' payloads to the contracts, through all languages and back, and account for every value
 	@$(CQC) lossless $(RELEASE_OPTION)

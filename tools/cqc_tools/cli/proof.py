@@ -90,6 +90,21 @@ def rehearse(
 
 
 @app.command()
+def compatibility(
+    release: Annotated[str, typer.Option(help="Version that the one before it has to work with, such as 1.2.0.")] = "",
+    target: Annotated[
+        str, typer.Option(help="Install both releases from this target instead of registries on this machine.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Let clients and servers of a release and of the one before it talk, in every language."""
+    from cqc_tools.proof import compatibility as stage
+
+    settings = configuration.load()
+    emit(stage.published(release, target, settings) if target else stage.rehearsed(release, settings), as_json)
+
+
+@app.command()
 def faults(as_json: Json = False) -> None:
     """Publish with every fault that can happen, and verify that a rerun completes the release or stops in conflict."""
     from cqc_tools.proof import faults as stage

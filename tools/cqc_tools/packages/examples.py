@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -79,15 +79,17 @@ def replay(server: str, client: str, installed: Installation, address: str) -> R
     raise StageFailed(f"{what} printed no result", details=printed)
 
 
-def all_pairs(examples: Mapping[str, Installation], data: Path, logs: Path) -> list[Replay]:
-    """Replay through every pair of server and client.
+def all_pairs(
+    examples: Mapping[str, Installation], data: Path, logs: Path, chosen: Collection[tuple[str, str]] = ()
+) -> list[Replay]:
+    """Replay through every pair of server and client, or through the chosen ones.
 
     Raises StageFailed naming the pairs whose digest differs from the majority, or if nothing was replayed.
     """
     logs.mkdir(parents=True, exist_ok=True)
     with ExitStack() as servers:
         addresses = {name: servers.enter_context(serving(name, examples[name], data, logs)) for name in examples}
-        pairs = [(server, client) for server in examples for client in examples]
+        pairs = chosen or [(server, client) for server in examples for client in examples]
         tasks = [partial(replay, server, client, examples[client], addresses[server]) for server, client in pairs]
         # A client and its server keep one processor busy.
         replays = [future.result() for future in process.in_parallel(tasks, workers=2)]

@@ -1,6 +1,7 @@
 """Clean clones of what is to be built: a tag, or what is checked out together with its uncommitted changes."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from cqc_tools.foundation import configuration, console, git, version, workspace
@@ -52,6 +53,18 @@ def tagged(folder: Path, chosen: Version) -> Source:
     return _required(chosen, Source(folder, commit, chosen, settings))
 
 
+def altered(source: Source, folder: Path, chosen: Version, alter: Callable[[Source], None]) -> Source:
+    """Clone a source, let `alter` change the files of the clone, and give the result both tags of another release."""
+    cloned = _clone_at(folder, source.commit, source.folder)
+    cloned.delete_tags(cloned.tags(points_at=source.commit))
+    made = Source(folder, source.commit, chosen, source.configuration)
+    alter(made)
+    commit = _commit(cloned, f"What {chosen.tag} would have been")
+    for tag in version.release_tags(chosen, source.configuration):
+        cloned.tag(tag, commit)
+    return _required(chosen, Source(folder, commit, chosen, source.configuration))
+
+
 def clone(folder: Path) -> str:
     """Clone what is checked out, with its tags, into `folder`; returns the commit to build.
 
@@ -82,8 +95,8 @@ def _required(wanted: Version, source: Source) -> Source:
     return source
 
 
-def _clone_at(folder: Path, commit: str) -> git.Repository:
-    cloned = git.clone(workspace.ROOT, folder, "--no-hardlinks", "--no-checkout")
+def _clone_at(folder: Path, commit: str, origin: Path = workspace.ROOT) -> git.Repository:
+    cloned = git.clone(origin, folder, "--no-hardlinks", "--no-checkout")
     # Line endings and modes are the repository's, whatever the user's own settings are.
     for setting in ("core.autocrlf=false", "core.fileMode=true", "commit.gpgSign=false", "core.hooksPath=/dev/null"):
         cloned.run("config", *setting.split("="))
@@ -100,9 +113,14 @@ def _commit_working_tree(checkout: git.Repository, cloned: git.Repository) -> st
         if path.is_symlink() or path.is_file():
             (cloned.folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, cloned.folder / name, follow_symlinks=False)
+    return _commit(cloned, "Uncommitted changes")
+
+
+def _commit(cloned: git.Repository, message: str) -> str:
+    """Commit everything in a clone, dated like the commit before it."""
     date = cloned.run("log", "-1", "--format=%cI").strip()
     cloned.run("add", "--all")
-    cloned.run("commit", "--quiet", "--message", "Uncommitted changes", env=nobody(DATE=date))
+    cloned.run("commit", "--quiet", "--message", message, env=nobody(DATE=date))
     return cloned.run("rev-parse", "HEAD").strip()
 
 

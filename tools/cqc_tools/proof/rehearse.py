@@ -8,6 +8,7 @@ from cqc_tools.foundation import console, temporary, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import UserError
 from cqc_tools.packages import build, ecosystems, local, sources, targets
+from cqc_tools.proof import compatibility
 from cqc_tools.release import candidate, journal, publish, report
 from cqc_tools.release.verify import Verification, verify
 
@@ -32,7 +33,13 @@ def rehearse(release: str, settings: Configuration) -> Verification:
         with local.running(folder / "registries", ecosystems.load(source.configuration)) as running:
             target = targets.at(running, source.configuration, folder, name=report.REHEARSAL)
             published = publish.publish(built, source, target.registries, journal.load(built.folder, target.name))
-            verification = verify(chosen, target, built, source.configuration)
+            verification = verify(
+                chosen,
+                target,
+                built,
+                source.configuration,
+                lambda installed: compatibility.with_previous(source, installed, running, folder).replays,
+            )
         held = report.holdings(built, target, [item.files for item in verification.packages])
         report.write(built, target, held, settings, {**published.seconds, **verification.steps})
         shutil.rmtree(KEPT, ignore_errors=True)

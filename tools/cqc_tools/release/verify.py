@@ -1,7 +1,7 @@
 """Install a published release as its users do, from every registry of a target, and compare what they get."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -116,10 +116,17 @@ class Verification:
         )
 
 
-def verify(version: Version, target: OpenTarget, built: Build | None, settings: Configuration) -> Verification:
+def verify(
+    version: Version,
+    target: OpenTarget,
+    built: Build | None,
+    settings: Configuration,
+    more: Callable[[Mapping[str, Installation]], Sequence[Replay]] = lambda _: (),
+) -> Verification:
     """Read a release's bytes, install it from each registry, and run the release's own examples against each other.
 
-    Without `built`, the packages are compared with each other only. Raises StageFailed if a registry cannot be read or
+    Without `built`, the packages are compared with each other only. `more` gets what was installed, while it is there,
+    and returns further replays. Raises StageFailed if a registry cannot be read or
     an installation fails.
     """
     started = time.monotonic()
@@ -147,7 +154,7 @@ def verify(version: Version, target: OpenTarget, built: Build | None, settings: 
     # What is missing cannot be installed, and an incomplete release is not what its users will get.
     if not findings:
         with temporary.folder("verify") as scratch:
-            installed = _install(version, target, settings, scratch)
+            installed = install(version, target, settings, scratch)
             for key, installation in installed.items():
                 packages[key], found_versions = _described(packages[key], installation)
                 findings += found_versions
@@ -158,6 +165,7 @@ def verify(version: Version, target: OpenTarget, built: Build | None, settings: 
                 with console.step(f"{len(talking) ** 2} pairs of server and client", steps):
                     replays = examples.all_pairs(talking, data, Path(scratch, "logs"))
             _follow_readmes(version, target, installed, settings, scratch)
+            replays += more(installed)
     return Verification(
         version.npm,
         target.name,
@@ -203,14 +211,14 @@ def _differences(registry: Registry, served: Mapping[str, str], version: Version
     return findings
 
 
-def _install(version: Version, target: OpenTarget, settings: Configuration, scratch: Path) -> dict[str, Installation]:
-    """The packages, each installed from its registry into the release's own example or into an empty project."""
+def install(version: Version, target: OpenTarget, settings: Configuration, scratch: Path) -> dict[str, Installation]:
+    """The packages of a release, each installed from its registry into the release's own example or into an empty project."""
     source = scratch / "source"
     # Someone who did not make the release gets its examples from the remote that has its tags.
     target.remote.clone(source, "--depth=1", "--branch", version.tag)
     installed: dict[str, Installation] = {}
 
-    def install(registry: Registry) -> None:
+    def install_one(registry: Registry) -> None:
         example = source / "examples" / registry.key
         has_example = settings.cqc_code and example.is_dir()
         installed[registry.key] = registry.install(
@@ -219,7 +227,10 @@ def _install(version: Version, target: OpenTarget, settings: Configuration, scra
 
     console.all_steps(
         [
-            (f"install {registry.package} from {registry.label} as a user", partial(install, registry))
+            (
+                f"install {registry.package} {registry.spell(version)} from {registry.label} as a user",
+                partial(install_one, registry),
+            )
             for registry in target.registries
         ]
     )

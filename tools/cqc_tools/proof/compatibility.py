@@ -1,0 +1,201 @@
+"""Clients and servers of a release and of the one before it, in every language, each with each.
+
+The examples of both releases are installed from registries, and every client rebuilds the same books from every server.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cqc_tools.foundation import console, temporary, version
+from cqc_tools.foundation.configuration import Configuration
+from cqc_tools.foundation.errors import StageFailed, UserError
+from cqc_tools.foundation.version import Version
+from cqc_tools.generation import generate
+from cqc_tools.packages import Installation, Source, build, ecosystems, examples, local, sources, targets
+from cqc_tools.packages.examples import Replay
+from cqc_tools.packages.local import Running
+from cqc_tools.release import candidate, journal, publish, report, verify
+
+# A field and an enum value that the examples' servers send, and a procedure: what this release adds to the one before
+# it, as long as there is none. Each pattern matches one declaration with its comment.
+ADDED = {
+    "proto/cqc/markets/v1/trade.proto": (
+        r"(?: *//.*\n)*  optional string last_trade_id = [^;]*;\n",
+        r"(?: *//.*\n)*  AGGRESSOR_SIDE_SELLER = \d+;\n",
+    ),
+    "proto/cqc/services/v1/market_data.proto": (r"(?: *//.*\n)*  rpc GetOpenInterest\((?:.*\n)*?  \}\n",),
+}
+# The examples, as they were before that: the field is left out, and the value is only a number.
+EXAMPLES = {
+    "examples/python/cqc_example/mapping.py": {
+        r" *last_trade_id=.*\n": "",
+        r"(?m)^ *AGGRESSOR_SIDE_SELLER,\n": "",
+        r"\bAGGRESSOR_SIDE_SELLER\b": "2",
+    },
+    "examples/go/mapping.go": {
+        r"\s*LastTradeId:.*": "",
+        r"marketsv1\.AggressorSide_AGGRESSOR_SIDE_SELLER": "marketsv1.AggressorSide(2)",
+    },
+    "examples/typescript/src/mapping.ts": {
+        r" *lastTradeId:.*\n": "",
+        r"AggressorSide\.SELLER": "(2 as number as AggressorSide)",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Compatibility:
+    """What the programs of two releases rebuilt from one another; `origin` says where the previous one came from."""
+
+    version: str
+    previous: str
+    origin: str
+    replays: tuple[Replay, ...] = ()
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The result for a program."""
+        return asdict(self)
+
+    def show(self) -> None:
+        """Print the result for a person."""
+        console.table(
+            ("server", "client", "digest of the rebuilt books"),
+            [(item.server, item.client, item.digest[:16]) for item in self.replays],
+        )
+        console.output.print(
+            f"\n{len(self.replays)} pairs of server and client agree: {self.version} and {self.previous}, "
+            f"{self.origin} ({self.seconds:.0f} s)."
+        )
+
+
+def rehearsed(release: str, settings: Configuration) -> Compatibility:
+    """Publish `release`, or the next version if it is empty, and the one before it to registries on this machine, and
+    let all their programs talk."""
+    _require_examples(settings)
+    started = time.monotonic()
+    chosen = version.parse_release(release) if release else candidate.upcoming()
+    with temporary.folder("compatibility") as folder:
+        with console.step(f"clone and tag {chosen.tag}"):
+            source = sources.tagged(folder / "source", chosen)
+        with local.running(folder / "registries", ecosystems.load(source.configuration)) as running:
+            installed = _released(source, running, folder, "new")
+            found = with_previous(source, installed, running, folder, every_pair=True)
+    return replace(found, seconds=time.monotonic() - started)
+
+
+def published(release: str, name: str, settings: Configuration) -> Compatibility:
+    """Install a published release and the one before it from a target, and let all their programs talk.
+
+    Raises UserError if no release before it was to stay compatible with.
+    """
+    _require_examples(settings)
+    started = time.monotonic()
+    chosen = version.chosen(release)
+    previous = before(chosen)
+    if previous is None:
+        raise UserError(
+            f"there is no release before {chosen.tag} with the same major version",
+            "compare with what one would have been: make compatibility, without TARGET",
+        )
+    targets.checked(settings, name)
+    with targets.opened(name, settings) as target, temporary.folder("compatibility") as folder:
+        new = verify.install(chosen, target, settings, folder / "new")
+        old = verify.install(previous, target, settings, folder / "old")
+        found = Compatibility(chosen.npm, previous.npm, f"as published to the target {name}")
+        return _talk(found, new, old, folder, every_pair=True, started=started)
+
+
+def with_previous(
+    source: Source,
+    installed: Mapping[str, Installation],
+    running: Running,
+    folder: Path,
+    every_pair: bool = False,
+) -> Compatibility:
+    """Publish the release before a source to the same registries, and let its programs talk to those installed.
+
+    Without `every_pair`, each program meets one of the other release. A project without examples has nothing to run.
+    """
+    started = time.monotonic()
+    if not source.configuration.cqc_code:
+        return Compatibility(source.version.npm, "", "")
+    last = before(source.version)
+    with console.step("make the previous release"):
+        if last:
+            previous, origin = sources.of_tag(folder / "previous", last), f"built from {last.tag}"
+        else:
+            wanted = version.parse_release(f"{source.version.semver.major}.0.0-alpha.0")
+            previous = sources.altered(source, folder / "previous", wanted, _take_away)
+            origin = "which is this one less a field, an enum value and a procedure"
+    found = Compatibility(source.version.npm, previous.version.npm, origin)
+    return _talk(found, installed, _released(previous, running, folder, "old"), folder, every_pair, started)
+
+
+def before(chosen: Version) -> Version | None:
+    """The last final release that a version has to work with, None if there is none: a major version may break."""
+    past = [item for item in version.released() if item.semver < chosen.semver]
+    return version.last_final([item for item in past if item.semver.major == chosen.semver.major])
+
+
+def _require_examples(settings: Configuration) -> None:
+    if not settings.cqc_code:
+        raise UserError("this project has no examples, whose programs would talk", "verify a release: make verify")
+
+
+def _released(source: Source, running: Running, folder: Path, name: str) -> dict[str, Installation]:
+    """Publish a source, and install it as users do."""
+    built = build.build(source, folder / f"dist-{name}")
+    scratch = folder / name
+    scratch.mkdir()
+    target = targets.at(running, source.configuration, scratch, name=report.REHEARSAL)
+    publish.publish(built, source, target.registries, journal.load(built.folder, target.name))
+    return verify.install(source.version, target, source.configuration, scratch)
+
+
+def _talk(
+    found: Compatibility,
+    new: Mapping[str, Installation],
+    old: Mapping[str, Installation],
+    folder: Path,
+    every_pair: bool,
+    started: float,
+) -> Compatibility:
+    """Let the programs of two releases talk, each with each or each with one."""
+    programs = {f"{key} {found.version}": item for key, item in new.items() if item.example}
+    ours = list(programs)
+    programs |= {f"{key} {found.previous}": item for key, item in old.items() if item.example}
+    theirs = list(programs)[len(ours) :]
+    # Another language's each time: the server of one release, the client of the other.
+    turned = [*theirs[1:], *theirs[:1]]
+    sample = [*zip(ours, turned, strict=True), *zip(turned, ours, strict=True)]
+    pairs = () if every_pair else sample
+    data, _ = examples.traffic()
+    with console.step(f"{len(pairs) or len(programs) ** 2} pairs of {found.version} and {found.previous}"):
+        replays = examples.all_pairs(programs, data, folder / "logs", pairs)
+    return replace(found, replays=tuple(replays), seconds=time.monotonic() - started)
+
+
+def _take_away(source: Source) -> None:
+    """Make a clone of this release what the one before it would have been."""
+    for name, patterns in ADDED.items():
+        _edit(source.folder / name, dict.fromkeys(patterns, ""))
+    for name, edits in EXAMPLES.items():
+        _edit(source.folder / name, edits)
+    generate.generate(source.configuration, source.folder)
+
+
+def _edit(file: Path, edits: Mapping[str, str]) -> None:
+    text = file.read_text()
+    for pattern, replacement in edits.items():
+        text, times = re.subn(pattern, replacement, text)
+        if not times:
+            raise StageFailed(
+                f"{file.name} has nothing that matches {pattern}",
+                f"name another addition at the top of {Path(__file__).name}",
+            )
+    file.write_text(text)
