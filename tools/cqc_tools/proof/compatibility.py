@@ -3,14 +3,20 @@
 The examples of both releases are installed from registries, and every client rebuilds the same books from every server.
 """
 
+import hashlib
+import json
+import os
 import re
+import shutil
+import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.foundation import console, temporary, version
+from cqc_tools.foundation import console, git, temporary, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import Version
@@ -20,6 +26,11 @@ from cqc_tools.packages.examples import Replay
 from cqc_tools.packages.local import Running
 from cqc_tools.release import candidate, journal, publish, report, verify
 
+# Programs of earlier releases, and what they were made from.
+KEPT = workspace.CACHE / "previous"
+AT_MOST = 3
+SOURCES = ("proto", "packages", "examples", "release.toml")
+INDEX, HERE = "programs.json", "{programs}"
 # A field and an enum value that the examples' servers send, and a procedure: what this release adds to the one before
 # it, as long as there is none. Each pattern matches one declaration with its comment.
 ADDED = {
@@ -83,7 +94,7 @@ def rehearsed(release: str, settings: Configuration) -> Compatibility:
         with console.step(f"clone and tag {chosen.tag}"):
             source = sources.tagged(folder / "source", chosen)
         with local.running(folder / "registries", ecosystems.load(source.configuration)) as running:
-            installed = _released(source, running, folder, "new")
+            installed = _release(source, running, folder / "dist", folder / "new")
             found = with_previous(source, installed, running, folder, every_pair=True)
     return replace(found, seconds=time.monotonic() - started)
 
@@ -124,16 +135,23 @@ def with_previous(
     started = time.monotonic()
     if not source.configuration.cqc_code:
         return Compatibility(source.version.npm, "", "")
-    last = before(source.version)
-    with console.step("make the previous release"):
-        if last:
-            previous, origin = sources.of_tag(folder / "previous", last), f"built from {last.tag}"
-        else:
-            wanted = version.parse_release(f"{source.version.semver.major}.0.0-alpha.0")
-            previous = sources.altered(source, folder / "previous", wanted, _take_away)
-            origin = "which is this one less a field, an enum value and a procedure"
-    found = Compatibility(source.version.npm, previous.version.npm, origin)
-    return _talk(found, installed, _released(previous, running, folder, "old"), folder, every_pair, started)
+    if last := before(source.version):
+        wanted, repository, revision = last, git.Repository(), last.tag
+        origin = f"built from {last.tag}"
+    else:
+        wanted, repository, revision = _would_have_been(source.version), git.Repository(source.folder), source.commit
+        origin = "which is this one less a field, an enum value and a procedure"
+
+    def make(programs: Path) -> Mapping[str, Installation]:
+        with console.step(f"make {wanted.npm}, {origin}"):
+            if last:
+                previous = sources.of_tag(folder / "previous", wanted)
+            else:
+                previous = sources.altered(source, folder / "previous", wanted, _take_away)
+        return _release(previous, running, folder / "dist-previous", programs)
+
+    found = Compatibility(source.version.npm, wanted.npm, origin)
+    return _talk(found, installed, _kept(wanted, repository, revision, make), folder, every_pair, started)
 
 
 def before(chosen: Version) -> Version | None:
@@ -147,14 +165,54 @@ def _require_examples(settings: Configuration) -> None:
         raise UserError("this project has no examples, whose programs would talk", "verify a release: make verify")
 
 
-def _released(source: Source, running: Running, folder: Path, name: str) -> dict[str, Installation]:
-    """Publish a source, and install it as users do."""
-    built = build.build(source, folder / f"dist-{name}")
-    scratch = folder / name
-    scratch.mkdir()
-    target = targets.at(running, source.configuration, scratch, name=report.REHEARSAL)
-    publish.publish(built, source, target.registries, journal.load(built.folder, target.name))
-    return verify.install(source.version, target, source.configuration, scratch)
+def _would_have_been(chosen: Version) -> Version:
+    """The lowest version that a release before this one could have had."""
+    return version.parse_release(f"{chosen.semver.major}.0.0-alpha.0")
+
+
+def _release(source: Source, running: Running, dist: Path, folder: Path) -> dict[str, Installation]:
+    """Publish a source, and install it below a folder as users do."""
+    built = build.build(source, dist)
+    folder.mkdir(exist_ok=True)
+    with temporary.folder("clients") as scratch:
+        target = targets.at(running, source.configuration, scratch, name=report.REHEARSAL)
+        publish.publish(built, source, target.registries, journal.load(built.folder, target.name))
+        return verify.install(source.version, target, source.configuration, folder)
+
+
+def _kept(
+    wanted: Version, repository: git.Repository, revision: str, make: Callable[[Path], Mapping[str, Installation]]
+) -> dict[str, Installation]:
+    """A release's programs as `make` installs them below a folder, or as it did before from the same sources."""
+    parts = [repository.tree(revision, path) or "" for path in SOURCES]
+    text = "\n".join([wanted.npm, *parts, Path(__file__).read_text()])
+    folder = KEPT / hashlib.sha256(text.encode()).hexdigest()[:20]
+    if not folder.exists():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=KEPT, ignore_cleanup_errors=True) as part:
+            programs = Path(part, "programs")
+            installed = make(programs)
+            # The programs run from wherever they are.
+            commands = {
+                key: [word.replace(str(programs), HERE) for word in item.example] for key, item in installed.items()
+            }
+            (programs / INDEX).write_text(json.dumps(commands))
+            # Another process may have been faster, with the same.
+            with suppress(OSError):
+                programs.rename(folder)
+    os.utime(folder)
+    for old in sorted(KEPT.iterdir(), key=lambda path: path.stat().st_mtime)[:-AT_MOST]:
+        shutil.rmtree(old, ignore_errors=True)
+    return {
+        key: Installation(
+            folder / "users" / key,
+            workspace.tool_environment(),
+            0.0,
+            (),
+            tuple(word.replace(HERE, str(folder)) for word in command),
+        )
+        for key, command in json.loads((folder / INDEX).read_bytes()).items()
+    }
 
 
 def _talk(
@@ -174,7 +232,7 @@ def _talk(
     turned = [*theirs[1:], *theirs[:1]]
     sample = [*zip(ours, turned, strict=True), *zip(turned, ours, strict=True)]
     pairs = () if every_pair else sample
-    data, _ = examples.traffic()
+    data = examples.traffic()[0] if every_pair else examples.SAMPLE
     with console.step(f"{len(pairs) or len(programs) ** 2} pairs of {found.version} and {found.previous}"):
         replays = examples.all_pairs(programs, data, folder / "logs", pairs)
     return replace(found, replays=tuple(replays), seconds=time.monotonic() - started)

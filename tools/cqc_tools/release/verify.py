@@ -212,7 +212,8 @@ def _differences(registry: Registry, served: Mapping[str, str], version: Version
 
 
 def install(version: Version, target: OpenTarget, settings: Configuration, scratch: Path) -> dict[str, Installation]:
-    """The packages of a release, each installed from its registry into the release's own example or into an empty project."""
+    """The packages of a release, each installed from its registry, below `scratch`, into the release's own example or
+    into an empty project."""
     source = scratch / "source"
     # Someone who did not make the release gets its examples from the remote that has its tags.
     target.remote.clone(source, "--depth=1", "--branch", version.tag)
