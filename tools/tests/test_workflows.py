@@ -114,3 +114,25 @@ def test_a_conflict_is_marked_and_keeps_its_exit_code(tmp_path: Path, code: int)
     done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == code
     assert done.stdout.startswith("::error title=Conflict::") == (code == 3)
+
+
+def test_the_example_for_gitlab_names_only_targets_of_the_makefile() -> None:
+    example = loaded(workspace.ROOT / "docs" / "gitlab-ci.example.yml")
+    words = {"stages", "default", "variables"}
+    jobs = {name: job for name, job in example.items() if name not in words and not name.startswith(".")}
+    named = []
+    for name, job in jobs.items():
+        assert job["stage"] in example["stages"], name
+        assert set(job.get("needs", [])) <= jobs.keys(), name
+        parts = [part for case in job.get("parallel", {}).get("matrix", []) for part in case["PART"]]
+        for line in job["script"]:
+            found = re.fullmatch(r'make ("\$PART"|[a-z-]+)', line)
+            assert found or line.startswith("git config "), line
+            named += [] if not found else parts if found[1] == '"$PART"' else [found[1]]
+    assert set(named) <= TARGETS
+    release = loaded(workspace.ROOT / ".github" / "workflows" / "release.yml")
+    only_github = {"setup", "draft", "attest", "draft-save", "announce"}
+    order = [target for step in steps(release) if "run" in step for target in targets_of(step)]
+    assert [target for target in named if target != "test"] == [
+        target for target in dict.fromkeys(order) if target not in only_github
+    ]

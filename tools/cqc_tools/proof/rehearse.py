@@ -38,7 +38,7 @@ def rehearse(release: str, settings: Configuration) -> Verification:
                 target,
                 built,
                 source.configuration,
-                lambda installed: compatibility.with_previous(source, installed, running, folder).replays,
+                lambda installed: compatibility.with_previous(source, installed, running, folder),
             )
         held = report.holdings(built, target, [item.files for item in verification.packages])
         report.write(built, target, held, settings, {**published.seconds, **verification.steps})

@@ -1,7 +1,7 @@
 """Install a published release as its users do, from every registry of a target, and compare what they get."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -121,12 +121,12 @@ def verify(
     target: OpenTarget,
     built: Build | None,
     settings: Configuration,
-    more: Callable[[Mapping[str, Installation]], Sequence[Replay]] = lambda _: (),
+    more: Callable[[Mapping[str, Installation]], object] = lambda _: None,
 ) -> Verification:
     """Read a release's bytes, install it from each registry, and run the release's own examples against each other.
 
-    Without `built`, the packages are compared with each other only. `more` gets what was installed, while it is there,
-    and returns further replays. Raises StageFailed if a registry cannot be read or
+    Without `built`, the packages are compared with each other only. `more` gets what was installed, while it is there.
+    Raises StageFailed if a registry cannot be read or
     an installation fails.
     """
     started = time.monotonic()
@@ -165,7 +165,7 @@ def verify(
                 with console.step(f"{len(talking) ** 2} pairs of server and client", steps):
                     replays = examples.all_pairs(talking, data, Path(scratch, "logs"))
             _follow_readmes(version, target, installed, settings, scratch)
-            replays += more(installed)
+            more(installed)
     return Verification(
         version.npm,
         target.name,
