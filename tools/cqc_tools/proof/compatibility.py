@@ -35,7 +35,7 @@ INDEX, HERE = "programs.json", "{programs}"
 # it, as long as there is none. Each pattern matches one declaration with its comment.
 ADDED = {
     "proto/cqc/markets/v1/trade.proto": (
-        r"(?: *//.*\n)*  optional string last_trade_id = [^;]*;\n",
+        r"(?: *//.*\n)*  optional string maker_order_id = [^;]*;\n",
         r"(?: *//.*\n)*  AGGRESSOR_SIDE_SELLER = \d+;\n",
     ),
     "proto/cqc/services/v1/market_data.proto": (r"(?: *//.*\n)*  rpc GetOpenInterest\((?:.*\n)*?  \}\n",),
@@ -43,16 +43,16 @@ ADDED = {
 # The examples, as they were before that: the field is left out, and the value is only a number.
 EXAMPLES = {
     "examples/python/cqc_example/mapping.py": {
-        r" *last_trade_id=.*\n": "",
+        r" *maker_order_id=.*\n": "",
         r"(?m)^ *AGGRESSOR_SIDE_SELLER,\n": "",
         r"\bAGGRESSOR_SIDE_SELLER\b": "2",
     },
     "examples/go/mapping.go": {
-        r"\s*LastTradeId:.*": "",
+        r"\s*MakerOrderId:.*": "",
         r"marketsv1\.AggressorSide_AGGRESSOR_SIDE_SELLER": "marketsv1.AggressorSide(2)",
     },
     "examples/typescript/src/mapping.ts": {
-        r" *lastTradeId:.*\n": "",
+        r" *makerOrderId:.*\n": "",
         r"AggressorSide\.SELLER": "(2 as number as AggressorSide)",
     },
 }
@@ -118,7 +118,7 @@ def published(release: str, name: str, settings: Configuration) -> Compatibility
         new = verify.install(chosen, target, settings, folder / "new")
         old = verify.install(previous, target, settings, folder / "old")
         found = Compatibility(chosen.npm, previous.npm, f"as published to the target {name}")
-        return _talk(found, new, old, folder, every_pair=True, started=started)
+        return talk(found, new, old, folder, every_pair=True, started=started)
 
 
 def with_previous(
@@ -147,11 +147,11 @@ def with_previous(
             if last:
                 previous = sources.of_tag(folder / "previous", wanted)
             else:
-                previous = sources.altered(source, folder / "previous", wanted, _take_away)
+                previous = sources.altered(source, folder / "previous", wanted, _become_previous)
         return _release(previous, running, folder / "dist-previous", programs)
 
     found = Compatibility(source.version.npm, wanted.npm, origin)
-    return _talk(found, installed, _kept(wanted, repository, revision, make), folder, every_pair, started)
+    return talk(found, installed, kept(wanted, repository, revision, make), folder, every_pair, started)
 
 
 def before(chosen: Version) -> Version | None:
@@ -180,7 +180,7 @@ def _release(source: Source, running: Running, dist: Path, folder: Path) -> dict
         return verify.install(source.version, target, source.configuration, folder)
 
 
-def _kept(
+def kept(
     wanted: Version, repository: git.Repository, revision: str, make: Callable[[Path], Mapping[str, Installation]]
 ) -> dict[str, Installation]:
     """A release's programs as `make` installs them below a folder, or as it did before from the same sources."""
@@ -215,7 +215,7 @@ def _kept(
     }
 
 
-def _talk(
+def talk(
     found: Compatibility,
     new: Mapping[str, Installation],
     old: Mapping[str, Installation],
@@ -238,12 +238,16 @@ def _talk(
     return replace(found, replays=tuple(replays), seconds=time.monotonic() - started)
 
 
-def _take_away(source: Source) -> None:
-    """Make a clone of this release what the one before it would have been."""
+def take_away(top: Path) -> None:
+    """Make the contracts and examples of a checkout what those of the release before it would have been."""
     for name, patterns in ADDED.items():
-        _edit(source.folder / name, dict.fromkeys(patterns, ""))
+        _edit(top / name, dict.fromkeys(patterns, ""))
     for name, edits in EXAMPLES.items():
-        _edit(source.folder / name, edits)
+        _edit(top / name, edits)
+
+
+def _become_previous(source: Source) -> None:
+    take_away(source.folder)
     generate.generate(source.configuration, source.folder)
 
 
@@ -253,7 +257,7 @@ def _edit(file: Path, edits: Mapping[str, str]) -> None:
         text, times = re.subn(pattern, replacement, text)
         if not times:
             raise StageFailed(
-                f"{file.name} has nothing that matches {pattern}",
+                f"{file.name} has nothing that matches {pattern}, to take away from a copy of it",
                 f"name another addition at the top of {Path(__file__).name}",
             )
     file.write_text(text)
