@@ -120,7 +120,7 @@ def test_the_example_for_gitlab_names_only_targets_of_the_makefile() -> None:
     example = loaded(workspace.ROOT / "docs" / "gitlab-ci.example.yml")
     words = {"stages", "default", "variables"}
     jobs = {name: job for name, job in example.items() if name not in words and not name.startswith(".")}
-    named = []
+    named: list[str] = []
     for name, job in jobs.items():
         assert job["stage"] in example["stages"], name
         assert set(job.get("needs", [])) <= jobs.keys(), name

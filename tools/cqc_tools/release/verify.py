@@ -1,7 +1,7 @@
 """Install a published release as its users do, from every registry of a target, and compare what they get."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
