@@ -66,8 +66,8 @@ func StaticToken(token string) Token {
 	return Token{func(context.Context) (string, error) { return token, nil }, true}
 }
 
-// RenewedToken returns a token that source is called for before each call; an empty one is not sent. An error fails the
-// call: with its gRPC status, or UNAUTHENTICATED if it has none.
+// RenewedToken returns a token that source is called for before each call. An error fails the call: with its gRPC
+// status, or UNAUTHENTICATED if it has none. So does an empty token.
 func RenewedToken(source func(context.Context) (string, error)) Token {
 	return Token{source, false}
 }
@@ -217,10 +217,13 @@ type bearer func(context.Context) (string, error)
 
 func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	token, err := b(ctx)
+	if err == nil && token == "" {
+		err = setting.New("token", "is empty", `return a token, or give StaticToken("") to send none`)
+	}
 	if err == nil {
 		err = checkToken("token", token)
 	}
-	if err != nil || token == "" {
+	if err != nil {
 		return nil, err
 	}
 	return map[string]string{"authorization": "Bearer " + token}, nil

@@ -167,8 +167,9 @@ func TestRenewedTokens(t *testing.T) {
 			t.Errorf("got %q, %v, want %q", caller, err, want)
 		}
 	}
-	if _, err := getPrice(t, market); status.Code(err) != codes.Unauthenticated {
-		t.Errorf("got %v without a token", err)
+	if _, err := getPrice(t, market); status.Code(err) != codes.Unauthenticated ||
+		!strings.Contains(err.Error(), "token: is empty") {
+		t.Errorf("got %v for an empty token", err)
 	}
 	if _, err := getPrice(t, market); status.Code(err) != codes.Unauthenticated ||
 		!strings.Contains(err.Error(), "line break") || strings.Contains(err.Error(), "lines") {

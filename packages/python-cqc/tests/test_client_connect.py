@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -180,6 +181,16 @@ def test_settings_that_cannot_be_used(
     assert SECRET not in repr(error)
     if "/no/such/file.pem" in [*arguments.values(), *environment.values()]:
         assert "/no/such/file.pem" in str(error)
+
+
+@pytest.mark.parametrize("start", [partial(connect, "127.0.0.1:1"), partial(serve, Whoami(), verify=verify)])
+def test_a_certificate_and_a_key_that_do_not_belong_together(
+    start: Callable[..., Any], certificates: Certificates
+) -> None:
+    with pytest.raises(SettingError) as raised:
+        start(certificate=certificates.server, key=certificates.client_key)
+    assert raised.value.setting == "certificate"
+    assert "cannot be used" in str(raised.value)
 
 
 @settings(max_examples=30)

@@ -217,6 +217,8 @@ describe("settings", () => {
   for (const [setting, pattern, options] of [
     ["CQC_TARGET", /no target is given; set it to/, {}],
     ["target", /https:..localhost is a URL/, { target: "https://localhost" }],
+    ["timeoutMs", /-1 is not a time/, { target, timeoutMs: -1 }],
+    ["timeoutMs", /NaN is not a time/, { target, timeoutMs: Number.NaN }],
     ["plaintext", /would send token readable/, { target, plaintext: true, token: "secret" }],
     ["plaintext", /uses no `ca`/, { target, plaintext: true, ca }],
     ["token", /line break/, { target, token: "secret\n" }],
@@ -259,5 +261,6 @@ describe("settings", () => {
     assert.throws(() => connectConnect({ transport, baseUrl, token: "secret" }), { setting: "baseUrl" });
     assert.throws(() => connectConnect({ transport, token: "secret" }), { setting: "baseUrl" });
     assert.throws(() => connectConnect({ transport: {}, token: "secret" }), { setting: "token" });
+    assert.throws(() => connectConnect({ transport: {}, timeoutMs: -1 }), { setting: "timeoutMs" });
   });
 });

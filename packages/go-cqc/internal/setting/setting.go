@@ -60,7 +60,7 @@ func Pair(certificate, key string) ([]tls.Certificate, error) {
 	}
 	pair, err := tls.X509KeyPair(certificates, private)
 	if err != nil {
-		problem := fmt.Sprintf("%s and %s are not a pair: %v", certificate, key, err)
+		problem := fmt.Sprintf("%s and %s cannot be used: %v", certificate, key, err)
 		return nil, New("certificate", problem, "give the certificate and its private key as PEM files")
 	}
 	return []tls.Certificate{pair}, nil

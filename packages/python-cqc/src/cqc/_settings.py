@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 __all__ = ["SettingError", "pair", "pem"]
@@ -51,4 +52,14 @@ def pair(certificate: str | None, key: str | None) -> tuple[bytes, bytes] | None
         raise SettingError("key", "missing beside `certificate`", "give the path of the certificate's private key")
     if not certificate:
         raise SettingError("certificate", "missing beside `key`", "give the path of the key's certificate")
-    return pem("certificate", certificate), pem("key", key)
+    contents = pem("certificate", certificate), pem("key", key)
+    try:
+        # gRPC itself reports a wrong pair only when a connection fails.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password="")
+    except ssl.SSLError as error:
+        raise SettingError(
+            "certificate",
+            f"{certificate} and {key} cannot be used: {error.reason or error}",
+            "give the certificate and its private key as PEM files",
+        ) from error
+    return contents

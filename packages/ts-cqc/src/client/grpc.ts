@@ -6,7 +6,7 @@ import { CertificateError, isUntrusted, SettingError } from "./errors.js";
 import { pem } from "./pem.js";
 import { withRequestId } from "./request_id.js";
 import { CONTRACTS, serviceConfig } from "./service_config.js";
-import { bearer, checkToken, type Token } from "./settings.js";
+import { bearer, checkTimeout, checkToken, type Token } from "./settings.js";
 import type { CallOptions, Client, Connection } from "./types.js";
 
 /** How to reach a server. */
@@ -65,6 +65,7 @@ class GrpcConnection implements Connection {
     this.token = tokenOf(options);
     this.credentials = credentialsOf(options);
     this.timeoutMs = options.timeoutMs ?? 10_000;
+    checkTimeout(this.timeoutMs);
   }
 
   client<D extends DescService>(service: D): Client<D> {

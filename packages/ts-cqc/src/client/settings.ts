@@ -16,3 +16,9 @@ export function checkToken(setting: string, token: Token): void {
   const problem = "is empty, or has characters that no token has, such as a line break or a space";
   throw new SettingError(setting, problem, "remove them, with `trim()` after reading a file");
 }
+
+/** Throws a SettingError for a default timeout that is not a time. */
+export function checkTimeout(timeoutMs: number): void {
+  if (timeoutMs >= 0) return;
+  throw new SettingError("timeoutMs", `${timeoutMs} is not a time to wait`, "give milliseconds, or 0 for no limit");
+}

@@ -4,7 +4,7 @@ import { Code, ConnectError, createClient, type Interceptor, type Transport } fr
 import { CertificateError, isUntrusted, SettingError } from "../client/errors.js";
 import { withRequestId } from "../client/request_id.js";
 import { isRepeatable, RETRY } from "../client/retry_policy.js";
-import { bearer, checkToken, type Token } from "../client/settings.js";
+import { bearer, checkTimeout, checkToken, type Token } from "../client/settings.js";
 import type { CallOptions, Client, Connection } from "../client/types.js";
 import { Backoff, sleep } from "../client/waiting.js";
 
@@ -37,6 +37,7 @@ export interface ConnectOptions {
  */
 export function connect(options: ConnectOptions): Connection {
   const { baseUrl = "the server", timeoutMs = 10_000 } = options;
+  checkTimeout(timeoutMs);
   const transport = new PolicyTransport(transportOf(options), baseUrl, timeoutMs);
   return {
     client<D extends DescService>(service: D): Client<D> {
