@@ -60,7 +60,8 @@ type Options struct {
 	Plaintext bool
 	// Grace is how long calls may take to end when the server stops. Zero means DefaultGrace.
 	Grace time.Duration
-	// ServerOptions come after those of Serve. Interceptors among them see each call before it is checked, and its error.
+	// ServerOptions add to those of Serve. Interceptors among them run before access control and validation, so they see
+	// refused calls too; chained ones run inside the recovery from panics.
 	ServerOptions []grpc.ServerOption
 }
 

@@ -27,6 +27,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/Combine-Capital/cqc/packages/go-cqc/access"
+	"github.com/Combine-Capital/cqc/packages/go-cqc/client"
 	"github.com/Combine-Capital/cqc/packages/go-cqc/errors"
 	marketsv1 "github.com/Combine-Capital/cqc/packages/go-cqc/markets/v1"
 	"github.com/Combine-Capital/cqc/packages/go-cqc/server"
@@ -265,17 +266,46 @@ func TestErrorsOfHandlers(t *testing.T) {
 
 func TestInterceptorsOfTheUserSeeRefusedCalls(t *testing.T) {
 	var seen []codes.Code
-	see := func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	unary := func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		response, err := handler(ctx, request)
 		seen = append(seen, status.Code(err))
 		return response, err
 	}
+	stream := func(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		err := handler(server, stream)
+		seen = append(seen, status.Code(err))
+		return err
+	}
+	ca := newAuthority(t)
+	certificate, key := ca.issue(t, time.Now().Add(time.Hour))
 	running := serve(t, server.Options{
-		Plaintext: true, Verify: verify, ServerOptions: []grpc.ServerOption{grpc.ChainUnaryInterceptor(see)},
+		Certificate: certificate, Key: key, Verify: verify,
+		ServerOptions: []grpc.ServerOption{grpc.ChainUnaryInterceptor(unary), grpc.ChainStreamInterceptor(stream)},
 	})
-	if _, err := getPrice(t, servicesv1.NewMarketDataClient(dial(t, running.Address))); err == nil ||
-		!slices.Equal(seen, []codes.Code{codes.Unauthenticated}) {
-		t.Errorf("got %v, and the interceptor saw %v", err, seen)
+	with := func(token string) servicesv1.MarketDataClient {
+		return connect(t, client.Options{Target: running.Address, CA: ca.path, Token: client.StaticToken(token)})
+	}
+	reader := with("reader")
+	if _, err := getPrice(t, reader); err != nil {
+		t.Error(err)
+	}
+	if _, err := reader.GetPrice(t.Context(), &servicesv1.GetPriceRequest{}); err == nil {
+		t.Error("an invalid request passed")
+	}
+	if _, err := getPrice(t, with("")); err == nil {
+		t.Error("a call without a token passed")
+	}
+	open, err := with("").StreamPrices(t.Context(), &servicesv1.StreamPricesRequest{AssetIds: []string{"END"}})
+	if err == nil {
+		_, err = open.Recv()
+	}
+	if err == nil {
+		t.Error("a stream without a token passed")
+	}
+	running.Stop() // Waits for the interceptors.
+	want := []codes.Code{codes.OK, codes.InvalidArgument, codes.Unauthenticated, codes.Unauthenticated}
+	if !slices.Equal(seen, want) {
+		t.Errorf("the interceptors saw %v, want %v", seen, want)
 	}
 }
 
