@@ -314,6 +314,7 @@ def test_errors_and_access_need_the_client_extra_only() -> None:
     [
         ("google.rpc.status_pb2", "import cqc.errors", "cqc[client]"),
         ("google.rpc.status_pb2", "import cqc.access", "cqc[client]"),
+        ("grpc_health", "import cqc.server", "cqc[server]"),
         ("protovalidate", "from cqc import validate", "cqc[validation]"),
         ("protovalidate", "import cqc.interceptors", "cqc[validation]"),
     ],

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -270,6 +271,8 @@ def test_client_certificates(market: Market, certificates: Certificates) -> None
         ("address", {"plaintext": True, "address": "localhost"}),
         ("address", {"plaintext": True, "address": ":50051"}),
         ("address", {"plaintext": True, "address": "localhost:http"}),
+        ("address", {"plaintext": True, "address": "http://localhost:0"}),
+        ("address", {"plaintext": True, "address": "localhost:99999"}),
         ("certificate", {"verify": verify}),
         ("certificate", {"verify": verify, "key": "key"}),
         ("key", {"verify": verify, "certificate": "ca"}),
@@ -288,9 +291,34 @@ def test_an_address_in_use(server: Server, market: Market) -> None:
     with pytest.raises(SettingError, match="address: cannot listen on") as raised:
         serve(market, address=server.address, plaintext=True)
     assert raised.value.setting == "address"
+    assert raised.value.fix.startswith("stop the program")
+
+
+def test_a_port_in_use_on_one_address_of_the_host(market: Market) -> None:
+    """Clients of localhost may try ::1 or 127.0.0.1 first."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"localhost:{other.getsockname()[1]}"
+        with pytest.raises(SettingError, match=f"cannot listen on {address}: the port is in use"):
+            serve(market, address=address, plaintext=True)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:0", "no-such-host.invalid:0"])
+def test_an_address_that_is_not_of_this_machine(market: Market, address: str) -> None:
+    with pytest.raises(SettingError, match=f"cannot listen on {address}.*choose an address of this machine"):
+        serve(market, address=address, verify=verify, plaintext=True)
+
+
+def test_a_key_of_another_certificate(market: Market, certificates: Certificates) -> None:
+    files = {"certificate": certificates.server, "key": certificates.client_key}
+    with pytest.raises(SettingError, match=r"certificate: .* cannot be used: KEY_VALUES_MISMATCH"):
+        serve(market, address="localhost:0", verify=verify, **files)
+    with pytest.raises(SettingError, match=r"certificate: .* cannot be used: KEY_VALUES_MISMATCH"):
+        connect("localhost:1", token="", **files)
 
 
 def test_a_servicer_that_is_none() -> None:
+    with pytest.raises(SettingError, match=r"servicers: Market is a class; pass an instance: Market\(\)"):
+        serve(Market, address="127.0.0.1:0", plaintext=True)
     with pytest.raises(SettingError, match="servicers: str is not a generated servicer class"):
         serve("MarketData", address="127.0.0.1:0", plaintext=True)
 

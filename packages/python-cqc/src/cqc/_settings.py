@@ -48,18 +48,18 @@ def pair(certificate: str | None, key: str | None) -> tuple[bytes, bytes] | None
     """
     if not certificate and not key:
         return None
+    import ssl  # Only mutual TLS and servers need it.
+
     if not key:
         raise SettingError("key", "missing beside `certificate`", "give the path of the certificate's private key")
     if not certificate:
         raise SettingError("certificate", "missing beside `key`", "give the path of the key's certificate")
     contents = pem("certificate", certificate), pem("key", key)
     try:
-        # gRPC itself reports a wrong pair only when a connection fails.
+        # grpcio reports neither a key of another certificate nor one with a password.
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password="")
-    except ssl.SSLError as error:
-        raise SettingError(
-            "certificate",
-            f"{certificate} and {key} cannot be used: {error.reason or error}",
-            "give the certificate and its private key as PEM files",
-        ) from error
+    except (ssl.SSLError, ValueError) as error:
+        problem = f"{certificate} and {key} cannot be used: {getattr(error, 'reason', None) or error}"
+        fix = "give a certificate and its private key as PEM files, the key without a password"
+        raise SettingError("certificate", problem, fix) from error
     return contents

@@ -15,9 +15,12 @@ its text. `serve_async` is the form for grpc.aio. Requires the extra `server`: `
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
+import os
 import queue
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -28,11 +31,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from cqc._server_calls import AsyncCalls, Calls
-from cqc._settings import SettingError, pair, pem
-from cqc.access import AccessServerInterceptor, AsyncAccessServerInterceptor, Verifier
-from cqc.interceptors import AsyncValidationServerInterceptor, ValidationServerInterceptor
-
+# Before the imports that name a smaller extra.
 try:
     from grpc_health.v1 import health, health_pb2, health_pb2_grpc
     from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
@@ -40,6 +39,11 @@ except ImportError as error:
     raise ImportError(
         'cqc.server requires grpcio-health-checking and grpcio-reflection: pip install "cqc[server]"'
     ) from error
+
+from cqc._server_calls import AsyncCalls, Calls
+from cqc._settings import SettingError, pair, pem
+from cqc.access import AccessServerInterceptor, AsyncAccessServerInterceptor, Verifier
+from cqc.interceptors import AsyncValidationServerInterceptor, ValidationServerInterceptor
 
 __all__ = ["AsyncServer", "Server", "SettingError", "serve", "serve_async"]
 
@@ -231,7 +235,7 @@ def _credentials(
 ) -> grpc.ServerCredentials | None:
     """Return the credentials, or None for plaintext."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or "/" in host or not port.isdecimal() or int(port) > 65535:
         raise SettingError("address", f"{address} is not a host and a port", "give both, such as localhost:50051")
     if verify is None and not (plaintext and _is_loopback(host)):
         raise SettingError(
@@ -260,6 +264,13 @@ def _is_loopback(host: str) -> bool:
 
 def _bind(server: Any, address: str, credentials: grpc.ServerCredentials | None) -> str:
     """Bind the address. Returns it with the actual port."""
+    reason = _unbindable(address)
+    if reason == errno.EADDRINUSE:
+        raise SettingError(
+            "address",
+            f"cannot listen on {address}: the port is in use",
+            "stop the program that uses the port, or choose another; port 0 picks a free one",
+        )
     try:
         if credentials is None:
             port = server.add_insecure_port(address)
@@ -268,10 +279,29 @@ def _bind(server: Any, address: str, credentials: grpc.ServerCredentials | None)
     except RuntimeError as error:
         raise SettingError(
             "address",
-            f"cannot listen on {address}",
-            "stop the program that uses the port, or choose another; port 0 picks a free one",
+            f"cannot listen on {address}: {os.strerror(reason) if reason else error}",
+            "choose an address of this machine, such as localhost:50051",
         ) from error
     return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _unbindable(address: str) -> int:
+    """Return the error number of an address that cannot be bound, or 0.
+
+    grpcio listens on what is left of the addresses of a host, such as `::1` of localhost. Clients that try another one
+    first would then call another program. It also does not report why an address cannot be bound.
+    """
+    host, _, port = address.rpartition(":")
+    failures = {0}
+    try:
+        for family, *_, bound in socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM):
+            try:
+                socket.create_server(bound[:2], family=family).close()
+            except OSError as error:
+                failures.add(error.errno or 0)
+    except OSError:
+        return errno.EADDRNOTAVAIL
+    return errno.EADDRINUSE if errno.EADDRINUSE in failures else max(failures)
 
 
 class _Registrar:
@@ -293,6 +323,10 @@ def _add(server: Any, servicers: Sequence[Any], status: Any, reflect: Callable[[
     """Register the servicers, health and reflection. Returns the names of all services."""
     registrar = _Registrar(server)
     for servicer in servicers:
+        if isinstance(servicer, type):
+            raise SettingError(
+                "servicers", f"{servicer.__name__} is a class", f"pass an instance: {servicer.__name__}()"
+            )
         known = len(registrar.names)
         for base in type(servicer).__mro__:
             add = getattr(sys.modules[base.__module__], f"add_{base.__name__}_to_server", None)
