@@ -117,7 +117,7 @@ export function accessServerInterceptor(verify: Verifier): grpc.ServerIntercepto
 async function admit(verify: Verifier, metadata: grpc.Metadata, needed: string): Promise<Principal> {
   const [scheme, token, ...more] = metadata.get("authorization").join(" ").split(/\s+/);
   if (scheme?.toLowerCase() !== "bearer" || !token || more.length > 0) {
-    const message = "send `authorization: Bearer <token>` in the metadata";
+    const message = "the call carries no bearer token";
     throw new ServiceError(ErrorReason.CREDENTIALS_MISSING, message);
   }
   const caller = await verify(token);

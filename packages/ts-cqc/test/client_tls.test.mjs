@@ -111,6 +111,10 @@ describe("TLS", () => {
       calling(() => "secret\n"),
       (error) => error instanceof SettingError && error.setting === "token" && !error.message.includes("secret"),
     );
+    await assert.rejects(
+      calling(() => undefined),
+      { name: "SettingError", problem: "the function returned undefined" },
+    );
     const { streamTrades } = connected({ target, ca, token: () => "" }).client(MarketData);
     await assert.rejects(follow(streamTrades, { venueSymbolIds: ["binance:BTC-USDT-SPOT"] }).next(), SettingError);
   });

@@ -187,7 +187,9 @@ describe("settings", () => {
     ["key", /cannot read missing.key/, { verify, certificate, key: "missing.key" }],
     ["certificate", /cannot be used/, { verify, certificate, key: certificate }],
     ["plaintext", /uses no `certificate`/, { plaintext: true, certificate, key }],
-    ["address", /not a host and a port/, { plaintext: true, address: "localhost" }],
+    ["address", /localhost is not a host and a port/, { plaintext: true, address: "localhost" }],
+    ["address", /is not a host and a port/, { plaintext: true, address: "http://localhost:0" }],
+    ["address", /is not a host and a port/, { plaintext: true, address: ":0" }],
   ]) {
     test(`${setting}: ${pattern.source}`, async () => {
       const failure = await failed(serve([], { address: "localhost:0", ...options }));

@@ -6,6 +6,9 @@ export type Token = string | (() => string | Promise<string>);
 /** Returns the value of the `authorization` header. Throws a SettingError, which never shows the token. */
 export async function bearer(token: Token): Promise<string> {
   const current = typeof token === "string" ? token : await token();
+  if (typeof current !== "string") {
+    throw new SettingError("token", `the function returned ${current}`, "return the token, a string");
+  }
   checkToken("token", current);
   return `Bearer ${current}`;
 }

@@ -35,10 +35,17 @@ export type Handlers<D extends DescService> = {
     ? Kind extends "unary"
       ? (request: MessageShape<I>, context: Context) => Promise<MessageInitShape<O>> | MessageInitShape<O>
       : Kind extends "server_streaming"
-        ? (request: MessageShape<I>, context: Context) => AsyncIterable<MessageInitShape<O>>
+        ? (request: MessageShape<I>, context: Context) => AsyncIterable<Sent<MessageInitShape<O>>>
         : never
     : never;
 };
+
+// The events of a stream, as TypeScript infers them from a generator that yields several: each literal then has the fields
+// of all others as absent ones, which leaves an empty event, such as `{}` of a heartbeat, with no field of its own.
+type Sent<M> = { [F in keyof M]: SentOneof<M[F]> };
+type SentOneof<F> = F extends { case: infer C extends string; value: infer V extends object }
+  ? { case: C; value: V | { [field: string]: undefined } }
+  : F;
 
 /** A service with its handlers, for `serve`. */
 export interface Service {

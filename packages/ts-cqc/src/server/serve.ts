@@ -40,8 +40,9 @@ export interface ServeOptions {
 export async function serve(services: readonly Service[], options: ServeOptions = {}): Promise<Server> {
   const { address = "localhost:50051", verify, interceptors = [], graceMs = 5000 } = options;
   const host = address.replace(/:\d*$/, "");
-  if (!/:\d+$/.test(address))
+  if (!/^(\[[^\]/]+\]|[^:/]+):\d+$/.test(address)) {
     throw new SettingError("address", `${address} is not a host and a port`, "give both, such as localhost:50051");
+  }
   const credentials = credentialsOf(options);
   if (!verify && !(options.plaintext && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(host))) {
     const fix =
