@@ -112,6 +112,9 @@ func Connect(options Options) (*grpc.ClientConn, error) {
 		grpc.WithChainUnaryInterceptor(unary(timeout)),
 		grpc.WithChainStreamInterceptor(stream),
 	)
+	if strings.HasPrefix(target, "http://") || strings.HasPrefix(target, "https://") {
+		return nil, setting.New("target", target+" is a URL", "set it to host and port, such as gateway.example:443")
+	}
 	conn, err := grpc.NewClient(target, append(dial, options.DialOptions...)...)
 	if err != nil {
 		return nil, setting.New("target", err.Error(), "give host and port, such as markets.example.com:443")

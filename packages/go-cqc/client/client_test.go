@@ -59,6 +59,7 @@ func TestSettings(t *testing.T) {
 		"token that is not ASCII": {
 			map[string]string{"CQC_TOKEN": "s3cr3t€"}, client.Options{Target: target}, "CQC_TOKEN", "characters",
 		},
+		"a URL": {nil, client.Options{Target: "https://" + target, Plaintext: true}, "target", "URL"},
 		"token over plaintext": {
 			nil, client.Options{Target: target, Plaintext: true, Token: client.StaticToken("s3cr3t")}, "plaintext", "token",
 		},
