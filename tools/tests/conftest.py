@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ TAGS = ("v1.2.0", "packages/go-cqc/v1.2.0")
 NOTES = "Prices have a currency.\n"
 # Tests that use one of these fixtures build, clone, or start registries or a browser.
 SLOW_FIXTURES = {"shared", "servers", "browser"}
+# `make test` runs one share of the tests marked `long`, another one each week, and `make test-tools` all of them.
+SHARES = 3
 IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -76,11 +79,25 @@ class Checkout:
         return Checkout(Path(shutil.copytree(self.folder, folder, symlinks=True)))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark slow tests, so that `pytest -m "not slow"` runs the others."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share-of-long", type=int, default=None, help="a number: run one share of the long tests")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark slow tests, so that `pytest -m "not slow"` runs the others, and leave out most long ones if told to."""
     for item in items:
         if isinstance(item, pytest.Function) and SLOW_FIXTURES & set(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+    seed = config.getoption("--share-of-long")
+    if seed is not None:
+        left_out = [item for item in items if item.get_closest_marker("long") and share(item) != seed % SHARES]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def share(item: pytest.Item) -> int:
+    """The share of the long tests that a test belongs to, the same on every machine."""
+    return zlib.crc32(item.nodeid.encode()) % SHARES
 
 
 def point_target(checkout: Checkout, running: Running, *more: str) -> None:

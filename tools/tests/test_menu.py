@@ -1,5 +1,6 @@
 """Which parts of the tests run, and how their results are reported."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,20 @@ def test_failed_parts_do_not_stop_the_others(ran: list[str], capsys: pytest.Capt
     assert "undefined: x" in printed.err
     assert "two languages differ" in printed.err
     assert "test_a" in printed.out
+
+
+@pytest.mark.parametrize(("name", "expected"), [("all", "sample"), ("tools", "whole")])
+def test_a_part_that_runs_alone_runs_whole(monkeypatch: pytest.MonkeyPatch, name: str, expected: str) -> None:
+    ran: list[str] = []
+
+    def noting(what: str) -> Callable[[Subject, bool], None]:
+        return lambda subject, live: ran.append(what)
+
+    part = Part("tools", noting("sample"), whole=noting("whole"))
+    monkeypatch.setattr(menu, "PHASES", ((part, Part("other", lambda subject, live: None)),))
+    monkeypatch.setattr(menu, "PARTS", ("tools", "other"))
+    menu.run(name, Subject(CQC))
+    assert ran == [expected]
 
 
 def test_every_part_is_reported_as_json(ran: list[str]) -> None:

@@ -30,13 +30,15 @@ CORPUS_SAMPLE = 16_000
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the tests. `run` is told whether test runners may print straight to the user.
+    """One part of the tests. `run` is told whether test runners may print straight to the user, and `whole` runs instead
+    if the part runs alone.
 
     `needs_package` is the key of the ecosystem that it tests.
     """
 
     name: str
     run: Callable[[Subject, bool], Result | None]
+    whole: Callable[[Subject, bool], Result | None] | None = None
     needs_build: bool = False
     needs_package: str = ""
     needs_cqc_code: bool = False
@@ -69,7 +71,13 @@ PHASES: tuple[tuple[Part, ...], ...] = (
             lambda subject, live: faults.run(faults.sample(faults.scenarios(subject.settings), interop.weekly_seed())),
         ),
     ),
-    (Part("tools", lambda subject, live: tools_tests.run(subject.settings, live)),),
+    (
+        Part(
+            "tools",
+            lambda subject, live: tools_tests.run(subject.settings, live, seed=interop.weekly_seed()),
+            whole=lambda subject, live: tools_tests.run(subject.settings, live),
+        ),
+    ),
 )
 FAST_PHASES: tuple[tuple[Part, ...], ...] = (
     (
@@ -166,7 +174,7 @@ def run(name: str, subject: Subject, live: bool = True) -> Tests:
     alone = sum(map(len, chosen)) == 1
     done: list[Outcome] = []
     for phase in chosen:
-        works = [(part.name, partial(_run, part, subject, live and alone)) for part in phase if _belongs(part, subject)]
+        works = [(part.name, partial(_run, part, subject, live, alone)) for part in phase if _belongs(part, subject)]
         done += outcomes.run_all(works)
     return Tests(tuple(done), outcomes.left_out(subject.settings), time.monotonic() - started)
 
@@ -176,10 +184,11 @@ def _belongs(part: Part, subject: Subject) -> bool:
     return has_package and (subject.settings.cqc_code or not part.needs_cqc_code)
 
 
-def _run(part: Part, subject: Subject, live: bool) -> Result | None:
+def _run(part: Part, subject: Subject, live: bool, alone: bool) -> Result | None:
     if part.needs_build:
         _built(subject)
-    return part.run(subject, live)
+    run = part.whole if alone and part.whole else part.run
+    return run(subject, live and alone)
 
 
 def _built(subject: Subject) -> None:

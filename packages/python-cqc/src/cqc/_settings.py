@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 
 __all__ = ["SettingError", "pair", "pem"]
