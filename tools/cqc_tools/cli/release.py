@@ -105,6 +105,7 @@ def publish(release: Tagged = "", target: Target = "local", as_json: Json = Fals
     settings = configuration.load()
     version = chosen(release)
     targets.checked(settings, target)
+    stage.require_tags(version, settings)
     # Two runs would write one state, and neither would know what the other has sent.
     with lock.held(workspace.DIST / f".publishing-{version.npm}", f"publish {version.npm}"):
         built, source = stage.prepare(version, settings)

@@ -71,11 +71,8 @@ class Published:
         )
 
 
-def prepare(chosen: Version, settings: Configuration) -> tuple[Build, Source]:
-    """The build of a release in dist/<version>/, made from the tag unless it is already there, and its source.
-
-    Raises UserError for whatever the user has to correct before anything can be written.
-    """
+def require_tags(chosen: Version, settings: Configuration) -> str:
+    """The commit of a release. Raises UserError if its tag is missing here, or if its tags disagree."""
     repository = git.Repository()
     commit = repository.tag_commit(chosen.tag)
     if commit is None:
@@ -86,6 +83,15 @@ def prepare(chosen: Version, settings: Configuration) -> tuple[Build, Source]:
     for tag in version.release_tags(chosen, settings)[1:]:
         if repository.tag_commit(tag) not in (None, commit):
             raise UserError(f"{tag} is on another commit than {chosen.tag}", f"git tag --delete {tag}")
+    return commit
+
+
+def prepare(chosen: Version, settings: Configuration) -> tuple[Build, Source]:
+    """The build of a release in dist/<version>/, made from the tag unless it is already there, and its source.
+
+    Raises UserError for whatever the user has to correct before anything can be written.
+    """
+    commit = require_tags(chosen, settings)
     folder = workspace.DIST / chosen.npm
     built = manifest.load(folder) if folder.exists() else build.build_checkout(chosen.npm)
     if built.commit != commit:
