@@ -54,5 +54,7 @@ func ExampleServe_tls() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(running.Wait())
+	if err := running.Wait(); err != nil {
+		log.Fatal(err)
+	}
 }
