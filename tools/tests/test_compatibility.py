@@ -92,6 +92,7 @@ def test_programs_are_kept_until_their_sources_change(
     pristine: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compatibility, "KEPT", tmp_path / "kept")
+    monkeypatch.setattr(compatibility, "IN_USE_SECONDS", -1)
     checkout = pristine.copy(tmp_path / "checkout")
     made: list[Path] = []
 

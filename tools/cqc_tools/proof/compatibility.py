@@ -29,6 +29,8 @@ from cqc_tools.release import candidate, journal, publish, report, verify
 # Programs of earlier releases, and what they were made from.
 KEPT = workspace.CACHE / "previous"
 AT_MOST = 3
+# Another process may be running what was used so recently.
+IN_USE_SECONDS = 3600
 SOURCES = ("proto", "packages", "examples", "release.toml")
 INDEX, HERE = "programs.json", "{programs}"
 # A field and an enum value that the examples' servers send, and a procedure: what this release adds to the one before
@@ -201,8 +203,10 @@ def kept(
             with suppress(OSError):
                 programs.rename(folder)
     os.utime(folder)
-    for old in sorted(KEPT.iterdir(), key=lambda path: path.stat().st_mtime)[:-AT_MOST]:
-        shutil.rmtree(old, ignore_errors=True)
+    used = {path: _last_used(path) for path in KEPT.iterdir()}
+    for old in sorted(used, key=used.__getitem__)[:-AT_MOST]:
+        if used[old] < time.time() - IN_USE_SECONDS:
+            shutil.rmtree(old, ignore_errors=True)
     return {
         key: Installation(
             folder / "users" / key,
@@ -213,6 +217,13 @@ def kept(
         )
         for key, command in json.loads((folder / INDEX).read_bytes()).items()
     }
+
+
+def _last_used(path: Path) -> float:
+    # Another process may have removed it since it was listed.
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime
+    return 0.0
 
 
 def talk(

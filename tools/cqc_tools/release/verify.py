@@ -126,8 +126,7 @@ def verify(
     """Read a release's bytes, install it from each registry, and run the release's own examples against each other.
 
     Without `built`, the packages are compared with each other only. `more` gets what was installed, while it is there.
-    Raises StageFailed if a registry cannot be read or
-    an installation fails.
+    Raises StageFailed if a registry cannot be read or an installation fails.
     """
     started = time.monotonic()
     steps: dict[str, float] = {}
