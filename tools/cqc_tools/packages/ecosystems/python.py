@@ -285,16 +285,15 @@ class PythonIndex:
         import pypi_simple
 
         found: dict[str, list[str]] = {}
-        with pypi_simple.PyPISimple(self.address) as index, _answering(self.address):
+        with self._index() as index, _answering(self.address):
             try:
-                page = index.get_project_page(self.package, timeout=self.patience.answer_seconds)
+                page = self._page(index)
             except pypi_simple.NoSuchProjectError:
                 return {}
             for file in page.packages:
                 if file.filename in served and file.provenance_url:
                     with suppress(pypi_simple.NoProvenanceError):
-                        kept = index.get_provenance(file, timeout=self.patience.answer_seconds)
-                        found[file.filename] = _bundles(kept)
+                        found[file.filename] = _bundles(index.get_provenance(file))
         return found
 
     def lacks(self, served: Mapping[str, str], version: Version) -> list[str]:

@@ -264,11 +264,14 @@ class NpmRegistry:
         """See Registry: the provenance that npm signs while it publishes. The registry's own signature is not in it."""
         import requests
 
+        from cqc_tools.packages import web
+
         url = f"{self.address}-/npm/v1/attestations/{quote(self.package, safe='@')}@{version.npm}"
         try:
-            answer = requests.get(url, timeout=self.patience.answer_seconds)
-            # Only npm's own registry is sure to know this address.
-            if 400 <= answer.status_code < 500 and answer.status_code != 429:
+            with web.session(self.patience) as session:
+                answer = session.get(url, allow_redirects=False)
+            # Only npm's own registry is sure to know this address: others answer with an error or a login form.
+            if answer.is_redirect or (400 <= answer.status_code < 500 and answer.status_code != 429):
                 return {}
             answer.raise_for_status()
             kept = [item["bundle"] for item in answer.json()["attestations"] if item["predicateType"] == PROVENANCE]
