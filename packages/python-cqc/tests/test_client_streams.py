@@ -345,3 +345,20 @@ def test_a_task_that_is_cancelled_ends_its_call(market: Market) -> None:
 
     with start(market) as server:
         asyncio.run(run(server))
+
+
+def test_a_timeout_ends_all_attempts_to_follow() -> None:
+    with connect("127.0.0.1:1", plaintext=True, token="") as channel, pytest.raises(grpc.RpcError) as raised:
+        next(follow(MarketDataStub(channel).StreamTrades, TRADES, timeout=0.5))
+    assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_timeout_ends_all_attempts_to_follow_with_asyncio() -> None:
+    async def run() -> None:
+        async with connect_async("127.0.0.1:1", plaintext=True, token="") as channel:
+            stub: Any = MarketDataStub(channel)
+            with pytest.raises(grpc.RpcError) as raised:
+                await anext(follow_async(stub.StreamTrades, TRADES, timeout=0.5))
+        assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+    asyncio.run(run())

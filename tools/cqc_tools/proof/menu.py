@@ -30,8 +30,8 @@ CORPUS_SAMPLE = 16_000
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the tests. `run` is told whether test runners may print straight to the user, and `whole` runs instead
-    if the part runs alone.
+    """One part of the tests. `run` is told whether test runners may print straight to the user; `whole` runs instead if
+    the part runs alone.
 
     `needs_package` is the key of the ecosystem that it tests.
     """

@@ -66,8 +66,8 @@ def follow(
     caller requests the next one. The connection is lost when the stream ends, is silent for three heartbeat intervals,
     or fails with a transient error; `on_lost` is called before the next attempt, and attempts continue without limit.
 
-    Raises all other errors, and DEADLINE_EXCEEDED if `timeout` is set. Leaving the loop ends the call. To end it from
-    another thread, close the channel.
+    Raises all other errors, and DEADLINE_EXCEEDED after `timeout` seconds in all, if that is set. Leaving the loop ends
+    the call. To end it from another thread, close the channel.
     """
     with closing(attempts(method, Stream(request, options), on_lost, options)) as events:
         for event in events:
@@ -255,8 +255,9 @@ def attempts(
     method: Callable[..., Any], stream: Stream, on_lost: OnLost | None, options: CallOptions
 ) -> Generator[Any, None, None]:
     """Yield every message of each attempt, and a Lost between attempts."""
+    left = _time_left(options, clock.monotonic)
     while True:
-        call = method(stream.request(), **options)
+        call = method(stream.request(), **{**options, **left()})
         if not hasattr(call, "cancel"):
             call = _Pumped(call)
         watchdog = _Watchdog(stream.silence, call.cancel, clock.monotonic, clock.later)
@@ -279,7 +280,16 @@ def attempts(
         if on_lost is not None and not stream.is_dropped:
             on_lost(lost)
         yield lost
-        clock.sleep(lost.delay)
+        clock.sleep(min(lost.delay, left().get("timeout", lost.delay)))
+
+
+def _time_left(options: CallOptions, time: Callable[[], float]) -> Callable[[], dict[str, float]]:
+    """Return a function that returns the timeout of the next attempt; none if the caller set no timeout for all."""
+    timeout = options.get("timeout")
+    if timeout is None:
+        return dict
+    end = time() + timeout
+    return lambda: {"timeout": max(end - time(), 0.0)}
 
 
 async def attempts_async(
@@ -287,8 +297,9 @@ async def attempts_async(
 ) -> AsyncGenerator[Any, None]:
     """Yield every message of each attempt, and a Lost between attempts, for grpc.aio."""
     loop = asyncio.get_running_loop()
+    left = _time_left(options, loop.time)
     while True:
-        call = method(stream.request(), **options)
+        call = method(stream.request(), **{**options, **left()})
         watchdog = _Watchdog(stream.silence, call.cancel, loop.time, loop.call_later)
         error: Any = None
         cancels = _cancels()
@@ -318,7 +329,7 @@ async def attempts_async(
         if on_lost is not None and not stream.is_dropped:
             on_lost(lost)
         yield lost
-        await asyncio.sleep(lost.delay)
+        await asyncio.sleep(min(lost.delay, left().get("timeout", lost.delay)))
 
 
 def _cancels() -> int:
