@@ -308,15 +308,7 @@ def test_an_address_that_is_not_of_this_machine(market: Market, address: str) ->
         serve(market, address=address, verify=verify, plaintext=True)
 
 
-def test_a_key_of_another_certificate(market: Market, certificates: Certificates) -> None:
-    files = {"certificate": certificates.server, "key": certificates.client_key}
-    with pytest.raises(SettingError, match=r"certificate: .* cannot be used: KEY_VALUES_MISMATCH"):
-        serve(market, address="localhost:0", verify=verify, **files)
-    with pytest.raises(SettingError, match=r"certificate: .* cannot be used: KEY_VALUES_MISMATCH"):
-        connect("localhost:1", token="", **files)
-
-
-def test_a_servicer_that_is_none() -> None:
+def test_a_servicer_that_cannot_be_served() -> None:
     with pytest.raises(SettingError, match=r"servicers: Market is a class; pass an instance: Market\(\)"):
         serve(Market, address="127.0.0.1:0", plaintext=True)
     with pytest.raises(SettingError, match="servicers: str is not a generated servicer class"):
