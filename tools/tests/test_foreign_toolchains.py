@@ -86,6 +86,7 @@ def test_another_protoc_compiles_the_same_contracts(environment: Path, names: li
     assert [name for name in names if own[name] != expected[name]] == []
 
 
+@pytest.mark.long
 def test_vtprotobuf_generates_code_that_compiles(environment: Path, names: list[str], tmp_path: Path) -> None:
     module = tmp_path / "module"
     shutil.copytree(SETTINGS.folder("go"), module)

@@ -4,11 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from conftest import Checkout
 
 PARTS = Path(__file__).parent / "fourth_ecosystem"
 
 
+@pytest.mark.long
 def test_one_module_and_one_table_add_an_ecosystem(checkout: Checkout) -> None:
     """A release to four registries is rehearsed: built, published, read back, installed, compared."""
     shutil.copy(PARTS / "archive.py", checkout.folder / "tools/cqc_tools/packages/ecosystems/archive.py")

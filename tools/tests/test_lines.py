@@ -199,6 +199,7 @@ def older(released: Released, running: Running, servers: Servers, tmp_path: Path
     return site
 
 
+@pytest.mark.long
 def test_a_line_takes_only_what_fits_before_its_end(older: Site) -> None:
     checkout = older.checkout
     # On main, 1.1.1 would contain what is in 1.2.0.
@@ -232,6 +233,7 @@ def test_a_line_takes_only_what_fits_before_its_end(older: Site) -> None:
     assert older.run("retract", "--release", "1.1.1", "--reason", "wrong", "--apply").returncode == 2
 
 
+@pytest.mark.long
 def test_v1_after_v2_from_plan_to_report(
     published: Released, running: Running, servers: Servers, tmp_path: Path
 ) -> None:

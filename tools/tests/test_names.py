@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from conftest import Checkout
 
 MODULE = "github.com/Combine-Capital/cqc/packages/go-cqc"
@@ -12,6 +13,7 @@ def second_major(checkout: Checkout) -> None:
     settings.write_text(settings.read_text().replace(f'"{MODULE}"', f'"{MODULE}/v2"'))
 
 
+@pytest.mark.long
 def test_other_names_and_a_second_major_version_pass_a_rehearsal(checkout: Checkout) -> None:
     settings = checkout.folder / "release.toml"
     text = settings.read_text().replace('name = "cqc"', 'name = "acme-contracts"')

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ needs_proc = pytest.mark.skipif(
 )
 
 
+def _as_started_by(interrupt: signal.Handlers) -> None:
+    """The signals of a terminal's program, or of one in the background of a script, however the tests were started."""
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @contextmanager
 def rehearsing_until(
     moment: str, checkout: Checkout, scratch: Path, in_background: bool = False
@@ -48,7 +55,7 @@ def rehearsing_until(
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN if in_background else signal.SIG_DFL),
+        preexec_fn=partial(_as_started_by, signal.SIG_IGN if in_background else signal.SIG_DFL),
     ) as running:
         assert running.stderr
         seen = ""
@@ -59,6 +66,7 @@ def rehearsing_until(
         yield running
 
 
+@pytest.mark.long
 @needs_proc
 @pytest.mark.parametrize(
     ("sign", "moment", "in_background"),
@@ -89,6 +97,7 @@ def test_an_interrupted_rehearsal_leaves_nothing(
     assert checkout.git("status", "--porcelain") == ""
 
 
+@pytest.mark.long
 @needs_proc
 def test_the_servers_of_a_killed_rehearsal_end_and_the_next_run_removes_its_files(
     checkout: Checkout, tmp_path: Path

@@ -72,6 +72,7 @@ def test_a_second_run_publishes_nothing(published: Released, tmp_path: Path) -> 
     assert remote_tags(again.storage) == dict.fromkeys(TAGS, again.commit)
 
 
+@pytest.mark.long
 def test_anyone_can_verify_it(other: Site) -> None:
     done = other.run("verify", "1.2.0", "--json")
     assert done.returncode == 0, done.stderr
@@ -199,6 +200,7 @@ def test_a_build_of_another_commit_is_refused(published: Released, other: Site) 
     assert remote_tags(other.storage) == before
 
 
+@pytest.mark.long
 def test_pre_releases_and_their_final_version_on_one_commit(
     pre_released: Released, running: Running, servers: Servers, tmp_path: Path
 ) -> None:

@@ -100,6 +100,7 @@ def site(released: Released, running: Running, tmp_path: Path) -> Site:
     return Site(checkout, origin, hub, f"{programs}{os.pathsep}{os.environ['PATH']}")
 
 
+@pytest.mark.long
 def test_a_release_is_prepared_on_a_branch_and_in_a_pull_request(site: Site) -> None:
     checkout = site.checkout
     main = checkout.git("rev-parse", "HEAD").strip()

@@ -26,6 +26,7 @@ def run(checkout: Checkout, command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_page_makes_another_teams_project_that_passes_a_rehearsal(checkout: Checkout, page: str) -> None:
     files = dict(FILE.findall(page))
     assert {"release.toml", "proto/acme/catalog/v1/item.proto", "proto/acme/orders/v1/order.proto"} == files.keys()

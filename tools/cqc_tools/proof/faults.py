@@ -160,7 +160,7 @@ def scenarios(settings: Configuration) -> list[Scenario]:
 
 
 def sample(chosen: Sequence[Scenario], turn: int) -> list[Scenario]:
-    """One scenario for each second sort of fault. Another `turn` takes others, at other registries and moments, and in
+    """One scenario for each fourth sort of fault. Another `turn` takes others, at other registries and moments, and in
     the end all of them."""
     sorts: dict[object, list[Scenario]] = {}
     for scenario in chosen:
@@ -168,11 +168,11 @@ def sample(chosen: Sequence[Scenario], turn: int) -> list[Scenario]:
         way = (scenario.kind, scenario.hook, scenario.disk)
         circumstances = (number, len(scenario.tags), scenario.forgets, bool(scenario.jump), scenario.newer)
         sorts.setdefault((*way, *circumstances, scenario.ends_in_conflict), []).append(scenario)
-    # Every second sort in turn: one scenario of each would take twice as long.
+    # In turn: one scenario of each sort would take minutes.
     return [
-        found[(turn // 2 + number) % len(found)]
+        found[(turn // 4 + number) % len(found)]
         for number, found in enumerate(sorts.values())
-        if (turn + number) % 2 == 0
+        if (turn + number) % 4 == 0
     ]
 
 
