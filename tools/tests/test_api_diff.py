@@ -218,6 +218,7 @@ def test_the_highest_bump_of_all_changes_counts() -> None:
     assert ApiDiff((*changes, Change("removed", "field", "y", (), ("wire",)))).bump == Bump.MAJOR
 
 
+@pytest.mark.long
 def test_the_command_compares_tags(checkout: Checkout) -> None:
     checkout.git("tag", "v1.1.0")
     proto = checkout.folder / "proto/cqc/markets/v1/quantity.proto"

@@ -15,6 +15,7 @@ def change(checkout: Checkout, before: str, after: str) -> None:
     checkout.commit()
 
 
+@pytest.mark.long
 def test_from_1_0_on_a_breaking_change_needs_the_next_major_version(checkout: Checkout) -> None:
     first = checkout.cqc("breaking")
     assert (first.returncode, "The first release of the contracts." in first.stdout) == (0, True)

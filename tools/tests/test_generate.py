@@ -262,6 +262,7 @@ def acme(checkout: Checkout) -> Checkout:
     return checkout
 
 
+@pytest.mark.long
 def test_another_root_package_gets_three_packages_that_compile(acme: Checkout) -> None:
     done = acme.cqc("generate")
     assert done.returncode == 0, done.stderr

@@ -207,6 +207,7 @@ def test_a_breaking_change_needs_a_major_version_and_its_module_path(site: Site)
     assert "make module-path" in site.preflight("2.0.0")["Go module path"][0]
 
 
+@pytest.mark.long
 def test_a_version_already_on_a_registry_is_compared_by_its_bytes(site: Site) -> None:
     dist = site.checkout.folder / "dist" / "1.2.0"
     storage = site.storage / "pypi"

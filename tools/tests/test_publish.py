@@ -65,6 +65,7 @@ def test_go_get_of_the_repository_points_to_the_module(running: Running, release
     assert f"is deprecated: this is not the Go module of CQC, use {module.package} instead" in got.stderr
 
 
+@pytest.mark.long
 def test_an_install_takes_the_module_from_its_own_remote(running: Running, released: Released, tmp_path: Path) -> None:
     """No cache may answer with the same version from another remote, which has other content."""
     changed = released.copy(tmp_path / "changed")
