@@ -1,5 +1,6 @@
 """The breaking-change check: what it prints, and which changes it allows."""
 
+import pytest
 from conftest import Checkout
 
 FIELD = "  google.protobuf.Timestamp timestamp"
