@@ -79,6 +79,7 @@ def test_a_build_elsewhere_has_the_same_bytes_and_replaces_others(released: Rele
         assert (folder / name).read_bytes() == (released.dist / name).read_bytes(), name
 
 
+@pytest.mark.long
 def test_building_again_keeps_a_build_of_the_same_bytes(released: Released, tmp_path: Path) -> None:
     again = released.copy(tmp_path / "checkout")
     beside = again.dist / "beside.txt"
@@ -285,6 +286,7 @@ def test_a_version_that_cannot_be_built_is_refused(released: Released, version: 
     assert sorted((released.checkout.folder / "dist").iterdir()) == before
 
 
+@pytest.mark.long
 def test_uncommitted_changes_are_included_and_make_it_a_development_version(checkout: Checkout) -> None:
     checkout.git("tag", "v1.2.0")
     readme = checkout.folder / "packages" / "python-cqc" / "README.md"

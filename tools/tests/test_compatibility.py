@@ -118,6 +118,7 @@ def test_programs_are_kept_until_their_sources_change(
     assert len(list((tmp_path / "kept").iterdir())) == compatibility.AT_MOST
 
 
+@pytest.mark.long
 def test_a_published_release_without_one_before_it_is_refused(released: Released) -> None:
     done = released.checkout.cqc("compatibility", "--release", "1.2.0", "--target", "local")
     assert done.returncode == 2

@@ -387,6 +387,7 @@ def test_two_extensions_with_one_number_are_reported(tmp_path: Path) -> None:
     assert stopped.value.fix == "give each extension of a message a number of its own"
 
 
+@pytest.mark.long
 def test_check_reports_findings(checkout: Checkout) -> None:
     proto = checkout.folder / "proto" / "cqc" / "assets" / "v1" / "action.proto"
     proto.write_text(proto.read_text() + "\n// It is a thing.\nmessage Thing {}\n")

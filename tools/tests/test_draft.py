@@ -83,6 +83,7 @@ def github(pre_released: Released, tmp_path: Path) -> GitHub:
     return GitHub(checkout, home, f"{programs}{os.pathsep}{os.environ['PATH']}")
 
 
+@pytest.mark.long
 def test_the_draft_holds_the_build_then_the_state_and_is_announced_last(github: GitHub) -> None:
     folder = github.checkout.folder / "dist" / "1.2.0"
     built = {path.name for path in folder.iterdir()}

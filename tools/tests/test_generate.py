@@ -58,6 +58,7 @@ def test_a_broken_proto_is_named_with_its_line_and_leaves_the_tree(checkout: Che
     assert checkout.git("status", "--porcelain").split() == ["M", str(PRICE)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("renamed", [True, False])
 def test_a_removed_proto_leaves_nothing_behind(checkout: Checkout, renamed: bool) -> None:
     symbol_identifier = checkout.folder / "proto/cqc/markets/v1/symbol_identifier.proto"
@@ -98,6 +99,7 @@ def test_regenerating_removes_stale_files_and_gives_the_same_tree(checkout: Chec
     assert not generate.drift(settings, checkout.folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("again", [generate.generate, generate.regenerate])
 def test_an_interrupted_regeneration_is_completed_by_another_run(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch, again: object

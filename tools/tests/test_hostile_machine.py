@@ -165,6 +165,7 @@ def test_registries_on_this_machine_are_not_behind_a_proxy(
     assert environment["NO_PROXY"] == environment["no_proxy"] == expected
 
 
+@pytest.mark.long
 def test_an_untracked_link_is_a_change(checkout: Checkout, tmp_path: Path) -> None:
     (checkout.folder / "docs" / "elsewhere").symlink_to("nowhere")
     done = checkout.cqc("build", "--json")

@@ -189,6 +189,7 @@ def test_contradicting_tags_are_reported(site: Site) -> None:
     assert "merge it into main" in site.preflight("1.2.0")["release branch"][0]
 
 
+@pytest.mark.long
 def test_a_breaking_change_needs_a_major_version_and_its_module_path(site: Site) -> None:
     checkout = site.checkout
     proto = checkout.folder / "proto/cqc/services/v1/market_data.proto"

@@ -35,6 +35,7 @@ def publish_go(checkout: Checkout, running: Running, number: str) -> None:
     checkout.git("push", "--quiet", "--atomic", running.addresses["git"], *tags)
 
 
+@pytest.mark.long
 def test_go_shows_the_retraction_once_the_next_version_is_released(
     running: Running, tagged: Checkout, tmp_path: Path
 ) -> None:
