@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import subprocess
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ NOTES = "Prices have a currency.\n"
 # Tests that use one of these fixtures build, clone, or start registries or a browser.
 SLOW_FIXTURES = {"shared", "servers", "browser"}
 # `make test` runs one share of the tests marked `long`, another one each week, and `make test-tools` all of them.
-SHARES = 6
+SHARES = 8
 IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")
@@ -90,14 +89,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.slow)
     seed = config.getoption("--share-of-long")
     if seed is not None:
-        left_out = [item for item in items if item.get_closest_marker("long") and share(item) != seed % SHARES]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
-def share(item: pytest.Item) -> int:
-    """The share of the long tests that a test belongs to, the same on every machine."""
-    return zlib.crc32(item.nodeid.encode()) % SHARES
+        long = sorted(item.nodeid for item in items if item.get_closest_marker("long"))
+        # Neighbours take equally long, so each belongs to another share.
+        left_out = set(long) - set(long[seed % SHARES :: SHARES])
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
+        items[:] = [item for item in items if item.nodeid not in left_out]
 
 
 def point_target(checkout: Checkout, running: Running, *more: str) -> None:
