@@ -423,16 +423,25 @@ def test_handlers_of_services_without_rules_are_left_as_they_are(kind: str, whic
         assert interceptor.intercept_service(lambda _: found, details) is found
 
 
-@pytest.mark.parametrize(("kind", "which"), [(kind, which) for kind in SERVERS for which in (0, 1)])
-def test_a_method_of_cqc_that_is_not_known_is_refused(kind: str, which: int) -> None:
+def echoing(service: str, method: str) -> Callable[[Any], None]:
+    """Return a function that adds a method to a server that returns the bytes it receives."""
+
     def setup(server: Any) -> None:
         handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: request)
         server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler("cqc.services.v1.Nothing", {"Do": handler}),)
+            (grpc.method_handlers_generic_handler(f"cqc.services.v1.{service}", {method: handler}),)
         )
 
+    return setup
+
+
+@pytest.mark.parametrize(("kind", "which"), [(kind, which) for kind in SERVERS for which in (0, 1)])
+def test_a_method_of_cqc_that_is_not_known_is_refused(kind: str, which: int) -> None:
     server, guards, _ = SERVERS[kind]
-    with server(setup, guards[which : which + 1]) as address, grpc.insecure_channel(address) as opened:
+    with (
+        server(echoing("Nothing", "Do"), guards[which : which + 1]) as address,
+        grpc.insecure_channel(address) as opened,
+    ):
         channel: Any = opened
         with pytest.raises(grpc.RpcError) as raised:
             channel.unary_unary("/cqc.services.v1.Nothing/Do")(b"", timeout=LIMIT)
@@ -449,15 +458,11 @@ def test_a_method_of_cqc_that_is_not_known_is_refused(kind: str, which: int) -> 
 @pytest.mark.parametrize(("kind", "which"), [(kind, which) for kind in SERVERS for which in (0, 1)])
 def test_a_request_that_is_not_a_message_never_gets_past_the_checks(kind: str, which: int) -> None:
     """A handler that takes bytes, as a proxy has it."""
-
-    def setup(server: Any) -> None:
-        handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, context: request)
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler("cqc.services.v1.MarketData", {"GetPrice": handler}),)
-        )
-
     server, guards, _ = SERVERS[kind]
-    with server(setup, guards[which : which + 1]) as address, grpc.insecure_channel(address) as opened:
+    with (
+        server(echoing("MarketData", "GetPrice"), guards[which : which + 1]) as address,
+        grpc.insecure_channel(address) as opened,
+    ):
         channel: Any = opened
         with pytest.raises(grpc.RpcError) as raised:
             channel.unary_unary("/cqc.services.v1.MarketData/GetPrice")(

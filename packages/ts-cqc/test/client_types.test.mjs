@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import ts from "typescript-5.9";
+import { documentationAt, languageService } from "./language_service.mjs";
 
 const file = fileURLToPath(new URL("client_types.mts", import.meta.url));
 const text = `
@@ -105,28 +106,11 @@ const options = {
   skipLibCheck: true,
   types: ["node"],
 };
-const languageService = ts.createLanguageService({
-  ...ts.sys,
-  getCompilationSettings: () => options,
-  getCurrentDirectory: () => import.meta.dirname,
-  getDefaultLibFileName: ts.getDefaultLibFilePath,
-  getScriptFileNames: () => [file],
-  getScriptVersion: () => "1",
-  useCaseSensitiveFileNames: () => true,
-  fileExists: (name) => name === file || ts.sys.fileExists(name),
-  readFile: (name) => (name === file ? text : ts.sys.readFile(name)),
-  getScriptSnapshot: (name) => {
-    const content = name === file ? text : ts.sys.readFile(name);
-    return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content);
-  },
-});
-const hovered = (code) => {
-  const info = languageService.getQuickInfoAtPosition(file, text.indexOf(code) + code.lastIndexOf(".") + 1);
-  return ts.displayPartsToString(info?.documentation);
-};
+const service = languageService(file, text, options);
+const hovered = (code) => documentationAt(service, file, text.indexOf(code) + code.lastIndexOf(".") + 1);
 
 test("names and types are checked, and items inferred", () => {
-  const found = languageService.getSemanticDiagnostics(file).map(({ messageText, start }) => {
+  const found = service.getSemanticDiagnostics(file).map(({ messageText, start }) => {
     const line = text.slice(0, start).split("\n").length;
     return `line ${line}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`;
   });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import ts from "typescript-5.9";
+import { documentationAt, languageService } from "./language_service.mjs";
 
 const domains = ["assets", "events", "markets", "options", "portfolio", "services", "venues"];
 const modules = await Promise.all(domains.map((domain) => import(`@cq/cqc/${domain}/v1`)));
@@ -14,23 +15,9 @@ const file = fileURLToPath(new URL("hovered.ts", import.meta.url));
 const text = `${lines.join("\n")}\nimport { create } from "@bufbuild/protobuf";
 const price: Price2 = create(Price2, { assetId: "BTC" });\nconsole.log(price.assetId);\n`;
 const options = { module: ts.ModuleKind.NodeNext, target: ts.ScriptTarget.ES2022, strict: true, skipLibCheck: true };
-const service = ts.createLanguageService({
-  ...ts.sys,
-  getCompilationSettings: () => options,
-  getCurrentDirectory: () => import.meta.dirname,
-  getDefaultLibFileName: ts.getDefaultLibFilePath,
-  getScriptFileNames: () => [file],
-  getScriptVersion: () => "1",
-  useCaseSensitiveFileNames: () => true,
-  fileExists: (name) => name === file || ts.sys.fileExists(name),
-  readFile: (name) => (name === file ? text : ts.sys.readFile(name)),
-  getScriptSnapshot: (name) => {
-    const content = name === file ? text : ts.sys.readFile(name);
-    return content === undefined ? undefined : ts.ScriptSnapshot.fromString(content);
-  },
-});
+const service = languageService(file, text, options);
 
-const shown = (position) => ts.displayPartsToString(service.getQuickInfoAtPosition(file, position)?.documentation);
+const shown = (position) => documentationAt(service, file, position);
 
 test("every message shows its comment", () => {
   assert.deepEqual(service.getSemanticDiagnostics(file), []);

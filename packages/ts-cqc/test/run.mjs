@@ -45,7 +45,7 @@ try {
   }
   const tests = readdirSync(here).filter((name) => /\.test\.[cm]js$/.test(name));
   // The key is for these tests alone.
-  for (const name of [...tests, "forms.ts", "forms.cts", "localhost.crt", "localhost.key"]) {
+  for (const name of [...tests, "language_service.mjs", "forms.ts", "forms.cts", "localhost.crt", "localhost.key"]) {
     cpSync(join(here, name), join(project, name));
   }
   cpSync(tarball, join(project, "package.tgz"));
