@@ -60,8 +60,8 @@ type Lost struct {
 // heartbeat intervals; it waits 100 ms to 2 s, or as long as the server asks, and never gives up. Heartbeats are not
 // returned; every other message is, resets and snapshot_complete included.
 //
-// A token counts once the loop asks for the next message, so after a lost connection nothing is missing, and something
-// may come again. The last pair has an error if calling again does not help, or if ctx ended. Breaking out of the loop
+// A message counts as handled when the loop requests the next one, so after a lost connection the last message may come
+// again, and none is missing. The last pair has an error if calling again does not help, or if ctx ended. Breaking out of the loop
 // ends the call.
 func Follow[Q StreamRequest, M any, P StreamMessage[M]](
 	ctx context.Context, open func(context.Context, Q, ...grpc.CallOption) (grpc.ServerStreamingClient[M], error),
@@ -206,7 +206,7 @@ var jitter = func() float64 { return 0.8 + 0.4*rand.Float64() }
 // pause is the time to wait before the next attempt.
 type pause time.Duration
 
-// next returns the delay after an error, at least the one that it asks for, and doubles the one after.
+// next returns the delay after an error, which is at least the error's RetryInfo, and doubles the following delay.
 func (p *pause) next(err error) time.Duration {
 	base := max(time.Duration(*p), firstPause)
 	*p = pause(min(2*base, longestPause))

@@ -58,7 +58,7 @@ func Pages[Q PageRequest, R Page, T any](
 	}
 }
 
-// withField returns a copy of a request with a text in the field of that name.
+// withField returns a copy of a request with the string field of that name set to text.
 func withField[Q proto.Message](request Q, name protoreflect.Name, text string) Q {
 	copied := proto.CloneOf(request)
 	message := copied.ProtoReflect()

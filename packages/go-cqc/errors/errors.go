@@ -160,7 +160,7 @@ func (e *ServiceError) GRPCStatus() *status.Status {
 	return found
 }
 
-// From returns the first error in err's tree that came from a service or was made by New, and false if there is none.
+// From returns the first ServiceError in err's tree, received from a service or made by New, and false if there is none.
 //
 // It finds errors that were wrapped with %w or joined. Errors of gRPC itself, and of services with another ErrorInfo
 // domain, have no reason of ours: read their code with status.Code.

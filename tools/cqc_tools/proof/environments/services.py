@@ -185,7 +185,7 @@ ENVIRONMENTS: tuple[Environment, ...] = (
     *(
         Environment(
             f"reflection-{language}",
-            f"grpcurl and buf curl list, describe and call the {language} server, and ask for its health",
+            f"grpcurl and buf curl list, describe and call the {language} server, and check its health",
             "go-tools/go.mod",
             tools("github.com/fullstorydev/grpcurl"),
             (package,),
