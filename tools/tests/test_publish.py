@@ -12,7 +12,7 @@ import pytest
 from conftest import RELEASE, TAGS, Checkout, Released, Servers
 
 from cqc_tools.foundation import configuration, version
-from cqc_tools.foundation.errors import Conflict, UserError
+from cqc_tools.foundation.errors import Conflict, Refused, UserError
 from cqc_tools.packages import Registry, Source, ecosystems, local, targets
 from cqc_tools.packages.ecosystems.go import GoModule
 from cqc_tools.packages.local import Running
@@ -145,3 +145,24 @@ def test_the_local_index_never_answers_with_another_index(running: Running, tmp_
         done = subprocess.run([*command, name], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert done.returncode != 0
         assert not list(tmp_path.glob("*.whl")) + list(tmp_path.glob("*.tar.gz"))
+
+
+def test_a_tag_that_github_would_refuse_for_its_workflows_is_found_before_a_write(
+    running: Running, released: Released, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub takes no tag from a workflow if no branch has the workflows of its commit; a dry run does not show it."""
+    site = released.copy(tmp_path / "checkout")
+    remote = running.addresses["git"]
+    workflow = site.checkout.folder / ".github" / "workflows" / "ci.yml"
+    workflow.write_text(workflow.read_text() + "# changed while the release was reviewed\n")
+    site.checkout.commit()
+    site.checkout.git("push", "--quiet", remote, "HEAD:refs/heads/main")
+    module = go_module(running, site.source, tmp_path)
+    module.authorise(site.source)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_SERVER_URL", remote.rpartition("/")[0])
+    with pytest.raises(Refused, match="differ from those of every branch") as raised:
+        module.authorise(site.source)
+    assert f"git push --atomic {remote} {released.commit}:refs/tags/{TAGS[0]}" in raised.value.fix
+    site.checkout.git("push", "--quiet", remote, f"{released.commit}:refs/heads/release-1.2")
+    module.authorise(site.source)
