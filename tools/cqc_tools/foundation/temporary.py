@@ -13,13 +13,13 @@ LOCK = ".in-use"
 
 
 @contextmanager
-def folder(purpose: str, parent: Path | None = None) -> Iterator[Path]:
-    """A new folder in the system's temporary folder, or in `parent`, that is removed with the context.
+def folder(purpose: str) -> Iterator[Path]:
+    """A new folder in the system's temporary folder that is removed with the context.
 
     `purpose` becomes part of its name. The folder is locked as long as it is in use: `remove_leftovers` removes those
     of killed runs.
     """
-    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-", dir=parent))
+    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-"))
     try:
         # Held until the process ends, however it ends.
         with (made / LOCK).open("w") as lock:

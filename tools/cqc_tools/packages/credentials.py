@@ -1,5 +1,6 @@
 """What a client proves its user's identity with."""
 
+import base64
 from dataclasses import dataclass, field
 
 
@@ -9,3 +10,8 @@ class Credentials:
 
     name: str
     secret: str = field(repr=False)
+
+    @property
+    def basic(self) -> str:
+        """What follows `Basic` in an Authorization header."""
+        return base64.b64encode(f"{self.name}:{self.secret}".encode()).decode()

@@ -1,15 +1,13 @@
 """The git remote of a target: its tags and branches, and pushes that happen as a whole or not at all."""
 
-import base64
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cqc_tools.foundation import git, process, workspace
+from cqc_tools.foundation import git, process, temporary, workspace
 from cqc_tools.foundation.configuration import Patience
 from cqc_tools.foundation.errors import NoAnswer, ProgramFailed, Refused
 from cqc_tools.packages.credentials import Credentials
@@ -67,10 +65,11 @@ class GitRemote:
 
     def _list(self, *arguments: str) -> list[str]:
         """The lines of `git ls-remote`. Raises NoAnswer or Refused."""
-        with tempfile.NamedTemporaryFile(prefix="cqc-git-") as trace:
-            listed = self.run("ls-remote", *arguments, trace=trace.name).splitlines()
+        with temporary.folder("git") as scratch:
+            trace = scratch / "trace"
+            listed = self.run("ls-remote", *arguments, trace=trace).splitlines()
             # git takes any page for an empty repository on a plain web server, where nothing can be pushed either.
-            if not listed and self._is_http() and not os.path.getsize(trace.name):
+            if not listed and self._is_http() and not (trace.exists() and trace.stat().st_size):
                 raise NoAnswer(f"{self.address} answered, but not as a git repository")
         return listed
 
@@ -81,13 +80,13 @@ class GitRemote:
         """Clone the remote into a new folder. Raises NoAnswer or Refused."""
         self.run("clone", "--quiet", *options, self.address, str(folder))
 
-    def run(self, command: str, *arguments: str, cwd: Path = workspace.ROOT, trace: str = "") -> str:
+    def run(self, command: str, *arguments: str, cwd: Path = workspace.ROOT, trace: Path | None = None) -> str:
         """Run a git command that talks to the remote. Raises NoAnswer or Refused.
 
         With `trace` git appends what it exchanges with the remote to that file.
         """
         words = ["git", command, *arguments]
-        environment = {**self.environment(), **({"GIT_TRACE_PACKET": trace} if trace else {})}
+        environment = {**self.environment(), **({"GIT_TRACE_PACKET": str(trace)} if trace else {})}
         try:
             return process.run(words, cwd=cwd, env=environment, what=f"git {command}", **self.patience.limits)
         except ProgramFailed as failure:
@@ -101,9 +100,7 @@ class GitRemote:
             # The remote that is read is the one that is written, and nobody else receives its login.
             settings[f"http.{self.address}.followRedirects"] = "false"
             if self.login:
-                userinfo = f"{self.login.name}:{self.login.secret}".encode()
-                authorization = f"Authorization: Basic {base64.b64encode(userinfo).decode()}"
-                settings[f"http.{self.address}.extraHeader"] = authorization
+                settings[f"http.{self.address}.extraHeader"] = f"Authorization: Basic {self.login.basic}"
         passed = {"GIT_CONFIG_COUNT": str(len(settings))}
         for number, (key, value) in enumerate(settings.items()):
             passed |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}

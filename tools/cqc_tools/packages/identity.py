@@ -15,10 +15,15 @@ def is_public(address: str) -> bool:
     return not address or urlsplit(address).hostname in PUBLIC_HOSTS
 
 
+def is_github_run() -> bool:
+    """Whether this runs in a workflow on GitHub."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 def is_elsewhere(address: str) -> bool:
     """Whether only another job of this CI run can have credentials for an address: the job that publishes has an
     identity, which this one lacks."""
-    return is_public(address) and os.environ.get("GITHUB_ACTIONS") == "true" and not _is_given()
+    return is_public(address) and is_github_run() and not _is_given()
 
 
 def detect(audience: str) -> str | None:

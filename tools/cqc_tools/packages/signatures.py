@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cqc_tools.foundation import workspace
 from cqc_tools.foundation.errors import NoAnswer, Refused
 from cqc_tools.foundation.version import Version
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sigstore.verify import Verifier
     from sigstore.verify.policy import VerificationPolicy
 
-WORKFLOW = ".github/workflows/release.yml"
+WORKFLOW = f"{workspace.WORKFLOWS}/release.yml"
 ISSUER = "https://token.actions.githubusercontent.com"
 # What sigstore expects the identity of a CI run to be meant for.
 AUDIENCE = "sigstore"

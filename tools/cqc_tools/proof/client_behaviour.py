@@ -9,7 +9,6 @@ import itertools
 import json
 import random
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ import grpc
 from google.protobuf.wrappers_pb2 import StringValue
 
 from cqc_tools.contracts.messages import Messages
-from cqc_tools.foundation import console, files, process, workspace
+from cqc_tools.foundation import console, files, process, temporary, workspace
 from cqc_tools.foundation.errors import StageFailed
 from cqc_tools.packages.local import first_line
 from cqc_tools.proof import outcomes
@@ -99,12 +98,12 @@ def run(languages: Sequence[Peer], messages: Messages, chosen: Sequence[Case]) -
 
     Raises StageFailed with the first differences.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary.folder("behaviour") as folder:
         pairs: list[_Task] = [
-            partial(_pair, client, server, messages, chosen, Path(folder, f"{client.language}-{server.language}"))
+            partial(_pair, client, server, messages, chosen, folder / f"{client.language}-{server.language}")
             for client, server in itertools.product(languages, languages)
         ]
-        returns: list[_Task] = [partial(_outage, client, Path(folder, client.language)) for client in languages]
+        returns: list[_Task] = [partial(_outage, client, folder / client.language) for client in languages]
         # Outages take longest, so they begin first.
         done = [future.result() for future in process.in_parallel([*returns, *pairs], PARALLEL)]
     differences = [difference for _, found in done for difference in found]

@@ -10,7 +10,6 @@ from cqc_tools.foundation.configuration import Configuration, Patience
 from cqc_tools.foundation.errors import ProgramFailed, UserError
 
 PROGRAM = "gh"
-WORKFLOWS = ".github/workflows"
 
 
 def run(*words: str | Path) -> str:

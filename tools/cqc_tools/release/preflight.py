@@ -331,7 +331,7 @@ def _credentials(subject: _Subject) -> Found:
 
 def _environments(subject: _Subject) -> Found:
     """Whoever can push a tag can publish, unless the environments of the workflows have reviewers."""
-    files = (workspace.ROOT / github.WORKFLOWS).glob("*.yml")
+    files = (workspace.ROOT / workspace.WORKFLOWS).glob("*.yml")
     names = sorted({name for file in files for name in ENVIRONMENT.findall(file.read_text())})
     if not names or not is_same_repository(subject.target.remote.address, subject.plan.repository):
         return

@@ -3,12 +3,11 @@
 import json
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cqc_tools.foundation import console, files, process, version, workspace
+from cqc_tools.foundation import console, files, process, temporary, version, workspace
 from cqc_tools.foundation.configuration import Configuration
 from cqc_tools.foundation.errors import StageFailed, UserError
 from cqc_tools.foundation.version import Version
@@ -130,8 +129,8 @@ def _apply(chosen: Version, reason: str, settings: Configuration) -> tuple[str, 
         raise UserError(*refusal)
     applied = []
     go_mod = settings.folder("go") / "go.mod"
-    with tempfile.TemporaryDirectory(prefix="cqc-retract-", dir=workspace.CACHE) as scratch:
-        edited = Path(scratch, "go.mod")
+    with temporary.folder("retract") as scratch:
+        edited = scratch / "go.mod"
         shutil.copy(go_mod, edited)
         if chosen.go not in _retracted(edited):
             process.run(["go", "mod", "edit", f"-retract={chosen.go}", edited], what="go mod edit")

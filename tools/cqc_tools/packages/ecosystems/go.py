@@ -14,7 +14,7 @@ from pathlib import Path
 import semver
 from packageurl import PackageURL
 
-from cqc_tools.foundation import git, process, workspace
+from cqc_tools.foundation import git, process, temporary, workspace
 from cqc_tools.foundation.configuration import Patience
 from cqc_tools.foundation.errors import ProgramFailed, Refused, StageFailed
 from cqc_tools.foundation.version import Version
@@ -29,12 +29,12 @@ from cqc_tools.packages import (
     Source,
     artifact,
     belonging,
+    identity,
     licences,
 )
 from cqc_tools.packages.git_remote import GitRemote, classified
 
 KEY, LABEL = "go", "Go"
-WORKFLOWS = ".github/workflows"
 # go has no machine-readable errors: these are its words for a commit that holds no module of ours.
 NO_MODULE = re.compile(r"invalid version: (missing \S*go\.mod|.*has non-.* module path|go\.mod has)")
 MODULE_PATH = re.compile(r"[a-z0-9.-]+\.[a-z0-9.-]+(/[A-Za-z0-9._~-]+)+")
@@ -91,13 +91,13 @@ def declare(artifacts: Sequence[Artifact]) -> Declaration:
     Raises StageFailed if the files do not all belong to one module and version.
     """
     (packed,) = artifacts
-    with zipfile.ZipFile(packed.path) as archive, tempfile.TemporaryDirectory(prefix="go-mod-") as folder:
+    with zipfile.ZipFile(packed.path) as archive, temporary.folder("go-mod") as folder:
         # The first @ in a name is the one before the version: module paths contain none.
         modules = {tuple(name.split("@")[0:1] + name.split("@")[1].split("/")[0:1]) for name in archive.namelist()}
         if len(modules) != 1:
             raise StageFailed(f"{packed.path.name} holds files of more than one module")
         ((name, version),) = modules
-        file = Path(folder, "go.mod")
+        file = folder / "go.mod"
         file.write_bytes(archive.read(f"{name}@{version}/go.mod"))
         manifest = json.loads(process.run(["go", "mod", "edit", "-json", file], what="read go.mod"))
     if manifest["Module"]["Path"] != name:
@@ -234,12 +234,12 @@ class GoModule:
         """GitHub takes no tag from a workflow's own token if the commit has other workflows than every branch has now,
         as it may after a review that took its time. A dry run does not show that."""
         server = os.environ.get("GITHUB_SERVER_URL", "")
-        if os.environ.get("GITHUB_ACTIONS") != "true" or not (server and self.remote.address.startswith(server)):
+        if not identity.is_github_run() or not (server and self.remote.address.startswith(server)):
             return
         repository = git.Repository(source.folder)
-        ours = repository.tree(source.commit, WORKFLOWS)
-        tips = self.remote.branches().values()
-        if ours is None or any(repository.commit(tip) and repository.tree(tip, WORKFLOWS) == ours for tip in tips):
+        ours = repository.tree(source.commit, workspace.WORKFLOWS)
+        tips = (tip for tip in self.remote.branches().values() if repository.commit(tip))
+        if ours is None or any(repository.tree(tip, workspace.WORKFLOWS) == ours for tip in tips):
             return
         tags = " ".join(f"{source.commit}:refs/tags/{tag}" for tag in self.tags(source.version))
         raise Refused(

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import tomlkit
@@ -130,9 +130,7 @@ def _hatchling(target: str, folder: Path, out: Path, version: Version) -> Path:
 def declare(artifacts: Sequence[Artifact]) -> Declaration:
     """Read the wheel's metadata, which is what installers read. Raises StageFailed if the sdist's differs."""
     sdist, wheel = sorted((artifact.path for artifact in artifacts), key=lambda path: path.suffix == ".whl")
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata = archive.read(name)
+    metadata = _wheel_metadata(wheel)
     with tarfile.open(sdist) as archive:
         (member,) = (item for item in archive.getmembers() if item.name.count("/") == 1 and "PKG-INFO" in item.name)
         file = archive.extractfile(member)
@@ -330,9 +328,7 @@ class PythonIndex:
         answer.raise_for_status()
         content = io.BytesIO(answer.content)
         if file.filename.endswith(".whl"):
-            with zipfile.ZipFile(content) as wheel:
-                (name,) = (name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
-                return wheel.read(name)
+            return _wheel_metadata(content)
         with tarfile.open(fileobj=content) as sdist:
             names = sorted((name for name in sdist.getnames() if name.endswith("/PKG-INFO")), key=len)
             member = sdist.extractfile(names[0]) if names else None
@@ -478,10 +474,14 @@ class PythonIndex:
         return parts._replace(netloc=f"{userinfo}@{parts.netloc}").geturl()
 
 
-def _extras(wheel: Path) -> list[str]:
+def _wheel_metadata(wheel: Path | IO[bytes]) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata, _ = parse_email(archive.read(name))
+        return archive.read(name)
+
+
+def _extras(wheel: Path) -> list[str]:
+    metadata, _ = parse_email(_wheel_metadata(wheel))
     return metadata.get("provides_extra", [])
 
 

@@ -474,8 +474,7 @@ class NpmRegistry:
         if self.credentials:
             lines.append(f"{self.address.partition(':')[2]}:_authToken={self.credentials.secret}")
         if self.login:
-            userinfo = base64.b64encode(f"{self.login.name}:{self.login.secret}".encode()).decode()
-            lines.append(f"{self.address.partition(':')[2]}:_auth={userinfo}")
+            lines.append(f"{self.address.partition(':')[2]}:_auth={self.login.basic}")
         settings.touch(mode=0o600)
         settings.write_text("\n".join(lines) + "\n")
         return workspace.tool_environment(npm_config_userconfig=str(settings))

@@ -2,12 +2,11 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from cqc_tools.foundation import files, workspace
+from cqc_tools.foundation import files, temporary, workspace
 from cqc_tools.packages import sources
 from cqc_tools.proof import runtimes
 from cqc_tools.proof.environments import installs
@@ -73,13 +72,13 @@ def _plain(subject: Subject) -> Figures:
 def _editable(subject: Subject) -> Figures:
     """Install the sources in place, as a contributor does, and ask for the version."""
     interpreter = installs.python_without_wheel(SOURCES / "python" / "editable.lock")
-    with tempfile.TemporaryDirectory(prefix="cqc-editable-") as folder:
-        source = sources.of_checkout(Path(folder, "source"))
+    with temporary.folder("editable") as folder:
+        source = sources.of_checkout(folder / "source")
         package = source.configuration.folder("python", source.folder)
         options = ("--quiet", "--offline", "--no-deps", "--no-build-isolation", "--python", str(interpreter))
         program(runtimes.UV, "pip", "install", *options, "--editable", package, what="uv pip install --editable")
         code = "import cqc; print(cqc.__version__); print(cqc.__file__)"
-        version, imported = program(interpreter, "-c", code, cwd=Path(folder)).split("\n")[:2]
+        version, imported = program(interpreter, "-c", code, cwd=folder).split("\n")[:2]
     expect("the version of an editable install", version, source.version.pypi)
     if not Path(imported).is_relative_to(package):
         expect("the folder of an editable install", imported, str(package))
