@@ -32,7 +32,7 @@ NOTES = "Prices have a currency.\n"
 # Tests that use one of these fixtures build, clone, or start registries or a browser.
 SLOW_FIXTURES = {"shared", "servers", "browser"}
 # `make test` runs one share of the tests marked `long`, another one each week, and `make test-tools` all of them.
-SHARES = 8
+SHARES = 12
 IDENTITY = {
     f"GIT_{role}_{key}": value
     for role in ("AUTHOR", "COMMITTER")

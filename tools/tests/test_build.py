@@ -51,6 +51,7 @@ def append(path: Path) -> None:
         file.write(b"x")
 
 
+@pytest.mark.long
 def test_a_build_elsewhere_has_the_same_bytes_and_replaces_others(released: Released, tmp_path: Path) -> None:
     """In another folder, time zone and umask, as another user, with touched files, from a checkout that has moved on,
     over an earlier build that was damaged."""

@@ -85,6 +85,7 @@ def test_a_removed_proto_leaves_nothing_behind(checkout: Checkout, renamed: bool
         assert left == ""
 
 
+@pytest.mark.long
 def test_regenerating_removes_stale_files_and_gives_the_same_tree(checkout: Checkout) -> None:
     settings = settings_of(checkout)
     generate.generate(settings, checkout.folder)

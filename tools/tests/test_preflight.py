@@ -118,6 +118,7 @@ def test_outdated_golden_bytes_are_an_obstacle(site: Site) -> None:
     )
 
 
+@pytest.mark.long
 def test_every_obstacle_is_reported_together(site: Site, tmp_path: Path) -> None:
     checkout = site.checkout
     # A breaking change, a version too low, no changelog, generated code out of date, wrong addresses, taken names.
@@ -167,6 +168,7 @@ def test_every_obstacle_is_reported_together(site: Site, tmp_path: Path) -> None
     assert "[packages.python]" in shown.stdout
 
 
+@pytest.mark.long
 def test_contradicting_tags_are_reported(site: Site) -> None:
     checkout = site.checkout
     checkout.commit("later")

@@ -107,6 +107,7 @@ def test_an_install_takes_the_package_that_the_registry_serves_now(
         assert (installed.folder / "node_modules" / registry.package / "content.txt").read_text() == content
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", ["python", "typescript", "go"])
 def test_other_bytes_under_the_version_stop_it_before_any_write(
     running: Running, released: Released, tmp_path: Path, key: str

@@ -57,6 +57,7 @@ def test_the_first_run_writes_everything(published: Released) -> None:
     assert remote_tags(published.storage) == dict.fromkeys(TAGS, published.commit)
 
 
+@pytest.mark.long
 def test_a_second_run_publishes_nothing(published: Released, tmp_path: Path) -> None:
     again = published.copy(tmp_path / "checkout")
     files = [path for path in again.storage.rglob("*") if path.suffix in (".whl", ".gz", ".tgz")]

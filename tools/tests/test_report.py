@@ -221,6 +221,7 @@ def test_html_in_the_changes_is_shown_as_text(built: Build) -> None:
     assert "<script" not in text
 
 
+@pytest.mark.long
 def test_it_lists_what_the_registries_hold(released: Released, published: Released, tmp_path: Path) -> None:
     for place in (released, published):
         is_published = place is published

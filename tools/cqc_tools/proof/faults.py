@@ -160,7 +160,7 @@ def scenarios(settings: Configuration) -> list[Scenario]:
 
 
 def sample(chosen: Sequence[Scenario], turn: int) -> list[Scenario]:
-    """One scenario for each sixth sort of fault. Another `turn` takes others, at other registries and moments, and in
+    """One scenario for each tenth sort of fault. Another `turn` takes others, at other registries and moments, and in
     the end all of them."""
     sorts: dict[object, list[Scenario]] = {}
     for scenario in chosen:
@@ -170,9 +170,9 @@ def sample(chosen: Sequence[Scenario], turn: int) -> list[Scenario]:
         sorts.setdefault((*way, *circumstances, scenario.ends_in_conflict), []).append(scenario)
     # In turn: one scenario of each sort would take minutes.
     return [
-        found[(turn // 6 + number) % len(found)]
+        found[(turn // 10 + number) % len(found)]
         for number, found in enumerate(sorts.values())
-        if (turn + number) % 6 == 0
+        if (turn + number) % 10 == 0
     ]
 
 

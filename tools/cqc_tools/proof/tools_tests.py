@@ -16,7 +16,7 @@ def run(settings: Configuration, live: bool, quick: bool = False, seed: int | No
     options = ["-n", str(console.WORKERS), "--dist", "worksteal"]
     options += ["-m", " and ".join(f"not {mark}" for mark in left_out)] if left_out else []
     options += [f"--share-of-long={seed}"] if seed is not None else []
-    title = "pytest" if seed is None else "pytest with this week's eighth of the long tests (make test-tools runs all)"
+    title = "pytest" if seed is None else "pytest with this week's twelfth of the long tests (make test-tools runs all)"
     environment = workspace.tool_environment(PYTHONPATH=str(workspace.ROOT / "tools"))
     suite = suites.run_pytest(
         title, Path(sys.executable), workspace.ROOT / "tools" / "tests", *options, live=live, environment=environment
